@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod client;
+pub mod envelope;
+#[cfg(feature = "std")]
+pub mod io;
+pub mod machine;
+pub mod security;
+pub mod server;
+pub mod service;
+pub mod syntax;
+pub mod time;
+pub mod trace;
+pub mod transcript;
+pub mod wire;

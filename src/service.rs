@@ -1,0 +1,138 @@
+//! Every difference between SMTP, submission and LMTP.
+
+use crate::syntax::{Extension, Verb};
+
+/// Which of the three services a session is.
+///
+/// This is the only place where they differ: everything else asks one of these methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Mail transfer, port 25 (RFC 5321).
+    #[default]
+    Smtp,
+    /// Message submission, ports 587 and 465 (RFC 6409, RFC 8314).
+    Submission,
+    /// Local delivery, never on port 25 (RFC 2033).
+    Lmtp,
+}
+
+impl Service {
+    /// The greeting verb that opens a session with extensions.
+    #[must_use]
+    pub const fn hello(self) -> Verb {
+        match self {
+            Self::Smtp | Self::Submission => Verb::Ehlo,
+            Self::Lmtp => Verb::Lhlo,
+        }
+    }
+
+    /// Whether this service knows `verb` at all: EHLO and HELO do not exist in LMTP
+    /// (RFC 2033 section 4.1), LHLO exists nowhere else; ETRN and TURN are no part of submission
+    /// (RFC 6409 section 7).
+    #[must_use]
+    pub const fn knows(self, verb: Verb) -> bool {
+        match self {
+            Self::Smtp => !matches!(verb, Verb::Lhlo),
+            Self::Submission => !matches!(verb, Verb::Lhlo | Verb::Etrn | Verb::Atrn | Verb::Turn),
+            Self::Lmtp => !matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Etrn | Verb::Turn),
+        }
+    }
+
+    /// Whether a session without extensions may be opened with HELO (RFC 5321 section 3.2).
+    #[must_use]
+    pub const fn has_helo(self) -> bool {
+        self.knows(Verb::Helo)
+    }
+
+    /// One final reply for every accepted recipient (RFC 2033 section 4.2), or one for all.
+    #[must_use]
+    pub const fn replies_per_recipient(self) -> bool {
+        matches!(self, Self::Lmtp)
+    }
+
+    /// Whether the extension must always be announced (RFC 2033 section 5).
+    #[must_use]
+    pub const fn requires(self, extension: Extension) -> bool {
+        match self {
+            Self::Smtp | Self::Submission => false,
+            Self::Lmtp => {
+                matches!(extension, Extension::Pipelining | Extension::EnhancedStatusCodes)
+            }
+        }
+    }
+
+    /// The word after `with` in a `Received:` field (RFC 3848; RFC 6531 section 4.3 for UTF-8).
+    ///
+    /// ```
+    /// use esmtp::service::{Service, With};
+    ///
+    /// let with = With { is_extended: true, is_secure: true, is_authenticated: true, is_utf8: false };
+    /// assert_eq!(Service::Smtp.protocol(with), "ESMTPSA");
+    /// ```
+    #[must_use]
+    pub const fn protocol(self, with: With) -> &'static str {
+        let With { is_extended, is_secure, is_authenticated, is_utf8 } = with;
+        match (self, is_utf8, is_secure, is_authenticated) {
+            (Self::Lmtp, false, false, false) => "LMTP",
+            (Self::Lmtp, false, true, false) => "LMTPS",
+            (Self::Lmtp, false, false, true) => "LMTPA",
+            (Self::Lmtp, false, true, true) => "LMTPSA",
+            (Self::Lmtp, true, false, false) => "UTF8LMTP",
+            (Self::Lmtp, true, true, false) => "UTF8LMTPS",
+            (Self::Lmtp, true, false, true) => "UTF8LMTPA",
+            (Self::Lmtp, true, true, true) => "UTF8LMTPSA",
+            (_, true, false, false) => "UTF8SMTP",
+            (_, true, true, false) => "UTF8SMTPS",
+            (_, true, false, true) => "UTF8SMTPA",
+            (_, true, true, true) => "UTF8SMTPSA",
+            (_, false, false, false) if !is_extended => "SMTP",
+            (_, false, false, false) => "ESMTP",
+            (_, false, true, false) => "ESMTPS",
+            (_, false, false, true) => "ESMTPA",
+            (_, false, true, true) => "ESMTPSA",
+        }
+    }
+}
+
+/// What [`Service::protocol`] distinguishes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct With {
+    /// The session was opened with EHLO or LHLO.
+    pub is_extended: bool,
+    /// The channel is TLS.
+    pub is_secure: bool,
+    /// AUTH has succeeded.
+    pub is_authenticated: bool,
+    /// The transaction uses SMTPUTF8.
+    pub is_utf8: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lmtp_knows_only_lhlo() {
+        for (service, ehlo, lhlo) in [
+            (Service::Smtp, true, false),
+            (Service::Submission, true, false),
+            (Service::Lmtp, false, true),
+        ] {
+            assert_eq!(service.knows(Verb::Ehlo), ehlo);
+            assert_eq!(service.knows(Verb::Helo), ehlo);
+            assert_eq!(service.knows(Verb::Lhlo), lhlo);
+            assert!(service.knows(service.hello()));
+        }
+    }
+
+    #[test]
+    fn the_s_of_tls_comes_before_the_a_of_auth() {
+        let plain = With::default();
+        assert_eq!(Service::Smtp.protocol(plain), "SMTP");
+        let with = With { is_extended: true, ..plain };
+        assert_eq!(Service::Submission.protocol(with), "ESMTP");
+        let with = With { is_secure: true, is_authenticated: true, is_utf8: true, ..with };
+        assert_eq!(Service::Smtp.protocol(with), "UTF8SMTPSA");
+        assert_eq!(Service::Lmtp.protocol(with), "UTF8LMTPSA");
+    }
+}

@@ -1,0 +1,89 @@
+//! Who said what, with credentials redacted.
+
+use crate::time::Instant;
+use core::fmt;
+
+/// One of the two ends of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The sending side.
+    Client,
+    /// The receiving side.
+    Server,
+}
+
+/// One thing that happened in a session.
+///
+/// [`Display`](fmt::Display) gives the notation of the RFCs (`C: MAIL FROM:<ann@example.org>`);
+/// octets outside printable ASCII are escaped, so that a peer cannot speak to a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Entry<'a> {
+    /// One line of dialogue without its CRLF.
+    Line {
+        /// Who said it.
+        from: Side,
+        /// The line; what is secret in it has been replaced.
+        octets: &'a [u8],
+    },
+    /// So many octets of content, in their wire form, without the final dot.
+    Content {
+        /// Who sent them.
+        from: Side,
+        /// How many.
+        octets: u64,
+    },
+    /// From here on the session is protected by TLS.
+    Secured,
+    /// This side closed the connection, or it was lost.
+    Closed {
+        /// Whose direction ended.
+        from: Side,
+    },
+}
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { from, octets } => write!(f, "{}: {}", from.letter(), octets.escape_ascii()),
+            Self::Content { from, octets } => write!(f, "{}: ({octets} octets)", from.letter()),
+            Self::Secured => f.write_str("(secured)"),
+            Self::Closed { from } => write!(f, "{}: (closed)", from.letter()),
+        }
+    }
+}
+
+impl Side {
+    /// `C` or `S`, as dialogues are written in the RFCs.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Client => 'C',
+            Self::Server => 'S',
+        }
+    }
+}
+
+/// Hears every entry of a session, in order.
+pub trait Transcript: Send + Sync {
+    /// `entry` happened at `at`.
+    fn entry(&mut self, at: Instant, entry: Entry<'_>);
+}
+
+impl<F: FnMut(Instant, Entry<'_>) + Send + Sync> Transcript for F {
+    fn entry(&mut self, at: Instant, entry: Entry<'_>) {
+        self(at, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_peer_cannot_speak_to_the_terminal() {
+        let entry = Entry::Line { from: Side::Server, octets: b"220 \x1b[2J\xff" };
+        assert_eq!(entry.to_string(), "S: 220 \\x1b[2J\\xff");
+    }
+}
