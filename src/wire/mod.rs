@@ -1,49 +1,87 @@
 //! How octets are cut: incremental, knowing no command.
-#![allow(missing_docs, unused, clippy::todo, clippy::must_use_candidate, clippy::missing_errors_doc)] // STUB: the helper for wire removes this
+#![allow(
+    missing_docs,
+    unused,
+    clippy::todo,
+    clippy::must_use_candidate,
+    clippy::missing_errors_doc
+)] // STUB: the helper for wire removes this
 use bytes::Bytes;
 
 // ---------------------------------------------------------------- buffer.rs
 /// The octets received and not yet consumed; allocated when asked for, bounded.
 #[derive(Debug)]
-pub struct ReceiveBuffer { }
+pub struct ReceiveBuffer {}
 impl ReceiveBuffer {
     /// Never holds more than `capacity` octets.
-    pub fn new(capacity: usize) -> Self { todo!() }
+    pub fn new(capacity: usize) -> Self {
+        todo!()
+    }
     /// Free space behind the octets; allocated when needed (compacts first); empty only when full.
-    pub fn room(&mut self) -> &mut [u8] { todo!() }
+    pub fn room(&mut self) -> &mut [u8] {
+        todo!()
+    }
     /// `octets` of `room` were filled (clamped to its length).
-    pub fn received(&mut self, octets: usize) { todo!() }
+    pub fn received(&mut self, octets: usize) {
+        todo!()
+    }
     /// What is there.
-    pub fn octets(&self) -> &[u8] { todo!() }
+    pub fn octets(&self) -> &[u8] {
+        todo!()
+    }
     /// The first so many are done with.
-    pub fn consume(&mut self, octets: usize) { todo!() }
+    pub fn consume(&mut self, octets: usize) {
+        todo!()
+    }
     /// The first so many, to keep, without a copy (BytesMut::split_to().freeze()).
-    pub fn take(&mut self, octets: usize) -> Bytes { todo!() }
-    pub fn is_full(&self) -> bool { todo!() }
-    pub fn is_empty(&self) -> bool { todo!() }
+    pub fn take(&mut self, octets: usize) -> Bytes {
+        todo!()
+    }
+    pub fn is_full(&self) -> bool {
+        todo!()
+    }
+    pub fn is_empty(&self) -> bool {
+        todo!()
+    }
     /// Gives the memory back if there are no octets in it.
-    pub fn release(&mut self) { todo!() }
+    pub fn release(&mut self) {
+        todo!()
+    }
 }
 /// Octets on their way out: own text, and shared slices without a copy.
 #[derive(Debug, Default)]
-pub struct SendBuffer { }
+pub struct SendBuffer {}
 impl SendBuffer {
     /// Appends by writing into a Vec (replies, commands, stuffed content).
-    pub fn text(&mut self) -> &mut alloc::vec::Vec<u8> { todo!() }
+    pub fn text(&mut self) -> &mut alloc::vec::Vec<u8> {
+        todo!()
+    }
     /// Appends without a copy.
-    pub fn push(&mut self, octets: Bytes) { todo!() }
+    pub fn push(&mut self, octets: Bytes) {
+        todo!()
+    }
     /// Octets that wait.
-    pub fn len(&self) -> usize { todo!() }
-    pub fn is_empty(&self) -> bool { todo!() }
-    pub fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize { todo!() }
-    pub fn sent(&mut self, octets: usize) { todo!() }
-    pub fn clear(&mut self) { todo!() }
+    pub fn len(&self) -> usize {
+        todo!()
+    }
+    pub fn is_empty(&self) -> bool {
+        todo!()
+    }
+    pub fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        todo!()
+    }
+    pub fn sent(&mut self, octets: usize) {
+        todo!()
+    }
+    pub fn clear(&mut self) {
+        todo!()
+    }
 }
 
 // ---------------------------------------------------------------- line.rs
 /// Cuts lines at CRLF and nothing else, remembering where it stopped looking.
 #[derive(Clone, Debug, Default)]
-pub struct LineCutter { }
+pub struct LineCutter {}
 /// What the octets begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -59,16 +97,23 @@ pub enum Cut {
 impl LineCutter {
     /// Looks at `octets` (all that is unconsumed). `limit`: octets of a line, CRLF included.
     /// Nothing is scanned twice when octets arrive one at a time.
-    pub fn cut(&mut self, octets: &[u8], limit: usize) -> Cut { todo!() }
+    pub fn cut(&mut self, octets: &[u8], limit: usize) -> Cut {
+        todo!()
+    }
 }
 
 // ---------------------------------------------------------------- dot.rs
 /// What becomes of content with a CR or LF outside CRLF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum BareLineBreaks { #[default] Reject, Normalise, Keep }
+pub enum BareLineBreaks {
+    #[default]
+    Reject,
+    Normalise,
+    Keep,
+}
 /// Removes dot-stuffing and finds the end of content (RFC 5321 sections 4.1.1.4, 4.5.2).
 #[derive(Clone, Debug)]
-pub struct Unstuffer { }
+pub struct Unstuffer {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     /// The first so many octets are content, to be lent as they stand.
@@ -86,15 +131,20 @@ pub enum Span {
     Incomplete,
 }
 impl Unstuffer {
-    pub fn new(bare_line_breaks: BareLineBreaks) -> Self { todo!() }
+    pub fn new(bare_line_breaks: BareLineBreaks) -> Self {
+        todo!()
+    }
     /// Looks at `octets`; the caller consumes what the span covers before the next call.
-    pub fn next(&mut self, octets: &[u8]) -> Span { todo!() }
+    pub fn next(&mut self, octets: &[u8]) -> Span {
+        todo!()
+    }
 }
 /// Line ends of content to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LineEnds {
     /// CRLF; a bare CR or LF is an error.
-    #[default] Strict,
+    #[default]
+    Strict,
     /// LF is made CRLF; a CR without LF is an error.
     FromLf,
 }
@@ -103,13 +153,29 @@ pub enum LineEnds {
 pub struct BareLineBreak(pub u64);
 /// Adds dot-stuffing; any cutting of the input gives the same octets.
 #[derive(Clone, Debug)]
-pub struct Stuffer { }
+pub struct Stuffer {}
 impl Stuffer {
-    pub fn new(line_ends: LineEnds) -> Self { todo!() }
+    pub fn new(line_ends: LineEnds) -> Self {
+        todo!()
+    }
     /// Appends the wire form of `content`.
-    pub fn stuff(&mut self, content: &[u8], out: &mut alloc::vec::Vec<u8>) -> Result<(), BareLineBreak> { todo!() }
+    pub fn stuff(
+        &mut self,
+        content: &[u8],
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), BareLineBreak> {
+        todo!()
+    }
     /// The same without a copy of content: hands slices of `content` and the octets between them, in order, to `piece`.
-    pub fn stuff_bytes(&mut self, content: Bytes, piece: impl FnMut(Bytes)) -> Result<(), BareLineBreak> { todo!() }
+    pub fn stuff_bytes(
+        &mut self,
+        content: Bytes,
+        piece: impl FnMut(Bytes),
+    ) -> Result<(), BareLineBreak> {
+        todo!()
+    }
     /// The end: CRLF where the last line lacks one, then `.` CRLF.
-    pub fn finish(&mut self, out: &mut alloc::vec::Vec<u8>) -> Result<(), BareLineBreak> { todo!() }
+    pub fn finish(&mut self, out: &mut alloc::vec::Vec<u8>) -> Result<(), BareLineBreak> {
+        todo!()
+    }
 }

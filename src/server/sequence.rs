@@ -1,0 +1,105 @@
+//! Which command may come when (RFC 5321 sections 4.1.4 and 4.3.2).
+//!
+//! This is the only place that decides that a command is out of order.
+
+use crate::syntax::Verb;
+
+/// Where a session stands, as far as the order of commands goes.
+///
+/// ```text
+///             EHLO            MAIL              RCPT
+/// Connected ───────► Ready ─────────► Addressed ────► Addressed ─── DATA ──► content
+///     ▲                ▲   ◄───────── { recipients }                            │
+///  greeting            │    RSET, EHLO                                          │
+///                      └────────────────────────────────────────────────────────┘
+/// Refused: the greeting was 554
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The greeting refused the client (RFC 5321 section 3.1).
+    Refused,
+    /// Nobody has said EHLO.
+    Connected,
+    /// No transaction.
+    Ready,
+    /// MAIL was accepted, and so were so many recipients.
+    Addressed {
+        /// Accepted recipients.
+        recipients: usize,
+    },
+}
+
+/// Why a command is out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misplaced {
+    /// Only QUIT is heard behind a greeting with 554.
+    NoService,
+    /// EHLO, HELO or LHLO has to come first.
+    HelloFirst,
+    /// A second MAIL in a transaction (RFC 5321 section 4.1.4).
+    TransactionOpen,
+    /// MAIL has to come first.
+    MailFirst,
+    /// No recipient was accepted.
+    RcptFirst,
+}
+
+/// Whether `verb` may come now.
+///
+/// Verbs that the session does not know or offer are none of this table's business: they are
+/// refused before it is asked.
+#[deny(clippy::wildcard_enum_match_arm)]
+pub(crate) const fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
+    match (verb, stage) {
+        // "MAY be issued at any time" (RFC 5321 section 4.1.4): the session stays as it is.
+        (Verb::Quit, _) => Ok(()),
+        (_, Stage::Refused) => Err(Misplaced::NoService),
+        (
+            Verb::Ehlo
+            | Verb::Helo
+            | Verb::Lhlo
+            | Verb::Rset
+            | Verb::Noop
+            | Verb::Help
+            | Verb::Vrfy
+            | Verb::Expn,
+            Stage::Connected | Stage::Ready | Stage::Addressed { .. },
+        ) => Ok(()),
+        (_, Stage::Connected) => Err(Misplaced::HelloFirst),
+        (Verb::Mail, Stage::Ready) => Ok(()),
+        (Verb::Mail, Stage::Addressed { .. }) => Err(Misplaced::TransactionOpen),
+        (Verb::Rcpt | Verb::Data, Stage::Ready) => Err(Misplaced::MailFirst),
+        (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
+        (Verb::Data, Stage::Addressed { recipients: 0 }) => Err(Misplaced::RcptFirst),
+        (Verb::Data, Stage::Addressed { .. }) => Ok(()),
+        (_, Stage::Ready | Stage::Addressed { .. }) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Stage = Stage::Addressed { recipients: 1 };
+    const NONE: Stage = Stage::Addressed { recipients: 0 };
+
+    #[test]
+    fn the_order_of_commands_is_that_of_rfc_5321() {
+        use Misplaced::{HelloFirst, MailFirst, NoService, RcptFirst, TransactionOpen};
+        for (verb, connected, ready, none, one) in [
+            (Verb::Ehlo, Ok(()), Ok(()), Ok(()), Ok(())),
+            (Verb::Rset, Ok(()), Ok(()), Ok(()), Ok(())),
+            (Verb::Mail, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
+            (Verb::Rcpt, Err(HelloFirst), Err(MailFirst), Ok(()), Ok(())),
+            (Verb::Data, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
+            (Verb::Quit, Ok(()), Ok(()), Ok(()), Ok(())),
+        ] {
+            assert_eq!(permit(Stage::Connected, verb), connected, "{verb:?}");
+            assert_eq!(permit(Stage::Ready, verb), ready, "{verb:?}");
+            assert_eq!(permit(NONE, verb), none, "{verb:?}");
+            assert_eq!(permit(ONE, verb), one, "{verb:?}");
+            let refused = if verb == Verb::Quit { Ok(()) } else { Err(NoService) };
+            assert_eq!(permit(Stage::Refused, verb), refused, "{verb:?}");
+        }
+    }
+}
