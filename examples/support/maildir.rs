@@ -16,7 +16,7 @@ use std::{
 
 /// A folder with `tmp/`, `new/` and `cur/`.
 #[derive(Debug)]
-pub struct Maildir {
+pub(crate) struct Maildir {
     root: PathBuf,
 }
 
@@ -24,7 +24,7 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 
 impl Maildir {
     /// Makes the folders that are not there.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         for folder in ["tmp", "new", "cur"] {
             fs::create_dir_all(root.join(folder))?;
         }
@@ -32,7 +32,7 @@ impl Maildir {
     }
 
     /// Begins a message: its trace lines (RFC 5321 section 4.4) are written at once.
-    pub fn begin(&self, by: &Host<'_>, facts: &Facts, envelope: &Transaction) -> io::Result<Draft> {
+    pub(crate) fn begin(&self, by: &Host<'_>, facts: &Facts, envelope: &Transaction) -> io::Result<Draft> {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Nothing in the name comes from the peer.
@@ -68,7 +68,7 @@ impl Maildir {
 
 /// A message that is being written. Dropped before [`keep`](Self::keep), it leaves nothing.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     file: BufWriter<File>,
     temporary: Option<PathBuf>,
     folder: PathBuf,
@@ -78,19 +78,19 @@ pub struct Draft {
 
 impl Draft {
     /// Content, behind what has been written.
-    pub fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         self.octets += octets.len() as u64;
         self.file.write_all(octets)
     }
 
     /// Octets of content so far.
-    pub fn octets(&self) -> u64 {
+    pub(crate) fn octets(&self) -> u64 {
         self.octets
     }
 
     /// Puts the message into `new/`. When this returns, it survives a power cut: the file was
     /// synced before it was renamed, and the folder after.
-    pub fn keep(mut self) -> io::Result<PathBuf> {
+    pub(crate) fn keep(mut self) -> io::Result<PathBuf> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
         let kept = self.folder.join(&self.id);

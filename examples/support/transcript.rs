@@ -8,7 +8,7 @@ use std::io::Write;
 
 /// Writes every entry with its time and the name of its session.
 #[derive(Debug)]
-pub struct Narrator(pub String);
+pub(crate) struct Narrator(pub(crate) String);
 
 impl Transcript for Narrator {
     fn entry(&mut self, at: Instant, entry: Entry<'_>) {

@@ -15,7 +15,7 @@
 //! Every conversation is held twice, with the octets of the client in one piece and one at a
 //! time. The server's lines and the application's experience must be the same.
 
-#![allow(dead_code)] // Not every test program needs everything.
+#![allow(dead_code, unreachable_pub)] // Not every test program needs everything.
 
 use esmtp::{
     machine::{Closed, Machine, Need},
