@@ -189,10 +189,11 @@ fn sequence_elsewhere(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let mut out = Vec::new();
-    for token in &source.tokens {
+    for (i, token) in source.tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let low = word.to_lowercase();
         if word == "503"
+            || spells(&source.tokens, i, &["Misplaced", "::"])
             || ["bad_sequence", "badsequence", "out_of_order", "outoforder"]
                 .iter()
                 .any(|w| low.contains(w))
@@ -443,6 +444,11 @@ fn order_and_english_are_found_outside_their_files() {
     assert_eq!(complaints(sequence_elsewhere, "server/state.rs", "replies::bad_sequence()"), 1);
     assert_eq!(complaints(sequence_elsewhere, "server/state.rs", "Code::BAD_SEQUENCE"), 1);
     assert_eq!(complaints(sequence_elsewhere, "server/state.rs", "Code::new(503)"), 1);
+    assert_eq!(complaints(sequence_elsewhere, "server/state.rs", "Err(Misplaced::MailFirst)"), 1);
+    assert_eq!(
+        complaints(sequence_elsewhere, "server/state.rs", "if let Err(it) = permit() {}"),
+        0
+    );
     assert_eq!(complaints(sequence_elsewhere, "server/state.rs", "// 503\nCode::new(502)"), 0);
     assert_eq!(complaints(sequence_elsewhere, "server/sequence.rs", "BAD_SEQUENCE"), 0);
     assert_eq!(complaints(sequence_elsewhere, "syntax/code.rs", "BAD_SEQUENCE"), 0);
