@@ -161,8 +161,7 @@ impl<'a> Command<'a> {
             Ok(text) => text,
             Err(error) => {
                 let offset = error.valid_up_to();
-                return Err(SyntaxError::new(SyntaxErrorKind::NotUtf8, offset)
-                    .on(Verb::of(line)));
+                return Err(SyntaxError::new(SyntaxErrorKind::NotUtf8, offset).on(Verb::of(line)));
             }
         };
         let text = trimmed(text, tolerance);
@@ -479,5 +478,171 @@ fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, Sy
     {
         true => Ok(lookup),
         false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+
+    use super::*;
+    use crate::syntax::Code;
+
+    fn strict(line: &str) -> Result<Command<'_>, SyntaxError> {
+        Command::parse(line.as_bytes(), Lenience::STRICT)
+    }
+
+    fn encoded(command: &Command<'_>) -> String {
+        let mut out = Vec::new();
+        command.encode(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b
+    #[test]
+    fn commands_are_read_and_written() {
+        for (line, verb, wire) in [
+            ("EHLO client.example", Verb::Ehlo, "EHLO client.example"),
+            ("ehlo [192.0.2.1]", Verb::Ehlo, "EHLO [192.0.2.1]"),
+            ("HELO client.example", Verb::Helo, "HELO client.example"),
+            ("LHLO [IPv6:::1]", Verb::Lhlo, "LHLO [IPv6:::1]"),
+            ("mail from:<a@b.example>", Verb::Mail, "MAIL FROM:<a@b.example>"),
+            ("MaIl FrOm:<>", Verb::Mail, "MAIL FROM:<>"),
+            ("MAIL FROM:<a@b> SIZE=1 SMTPUTF8", Verb::Mail, "MAIL FROM:<a@b> SIZE=1 SMTPUTF8"),
+            (
+                "MAIL FROM:<\"a> SIZE=1\"@b.example> SIZE=2",
+                Verb::Mail,
+                "MAIL FROM:<\"a> SIZE=1\"@b.example> SIZE=2",
+            ),
+            ("rcpt to:<POSTMASTER>", Verb::Rcpt, "RCPT TO:<Postmaster>"),
+            ("RCPT TO:<@h:a@b> NOTIFY=NEVER", Verb::Rcpt, "RCPT TO:<a@b> NOTIFY=NEVER"),
+            ("data", Verb::Data, "DATA"),
+            ("BDAT 0 LAST", Verb::Bdat, "BDAT 0 LAST"),
+            ("bdat 007 last", Verb::Bdat, "BDAT 7 LAST"),
+            ("BDAT 18446744073709551615", Verb::Bdat, "BDAT 18446744073709551615"),
+            ("RSET", Verb::Rset, "RSET"),
+            ("NOOP", Verb::Noop, "NOOP"),
+            ("NOOP \"a b\"", Verb::Noop, "NOOP \"a b\""),
+            ("quit", Verb::Quit, "QUIT"),
+            ("HELP", Verb::Help, "HELP"),
+            ("HELP mail", Verb::Help, "HELP mail"),
+            ("VRFY smith", Verb::Vrfy, "VRFY smith"),
+            ("VRFY smith@b.example", Verb::Vrfy, "VRFY smith@b.example"),
+            ("VRFY ü smtputf8", Verb::Vrfy, "VRFY ü SMTPUTF8"),
+            ("EXPN list", Verb::Expn, "EXPN list"),
+            ("starttls", Verb::StartTls, "STARTTLS"),
+            ("SEND FROM:<a@b>", Verb::Send, "SEND"),
+            ("turn", Verb::Turn, "TURN"),
+            ("GET / HTTP/1.1", Verb::Other, "GET / HTTP/1.1"),
+            ("X-Foo", Verb::Other, "X-Foo"),
+        ] {
+            let command = strict(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(command.verb(), verb);
+            assert_eq!(Verb::of(line.as_bytes()), verb);
+            assert_eq!(encoded(&command), [wire, "\r\n"].concat());
+            assert_eq!(strict(wire).unwrap(), command);
+            assert_eq!(command.clone().into_owned(), command);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_gets_its_code_at_its_offset() {
+        for (line, code, offset) in [
+            ("", 500, 0),
+            (" EHLO a", 500, 0),
+            ("\u{3}", 500, 0),
+            ("NO\0OP", 500, 2),
+            ("\u{7}QUIT", 500, 0),
+            ("MAILFROM:<a@b>", 500, 8),
+            ("MAIL\tFROM:<a@b>", 500, 4),
+            ("EHLO cli\rent", 500, 8),
+            ("NOOP a\nb", 500, 6),
+            ("EHLO", 501, 4),
+            ("HELO ", 501, 5),
+            ("EHLO my_host", 501, 7),
+            ("EHLO a b", 501, 6),
+            ("HELO [192.0.2.1]", 501, 5),
+            ("EHLO a.example)\tby", 501, 14),
+            ("MAIL", 501, 4),
+            ("MAIL <a@b>", 501, 5),
+            ("MAIL FROM:", 501, 10),
+            ("MAIL FROM:a@b", 501, 10),
+            ("MAIL FROM: <a@b>", 501, 10),
+            ("MAIL FROM :<a@b>", 501, 5),
+            ("MAIL  FROM:<a@b>", 501, 5),
+            ("MAIL FROM:<a@b>SIZE=1", 501, 15),
+            ("MAIL FROM:<a@b>  SIZE=1", 501, 16),
+            ("MAIL FROM:<a@b> =1", 501, 16),
+            ("MAIL FROM:<a@b> SIZE=1\tRCPT", 501, 22),
+            ("MAIL FROM:<a\u{2}b@c>", 501, 12),
+            ("RCPT TO:<>", 501, 9),
+            ("RCPT FROM:<a@b>", 501, 5),
+            ("RCPT TO:<webmaster>", 501, 18),
+            ("RCPT TO:<a@b>,<c@d>", 501, 13),
+            ("DATA now", 501, 5),
+            ("RSET x", 501, 5),
+            ("QUIT x", 501, 5),
+            ("STARTTLS now", 501, 9),
+            ("BDAT", 501, 4),
+            ("BDAT +1", 501, 5),
+            ("BDAT -1", 501, 5),
+            ("BDAT 5 FIRST", 501, 6),
+            ("BDAT 5LAST", 501, 6),
+            ("BDAT 5 LAST x", 501, 11),
+            ("BDAT 1,5", 501, 6),
+            ("BDAT  5", 501, 5),
+            ("BDAT 99999999999999999999999", 501, 5),
+            ("VRFY", 501, 4),
+            ("EXPN", 501, 4),
+            ("NOOP a b", 501, 5),
+        ] {
+            let error = strict(line).unwrap_err();
+            assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");
+        }
+        let error = Command::parse(b"MAIL FROM:<\xff@b>", Lenience::ALL).unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
+        assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+    }
+
+    /// 5321-4.1.1-e 5321-4.1.1.1-b
+    #[test]
+    fn deviations_are_tolerated_when_asked_for_and_reported() {
+        for (line, wire, used) in [
+            ("DATA ", "DATA", "trailing_white_space"),
+            ("MAIL FROM:<a@b>\t ", "MAIL FROM:<a@b>", "trailing_white_space"),
+            ("MAIL  FROM:<a@b>", "MAIL FROM:<a@b>", "repeated_spaces"),
+            ("MAIL FROM:<a@b>  SIZE=1", "MAIL FROM:<a@b> SIZE=1", "repeated_spaces"),
+            ("BDAT  5", "BDAT 5", "repeated_spaces"),
+            ("BDAT 5  LAST", "BDAT 5 LAST", "repeated_spaces"),
+            ("MAIL FROM: <a@b>", "MAIL FROM:<a@b>", "space_after_colon"),
+            ("RCPT TO: <a@b>", "RCPT TO:<a@b>", "space_after_colon"),
+            ("RCPT TO:a@b X", "RCPT TO:<a@b> X", "missing_brackets"),
+            ("EHLO my_host", "EHLO my_host", "underscore_in_host"),
+            ("RCPT TO:<a@b.example.>", "RCPT TO:<a@b.example>", "dot_behind_domain"),
+            ("HELO [192.0.2.1]", "HELO [192.0.2.1]", "literal_in_helo"),
+            ("EHLO client.example extra", "EHLO client.example", "text_behind_host"),
+            ("NOOP a b", "NOOP a b", "free_text"),
+            ("VRFY John Smith", "VRFY John Smith", "free_text"),
+            ("MAIL FROM:<a@b> AUTH=<a=b@c>", "MAIL FROM:<a@b> AUTH=a+3Db@c", "raw_auth_value"),
+        ] {
+            assert!(strict(line).is_err(), "{line:?}");
+            let parsed = Command::parse_with(line.as_bytes(), Lenience::ALL).unwrap();
+            assert_eq!(parsed.command.to_string(), wire);
+            assert_eq!(parsed.used.names().collect::<Vec<_>>(), [used], "{line:?}");
+        }
+        for line in ["MAIL FROM:<a@b>", "EHLO a", "NOOP", "VRFY a"] {
+            let parsed = Command::parse_with(line.as_bytes(), Lenience::ALL).unwrap();
+            assert!(!parsed.used.is_any());
+        }
+        for line in [
+            " EHLO a",
+            "EHLO    ",
+            "MAIL FROM :<a@b>",
+            "MAILFROM:<a@b>",
+            "RCPT TO:<a@b>,<c@d>",
+            "RCPT TO:<a@b> <c@d>",
+        ] {
+            assert!(Command::parse(line.as_bytes(), Lenience::ALL).is_err(), "{line:?}");
+        }
     }
 }

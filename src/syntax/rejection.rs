@@ -66,8 +66,8 @@ rejections! {
     AUTHENTICATION_REQUIRED = 530, OTHER_SECURITY, "Authentication required";
     /// 421 4.3.2: the service goes away.
     SHUTTING_DOWN = 421, NOT_ACCEPTING, "Service is shutting down";
-    /// 554 5.7.1: no service for this client.
-    NO_SERVICE = 554, NOT_AUTHORISED, "No service for you";
+    /// 554 5.7.0: no service for this client.
+    NO_SERVICE = 554, OTHER_SECURITY, "No service for you";
     /// 554 5.6.0: the content is refused.
     CONTENT_REFUSED = 554, OTHER_CONTENT, "Content refused";
 }

@@ -1,6 +1,7 @@
 //! Replies: one code, an enhanced status perhaps, and lines of text.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
@@ -319,17 +320,26 @@ impl Body<'_> {
     }
 
     /// The text with the status cut off its lines.
-    fn without(&self, code: Code, status: Option<Status>) -> alloc::string::String {
-        let mut text = alloc::string::String::new();
-        let lines = Lines { rest: Some(self.octets()), is_wire: false, code, status };
-        for (number, line) in lines.enumerate() {
+    fn without(&self, code: Code, status: Option<Status>) -> String {
+        let mut text = String::new();
+        for (number, line) in self.octets().split(|octet| *octet == b'\n').enumerate() {
             if number > 0 {
                 text.push('\n');
             }
             // A status is ASCII, so what is behind it is whole characters.
-            text.push_str(core::str::from_utf8(line).unwrap_or_default());
+            text.push_str(
+                core::str::from_utf8(behind_status(code, status, line)).unwrap_or_default(),
+            );
         }
         text
+    }
+}
+
+/// What of a line is behind the enhanced status, if it begins with this one.
+fn behind_status(code: Code, status: Option<Status>, line: &[u8]) -> &[u8] {
+    match Status::split(code, line) {
+        Some((found, behind)) if Some(found) == status => behind,
+        _ => line,
     }
 }
 
@@ -357,10 +367,7 @@ impl<'a> Iterator for Lines<'a> {
         self.rest = self.rest.filter(|rest| !rest.is_empty());
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = line.get(4..).unwrap_or_default();
-        Some(match Status::split(self.code, text) {
-            Some((found, behind)) if Some(found) == self.status => behind,
-            _ => text,
-        })
+        Some(behind_status(self.code, self.status, text))
     }
 }
 
@@ -502,7 +509,7 @@ pub enum ReplyError {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::{String, ToString};
+    use alloc::string::ToString;
 
     use super::*;
 

@@ -66,10 +66,6 @@ impl<'a> Text<'a> {
         Self(Cow::Owned(text.chars().map(|c| if is_harmless(c) { c } else { '?' }).collect()))
     }
 
-    pub(crate) const fn from_valid(text: Cow<'a, str>) -> Self {
-        Self(text)
-    }
-
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
