@@ -1,0 +1,164 @@
+//! What a command does.
+
+use super::{
+    replies, sequence,
+    session::Session,
+    state::{AbortReason, Body, End, Intake, PendingChunk, Phase, Question, Refusal, Then},
+};
+use crate::{
+    syntax::{
+        Command, Extension, Extensions, ForwardPath, Host, MailParameters, Parameters,
+        RcptParameters, Rejection, ReversePath, SyntaxError, Text, Verb,
+    },
+    time::Instant,
+    transcript::{Entry, Side},
+    wire::BareLineBreaks,
+};
+use core::mem;
+
+impl Session {
+    /// One line without its CRLF.
+    pub(super) fn command(&mut self, line: &[u8], now: Instant) {
+        self.heard(now);
+        self.output.note(Entry::Line { from: Side::Client, octets: line });
+        if let Err(error) = self.interpret(line) {
+            let rejection = replies::syntax(error);
+            if error.verb() == Some(Verb::Bdat) {
+                // Nobody knows how many octets of content follow.
+                self.end(rejection.reply(), End::TooManyErrors);
+            } else {
+                self.offend(&rejection);
+            }
+        }
+    }
+
+    /// A line that was longer than the limit, and is gone.
+    pub(super) fn line_too_long(&mut self, now: Instant) {
+        self.heard(now);
+        self.output.note(Entry::Line { from: Side::Client, octets: b"(a line that is too long)" });
+        self.offend(&replies::LINE_TOO_LONG);
+    }
+
+    fn heard(&mut self, now: Instant) {
+        self.totals.commands = self.totals.commands.saturating_add(1);
+        self.reading = crate::time::Stopwatch::default();
+        self.output.now = now;
+    }
+
+    fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
+        let command = Command::parse(line, self.config.lenience())?;
+        let verb = command.verb();
+        let refusal = if !self.facts.service.knows(verb) {
+            Some(replies::UNKNOWN_COMMAND)
+        } else if !self.is_offered(verb) {
+            Some(replies::NOT_IMPLEMENTED)
+        } else {
+            sequence::permit(self.stage(), verb).err().map(replies::misplaced)
+        };
+        if let Some(refusal) = refusal {
+            match command {
+                Command::Bdat { octets, last } => {
+                    self.swallow(PendingChunk { octets, is_last: last }, refusal);
+                }
+                _ => self.offend(&refusal),
+            }
+            return Ok(());
+        }
+        match command {
+            Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
+            Command::Helo(host) => self.hello(host, false),
+            Command::Mail { reverse_path, parameters } => {
+                return self.mail(&reverse_path, &parameters);
+            }
+            Command::Rcpt { forward_path, parameters } => {
+                return self.rcpt(&forward_path, &parameters);
+            }
+            Command::Data => self.ask(Question::Data(None)),
+            Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::Rset => {
+                self.reply(&replies::OK);
+                self.go(AbortReason::Reset, Then::Command);
+            }
+            Command::Noop(_) => self.reply(&replies::OK),
+            Command::Help(_) => self.reply(&replies::HELP),
+            Command::Quit => self.end(&replies::FAREWELL, End::Quit),
+            Command::Vrfy(text) => self.ask_about(&text, Question::Verify),
+            Command::Expn(text) => self.ask_about(&text, Question::Expand),
+            Command::Other { .. } => self.offend(&replies::UNKNOWN_COMMAND),
+            _ => self.offend(&replies::NOT_IMPLEMENTED),
+        }
+        Ok(())
+    }
+
+    /// What this client may use: extensions exist only behind EHLO (RFC 5321 section 2.2.1).
+    fn offered(&self) -> &Extensions {
+        if self.facts.is_extended { self.config.extensions() } else { NONE }
+    }
+
+    /// Whether `verb` belongs to no extension, or to one that is offered.
+    fn is_offered(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Bdat => self.offered().contains(Extension::Chunking),
+            _ => true,
+        }
+    }
+
+    fn bdat(&mut self, chunk: PendingChunk) {
+        match mem::take(&mut self.body) {
+            Body::Chunks(intake) => self.take_chunk(intake, chunk),
+            _ => self.ask(Question::Data(Some(chunk))),
+        }
+    }
+
+    /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
+    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection) {
+        if chunk.is_last && matches!(self.body, Body::Failed) {
+            self.body = Body::None;
+        }
+        let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
+        self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence: true });
+    }
+
+    fn hello(&mut self, host: Host<'_>, is_extended: bool) {
+        self.ask(Question::Hello { host: host.into_owned(), is_extended });
+    }
+
+    fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
+        let typed = MailParameters::parse(raw, self.offered())?;
+        if !path.is_ascii() && !typed.smtputf8 {
+            self.offend(&replies::SENDER_NEEDS_UTF8);
+        } else if typed.size.is_some_and(|octets| octets > self.config.limits().message) {
+            self.reply(replies::DECLARED_TOO_LARGE.reply());
+        } else {
+            self.facts.transaction.propose(path, raw, &typed);
+            self.ask(Question::Mail);
+        }
+        Ok(())
+    }
+
+    fn rcpt(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
+        RcptParameters::parse(raw, self.offered())?;
+        let limits = *self.config.limits();
+        let transaction = &mut self.facts.transaction;
+        if !path.is_ascii() && !transaction.is_utf8() {
+            self.offend(&replies::RECIPIENT_NEEDS_UTF8);
+        } else if transaction.accepted() >= limits.recipients
+            || transaction.octets() >= limits.envelope
+        {
+            self.refuse_recipient(&replies::TOO_MANY_RECIPIENTS);
+        } else {
+            transaction.address(path, raw);
+            self.ask(Question::Rcpt);
+        }
+        Ok(())
+    }
+
+    fn ask_about(&mut self, text: &Text<'_>, question: Question) {
+        self.facts.argument.clear();
+        self.facts.argument.push_str(text.as_str());
+        self.ask(question);
+    }
+}
+
+/// What is offered before EHLO.
+const NONE: &Extensions = &Extensions::NONE;

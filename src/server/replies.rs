@@ -1,0 +1,137 @@
+//! Every word of English that the server says.
+//!
+//! The codes are those of RFC 5321 section 4.2.3 and of the extensions; the enhanced status
+//! codes those of RFC 3463 and its registry.
+
+use super::{config::Config, sequence::Misplaced};
+use crate::{
+    service::With,
+    syntax::{Code, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
+};
+use alloc::{format, string::String};
+
+const fn positive(code: u16, subject: u16, detail: u16, text: &'static str) -> Reply<'static> {
+    Reply::literal(Code::literal(code), Some(Status::literal(subject, detail)), text)
+}
+
+const fn negative(code: u16, subject: u16, detail: u16, text: &'static str) -> Rejection {
+    Rejection::literal(Code::literal(code), Status::literal(subject, detail), text)
+}
+
+pub(super) const OK: Reply<'static> = positive(250, 0, 0, "Ok");
+pub(super) const REVERSE_PATH_OK: Reply<'static> = positive(250, 1, 0, "Ok");
+pub(super) const FORWARD_PATH_OK: Reply<'static> = positive(250, 1, 5, "Ok");
+pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 1, 5, "Will forward");
+pub(super) const CANNOT_VERIFY: Reply<'static> =
+    positive(252, 1, 5, "Cannot verify, but will accept a message and attempt delivery");
+pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
+pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
+pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
+pub(super) const HELP: Reply<'static> = positive(
+    214,
+    0,
+    0,
+    "See RFC 5321\nEHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT",
+);
+/// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
+pub(super) const START_CONTENT: Reply<'static> =
+    Reply::literal(Code::literal(354), None, "Start mail input; end with <CRLF>.<CRLF>");
+
+pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
+pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
+pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
+pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
+    negative(421, 3, 4, "Far too much content, closing the channel");
+
+pub(super) const LINE_TOO_LONG: Rejection = negative(500, 5, 2, "Line too long");
+pub(super) const UNKNOWN_COMMAND: Rejection = negative(500, 5, 1, "Command not recognised");
+pub(super) const NOT_IMPLEMENTED: Rejection = negative(502, 5, 1, "Command not implemented");
+pub(super) const UNKNOWN_PARAMETER: Rejection =
+    negative(555, 5, 4, "Parameter not recognised or not implemented");
+pub(super) const DECLARED_TOO_LARGE: Rejection =
+    negative(552, 3, 4, "Message size exceeds the fixed maximum");
+pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large");
+pub(super) const BARE_LINE_BREAK: Rejection =
+    negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
+pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
+pub(super) const SENDER_NEEDS_UTF8: Rejection =
+    negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
+pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
+    negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
+
+/// What [`proceed`](super::Event::proceed) says to a recipient.
+pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
+    negative(550, 7, 1, "Recipient not accepted here");
+/// What [`proceed`](super::Event::proceed) says to a message.
+pub(super) const NOBODY_TOOK_MESSAGE: Rejection = negative(554, 3, 0, "Message not accepted here");
+
+/// The opening line (RFC 5321 section 4.2): it has no enhanced code (RFC 2034 section 4).
+pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'static> {
+    let host = config.host();
+    let service = config.service().protocol(With { is_extended: true, ..With::default() });
+    let text = match text {
+        Some(text) => format!("{host} {service} {}", text.as_str()),
+        None => format!("{host} {service} service ready"),
+    };
+    bare(Code::SERVICE_READY, text)
+}
+
+/// The answer to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
+/// 4.1.1.1): no enhanced code either.
+pub(super) fn hello(config: &Config, is_extended: bool, text: Option<&Text<'_>>) -> Reply<'static> {
+    let mut lines = format!("{}", config.host());
+    if let Some(text) = text {
+        lines.push(' ');
+        lines.push_str(text.as_str());
+    }
+    if is_extended {
+        for line in config.extensions().lines() {
+            lines.push('\n');
+            lines.push_str(&line);
+        }
+    }
+    bare(Code::OK, lines)
+}
+
+/// A reply without an enhanced code. The texts are made of valid values, so nothing can be
+/// wrong with them; were it otherwise, a reply without text is still a reply.
+fn bare(code: Code, text: String) -> Reply<'static> {
+    Reply::new(code, None, text).unwrap_or(Reply::literal(code, None, ""))
+}
+
+/// What a line deserves that does not parse.
+pub(super) fn syntax(error: SyntaxError) -> Rejection {
+    if error.kind() == SyntaxErrorKind::UnknownParameter {
+        return UNKNOWN_PARAMETER;
+    }
+    let text = match error.kind() {
+        SyntaxErrorKind::LineBreak => "A CR, LF or NUL inside a line",
+        SyntaxErrorKind::NotUtf8 => "Octets that are no UTF-8",
+        SyntaxErrorKind::Verb => "No command in this line",
+        SyntaxErrorKind::UnexpectedArgument => "This command takes no such argument",
+        SyntaxErrorKind::MissingArgument => "This command needs an argument",
+        SyntaxErrorKind::Host => "Not a domain or an address literal",
+        SyntaxErrorKind::Path => "Not a path: <local-part@domain> was expected",
+        SyntaxErrorKind::LocalPart => "Not a local-part",
+        SyntaxErrorKind::DuplicateParameter => "The same parameter twice",
+        SyntaxErrorKind::ParameterValue => "Not a value for this parameter",
+        SyntaxErrorKind::Number => "Not a number in this range",
+        _ => "Syntax error in parameters or arguments",
+    };
+    let text = Text::literal_or_empty(text);
+    Rejection::new(error.code(), error.status(), text).unwrap_or(UNKNOWN_COMMAND)
+}
+
+/// What a command out of order deserves (RFC 5321 section 4.1.4).
+pub(super) const fn misplaced(why: Misplaced) -> Rejection {
+    match why {
+        Misplaced::NoService => negative(503, 5, 1, "No service here, only QUIT is heard"),
+        Misplaced::HelloFirst => negative(503, 5, 1, "Say hello first"),
+        Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
+        Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
+        Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
+        Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
+        Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),
+    }
+}
