@@ -6,16 +6,16 @@
 use super::{config::Config, sequence::Misplaced};
 use crate::{
     service::With,
-    syntax::{Code, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
+    syntax::{Code, Extensions, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
 };
 use alloc::{format, string::String};
 
 const fn positive(code: u16, subject: u16, detail: u16, text: &'static str) -> Reply<'static> {
-    Reply::literal(Code::literal(code), Some(Status::literal(subject, detail)), text)
+    Reply::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
 }
 
 const fn negative(code: u16, subject: u16, detail: u16, text: &'static str) -> Rejection {
-    Rejection::literal(Code::literal(code), Status::literal(subject, detail), text)
+    Rejection::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
 }
 
 pub(super) const OK: Reply<'static> = positive(250, 0, 0, "Ok");
@@ -25,21 +25,29 @@ pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 1, 5, "Will forwar
 pub(super) const CANNOT_VERIFY: Reply<'static> =
     positive(252, 1, 5, "Cannot verify, but will accept a message and attempt delivery");
 pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
+pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
 pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
 pub(super) const HELP: Reply<'static> = positive(
     214,
     0,
     0,
-    "See RFC 5321\nEHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT",
+    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT",
 );
 /// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
-pub(super) const START_CONTENT: Reply<'static> =
-    Reply::literal(Code::literal(354), None, "Start mail input; end with <CRLF>.<CRLF>");
+pub(super) fn start_content() -> Reply<'static> {
+    Reply::line(
+        Code::START_MAIL_INPUT,
+        None,
+        Text::literal("Start mail input; end with <CRLF>.<CRLF>"),
+    )
+}
 
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
 pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
+pub(super) const INJECTED: Rejection =
+    negative(554, 5, 0, "Octets behind STARTTLS (RFC 3207 section 4.2)");
 pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
     negative(421, 3, 4, "Far too much content, closing the channel");
 
@@ -78,17 +86,19 @@ pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'stati
 
 /// The answer to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
 /// 4.1.1.1): no enhanced code either.
-pub(super) fn hello(config: &Config, is_extended: bool, text: Option<&Text<'_>>) -> Reply<'static> {
+pub(super) fn hello(
+    config: &Config,
+    offered: &Extensions,
+    text: Option<&Text<'_>>,
+) -> Reply<'static> {
     let mut lines = format!("{}", config.host());
     if let Some(text) = text {
         lines.push(' ');
         lines.push_str(text.as_str());
     }
-    if is_extended {
-        for line in config.extensions().lines() {
-            lines.push('\n');
-            lines.push_str(&line);
-        }
+    for line in offered.lines() {
+        lines.push('\n');
+        lines.push_str(&line);
     }
     bare(Code::OK, lines)
 }
@@ -96,7 +106,7 @@ pub(super) fn hello(config: &Config, is_extended: bool, text: Option<&Text<'_>>)
 /// A reply without an enhanced code. The texts are made of valid values, so nothing can be
 /// wrong with them; were it otherwise, a reply without text is still a reply.
 fn bare(code: Code, text: String) -> Reply<'static> {
-    Reply::new(code, None, text).unwrap_or(Reply::literal(code, None, ""))
+    Reply::new(code, None, text).unwrap_or_else(|_| Reply::line(code, None, Text::literal("")))
 }
 
 /// What a line deserves that does not parse.
@@ -105,20 +115,37 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         return UNKNOWN_PARAMETER;
     }
     let text = match error.kind() {
-        SyntaxErrorKind::LineBreak => "A CR, LF or NUL inside a line",
-        SyntaxErrorKind::NotUtf8 => "Octets that are no UTF-8",
-        SyntaxErrorKind::Verb => "No command in this line",
-        SyntaxErrorKind::UnexpectedArgument => "This command takes no such argument",
-        SyntaxErrorKind::MissingArgument => "This command needs an argument",
-        SyntaxErrorKind::Host => "Not a domain or an address literal",
-        SyntaxErrorKind::Path => "Not a path: <local-part@domain> was expected",
-        SyntaxErrorKind::LocalPart => "Not a local-part",
-        SyntaxErrorKind::DuplicateParameter => "The same parameter twice",
-        SyntaxErrorKind::ParameterValue => "Not a value for this parameter",
-        SyntaxErrorKind::Number => "Not a number in this range",
-        _ => "Syntax error in parameters or arguments",
+        SyntaxErrorKind::LineBreak => const { Text::literal("A CR, LF or NUL inside a line") },
+        SyntaxErrorKind::NotUtf8 => const { Text::literal("Octets that are no UTF-8") },
+        SyntaxErrorKind::Verb => const { Text::literal("No command in this line") },
+        SyntaxErrorKind::UnexpectedArgument => {
+            const { Text::literal("This command takes no such argument") }
+        }
+        SyntaxErrorKind::MissingArgument => {
+            const { Text::literal("This command needs an argument") }
+        }
+        SyntaxErrorKind::Host => const { Text::literal("Not a domain or an address literal") },
+        SyntaxErrorKind::DomainTooLong
+        | SyntaxErrorKind::PathTooLong
+        | SyntaxErrorKind::LocalPartTooLong => {
+            const { Text::literal("Longer than RFC 5321 section 4.5.3.1 allows") }
+        }
+        SyntaxErrorKind::Path => {
+            const { Text::literal("Not a path: <local-part@domain> was expected") }
+        }
+        SyntaxErrorKind::LocalPart => const { Text::literal("Not a local-part") },
+        SyntaxErrorKind::MisplacedParameter => {
+            const { Text::literal("This parameter belongs to another command") }
+        }
+        SyntaxErrorKind::DuplicateParameter => const { Text::literal("The same parameter twice") },
+        SyntaxErrorKind::MissingValue => const { Text::literal("This parameter needs a value") },
+        SyntaxErrorKind::UnexpectedValue => const { Text::literal("This parameter has no value") },
+        SyntaxErrorKind::ParameterValue => {
+            const { Text::literal("Not a value for this parameter") }
+        }
+        SyntaxErrorKind::Number => const { Text::literal("Not a number in this range") },
+        _ => const { Text::literal("Syntax error in parameters or arguments") },
     };
-    let text = Text::literal_or_empty(text);
     Rejection::new(error.code(), error.status(), text).unwrap_or(UNKNOWN_COMMAND)
 }
 
@@ -130,6 +157,7 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
         Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),

@@ -149,9 +149,11 @@ pub const HELLO: &str = "
     C: EHLO client.example.net
     S: 250-mx.example.org
     S: 250-SIZE 33554432
-    S: 250-8BITMIME
     S: 250-PIPELINING
-    S: 250 ENHANCEDSTATUSCODES
+    S: 250-8BITMIME
+    S: 250-ENHANCEDSTATUSCODES
+    S: 250-CHUNKING
+    S: 250 BINARYMIME
 ";
 
 struct Conversation {
