@@ -13,12 +13,14 @@
 //! }
 //! ```
 
-use super::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES};
+use super::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending};
 use crate::{
     machine::{Closed, Machine, Need},
+    security::Security,
+    server::{Config, Peer, Server},
     time::Instant,
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 use core::time::Duration;
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},
@@ -264,7 +266,9 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     /// Writes, or reads while writing does not get on.
     fn write_or_read(&mut self, timeout: Option<Duration>) {
         let patience = Some(timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE)));
-        if self.is_stuck {
+        if !is_sending(&self.machine) {
+            self.read(timeout);
+        } else if self.is_stuck {
             self.is_stuck = self.read(Some(Duration::from_millis(1)));
         } else {
             self.is_stuck = !self.write(patience);
@@ -295,6 +299,20 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 Err(_) => return,
             }
         }
+    }
+}
+
+impl Connection<Server> {
+    /// The receiving side on a connection that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone already.
+    pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
+        // A reply must not wait for the acknowledgement of the one before it.
+        stream.set_nodelay(true)?;
+        let peer = Peer::from(stream.peer_addr()?);
+        Ok(Self::new(Server::new(config, peer, Security::CLEAR), stream))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod blocking;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+use crate::machine::Machine;
 use core::time::Duration;
 
 /// How long a connection that is being closed waits for the peer to close it too: enough for a
@@ -32,3 +33,8 @@ const SLICES: usize = 16;
 
 /// The octets thrown away in one read.
 const DISCARD: usize = 4096;
+
+/// Whether something waits to be sent.
+fn is_sending(machine: &impl Machine) -> bool {
+    machine.to_send(&mut [&[]]) > 0
+}

@@ -14,9 +14,11 @@
 //! }
 //! ```
 
-use super::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES};
+use super::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending};
 use crate::{
     machine::{Closed, Machine, Need},
+    security::Security,
+    server::{Config, Peer, Server},
     time::Instant,
 };
 use ::tokio::{
@@ -24,7 +26,7 @@ use ::tokio::{
     net::TcpStream,
     time,
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 use core::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -140,6 +142,20 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     }
 }
 
+impl Connection<Server> {
+    /// The receiving side on a connection that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone already.
+    pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
+        // A reply must not wait for the acknowledgement of the one before it.
+        stream.set_nodelay(true)?;
+        let peer = Peer::from(stream.peer_addr()?);
+        Ok(Self::new(Server::new(config, peer, Security::CLEAR), stream))
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     fn now(&self) -> Instant {
         Instant::since_origin(self.origin.elapsed())
@@ -169,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let (reads, writes, deadline) = match need {
             Need::Read(deadline) => (true, false, deadline),
             Need::Write(deadline) => (false, true, deadline),
-            Need::Either(deadline) => (true, true, deadline),
+            Need::Either(deadline) => (true, is_sending(machine), deadline),
             Need::Wait(until) => (false, false, until),
             Need::Answer | Need::Close => return Poll::Ready(Ok(())),
         };

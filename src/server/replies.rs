@@ -28,12 +28,8 @@ pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepte
 pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
 pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
-pub(super) const HELP: Reply<'static> = positive(
-    214,
-    0,
-    0,
-    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT",
-);
+pub(super) const HELP: Reply<'static> =
+    positive(214, 0, 0, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT");
 /// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
 pub(super) fn start_content() -> Reply<'static> {
     Reply::line(

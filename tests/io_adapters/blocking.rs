@@ -187,3 +187,25 @@ fn a_connection_may_borrow_its_stream() {
     assert_eq!(echo(&mut Connection::new(Toy::new(), &mut stream)), ["quit"]);
     assert_eq!(stream.written, b"bye\r\n");
 }
+
+#[test]
+fn a_server_serves_whoever_is_accepted() {
+    let (stream, mut peer) = pair();
+    let address = peer.local_addr().unwrap();
+    let talk = thread::spawn(move || {
+        peer.write_all(b"EHLO me.example.org\r\nQUIT\r\n").unwrap();
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).unwrap();
+        heard
+    });
+    let config = esmtp::server::Config::new("mx.example.org").unwrap();
+    let mut connection = Connection::accept(stream, config.into()).unwrap();
+    while let Some(event) = connection.next().unwrap() {
+        assert_eq!(event.facts().peer().address(), Some(address));
+        event.proceed();
+    }
+    drop(connection);
+    let heard = talk.join().unwrap();
+    let codes: Vec<_> = heard.lines().map(|line| &line[..3]).collect();
+    assert_eq!((codes.first(), codes.last()), (Some(&"220"), Some(&"221")), "{heard}");
+}

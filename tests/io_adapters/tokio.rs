@@ -282,3 +282,25 @@ async fn after_a_failed_write_what_the_peer_said_is_still_heard() {
     assert!(connection.machine().is_unsendable);
     assert!(matches!(connection.next().await, Ok(None)));
 }
+
+#[tokio::test]
+async fn a_server_serves_whoever_is_accepted() {
+    let (stream, mut peer) = pair().await;
+    let address = peer.local_addr().unwrap();
+    let talk = tokio::spawn(async move {
+        peer.write_all(b"EHLO me.example.org\r\nQUIT\r\n").await.unwrap();
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).await.unwrap();
+        heard
+    });
+    let config = esmtp::server::Config::new("mx.example.org").unwrap();
+    let mut connection = Connection::accept(stream, config.into()).unwrap();
+    while let Some(event) = connection.next().await.unwrap() {
+        assert_eq!(event.facts().peer().address(), Some(address));
+        event.proceed();
+    }
+    drop(connection);
+    let heard = talk.await.unwrap();
+    let codes: Vec<_> = heard.lines().map(|line| &line[..3]).collect();
+    assert_eq!((codes.first(), codes.last()), (Some(&"220"), Some(&"221")), "{heard}");
+}
