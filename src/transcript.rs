@@ -45,7 +45,9 @@ pub enum Entry<'a> {
 impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Line { from, octets } => write!(f, "{}: {}", from.letter(), octets.escape_ascii()),
+            Self::Line { from, octets } => {
+                write!(f, "{}: {}", from.letter(), octets.escape_ascii())
+            }
             Self::Content { from, octets } => write!(f, "{}: ({octets} octets)", from.letter()),
             Self::Secured => f.write_str("(secured)"),
             Self::Closed { from } => write!(f, "{}: (closed)", from.letter()),

@@ -1,0 +1,472 @@
+//! The memory between a stream and a machine.
+
+use alloc::{collections::VecDeque, vec::Vec};
+use bytes::{Buf, Bytes, BytesMut};
+use core::mem;
+
+/// The first allocation of a [`ReceiveBuffer`]: a handful of pipelined commands.
+const FIRST_ALLOCATION: usize = 4096;
+
+/// The octets received and not yet consumed; allocated when asked for, bounded.
+///
+/// The first allocation is small; when a read fills it the next one is twice as large, up to
+/// the capacity, so that commands cost little and content is read in few calls.
+///
+/// ```
+/// use esmtp::wire::ReceiveBuffer;
+///
+/// let mut buffer = ReceiveBuffer::new(512);
+/// buffer.room()[..6].copy_from_slice(b"NOOP\r\n");
+/// buffer.received(6);
+/// assert_eq!(buffer.octets(), b"NOOP\r\n");
+/// buffer.consume(6);
+/// buffer.release(); // no memory is held
+/// ```
+#[derive(Debug)]
+pub struct ReceiveBuffer {
+    /// One allocation, every octet of which is initialised.
+    memory: BytesMut,
+    /// Octets received and unconsumed: `start..end` of `memory`.
+    start: usize,
+    end: usize,
+    /// How large the next allocation is.
+    next: usize,
+    capacity: usize,
+}
+
+impl ReceiveBuffer {
+    /// Never holds more than `capacity` octets (0 is read as 1).
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        let next = capacity.min(FIRST_ALLOCATION);
+        Self { memory: BytesMut::new(), start: 0, end: 0, next, capacity }
+    }
+
+    /// Free space behind the octets, allocated when needed; empty only when
+    /// [`is_full`](Self::is_full).
+    ///
+    /// The octets move to the front when the space behind them has become small and as many
+    /// were consumed before, so that moving costs no more than receiving.
+    pub fn room(&mut self) -> &mut [u8] {
+        let held = self.end - self.start;
+        let size = self.memory.len();
+        if held == size || held == 0 && size <= self.next / 2 {
+            self.enlarge(held);
+        } else if self.end == size || size - self.end < size / 4 && held <= self.start {
+            self.memory.copy_within(self.start..self.end, 0);
+            self.start = 0;
+            self.end = held;
+        }
+        self.memory.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// A larger allocation, unless `held` octets are all that may be held.
+    fn enlarge(&mut self, held: usize) {
+        let size = self.next.max(held.saturating_mul(2)).min(self.capacity);
+        if size > held {
+            let mut memory = BytesMut::zeroed(size);
+            for (into, octet) in memory.iter_mut().zip(self.octets()) {
+                *into = *octet;
+            }
+            *self = Self { memory, start: 0, end: held, next: size, capacity: self.capacity };
+        }
+    }
+
+    /// So many octets were read into the front of [`room`](Self::room); more than it has room
+    /// for count as all of it.
+    pub fn received(&mut self, octets: usize) {
+        let room = self.memory.len() - self.end;
+        self.end += octets.min(room);
+        if octets >= room {
+            self.next = self.memory.len().saturating_mul(2).clamp(self.next, self.capacity);
+        }
+    }
+
+    /// What is there.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.memory.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The first so many octets are done with.
+    pub fn consume(&mut self, octets: usize) {
+        self.start = self.end.min(self.start.saturating_add(octets));
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// The first so many octets, to keep.
+    ///
+    /// They are not copied but share the allocation with what is received later. Only a few
+    /// octets, less than an eighth of it, are copied: else a peer that sends them one by one
+    /// could make each hold a whole allocation.
+    #[must_use]
+    pub fn take(&mut self, octets: usize) -> Bytes {
+        let octets = octets.min(self.end - self.start);
+        if octets < self.next / 8 {
+            let copy = Bytes::copy_from_slice(self.octets().get(..octets).unwrap_or_default());
+            self.consume(octets);
+            return copy;
+        }
+        let mut taken = self.memory.split_to(self.start + octets);
+        let taken = taken.split_off(self.start).freeze();
+        self.end -= self.start + octets;
+        self.start = 0;
+        taken
+    }
+
+    /// Whether there are as many octets as may be held.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.end - self.start >= self.capacity
+    }
+
+    /// Whether there are no octets.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Gives the memory back if there are no octets in it.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            *self = Self::new(self.capacity);
+        }
+    }
+}
+
+/// A shared slice that is not longer than this is copied: that is cheaper than one more slice
+/// in a vectored write, of which a call takes a few only.
+const WORTH_SHARING: usize = 1024;
+/// So much text memory is kept for further use when everything is sent.
+const KEPT_TEXT: usize = 64 * 1024;
+/// When so many octets of text were sent, what is left of it moves to the front.
+const WORTH_MOVING: usize = 4096;
+
+/// Octets on their way out: own text, and shared slices without a copy.
+///
+/// ```
+/// use bytes::Bytes;
+/// use esmtp::wire::SendBuffer;
+///
+/// let mut buffer = SendBuffer::default();
+/// buffer.text().extend_from_slice(b"BDAT 5000 LAST\r\n");
+/// buffer.push(Bytes::from(vec![b'a'; 5000]));
+/// buffer.text().extend_from_slice(b"QUIT\r\n");
+///
+/// let mut slices: [&[u8]; 4] = [&[]; 4];
+/// assert_eq!(buffer.slices(&mut slices), 3);
+/// assert_eq!(slices.map(<[u8]>::len), [16, 5000, 6, 0]);
+/// buffer.sent(5016);
+/// assert_eq!(buffer.len(), 6);
+/// ```
+#[derive(Debug, Default)]
+pub struct SendBuffer {
+    text: Vec<u8>,
+    /// Octets of `text` that were sent.
+    sent: usize,
+    shared: VecDeque<Shared>,
+    /// Octets of `shared` together.
+    shared_octets: usize,
+}
+
+/// A slice that stands behind the first `behind` octets of the text.
+#[derive(Debug)]
+struct Shared {
+    behind: usize,
+    octets: Bytes,
+}
+
+impl SendBuffer {
+    /// The octets that wait end with these; append, and change nothing that is there.
+    pub fn text(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
+    /// Appends without a copy, unless there are so few octets that a copy is cheaper.
+    pub fn push(&mut self, octets: Bytes) {
+        if octets.len() <= WORTH_SHARING {
+            self.text.extend_from_slice(&octets);
+        } else {
+            self.shared_octets = self.shared_octets.saturating_add(octets.len());
+            self.shared.push_back(Shared { behind: self.text.len(), octets });
+        }
+    }
+
+    /// Octets that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.text.len().saturating_sub(self.sent).saturating_add(self.shared_octets)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lends what waits, as slices in order, and returns how many were filled in; none of them
+    /// is empty.
+    pub fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        let mut at = self.sent;
+        let waiting = self.shared.iter().flat_map(|shared| {
+            let text = self.text.get(at..shared.behind).unwrap_or_default();
+            at = shared.behind;
+            [text, &*shared.octets]
+        });
+        let last = self.shared.back().map_or(self.sent, |shared| shared.behind);
+        let waiting = waiting
+            .chain([self.text.get(last..).unwrap_or_default()])
+            .filter(|slice| !slice.is_empty());
+        slices.iter_mut().zip(waiting).map(|(slot, slice)| *slot = slice).count()
+    }
+
+    /// The first so many octets of what waits were sent.
+    pub fn sent(&mut self, mut octets: usize) {
+        while let Some(shared) = self.shared.front_mut() {
+            let text = octets.min(shared.behind.saturating_sub(self.sent));
+            self.sent += text;
+            octets -= text;
+            if self.sent < shared.behind {
+                break;
+            }
+            let sent = octets.min(shared.octets.len());
+            octets -= sent;
+            self.shared_octets -= sent;
+            if sent < shared.octets.len() {
+                shared.octets.advance(sent);
+                break;
+            }
+            self.shared.pop_front();
+        }
+        self.sent = self.text.len().min(self.sent.saturating_add(octets));
+        self.tidy();
+    }
+
+    /// Nothing waits any more.
+    pub fn clear(&mut self) {
+        self.shared.clear();
+        self.shared_octets = 0;
+        self.sent = self.text.len();
+        self.tidy();
+    }
+
+    /// Gives the memory back if nothing waits.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// Keeps the memory in bounds.
+    fn tidy(&mut self) {
+        if self.is_empty() {
+            self.sent = 0;
+            self.text.clear();
+            if self.text.capacity() > KEPT_TEXT {
+                self.text = Vec::new();
+            }
+            if self.shared.capacity() > KEPT_TEXT / mem::size_of::<Shared>() {
+                self.shared = VecDeque::new();
+            }
+        } else if self.sent >= WORTH_MOVING.max(self.text.len() / 2) {
+            // What was sent is at least as much as what moves.
+            self.text.drain(..self.sent);
+            for shared in &mut self.shared {
+                shared.behind -= self.sent;
+            }
+            self.sent = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn receive(buffer: &mut ReceiveBuffer, octets: &[u8]) {
+        buffer.room()[..octets.len()].copy_from_slice(octets);
+        buffer.received(octets.len());
+    }
+
+    #[test]
+    fn there_is_room_until_the_capacity_is_held() {
+        for capacity in [1, 2, 3, 100, 5000, 20_000] {
+            let mut buffer = ReceiveBuffer::new(capacity);
+            let mut held = vec![];
+            for octet in (0..=255).cycle() {
+                assert_eq!(buffer.is_full(), held.len() == capacity);
+                assert_eq!(buffer.room().is_empty(), buffer.is_full(), "{}", held.len());
+                if buffer.is_full() {
+                    break;
+                }
+                receive(&mut buffer, &[octet]);
+                held.push(octet);
+                if octet % 3 == 0 && held.len() < capacity {
+                    buffer.consume(1);
+                    held.remove(0);
+                }
+                assert_eq!(buffer.octets(), held);
+            }
+            buffer.consume(1);
+            assert_eq!(buffer.room().len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_was_consumed_makes_room() {
+        let mut buffer = ReceiveBuffer::new(8);
+        receive(&mut buffer, b"abcdefgh");
+        buffer.consume(6);
+        assert_eq!(buffer.room().len(), 6);
+        receive(&mut buffer, b"ij");
+        assert_eq!(buffer.octets(), b"ghij");
+        buffer.consume(99);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.room().len(), 8);
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_was_not_received() {
+        let mut buffer = ReceiveBuffer::new(8);
+        buffer.received(3);
+        assert!(buffer.is_empty());
+        buffer.room();
+        buffer.received(usize::MAX);
+        assert_eq!(buffer.octets(), [0; 8]);
+    }
+
+    #[test]
+    fn a_buffer_that_is_read_full_grows_to_its_capacity() {
+        let mut buffer = ReceiveBuffer::new(16_384);
+        let mut sizes = vec![];
+        for _ in 0..5 {
+            let room = buffer.room().len();
+            sizes.push(room);
+            buffer.received(room);
+            buffer.consume(room);
+        }
+        assert_eq!(sizes, [4096, 8192, 16_384, 16_384, 16_384]);
+        buffer.release();
+        assert_eq!(buffer.room().len(), 4096);
+    }
+
+    #[test]
+    fn octets_that_are_there_are_not_released() {
+        let mut buffer = ReceiveBuffer::new(8);
+        receive(&mut buffer, b"ab");
+        buffer.release();
+        assert_eq!(buffer.octets(), b"ab");
+        buffer.consume(2);
+        buffer.release();
+        assert_eq!(buffer.memory.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_taken_is_not_copied_and_not_overwritten() {
+        let mut buffer = ReceiveBuffer::new(16);
+        receive(&mut buffer, b"-abcdefghi");
+        buffer.consume(1);
+        let there = buffer.octets().as_ptr();
+        let taken = buffer.take(4);
+        assert_eq!(taken.as_ptr(), there);
+        assert_eq!(buffer.octets(), b"efghi");
+        receive(&mut buffer, b"jklmno");
+        let rest = buffer.take(99);
+        assert!(buffer.is_empty());
+        receive(&mut buffer, b"pqrstuvwxyzpqrst");
+        assert!(buffer.is_full());
+        assert_eq!((&taken[..], &rest[..]), (&b"abcd"[..], &b"efghijklmno"[..]));
+    }
+
+    #[test]
+    fn a_few_octets_do_not_hold_an_allocation() {
+        let mut buffer = ReceiveBuffer::new(4096);
+        receive(&mut buffer, b"ab");
+        let there = buffer.octets().as_ptr();
+        let taken = buffer.take(1);
+        assert_eq!(taken, "a");
+        assert_ne!(taken.as_ptr(), there);
+        assert_eq!(buffer.octets(), b"b");
+    }
+
+    fn waiting(buffer: &SendBuffer) -> Vec<u8> {
+        let mut slices: [&[u8]; 9] = [&[]; 9];
+        let count = buffer.slices(&mut slices);
+        assert!(slices[..count].iter().all(|slice| !slice.is_empty()));
+        assert!(slices[count..].iter().all(|slice| slice.is_empty()));
+        let all = slices.concat();
+        assert_eq!(all.len(), buffer.len());
+        all
+    }
+
+    #[test]
+    fn text_and_shared_slices_keep_their_order_however_they_are_sent() {
+        for step in [1, 2, 3, 700, 1500, 9000] {
+            let mut buffer = SendBuffer::default();
+            buffer.push(Bytes::from(vec![b'1'; 2000]));
+            buffer.text().extend_from_slice(b"abc");
+            buffer.push(Bytes::from_static(b"few"));
+            buffer.push(Bytes::from(vec![b'2'; 2000]));
+            buffer.push(Bytes::from(vec![b'3'; 2000]));
+            buffer.text().extend_from_slice(b"defg");
+            let expected =
+                [&[b'1'; 2000][..], b"abcfew", &[b'2'; 2000], &[b'3'; 2000], b"defg"].concat();
+            for at in (0..expected.len()).step_by(step) {
+                assert_eq!(waiting(&buffer), expected[at..]);
+                buffer.sent(step);
+            }
+            assert!(buffer.is_empty());
+            assert!(waiting(&buffer).is_empty());
+            buffer.text().extend_from_slice(b"more");
+            assert_eq!(waiting(&buffer), b"more");
+        }
+    }
+
+    #[test]
+    fn only_as_many_slices_are_lent_as_there_is_room_for() {
+        let mut buffer = SendBuffer::default();
+        buffer.push(Bytes::from(vec![b'1'; 2000]));
+        buffer.text().extend_from_slice(b"abc");
+        assert_eq!(buffer.slices(&mut []), 0);
+        let mut one: [&[u8]; 1] = [&[]];
+        assert_eq!(buffer.slices(&mut one), 1);
+        assert_eq!(one[0].len(), 2000);
+    }
+
+    #[test]
+    fn memory_is_reused_and_a_large_one_is_given_back() {
+        let mut buffer = SendBuffer::default();
+        buffer.text().extend_from_slice(&[b'a'; 1000]);
+        buffer.sent(1000);
+        assert!(buffer.text.capacity() >= 1000);
+        buffer.text().extend_from_slice(&[b'a'; KEPT_TEXT + 1]);
+        buffer.sent(usize::MAX);
+        assert_eq!(buffer.text.capacity(), 0);
+        buffer.text().push(b'a');
+        buffer.release();
+        assert_eq!(buffer.len(), 1);
+        buffer.clear();
+        buffer.release();
+        assert_eq!(buffer.text.capacity(), 0);
+    }
+
+    #[test]
+    fn a_buffer_that_is_never_empty_does_not_grow_for_ever() {
+        let mut buffer = SendBuffer::default();
+        buffer.text().push(b'a');
+        for round in 0..100 {
+            if round % 10 == 0 {
+                buffer.push(Bytes::from(vec![b'b'; 2000]));
+            }
+            buffer.text().extend_from_slice(&[b'a'; 3000]);
+            buffer.sent(buffer.len() - 1);
+        }
+        assert_eq!(waiting(&buffer), b"a");
+        assert!(buffer.text.capacity() <= 16_384, "{}", buffer.text.capacity());
+    }
+}

@@ -1,0 +1,674 @@
+//! Content behind DATA: dot-stuffing and the end (RFC 5321 sections 4.1.1.4 and 4.5.2).
+
+use super::scan::{Decisions, first_decision};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// What becomes of content with a CR or LF outside CRLF.
+///
+/// RFC 5321 section 2.3.8 forbids to send one. Whatever the policy, it never ends a line, so a
+/// dot behind it is an octet like any other, and it never has a part in the end of content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BareLineBreaks {
+    /// It is reported ([`Span::Bare`]), so that the message can be refused.
+    #[default]
+    Reject,
+    /// CRLF takes its place ([`Span::LineBreak`]).
+    Normalise,
+    /// It stays what it is.
+    Keep,
+}
+
+/// What precedes the next octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// CRLF, or nothing: a dot here is a stuffed one or begins the end.
+    LineStart,
+    /// A CR of which the next octet tells whether it is bare.
+    AfterCr,
+    Within,
+}
+
+impl Place {
+    /// The place behind `octets`, where the first of them is at `self`.
+    fn behind(self, octets: &[u8]) -> Self {
+        match octets {
+            [.., b'\r', b'\n'] => Self::LineStart,
+            [b'\n'] if self == Self::AfterCr => Self::LineStart,
+            [.., b'\r'] => Self::AfterCr,
+            [] => self,
+            _ => Self::Within,
+        }
+    }
+}
+
+/// Removes dot-stuffing and finds the end of content (RFC 5321 sections 4.1.1.4, 4.5.2).
+///
+/// Content ends at CRLF `.` CRLF, or at `.` CRLF at its very start, and at nothing else; the
+/// CRLF before the dot belongs to the content. A line starts behind CRLF and at the start of
+/// content; a dot at the start of a line that does not begin the end is removed, whatever is
+/// behind it (also CR and another octet, or LF). Everything else is content. So in CR CR LF the
+/// first CR is bare, and then CRLF ends the line; LF `.` CRLF and CR `.` CRLF end nothing.
+///
+/// Nothing is copied: the answer of [`next`](Self::next) is about the front of the octets that
+/// it was given. Any cutting of the octets gives the same content, the same end, and the same
+/// offset of a bare line break.
+///
+/// ```
+/// use esmtp::wire::{BareLineBreaks, Span, Unstuffer};
+///
+/// let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
+/// assert_eq!(unstuffer.next(b"Hi\r\n..\r\n.\r\nQUIT\r\n"), Span::Content(4));
+/// assert_eq!(unstuffer.next(b"..\r\n.\r\nQUIT\r\n"), Span::Skip(1));
+/// assert_eq!(unstuffer.next(b".\r\n.\r\nQUIT\r\n"), Span::Content(3));
+/// assert_eq!(unstuffer.next(b".\r"), Span::Incomplete);
+/// assert_eq!(unstuffer.next(b".\r\nQUIT\r\n"), Span::End(3));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Unstuffer {
+    policy: BareLineBreaks,
+    place: Place,
+    /// Octets of content so far.
+    offset: u64,
+    /// A bare CR or LF was reported.
+    is_reported: bool,
+}
+
+/// What the octets begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// The first so many octets are content, to be lent as they stand.
+    Content(usize),
+    /// The first so many octets are no content (a stuffed dot).
+    Skip(usize),
+    /// The first so many octets are a bare CR or LF: lend CRLF in their place
+    /// ([`BareLineBreaks::Normalise`]). It is still no line end where dots are concerned.
+    LineBreak(usize),
+    /// The octet at this offset of the content, counted without stuffed dots, is a bare CR or LF
+    /// ([`BareLineBreaks::Reject`]). Nothing is to be consumed. This comes once, after the
+    /// content before the octet (and, for a CR, perhaps the CR); what follows is cut as with
+    /// [`BareLineBreaks::Keep`], for the end must be found all the same.
+    Bare(u64),
+    /// The first so many octets are the end of the content and no part of it.
+    End(usize),
+    /// More octets are needed. What is there stays unconsumed: nothing, or `.`, or `.` CR, or,
+    /// to be normalised, a CR.
+    Incomplete,
+}
+
+impl Unstuffer {
+    /// For content that is about to begin.
+    #[must_use]
+    pub const fn new(bare_line_breaks: BareLineBreaks) -> Self {
+        Self { policy: bare_line_breaks, place: Place::LineStart, offset: 0, is_reported: false }
+    }
+
+    /// Looks at `octets`, which are all that is unconsumed.
+    ///
+    /// The caller consumes what the span covers before the next call. After [`Span::End`] the
+    /// next content may begin.
+    #[must_use]
+    pub fn next(&mut self, octets: &[u8]) -> Span {
+        let normalises = self.policy == BareLineBreaks::Normalise;
+        let rejects = self.policy == BareLineBreaks::Reject && !self.is_reported;
+        match (self.place, octets) {
+            (_, []) | (Place::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
+            (Place::LineStart, [b'.', b'\r', b'\n', ..]) => {
+                *self = Self::new(self.policy);
+                return Span::End(3);
+            }
+            (Place::LineStart, [b'.', ..]) => {
+                self.place = Place::Within;
+                return Span::Skip(1);
+            }
+            (Place::AfterCr, [b'\n', ..]) => {}
+            (Place::AfterCr, _) if rejects => return self.report(self.offset.saturating_sub(1)),
+            (_, [b'\n', ..]) if rejects => return self.report(self.offset),
+            (_, [b'\r']) if normalises => return Span::Incomplete,
+            (_, [b'\r', b'\n', ..]) => {}
+            (_, [b'\r' | b'\n', ..]) if normalises => {
+                self.place = Place::Within;
+                return Span::LineBreak(1);
+            }
+            _ => {}
+        }
+        let content = if rejects || normalises {
+            self.up_to_decision(octets, normalises)
+        } else {
+            self.up_to_dot(octets)
+        };
+        self.place = self.place.behind(content);
+        self.offset = self.offset.saturating_add(content.len() as u64);
+        Span::Content(content.len())
+    }
+
+    fn report(&mut self, offset: u64) -> Span {
+        self.is_reported = true;
+        Span::Bare(offset)
+    }
+
+    /// The octets before the first that needs a decision; of a CR at their end it is not known,
+    /// or known to be false, that it is half of CRLF.
+    fn up_to_decision<'a>(&self, octets: &'a [u8], normalises: bool) -> &'a [u8] {
+        let decision = first_decision::<true>(octets);
+        match decision.map_or(octets, |at| octets.get(..at).unwrap_or(octets)) {
+            [content @ .., b'\r'] if normalises => content,
+            content => content,
+        }
+    }
+
+    /// The octets before the first dot at the start of a line.
+    fn up_to_dot<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        Decisions::<false>::new(octets)
+            .filter_map(|at| octets.get(..at))
+            .find(|content| self.place.behind(content) == Place::LineStart)
+            .unwrap_or(octets)
+    }
+}
+
+/// Line ends of content to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LineEnds {
+    /// CRLF; a bare CR or LF is an error.
+    #[default]
+    Strict,
+    /// LF is made CRLF, where it is not already; a CR without LF is an error.
+    FromLf,
+}
+
+/// A CR or LF in content to be sent that is not part of a line end, with its offset in octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a bare CR or LF at octet {0} of the content")]
+pub struct BareLineBreak(pub u64);
+
+/// Adds dot-stuffing; any cutting of the content gives the same octets.
+///
+/// A bare CR or LF never leaves: a CR is held back until its LF follows. After an error every
+/// further call returns it again, so content that was cut off by one is never ended.
+///
+/// ```
+/// use esmtp::wire::{LineEnds, Stuffer};
+///
+/// let mut stuffer = Stuffer::new(LineEnds::FromLf);
+/// let mut out = Vec::new();
+/// stuffer.stuff(b"Hi\n.", &mut out)?;
+/// stuffer.stuff(b"\n", &mut out)?;
+/// stuffer.finish(&mut out)?;
+/// assert_eq!(out, b"Hi\r\n..\r\n.\r\n");
+/// # Ok::<(), esmtp::wire::BareLineBreak>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stuffer {
+    line_ends: LineEnds,
+    place: Place,
+    /// Octets of content so far.
+    offset: u64,
+    error: Option<BareLineBreak>,
+}
+
+impl Stuffer {
+    /// For content that is about to begin.
+    #[must_use]
+    pub const fn new(line_ends: LineEnds) -> Self {
+        Self { line_ends, place: Place::LineStart, offset: 0, error: None }
+    }
+
+    /// Appends the wire form of `content`.
+    ///
+    /// # Errors
+    ///
+    /// A bare CR or LF; what precedes it was appended.
+    pub fn stuff(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
+        out.reserve(content.len());
+        self.pieces(content, |piece| match piece {
+            Piece::Content(start, end) => {
+                out.extend_from_slice(content.get(start..end).unwrap_or_default());
+            }
+            Piece::Added(octets) => out.extend_from_slice(octets),
+        })
+    }
+
+    /// The same without a copy: hands slices of `content` and the octets between them, in order,
+    /// to `piece`.
+    ///
+    /// # Errors
+    ///
+    /// A bare CR or LF; what precedes it was handed out.
+    pub fn stuff_bytes(
+        &mut self,
+        content: Bytes,
+        mut piece: impl FnMut(Bytes),
+    ) -> Result<(), BareLineBreak> {
+        self.pieces(&content, |part| match part {
+            Piece::Content(start, end) if start >= end => {}
+            Piece::Content(start, end) => piece(content.slice(start..end)),
+            Piece::Added(octets) => piece(Bytes::from_static(octets)),
+        })
+    }
+
+    /// The end: CRLF where the last line lacks one, then `.` CRLF. The next content may begin.
+    ///
+    /// # Errors
+    ///
+    /// A bare CR at the end of the content, or an earlier error: nothing is appended, for a
+    /// message that was cut off must not be ended.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
+        self.check()?;
+        out.extend_from_slice(match self.place {
+            Place::LineStart => b".\r\n",
+            Place::Within => b"\r\n.\r\n",
+            Place::AfterCr => return self.fail(self.offset.saturating_sub(1)),
+        });
+        *self = Self::new(self.line_ends);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), BareLineBreak> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    fn fail(&mut self, offset: u64) -> Result<(), BareLineBreak> {
+        let error = BareLineBreak(offset);
+        self.error = Some(error);
+        Err(error)
+    }
+
+    fn pieces(&mut self, content: &[u8], mut emit: impl FnMut(Piece)) -> Result<(), BareLineBreak> {
+        self.check()?;
+        let is_strict = self.line_ends == LineEnds::Strict;
+        match (self.place, content) {
+            (_, []) => return Ok(()),
+            (Place::AfterCr, [b'\n', ..]) => emit(Piece::Added(b"\r")),
+            (Place::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
+            (_, [b'\n', ..]) if is_strict => return self.fail(self.offset),
+            (_, [b'\n', ..]) => emit(Piece::Added(b"\r")),
+            (Place::LineStart, [b'.', ..]) => emit(Piece::Added(b".")),
+            _ => {}
+        }
+        let mut start = 0;
+        for at in Decisions::<true>::new(content) {
+            let (bare, added) = match content.get(at - 1..=at) {
+                Some([b'\r', _]) => (Some(at - 1), &b""[..]),
+                Some([_, b'\n']) if is_strict => (Some(at), &b""[..]),
+                Some([_, b'\n']) => (None, &b"\r"[..]),
+                _ => (None, &b"."[..]),
+            };
+            if let Some(bare) = bare {
+                emit(Piece::Content(start, bare));
+                return self.fail(self.offset.saturating_add(bare as u64));
+            }
+            emit(Piece::Content(start, at));
+            emit(Piece::Added(added));
+            start = at;
+        }
+        let held_back = usize::from(content.ends_with(b"\r"));
+        emit(Piece::Content(start, content.len() - held_back));
+        self.place = match content {
+            [.., b'\n'] => Place::LineStart,
+            [.., b'\r'] => Place::AfterCr,
+            _ => Place::Within,
+        };
+        self.offset = self.offset.saturating_add(content.len() as u64);
+        Ok(())
+    }
+}
+
+/// A part of the wire form.
+enum Piece {
+    /// From here to there in the content.
+    Content(usize, usize),
+    Added(&'static [u8]),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const POLICIES: [BareLineBreaks; 3] =
+        [BareLineBreaks::Reject, BareLineBreaks::Normalise, BareLineBreaks::Keep];
+
+    /// The longest input of which every cutting is tried.
+    const LONGEST: usize = 8;
+
+    /// What has become of an input; a value without memory, because there are millions.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    struct Unstuffed {
+        content: [u8; 2 * LONGEST],
+        octets: usize,
+        bare: Option<u64>,
+        /// Octets up to and with the end.
+        end: Option<usize>,
+    }
+
+    impl Unstuffed {
+        fn extend(&mut self, octets: &[u8]) {
+            self.content[self.octets..self.octets + octets.len()].copy_from_slice(octets);
+            self.octets += octets.len();
+        }
+    }
+
+    /// The same octet by octet, with all of the input in view.
+    fn reference(policy: BareLineBreaks, input: &[u8]) -> Unstuffed {
+        let mut out = Unstuffed::default();
+        let mut bare = None;
+        let mut at = 0;
+        while at < input.len() {
+            if input[at] == b'.' && (at == 0 || input[..at].ends_with(b"\r\n")) {
+                match &input[at + 1..] {
+                    [] | [b'\r'] => break,
+                    [b'\r', b'\n', ..] => {
+                        out.end = Some(at + 3);
+                        break;
+                    }
+                    _ => at += 1,
+                }
+            }
+            let is_last_cr = input[at] == b'\r' && at + 1 == input.len();
+            let is_bare = match input[at] {
+                b'\r' => !is_last_cr && input[at + 1] != b'\n',
+                b'\n' => at == 0 || input[at - 1] != b'\r',
+                _ => false,
+            };
+            if is_bare {
+                bare.get_or_insert(out.octets as u64);
+            }
+            match policy {
+                BareLineBreaks::Normalise if is_last_cr => break,
+                BareLineBreaks::Normalise if is_bare => out.extend(b"\r\n"),
+                _ => out.extend(&input[at..=at]),
+            }
+            at += 1;
+        }
+        out.bare = bare.filter(|_| policy == BareLineBreaks::Reject);
+        out
+    }
+
+    /// An unstuffer somewhere in an input.
+    #[derive(Clone)]
+    struct Run {
+        unstuffer: Unstuffer,
+        consumed: usize,
+        out: Unstuffed,
+    }
+
+    impl Run {
+        fn new(policy: BareLineBreaks) -> Self {
+            Self { unstuffer: Unstuffer::new(policy), consumed: 0, out: Unstuffed::default() }
+        }
+
+        /// Goes on with what of `input` is not consumed.
+        fn go_on(mut self, input: &[u8]) -> Self {
+            while self.out.end.is_none() {
+                let there = &input[self.consumed..];
+                self.consumed += match self.unstuffer.next(there) {
+                    Span::Content(octets) => {
+                        assert!(octets > 0);
+                        self.out.extend(&there[..octets]);
+                        octets
+                    }
+                    Span::Skip(octets) => octets,
+                    Span::LineBreak(octets) => {
+                        self.out.extend(b"\r\n");
+                        octets
+                    }
+                    Span::Bare(offset) => {
+                        assert_eq!(self.out.bare.replace(offset), None);
+                        0
+                    }
+                    Span::End(octets) => {
+                        self.out.end = Some(self.consumed + octets);
+                        octets
+                    }
+                    Span::Incomplete => {
+                        assert!(matches!(there, b"" | b"." | b".\r" | b"\r"));
+                        break;
+                    }
+                };
+            }
+            self
+        }
+
+        fn is_like(&self, other: &Self) -> bool {
+            let place = |run: &Self| (run.unstuffer.place, run.unstuffer.is_reported);
+            place(self) == place(other)
+                && (self.consumed, self.out) == (other.consumed, other.out)
+                && self.unstuffer.offset == other.unstuffer.offset
+        }
+    }
+
+    /// Tries every further octet behind `input`, when `runs[n]` are all the different ways in
+    /// which the cuttings of its first n octets may have gone.
+    fn try_all(policy: BareLineBreaks, input: &mut Vec<u8>, runs: &mut Vec<Vec<Run>>) -> u32 {
+        let mut tried = 1;
+        for octet in *b"\r\n.a\0" {
+            input.push(octet);
+            let expected = reference(policy, input);
+            let mut ways: Vec<Run> = Vec::new();
+            for run in runs.iter().flatten() {
+                let run = run.clone().go_on(input);
+                assert_eq!(run.out, expected, "{policy:?} {}", input.escape_ascii());
+                if !ways.iter().any(|way| way.is_like(&run)) {
+                    ways.push(run);
+                }
+            }
+            if input.len() < LONGEST {
+                runs.push(ways);
+                tried += try_all(policy, input, runs);
+                runs.pop();
+            } else {
+                tried += 1;
+            }
+            input.pop();
+        }
+        tried
+    }
+
+    #[test]
+    fn every_cutting_of_every_short_content_is_what_the_reference_says() {
+        for policy in POLICIES {
+            let mut runs = alloc::vec![alloc::vec![Run::new(policy)]];
+            let tried = try_all(policy, &mut Vec::new(), &mut runs);
+            assert_eq!(tried, (0..=8).map(|length| 5_u32.pow(length)).sum());
+        }
+    }
+
+    /// The content and how many octets were read, or `None` when there is no end.
+    fn unstuff(policy: BareLineBreaks, mut input: &[u8]) -> (Vec<u8>, Option<usize>) {
+        let whole = input.len();
+        let mut unstuffer = Unstuffer::new(policy);
+        let mut content = Vec::new();
+        loop {
+            let octets = match unstuffer.next(input) {
+                Span::Content(octets) => {
+                    content.extend_from_slice(&input[..octets]);
+                    octets
+                }
+                Span::LineBreak(octets) => {
+                    content.extend_from_slice(b"\r\n");
+                    octets
+                }
+                Span::Skip(octets) => octets,
+                Span::Bare(_) => 0,
+                Span::End(octets) => return (content, Some(whole - input.len() + octets)),
+                Span::Incomplete => return (content, None),
+            };
+            input = &input[octets..];
+        }
+    }
+
+    #[test]
+    fn only_crlf_dot_crlf_ends_content() {
+        for policy in POLICIES {
+            for not_the_end in [
+                &b"a\n.\r\n"[..],
+                b"a\r.\r\n",
+                b"a\r\n.\n",
+                b"a\r\n.\r",
+                b"a\r\n.\r\r\n",
+                b"a\n.\n",
+                b"a\r.\r",
+                b"a\r\n.\0\r\n",
+                b"a\r\n..\r\n",
+                b"a\r\r.\r\n",
+                b"a\r\n\n.\r\n",
+            ] {
+                assert_eq!(unstuff(policy, not_the_end).1, None, "{}", not_the_end.escape_ascii());
+            }
+            for the_end in [&b".\r\n"[..], b"a\r\n.\r\n", b"a\r\r\n.\r\n", b"a\n\r\n.\r\n"] {
+                let with_more = [the_end, b"QUIT\r\n"].concat();
+                assert_eq!(unstuff(policy, &with_more).1, Some(the_end.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn normalising_makes_neither_an_end_nor_a_stuffed_dot() {
+        let (content, end) = unstuff(BareLineBreaks::Normalise, b"a\n.\r\n..\rb\r\n.\r\n");
+        assert_eq!(content, b"a\r\n.\r\n.\r\nb\r\n");
+        assert_eq!(end, Some(14));
+    }
+
+    #[test]
+    fn a_bare_line_break_is_counted_without_stuffed_dots() {
+        let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
+        let input = b"..\r\n..\nb";
+        assert_eq!(unstuffer.next(input), Span::Skip(1));
+        assert_eq!(unstuffer.next(&input[1..]), Span::Content(3));
+        assert_eq!(unstuffer.next(&input[4..]), Span::Skip(1));
+        assert_eq!(unstuffer.next(&input[5..]), Span::Content(1));
+        assert_eq!(unstuffer.next(&input[6..]), Span::Bare(4));
+        assert_eq!(unstuffer.next(&input[6..]), Span::Content(2));
+    }
+
+    #[test]
+    fn an_unstuffer_is_as_new_behind_the_end() {
+        let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
+        for _ in 0..2 {
+            assert_eq!(unstuffer.next(b"\n"), Span::Bare(0));
+            assert_eq!(unstuffer.next(b"\n\r\n"), Span::Content(3));
+            assert_eq!(unstuffer.next(b".\r\n"), Span::End(3));
+        }
+    }
+
+    fn stuff(line_ends: LineEnds, pieces: &[&[u8]]) -> Result<Vec<u8>, BareLineBreak> {
+        let mut stuffer = Stuffer::new(line_ends);
+        let mut out = Vec::new();
+        for piece in pieces {
+            stuffer.stuff(piece, &mut out)?;
+        }
+        stuffer.finish(&mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn stuffing_adds_dots_and_the_end() {
+        for (content, expected) in [
+            (&b""[..], &b".\r\n"[..]),
+            (b"a", b"a\r\n.\r\n"),
+            (b"a\r\n", b"a\r\n.\r\n"),
+            (b".", b"..\r\n.\r\n"),
+            (b"..\r\n.a.\r\n.\r\n", b"...\r\n..a.\r\n..\r\n.\r\n"),
+            (b"\r\n\r\n.", b"\r\n\r\n..\r\n.\r\n"),
+        ] {
+            assert_eq!(stuff(LineEnds::Strict, &[content]).unwrap(), expected);
+            assert_eq!(stuff(LineEnds::FromLf, &[content]).unwrap(), expected);
+            let as_lf: Vec<u8> = content.iter().copied().filter(|octet| *octet != b'\r').collect();
+            assert_eq!(stuff(LineEnds::FromLf, &[&as_lf]).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_bare_line_break_never_leaves() {
+        for (line_ends, content, offset) in [
+            (LineEnds::Strict, &b"\n"[..], 0),
+            (LineEnds::Strict, b"a\nb", 1),
+            (LineEnds::Strict, b"a\r\n\n", 3),
+            (LineEnds::Strict, b"a\rb", 1),
+            (LineEnds::FromLf, b"a\n\rb", 2),
+            (LineEnds::FromLf, b"a\r\r\n", 1),
+            (LineEnds::FromLf, b"a\n.\r", 3),
+            (LineEnds::Strict, b"\r", 0),
+        ] {
+            let mut outs = None;
+            for cut in 0..=content.len() {
+                let (one, two) = content.split_at(cut);
+                let mut stuffer = Stuffer::new(line_ends);
+                let mut out = Vec::new();
+                let result = stuffer
+                    .stuff(one, &mut out)
+                    .and_then(|()| stuffer.stuff(two, &mut out))
+                    .and_then(|()| stuffer.finish(&mut out));
+                assert_eq!(result, Err(BareLineBreak(offset)));
+                let breaks = out.split(|octet| octet.is_ascii_alphabetic() || *octet == b'.');
+                assert!(breaks.into_iter().all(|octets| matches!(octets, b"" | b"\r\n")));
+                assert_eq!(outs.get_or_insert_with(|| out.clone()), &out);
+                assert_eq!(stuffer.finish(&mut out), Err(BareLineBreak(offset)));
+                assert_eq!(stuffer.stuff(b"a", &mut out), Err(BareLineBreak(offset)));
+            }
+        }
+    }
+
+    /// Content of lines, many of them with dots, long enough for several blocks.
+    fn content() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            4 => "[.]{0,3}[a-z.]{0,90}",
+            1 => "[.]{0,3}",
+            1 => "[.][a-z]{60,70}",
+        ];
+        (proptest::collection::vec(line, 0..20), any::<bool>()).prop_map(|(lines, is_ended)| {
+            let end = if is_ended { "\r\n" } else { "" };
+            [&lines.join("\r\n"), end].concat().into_bytes()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_stuffed_is_unstuffed_however_both_are_cut(
+            content in content(),
+            stuff_at in 1..200_usize,
+            unstuff_at in 1..200_usize,
+        ) {
+            let pieces: Vec<&[u8]> = content.chunks(stuff_at).collect();
+            let wire = stuff(LineEnds::Strict, &pieces).unwrap();
+            let mut shared = Vec::new();
+            let mut stuffer = Stuffer::new(LineEnds::Strict);
+            for piece in pieces {
+                let piece = Bytes::copy_from_slice(piece);
+                stuffer.stuff_bytes(piece, |part| shared.extend_from_slice(&part)).unwrap();
+            }
+            stuffer.finish(&mut shared).unwrap();
+            prop_assert_eq!(&shared, &wire);
+
+            let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
+            let (mut got, mut at, mut there) = (Vec::new(), 0, 0);
+            let end = loop {
+                match unstuffer.next(&wire[at..there]) {
+                    Span::Content(octets) => {
+                        got.extend_from_slice(&wire[at..at + octets]);
+                        at += octets;
+                    }
+                    Span::Skip(octets) => at += octets,
+                    Span::End(octets) => break at + octets,
+                    Span::Incomplete => there = wire.len().min(there + unstuff_at),
+                    other => panic!("{other:?}"),
+                }
+            };
+            prop_assert_eq!(end, wire.len());
+            if !content.is_empty() && !content.ends_with(b"\r\n") {
+                got.truncate(got.len() - 2);
+            }
+            prop_assert_eq!(got, content);
+        }
+
+        #[test]
+        fn lf_is_made_crlf_as_if_it_had_been_that(content in content(), cut in 1..200_usize) {
+            let as_lf: Vec<u8> = content.iter().copied().filter(|octet| *octet != b'\r').collect();
+            let pieces: Vec<&[u8]> = as_lf.chunks(cut).collect();
+            prop_assert_eq!(
+                stuff(LineEnds::FromLf, &pieces),
+                stuff(LineEnds::Strict, &[&content])
+            );
+        }
+    }
+}

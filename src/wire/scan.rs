@@ -1,0 +1,205 @@
+//! Where, in content, a decision is needed: the one loop that looks at every octet.
+//!
+//! Whether an octet needs a decision is judged from it and the octet before it, in arithmetic on
+//! `u8` over blocks of 64: compilers make vector instructions of this form (and of few others:
+//! the same in `bool` and `if` is ten times as slow).
+
+/// The octets judged at once.
+const BLOCK: usize = 64;
+
+/// 1 when `octet` behind `before` needs a decision, else 0.
+///
+/// That is: a dot behind LF; with `BARE`, also an LF that is not behind CR and whatever is
+/// behind CR and not LF, which tells of the bare CR.
+#[inline(always)]
+fn judge<const BARE: bool>(before: u8, octet: u8) -> u8 {
+    let dot = u8::from(octet == b'.') & u8::from(before == b'\n');
+    if BARE { dot | (u8::from(octet == b'\n') ^ u8::from(before == b'\r')) } else { dot }
+}
+
+#[inline(always)]
+fn is_any<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> bool {
+    let mut any = 0;
+    for (before, octet) in before.iter().zip(octets) {
+        any |= judge::<BARE>(*before, *octet);
+    }
+    any != 0
+}
+
+#[inline(always)]
+fn judge_all<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> [u8; BLOCK] {
+    let mut judged = [0; BLOCK];
+    for ((before, octet), judged) in before.iter().zip(octets).zip(&mut judged) {
+        *judged = judge::<BARE>(*before, *octet);
+    }
+    judged
+}
+
+/// The place in a block of the first octet that needs a decision.
+#[inline(always)]
+fn first<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> Option<usize> {
+    let judged = judge_all::<BARE>(before, octets);
+    let mut rest = &judged[..];
+    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
+        let eight = u64::from_le_bytes(*eight);
+        if eight != 0 {
+            return Some(BLOCK - rest.len() + eight.trailing_zeros() as usize / 8);
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// A bit for each octet of a block that needs a decision, the first one lowest.
+#[inline(always)]
+fn bits<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
+    let judged = judge_all::<BARE>(before, octets);
+    let mut bits = 0;
+    let mut rest = &judged[..];
+    while let Some((front, eight)) = rest.split_last_chunk::<8>() {
+        // Eight octets of 0 or 1: the product has them as its highest eight bits.
+        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits = bits << 8 | gathered;
+        rest = front;
+    }
+    bits
+}
+
+/// The last whole block and what is before its octets.
+#[inline]
+fn last_block(octets: &[u8]) -> Option<(&[u8; BLOCK], &[u8; BLOCK])> {
+    let (_, without_last) = octets.split_last()?;
+    Some((without_last.last_chunk()?, octets.last_chunk()?))
+}
+
+/// The position of the first octet that needs a decision, from position 1 on: the first octet
+/// has none before it and is the caller's to judge.
+///
+/// With `BARE` false a dot at the start of a line is one behind LF: whether that LF is a line
+/// end is for the caller to see.
+#[inline]
+pub(super) fn first_decision<const BARE: bool>(octets: &[u8]) -> Option<usize> {
+    let mut rest = octets.get(1..)?;
+    let mut before = octets;
+    while let Some((block, behind)) = rest.split_first_chunk() {
+        let (before_block, before_behind) = before.split_first_chunk()?;
+        if is_any::<BARE>(before_block, block) {
+            return Some(octets.len() - rest.len() + first::<BARE>(before_block, block)?);
+        }
+        rest = behind;
+        before = before_behind;
+    }
+    if let Some((before_block, block)) = last_block(octets) {
+        // In its front, judged before, there is none.
+        return Some(octets.len() - BLOCK + first::<BARE>(before_block, block)?);
+    }
+    let at = octets.len() - rest.len();
+    let mut judged = before.iter().zip(rest).map(|(before, octet)| judge::<BARE>(*before, *octet));
+    judged.position(|judged| judged != 0).map(|index| at + index)
+}
+
+/// All the positions that [`first_decision`] finds one of.
+pub(super) struct Decisions<'a, const BARE: bool> {
+    octets: &'a [u8],
+    /// The next octet that is not yet in `bits`.
+    at: usize,
+    /// Judged and not yet returned: bit n is the octet n behind `base`.
+    bits: u64,
+    base: usize,
+}
+
+impl<'a, const BARE: bool> Decisions<'a, BARE> {
+    #[inline]
+    pub(super) fn new(octets: &'a [u8]) -> Self {
+        Self { octets, at: 1, bits: 0, base: 0 }
+    }
+
+    /// Judges up to the first block that has something, the last one partly again or short.
+    fn advance(&mut self) -> Option<()> {
+        let mut rest = self.octets.get(self.at..)?;
+        let mut before = self.octets.get(self.at - 1..)?;
+        while let Some((block, behind)) = rest.split_first_chunk() {
+            let (before_block, before_behind) = before.split_first_chunk()?;
+            self.base = self.at;
+            self.at += BLOCK;
+            if is_any::<BARE>(before_block, block) {
+                self.bits = bits::<BARE>(before_block, block);
+                return Some(());
+            }
+            rest = behind;
+            before = before_behind;
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        self.base = self.at;
+        self.at = self.octets.len();
+        if let Some((before_block, block)) = last_block(self.octets) {
+            // What was judged before falls out at the low end.
+            self.bits = bits::<BARE>(before_block, block) >> (BLOCK - rest.len());
+        } else {
+            for (index, (before, octet)) in before.iter().zip(rest).enumerate() {
+                self.bits |= u64::from(judge::<BARE>(*before, *octet)) << index;
+            }
+        }
+        Some(())
+    }
+}
+
+impl<const BARE: bool> Iterator for Decisions<'_, BARE> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.bits == 0 {
+            self.advance()?;
+        }
+        let index = self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        Some(self.base + index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{vec, vec::Vec};
+
+    fn one_by_one<const BARE: bool>(octets: &[u8]) -> Vec<usize> {
+        let judged = octets.windows(2).map(|pair| judge::<BARE>(pair[0], pair[1]));
+        judged.enumerate().filter(|(_, judged)| *judged == 1).map(|(at, _)| at + 1).collect()
+    }
+
+    #[test]
+    fn a_decision_is_due_at_bare_line_breaks_and_at_dots_behind_lf() {
+        let octets = b"a.\r\n.b\n.\r.\r\r\n.";
+        assert_eq!(one_by_one::<true>(octets), [4, 6, 7, 9, 11, 13]);
+        assert_eq!(one_by_one::<false>(octets), [4, 7, 13]);
+    }
+
+    #[test]
+    fn blocks_find_what_octets_find_at_every_length_and_place() {
+        for length in 0..=260 {
+            let plain = vec![b'a'; length];
+            assert_eq!(Decisions::<true>::new(&plain).count(), 0);
+            assert_eq!(first_decision::<true>(&plain), None);
+            for at in 0..length.saturating_sub(4) {
+                for what in [&b"\r\n.x"[..], b"x\n..", b"x\rx\r", b"\n.\n."] {
+                    let mut octets = plain.clone();
+                    octets[at..at + 4].copy_from_slice(what);
+                    let found: Vec<_> = Decisions::<true>::new(&octets).collect();
+                    assert_eq!(found, one_by_one::<true>(&octets));
+                    assert_eq!(first_decision::<true>(&octets), found.first().copied());
+                    let found: Vec<_> = Decisions::<false>::new(&octets).collect();
+                    assert_eq!(found, one_by_one::<false>(&octets));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_octet_of_a_block_may_need_a_decision() {
+        let octets = [b'\n'; 300];
+        assert!(Decisions::<true>::new(&octets).eq(1..300));
+    }
+}
