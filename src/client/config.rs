@@ -248,7 +248,8 @@ pub struct Limits {
     pub reply_octets: usize,
     /// Lines of one reply. Default: 512.
     pub reply_lines: usize,
-    /// Octets of all the replies that are kept for the report of one transaction. Default: 1 MiB.
+    /// Octets of all the replies that are kept for the report of one transaction, beyond 512 for
+    /// each of its recipients. Default: 1 MiB.
     pub report_octets: usize,
 }
 
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_deadlines_are_those_of_the_rfc() {
-        let minutes = |minutes| Duration::from_secs(minutes * 60);
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let timeouts = Timeouts::default();
         assert_eq!(timeouts.greeting, minutes(5));
         assert_eq!(timeouts.mail, minutes(5));

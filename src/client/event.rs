@@ -11,7 +11,7 @@ use super::{
 use crate::{
     envelope::Envelope,
     security::Security,
-    syntax::{Extensions, Reply, Text, Verb},
+    syntax::{Extensions, Lookup, Reply, Verb},
 };
 use alloc::{sync::Arc, vec::Vec};
 use bytes::Bytes;
@@ -126,8 +126,8 @@ impl<'c> Ready<'c> {
 
     /// Asks the server whether it knows a user or mailbox (VRFY, RFC 5321 section 3.5): the reply
     /// is in the next [`Ready::reply`], or in [`Refused`].
-    pub fn verify(self, text: Text<'static>) {
-        self.ask(Ask::Verify(text));
+    pub fn verify(self, lookup: Lookup<'static>) {
+        self.ask(Ask::Verify(lookup));
     }
 
     /// Sends NOOP: is the server still there?

@@ -37,7 +37,10 @@ impl Core {
             let to = expected.verb();
             return self.over(ProtocolError::UnexpectedReply { to, reply }.into());
         }
-        if let (Some(_), Some(front)) = (expected.transaction(), self.underway.front_mut()) {
+        let is_kept = class.is_negative() || matches!(expected, Expected::End(_));
+        if let (true, Some(_), Some(front)) =
+            (is_kept, expected.transaction(), self.underway.front_mut())
+        {
             if !front.keep(octets, facts.limits().report_octets) {
                 return self.over(ProtocolError::TooLong.into());
             }
@@ -61,6 +64,9 @@ impl Core {
             Expected::Single(verb) => {
                 self.queue.pop_front();
                 self.phase = if class.is_negative() { Phase::Refused } else { Phase::Ready };
+                if verb == Verb::Rset && class.is_negative() {
+                    self.slate = Slate::Used;
+                }
                 facts.last = Some((verb, reply));
             }
             Expected::Quit => {} // above

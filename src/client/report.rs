@@ -3,7 +3,7 @@
 use super::transaction::Transaction;
 use crate::{
     envelope::Envelope,
-    syntax::{ForwardPath, Reply},
+    syntax::{ForwardPath, Reply, Retry},
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -96,21 +96,14 @@ impl fmt::Display for Outcome {
 pub struct Report {
     transaction: Transaction,
     envelope: Arc<Envelope>,
-    outcomes: Vec<(Outcome, IsForRest)>,
-}
-
-/// Whether a further transaction at once has a chance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IsForRest {
-    Yes,
-    No,
+    outcomes: Vec<(Outcome, Retry)>,
 }
 
 impl Report {
     pub(super) const fn new(
         transaction: Transaction,
         envelope: Arc<Envelope>,
-        outcomes: Vec<(Outcome, IsForRest)>,
+        outcomes: Vec<(Outcome, Retry)>,
     ) -> Self {
         Self { transaction, envelope, outcomes }
     }
@@ -150,6 +143,14 @@ impl Report {
         self.outcomes.iter().map(|(outcome, _)| outcome)
     }
 
+    /// What may help the recipient at this place of the envelope: more than the outcome alone can
+    /// tell, for 552 means one thing behind RCPT and another behind the content (RFC 5321 section
+    /// 4.5.3.1.10). What is [`Unknown`](Outcome::Unknown) may be tried [later](Retry::Later).
+    #[must_use]
+    pub fn retry(&self, index: usize) -> Option<Retry> {
+        self.outcomes.get(index).map(|(_, retry)| *retry)
+    }
+
     /// Whether the server has taken responsibility for every recipient.
     #[must_use]
     pub fn is_delivered_to_all(&self) -> bool {
@@ -173,8 +174,8 @@ impl Report {
     pub fn rest(&self) -> Option<Envelope> {
         let mut rest = Envelope::from_reverse_path(self.envelope.reverse_path().clone())
             .with_parameters(self.envelope.parameters().clone());
-        for ((path, parameters), (_, for_rest)) in self.envelope.recipients().zip(&self.outcomes) {
-            if *for_rest == IsForRest::Yes {
+        for ((path, parameters), (_, retry)) in self.envelope.recipients().zip(&self.outcomes) {
+            if *retry == Retry::NextTransaction {
                 rest.push(path.clone(), parameters.clone());
             }
         }

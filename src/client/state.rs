@@ -13,7 +13,7 @@ use crate::{
     envelope::Envelope,
     machine::Need,
     security::Security,
-    syntax::{Command, Extension, Extensions, Reply, Text, Verb},
+    syntax::{Command, Extension, Extensions, Lookup, Reply, Verb},
     time::Instant,
     transcript::{Entry, Side},
 };
@@ -78,7 +78,7 @@ pub(super) enum Ask {
     /// EHLO, LHLO or HELO.
     Hello(Verb),
     Noop,
-    Verify(Text<'static>),
+    Verify(Lookup<'static>),
     Reset,
     Quit(End),
 }
@@ -302,7 +302,7 @@ impl Core {
 
     /// Sends what may be sent now.
     fn speak(&mut self, facts: &Facts) {
-        if self.channel.output == Output::Broken {
+        if self.channel.output == Output::Broken || self.channel.input != Input::Open {
             return;
         }
         match &self.phase {
@@ -339,7 +339,7 @@ impl Core {
                 (command, Expected::Hello(verb))
             }
             Ask::Noop => (Command::Noop(None), Expected::Single(Verb::Noop)),
-            Ask::Verify(text) => (Command::Vrfy(text), Expected::Single(Verb::Vrfy)),
+            Ask::Verify(lookup) => (Command::Vrfy(lookup), Expected::Single(Verb::Vrfy)),
             Ask::Reset => {
                 self.slate = Slate::Clean;
                 (Command::Rset, Expected::Single(Verb::Rset))

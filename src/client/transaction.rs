@@ -4,12 +4,11 @@ use super::{
     config::Config,
     content::{Allowed, Framing, MessageFacts},
     error::{NotOffered, Obstacle},
-    report::{IsForRest, Outcome, Report},
+    report::{Outcome, Report},
 };
 use crate::{
     envelope::Envelope,
-    syntax::{Command, Extension, Extensions, Parameters, Reply, Verb},
-    wire::LineEnds,
+    syntax::{Command, Extension, Extensions, Parameters, Reply, Retry, Verb},
 };
 use alloc::{string::ToString, sync::Arc, vec, vec::Vec};
 use core::fmt::{self, Write};
@@ -145,6 +144,12 @@ fn not_offered(
                 (None, "HOLDFOR" | "HOLDUNTIL") => &[Extension::FutureRelease],
                 (None, "MT-PRIORITY") => &[Extension::MtPriority],
                 (None, "REQUIRETLS") => &[Extension::RequireTls],
+                (None, "SOLICIT") => &[Extension::NoSoliciting],
+                (None, "CONPERM") => &[Extension::ConPerm],
+                (Some(_), "CONNEG") => &[Extension::ConNeg],
+                (Some(_), "RRVS") => &[Extension::Rrvs],
+                (None, "MTRK") => &[Extension::Mtrk],
+                (None, "TRANSID") => &[Extension::Checkpoint],
                 _ => continue,
             };
         if !brought_by.iter().any(|extension| offered.contains(*extension)) {
@@ -203,9 +208,13 @@ fn line_limit(verb: Verb, offered: &Extensions) -> usize {
             (Extension::DeliverBy, 17),     // RFC 2852 section 3
             (Extension::FutureRelease, 34), // RFC 4865 section 3
             (Extension::MtPriority, 15),    // RFC 6710 section 3
+            (Extension::NoSoliciting, 1007), // RFC 3865 section 3
         ]
     } else {
-        &[(Extension::Dsn, 524)] // RFC 3461 section 5.4
+        &[
+            (Extension::Dsn, 524), // RFC 3461 section 5.4
+            (Extension::Rrvs, 33), // RFC 7293 section 3
+        ]
     };
     let sum: usize = additions
         .iter()
@@ -346,18 +355,15 @@ impl Underway {
         }
     }
 
-    /// A reply to it is kept for the report; `false` when the replies grow beyond `limit`.
+    /// A reply to it is kept for the report; `false` when the replies grow beyond `limit`, to
+    /// which each recipient adds a line of the RFC's length (RFC 5321 section 4.5.3.1.5).
     pub(super) fn keep(&mut self, octets: usize, limit: usize) -> bool {
         self.kept = self.kept.saturating_add(octets);
-        self.kept <= limit
+        self.kept <= limit.saturating_add(self.fates.len().saturating_mul(512))
     }
 
     pub(super) fn is_mail_accepted(&self) -> bool {
         self.mail == Mail::Accepted
-    }
-
-    pub(super) fn is_mail_refused(&self) -> bool {
-        self.mail == Mail::Refused
     }
 
     /// How many recipients wait for the reply to the content.
@@ -391,25 +397,25 @@ impl Underway {
         let is_ended = self.content_end.is_some_and(|end| sent >= end);
         let outcomes = self.fates.into_iter().map(|fate| match (fate, last) {
             (Fate::Answered { reply, to }, _) => {
-                let for_rest = if is_limited && to == Verb::Rcpt && is_beyond_limit(&reply) {
-                    IsForRest::Yes
-                } else {
-                    IsForRest::No
+                let retry = match reply.retry() {
+                    // What counts recipients, or means the content (RFC 5321 section 4.5.3.1.10).
+                    Retry::NextTransaction if to == Verb::Rcpt && is_limited => {
+                        Retry::NextTransaction
+                    }
+                    Retry::NextTransaction if to == Verb::Rcpt || reply.is_transient() => {
+                        Retry::Later
+                    }
+                    Retry::NextTransaction => Retry::Never,
+                    other => other,
                 };
-                (Outcome::Replied(reply), for_rest)
+                (Outcome::Replied(reply), retry)
             }
             (Fate::Open | Fate::Accepted, Some(last)) => {
-                (Outcome::Replied(Arc::clone(last)), IsForRest::No)
+                (Outcome::Replied(Arc::clone(last)), last.retry())
             }
-            (Fate::Open | Fate::Accepted, None) if is_ended => (Outcome::Unknown, IsForRest::No),
-            (Fate::Open | Fate::Accepted, None) => (Outcome::Untried, IsForRest::Yes),
+            (Fate::Open | Fate::Accepted, None) if is_ended => (Outcome::Unknown, Retry::Later),
+            (Fate::Open | Fate::Accepted, None) => (Outcome::Untried, Retry::NextTransaction),
         });
         Report::new(self.transaction, self.envelope, outcomes.collect())
     }
-}
-
-/// The server takes no more recipients in this transaction; some say 552, to be read as 452
-/// (RFC 5321 section 4.5.3.1.10).
-fn is_beyond_limit(reply: &Reply<'_>) -> bool {
-    matches!(reply.code().get(), 452 | 552)
 }
