@@ -137,13 +137,13 @@ impl Envelope {
 
     /// How many recipients there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.recipients.len()
     }
 
     /// Whether there is no recipient.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.recipients.is_empty()
     }
 
@@ -168,7 +168,6 @@ impl core::fmt::Display for Envelope {
         Ok(())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -19,8 +19,8 @@ use bytes::Bytes;
 /// facts.update(b"\r\nHi\n");
 /// assert_eq!(facts.has_eight_bit(), Some(true));
 /// assert_eq!(facts.has_utf8_header(), Some(true));
-/// assert_eq!(facts.size(LineEnds::FromLf), Some(23));
-/// assert_eq!(MessageFacts::UNKNOWN.with_size(23).has_eight_bit(), None);
+/// assert_eq!(facts.size(LineEnds::FromLf), Some(22));
+/// assert_eq!(MessageFacts::UNKNOWN.with_size(22).has_eight_bit(), None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageFacts {
@@ -186,11 +186,13 @@ impl MessageFacts {
         self.has_nul
     }
 
-    /// Whether a CR, or under [`LineEnds::Strict`] an LF, stands outside CRLF: such content is
-    /// not sent.
+    /// Whether a CR, or under [`LineEnds::Strict`] an LF, stands outside CRLF, in what was
+    /// scanned: such content is not sent (RFC 5321 section 2.3.8), except as BINARYMIME.
     #[must_use]
     pub const fn has_bare_line_break(&self, line_ends: LineEnds) -> bool {
-        self.bare.cr || matches!(line_ends, LineEnds::Strict) && self.bare.lf > 0
+        self.bare.cr
+            || self.scan.is_after_cr
+            || matches!(line_ends, LineEnds::Strict) && self.bare.lf > 0
     }
 
     /// Octets of the longest line that was scanned, without its CRLF; more than 998 are beyond
@@ -267,7 +269,16 @@ impl Outgoing {
                 pending: Pending::default(),
             },
         };
-        Self { allowed, form, taken: 0, size: 0, is_after_cr: false, wire: 0, error: None, pace: Pace::Gather }
+        Self {
+            allowed,
+            form,
+            taken: 0,
+            size: 0,
+            is_after_cr: false,
+            wire: 0,
+            error: None,
+            pace: Pace::Gather,
+        }
     }
 
     pub(super) const fn error(&self) -> Option<ContentError> {
@@ -371,7 +382,10 @@ impl Outgoing {
     pub(super) fn take_pending(&mut self, mut piece: impl FnMut(Bytes)) {
         if let Form::Chunks { pending, .. } = &mut self.form {
             let Pending { parts, copied, .. } = core::mem::take(pending);
-            parts.into_iter().chain((!copied.is_empty()).then(|| copied.into())).for_each(&mut piece);
+            parts
+                .into_iter()
+                .chain((!copied.is_empty()).then(|| copied.into()))
+                .for_each(&mut piece);
         }
     }
 
@@ -391,10 +405,11 @@ impl Outgoing {
             (None, _) => 0,
             (Some(_), LineEnds::Strict) => self.size.saturating_add(content.len() as u64),
             (Some(_), LineEnds::FromLf) => {
-                let bare = memchr::memchr_iter(b'\n', content).filter(|at| match at.checked_sub(1) {
-                    None => !self.is_after_cr,
-                    Some(before) => content.get(before) != Some(&b'\r'),
-                });
+                let bare =
+                    memchr::memchr_iter(b'\n', content).filter(|at| match at.checked_sub(1) {
+                        None => !self.is_after_cr,
+                        Some(before) => content.get(before) != Some(&b'\r'),
+                    });
                 self.size.saturating_add((content.len() + bare.count()) as u64)
             }
         };
@@ -415,9 +430,7 @@ impl Outgoing {
     }
 
     fn keep(&mut self, result: Result<(), BareLineBreak>) -> Result<(), ContentError> {
-        result.map_err(|BareLineBreak(at)| {
-            *self.error.insert(ContentError::BareLineBreak(at))
-        })
+        result.map_err(|BareLineBreak(at)| *self.error.insert(ContentError::BareLineBreak(at)))
     }
 }
 
@@ -523,5 +536,169 @@ impl ChunkLineEnds {
 
     fn finish(&self) -> Result<(), BareLineBreak> {
         if self.is_after_cr { Err(BareLineBreak(self.offset.saturating_sub(1))) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALPHABET: &[u8] = b"\r\n.a\0\xe9";
+
+    /// Every content of up to five octets of the alphabet.
+    fn short_contents() -> impl Iterator<Item = Vec<u8>> {
+        (0..=5_u32).flat_map(|length| {
+            (0..6_usize.pow(length)).map(move |number| {
+                (0..length).map(|place| ALPHABET[number / 6_usize.pow(place) % 6]).collect()
+            })
+        })
+    }
+
+    /// The pieces when it is cut behind octet n for each bit n.
+    fn cut(content: &[u8], cuts: u32) -> Vec<&[u8]> {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for end in 1..=content.len() {
+            if cuts & (1 << (end - 1)) != 0 || end == content.len() {
+                pieces.push(&content[start..end]);
+                start = end;
+            }
+        }
+        pieces
+    }
+
+    fn allowed(line_ends: LineEnds) -> Allowed {
+        Allowed { has_eight_bit: true, is_binary: false, size: None, line_ends }
+    }
+
+    #[test]
+    fn any_cutting_gives_the_same_facts() {
+        for content in short_contents() {
+            let whole = MessageFacts::scan(&content);
+            for cuts in 0..1 << content.len().saturating_sub(1) {
+                let mut facts = MessageFacts::new();
+                cut(&content, cuts).into_iter().for_each(|piece| facts.update(piece));
+                assert_eq!(facts, whole, "{} cut {cuts:b}", content.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn facts_are_what_a_message_holds() {
+        let facts = MessageFacts::scan(b"a: b\r\n\r\n\xe9\n12345678\r\n\0");
+        assert_eq!(facts.size(LineEnds::Strict), Some(21));
+        assert_eq!(facts.size(LineEnds::FromLf), Some(22));
+        assert_eq!(facts.has_eight_bit(), Some(true));
+        assert_eq!(facts.has_utf8_header(), Some(false));
+        assert_eq!(facts.has_nul(), Some(true));
+        assert_eq!(facts.longest_line(), 8);
+        assert!(facts.has_bare_line_break(LineEnds::Strict));
+        assert!(!facts.has_bare_line_break(LineEnds::FromLf));
+        assert!(MessageFacts::scan(b"a\r").has_bare_line_break(LineEnds::FromLf));
+        assert_eq!(MessageFacts::scan(b"\n\xe9").has_utf8_header(), Some(false));
+        assert_eq!(MessageFacts::scan(b"a\n\xe9").has_utf8_header(), Some(true));
+    }
+
+    /// What leaves when content goes out in these pieces, by copy and without.
+    fn send(framing: Framing, allowed: Allowed, pieces: &[&[u8]]) -> Result<Vec<u8>, ContentError> {
+        let mut sent = [false, true].map(|is_shared| {
+            let (mut send, mut tail) = (SendBuffer::default(), Vec::new());
+            let mut content = Outgoing::new(framing, allowed);
+            for piece in pieces {
+                if is_shared {
+                    content.write_bytes(Bytes::copy_from_slice(piece), &mut send)?;
+                } else {
+                    content.write(piece, &mut send)?;
+                }
+            }
+            content.finish(&mut tail)?;
+            let pending = content.pending();
+            let mut chunk = Vec::new();
+            content.take_pending(|piece| chunk.extend_from_slice(&piece));
+            assert_eq!(chunk.len(), pending);
+            assert_eq!(
+                content.wire_octets(),
+                match framing {
+                    Framing::Dots => (send.len() + tail.len() - 3) as u64,
+                    Framing::Chunks => chunk.len() as u64,
+                }
+            );
+            let mut out = Vec::new();
+            while !send.is_empty() {
+                let mut slices = [&b""[..]; 4];
+                let filled = send.slices(&mut slices);
+                let octets = slices[..filled].concat();
+                send.sent(octets.len());
+                out.extend(octets);
+            }
+            out.extend(chunk);
+            out.extend(tail);
+            Ok(out)
+        });
+        assert_eq!(sent[0], sent[1], "by copy and without");
+        core::mem::replace(&mut sent[0], Ok(Vec::new()))
+    }
+
+    /// Content with CRLF for each line end, or where it cannot be had.
+    fn reference(line_ends: LineEnds, content: &[u8]) -> Result<Vec<u8>, u64> {
+        let mut out = Vec::new();
+        for (at, octet) in content.iter().enumerate() {
+            match octet {
+                b'\r' if content.get(at + 1) != Some(&b'\n') => return Err(at as u64),
+                b'\n' if at == 0 || content[at - 1] != b'\r' => match line_ends {
+                    LineEnds::Strict => return Err(at as u64),
+                    LineEnds::FromLf => out.push(b'\r'),
+                },
+                _ => {}
+            }
+            out.push(*octet);
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn every_short_content_leaves_in_chunks_as_the_reference_says() {
+        for content in short_contents().filter(|content| !content.contains(&0)) {
+            for line_ends in [LineEnds::Strict, LineEnds::FromLf] {
+                let expected = reference(line_ends, &content).map_err(ContentError::BareLineBreak);
+                for cuts in 0..1 << content.len().saturating_sub(1) {
+                    let sent = send(Framing::Chunks, allowed(line_ends), &cut(&content, cuts));
+                    assert_eq!(sent, expected, "{} cut {cuts:b}", content.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn content_leaves_behind_data_with_stuffed_dots() {
+        let sent = send(Framing::Dots, allowed(LineEnds::FromLf), &[b".a\n", b".", b"\n.b"]);
+        assert_eq!(sent, Ok(b"..a\r\n..\r\n..b\r\n.\r\n".to_vec()));
+    }
+
+    #[test]
+    fn binary_content_leaves_as_it_is() {
+        let binary = Allowed { is_binary: true, ..allowed(LineEnds::FromLf) };
+        assert_eq!(send(Framing::Chunks, binary, &[b"\r\0\n", b"\r"]), Ok(b"\r\0\n\r".to_vec()));
+    }
+
+    #[test]
+    fn what_the_server_does_not_take_is_told_at_its_octet() {
+        let seven = Allowed { has_eight_bit: false, size: Some(5), ..allowed(LineEnds::FromLf) };
+        for (content, error) in [
+            (&b"ab\xe9"[..], ContentError::EightBit(2)),
+            (b"a\0b", ContentError::Nul(1)),
+            (b"abcdef", ContentError::TooLarge { limit: 5 }),
+            (b"ab\ncd", ContentError::TooLarge { limit: 5 }),
+            (b"a\rb", ContentError::BareLineBreak(1)),
+            (b"abc\r", ContentError::BareLineBreak(3)),
+        ] {
+            let all_cuts = cut(content, u32::MAX);
+            for pieces in [&[content][..], &all_cuts] {
+                assert_eq!(send(Framing::Dots, seven, pieces), Err(error));
+                assert_eq!(send(Framing::Chunks, seven, pieces), Err(error));
+            }
+        }
+        assert!(send(Framing::Dots, seven, &[b"a\r", b"\nb\n"]).is_err());
+        assert!(send(Framing::Dots, seven, &[b"a\r", b"\nbc"]).is_ok());
     }
 }

@@ -99,6 +99,9 @@ pub enum Obstacle {
     /// BINARYMIME for NUL (RFC 3030).
     #[error("the message needs {}, which is not offered", .0.keyword())]
     Extension(Extension),
+    /// The message holds a CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
+    #[error("the message holds a bare CR or LF")]
+    BareLineBreak,
     /// The message is larger than the server takes (RFC 1870 section 4).
     #[error("the message has {octets} octets, and the server takes {limit}")]
     Size {

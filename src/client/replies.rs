@@ -27,17 +27,17 @@ impl Core {
             return self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
         }
         let belongs = match expected {
-            Expected::Greeting => class.is_negative() || reply.code() == Code::SERVICE_READY,
+            Expected::Greeting => is_negative(class) || reply.code() == Code::SERVICE_READY,
             // Sent between MAIL and another transaction, it must not fail.
             Expected::Reset(_) => class == Class::Completion,
-            Expected::Data(_) => class.is_negative() || reply.code() == Code::START_MAIL_INPUT,
+            Expected::Data(_) => is_negative(class) || reply.code() == Code::START_MAIL_INPUT,
             _ => class != Class::Intermediate,
         };
         if !belongs {
             let to = expected.verb();
             return self.over(ProtocolError::UnexpectedReply { to, reply }.into());
         }
-        let is_kept = class.is_negative() || matches!(expected, Expected::End(_));
+        let is_kept = is_negative(class) || matches!(expected, Expected::End(_));
         if let (true, Some(_), Some(front)) =
             (is_kept, expected.transaction(), self.underway.front_mut())
         {
@@ -48,7 +48,7 @@ impl Core {
         match expected {
             Expected::Greeting => {
                 self.queue.pop_front();
-                let next = if class.is_negative() {
+                let next = if is_negative(class) {
                     // RFC 5321 section 3.1: QUIT is all that is left.
                     Ask::Quit(End::Refused(Arc::clone(&reply)))
                 } else {
@@ -63,8 +63,8 @@ impl Core {
             }
             Expected::Single(verb) => {
                 self.queue.pop_front();
-                self.phase = if class.is_negative() { Phase::Refused } else { Phase::Ready };
-                if verb == Verb::Rset && class.is_negative() {
+                self.phase = if is_negative(class) { Phase::Refused } else { Phase::Ready };
+                if verb == Verb::Rset && is_negative(class) {
                     self.slate = Slate::Used;
                 }
                 facts.last = Some((verb, reply));
@@ -79,7 +79,7 @@ impl Core {
                 self.front(|front| front.rcpt_replied(index, &reply));
                 self.answered();
             }
-            Expected::Data(_) if class.is_negative() => {
+            Expected::Data(_) if is_negative(class) => {
                 self.front(|front| front.content_replied(&reply));
                 self.withdraw_content();
                 self.answered();
@@ -89,7 +89,7 @@ impl Core {
                 self.invited(facts, reply);
             }
             Expected::Chunk(_) => {
-                if class.is_negative() {
+                if is_negative(class) {
                     self.front(|front| front.content_replied(&reply));
                 }
                 self.answered();
@@ -102,9 +102,7 @@ impl Core {
     /// a refusal while content is being sent is as good as one: nothing was taken.
     fn unasked(&mut self, reply: Arc<Reply<'static>>) {
         let is_content = matches!(self.phase, Phase::Content(_) | Phase::Ending(..));
-        if reply.code() == Code::NOT_AVAILABLE
-            || is_content && reply.code().class().is_negative()
-        {
+        if reply.code() == Code::NOT_AVAILABLE || is_content && is_negative(reply.code().class()) {
             self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
         } else {
             self.over(ProtocolError::UnaskedReply(reply).into());
@@ -193,12 +191,6 @@ fn knows_no_ehlo(code: Code) -> bool {
     matches!(code.get(), 500 | 502 | 504 | 550)
 }
 
-trait Negative {
-    fn is_negative(self) -> bool;
-}
-
-impl Negative for Class {
-    fn is_negative(self) -> bool {
-        matches!(self, Self::Transient | Self::Permanent)
-    }
+const fn is_negative(class: Class) -> bool {
+    matches!(class, Class::Transient | Class::Permanent)
 }

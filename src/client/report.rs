@@ -114,7 +114,7 @@ impl Report {
         Self { transaction: self.transaction, envelope: Arc::clone(&self.envelope), outcomes }
     }
 
-    pub(super) const fn is_taken(&self) -> bool {
+    pub(super) fn is_taken(&self) -> bool {
         self.outcomes.is_empty()
     }
 

@@ -79,6 +79,9 @@ impl Plan {
         } else if facts.has_eight_bit().is_none() && offered.contains(Extension::EightBitMime) {
             additions.push(("BODY", Some("8BITMIME")));
         }
+        if facts.has_bare_line_break(line_ends) && !is_binary {
+            obstacles.push(Obstacle::BareLineBreak);
+        }
         let size = facts.size(line_ends);
         let octets = size.map(|octets| octets.to_string());
         if let (Some(octets), Some(limit)) = (size, offered.size()) {
@@ -198,16 +201,16 @@ impl Write for Length {
 fn line_limit(verb: Verb, offered: &Extensions) -> usize {
     let additions: &[(Extension, usize)] = if verb == Verb::Mail {
         &[
-            (Extension::Size, 26),          // RFC 1870 section 3
-            (Extension::EightBitMime, 14),  // RFC 6152 states none: what BODY=8BITMIME needs
-            (Extension::BinaryMime, 16),    // RFC 3030 section 3
-            (Extension::SmtpUtf8, 10),      // RFC 6531 section 3.1
-            (Extension::Auth, 500),         // RFC 4954 section 3
-            (Extension::Dsn, 524),          // RFC 3461 section 5.4: 1036 octets
-            (Extension::RequireTls, 11),    // RFC 8689 section 3
-            (Extension::DeliverBy, 17),     // RFC 2852 section 3
-            (Extension::FutureRelease, 34), // RFC 4865 section 3
-            (Extension::MtPriority, 15),    // RFC 6710 section 3
+            (Extension::Size, 26),           // RFC 1870 section 3
+            (Extension::EightBitMime, 14),   // RFC 6152 states none: what BODY=8BITMIME needs
+            (Extension::BinaryMime, 16),     // RFC 3030 section 3
+            (Extension::SmtpUtf8, 10),       // RFC 6531 section 3.1
+            (Extension::Auth, 500),          // RFC 4954 section 3
+            (Extension::Dsn, 524),           // RFC 3461 section 5.4: 1036 octets
+            (Extension::RequireTls, 11),     // RFC 8689 section 3
+            (Extension::DeliverBy, 17),      // RFC 2852 section 3
+            (Extension::FutureRelease, 34),  // RFC 4865 section 3
+            (Extension::MtPriority, 15),     // RFC 6710 section 3
             (Extension::NoSoliciting, 1007), // RFC 3865 section 3
         ]
     } else {
@@ -417,5 +420,148 @@ impl Underway {
             (Fate::Open | Fate::Accepted, None) => (Outcome::Untried, Retry::NextTransaction),
         });
         Report::new(self.transaction, self.envelope, outcomes.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        syntax::{ForwardPath, ReversePath},
+        wire::LineEnds,
+    };
+    use alloc::{format, string::String};
+
+    fn envelope() -> Envelope {
+        Envelope::new("ann@example.org", &["bob@example.net"]).unwrap()
+    }
+
+    fn offered(extensions: &[Extension]) -> Extensions {
+        extensions.iter().fold(Extensions::NONE, |all, one| all.with(*one))
+    }
+
+    /// The parameters of MAIL, or the obstacles.
+    fn plan(envelope: &Envelope, facts: &MessageFacts, offered: &Extensions) -> String {
+        let config = Config::new("me.example.org").unwrap().with_line_ends(LineEnds::FromLf);
+        match Plan::new(envelope, facts, offered, &config) {
+            Ok(plan) => plan.parameters.as_str().to_string(),
+            Err(error) => format!("{:?}", error.obstacles),
+        }
+    }
+
+    #[test]
+    fn parameters_are_what_the_message_needs_and_the_server_offers() {
+        use Extension::{BinaryMime, Chunking, EightBitMime, Size, SmtpUtf8};
+        let all = offered(&[Size, EightBitMime, SmtpUtf8, Chunking, BinaryMime]);
+        let given = Parameters::parse("size=7 RET=HDRS").unwrap().into_owned();
+        let own = envelope().with_parameters(given);
+        let utf8 = Envelope::new("", &["b\u{f6}b@example.net"]).unwrap();
+        for (envelope, facts, offered, expected) in [
+            (&envelope(), MessageFacts::scan(b"a\n"), &Extensions::NONE, ""),
+            (&envelope(), MessageFacts::scan(b"a\n"), &all, "SIZE=3"),
+            (&envelope(), MessageFacts::UNKNOWN, &all, "BODY=8BITMIME"),
+            (&envelope(), MessageFacts::UNKNOWN, &Extensions::NONE, ""),
+            (&envelope(), MessageFacts::scan(b"\n\xe9"), &all, "BODY=8BITMIME SIZE=3"),
+            (&envelope(), MessageFacts::scan(b"\xe9"), &all, "SMTPUTF8 BODY=8BITMIME SIZE=1"),
+            (&envelope(), MessageFacts::scan(b"\0\xff"), &all, "SMTPUTF8 BODY=BINARYMIME SIZE=2"),
+            (&utf8, MessageFacts::scan(b""), &all, "SMTPUTF8 SIZE=0"),
+            (&own, MessageFacts::scan(b""), &all.clone().with(Extension::Dsn), "size=7 RET=HDRS"),
+        ] {
+            assert_eq!(plan(envelope, &facts, offered), expected);
+        }
+    }
+
+    #[test]
+    fn every_obstacle_is_found_before_an_octet_is_sent() {
+        let long = format!("{}@example.net", "a".repeat(64));
+        let parameters = Parameters::parse("NOTIFY=NEVER X-OWN=1").unwrap().into_owned();
+        let envelope = Envelope::from_reverse_path(ReversePath::Null)
+            .with_parameters(Parameters::parse("RET=HDRS BODY=BINARYMIME").unwrap().into_owned())
+            .with_recipient(ForwardPath::Postmaster, Parameters::NONE)
+            .with_recipient(ForwardPath::Postmaster, parameters);
+        let facts = MessageFacts::scan(b"\n\xe9\0");
+        let size = offered(&[Extension::EightBitMime]).with_size(3);
+        assert_eq!(
+            plan(&envelope, &facts, &size),
+            "[Extension(BinaryMime), Size { octets: 4, limit: 3 }, \
+             Parameter { keyword: \"RET\", recipient: None }, \
+             Parameter { keyword: \"BODY\", recipient: None }, \
+             Parameter { keyword: \"NOTIFY\", recipient: Some(1) }]"
+        );
+        assert_eq!(
+            plan(
+                &Envelope::new("", &["bob@example.net"]).unwrap(),
+                &MessageFacts::scan(b"a\rb"),
+                &size
+            ),
+            "[BareLineBreak]"
+        );
+        assert_eq!(
+            plan(&Envelope::new("", &[]).unwrap(), &MessageFacts::UNKNOWN, &Extensions::NONE),
+            "[NoRecipients]"
+        );
+        let utf8 = Envelope::new("\u{e4}nn@example.org", &[&long]).unwrap();
+        assert_eq!(
+            plan(&utf8, &MessageFacts::scan(b"\n\xe9"), &Extensions::NONE),
+            "[Extension(SmtpUtf8), Extension(EightBitMime)]"
+        );
+    }
+
+    /// RFC 5321 section 4.5.3.1.4, RFC 3461 section 5.4.
+    #[test]
+    fn a_command_line_beyond_its_limit_is_not_built() {
+        // RCPT TO:<bob@example.net> ORCPT=rfc822;… CRLF
+        let envelope = |octets: usize| {
+            let value = format!("rfc822;{}", "a".repeat(octets - 41));
+            let mut parameters = Parameters::NONE;
+            parameters.push("ORCPT", Some(&value)).unwrap();
+            let path = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
+            Envelope::from_reverse_path(ReversePath::Null).with_recipient(path, parameters)
+        };
+        let dsn = offered(&[Extension::Dsn]);
+        assert_eq!(plan(&envelope(1036), &MessageFacts::UNKNOWN, &dsn), "");
+        assert_eq!(
+            plan(&envelope(1037), &MessageFacts::UNKNOWN, &dsn),
+            "[LineTooLong { verb: Rcpt, recipient: Some(0), octets: 1037, limit: 1036 }]"
+        );
+    }
+
+    fn reply(line: &[u8]) -> Arc<Reply<'static>> {
+        let (reply, _) = Reply::parse(line).unwrap().unwrap();
+        Arc::new(reply.into_owned())
+    }
+
+    /// RFC 5321 section 4.5.3.1.10.
+    #[test]
+    fn what_may_help_depends_on_the_command_that_was_answered() {
+        let config = Config::new("me.example.org").unwrap();
+        let to = ["a@example.net", "b@example.net", "c@example.net"];
+        let report = |rcpt: [&[u8]; 3], data: &[u8]| {
+            let envelope = Envelope::new("", &to).unwrap();
+            let plan =
+                Plan::new(&envelope, &MessageFacts::UNKNOWN, &Extensions::NONE, &config).unwrap();
+            let mut underway = Underway::new(Transaction(0), Arc::new(envelope), plan, Step::Over);
+            underway.mail_replied(&reply(b"250 ok\r\n"));
+            for (index, line) in rcpt.into_iter().enumerate() {
+                underway.rcpt_replied(index, &reply(line));
+            }
+            underway.content_replied(&reply(data));
+            let report = underway.report(0, None);
+            [0, 1, 2].map(|index| report.retry(index).unwrap())
+        };
+        let ok = b"250 ok\r\n";
+        assert_eq!(
+            report([ok, b"452 x\r\n", b"552 x\r\n"], ok),
+            [Retry::Unneeded, Retry::NextTransaction, Retry::NextTransaction]
+        );
+        assert_eq!(
+            report([b"552 x\r\n", b"452 x\r\n", b"550 x\r\n"], ok),
+            [Retry::Later, Retry::Later, Retry::Never]
+        );
+        assert_eq!(
+            report([ok, b"452 4.2.2 full\r\n", ok], b"552 too large\r\n"),
+            [Retry::Never, Retry::Later, Retry::Never]
+        );
+        assert_eq!(report([ok, ok, ok], b"452 no room\r\n"), [Retry::Later; 3]);
     }
 }
