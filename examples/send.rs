@@ -189,13 +189,12 @@ fn not_yet(arguments: &Arguments) -> Result<(), Failure> {
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
     if files.is_empty() {
         let mut message = Vec::new();
-        io::stdin().read_to_end(&mut message).map_err(|error| unreadable(Path::new("-"), &error))?;
+        io::stdin()
+            .read_to_end(&mut message)
+            .map_err(|error| unreadable(Path::new("-"), &error))?;
         return Ok(vec![message]);
     }
-    files
-        .iter()
-        .map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error)))
-        .collect()
+    files.iter().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).collect()
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -261,35 +260,35 @@ fn envelope(
     paths: &[&str],
     offered: Option<&Extensions>,
 ) -> Result<Envelope, Failure> {
-    let bad = |what: &str, error: &dyn std::fmt::Display| {
-        Failure(Fate::Data, format!("{what}: {error}"))
-    };
+    let bad =
+        |what: &str, error: &dyn std::fmt::Display| Failure(Fate::Data, format!("{what}: {error}"));
     let (mut mail, mut rcpt) = (Parameters::NONE, Parameters::NONE);
+    let push = |parameters: &mut Parameters<'static>, keyword: &str, value: Option<&str>| {
+        parameters.push(keyword, value).map_err(|error| bad(keyword, &error))
+    };
     if offered.is_none_or(|offered| offered.contains(Extension::Dsn)) {
-        let ret = arguments.ret.map(|ret| match ret {
-            Ret::Full => "FULL",
-            Ret::Hdrs => "HDRS",
-        });
-        let notify = arguments.notify.as_deref().map(str::to_ascii_uppercase);
-        for (parameters, keyword, value) in [
-            (&mut mail, "RET", ret),
-            (&mut mail, "ENVID", arguments.envid.as_deref()),
-            (&mut rcpt, "NOTIFY", notify.as_deref()),
-        ] {
-            if value.is_some() {
-                parameters.push(keyword, value).map_err(|error| bad(keyword, &error))?;
-            }
+        if let Some(ret) = arguments.ret {
+            let ret = match ret {
+                Ret::Full => "FULL",
+                Ret::Hdrs => "HDRS",
+            };
+            push(&mut mail, "RET", Some(ret))?;
+        }
+        if let Some(envid) = &arguments.envid {
+            push(&mut mail, "ENVID", Some(envid))?;
+        }
+        if let Some(notify) = &arguments.notify {
+            push(&mut rcpt, "NOTIFY", Some(&notify.to_ascii_uppercase()))?;
         }
     }
     for (parameters, wanted) in
         [(&mut mail, &arguments.mail_parameter), (&mut rcpt, &arguments.rcpt_parameter)]
     {
         for parameter in wanted {
-            let (keyword, value) = match parameter.split_once('=') {
-                Some((keyword, value)) => (keyword, Some(value)),
-                None => (parameter.as_str(), None),
-            };
-            parameters.push(keyword, value).map_err(|error| bad(parameter, &error))?;
+            match parameter.split_once('=') {
+                Some((keyword, value)) => push(parameters, keyword, Some(value))?,
+                None => push(parameters, parameter, None)?,
+            }
         }
     }
     let mut envelope = Envelope::new(&arguments.from, &[])
@@ -370,9 +369,7 @@ impl<'a> Sender<'a> {
                         }
                     }
                     if self.rest.is_empty() {
-                        content
-                            .finish()
-                            .map_err(|error| Failure(Fate::Data, error.to_string()))?;
+                        content.finish().map_err(|error| Failure(Fate::Data, error.to_string()))?;
                         self.progress.finish_and_clear();
                     }
                 }
