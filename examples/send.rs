@@ -5,12 +5,12 @@ mod transcript;
 
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
-    client::{Client, Config, End, Event, MessageFacts, Report, Timeouts},
+    client::{Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Report, Timeouts},
     envelope::Envelope,
     io::tokio::Connection,
     security::Security,
     service::Service,
-    syntax::{Extension, Extensions, ForwardPath, Host, Parameters, Reply},
+    syntax::{Extension, Extensions, ForwardPath, Host, Parameters, Reply, Xtext},
     wire::LineEnds,
 };
 use indicatif::ProgressBar;
@@ -275,7 +275,7 @@ fn envelope(
             push(&mut mail, "RET", Some(ret))?;
         }
         if let Some(envid) = &arguments.envid {
-            push(&mut mail, "ENVID", Some(envid))?;
+            push(&mut mail, "ENVID", Some(Xtext::encode(envid.as_bytes()).as_str()))?;
         }
         if let Some(notify) = &arguments.notify {
             push(&mut rcpt, "NOTIFY", Some(&notify.to_ascii_uppercase()))?;
@@ -394,10 +394,17 @@ impl<'a> Sender<'a> {
     }
 
     /// The server does not offer what this message needs: no octet of it leaves.
-    fn unfit(&mut self, obstacles: &dyn std::fmt::Display) -> Result<(), Failure> {
+    fn unfit(&mut self, why: &NotOffered) -> Result<(), Failure> {
+        let is_nobodys_message = why.obstacles().iter().any(|obstacle| {
+            // Such octets are in no message of RFC 5322, whatever a server offers.
+            matches!(obstacle, Obstacle::BareLineBreak | Obstacle::Extension(Extension::BinaryMime))
+        });
+        if is_nobodys_message {
+            return Err(Failure(Fate::Data, why.to_string()));
+        }
         self.refused = true;
         for path in &self.paths {
-            say(&format!("{path} - - {obstacles}"))?;
+            say(&format!("{path} - - {why}"))?;
         }
         Ok(())
     }
