@@ -317,6 +317,9 @@ struct Sender<'a> {
     refused: bool,
 }
 
+/// What stands in the place of a reply where none came: "bad connection" (RFC 3463 section 3.5).
+const NO_REPLY: &str = "451 4.4.2";
+
 /// A message of more octets shows a progress bar.
 const LARGE: usize = 1024 * 1024;
 
@@ -403,8 +406,13 @@ impl<'a> Sender<'a> {
             return Err(Failure(Fate::Data, why.to_string()));
         }
         self.refused = true;
+        let code = match why.obstacles().first() {
+            Some(Obstacle::Size { .. }) => "552 5.3.4",
+            Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
+            _ => "554 5.6.3",
+        };
         for path in &self.paths {
-            say(&format!("{path} - - {why}"))?;
+            say(&format!("{path} {code} {why}"))?;
         }
         Ok(())
     }
@@ -416,7 +424,7 @@ impl<'a> Sender<'a> {
             self.refused |= outcome.is_permanent();
             match outcome.reply() {
                 Some(reply) => say(&format!("{path} {}", line(reply)))?,
-                None => say(&format!("{path} - - {outcome}"))?,
+                None => say(&format!("{path} {NO_REPLY} {outcome}"))?,
             }
         }
         Ok(())
@@ -426,9 +434,9 @@ impl<'a> Sender<'a> {
     fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
         let why = match (end, &cut_off) {
             (Some(End::Refused(reply)), _) => line(reply),
-            (Some(end), _) => format!("- - {end}"),
-            (None, Some(error)) => format!("- - {error}"),
-            (None, None) => "- - the session is over".to_owned(),
+            (Some(end), _) => format!("{NO_REPLY} {end}"),
+            (None, Some(error)) => format!("{NO_REPLY} {error}"),
+            (None, None) => format!("{NO_REPLY} the session is over"),
         };
         let is_unsent = !self.queue.is_empty();
         for _ in self.queue.drain(..) {
