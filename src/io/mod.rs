@@ -1,6 +1,6 @@
 //! A machine on a stream: the only folder with sockets and clocks.
 //!
-//! Both adapters are one loop over [`Machine`](crate::machine::Machine), for the server, the
+//! Both adapters are one loop over [`Machine`], for the server, the
 //! client and any layer around them alike. Their `next()` drives the machine until it asks
 //! something, gives the stream what the machine needs, and keeps its deadlines.
 //!
