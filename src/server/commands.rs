@@ -35,7 +35,7 @@ impl Session {
     /// A line that was longer than the limit, and is gone.
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.heard(now);
-        self.output.note(Entry::Line { from: Side::Client, octets: b"(a line that is too long)" });
+        self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
         self.offend(&replies::LINE_TOO_LONG);
     }
 

@@ -63,6 +63,9 @@ pub(super) const SENDER_NEEDS_UTF8: Rejection =
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
 
+/// What stands in a transcript for a line that was not kept.
+pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
+
 /// What [`proceed`](super::Event::proceed) says to a recipient.
 pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
     negative(550, 7, 1, "Recipient not accepted here");

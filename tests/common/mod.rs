@@ -143,6 +143,15 @@ pub fn converse_with(
     whole
 }
 
+/// Held once, where the outcome depends on what comes together.
+pub fn converse_in_one_piece(
+    config: Config,
+    script: &str,
+    answer: fn(&mut Experience, Event<'_>),
+) -> Experience {
+    Conversation::hold(&Arc::new(config), script, usize::MAX, answer)
+}
+
 /// What the introduction of most conversations says.
 pub const HELLO: &str = "
     S: 220 mx.example.org ESMTP service ready
