@@ -169,7 +169,6 @@ impl core::fmt::Display for Envelope {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -228,12 +228,10 @@ fn recipients_beyond_the_limit_are_for_a_further_transaction() {
 /// RFC 5321 section 4.5.2.
 #[test]
 fn dots_are_stuffed_and_a_last_line_is_ended() {
-    let notes = Dialogue::new([
-        Act::Send(mail(&[BOB], ".\r\n..a\r\n\r\n.")),
-        Act::Send(mail(&[BOB], "")),
-    ])
-    .plays(
-        "S: 220 mx
+    let notes =
+        Dialogue::new([Act::Send(mail(&[BOB], ".\r\n..a\r\n\r\n.")), Act::Send(mail(&[BOB], ""))])
+            .plays(
+                "S: 220 mx
          C: EHLO me.example.org
          S: 250-mx
          S: 250 PIPELINING
@@ -260,7 +258,7 @@ fn dots_are_stuffed_and_a_last_line_is_ended() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+            );
     assert_eq!(notes.len(), 3);
 }
 
@@ -418,8 +416,7 @@ fn the_session_ends_with_421() {
             Some("0: <bob@example.net> 421 4.3.2 down, <carl@example.net> 421 4.3.2 down"),
         ),
     ] {
-        let notes =
-            Dialogue::sends(&[BOB, CARL], "x\r\n").plays(&format!("{script}\nC: (closed)"));
+        let notes = Dialogue::sends(&[BOB, CARL], "x\r\n").plays(&format!("{script}\nC: (closed)"));
         let expected: Vec<_> = report.into_iter().chain([refused]).collect();
         assert_eq!(notes, expected);
     }
@@ -458,7 +455,8 @@ fn a_lost_connection_tells_what_is_unknown() {
          C: x
          C: ."
     );
-    let untried = "0: <bob@example.net> 550 no, <carl@example.net> untried rest: <carl@example.net>";
+    let untried =
+        "0: <bob@example.net> 550 no, <carl@example.net> untried rest: <carl@example.net>";
     let unknown = "0: <bob@example.net> 550 no, <carl@example.net> unknown";
     for (script, report) in [(opening, untried), (&data, unknown)] {
         for how in ["closed", "cut off"] {
@@ -534,14 +532,18 @@ fn what_a_server_may_not_say_ends_the_session() {
     let untried = "0: <bob@example.net> untried rest: <bob@example.net>";
     for (script, expected) in [
         ("S: 250 hi".to_owned(), vec![unexpected]),
-        ("S: SSH-2.0-OpenSSH_9.6".to_owned(), vec![
-            "end: what the server sent is not a reply: a reply line does not begin with a code from 200 to 599",
-        ]),
+        (
+            "S: SSH-2.0-OpenSSH_9.6".to_owned(),
+            vec![
+                "end: what the server sent is not a reply: a reply line does not begin with a code from 200 to 599",
+            ],
+        ),
         ("S: 220 mx\nC: EHLO me.example.org\nS: 354 go".to_owned(), vec![unexpected]),
         (format!("{opening}\nS: 354 go"), vec![untried, unexpected]),
-        (format!("{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 354 go"), vec![
-            untried, unexpected,
-        ]),
+        (
+            format!("{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 354 go"),
+            vec![untried, unexpected],
+        ),
         (
             format!(
                 "{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok\nC: DATA\nS: 250 ok"
@@ -555,10 +557,13 @@ fn what_a_server_may_not_say_ends_the_session() {
             ),
             vec!["0: <bob@example.net> unknown", unexpected],
         ),
-        (format!("{opening}\nS: 250-ok\nS: 550 no"), vec![
-            untried,
-            "end: what the server sent is not a reply: the lines of a reply carry different codes",
-        ]),
+        (
+            format!("{opening}\nS: 250-ok\nS: 550 no"),
+            vec![
+                untried,
+                "end: what the server sent is not a reply: the lines of a reply carry different codes",
+            ],
+        ),
     ] {
         let script = format!("{script}\nC: (closed)");
         assert_eq!(Dialogue::sends(&[BOB], "x\r\n").plays(&script), expected, "{script}");
@@ -710,10 +715,7 @@ fn commands_that_stand_alone_are_answered_or_refused() {
              S: 221 bye
              C: (closed)",
         );
-    assert_eq!(
-        notes,
-        ["VRFY refused: 550 5.1.1 nobody", "end: the session was ended with QUIT"]
-    );
+    assert_eq!(notes, ["VRFY refused: 550 5.1.1 nobody", "end: the session was ended with QUIT"]);
 }
 
 /// RFC 2920 section 3.1: the next MAIL may follow the end of the content in one group.

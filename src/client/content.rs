@@ -267,7 +267,16 @@ impl Outgoing {
                 pending: Pending::default(),
             },
         };
-        Self { allowed, form, taken: 0, size: 0, is_after_cr: false, wire: 0, error: None, pace: Pace::Gather }
+        Self {
+            allowed,
+            form,
+            taken: 0,
+            size: 0,
+            is_after_cr: false,
+            wire: 0,
+            error: None,
+            pace: Pace::Gather,
+        }
     }
 
     pub(super) const fn error(&self) -> Option<ContentError> {
@@ -371,7 +380,10 @@ impl Outgoing {
     pub(super) fn take_pending(&mut self, mut piece: impl FnMut(Bytes)) {
         if let Form::Chunks { pending, .. } = &mut self.form {
             let Pending { parts, copied, .. } = core::mem::take(pending);
-            parts.into_iter().chain((!copied.is_empty()).then(|| copied.into())).for_each(&mut piece);
+            parts
+                .into_iter()
+                .chain((!copied.is_empty()).then(|| copied.into()))
+                .for_each(&mut piece);
         }
     }
 
@@ -391,10 +403,11 @@ impl Outgoing {
             (None, _) => 0,
             (Some(_), LineEnds::Strict) => self.size.saturating_add(content.len() as u64),
             (Some(_), LineEnds::FromLf) => {
-                let bare = memchr::memchr_iter(b'\n', content).filter(|at| match at.checked_sub(1) {
-                    None => !self.is_after_cr,
-                    Some(before) => content.get(before) != Some(&b'\r'),
-                });
+                let bare =
+                    memchr::memchr_iter(b'\n', content).filter(|at| match at.checked_sub(1) {
+                        None => !self.is_after_cr,
+                        Some(before) => content.get(before) != Some(&b'\r'),
+                    });
                 self.size.saturating_add((content.len() + bare.count()) as u64)
             }
         };
@@ -415,9 +428,7 @@ impl Outgoing {
     }
 
     fn keep(&mut self, result: Result<(), BareLineBreak>) -> Result<(), ContentError> {
-        result.map_err(|BareLineBreak(at)| {
-            *self.error.insert(ContentError::BareLineBreak(at))
-        })
+        result.map_err(|BareLineBreak(at)| *self.error.insert(ContentError::BareLineBreak(at)))
     }
 }
 

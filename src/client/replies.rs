@@ -102,9 +102,7 @@ impl Core {
     /// a refusal while content is being sent is as good as one: nothing was taken.
     fn unasked(&mut self, reply: Arc<Reply<'static>>) {
         let is_content = matches!(self.phase, Phase::Content(_) | Phase::Ending(..));
-        if reply.code() == Code::NOT_AVAILABLE
-            || is_content && reply.code().class().is_negative()
-        {
+        if reply.code() == Code::NOT_AVAILABLE || is_content && reply.code().class().is_negative() {
             self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
         } else {
             self.over(ProtocolError::UnaskedReply(reply).into());

@@ -228,10 +228,9 @@ impl Core {
             Phase::Refused => Some(Question::Refused),
             Phase::Ready => (self.underway.len() < facts.transactions() && self.may_speak())
                 .then_some(Question::Ready),
-            Phase::Content(content) => {
-                (content.error().is_some() || !content.is_flushing() && self.room(facts) > 0)
-                    .then_some(Question::Content)
-            }
+            Phase::Content(content) => (content.error().is_some()
+                || !content.is_flushing() && self.room(facts) > 0)
+                .then_some(Question::Content),
             Phase::Opening
             | Phase::Asking(_)
             | Phase::Asked
@@ -407,12 +406,11 @@ impl Core {
                 Step::Content => {
                     // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.2),
                     // or one: there, and without PIPELINING, somebody must have been accepted.
-                    let is_speculative = facts.is_pipelining()
-                        && !facts.config.service().replies_per_recipient();
+                    let is_speculative =
+                        facts.is_pipelining() && !facts.config.service().replies_per_recipient();
                     if is_speculative || newest.may_have_content() {
                         newest.step = Step::UnderWay;
-                        self.phase =
-                            Phase::Content(Outgoing::new(newest.framing, newest.allowed));
+                        self.phase = Phase::Content(Outgoing::new(newest.framing, newest.allowed));
                     }
                     return;
                 }

@@ -198,16 +198,16 @@ impl Write for Length {
 fn line_limit(verb: Verb, offered: &Extensions) -> usize {
     let additions: &[(Extension, usize)] = if verb == Verb::Mail {
         &[
-            (Extension::Size, 26),          // RFC 1870 section 3
-            (Extension::EightBitMime, 14),  // RFC 6152 states none: what BODY=8BITMIME needs
-            (Extension::BinaryMime, 16),    // RFC 3030 section 3
-            (Extension::SmtpUtf8, 10),      // RFC 6531 section 3.1
-            (Extension::Auth, 500),         // RFC 4954 section 3
-            (Extension::Dsn, 524),          // RFC 3461 section 5.4: 1036 octets
-            (Extension::RequireTls, 11),    // RFC 8689 section 3
-            (Extension::DeliverBy, 17),     // RFC 2852 section 3
-            (Extension::FutureRelease, 34), // RFC 4865 section 3
-            (Extension::MtPriority, 15),    // RFC 6710 section 3
+            (Extension::Size, 26),           // RFC 1870 section 3
+            (Extension::EightBitMime, 14),   // RFC 6152 states none: what BODY=8BITMIME needs
+            (Extension::BinaryMime, 16),     // RFC 3030 section 3
+            (Extension::SmtpUtf8, 10),       // RFC 6531 section 3.1
+            (Extension::Auth, 500),          // RFC 4954 section 3
+            (Extension::Dsn, 524),           // RFC 3461 section 5.4: 1036 octets
+            (Extension::RequireTls, 11),     // RFC 8689 section 3
+            (Extension::DeliverBy, 17),      // RFC 2852 section 3
+            (Extension::FutureRelease, 34),  // RFC 4865 section 3
+            (Extension::MtPriority, 15),     // RFC 6710 section 3
             (Extension::NoSoliciting, 1007), // RFC 3865 section 3
         ]
     } else {

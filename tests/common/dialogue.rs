@@ -110,8 +110,10 @@ impl Dialogue {
         let played = self.play(&lines, Cut::Nowhere);
         let again = self.play(&lines, Cut::Everywhere);
         assert_eq!(played, again, "octet by octet");
-        let octets: usize =
-            lines.iter().map(|line| if let Line::Server(line) = line { line.len() } else { 0 }).sum();
+        let octets: usize = lines
+            .iter()
+            .map(|line| if let Line::Server(line) = line { line.len() } else { 0 })
+            .sum();
         for at in 1..octets {
             assert_eq!(played, self.play(&lines, Cut::Before(at)), "cut before octet {at}");
         }
@@ -260,11 +262,15 @@ impl Player {
                 Some(Act::Noop) => ready.noop(),
                 Some(Act::Reset) => ready.reset(),
                 Some(Act::Wait) => ready.wait(),
-                Some(Act::Verify(user)) => ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap()),
-                Some(Act::Send(mail)) => match ready.send(mail.envelope.clone(), mail.facts.clone()) {
-                    Ok(_) => self.contents.push_back(mail),
-                    Err(error) => self.notes.push(format!("not offered: {error}")),
-                },
+                Some(Act::Verify(user)) => {
+                    ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap())
+                }
+                Some(Act::Send(mail)) => {
+                    match ready.send(mail.envelope.clone(), mail.facts.clone()) {
+                        Ok(_) => self.contents.push_back(mail),
+                        Err(error) => self.notes.push(format!("not offered: {error}")),
+                    }
+                }
             },
             Event::Content(mut content) => {
                 // The content is the newest transaction's.
@@ -292,7 +298,11 @@ impl Player {
                 self.notes.push(note(&report));
             }
             Event::Refused(refused) => {
-                self.notes.push(format!("{} refused: {}", refused.verb().as_str(), refused.reply()));
+                self.notes.push(format!(
+                    "{} refused: {}",
+                    refused.verb().as_str(),
+                    refused.reply()
+                ));
                 refused.go_on();
             }
             other => panic!("{other:?}"),
