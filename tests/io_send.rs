@@ -11,7 +11,7 @@
 )]
 
 use esmtp::{
-    client::{self, ContentError, End, MessageFacts, NotOffered, Report},
+    client::{self, ContentError, End, MessageFacts, NotOffered, Obstacle, Report},
     envelope::Envelope,
     io::blocking,
     server::{self, Event},
@@ -133,7 +133,11 @@ fn what_nobody_takes_is_reported_without_content() {
 fn content_that_is_unfit_or_broken_off_reaches_nobody() {
     let (address, messages) = receiver();
     let mut session = blocking::connect(address, sender()).unwrap();
-    let error = session.send(bob(), b"one\r\ntwo\nthree\r\n").unwrap_err();
+    let unfit = b"one\r\ntwo\nthree\r\n";
+    let error = session.send(bob(), unfit).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(inner::<NotOffered>(&error).unwrap().obstacles(), [Obstacle::BareLineBreak]);
+    let error = session.send_from(bob(), MessageFacts::UNKNOWN, &unfit[..]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert_eq!(inner(&error), Some(&ContentError::BareLineBreak(8)));
 
@@ -155,7 +159,7 @@ fn what_the_server_does_not_offer_is_known_before_anything_is_sent() {
     let mut session = blocking::connect(address, sender()).unwrap();
     let facts = MessageFacts::UNKNOWN.with_size(u64::MAX / 2);
     let error = session.send_from(bob(), facts, &b"Hi\r\n"[..]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(inner::<NotOffered>(&error).unwrap().obstacles().len(), 1);
     session.send(bob(), b"Hi\r\n").unwrap();
     session.quit().unwrap();
@@ -210,7 +214,8 @@ mod asynchronous {
     async fn content_that_is_unfit_reaches_nobody() {
         let (address, messages) = receiver();
         let mut session = connect(address, sender()).await.unwrap();
-        let error = session.send(bob(), b"one\r\ntwo\nthree\r\n").await.unwrap_err();
+        let unfit = &b"one\r\ntwo\nthree\r\n"[..];
+        let error = session.send_from(bob(), MessageFacts::UNKNOWN, unfit).await.unwrap_err();
         assert_eq!(inner(&error), Some(&ContentError::BareLineBreak(8)));
 
         let mut session = connect(address, sender()).await.unwrap();

@@ -374,8 +374,8 @@ where
     ///
     /// # Errors
     ///
-    /// - The server does not offer what the message needs: [`ErrorKind::Unsupported`] with a
-    ///   [`client::NotOffered`]. Nothing was sent.
+    /// - The server does not offer what the message needs, or the message is none:
+    ///   [`ErrorKind::InvalidInput`] with a [`client::NotOffered`]. Nothing was sent.
     /// - The content is not fit to be sent ([`ErrorKind::InvalidData`] with a
     ///   [`client::ContentError`]), or could not be read: it was aborted, and reached nobody.
     /// - The session was over before: with the [`client::End`] that it had.
@@ -393,7 +393,7 @@ where
                 Event::Ready(ready) => match envelope.take() {
                     Some(envelope) => match ready.send(envelope, facts.clone()) {
                         Ok(begun) => transaction = Some(begun),
-                        Err(error) => return Err(io::Error::new(ErrorKind::Unsupported, error)),
+                        Err(error) => return Err(io::Error::new(ErrorKind::InvalidInput, error)),
                     },
                     None => ready.wait(),
                 },
