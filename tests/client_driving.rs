@@ -148,6 +148,41 @@ fn reports_come_behind_the_end_too() {
     assert_eq!(client.poll(at(1)), Need::Close);
 }
 
+/// RFC 5321 section 6.1: what was not sent to its end cannot be doubled.
+#[test]
+fn an_end_that_did_not_leave_leaves_nothing_unknown() {
+    let whole = "Hi\r\n.\r\n".len();
+    for left in 1..=whole {
+        let mut client = with_content(&[]);
+        let Some(Event::Content(mut content)) = client.event() else { panic!() };
+        content.write(b"Hi\r\n").unwrap();
+        content.finish().unwrap();
+        client.poll(Instant::ORIGIN);
+        client.sent(left);
+        client.unsendable();
+        client.closed(Closed::CutOff);
+        client.poll(Instant::ORIGIN);
+        let expected = if left == whole { Outcome::Unknown } else { Outcome::Untried };
+        assert_eq!(report(&mut client).outcomes().collect::<Vec<_>>(), [&expected], "{left}");
+    }
+}
+
+#[test]
+fn each_reply_has_its_whole_time() {
+    let mut client = client();
+    assert_eq!(client.poll(at(0)), Need::Read(at(300)));
+    client.feed(b"220 mx\r\n");
+    assert_eq!(write(&mut client, at(299)).1, Need::Read(at(599)));
+    client.feed(b"250-mx\r\n250 PIPELINING\r\n");
+    write(&mut client, at(598));
+    send(&mut client, &["bob@example.net"]);
+    assert_eq!(write(&mut client, at(600)).1, Need::Read(at(900)), "MAIL");
+    client.feed(b"250 ok\r\n");
+    assert_eq!(write(&mut client, at(899)).1, Need::Read(at(1199)), "RCPT");
+    client.feed(b"250 ok\r\n");
+    assert_eq!(write(&mut client, at(1198)).1, Need::Read(at(1318)), "DATA");
+}
+
 #[test]
 fn a_pool_knows_what_may_be_done() {
     let mut client = client();

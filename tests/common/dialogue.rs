@@ -5,6 +5,7 @@
 //! ```text
 //! S: 220 mx.example.net        the server says a line
 //! C: EHLO me.example.org       the client says a line (content in its wire form)
+//! C: half a\                   the same without CRLF
 //! (300 s)                      time passes, and nothing else
 //! S: (closed)                  the server closes, in order
 //! S: (cut off)                 the connection is lost
@@ -318,7 +319,7 @@ pub(crate) fn note(report: &Report) -> String {
         let outcome = match outcome {
             Outcome::Unknown => "unknown".to_owned(),
             Outcome::Untried => "untried".to_owned(),
-            other => other.to_string(),
+            other => other.to_string().trim_end().to_owned(),
         };
         write!(note, "{comma} {path} {outcome}").unwrap();
     }
@@ -341,7 +342,11 @@ fn parse(script: &str) -> Vec<Line> {
             "C: (closed)" => Line::ClientCloses,
             _ => {
                 if let Some(line) = line.strip_prefix("C:") {
-                    Line::Client(format!("{}\r\n", line.strip_prefix(' ').unwrap_or(line)))
+                    let line = line.strip_prefix(' ').unwrap_or(line);
+                    Line::Client(match line.strip_suffix('\\') {
+                        Some(part) => part.to_owned(),
+                        None => format!("{line}\r\n"),
+                    })
                 } else if let Some(line) = line.strip_prefix("S:") {
                     Line::Server(format!("{}\r\n", line.strip_prefix(' ').unwrap_or(line)))
                 } else if let Some(seconds) =
