@@ -1,5 +1,8 @@
 //! Conversations of the client, written like those of the RFCs.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
 #[path = "common/dialogue.rs"]
 mod dialogue;
 
@@ -878,16 +881,19 @@ fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
 fn content_is_withdrawn_when_nobody_is_left() {
     let acts =
         [Act::Send(mail(&[BOB], "one\r\ntwo\r\nthree\r\nfour\r\n")), Act::Send(mail(&[CARL], ""))];
-    let notes = Dialogue::new(acts).with(|config| config.with_ahead(8).with_in_flight(3)).plays(
-        "S: 220 mx
+    // Where chunks are cut depends on what the server has taken: whole only.
+    let notes =
+        Dialogue::new(acts).with(|config| config.with_ahead(8).with_in_flight(3)).plays_whole(
+            "S: 220 mx
          C: EHLO me.example.org
          S: 250-mx
          S: 250-PIPELINING
          S: 250 CHUNKING
          C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
-         C: BDAT 5
+         C: BDAT 7
          C: one
+         C: tw\\
          S: 550 5.7.1 not you
          S: 503 what?
          S: 503 what?
@@ -902,7 +908,7 @@ fn content_is_withdrawn_when_nobody_is_left() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+        );
     assert_eq!(
         notes[..2],
         ["0: <bob@example.net> 550 5.7.1 not you", "1: <carl@example.net> 250 ok"]

@@ -1,6 +1,8 @@
 //! The client under the driving contract: questions that stay, deadlines, bounds, and a pool's
 //! view of it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unused_must_use)] // a need that a test does not look at
 
 use esmtp::{

@@ -1,5 +1,8 @@
 //! The client against any server: one that answers as it likes, and one that says anything.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, Outcome, Report},
     envelope::Envelope,

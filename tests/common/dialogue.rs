@@ -264,7 +264,7 @@ impl Player {
                 Some(Act::Reset) => ready.reset(),
                 Some(Act::Wait) => ready.wait(),
                 Some(Act::Verify(user)) => {
-                    ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap())
+                    ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap());
                 }
                 Some(Act::Send(mail)) => {
                     match ready.send(mail.envelope.clone(), mail.facts.clone()) {
@@ -287,8 +287,9 @@ impl Player {
                     }
                 }
                 if mail.content.is_empty() {
-                    let result = if mail.aborts { Ok(content.abort()) } else { content.finish() };
-                    if let Err(error) = result {
+                    if mail.aborts {
+                        content.abort();
+                    } else if let Err(error) = content.finish() {
                         self.notes.push(format!("content: {error}"));
                     }
                 }
