@@ -10,11 +10,14 @@ pub mod envelope;
 #[cfg(feature = "std")]
 pub mod io;
 pub mod machine;
+pub mod sasl;
 pub mod security;
 pub mod server;
 pub mod service;
 pub mod syntax;
 pub mod time;
+#[cfg(feature = "rustls")]
+pub mod tls;
 pub mod trace;
 pub mod transcript;
 pub mod wire;

@@ -1,1 +1,209 @@
-//! Trace
+//! The lines that a server puts in front of a message (RFC 5321 section 4.4).
+
+use crate::syntax::{Domain, ForwardPath, Host, ReversePath};
+use core::{fmt, net::IpAddr, time::Duration};
+
+/// The `Return-Path:` line of final delivery (RFC 5321 section 4.4), with its CRLF.
+///
+/// ```
+/// use esmtp::{syntax::ReversePath, trace::ReturnPath};
+///
+/// let path = ReversePath::parse("<ann@example.org>")?;
+/// assert_eq!(ReturnPath(&path).to_string(), "Return-Path: <ann@example.org>\r\n");
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ReturnPath<'a>(pub &'a ReversePath<'a>);
+
+impl fmt::Display for ReturnPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Return-Path: {}\r\n", self.0)
+    }
+}
+
+/// The `Received:` field of one hop (RFC 5321 section 4.4), folded, with its CRLF.
+///
+/// ```
+/// use core::time::Duration;
+/// use esmtp::{syntax::Host, trace::{Received, Timestamp}};
+///
+/// let by = Host::parse("mx.example.org")?;
+/// let from = Host::parse("client.example.net")?;
+/// let at = Timestamp::since_unix_epoch(Duration::from_secs(1_600_000_000));
+/// let field = Received::new(&by, "ESMTP", at).with_from(&from).with_id("4711");
+/// assert_eq!(
+///     field.to_string(),
+///     "Received: from client.example.net\r\n by mx.example.org with ESMTP id 4711;\r\n \
+///      Sun, 13 Sep 2020 12:26:40 +0000\r\n",
+/// );
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    by: &'a Host<'a>,
+    with: &'a str,
+    at: Timestamp,
+    from: Option<&'a Host<'a>>,
+    address: Option<IpAddr>,
+    name: Option<&'a Domain<'a>>,
+    id: Option<&'a str>,
+    recipient: Option<&'a ForwardPath<'a>>,
+}
+
+impl<'a> Received<'a> {
+    /// What every such field says: the receiving host, the protocol
+    /// ([`Facts::protocol`](crate::server::Facts::protocol)) and the time.
+    #[must_use]
+    pub const fn new(by: &'a Host<'a>, with: &'a str, at: Timestamp) -> Self {
+        Self { by, with, at, from: None, address: None, name: None, id: None, recipient: None }
+    }
+
+    /// What the client called itself.
+    #[must_use]
+    pub const fn with_from(mut self, host: &'a Host<'a>) -> Self {
+        self.from = Some(host);
+        self
+    }
+
+    /// Where the connection came from (`TCP-info`), and the name that was looked up for it.
+    #[must_use]
+    pub const fn with_peer(mut self, address: IpAddr, name: Option<&'a Domain<'a>>) -> Self {
+        self.address = Some(address);
+        self.name = name;
+        self
+    }
+
+    /// The name of the message here: letters, digits, `.` and `-`; others are left out.
+    #[must_use]
+    pub const fn with_id(mut self, id: &'a str) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The only recipient. With several of them the field names none (RFC 5321 section 7.2).
+    #[must_use]
+    pub const fn with_recipient(mut self, recipient: &'a ForwardPath<'a>) -> Self {
+        self.recipient = Some(recipient);
+        self
+    }
+}
+
+impl fmt::Display for Received<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Received: from ")?;
+        match self.from {
+            Some(host) => write!(f, "{host}")?,
+            None => f.write_str("unknown")?,
+        }
+        if let Some(address) = self.address {
+            f.write_str("\r\n (")?;
+            if let Some(name) = self.name {
+                write!(f, "{} ", name.as_str())?;
+            }
+            match address {
+                IpAddr::V4(address) => write!(f, "[{address}])")?,
+                IpAddr::V6(address) => write!(f, "[IPv6:{address}])")?,
+            }
+        }
+        write!(f, "\r\n by {} with {}", self.by, self.with)?;
+        if let Some(id) = self.id {
+            f.write_str(" id ")?;
+            for octet in id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+            {
+                write!(f, "{octet}")?;
+            }
+        }
+        if let Some(recipient) = self.recipient {
+            write!(f, "\r\n for {recipient}")?;
+        }
+        write!(f, ";\r\n {}\r\n", self.at)
+    }
+}
+
+/// A moment as message fields write it, in Universal Time (RFC 5322 section 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    seconds: u64,
+}
+
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+impl Timestamp {
+    /// So long after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn since_unix_epoch(time: Duration) -> Self {
+        Self { seconds: time.as_secs() }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, time) = (self.seconds / 86400, self.seconds % 86400);
+        let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+        let weekday =
+            DAYS.iter().cycle().nth(usize::try_from(days % 7).unwrap_or(0)).unwrap_or(&"");
+        let (year, month, day) = civil(days);
+        let month = MONTHS.get(month).unwrap_or(&"");
+        write!(f, "{weekday}, {day} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
+    }
+}
+
+/// Year, month from 0 and day of the month, so many days after 1970-01-01.
+fn civil(days: u64) -> (u64, usize, u64) {
+    // Years are counted from 1 March 2000 backwards by whole 400-year cycles of 146097 days, so
+    // that the leap day is the last of its year; 1970-01-01 is day 719468 from 0000-03-01.
+    let days = days.saturating_add(719_468);
+    let (cycle, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let is_past_new_year = month >= 10;
+    let year =
+        cycle.saturating_mul(400).saturating_add(year).saturating_add(u64::from(is_past_new_year));
+    let month = if is_past_new_year { month - 10 } else { month + 2 };
+    (year, usize::try_from(month).unwrap_or(0), day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, date) in [
+            (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
+            (951_868_799, "Tue, 29 Feb 2000 23:59:59 +0000"),
+            (951_868_800, "Wed, 1 Mar 2000 00:00:00 +0000"),
+            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 +0000"),
+            (4_107_542_400, "Mon, 1 Mar 2100 00:00:00 +0000"),
+        ] {
+            let at = Timestamp::since_unix_epoch(Duration::from_secs(seconds));
+            assert_eq!(at.to_string(), date);
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_received_field_has_its_place() {
+        let by = Host::parse("mx.example.org").unwrap();
+        let from = Host::parse("[192.0.2.7]").unwrap();
+        let name = Domain::new("client.example.net").unwrap();
+        let recipient = ForwardPath::parse("<bob@example.org>").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        let field = Received::new(&by, "ESMTPS", at)
+            .with_from(&from)
+            .with_peer("2001:db8::7".parse().unwrap(), Some(&name))
+            .with_id("a-1.b\r\nX: y")
+            .with_recipient(&recipient);
+        assert_eq!(
+            field.to_string(),
+            "Received: from [192.0.2.7]\r\n (client.example.net [IPv6:2001:db8::7])\r\n \
+             by mx.example.org with ESMTPS id a-1.bXy\r\n for <bob@example.org>;\r\n \
+             Thu, 1 Jan 1970 00:00:00 +0000\r\n"
+        );
+    }
+}

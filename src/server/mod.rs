@@ -1,1 +1,298 @@
-//! THE SENDING SIDE
+//! The receiving side: a server that is driven with octets and asks what it cannot know.
+//!
+//! [`Server`] is a [`Machine`]: poll it, do what it [`Need`]s, answer its [`Event`]s. It holds
+//! the whole protocol: framing, order of commands, replies, limits, deadlines. The application
+//! decides who may send what to whom, and keeps the messages.
+//!
+//! | file | what it says |
+//! |---|---|
+//! | `state` | the phases of a session |
+//! | `sequence` | which command may come when |
+//! | `commands` | what a command does |
+//! | `event` | the questions, and which answers each has |
+//! | `answers` | what an answer does |
+//! | `replies` | the words |
+//! | `transaction` | the envelope of the message in progress |
+
+mod answers;
+mod commands;
+mod config;
+mod event;
+mod facts;
+mod replies;
+mod sequence;
+mod session;
+mod state;
+mod transaction;
+
+pub use config::{Config, Limits, Timeouts};
+pub use event::{
+    Abort, Connect, Content, Data, Deliver, Event, Expand, Hello, Mail, PerRecipient, Rcpt,
+    StartTls, Upgrade, Verify,
+};
+pub use facts::{Facts, Peer};
+pub use session::Totals;
+pub use state::{AbortReason, End};
+pub use transaction::{Recipient, Transaction};
+
+use crate::{
+    machine::{Closed, Machine, Need, Upgradable},
+    security::Security,
+    time::Instant,
+    transcript::Transcript,
+    wire::{Cut, LineCutter, ReceiveBuffer, Span},
+};
+use alloc::{boxed::Box, sync::Arc};
+use session::{Link, Session};
+use state::{Lent, Phase, Question};
+
+/// The receiving side of one session.
+///
+/// ```
+/// use esmtp::{
+///     machine::{Machine, Need},
+///     security::Security,
+///     server::{Config, Event, Peer, Server},
+///     time::Instant,
+/// };
+///
+/// let config = std::sync::Arc::new(Config::new("mx.example.org")?);
+/// let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
+/// server.feed(b"NOOP\r\n");
+/// loop {
+///     match server.poll(Instant::ORIGIN) {
+///         Need::Answer => server.event().into_iter().for_each(Event::proceed),
+///         Need::Write(_) | Need::Either(_) => {
+///             let mut slices = [&[][..]];
+///             let octets = match server.to_send(&mut slices) {
+///                 0 => break,
+///                 _ => slices[0].len(),
+///             };
+///             print!("{}", slices[0].escape_ascii());
+///             server.sent(octets);
+///         }
+///         _ => break,
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    input: ReceiveBuffer,
+    lines: LineCutter,
+    session: Session,
+}
+
+impl Server {
+    /// A session that is about to begin. Nothing is sent before the first
+    /// [`poll`](Machine::poll).
+    #[must_use]
+    pub fn new(config: Arc<Config>, peer: Peer, security: Security) -> Self {
+        Self {
+            input: ReceiveBuffer::new(config.limits().receive_buffer),
+            lines: LineCutter::default(),
+            session: Session::new(config, peer, security),
+        }
+    }
+
+    /// Tells `transcript` who said what.
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: Box<dyn Transcript>) -> Self {
+        self.session.output.transcript = Some(transcript);
+        self
+    }
+
+    /// What is known of the session.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.session.facts
+    }
+
+    /// What the session has come to so far.
+    #[must_use]
+    pub const fn totals(&self) -> &Totals {
+        &self.session.totals
+    }
+
+    /// Why the session is over; `None` before [`Need::Close`].
+    #[must_use]
+    pub const fn end(&self) -> Option<End> {
+        match self.session.phase {
+            Phase::Closed(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Lets content and delivery in progress finish, then answers 421 and closes (RFC 5321
+    /// section 3.8).
+    pub const fn shut_down(&mut self) {
+        self.session.is_stopping = true;
+    }
+
+    /// Goes on as far as possible without the driver; `None` when something has changed.
+    fn step(&mut self, now: Instant) -> Option<Need> {
+        let Self { input, lines, session } = self;
+        match &session.phase {
+            Phase::Start => {
+                session.ask(Question::Connect);
+                None
+            }
+            Phase::Command if session.is_clogged() => Some(session.must_write(now)),
+            Phase::Command => {
+                match lines.cut(input.octets(), session.config.limits().command_line) {
+                    Cut::Line(octets) => {
+                        let (line, rest) =
+                            input.octets().split_at_checked(octets).unwrap_or_default();
+                        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                        session.command(line, rest.is_empty(), now);
+                        input.consume(octets);
+                    }
+                    Cut::Skip(octets) => input.consume(octets),
+                    Cut::TooLong(octets) => {
+                        input.consume(octets);
+                        session.line_too_long(now);
+                    }
+                    Cut::Incomplete if session.link == Link::Open => {
+                        return session.await_command(now);
+                    }
+                    Cut::Incomplete => session.lose(),
+                }
+                None
+            }
+            Phase::Content(intake) if !intake.lent.is_nothing() => Some(session.await_answer(now)),
+            Phase::Content(_) | Phase::Discard(..) => Self::take_in(input, session, now),
+            // What has come since belongs to no handshake.
+            Phase::Asked(Question::Upgrade) if !input.is_empty() => {
+                session.inject();
+                None
+            }
+            Phase::Asked(_) | Phase::Abort(..) => {
+                if input.is_empty() && !session.output.is_empty() {
+                    // Nothing stands behind this question: what is ready need not wait for its
+                    // answer (RFC 2920 section 3.2).
+                    return Some(session.must_write(now));
+                }
+                Some(session.await_answer(now))
+            }
+            Phase::Farewell(end) => {
+                if !session.output.is_empty() {
+                    return Some(session.must_write(now));
+                }
+                let end = *end;
+                session.close(end);
+                None
+            }
+            Phase::Closed(_) => Some(Need::Close),
+        }
+    }
+
+    /// Content that comes in, wanted or not.
+    fn take_in(input: &mut ReceiveBuffer, session: &mut Session, now: Instant) -> Option<Need> {
+        let (intake, is_wanted) = match &mut session.phase {
+            Phase::Content(intake) => (intake, true),
+            Phase::Discard(intake, _) => (intake, false),
+            _ => return None,
+        };
+        if let Lent::Input(octets @ 1..) = intake.lent {
+            // What was lent when the message was refused.
+            input.consume(octets);
+        }
+        intake.lent = Lent::NOTHING;
+        match intake.next(input.octets()) {
+            Span::Content(octets) => {
+                intake.lent = Lent::Input(octets);
+                if is_wanted {
+                    session.lend_content();
+                } else {
+                    session.check_discarded();
+                }
+            }
+            Span::Skip(octets) => input.consume(octets),
+            Span::LineBreak(octets) => {
+                input.consume(octets);
+                if is_wanted {
+                    intake.lent = Lent::LineBreak(b"\r\n");
+                    session.lend_content();
+                }
+            }
+            Span::Bare(octet) => session.bare_line_break(octet),
+            Span::End(octets) => {
+                input.consume(octets);
+                session.end_of_content();
+            }
+            Span::Incomplete if session.link == Link::Open => return session.await_content(now),
+            Span::Incomplete => session.lose(),
+        }
+        None
+    }
+}
+
+impl Machine for Server {
+    type Event<'m> = Event<'m>;
+
+    fn poll(&mut self, now: Instant) -> Need {
+        self.session.begin(now);
+        self.session.take_answer(&mut self.input);
+        self.session.heed(now);
+        loop {
+            if let Some(need) = self.step(now) {
+                return need;
+            }
+        }
+    }
+
+    fn event(&mut self) -> Option<Event<'_>> {
+        let Self { input, session, .. } = self;
+        session.event(input)
+    }
+
+    fn receive_buffer(&mut self) -> &mut [u8] {
+        self.input.room()
+    }
+
+    fn received(&mut self, octets: usize) {
+        self.session.totals.octets_received =
+            self.session.totals.octets_received.saturating_add(octets as u64);
+        self.input.received(octets);
+    }
+
+    fn release(&mut self) {
+        self.input.release();
+    }
+
+    fn closed(&mut self, how: Closed) {
+        self.session.closed(how);
+    }
+
+    fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        self.session.output.slices(slices)
+    }
+
+    fn sent(&mut self, octets: usize) {
+        self.session.sent(octets);
+    }
+
+    fn unsendable(&mut self) {
+        // Nobody would hear that anything was accepted.
+        self.session.closed(Closed::CutOff);
+    }
+}
+
+impl Upgradable for Server {
+    fn is_upgrading(&self) -> bool {
+        matches!(self.session.phase, Phase::Asked(Question::Upgrade))
+    }
+
+    fn upgraded(&mut self, security: Security) {
+        self.session.upgraded(security);
+    }
+
+    fn upgrade_failed(&mut self) {
+        self.session.upgrade_failed();
+    }
+}
+
+const _: () = {
+    const fn is_at_home_everywhere<T: Send + Sync + Unpin + 'static>() {}
+    is_at_home_everywhere::<Server>();
+};

@@ -97,6 +97,12 @@ impl Rejection {
         Self(Reply::constant(Code::MAILBOX_UNAVAILABLE, status, text))
     }
 
+    /// For constants: the code must be negative.
+    pub(crate) const fn constant(code: Code, status: Status, text: Text<'static>) -> Self {
+        assert!(!code.is_positive());
+        Self(Reply::constant(code, status, text))
+    }
+
     /// The reply that it is.
     #[must_use]
     pub fn reply(&self) -> &Reply<'static> {

@@ -276,6 +276,24 @@ impl<'a> Reply<'a> {
         Reply { code: self.code, status: self.status, body }
     }
 
+    /// The same without its enhanced status: what a server says that does not announce
+    /// ENHANCEDSTATUSCODES, and every opening reply (RFC 2034 section 4).
+    #[must_use]
+    pub fn without_status(&self) -> Reply<'_> {
+        let Reply { code, body, .. } = self.as_borrowed();
+        let body = match body {
+            Body::Wire(_) => Body::Lines(Cow::Owned(self.body.without(code, self.status))),
+            made => made,
+        };
+        Reply { code, status: None, body }
+    }
+
+    /// The same code and status in other words, on one line.
+    #[must_use]
+    pub fn with_text<'t>(&self, text: Text<'t>) -> Reply<'t> {
+        Reply { code: self.code, status: self.status, body: Body::Line(text) }
+    }
+
     /// The same with its own memory.
     #[must_use]
     pub fn into_owned(self) -> Reply<'static> {

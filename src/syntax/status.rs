@@ -33,7 +33,7 @@ impl Status {
         Some(Self { subject, detail })
     }
 
-    const fn known(subject: u16, detail: u16) -> Self {
+    pub(crate) const fn known(subject: u16, detail: u16) -> Self {
         Self { subject, detail }
     }
 

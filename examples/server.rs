@@ -1,0 +1,397 @@
+//! Receives mail into a Maildir: `cargo run --features tokio --example server -- --help`.
+
+#[path = "support/maildir.rs"]
+mod maildir;
+#[path = "support/transcript.rs"]
+mod transcript;
+
+use clap::{Parser, ValueEnum, error::ErrorKind};
+use esmtp::{
+    io::tokio::Connection,
+    security::Security,
+    server::{Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
+    service::Service,
+    syntax::{Extension, Host, Mailbox, Parameters, Rejection, Text},
+    wire::BareLineBreaks,
+};
+use maildir::{Draft, Maildir};
+use serde_json::json;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+use transcript::Narrator;
+
+/// Receives mail into a Maildir
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:2525")]
+    listen: String,
+    /// The name in the greeting and in Received
+    #[arg(long, default_value = "localhost")]
+    hostname: String,
+    /// Which service it is
+    #[arg(long, value_enum, default_value = "smtp")]
+    protocol: Protocol,
+    /// Where accepted messages go
+    #[arg(long, default_value = "./mail")]
+    maildir: PathBuf,
+    /// TLS service offered
+    #[arg(long, value_enum)]
+    tls: Option<Tls>,
+    /// Certificate chain
+    #[arg(long)]
+    cert: Option<PathBuf>,
+    /// Private key
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// An account for AUTH, NAME:PASSWORD
+    #[arg(long)]
+    user: Vec<String>,
+    /// MAIL before AUTH gets 530
+    #[arg(long)]
+    require_auth: bool,
+    /// Offer PLAIN and LOGIN without TLS
+    #[arg(long)]
+    allow_plaintext_auth: bool,
+    /// The SIZE announced and enforced, in octets
+    #[arg(long, default_value_t = 33_554_432)]
+    max_size: u64,
+    /// Recipients in one transaction
+    #[arg(long, default_value_t = 1000)]
+    max_recipients: usize,
+    /// A mailbox that does not exist: RCPT to it gets 550 5.1.1
+    #[arg(long)]
+    reject_recipient: Vec<String>,
+    /// Deadline of a command, in seconds
+    #[arg(long, default_value_t = 300)]
+    idle_timeout: u64,
+    /// Which service extensions are announced: all, none, or EHLO keywords with commas between
+    #[arg(long, default_value = "all")]
+    extensions: String,
+    /// What becomes of content with a CR or LF outside CRLF
+    #[arg(long, value_enum, default_value = "reject")]
+    bare_line_breaks: BareLineBreak,
+    /// The error of a session with this number is answered 421, and the connection closes
+    #[arg(long, default_value_t = 20)]
+    max_errors: u32,
+    /// A PROXY header comes before the greeting
+    #[arg(long)]
+    proxy_protocol: bool,
+    /// Offer XCLIENT and XFORWARD, and believe them
+    #[arg(long)]
+    xclient: bool,
+    /// Worker threads; as many as there are cores unless given
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print nothing per message
+    #[arg(long)]
+    quiet: bool,
+    /// The transcript on standard error
+    #[arg(long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Protocol {
+    Smtp,
+    Submission,
+    Lmtp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Tls {
+    None,
+    Starttls,
+    Implicit,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BareLineBreak {
+    Reject,
+    Normalise,
+    Keep,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    let receiver = Receiver::new(&arguments).unwrap_or_else(|refusal| refuse(&refusal));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = arguments.threads {
+        runtime.worker_threads(threads.max(1));
+    }
+    runtime.enable_all().build()?.block_on(serve(&arguments.listen, receiver))?;
+    Ok(())
+}
+
+/// Ends the program as it ends on any other mistake in its command line, but with the exit
+/// code of `sysexits` for it.
+fn refuse(what: &str) -> ! {
+    use clap::CommandFactory;
+    let error = Arguments::command().error(ErrorKind::InvalidValue, what);
+    let _ = error.print();
+    std::process::exit(64)
+}
+
+/// What all sessions share.
+struct Receiver {
+    config: Arc<Config>,
+    maildir: Maildir,
+    unknown: Vec<Mailbox<'static>>,
+    is_quiet: bool,
+    is_verbose: bool,
+}
+
+impl Receiver {
+    fn new(arguments: &Arguments) -> Result<Self, String> {
+        not_yet(arguments)?;
+        let unknown = arguments.reject_recipient.iter().map(|address| {
+            let mailbox = Mailbox::parse(address).map_err(|error| format!("{address}: {error}"))?;
+            Ok(mailbox.into_owned())
+        });
+        Ok(Self {
+            config: Arc::new(config(arguments)?),
+            unknown: unknown.collect::<Result<_, String>>()?,
+            maildir: Maildir::open(&arguments.maildir)
+                .map_err(|error| format!("{}: {error}", arguments.maildir.display()))?,
+            is_quiet: arguments.quiet,
+            is_verbose: arguments.verbose,
+        })
+    }
+
+    fn rcpt(&self, rcpt: Rcpt<'_>) {
+        let path = rcpt.forward_path();
+        if path.mailbox().is_some_and(|mailbox| self.unknown.contains(mailbox)) {
+            rcpt.reject(Rejection::NO_SUCH_MAILBOX);
+        } else {
+            rcpt.accept();
+        }
+    }
+
+    /// The message is accepted when it is safe in `new/`, and not before.
+    async fn deliver(&self, draft: Option<Draft>, delivery: Deliver<'_>) -> io::Result<()> {
+        let Some(draft) = draft else {
+            delivery.reject(Rejection::LOCAL_ERROR);
+            return Ok(());
+        };
+        let octets = draft.octets();
+        match tokio::task::spawn_blocking(move || draft.keep()).await? {
+            Ok(path) => {
+                if !self.is_quiet {
+                    self.report(&delivery, octets, &path)?;
+                }
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                match Text::new(format!("queued as {name}")) {
+                    Ok(text) => delivery.accept_with(text),
+                    Err(_) => delivery.accept(),
+                }
+            }
+            Err(error) => {
+                eprintln!("server: {error}");
+                delivery.reject(Rejection::LOCAL_ERROR);
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, delivery: &Deliver<'_>, octets: u64, path: &Path) -> io::Result<()> {
+        let (facts, envelope) = (delivery.facts(), delivery.envelope());
+        let words = |parameters: Parameters<'_>| -> Vec<String> {
+            parameters
+                .as_str()
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let address = |mailbox: Option<&Mailbox<'_>>, other: &str| {
+            mailbox.map_or_else(|| other.to_owned(), ToString::to_string)
+        };
+        let line = json!({
+            "from": address(envelope.reverse_path().mailbox(), ""),
+            "to": envelope
+                .recipients()
+                .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
+                .collect::<Vec<_>>(),
+            "helo": facts.host().map(ToString::to_string),
+            "protocol": facts.protocol(),
+            "tls": facts.security().is_tls(),
+            "auth": null,
+            "size": octets,
+            "path": path,
+            "mail_parameters": words(envelope.mail_parameters()),
+            "rcpt_parameters": envelope
+                .recipients()
+                .map(|recipient| words(recipient.parameters()))
+                .collect::<Vec<_>>(),
+        });
+        writeln!(io::stdout().lock(), "{line}")
+    }
+}
+
+/// What the flags ask for and this program cannot do yet is refused rather than ignored.
+fn not_yet(arguments: &Arguments) -> Result<(), String> {
+    let wanted = [
+        ("--tls starttls and --tls implicit", arguments.tls.is_some_and(|tls| tls != Tls::None)),
+        ("--cert", arguments.cert.is_some()),
+        ("--key", arguments.key.is_some()),
+        ("--user", !arguments.user.is_empty()),
+        ("--require-auth", arguments.require_auth),
+        ("--allow-plaintext-auth", arguments.allow_plaintext_auth),
+        ("--proxy-protocol", arguments.proxy_protocol),
+        ("--xclient", arguments.xclient),
+    ];
+    match wanted.iter().find(|(_, is_wanted)| *is_wanted) {
+        Some((flag, _)) => Err(format!("{flag}: not implemented yet")),
+        None => Ok(()),
+    }
+}
+
+fn config(arguments: &Arguments) -> Result<Config, String> {
+    let config = Config::new(&arguments.hostname)
+        .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
+        .with_service(match arguments.protocol {
+            Protocol::Smtp => Service::Smtp,
+            Protocol::Submission => Service::Submission,
+            Protocol::Lmtp => Service::Lmtp,
+        })
+        .with_limits(
+            Limits::default()
+                .with_message(arguments.max_size)
+                .with_recipients(arguments.max_recipients)
+                .with_errors(arguments.max_errors),
+        )
+        .with_timeouts({
+            let idle = Duration::from_secs(arguments.idle_timeout);
+            Timeouts::default().with_command(idle).with_content(idle).with_write(idle)
+        })
+        .with_bare_line_breaks(match arguments.bare_line_breaks {
+            BareLineBreak::Reject => BareLineBreaks::Reject,
+            BareLineBreak::Normalise => BareLineBreaks::Normalise,
+            BareLineBreak::Keep => BareLineBreaks::Keep,
+        });
+    match arguments.extensions.as_str() {
+        "all" => Ok(config),
+        "none" => Ok(config.with_extensions(&[])),
+        list => {
+            let all = config.extensions().clone();
+            let chosen = list.split(',').map(|keyword| {
+                Extension::from_keyword(keyword)
+                    .filter(|extension| all.contains(*extension))
+                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))
+            });
+            Ok(config.with_extensions(&chosen.collect::<Result<Vec<_>, String>>()?))
+        }
+    }
+}
+
+async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    println!("listening on {}", listener.local_addr()?);
+    let receiver = Arc::new(receiver);
+    let (stop, stopped) = watch::channel(false);
+    let mut sessions = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = sessions.join_next() => continue,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let (receiver, stopped) = (Arc::clone(&receiver), stopped.clone());
+                sessions.spawn(async move {
+                    if let Err(error) = receive(stream, address, &receiver, stopped).await
+                        && receiver.is_verbose
+                    {
+                        eprintln!("server: {address}: {error}");
+                    }
+                });
+            }
+            // Out of file descriptors, say: sessions that end make room.
+            Err(error) => {
+                eprintln!("server: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    let _ = stop.send(true);
+    // Whoever is in the middle of a message may finish it; whoever is not hears 421 at once.
+    let _ =
+        timeout(Duration::from_secs(10), async { while sessions.join_next().await.is_some() {} })
+            .await;
+    Ok(())
+}
+
+async fn receive(
+    stream: TcpStream,
+    address: SocketAddr,
+    receiver: &Receiver,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut server =
+        Server::new(Arc::clone(&receiver.config), Peer::from(address), Security::CLEAR);
+    if receiver.is_verbose {
+        server = server.with_transcript(Box::new(Narrator(address.to_string())));
+    }
+    let by: &Host<'_> = receiver.config.host();
+    let mut session = Connection::new(server, stream);
+    let mut draft: Option<Draft> = None;
+    let mut is_stopping = false;
+    loop {
+        let event = tokio::select! {
+            event = session.next() => event?,
+            _ = stopped.changed(), if !is_stopping => {
+                is_stopping = true;
+                session.machine_mut().shut_down();
+                continue;
+            }
+        };
+        let Some(event) = event else { return Ok(()) };
+        match event {
+            Event::Rcpt(rcpt) => receiver.rcpt(rcpt),
+            Event::Data(data) => match data.facts().transaction() {
+                Some(envelope) => match receiver.maildir.begin(by, data.facts(), envelope) {
+                    Ok(begun) => {
+                        draft = Some(begun);
+                        data.accept();
+                    }
+                    Err(error) => {
+                        eprintln!("server: {error}");
+                        data.reject(Rejection::LOCAL_ERROR);
+                    }
+                },
+                None => data.reject(Rejection::LOCAL_ERROR),
+            },
+            Event::Content(content) => match draft.as_mut().map(|it| it.write(content.octets())) {
+                Some(Ok(())) => {
+                    let octets = content.octets().len();
+                    content.consume(octets);
+                }
+                _ => content.reject(Rejection::LOCAL_ERROR),
+            },
+            Event::Deliver(delivery) => receiver.deliver(draft.take(), delivery).await?,
+            Event::Abort(abort) => {
+                draft = None;
+                abort.done();
+            }
+            other => other.proceed(),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What an answer of the application does.
+
+use super::{
+    event::Answer,
+    replies,
+    session::Session,
+    state::{AbortReason, Body, End, Intake, Lent, PendingChunk, Phase, Question, Then, Verdicts},
+};
+use crate::{
+    syntax::{Code, Host, Reply},
+    transcript::{Entry, Side},
+    wire::{BareLineBreaks, ReceiveBuffer},
+};
+use core::mem;
+
+impl Session {
+    /// Acts on what a token left behind.
+    pub(super) fn take_answer(&mut self, input: &mut ReceiveBuffer) {
+        self.settle();
+        let Some(answer) = self.exchange.answer.take() else { return };
+        match mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Asked(question) => self.answered(question, answer),
+            Phase::Content(intake) => self.content_answered(intake, answer, input),
+            Phase::Abort(_, then) => {
+                self.facts.transaction.clear();
+                self.proceed(then);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    fn answered(&mut self, question: Question, answer: Answer) {
+        if let Answer::RejectAndClose(rejection) = answer {
+            if matches!(question, Question::Deliver(_)) {
+                // This transaction has had its answer.
+                self.facts.transaction.clear();
+            }
+            self.end(rejection.reply(), End::Refused);
+            return;
+        }
+        match question {
+            Question::Connect => self.connect_answered(answer),
+            Question::StartTls => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                other => {
+                    self.reply(&worded(replies::START_TLS, other));
+                    self.ask(Question::Upgrade);
+                }
+            },
+            Question::Upgrade => match answer {
+                Answer::Upgraded(Some(security)) => self.upgraded(security),
+                _ => self.upgrade_failed(),
+            },
+            Question::Hello { host, is_extended } => {
+                self.hello_answered(host, is_extended, answer);
+            }
+            Question::Mail => match answer {
+                Answer::Reject(rejection) => {
+                    self.facts.transaction.refuse();
+                    self.reply(rejection.reply());
+                }
+                accepted => {
+                    self.facts.transaction.accept();
+                    self.reply(&worded(replies::REVERSE_PATH_OK, accepted));
+                }
+            },
+            Question::Rcpt => match answer {
+                Answer::Reject(rejection) => {
+                    self.facts.transaction.refuse();
+                    self.refuse_recipient(&rejection);
+                }
+                accepted => {
+                    self.facts.transaction.accept();
+                    self.reply(&worded(replies::FORWARD_PATH_OK, accepted));
+                }
+            },
+            Question::Data(chunk) => self.data_answered(chunk, answer),
+            Question::Deliver(verdicts) => self.delivered(&verdicts, &answer),
+            Question::Verify | Question::Expand => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                other => self.reply(&worded(replies::OK, other)),
+            },
+        }
+    }
+
+    fn data_answered(&mut self, chunk: Option<PendingChunk>, answer: Answer) {
+        let policy = match self.facts.transaction.is_binary() {
+            // "No restriction on the content": RFC 3030 section 3.
+            true => BareLineBreaks::Keep,
+            false => self.config.bare_line_breaks(),
+        };
+        match (chunk, answer) {
+            (None, Answer::Reject(rejection)) => {
+                self.reply(rejection.reply());
+                self.go(AbortReason::Refused, Then::Command);
+            }
+            (None, _) => {
+                self.reply(&replies::start_content());
+                self.phase = Phase::Content(Intake::dots(policy));
+            }
+            (Some(chunk), Answer::Reject(rejection)) => {
+                self.discard(Intake::chunks(policy, chunk), AbortReason::Refused, rejection);
+            }
+            (Some(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+        }
+    }
+
+    /// The octets of a chunk are awaited.
+    pub(super) fn take_chunk(&mut self, mut intake: Intake, chunk: PendingChunk) {
+        intake.next_chunk(chunk);
+        let message = self.config.limits().message;
+        if intake.octets.saturating_add(chunk.octets) > message {
+            self.discard(intake, AbortReason::TooLarge, replies::TOO_LARGE);
+        } else {
+            self.phase = Phase::Content(intake);
+        }
+    }
+
+    fn connect_answered(&mut self, answer: Answer) {
+        match answer {
+            Answer::Reject(rejection) if rejection.code() == Code::NOT_AVAILABLE => {
+                self.end(rejection.reply(), End::Refused);
+            }
+            Answer::Reject(rejection) => {
+                self.is_refused = true;
+                // The opening reply has no enhanced code (RFC 2034 section 4).
+                self.reply(&rejection.reply().without_status());
+            }
+            Answer::Accept(text) => {
+                let greeting = replies::greeting(&self.config, text.as_ref());
+                self.reply(&greeting);
+            }
+            _ => self.reply(&replies::greeting(&self.config, None)),
+        }
+    }
+
+    fn hello_answered(&mut self, host: Host<'static>, is_extended: bool, answer: Answer) {
+        let text = match answer {
+            Answer::Reject(rejection) => {
+                // The session stays as it was (RFC 5321 section 4.1.4).
+                self.reply(rejection.reply());
+                return;
+            }
+            Answer::Accept(text) => text,
+            _ => None,
+        };
+        self.facts.host = Some(host);
+        self.facts.is_extended = is_extended;
+        self.announce(is_extended);
+        let reply = replies::hello(&self.config, &self.offered, text.as_ref());
+        self.reply(&reply);
+        self.go(AbortReason::Hello, Then::Command);
+    }
+
+    fn content_answered(&mut self, mut intake: Intake, answer: Answer, input: &mut ReceiveBuffer) {
+        match answer {
+            Answer::Reject(rejection) => {
+                self.phase = Phase::Content(intake);
+                self.abandon(AbortReason::Refused, rejection);
+                return;
+            }
+            Answer::RejectAndClose(rejection) => {
+                self.end(rejection.reply(), End::Refused);
+                return;
+            }
+            Answer::Consume(octets) => {
+                intake.lent = match intake.lent {
+                    Lent::Input(lent) => {
+                        let octets = octets.min(lent);
+                        input.consume(octets);
+                        Lent::Input(lent.saturating_sub(octets))
+                    }
+                    Lent::LineBreak(rest) => Lent::LineBreak(rest.get(octets..).unwrap_or(&[])),
+                };
+            }
+            _ => intake.lent = Lent::NOTHING,
+        }
+        let is_new_question = !intake.lent.is_nothing();
+        self.phase = Phase::Content(intake);
+        if is_new_question {
+            self.lend();
+        }
+    }
+
+    /// The terminator has come.
+    pub(super) fn end_of_content(&mut self) {
+        self.reading = crate::time::Stopwatch::default();
+        match mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Content(intake) if intake.is_to_be_continued() => {
+                self.note_content(&intake);
+                self.reply(&replies::CHUNK_OK);
+                self.body = Body::Chunks(intake);
+            }
+            Phase::Content(intake) => {
+                self.note_content(&intake);
+                self.ask(Question::Deliver(Verdicts::default()));
+            }
+            Phase::Discard(intake, refusal) => {
+                self.note_content(&intake);
+                if refusal.is_offence {
+                    self.offend(&refusal.rejection);
+                    return;
+                }
+                for _ in 0..refusal.replies {
+                    self.reply(refusal.rejection.reply());
+                }
+            }
+            other => self.phase = other,
+        }
+    }
+
+    fn note_content(&mut self, intake: &Intake) {
+        self.output.note(Entry::Content { from: Side::Client, octets: intake.wire });
+        if !intake.is_counted() {
+            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+        }
+    }
+
+    /// How many replies a message gets.
+    pub(super) fn replies(&self) -> usize {
+        if self.facts.service.replies_per_recipient() {
+            self.facts.transaction.accepted()
+        } else {
+            1
+        }
+    }
+
+    /// Single recipients have been answered for.
+    fn settle(&mut self) {
+        let settled = mem::take(&mut self.exchange.settled);
+        if settled.is_empty() {
+            return;
+        }
+        let replies = self.replies();
+        let mut verdicts = match mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Asked(Question::Deliver(verdicts)) => verdicts,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        verdicts.places.resize(replies, None);
+        for (recipient, answer) in settled {
+            if let Some(place @ None) = verdicts.places.get_mut(recipient) {
+                *place = Some(answer);
+            }
+        }
+        while let Some(Some(answer)) = verdicts.places.get(verdicts.replied) {
+            self.verdict(&answer.clone());
+            verdicts.replied = verdicts.replied.saturating_add(1);
+        }
+        if verdicts.replied == replies {
+            self.delivery_over(&verdicts.places);
+            self.exchange.answer = None;
+        } else {
+            self.phase = Phase::Asked(Question::Deliver(verdicts));
+        }
+    }
+
+    /// The rest of the recipients, or all of them, have been answered for.
+    fn delivered(&mut self, verdicts: &Verdicts, answer: &Answer) {
+        for place in verdicts.replied..self.replies() {
+            let settled = verdicts.places.get(place).and_then(Option::as_ref);
+            self.verdict(settled.unwrap_or(answer));
+        }
+        if matches!(answer, Answer::Reject(_)) {
+            self.delivery_over(&verdicts.places);
+        } else {
+            self.delivery_over(&[Some(answer.clone())]);
+        }
+    }
+
+    fn verdict(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Reject(rejection) => self.reply(rejection.reply()),
+            accepted => self.reply(&worded(replies::ACCEPTED, accepted.clone())),
+        }
+    }
+
+    fn delivery_over(&mut self, verdicts: &[Option<Answer>]) {
+        if verdicts.iter().flatten().any(|answer| !matches!(answer, Answer::Reject(_))) {
+            self.totals.messages = self.totals.messages.saturating_add(1);
+            self.forgive();
+        }
+        self.facts.transaction.clear();
+        self.phase = Phase::Command;
+    }
+}
+
+/// The positive reply in the application's words.
+fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
+    let (reply, text) = match answer {
+        Answer::Accept(Some(text)) => (reply, text),
+        Answer::Forward(text) => (replies::WILL_FORWARD, text),
+        Answer::CannotVerify => return replies::CANNOT_VERIFY,
+        _ => return reply,
+    };
+    reply.with_text(text)
+}

@@ -1,0 +1,185 @@
+//! What a command does.
+
+use super::{
+    replies, sequence,
+    session::Session,
+    state::{AbortReason, Body, End, Intake, PendingChunk, Phase, Question, Refusal, Then},
+};
+use crate::{
+    syntax::{
+        Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
+        Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
+    },
+    time::Instant,
+    transcript::{Entry, Side},
+    wire::BareLineBreaks,
+};
+use core::mem;
+
+impl Session {
+    /// One line without its CRLF, and whether more octets have come behind it.
+    pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
+        self.heard(now);
+        self.output.note(Entry::Line { from: Side::Client, octets: line });
+        if let Err(error) = self.interpret(line, is_last) {
+            let rejection = replies::syntax(error);
+            if error.verb() == Some(Verb::Bdat) {
+                // Nobody knows how many octets of content follow.
+                self.end(rejection.reply(), End::TooManyErrors);
+            } else {
+                self.offend(&rejection);
+            }
+        }
+    }
+
+    /// A line that was longer than the limit, and is gone.
+    pub(super) fn line_too_long(&mut self, now: Instant) {
+        self.heard(now);
+        self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
+        self.offend(&replies::LINE_TOO_LONG);
+    }
+
+    fn heard(&mut self, now: Instant) {
+        self.totals.commands = self.totals.commands.saturating_add(1);
+        self.reading = crate::time::Stopwatch::default();
+        self.output.now = now;
+    }
+
+    fn interpret(&mut self, line: &[u8], is_last: bool) -> Result<(), SyntaxError> {
+        let command = Command::parse(line, self.config.lenience())?;
+        let verb = command.verb();
+        let refusal = if !self.facts.service.knows(verb) {
+            Some(replies::UNKNOWN_COMMAND)
+        } else if !self.is_offered(verb) {
+            Some(replies::NOT_IMPLEMENTED)
+        } else {
+            sequence::permit(self.standing(), verb).err().map(replies::misplaced)
+        };
+        if let Some(refusal) = refusal {
+            match command {
+                Command::Bdat { octets, last } => {
+                    self.swallow(PendingChunk { octets, is_last: last }, refusal);
+                }
+                _ => self.offend(&refusal),
+            }
+            return Ok(());
+        }
+        match command {
+            Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
+            Command::Helo(host) => self.hello(host, false),
+            Command::Mail { reverse_path, parameters } => {
+                return self.mail(&reverse_path, &parameters);
+            }
+            Command::Rcpt { forward_path, parameters } => {
+                return self.rcpt(&forward_path, &parameters);
+            }
+            Command::Data => self.ask(Question::Data(None)),
+            Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::StartTls if is_last => self.ask(Question::StartTls),
+            // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
+            Command::StartTls => self.end(replies::INJECTED.reply(), End::Injection),
+            Command::Rset => {
+                self.reply(&replies::OK);
+                self.go(AbortReason::Reset, Then::Command);
+            }
+            Command::Noop(_) => self.reply(&replies::OK),
+            Command::Help(_) => self.reply(&replies::HELP),
+            Command::Quit => self.end(&replies::FAREWELL, End::Quit),
+            Command::Vrfy(lookup) => self.ask_about(lookup.as_str(), Question::Verify),
+            Command::Expn(lookup) => self.ask_about(lookup.as_str(), Question::Expand),
+            Command::Other { .. } => self.offend(&replies::UNKNOWN_COMMAND),
+            _ => self.offend(&replies::NOT_IMPLEMENTED),
+        }
+        Ok(())
+    }
+
+    /// Whether `verb` belongs to no extension, or to one that is offered.
+    fn is_offered(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Bdat => self.offered.contains(Extension::Chunking),
+            // In TLS it is no longer offered; that it comes at the wrong time says more.
+            Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
+            _ => true,
+        }
+    }
+
+    fn bdat(&mut self, chunk: PendingChunk) {
+        match mem::take(&mut self.body) {
+            Body::Chunks(intake) => self.take_chunk(intake, chunk),
+            _ => self.ask(Question::Data(Some(chunk))),
+        }
+    }
+
+    /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
+    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection) {
+        if chunk.is_last && matches!(self.body, Body::Failed) {
+            self.body = Body::None;
+        }
+        let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
+        self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence: true });
+    }
+
+    fn hello(&mut self, host: Host<'_>, is_extended: bool) {
+        self.ask(Question::Hello { host: host.into_owned(), is_extended });
+    }
+
+    fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
+        let limit = self.config.limits().message;
+        let typed = match MailParameters::parse(raw, &self.offered) {
+            // Clients exist that declare a size of their own besides the one they were told:
+            // where one of them is too large, that is the better reason.
+            Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
+                self.reply(replies::DECLARED_TOO_LARGE.reply());
+                return Ok(());
+            }
+            parsed => parsed?,
+        };
+        if !path.is_ascii() && !typed.smtputf8 {
+            self.offend(&replies::SENDER_NEEDS_UTF8);
+        } else if typed.size.is_some_and(|octets| octets > limit) {
+            self.reply(replies::DECLARED_TOO_LARGE.reply());
+        } else {
+            self.facts.transaction.propose(path, raw, &typed);
+            self.ask(Question::Mail);
+        }
+        Ok(())
+    }
+
+    fn rcpt(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
+        RcptParameters::parse(raw, &self.offered)?;
+        let limits = *self.config.limits();
+        let transaction = &mut self.facts.transaction;
+        if !path.is_ascii() && !transaction.is_utf8() {
+            self.offend(&replies::RECIPIENT_NEEDS_UTF8);
+        } else if transaction.accepted() >= limits.recipients
+            || transaction.octets() >= limits.envelope
+        {
+            self.refuse_recipient(&replies::TOO_MANY_RECIPIENTS);
+        } else {
+            transaction.address(path, raw);
+            self.ask(Question::Rcpt);
+        }
+        Ok(())
+    }
+
+    /// Whether SIZE is known here and was given twice.
+    fn is_offered_size(&self, error: &SyntaxError) -> bool {
+        error.kind() == SyntaxErrorKind::DuplicateParameter
+            && error.parameter() == Some(Extension::Size.keyword())
+            && self.offered.contains(Extension::Size)
+    }
+
+    fn ask_about(&mut self, text: &str, question: Question) {
+        self.facts.argument.clear();
+        self.facts.argument.push_str(text);
+        self.ask(question);
+    }
+}
+
+/// Whether one of the sizes in these parameters is over `limit`.
+fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
+    raw.iter()
+        .filter(|parameter| parameter.is(Extension::Size.keyword()))
+        .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
+        .any(|octets| octets > limit)
+}

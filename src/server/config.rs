@@ -1,0 +1,324 @@
+//! What a server offers, how much it bears and how long it waits.
+
+use crate::{
+    service::Service,
+    syntax::{Extension, Extensions, Host, Lenience, SyntaxError},
+    time::Rate,
+    wire::BareLineBreaks,
+};
+use core::time::Duration;
+
+/// What a server is called, which service it is, what it offers and how much it bears.
+///
+/// One configuration is shared by all sessions of a class of clients (`Arc<Config>`); a
+/// session is given another one by the `configure` of an event.
+///
+/// ```
+/// use esmtp::server::{Config, Limits};
+///
+/// let config = Config::new("mx.example.org")?
+///     .with_limits(Limits::default().with_message(50 * 1024 * 1024));
+/// assert_eq!(config.extensions().size(), Some(50 * 1024 * 1024));
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    host: Host<'static>,
+    service: Service,
+    offered: Extensions,
+    limits: Limits,
+    timeouts: Timeouts,
+    lenience: Lenience,
+    bare_line_breaks: BareLineBreaks,
+}
+
+/// Every extension that the server machine implements.
+const IMPLEMENTED: [Extension; 7] = [
+    Extension::StartTls,
+    Extension::Size,
+    Extension::EightBitMime,
+    Extension::Pipelining,
+    Extension::EnhancedStatusCodes,
+    Extension::Chunking,
+    Extension::BinaryMime,
+];
+
+impl Config {
+    /// A mail transfer server with this name, which offers every extension that the machine
+    /// implements and that needs nothing from elsewhere: all but STARTTLS.
+    ///
+    /// # Errors
+    ///
+    /// `host` is neither a domain nor an address literal (RFC 5321 section 4.1.2).
+    pub fn new(host: &str) -> Result<Self, SyntaxError> {
+        let config = Self {
+            host: Host::parse(host)?.into_owned(),
+            service: Service::Smtp,
+            offered: Extensions::NONE,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            lenience: Lenience::default(),
+            bare_line_breaks: BareLineBreaks::default(),
+        };
+        Ok(config.offer(|extension| extension != Extension::StartTls))
+    }
+
+    /// Offers this extension too, if the machine implements it.
+    #[must_use]
+    pub fn with_extension(self, wanted: Extension) -> Self {
+        self.offer(|extension| extension == wanted)
+    }
+
+    /// Another service; extensions that it demands are offered from now on.
+    #[must_use]
+    pub fn with_service(mut self, service: Service) -> Self {
+        self.service = service;
+        self.offer(|extension| service.requires(extension))
+    }
+
+    /// Offers exactly these extensions, of those that the machine implements, besides what the
+    /// service demands. STARTTLS wants a TLS layer around the machine, or an application that
+    /// answers [`Upgrade`](super::Upgrade).
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: &[Extension]) -> Self {
+        self.offered = Extensions::NONE;
+        let service = self.service;
+        self.offer(|extension| extensions.contains(&extension) || service.requires(extension))
+    }
+
+    /// How much a session may cost.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.offer(|_| false)
+    }
+
+    /// How long the server waits.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Which departures from the grammar are forgiven.
+    #[must_use]
+    pub const fn with_lenience(mut self, lenience: Lenience) -> Self {
+        self.lenience = lenience;
+        self
+    }
+
+    /// What becomes of content with a bare CR or LF; it is refused unless told otherwise.
+    #[must_use]
+    pub const fn with_bare_line_breaks(mut self, policy: BareLineBreaks) -> Self {
+        self.bare_line_breaks = policy;
+        self
+    }
+
+    fn offer(mut self, wanted: impl Fn(Extension) -> bool) -> Self {
+        for extension in IMPLEMENTED {
+            if wanted(extension) || self.offered.contains(extension) {
+                self.offered = match extension {
+                    Extension::Size => self.offered.with_size(self.limits.message),
+                    other => self.offered.with(other),
+                };
+            }
+        }
+        self
+    }
+
+    /// The name in the greeting.
+    #[must_use]
+    pub const fn host(&self) -> &Host<'static> {
+        &self.host
+    }
+
+    /// Which service this is.
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        self.service
+    }
+
+    /// What EHLO announces, which is what is accepted.
+    #[must_use]
+    pub const fn extensions(&self) -> &Extensions {
+        &self.offered
+    }
+
+    /// How much a session may cost.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How long the server waits.
+    #[must_use]
+    pub const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// Which departures from the grammar are forgiven.
+    #[must_use]
+    pub const fn lenience(&self) -> Lenience {
+        self.lenience
+    }
+
+    /// What becomes of content with a bare CR or LF.
+    #[must_use]
+    pub const fn bare_line_breaks(&self) -> BareLineBreaks {
+        self.bare_line_breaks
+    }
+}
+
+/// How much a session may cost. The memory of a session is bounded by the sum of its buffers
+/// and its envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) command_line: usize,
+    pub(crate) message: u64,
+    pub(crate) recipients: usize,
+    pub(crate) envelope: usize,
+    pub(crate) errors: u32,
+    pub(crate) receive_buffer: usize,
+    pub(crate) send_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // RFC 5321 section 4.5.3.1.4 asks for 512 and what the extensions add to it;
+            // 2048 holds every sum.
+            command_line: 2048,
+            message: 32 * 1024 * 1024,
+            // RFC 5321 section 4.5.3.1.8 asks for 100 at least.
+            recipients: 1000,
+            envelope: 512 * 1024,
+            errors: 20,
+            receive_buffer: 32 * 1024,
+            send_buffer: 64 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// Octets of a command line, CRLF included; at least 512 (RFC 5321 section 4.5.3.1.4).
+    #[must_use]
+    pub fn with_command_line(mut self, octets: usize) -> Self {
+        self.command_line = octets.max(512);
+        self.with_receive_buffer(self.receive_buffer)
+    }
+
+    /// Octets of content, CRLFs counted and stuffed dots not (RFC 1870 section 3).
+    #[must_use]
+    pub const fn with_message(mut self, octets: u64) -> Self {
+        self.message = octets;
+        self
+    }
+
+    /// Recipients of one transaction; more get 452 (RFC 5321 section 4.5.3.1.10).
+    #[must_use]
+    pub const fn with_recipients(mut self, recipients: usize) -> Self {
+        self.recipients = recipients;
+        self
+    }
+
+    /// Octets of all paths and parameters of one transaction; recipients beyond them get 452.
+    #[must_use]
+    pub const fn with_envelope(mut self, octets: usize) -> Self {
+        self.envelope = octets;
+        self
+    }
+
+    /// The error of a session with this number is answered 421, and the session ends.
+    #[must_use]
+    pub const fn with_errors(mut self, errors: u32) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Octets received and not yet dealt with; never less than two command lines.
+    #[must_use]
+    pub fn with_receive_buffer(mut self, octets: usize) -> Self {
+        self.receive_buffer = octets.max(self.command_line.saturating_mul(2));
+        self
+    }
+
+    /// Octets of replies that may wait for a peer that does not read, before nothing more is
+    /// read from it.
+    #[must_use]
+    pub const fn with_send_buffer(mut self, octets: usize) -> Self {
+        self.send_buffer = octets;
+        self
+    }
+
+    /// The greatest message, in octets.
+    #[must_use]
+    pub const fn message(&self) -> u64 {
+        self.message
+    }
+
+    /// The greatest number of recipients of a transaction.
+    #[must_use]
+    pub const fn recipients(&self) -> usize {
+        self.recipients
+    }
+}
+
+/// How long the server waits. Time during which the application owes an answer never counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    pub(crate) command: Duration,
+    pub(crate) content: Duration,
+    pub(crate) floor: Rate,
+    pub(crate) write: Duration,
+    pub(crate) session: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            // RFC 5321 section 4.5.3.2.7: at least five minutes.
+            command: Duration::from_secs(300),
+            content: Duration::from_secs(300),
+            floor: Rate::octets_per_second(500),
+            write: Duration::from_secs(300),
+            session: None,
+        }
+    }
+}
+
+impl Timeouts {
+    /// For a whole command line, however many octets of it have come (RFC 5321 section 4.5.3.2.7).
+    #[must_use]
+    pub const fn with_command(mut self, timeout: Duration) -> Self {
+        self.command = timeout;
+        self
+    }
+
+    /// For the content of a message, beyond the time that it may take at the slowest rate.
+    #[must_use]
+    pub const fn with_content(mut self, timeout: Duration) -> Self {
+        self.content = timeout;
+        self
+    }
+
+    /// The slowest rate at which content may come.
+    #[must_use]
+    pub const fn with_slowest_content(mut self, rate: Rate) -> Self {
+        self.floor = rate;
+        self
+    }
+
+    /// For the peer to read the replies that wait.
+    #[must_use]
+    pub const fn with_write(mut self, timeout: Duration) -> Self {
+        self.write = timeout;
+        self
+    }
+
+    /// For the whole session; a message in progress is not waited for. None by default.
+    #[must_use]
+    pub const fn with_session(mut self, timeout: Option<Duration>) -> Self {
+        self.session = timeout;
+        self
+    }
+}

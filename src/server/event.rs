@@ -1,0 +1,429 @@
+//! The questions of a server, each with only its legal answers.
+
+use super::{
+    Config,
+    facts::Facts,
+    replies,
+    state::{AbortReason, Lent, Verdicts},
+    transaction::{Recipient, Transaction},
+};
+use crate::{
+    security::Security,
+    syntax::{ForwardPath, Host, Parameters, Rejection, ReversePath, Text},
+    wire::ReceiveBuffer,
+};
+use alloc::{sync::Arc, vec::Vec};
+use bytes::Bytes;
+
+/// What the application is asked, or told.
+///
+/// Each variant is a token that offers only the answers that are legal now. A token that is
+/// dropped is not lost: the same question is asked again after the next poll. What a token
+/// lends (paths, [`Facts`]) lives as long as the session is borrowed, so it may be used after
+/// the answer; the answer takes effect at the next poll.
+#[derive(Debug)]
+#[must_use = "an event stays until it is answered"]
+#[non_exhaustive]
+pub enum Event<'s> {
+    /// A client is there; nothing has been said.
+    Connect(Connect<'s>),
+    /// EHLO, HELO or LHLO.
+    Hello(Hello<'s>),
+    /// STARTTLS.
+    StartTls(StartTls<'s>),
+    /// The TLS handshake is due. A TLS layer answers it ([`tls::Secured`](crate::tls::Secured)).
+    Upgrade(Upgrade<'s>),
+    /// MAIL.
+    Mail(Mail<'s>),
+    /// RCPT.
+    Rcpt(Rcpt<'s>),
+    /// The client wants to send content; once a transaction.
+    Data(Data<'s>),
+    /// Octets of content.
+    Content(Content<'s>),
+    /// The content has ended: who takes responsibility for the message?
+    Deliver(Deliver<'s>),
+    /// A transaction that was accepted will not come to `Deliver`.
+    Abort(Abort<'s>),
+    /// VRFY.
+    Verify(Verify<'s>),
+    /// EXPN.
+    Expand(Expand<'s>),
+}
+
+impl Event<'_> {
+    /// The honest answer of somebody who does not care.
+    ///
+    /// It accepts what commits to nothing (Connect, Hello, StartTls, Mail, Data), gives up a TLS
+    /// handshake that nobody does, and refuses what would
+    /// take responsibility or reveal something: a recipient, content (the message is refused
+    /// with 554 at its end), a delivery, a list. So no catch-all can accept a message that
+    /// nobody stored.
+    pub fn proceed(self) {
+        match self {
+            Self::Connect(connect) => connect.accept(),
+            Self::Hello(hello) => hello.accept(),
+            Self::StartTls(start) => start.accept(),
+            Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::Mail(mail) => mail.accept(),
+            Self::Rcpt(rcpt) => rcpt.reject(replies::NOBODY_TOOK_RECIPIENT),
+            Self::Data(data) => data.accept(),
+            Self::Content(content) => content.reject(replies::NOBODY_TOOK_MESSAGE),
+            Self::Deliver(delivery) => delivery.reject(replies::NOBODY_TOOK_MESSAGE),
+            Self::Abort(abort) => abort.done(),
+            Self::Verify(verify) => verify.cannot_verify(),
+            Self::Expand(expand) => expand.reject(replies::NOT_IMPLEMENTED),
+        }
+    }
+
+    /// What is known of the session.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        match self {
+            Self::Connect(token) => token.facts,
+            Self::Hello(token) => token.facts,
+            Self::StartTls(token) => token.facts,
+            Self::Upgrade(token) => token.facts,
+            Self::Mail(token) => token.facts,
+            Self::Rcpt(token) => token.facts,
+            Self::Data(token) => token.facts,
+            Self::Content(token) => token.facts,
+            Self::Deliver(token) => token.facts,
+            Self::Abort(token) => token.facts,
+            Self::Verify(token) => token.facts,
+            Self::Expand(token) => token.facts,
+        }
+    }
+}
+
+/// The half of a session that an answer changes.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    /// How many questions have been asked.
+    pub(super) number: u64,
+    pub(super) answer: Option<Answer>,
+    pub(super) configure: Option<Arc<Config>>,
+    pub(super) settled: Vec<(usize, Answer)>,
+}
+
+/// What a token leaves for the next poll.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Accept(Option<Text<'static>>),
+    /// 251: accepted, and the path where it goes.
+    Forward(Text<'static>),
+    /// 252.
+    CannotVerify,
+    Reject(Rejection),
+    RejectAndClose(Rejection),
+    /// So many octets of content were dealt with, and stay in the receive buffer.
+    Consume(usize),
+    /// All octets of content were taken out of the receive buffer.
+    Taken,
+    Done,
+    /// The TLS handshake succeeded, or not.
+    Upgraded(Option<Security>),
+}
+
+macro_rules! tokens {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        #[must_use = "a question stays until it is answered"]
+        pub struct $name<'s> {
+            pub(super) facts: &'s Facts,
+            pub(super) exchange: &'s mut Exchange,
+            $(pub(super) $field: $type,)*
+        }
+
+        impl<'s> $name<'s> {
+            /// What is known of the session.
+            #[must_use]
+            pub const fn facts(&self) -> &'s Facts {
+                self.facts
+            }
+
+            /// The number of this question in its session: the same as long as it is the same
+            /// question.
+            #[must_use]
+            pub const fn number(&self) -> u64 {
+                self.exchange.number
+            }
+        }
+    )*};
+}
+
+macro_rules! acceptable {
+    ($($name:ident)*) => {$(
+        impl $name<'_> {
+            /// Yes.
+            pub fn accept(self) {
+                self.exchange.answer = Some(Answer::Accept(None));
+            }
+
+            /// Yes, in these words.
+            pub fn accept_with(self, text: Text<'static>) {
+                self.exchange.answer = Some(Answer::Accept(Some(text)));
+            }
+        }
+    )*};
+}
+
+macro_rules! rejectable {
+    ($($name:ident)*) => {$(
+        impl $name<'_> {
+            /// No; the session goes on.
+            pub fn reject(self, rejection: Rejection) {
+                self.exchange.answer = Some(Answer::Reject(rejection));
+            }
+
+            /// No, and the session is over.
+            pub fn reject_and_close(self, rejection: Rejection) {
+                self.exchange.answer = Some(Answer::RejectAndClose(rejection));
+            }
+        }
+    )*};
+}
+
+macro_rules! configurable {
+    ($($name:ident)*) => {$(
+        impl $name<'_> {
+            /// Another configuration for this session, from this reply on. The host and the
+            /// service of a session do not change.
+            pub fn configure(&mut self, config: Arc<Config>) {
+                self.exchange.configure = Some(config);
+            }
+        }
+    )*};
+}
+
+tokens! {
+    /// A client is there; nothing has been said. Rejected with 554 it may still say QUIT (RFC
+    /// 5321 section 3.1).
+    Connect {}
+    /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
+    Hello { host: &'s Host<'static>, is_extended: bool }
+    /// STARTTLS (RFC 3207 section 4).
+    StartTls {}
+    /// The TLS handshake is due: 220 has been sent, and nothing more is read here.
+    Upgrade {}
+    /// MAIL (RFC 5321 section 4.1.1.2).
+    Mail {}
+    /// RCPT (RFC 5321 section 4.1.1.3).
+    Rcpt { recipient: Recipient<'s>, index: usize }
+    /// The client wants to send content (RFC 5321 section 4.1.1.4, RFC 3030 section 2). A refusal
+    /// drains every chunk of it.
+    Data { is_chunked: bool }
+    /// Octets of content, without stuffed dots, lent from the receive buffer.
+    Content { input: &'s mut ReceiveBuffer, lent: Lent }
+    /// A whole message has come in: whoever accepts it takes responsibility for it (RFC 5321
+    /// section 4.2.5).
+    Deliver { verdicts: &'s Verdicts }
+    /// A transaction that was accepted will not come to [`Deliver`]: what was kept of it may go.
+    Abort { reason: AbortReason }
+    /// VRFY (RFC 5321 section 4.1.1.6).
+    Verify {}
+    /// EXPN (RFC 5321 section 4.1.1.7).
+    Expand {}
+}
+
+acceptable! { Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand }
+rejectable! { Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand }
+configurable! { Connect Hello Upgrade Mail }
+
+impl<'s> Hello<'s> {
+    /// What the client calls itself.
+    #[must_use]
+    pub const fn host(&self) -> &'s Host<'static> {
+        self.host
+    }
+
+    /// Whether this is EHLO or LHLO, so that the extensions are announced.
+    #[must_use]
+    pub const fn is_extended(&self) -> bool {
+        self.is_extended
+    }
+}
+
+impl Upgrade<'_> {
+    /// The handshake succeeded. The client has to say EHLO again, and everything that was learnt
+    /// before is forgotten (RFC 3207 section 4.2).
+    pub fn done(self, security: Security) {
+        self.exchange.answer = Some(Answer::Upgraded(Some(security)));
+    }
+
+    /// The handshake failed: the session is over.
+    pub fn failed(self) {
+        self.exchange.answer = Some(Answer::Upgraded(None));
+    }
+}
+
+impl<'s> Mail<'s> {
+    /// Where undeliverable messages go.
+    #[must_use]
+    pub fn reverse_path(&self) -> ReversePath<'s> {
+        self.facts.transaction.reverse_path()
+    }
+
+    /// The parameters, as received; they are valid and belong to announced extensions.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters<'s> {
+        self.facts.transaction.mail_parameters()
+    }
+
+    /// The size that the client declares, in octets (RFC 1870 section 3).
+    #[must_use]
+    pub const fn declared_size(&self) -> Option<u64> {
+        self.facts.transaction.declared_size()
+    }
+}
+
+impl<'s> Rcpt<'s> {
+    /// Where the message is to go.
+    #[must_use]
+    pub fn forward_path(&self) -> ForwardPath<'s> {
+        self.recipient.forward_path()
+    }
+
+    /// The parameters, as received; they are valid and belong to announced extensions.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters<'s> {
+        self.recipient.parameters()
+    }
+
+    /// The index that this recipient has in the transaction if it is accepted.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Yes, but not here: 251 with these words, which name the path that the message will take
+    /// (RFC 5321 section 3.4).
+    pub fn accept_forwarding(self, text: Text<'static>) {
+        self.exchange.answer = Some(Answer::Forward(text));
+    }
+}
+
+impl Data<'_> {
+    /// Whether the content comes in chunks (BDAT) and not behind 354 (DATA).
+    #[must_use]
+    pub const fn is_chunked(&self) -> bool {
+        self.is_chunked
+    }
+}
+
+impl<'s> Content<'s> {
+    /// The octets, never empty.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        match self.lent {
+            Lent::Input(octets) => self.input.octets().get(..octets).unwrap_or_default(),
+            Lent::LineBreak(octets) => octets,
+        }
+    }
+
+    /// The first so many are dealt with; the rest is asked about again.
+    pub fn consume(self, octets: usize) {
+        self.exchange.answer = Some(Answer::Consume(octets));
+    }
+
+    /// All of them, for who deals with them at once.
+    #[must_use]
+    pub fn take(self) -> &'s [u8] {
+        let octets = match self.lent {
+            Lent::Input(octets) => self.input.octets().get(..octets).unwrap_or_default(),
+            Lent::LineBreak(octets) => octets,
+        };
+        self.exchange.answer = Some(Answer::Consume(octets.len()));
+        octets
+    }
+
+    /// All of them, to keep without a copy: from now on it is the application's memory.
+    #[must_use]
+    pub fn take_bytes(self) -> Bytes {
+        let octets = match self.lent {
+            Lent::Input(octets) => self.input.take(octets),
+            Lent::LineBreak(octets) => Bytes::from_static(octets),
+        };
+        self.exchange.answer = Some(Answer::Taken);
+        octets
+    }
+}
+
+impl<'s> Deliver<'s> {
+    /// The envelope of the message.
+    #[must_use]
+    pub const fn envelope(&self) -> &'s Transaction {
+        &self.facts.transaction
+    }
+
+    /// Where the service replies for every recipient (LMTP, RFC 2033 section 4.2): the means to
+    /// do so. `None` where one reply stands for all.
+    pub fn per_recipient(&mut self) -> Option<PerRecipient<'_>> {
+        self.facts
+            .service
+            .replies_per_recipient()
+            .then_some(PerRecipient { exchange: self.exchange, verdicts: self.verdicts })
+    }
+}
+
+/// Answers for single recipients, in any order. The machine replies in the order of RCPT as
+/// the answers become known; [`Deliver::accept`] and [`Deliver::reject`] answer for those who
+/// are still open.
+#[derive(Debug)]
+pub struct PerRecipient<'d> {
+    exchange: &'d mut Exchange,
+    verdicts: &'d Verdicts,
+}
+
+impl PerRecipient<'_> {
+    /// The message was stored for the recipient with this index, or not. Only the first answer
+    /// for a recipient counts, and one for a recipient that does not exist is none.
+    pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
+        let answer = match verdict {
+            Ok(()) => Answer::Accept(None),
+            Err(rejection) => Answer::Reject(rejection),
+        };
+        self.exchange.settled.push((recipient, answer));
+    }
+
+    /// Whether the recipient with this index has been answered for in an earlier poll.
+    #[must_use]
+    pub fn is_settled(&self, recipient: usize) -> bool {
+        self.verdicts.places.get(recipient).is_some_and(Option::is_some)
+    }
+}
+
+impl Abort<'_> {
+    /// Why.
+    #[must_use]
+    pub const fn reason(&self) -> AbortReason {
+        self.reason
+    }
+
+    /// What was kept of it is gone.
+    pub fn done(self) {
+        self.exchange.answer = Some(Answer::Done);
+    }
+}
+
+impl<'s> Verify<'s> {
+    /// A user name or a mailbox, as the client wrote it.
+    #[must_use]
+    pub fn text(&self) -> Text<'s> {
+        Text::lossy(&self.facts.argument)
+    }
+
+    /// 252: perhaps.
+    pub fn cannot_verify(self) {
+        self.exchange.answer = Some(Answer::CannotVerify);
+    }
+}
+
+impl<'s> Expand<'s> {
+    /// The name of a list, as the client wrote it.
+    #[must_use]
+    pub fn text(&self) -> Text<'s> {
+        Text::lossy(&self.facts.argument)
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known of a session.
+
+use super::transaction::Transaction;
+use crate::{
+    security::Security,
+    service::{Service, With},
+    syntax::{Domain, Host},
+};
+use alloc::string::String;
+use core::net::SocketAddr;
+
+/// Who is at the other end, as far as the driver knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    address: Option<SocketAddr>,
+    name: Option<Domain<'static>>,
+}
+
+impl Peer {
+    /// Nothing is known: a pipe, a Unix-domain socket.
+    pub const UNKNOWN: Self = Self { address: None, name: None };
+
+    /// With a name that was looked up for the address.
+    #[must_use]
+    pub fn with_name(mut self, name: Domain<'static>) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Where the connection comes from.
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// The name that was looked up for the address.
+    #[must_use]
+    pub const fn name(&self) -> Option<&Domain<'static>> {
+        self.name.as_ref()
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self { address: Some(address), name: None }
+    }
+}
+
+/// What is known of a session and of its transaction, whatever is being asked.
+#[derive(Debug)]
+pub struct Facts {
+    pub(super) peer: Peer,
+    pub(super) security: Security,
+    pub(super) service: Service,
+    pub(super) host: Option<Host<'static>>,
+    pub(super) is_extended: bool,
+    pub(super) transaction: Transaction,
+    /// The argument of the command that the application is asked about.
+    pub(super) argument: String,
+}
+
+impl Facts {
+    pub(super) const fn new(peer: Peer, security: Security, service: Service) -> Self {
+        Self {
+            peer,
+            security,
+            service,
+            host: None,
+            is_extended: false,
+            transaction: Transaction::new(),
+            argument: String::new(),
+        }
+    }
+
+    /// A channel on which nothing has been said yet.
+    pub(super) fn upgrade(&mut self, security: Security) {
+        self.security = security;
+        self.host = None;
+        self.is_extended = false;
+        self.transaction.clear();
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// How the channel is protected.
+    #[must_use]
+    pub const fn security(&self) -> &Security {
+        &self.security
+    }
+
+    /// What the client called itself in an accepted EHLO, HELO or LHLO.
+    #[must_use]
+    pub const fn host(&self) -> Option<&Host<'static>> {
+        self.host.as_ref()
+    }
+
+    /// Whether the session was opened with EHLO or LHLO.
+    #[must_use]
+    pub const fn is_extended(&self) -> bool {
+        self.is_extended
+    }
+
+    /// The transaction so far; `None` before MAIL was accepted.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.is_open().then_some(&self.transaction)
+    }
+
+    /// The word after `with` in a `Received:` field (RFC 3848).
+    #[must_use]
+    pub const fn protocol(&self) -> &'static str {
+        self.service.protocol(With {
+            is_extended: self.is_extended,
+            is_secure: self.security.is_tls(),
+            is_authenticated: false,
+            is_utf8: self.transaction.is_utf8(),
+        })
+    }
+}

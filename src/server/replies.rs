@@ -1,0 +1,164 @@
+//! Every word of English that the server says.
+//!
+//! The codes are those of RFC 5321 section 4.2.3 and of the extensions; the enhanced status
+//! codes those of RFC 3463 and its registry.
+
+use super::{config::Config, sequence::Misplaced};
+use crate::{
+    service::With,
+    syntax::{Code, Extensions, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
+};
+use alloc::{format, string::String};
+
+const fn positive(code: u16, subject: u16, detail: u16, text: &'static str) -> Reply<'static> {
+    Reply::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
+}
+
+const fn negative(code: u16, subject: u16, detail: u16, text: &'static str) -> Rejection {
+    Rejection::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
+}
+
+pub(super) const OK: Reply<'static> = positive(250, 0, 0, "Ok");
+pub(super) const REVERSE_PATH_OK: Reply<'static> = positive(250, 1, 0, "Ok");
+pub(super) const FORWARD_PATH_OK: Reply<'static> = positive(250, 1, 5, "Ok");
+pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 1, 5, "Will forward");
+pub(super) const CANNOT_VERIFY: Reply<'static> =
+    positive(252, 1, 5, "Cannot verify, but will accept a message and attempt delivery");
+pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
+pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
+pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
+pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
+pub(super) const HELP: Reply<'static> =
+    positive(214, 0, 0, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT");
+/// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
+pub(super) fn start_content() -> Reply<'static> {
+    Reply::line(
+        Code::START_MAIL_INPUT,
+        None,
+        Text::literal("Start mail input; end with <CRLF>.<CRLF>"),
+    )
+}
+
+pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
+pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
+pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
+pub(super) const INJECTED: Rejection =
+    negative(554, 5, 0, "Octets behind STARTTLS (RFC 3207 section 4.2)");
+pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
+    negative(421, 3, 4, "Far too much content, closing the channel");
+
+pub(super) const LINE_TOO_LONG: Rejection = negative(500, 5, 2, "Line too long");
+pub(super) const UNKNOWN_COMMAND: Rejection = negative(500, 5, 1, "Command not recognised");
+pub(super) const NOT_IMPLEMENTED: Rejection = negative(502, 5, 1, "Command not implemented");
+pub(super) const UNKNOWN_PARAMETER: Rejection =
+    negative(555, 5, 4, "Parameter not recognised or not implemented");
+pub(super) const DECLARED_TOO_LARGE: Rejection =
+    negative(552, 3, 4, "Message size exceeds the fixed maximum");
+pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large");
+pub(super) const BARE_LINE_BREAK: Rejection =
+    negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
+pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
+pub(super) const SENDER_NEEDS_UTF8: Rejection =
+    negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
+pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
+    negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
+
+/// What stands in a transcript for a line that was not kept.
+pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
+
+/// What [`proceed`](super::Event::proceed) says to a recipient.
+pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
+    negative(550, 7, 1, "Recipient not accepted here");
+/// What [`proceed`](super::Event::proceed) says to a message.
+pub(super) const NOBODY_TOOK_MESSAGE: Rejection = negative(554, 3, 0, "Message not accepted here");
+
+/// The opening line (RFC 5321 section 4.2): it has no enhanced code (RFC 2034 section 4).
+pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'static> {
+    let host = config.host();
+    let service = config.service().protocol(With { is_extended: true, ..With::default() });
+    let text = match text {
+        Some(text) => format!("{host} {service} {}", text.as_str()),
+        None => format!("{host} {service} service ready"),
+    };
+    bare(Code::SERVICE_READY, text)
+}
+
+/// The answer to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
+/// 4.1.1.1): no enhanced code either.
+pub(super) fn hello(
+    config: &Config,
+    offered: &Extensions,
+    text: Option<&Text<'_>>,
+) -> Reply<'static> {
+    let mut lines = format!("{}", config.host());
+    if let Some(text) = text {
+        lines.push(' ');
+        lines.push_str(text.as_str());
+    }
+    for line in offered.lines() {
+        lines.push('\n');
+        lines.push_str(&line);
+    }
+    bare(Code::OK, lines)
+}
+
+/// A reply without an enhanced code. The texts are made of valid values, so nothing can be
+/// wrong with them; were it otherwise, a reply without text is still a reply.
+fn bare(code: Code, text: String) -> Reply<'static> {
+    Reply::new(code, None, text).unwrap_or_else(|_| Reply::line(code, None, Text::literal("")))
+}
+
+/// What a line deserves that does not parse.
+pub(super) fn syntax(error: SyntaxError) -> Rejection {
+    if error.kind() == SyntaxErrorKind::UnknownParameter {
+        return UNKNOWN_PARAMETER;
+    }
+    let text = match error.kind() {
+        SyntaxErrorKind::LineBreak => const { Text::literal("A CR, LF or NUL inside a line") },
+        SyntaxErrorKind::NotUtf8 => const { Text::literal("Octets that are no UTF-8") },
+        SyntaxErrorKind::Verb => const { Text::literal("No command in this line") },
+        SyntaxErrorKind::UnexpectedArgument => {
+            const { Text::literal("This command takes no such argument") }
+        }
+        SyntaxErrorKind::MissingArgument => {
+            const { Text::literal("This command needs an argument") }
+        }
+        SyntaxErrorKind::Host => const { Text::literal("Not a domain or an address literal") },
+        SyntaxErrorKind::DomainTooLong
+        | SyntaxErrorKind::PathTooLong
+        | SyntaxErrorKind::LocalPartTooLong => {
+            const { Text::literal("Longer than RFC 5321 section 4.5.3.1 allows") }
+        }
+        SyntaxErrorKind::Path => {
+            const { Text::literal("Not a path: <local-part@domain> was expected") }
+        }
+        SyntaxErrorKind::LocalPart => const { Text::literal("Not a local-part") },
+        SyntaxErrorKind::MisplacedParameter => {
+            const { Text::literal("This parameter belongs to another command") }
+        }
+        SyntaxErrorKind::DuplicateParameter => const { Text::literal("The same parameter twice") },
+        SyntaxErrorKind::MissingValue => const { Text::literal("This parameter needs a value") },
+        SyntaxErrorKind::UnexpectedValue => const { Text::literal("This parameter has no value") },
+        SyntaxErrorKind::ParameterValue => {
+            const { Text::literal("Not a value for this parameter") }
+        }
+        SyntaxErrorKind::Number => const { Text::literal("Not a number in this range") },
+        _ => const { Text::literal("Syntax error in parameters or arguments") },
+    };
+    Rejection::new(error.code(), error.status(), text).unwrap_or(UNKNOWN_COMMAND)
+}
+
+/// What a command out of order deserves (RFC 5321 section 4.1.4).
+pub(super) const fn misplaced(why: Misplaced) -> Rejection {
+    match why {
+        Misplaced::NoService => negative(503, 5, 1, "No service here, only QUIT is heard"),
+        Misplaced::HelloFirst => negative(503, 5, 1, "Say hello first"),
+        Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
+        Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
+        Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
+        Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
+        Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
+        Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),
+    }
+}

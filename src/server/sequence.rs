@@ -1,0 +1,179 @@
+//! Which command may come when (RFC 5321 sections 4.1.4 and 4.3.2).
+//!
+//! This is the only place that decides that a command is out of order.
+
+use crate::syntax::Verb;
+
+/// Where a session stands, as far as the order of commands goes.
+///
+/// ```text
+///             EHLO            MAIL              RCPT
+/// Connected ───────► Ready ─────────► Addressed ────► Addressed ─── DATA ──► content
+///     ▲                ▲   ◄───────── { recipients }                            │
+///  greeting            │    RSET, EHLO                                          │
+///                      │                            Addressed ─── BDAT ──► Chunking
+///                      │                                                 ──► Failed
+///                      └──── LAST, RSET, EHLO ─────────────────────────────────┘
+/// Refused: the greeting was 554
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The greeting refused the client (RFC 5321 section 3.1).
+    Refused,
+    /// Nobody has said EHLO.
+    Connected,
+    /// No transaction.
+    Ready,
+    /// MAIL was accepted, and so were so many recipients.
+    Addressed {
+        /// Accepted recipients.
+        recipients: usize,
+        /// MAIL said BODY=BINARYMIME.
+        is_binary: bool,
+    },
+    /// A chunk of content was accepted, and it was not the last.
+    Chunking,
+    /// A chunk of content was refused (RFC 3030 section 2).
+    Failed,
+}
+
+/// What the order of commands depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) stage: Stage,
+    /// The channel is TLS.
+    pub(crate) is_secure: bool,
+}
+
+/// Why a command is out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misplaced {
+    /// Only QUIT is heard behind a greeting with 554.
+    NoService,
+    /// EHLO, HELO or LHLO has to come first.
+    HelloFirst,
+    /// A second MAIL in a transaction (RFC 5321 section 4.1.4).
+    TransactionOpen,
+    /// MAIL has to come first.
+    MailFirst,
+    /// No recipient was accepted.
+    RcptFirst,
+    /// DATA for content that only chunks can carry (RFC 3030 section 3).
+    BinaryNeedsChunks,
+    /// STARTTLS in TLS (RFC 3207 section 4.2).
+    AlreadySecure,
+    /// What only may precede content, or DATA, behind a first chunk.
+    ContentBegun,
+    /// A chunk of content that has been refused.
+    ContentRefused,
+}
+
+/// Whether `verb` may come now.
+///
+/// Verbs that the session does not know or offer are none of this table's business: they are
+/// refused before it is asked.
+#[deny(clippy::wildcard_enum_match_arm)]
+pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplaced> {
+    match (verb, standing.stage) {
+        // "MAY be issued at any time" (RFC 5321 section 4.1.4): the session stays as it is.
+        (Verb::Quit, _) => Ok(()),
+        (_, Stage::Refused) => Err(Misplaced::NoService),
+        (
+            Verb::Ehlo
+            | Verb::Helo
+            | Verb::Lhlo
+            | Verb::Rset
+            | Verb::Noop
+            | Verb::Help
+            | Verb::Vrfy
+            | Verb::Expn,
+            Stage::Connected
+            | Stage::Ready
+            | Stage::Addressed { .. }
+            | Stage::Chunking
+            | Stage::Failed,
+        ) => Ok(()),
+        (_, Stage::Connected) => Err(Misplaced::HelloFirst),
+        // "until a RSET, or a LAST": RFC 3030 section 2.
+        (_, Stage::Failed) => Err(Misplaced::ContentRefused),
+        (Verb::Mail, Stage::Ready) => Ok(()),
+        (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
+        (Verb::StartTls, Stage::Ready) => Ok(()),
+        // RFC 3207 section 4.2: everything is forgotten; better not in the middle of a transaction.
+        (Verb::Mail | Verb::StartTls, Stage::Addressed { .. } | Stage::Chunking) => {
+            Err(Misplaced::TransactionOpen)
+        }
+        (Verb::Rcpt | Verb::Data | Verb::Bdat, Stage::Ready) => Err(Misplaced::MailFirst),
+        (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
+        (Verb::Data | Verb::Bdat, Stage::Addressed { recipients: 0, .. }) => {
+            Err(Misplaced::RcptFirst)
+        }
+        (Verb::Data, Stage::Addressed { is_binary: true, .. }) => Err(Misplaced::BinaryNeedsChunks),
+        (Verb::Data | Verb::Bdat, Stage::Addressed { .. }) => Ok(()),
+        (Verb::Bdat, Stage::Chunking) => Ok(()),
+        (Verb::Rcpt | Verb::Data, Stage::Chunking) => Err(Misplaced::ContentBegun),
+        (_, Stage::Ready | Stage::Addressed { .. } | Stage::Chunking) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
+        super::permit(Standing { stage, is_secure: false }, verb)
+    }
+
+    const ONE: Stage = Stage::Addressed { recipients: 1, is_binary: false };
+    const NONE: Stage = Stage::Addressed { recipients: 0, is_binary: false };
+
+    #[test]
+    fn the_order_of_commands_is_that_of_rfc_5321() {
+        use Misplaced::{HelloFirst, MailFirst, NoService, RcptFirst, TransactionOpen};
+        for (verb, connected, ready, none, one) in [
+            (Verb::Ehlo, Ok(()), Ok(()), Ok(()), Ok(())),
+            (Verb::Rset, Ok(()), Ok(()), Ok(()), Ok(())),
+            (Verb::Mail, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
+            (Verb::Rcpt, Err(HelloFirst), Err(MailFirst), Ok(()), Ok(())),
+            (Verb::Data, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
+            (Verb::Bdat, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
+            (Verb::StartTls, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
+            (Verb::Quit, Ok(()), Ok(()), Ok(()), Ok(())),
+        ] {
+            assert_eq!(permit(Stage::Connected, verb), connected, "{verb:?}");
+            assert_eq!(permit(Stage::Ready, verb), ready, "{verb:?}");
+            assert_eq!(permit(NONE, verb), none, "{verb:?}");
+            assert_eq!(permit(ONE, verb), one, "{verb:?}");
+            let refused = if verb == Verb::Quit { Ok(()) } else { Err(NoService) };
+            assert_eq!(permit(Stage::Refused, verb), refused, "{verb:?}");
+        }
+    }
+
+    /// RFC 3207 section 4.2.
+    #[test]
+    fn tls_does_not_begin_twice() {
+        let standing = Standing { stage: Stage::Ready, is_secure: true };
+        assert_eq!(super::permit(standing, Verb::StartTls), Err(Misplaced::AlreadySecure));
+    }
+
+    /// RFC 3030 section 2.
+    #[test]
+    fn chunks_and_data_do_not_mix() {
+        use Misplaced::{BinaryNeedsChunks, ContentBegun, ContentRefused, TransactionOpen};
+        for (verb, chunking, failed) in [
+            (Verb::Bdat, Ok(()), Err(ContentRefused)),
+            (Verb::Data, Err(ContentBegun), Err(ContentRefused)),
+            (Verb::Rcpt, Err(ContentBegun), Err(ContentRefused)),
+            (Verb::Mail, Err(TransactionOpen), Err(ContentRefused)),
+            (Verb::Rset, Ok(()), Ok(())),
+            (Verb::Noop, Ok(()), Ok(())),
+            (Verb::Ehlo, Ok(()), Ok(())),
+        ] {
+            assert_eq!(permit(Stage::Chunking, verb), chunking, "{verb:?}");
+            assert_eq!(permit(Stage::Failed, verb), failed, "{verb:?}");
+        }
+        let binary = Stage::Addressed { recipients: 1, is_binary: true };
+        assert_eq!(permit(binary, Verb::Data), Err(BinaryNeedsChunks));
+        assert_eq!(permit(binary, Verb::Bdat), Ok(()));
+    }
+}

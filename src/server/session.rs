@@ -1,0 +1,510 @@
+//! What a session keeps between two polls, and how it waits and ends.
+
+use super::{
+    config::Config,
+    event::{
+        Abort, Connect, Content, Data, Deliver, Event, Exchange, Expand, Hello, Mail, Rcpt,
+        StartTls, Upgrade, Verify,
+    },
+    facts::{Facts, Peer},
+    replies,
+    sequence::{Stage, Standing},
+    state::{AbortReason, Body, End, Intake, Phase, Question, Refusal, Then},
+};
+use crate::{
+    machine::{Closed, Need},
+    security::Security,
+    syntax::{Extension, Extensions, Rejection, Reply},
+    time::{Instant, Stopwatch},
+    transcript::{Entry, Side, Transcript},
+    wire::{ReceiveBuffer, SendBuffer},
+};
+use alloc::{boxed::Box, sync::Arc};
+use core::{fmt, mem};
+
+/// What a session has come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Octets that were read from the peer.
+    pub octets_received: u64,
+    /// Octets that were sent to the peer.
+    pub octets_sent: u64,
+    /// Command lines, whatever became of them.
+    pub commands: u64,
+    /// Commands that were refused by the machine itself.
+    pub errors: u64,
+    /// Messages that the application accepted, for at least one recipient.
+    pub messages: u64,
+}
+
+/// What is left of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// Both directions.
+    Open,
+    /// The peer will say nothing more, but listens.
+    HalfClosed,
+    /// Nothing.
+    Lost,
+}
+
+/// An error counts two of these, a refused recipient beyond the tenth one.
+const HALVES: u32 = 2;
+/// So many refused recipients are nobody's fault.
+const TYPICAL_REFUSALS: u32 = 10;
+/// So many errors are forgiven for a message that was accepted.
+const FORGIVEN_BY_MESSAGE: u32 = 10;
+/// So many times the greatest message is thrown away before the session ends.
+const DISCARDED_MESSAGES: u64 = 4;
+/// So much is thrown away at any rate.
+const DISCARDED_AT_LEAST: u64 = 8 * 1024 * 1024;
+
+/// Everything of a server but the octets that have come in.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) config: Arc<Config>,
+    pub(super) facts: Facts,
+    pub(super) phase: Phase,
+    pub(super) exchange: Exchange,
+    pub(super) output: Output,
+    pub(super) body: Body,
+    /// What was announced to this client, which is what it may use.
+    pub(super) offered: Extensions,
+    pub(super) link: Link,
+    pub(super) is_stopping: bool,
+    pub(super) totals: Totals,
+    /// The greeting was 554.
+    pub(super) is_refused: bool,
+    began: Option<Instant>,
+    /// How long the peer has let us wait for a command or for content.
+    pub(super) reading: Stopwatch,
+    /// How long the peer has not read what waits for it.
+    writing: Stopwatch,
+    half_errors: u32,
+    refused_recipients: u32,
+}
+
+impl Session {
+    pub(super) fn new(config: Arc<Config>, peer: Peer, security: Security) -> Self {
+        Self {
+            facts: Facts::new(peer, security, config.service()),
+            config,
+            phase: Phase::Start,
+            exchange: Exchange::default(),
+            output: Output::default(),
+            body: Body::None,
+            offered: Extensions::NONE,
+            link: Link::Open,
+            is_stopping: false,
+            totals: Totals::default(),
+            is_refused: false,
+            began: None,
+            reading: Stopwatch::default(),
+            writing: Stopwatch::default(),
+            half_errors: 0,
+            refused_recipients: 0,
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing { stage: self.stage(), is_secure: self.facts.security.is_tls() }
+    }
+
+    fn stage(&self) -> Stage {
+        if self.is_refused {
+            Stage::Refused
+        } else if self.facts.host.is_none() {
+            Stage::Connected
+        } else {
+            let transaction = &self.facts.transaction;
+            match self.body {
+                Body::Chunks(_) => Stage::Chunking,
+                Body::Failed => Stage::Failed,
+                Body::None if transaction.is_open() => Stage::Addressed {
+                    recipients: transaction.accepted(),
+                    is_binary: transaction.is_binary(),
+                },
+                Body::None => Stage::Ready,
+            }
+        }
+    }
+
+    // What is asked.
+
+    pub(super) fn ask(&mut self, question: Question) {
+        self.phase = Phase::Asked(question);
+        self.lend();
+    }
+
+    /// A new question.
+    pub(super) const fn lend(&mut self) {
+        self.exchange.number = self.exchange.number.wrapping_add(1);
+    }
+
+    pub(super) fn event<'s>(&'s mut self, input: &'s mut ReceiveBuffer) -> Option<Event<'s>> {
+        let Self { facts, exchange, phase, .. } = self;
+        let facts = &*facts;
+        if exchange.answer.is_some() {
+            return None;
+        }
+        Some(match phase {
+            Phase::Asked(question) => match question {
+                Question::Connect => Event::Connect(Connect { facts, exchange }),
+                Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
+                Question::Upgrade => Event::Upgrade(Upgrade { facts, exchange }),
+                Question::Hello { host, is_extended } => {
+                    Event::Hello(Hello { facts, exchange, host, is_extended: *is_extended })
+                }
+                Question::Mail => Event::Mail(Mail { facts, exchange }),
+                Question::Rcpt => {
+                    let recipients = facts.transaction.recipients();
+                    let index = recipients.len().saturating_sub(1);
+                    let recipient = recipients.last()?;
+                    Event::Rcpt(Rcpt { facts, exchange, recipient, index })
+                }
+                Question::Data(chunk) => {
+                    Event::Data(Data { facts, exchange, is_chunked: chunk.is_some() })
+                }
+                Question::Deliver(verdicts) => {
+                    Event::Deliver(Deliver { facts, exchange, verdicts })
+                }
+                Question::Verify => Event::Verify(Verify { facts, exchange }),
+                Question::Expand => Event::Expand(Expand { facts, exchange }),
+            },
+            Phase::Content(intake) if !intake.lent.is_nothing() => {
+                Event::Content(Content { facts, exchange, input, lent: intake.lent })
+            }
+            Phase::Abort(reason, _) => Event::Abort(Abort { facts, exchange, reason: *reason }),
+            _ => return None,
+        })
+    }
+
+    // What is said.
+
+    pub(super) fn reply(&mut self, reply: &Reply<'_>) {
+        let is_enhanced = self.config.extensions().contains(Extension::EnhancedStatusCodes);
+        self.output.reply(reply, is_enhanced);
+    }
+
+    /// A negative reply that is the machine's own verdict, and counts against the client.
+    pub(super) fn offend(&mut self, rejection: &Rejection) {
+        self.totals.errors = self.totals.errors.saturating_add(1);
+        self.charge(HALVES, rejection);
+    }
+
+    /// A recipient that the application does not want: a few are normal, many are a search for
+    /// names.
+    pub(super) fn refuse_recipient(&mut self, rejection: &Rejection) {
+        self.refused_recipients = self.refused_recipients.saturating_add(1);
+        let halves = u32::from(self.refused_recipients > TYPICAL_REFUSALS);
+        self.charge(halves, rejection);
+    }
+
+    fn charge(&mut self, halves: u32, rejection: &Rejection) {
+        self.half_errors = self.half_errors.saturating_add(halves);
+        if halves > 0 && self.half_errors >= self.config.limits().errors.saturating_mul(HALVES) {
+            self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
+        } else {
+            self.reply(rejection.reply());
+        }
+    }
+
+    pub(super) const fn forgive(&mut self) {
+        self.half_errors = self.half_errors.saturating_sub(FORGIVEN_BY_MESSAGE * HALVES);
+    }
+
+    // TLS.
+
+    /// What this client may use from now on, and is told so.
+    pub(super) fn announce(&mut self, is_extended: bool) {
+        self.offered = if !is_extended {
+            // Extensions exist only behind EHLO (RFC 5321 section 2.2.1).
+            Extensions::NONE
+        } else if self.facts.security.is_tls() {
+            self.config.extensions().clone().without(Extension::StartTls)
+        } else {
+            self.config.extensions().clone()
+        };
+    }
+
+    /// Everything that was learnt before is forgotten (RFC 3207 section 4.2).
+    pub(super) fn upgraded(&mut self, security: Security) {
+        self.facts.upgrade(security);
+        self.offered = Extensions::NONE;
+        self.body = Body::None;
+        self.output.note(Entry::Secured);
+        self.phase = Phase::Command;
+    }
+
+    /// Octets in the clear after 220: nothing more may be said or heard.
+    pub(super) fn inject(&mut self) {
+        self.close(End::Injection);
+    }
+
+    pub(super) fn upgrade_failed(&mut self) {
+        self.link = Link::Lost;
+        self.close(End::NoTls);
+    }
+
+    // How it waits.
+
+    /// Whether so many replies wait that nothing more may be read.
+    pub(super) fn is_clogged(&self) -> bool {
+        self.output.len() >= self.config.limits().send_buffer
+    }
+
+    pub(super) fn await_command(&mut self, now: Instant) -> Option<Need> {
+        self.await_octets(now, self.config.timeouts().command)
+    }
+
+    pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
+        let (Phase::Content(intake) | Phase::Discard(intake, _)) = &self.phase else { return None };
+        let timeouts = self.config.timeouts();
+        let allowance = timeouts.content.saturating_add(timeouts.floor.time_for(intake.wire));
+        self.await_octets(now, allowance)
+    }
+
+    fn await_octets(&mut self, now: Instant, allowance: core::time::Duration) -> Option<Need> {
+        self.reading.start(now);
+        let deadline = self.reading.deadline(now, allowance).min(self.session_deadline());
+        if deadline.has_passed(now) {
+            self.end(replies::TIMED_OUT.reply(), End::TimedOut);
+            None
+        } else if self.output.is_empty() {
+            Some(Need::Read(deadline))
+        } else {
+            match self.must_write(now) {
+                Need::Write(until) => Some(Need::Either(deadline.min(until))),
+                other => Some(other),
+            }
+        }
+    }
+
+    pub(super) fn await_answer(&mut self, now: Instant) -> Need {
+        self.reading.stop(now);
+        Need::Answer
+    }
+
+    pub(super) fn must_write(&mut self, now: Instant) -> Need {
+        self.writing.start(now);
+        Need::Write(self.writing.deadline(now, self.config.timeouts().write))
+    }
+
+    fn session_deadline(&self) -> Instant {
+        match (self.began, self.config.timeouts().session) {
+            (Some(began), Some(allowance)) => began + allowance,
+            _ => Instant::NEVER,
+        }
+    }
+
+    pub(super) fn sent(&mut self, octets: usize) {
+        self.totals.octets_sent = self.totals.octets_sent.saturating_add(octets as u64);
+        self.output.sent(octets);
+        if self.output.is_empty() {
+            self.writing = Stopwatch::default();
+        }
+    }
+
+    // How it begins and ends.
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
+        self.output.now = now;
+        if let Some(config) = self.exchange.configure.take() {
+            self.config = config;
+        }
+    }
+
+    /// What has happened from outside since the last poll.
+    pub(super) fn heed(&mut self, now: Instant) {
+        if self.link == Link::Lost {
+            self.lose();
+        } else if !self.output.is_empty()
+            && self.writing.deadline(now, self.config.timeouts().write).has_passed(now)
+        {
+            self.link = Link::Lost;
+            self.drop_out(End::TimedOut);
+        } else if self.is_stopping {
+            match self.phase {
+                Phase::Start | Phase::Command | Phase::Asked(_)
+                    if !matches!(self.phase, Phase::Asked(Question::Deliver(_))) =>
+                {
+                    self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn closed(&mut self, how: Closed) {
+        if self.link == Link::Open && !matches!(self.phase, Phase::Closed(_)) {
+            self.output.note(Entry::Closed { from: Side::Client });
+        }
+        self.link = match (how, self.link) {
+            (Closed::Clean, Link::Open | Link::HalfClosed) => Link::HalfClosed,
+            (Closed::CutOff, _) | (Closed::Clean, Link::Lost) => Link::Lost,
+        };
+    }
+
+    /// The last reply, then the end; a question that is open is withdrawn.
+    pub(super) fn end(&mut self, reply: &Reply<'_>, end: End) {
+        self.reply(reply);
+        self.go(end.abort(), Then::Farewell(end));
+    }
+
+    /// Nobody is there any more.
+    pub(super) fn lose(&mut self) {
+        self.drop_out(End::ConnectionLost);
+    }
+
+    fn drop_out(&mut self, end: End) {
+        if self.link == Link::Lost {
+            self.output.clear();
+        }
+        match &mut self.phase {
+            // Whoever was asked to take responsibility for a whole message has to answer.
+            Phase::Asked(Question::Deliver(_)) | Phase::Closed(_) => {}
+            Phase::Abort(_, then) => *then = Then::Closed(end),
+            Phase::Farewell(end) if self.link == Link::Lost => {
+                let end = *end;
+                self.close(end);
+            }
+            Phase::Farewell(_) => {}
+            _ if self.link == Link::Lost => self.go(end.abort(), Then::Closed(end)),
+            // Replies may still be on their way to a peer that only listens.
+            _ => self.go(end.abort(), Then::Farewell(end)),
+        }
+    }
+
+    /// Goes on with `then`, after the application has heard that its transaction is over, if
+    /// it had accepted one.
+    pub(super) fn go(&mut self, reason: AbortReason, then: Then) {
+        self.exchange.answer = None;
+        self.body = match &then {
+            Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed,
+            _ => Body::None,
+        };
+        if self.facts.transaction.is_open() {
+            self.phase = Phase::Abort(reason, then);
+            self.lend();
+        } else {
+            self.facts.transaction.clear();
+            self.proceed(then);
+        }
+    }
+
+    pub(super) fn proceed(&mut self, then: Then) {
+        match then {
+            Then::Closed(end) => self.close(end),
+            other => self.phase = other.into(),
+        }
+    }
+
+    pub(super) fn close(&mut self, end: End) {
+        if self.link != Link::Lost {
+            self.output.note(Entry::Closed { from: Side::Server });
+        }
+        self.output.clear();
+        self.phase = Phase::Closed(end);
+    }
+
+    // Content.
+
+    /// Content is there for the application, unless it is too much.
+    pub(super) fn lend_content(&mut self) {
+        match &self.phase {
+            Phase::Content(intake) if intake.octets > self.config.limits().message => {
+                self.abandon(AbortReason::TooLarge, replies::TOO_LARGE);
+            }
+            _ => self.lend(),
+        }
+    }
+
+    /// The content in progress will not be delivered; its end will be answered with this.
+    pub(super) fn abandon(&mut self, reason: AbortReason, rejection: Rejection) {
+        match mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Content(intake) => self.discard(intake, reason, rejection),
+            other => self.phase = other,
+        }
+    }
+
+    pub(super) fn discard(&mut self, intake: Intake, reason: AbortReason, rejection: Rejection) {
+        let replies = if intake.is_to_be_continued() { 1 } else { self.replies() };
+        self.go(reason, Then::Discard(intake, Refusal { rejection, replies, is_offence: false }));
+    }
+
+    pub(super) fn bare_line_break(&mut self, octet: u64) {
+        self.abandon(AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK);
+    }
+
+    /// A peer that pours out content which nobody wants is not listened to for ever.
+    pub(super) fn check_discarded(&mut self) {
+        let bound = self.config.limits().message.saturating_mul(DISCARDED_MESSAGES);
+        if let Phase::Discard(intake, _) = &self.phase
+            && intake.wire > bound.max(DISCARDED_AT_LEAST)
+        {
+            self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
+        }
+    }
+}
+
+/// What goes out.
+#[derive(Default)]
+pub(super) struct Output {
+    buffer: SendBuffer,
+    pub(super) transcript: Option<Box<dyn Transcript>>,
+    pub(super) now: Instant,
+}
+
+impl Output {
+    fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
+        let text = self.buffer.text();
+        let start = text.len();
+        if is_enhanced {
+            reply.encode(text);
+        } else {
+            reply.without_status().encode(text);
+        }
+        if let Some(transcript) = &mut self.transcript {
+            let said = text.get(start..).unwrap_or_default();
+            for line in said.split(|octet| *octet == b'\n') {
+                if let Some(octets) = line.strip_suffix(b"\r") {
+                    transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
+                }
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, entry: Entry<'_>) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.entry(self.now, entry);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    pub(super) fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        self.buffer.slices(slices)
+    }
+
+    fn sent(&mut self, octets: usize) {
+        self.buffer.sent(octets);
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("buffer", &self.buffer).finish_non_exhaustive()
+    }
+}

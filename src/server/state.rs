@@ -1,0 +1,290 @@
+//! The phases of a session.
+
+use super::event::Answer;
+use crate::{
+    syntax::{Host, Rejection},
+    wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
+};
+use alloc::vec::Vec;
+
+/// What a session is at.
+///
+/// ```text
+/// Start ──► Asked(Connect) ──► Command ◄───────────────────────────────┐
+///                                │ ▲ EHLO MAIL RCPT DATA VRFY EXPN …   │
+///                                ▼ │                                   │
+///                              Asked(…)                                │
+///                                │ DATA accepted                       │
+///                                ▼            end of content           │
+///                             Content ──────────────► Asked(Deliver) ──┤
+///                                │ refused                             │
+///                                ▼                                     │
+///                             Discard ─────── end of content ──────────┤
+///                                                                      │
+///     any, with a transaction that will not be delivered ──► Abort ────┘
+///
+///     any ──► Farewell (what is left goes out) ──► Closed
+/// ```
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Nothing has happened yet.
+    Start,
+    /// A command is awaited.
+    Command,
+    /// The application owes an answer.
+    Asked(Question),
+    /// Content comes in, or waits for the application to take it.
+    Content(Intake),
+    /// Content that nobody wants comes in; its end is answered with this.
+    Discard(Intake, Refusal),
+    /// The application is told that its transaction is over.
+    Abort(AbortReason, Then),
+    /// The last replies go out.
+    Farewell(End),
+    /// Nothing more.
+    Closed(End),
+}
+
+/// What the application is asked.
+#[derive(Debug)]
+pub(super) enum Question {
+    Connect,
+    StartTls,
+    /// The TLS handshake is awaited.
+    Upgrade,
+    Hello {
+        host: Host<'static>,
+        is_extended: bool,
+    },
+    Mail,
+    Rcpt,
+    /// DATA, or the first BDAT of a transaction.
+    Data(Option<PendingChunk>),
+    Deliver(Verdicts),
+    Verify,
+    Expand,
+}
+
+/// What content gets at its end when nobody wants it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) rejection: Rejection,
+    /// So many times: once a recipient where the service replies so.
+    pub(super) replies: usize,
+    /// Whether it counts as an error of the client's.
+    pub(super) is_offence: bool,
+}
+
+/// What comes when the application has heard that its transaction is over.
+#[derive(Debug)]
+pub(super) enum Then {
+    Command,
+    Discard(Intake, Refusal),
+    Farewell(End),
+    Closed(End),
+}
+
+impl From<Then> for Phase {
+    fn from(then: Then) -> Self {
+        match then {
+            Then::Command => Self::Command,
+            Then::Discard(intake, refusal) => Self::Discard(intake, refusal),
+            Then::Farewell(end) => Self::Farewell(end),
+            Then::Closed(end) => Self::Closed(end),
+        }
+    }
+}
+
+/// A BDAT that has been read, and whose octets follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PendingChunk {
+    pub(super) octets: u64,
+    pub(super) is_last: bool,
+}
+
+/// What a transaction has heard of its content between two chunks.
+#[derive(Debug, Default)]
+pub(super) enum Body {
+    /// Nothing.
+    #[default]
+    None,
+    /// Chunks, and more will come.
+    Chunks(Intake),
+    /// A chunk was refused: those that are under way are discarded (RFC 3030 section 2).
+    Failed,
+}
+
+/// How content is told from commands.
+#[derive(Debug)]
+enum Framing {
+    /// By CRLF.CRLF at its end (DATA).
+    Dots(Unstuffer),
+    /// By count (BDAT).
+    Chunks { left: Chunk, is_last: bool, breaks: LineBreaks },
+}
+
+/// Content on its way in.
+#[derive(Debug)]
+pub(super) struct Intake {
+    framing: Framing,
+    /// Octets of content so far, without stuffed dots and terminator.
+    pub(super) octets: u64,
+    /// Octets taken from the wire so far, for the chunk in progress if there are chunks, without
+    /// the terminator.
+    pub(super) wire: u64,
+    pub(super) lent: Lent,
+}
+
+/// What the application has not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lent {
+    /// So many octets at the front of the receive buffer.
+    Input(usize),
+    /// Octets that stand for a bare line break.
+    LineBreak(&'static [u8]),
+}
+
+impl Lent {
+    pub(super) const NOTHING: Self = Self::Input(0);
+
+    pub(super) const fn is_nothing(&self) -> bool {
+        match self {
+            Self::Input(octets) => *octets == 0,
+            Self::LineBreak(rest) => rest.is_empty(),
+        }
+    }
+}
+
+impl Intake {
+    /// Content behind DATA.
+    pub(super) fn dots(policy: BareLineBreaks) -> Self {
+        Self::new(Framing::Dots(Unstuffer::new(policy)))
+    }
+
+    /// Content behind BDAT.
+    pub(super) fn chunks(policy: BareLineBreaks, first: PendingChunk) -> Self {
+        let (left, is_last) = (Chunk::new(first.octets), first.is_last);
+        Self::new(Framing::Chunks { left, is_last, breaks: LineBreaks::new(policy) })
+    }
+
+    const fn new(framing: Framing) -> Self {
+        Self { framing, octets: 0, wire: 0, lent: Lent::NOTHING }
+    }
+
+    /// The next chunk of the same content.
+    pub(super) fn next_chunk(&mut self, chunk: PendingChunk) {
+        if let Framing::Chunks { left, is_last, .. } = &mut self.framing {
+            *left = Chunk::new(chunk.octets);
+            *is_last = chunk.is_last;
+            self.wire = 0;
+        }
+    }
+
+    /// Whether more content follows behind the end of this: a chunk that is not the last.
+    pub(super) const fn is_to_be_continued(&self) -> bool {
+        matches!(self.framing, Framing::Chunks { is_last: false, .. })
+    }
+
+    /// Whether the octets are counted rather than ended by a dot.
+    pub(super) const fn is_counted(&self) -> bool {
+        matches!(self.framing, Framing::Chunks { .. })
+    }
+
+    /// What the octets that have come begin with; what it covers is counted.
+    pub(super) fn next(&mut self, octets: &[u8]) -> Span {
+        let span = match &mut self.framing {
+            Framing::Dots(unstuffer) => unstuffer.next(octets),
+            Framing::Chunks { left, is_last, breaks } if left.is_complete() => match is_last {
+                true => breaks.finish().unwrap_or(Span::End(0)),
+                false => Span::End(0),
+            },
+            Framing::Chunks { left, breaks, .. } => {
+                let span = breaks.next(octets.get(..left.span(octets)).unwrap_or_default());
+                if let Span::Content(octets) | Span::Skip(octets) | Span::LineBreak(octets) = span {
+                    left.consume(octets);
+                }
+                span
+            }
+        };
+        let (content, wire) = match span {
+            Span::Content(octets) => (octets, octets),
+            Span::Skip(octets) => (0, octets),
+            Span::LineBreak(octets) => (2, octets),
+            Span::Bare(_) | Span::End(_) | Span::Incomplete => (0, 0),
+        };
+        self.octets = self.octets.saturating_add(content as u64);
+        self.wire = self.wire.saturating_add(wire as u64);
+        span
+    }
+}
+
+/// The answers to a whole message, one a recipient where the service replies so.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    /// One place a reply; `None` is still open.
+    pub(super) places: Vec<Option<Answer>>,
+    /// So many replies have been sent.
+    pub(super) replied: usize,
+}
+
+/// Why a transaction that the application accepted will not be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// The client sent RSET.
+    Reset,
+    /// The client opened the session anew (RFC 5321 section 4.1.4).
+    Hello,
+    /// The application refused DATA or content.
+    Refused,
+    /// The content exceeds [`Limits::message`](super::Limits::message).
+    TooLarge,
+    /// The content holds a CR or LF outside CRLF at this octet.
+    BareLineBreak(u64),
+    /// The client sent QUIT.
+    Quit,
+    /// The connection was lost, or closed in the middle of a transaction.
+    ConnectionLost,
+    /// The client let us wait too long.
+    TimedOut,
+    /// The client made too many errors.
+    TooManyErrors,
+    /// The server is shutting down.
+    ShutDown,
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum End {
+    /// The client said QUIT.
+    Quit,
+    /// The client closed the connection, or it was lost.
+    ConnectionLost,
+    /// The client let us wait too long.
+    TimedOut,
+    /// The client made too many errors, or sent far too much.
+    TooManyErrors,
+    /// Octets in the clear where TLS was agreed on (RFC 3207 section 6).
+    Injection,
+    /// The TLS handshake failed.
+    NoTls,
+    /// The application refused the client and closed.
+    Refused,
+    /// The server was shut down.
+    ShutDown,
+}
+
+impl End {
+    /// What a transaction that is open at this end dies of.
+    pub(super) const fn abort(self) -> AbortReason {
+        match self {
+            Self::Quit => AbortReason::Quit,
+            Self::ConnectionLost | Self::Injection | Self::NoTls => AbortReason::ConnectionLost,
+            Self::TimedOut => AbortReason::TimedOut,
+            Self::TooManyErrors => AbortReason::TooManyErrors,
+            Self::Refused => AbortReason::Refused,
+            Self::ShutDown => AbortReason::ShutDown,
+        }
+    }
+}

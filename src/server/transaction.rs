@@ -1,0 +1,211 @@
+//! The transaction in progress: its envelope in one reused buffer.
+
+use crate::syntax::{Body, ForwardPath, MailParameters, Parameters, PathParts, ReversePath};
+use alloc::{string::String, vec::Vec};
+use core::ops::Range;
+
+/// The envelope of the transaction in progress, lent by the machine.
+///
+/// The texts of all paths and parameters stand in one buffer, which is reused from one
+/// transaction to the next.
+#[derive(Debug)]
+pub struct Transaction {
+    text: String,
+    progress: Progress,
+    reverse_path: Option<Entry>,
+    recipients: Vec<Entry>,
+    declared_size: Option<u64>,
+    is_utf8: bool,
+    body: Option<Body>,
+}
+
+/// How far the transaction has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// No MAIL, or none that was accepted.
+    #[default]
+    Empty,
+    /// The application is being asked about MAIL.
+    Proposed,
+    /// MAIL was accepted; every recipient in the list is accepted too.
+    Open,
+    /// MAIL was accepted, and the application is being asked about the last recipient.
+    Addressing,
+}
+
+/// Where one path and its parameters stand in the text.
+#[derive(Clone, Debug)]
+struct Entry {
+    path: PathParts,
+    /// Where the text of both begins.
+    start: usize,
+    parameters: Range<usize>,
+}
+
+impl Entry {
+    /// The entry of a path whose text begins at `start` and ends with `text`.
+    fn new(path: PathParts, start: usize, parameters: &Parameters<'_>, text: &mut String) -> Self {
+        let end = text.len();
+        text.push_str(parameters.as_str());
+        Self { path, start, parameters: end..text.len() }
+    }
+
+    fn parameters<'t>(&self, text: &'t str) -> Parameters<'t> {
+        Parameters::from_valid(text.get(self.parameters.clone()).unwrap_or_default())
+    }
+}
+
+impl Transaction {
+    pub(super) const fn new() -> Self {
+        Self {
+            text: String::new(),
+            progress: Progress::Empty,
+            reverse_path: None,
+            recipients: Vec::new(),
+            declared_size: None,
+            is_utf8: false,
+            body: None,
+        }
+    }
+
+    /// Where undeliverable messages go; the null path before MAIL.
+    #[must_use]
+    pub fn reverse_path(&self) -> ReversePath<'_> {
+        match &self.reverse_path {
+            Some(entry) => entry.path.lend_reverse(&self.text),
+            None => ReversePath::Null,
+        }
+    }
+
+    /// The parameters of MAIL, as received.
+    #[must_use]
+    pub fn mail_parameters(&self) -> Parameters<'_> {
+        match &self.reverse_path {
+            Some(entry) => entry.parameters(&self.text),
+            None => Parameters::NONE,
+        }
+    }
+
+    /// The recipients so far, in the order of RCPT, duplicates included. While the application
+    /// is asked about a recipient, that one is the last.
+    #[must_use]
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
+        self.recipients.iter().map(|entry| Recipient { text: &self.text, entry })
+    }
+
+    /// The size that MAIL declared, in octets (RFC 1870 section 3).
+    #[must_use]
+    pub const fn declared_size(&self) -> Option<u64> {
+        self.declared_size
+    }
+
+    /// Whether MAIL carried SMTPUTF8 (RFC 6531 section 3.4).
+    #[must_use]
+    pub const fn is_utf8(&self) -> bool {
+        self.is_utf8
+    }
+
+    /// What MAIL said of the content (RFC 6152, RFC 3030 section 3).
+    #[must_use]
+    pub const fn body(&self) -> Option<Body> {
+        self.body
+    }
+
+    /// Whether the content may be anything, so that it comes in chunks only.
+    pub(super) const fn is_binary(&self) -> bool {
+        matches!(self.body, Some(Body::BinaryMime))
+    }
+
+    /// Whether MAIL was accepted.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.progress, Progress::Open | Progress::Addressing)
+    }
+
+    /// How many octets the envelope takes.
+    pub(super) const fn octets(&self) -> usize {
+        self.text.len()
+    }
+
+    /// How many recipients have been accepted.
+    pub(super) const fn accepted(&self) -> usize {
+        match self.progress {
+            Progress::Empty | Progress::Proposed => 0,
+            Progress::Open => self.recipients.len(),
+            Progress::Addressing => self.recipients.len().saturating_sub(1),
+        }
+    }
+
+    /// MAIL is valid, and the application is about to be asked.
+    pub(super) fn propose(
+        &mut self,
+        path: &ReversePath<'_>,
+        raw: &Parameters<'_>,
+        typed: &MailParameters<'_>,
+    ) {
+        self.clear();
+        let parts = PathParts::of_reverse(path, &mut self.text);
+        self.reverse_path = Some(Entry::new(parts, 0, raw, &mut self.text));
+        self.declared_size = typed.size;
+        self.is_utf8 = typed.smtputf8;
+        self.body = typed.body;
+        self.progress = Progress::Proposed;
+    }
+
+    /// RCPT is valid, and the application is about to be asked.
+    pub(super) fn address(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) {
+        let start = self.text.len();
+        let parts = PathParts::of_forward(path, &mut self.text);
+        self.recipients.push(Entry::new(parts, start, raw, &mut self.text));
+        self.progress = Progress::Addressing;
+    }
+
+    /// The application accepted what it was asked about.
+    pub(super) const fn accept(&mut self) {
+        self.progress = Progress::Open;
+    }
+
+    /// The application refused what it was asked about.
+    pub(super) fn refuse(&mut self) {
+        if self.progress == Progress::Addressing {
+            if let Some(entry) = self.recipients.pop() {
+                self.text.truncate(entry.start);
+            }
+            self.progress = Progress::Open;
+        } else {
+            self.clear();
+        }
+    }
+
+    /// The transaction is over.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.recipients.clear();
+        self.reverse_path = None;
+        self.declared_size = None;
+        self.is_utf8 = false;
+        self.body = None;
+        self.progress = Progress::Empty;
+    }
+}
+
+/// One recipient of the transaction in progress.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'t> {
+    text: &'t str,
+    entry: &'t Entry,
+}
+
+impl<'t> Recipient<'t> {
+    /// Where the message is to go.
+    #[must_use]
+    pub fn forward_path(&self) -> ForwardPath<'t> {
+        self.entry.path.lend_forward(self.text)
+    }
+
+    /// The parameters of RCPT, as received.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters<'t> {
+        self.entry.parameters(self.text)
+    }
+}

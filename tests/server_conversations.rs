@@ -1,0 +1,625 @@
+//! The server in conversation.
+
+mod common;
+
+use common::{HELLO, config, converse, converse_with};
+use esmtp::{
+    security::Security,
+    server::{Config, End, Event, Limits, Timeouts},
+    service::Service,
+    syntax::{Extension, Rejection, Text},
+    wire::BareLineBreaks,
+};
+use std::time::Duration;
+
+fn after_hello(script: &str) -> String {
+    format!("{HELLO}{script}")
+}
+
+/// RFC 5321 appendix D.1.
+#[test]
+fn a_typical_transaction() {
+    let experience = converse(
+        config(),
+        &after_hello(
+            "C: MAIL FROM:<Smith@bar.com>
+             S: 250 2.1.0 Ok
+             C: RCPT TO:<Jones@foo.com>
+             S: 250 2.1.5 Ok
+             C: RCPT TO:<nobody@foo.com>
+             S: 550 5.1.1 No such mailbox here
+             C: RCPT TO:<Brown@foo.com>
+             S: 250 2.1.5 Ok
+             C: DATA
+             S: 354 Start mail input; end with <CRLF>.<CRLF>
+             C: Blah blah blah...
+             C: ..etc. etc. etc.
+             C: .
+             S: 250 2.0.0 queued
+             C: QUIT
+             S: 221 2.0.0 Closing the channel
+             S: (closed)",
+        ),
+    );
+    assert_eq!(experience.messages.len(), 1);
+    assert_eq!(experience.messages[0].from, "<Smith@bar.com>");
+    assert_eq!(experience.messages[0].to, ["<Jones@foo.com>", "<Brown@foo.com>"]);
+    assert_eq!(experience.messages[0].content, b"Blah blah blah...\r\n.etc. etc. etc.\r\n");
+    assert_eq!(experience.end, Some(End::Quit));
+    assert_eq!(
+        experience.log,
+        [
+            "hello client.example.net",
+            "mail <Smith@bar.com> ",
+            "rcpt 0 <Jones@foo.com>",
+            "rcpt 1 <nobody@foo.com>",
+            "rcpt 1 <Brown@foo.com>",
+            "data",
+            "deliver",
+        ]
+    );
+}
+
+#[test]
+fn a_pipelined_group_gets_its_replies_in_order() {
+    let experience = converse(
+        config(),
+        &after_hello(
+            "C: MAIL FROM:<> SIZE=20 BODY=8BITMIME
+             C: RCPT TO:<nobody@foo.com>
+             C: RCPT TO:<postmaster>
+             C: DATA
+             S: 250 2.1.0 Ok
+             S: 550 5.1.1 No such mailbox here
+             S: 250 2.1.5 Ok
+             S: 354 Start mail input; end with <CRLF>.<CRLF>
+             C: .
+             C: MAIL FROM:<b@c.org>
+             C: RSET
+             C: QUIT
+             S: 250 2.0.0 queued
+             S: 250 2.1.0 Ok
+             S: 250 2.0.0 Ok
+             S: 221 2.0.0 Closing the channel
+             S: (closed)",
+        ),
+    );
+    assert_eq!(experience.messages[0].from, "<>");
+    assert_eq!(experience.messages[0].content, b"");
+    assert_eq!(experience.aborts(), ["Reset"]);
+}
+
+#[test]
+fn helo_opens_a_session_without_extensions() {
+    converse(
+        config(),
+        "S: 220 mx.example.org ESMTP service ready
+         C: HELO client.example.net
+         S: 250 mx.example.org
+         C: MAIL FROM:<a@b.org> SIZE=10
+         S: 555 5.5.4 Parameter not recognised or not implemented
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok",
+    );
+}
+
+#[test]
+fn commands_out_of_order_change_nothing() {
+    let experience = converse(
+        config(),
+        "S: 220 mx.example.org ESMTP service ready
+         C: MAIL FROM:<a@b.org>
+         S: 503 5.5.1 Say hello first
+         C: HELO client.example.net
+         S: 250 mx.example.org
+         C: RCPT TO:<a@b.org>
+         S: 503 5.5.1 MAIL has to come first
+         C: DATA
+         S: 503 5.5.1 MAIL has to come first
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: DATA
+         S: 503 5.5.1 No valid recipients
+         C: MAIL FROM:<c@d.org>
+         S: 503 5.5.1 A transaction is open already
+         C: RCPT TO:<e@f.org>
+         S: 250 2.1.5 Ok
+         C: EHLO [192.0.2.1]
+         S: 250-mx.example.org
+         S: 250-SIZE 33554432
+         S: 250-PIPELINING
+         S: 250-8BITMIME
+         S: 250-ENHANCEDSTATUSCODES
+         S: 250-CHUNKING
+         S: 250 BINARYMIME
+         C: DATA
+         S: 503 5.5.1 MAIL has to come first",
+    );
+    assert_eq!(experience.aborts(), ["Hello"]);
+}
+
+#[test]
+fn malformed_commands_leave_the_session_intact() {
+    converse(
+        config(),
+        &after_hello(
+            "C: FOO
+             S: 500 5.5.1 Command not recognised
+             C: LHLO client.example.net
+             S: 500 5.5.1 Command not recognised
+             C: EHLO
+             S: 501 5.5.4 This command needs an argument
+             C: RSET now
+             S: 501 5.5.4 This command takes no such argument
+             C: MAIL FROM:<a@b.org> FOO=1
+             S: 555 5.5.4 Parameter not recognised or not implemented
+             C: MAIL FROM:<a@b.org> SIZE=33554433
+             S: 552 5.3.4 Message size exceeds the fixed maximum
+             C: NOOP
+             S: 250 2.0.0 Ok
+             C: VRFY someone
+             S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+             C: EXPN list
+             S: 502 5.5.1 Command not implemented",
+        ),
+    );
+}
+
+#[test]
+fn a_line_too_long_is_one_error_and_its_tail_is_no_command() {
+    let long = format!(
+        "C: NOOP {}
+         S: 500 5.5.2 Line too long
+         C: NOOP
+         S: 250 2.0.0 Ok",
+        "QUIT ".repeat(1000)
+    );
+    converse(config(), &after_hello(&long));
+}
+
+#[test]
+fn a_bare_line_feed_ends_no_command() {
+    converse(
+        config(),
+        &after_hello(
+            r"C| NOOP\nQUIT\r\n
+             S: 500 5.5.2 A CR, LF or NUL inside a line
+             C| NOOP\rQUIT\r\n
+             S: 500 5.5.2 A CR, LF or NUL inside a line
+             C: NOOP
+             S: 250 2.0.0 Ok",
+        ),
+    );
+}
+
+const CONTENT: &str = "
+    C: MAIL FROM:<a@b.org>
+    S: 250 2.1.0 Ok
+    C: RCPT TO:<c@d.org>
+    S: 250 2.1.5 Ok
+    C: DATA
+    S: 354 Start mail input; end with <CRLF>.<CRLF>
+";
+
+#[test]
+fn only_crlf_dot_crlf_ends_a_message() {
+    let script = format!(
+        r"{HELLO}{CONTENT}
+        C| a\n.\nb\r\n.\r\n
+        S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+        C: NOOP
+        S: 250 2.0.0 Ok"
+    );
+    let experience = converse(config(), &script);
+    assert!(experience.messages.is_empty());
+    assert_eq!(experience.aborts(), ["BareLineBreak(1)"]);
+
+    let script = format!(
+        r"{HELLO}{CONTENT}
+        C| a\n.\r\nb\r.\r\n.\r\n
+        S: 250 2.0.0 queued"
+    );
+    let kept = converse(config().with_bare_line_breaks(BareLineBreaks::Keep), &script);
+    assert_eq!(kept.messages[0].content, b"a\n.\r\nb\r.\r\n");
+    let normal = converse(config().with_bare_line_breaks(BareLineBreaks::Normalise), &script);
+    assert_eq!(normal.messages[0].content, b"a\r\n.\r\nb\r\n.\r\n");
+}
+
+#[test]
+fn content_beyond_the_limit_is_drained_to_its_true_end() {
+    let script = format!(
+        "{}{CONTENT}
+        C: 0123456789
+        C: QUIT
+        C: .
+        S: 552 5.3.4 Message too large
+        C: NOOP
+        S: 250 2.0.0 Ok",
+        HELLO.replace("33554432", "12")
+    );
+    let experience = converse(config().with_limits(Limits::default().with_message(12)), &script);
+    assert_eq!(experience.aborts(), ["TooLarge"]);
+    let fits =
+        script.replace("C: QUIT\n", "").replace("552 5.3.4 Message too large", "250 2.0.0 queued");
+    let experience = converse(config().with_limits(Limits::default().with_message(12)), &fits);
+    assert_eq!(experience.messages[0].content, b"0123456789\r\n");
+}
+
+#[test]
+fn recipients_beyond_the_limit_are_told_to_come_again() {
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<1@d.org>
+         C: RCPT TO:<2@d.org>
+         C: RCPT TO:<3@d.org>
+         S: 250 2.1.5 Ok
+         S: 250 2.1.5 Ok
+         S: 452 4.5.3 Too many recipients
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: .
+         S: 250 2.0.0 queued",
+    );
+    let limits = Limits::default().with_recipients(2);
+    let experience = converse(config().with_limits(limits), &script);
+    assert_eq!(experience.messages[0].to, ["<1@d.org>", "<2@d.org>"]);
+}
+
+#[test]
+fn a_peer_that_vanishes_leaves_nothing() {
+    for (how, script) in [("(closed)", ""), ("(cut off)", "")] {
+        let script = format!("{HELLO}{CONTENT}{script}C: half a message\nC: {how}\nS: (closed)");
+        let experience = converse(config(), &script);
+        assert!(experience.messages.is_empty());
+        assert_eq!(experience.aborts(), ["ConnectionLost"]);
+        assert_eq!(experience.end, Some(End::ConnectionLost));
+    }
+}
+
+#[test]
+fn what_was_said_before_an_orderly_close_is_answered() {
+    converse(
+        config(),
+        &after_hello(
+            "C: NOOP
+             C: MAIL FROM:<a@b.org>
+             S: 250 2.0.0 Ok
+             S: 250 2.1.0 Ok
+             C: (closed)
+             S: (closed)",
+        ),
+    );
+}
+
+/// RFC 5321 section 4.5.3.2.7.
+#[test]
+fn a_client_that_says_nothing_hears_421() {
+    let script = after_hello(
+        "C| NO
+         T: 299
+         C| O
+         T: 1
+         S: 421 4.4.2 Waited too long, closing the channel
+         S: (closed)",
+    );
+    assert_eq!(converse(config(), &script).end, Some(End::TimedOut));
+}
+
+#[test]
+fn content_that_drips_is_a_time_out() {
+    let script = format!(
+        "{HELLO}{CONTENT}
+        C: 0123456789
+        T: 4
+        C: 0123456789
+        T: 4
+        S: 421 4.4.2 Waited too long, closing the channel
+        S: (closed)"
+    );
+    let timeouts = Timeouts::default().with_content(Duration::from_secs(7));
+    let experience = converse(config().with_timeouts(timeouts), &script);
+    assert_eq!(experience.aborts(), ["TimedOut"]);
+}
+
+#[test]
+fn the_last_error_is_421() {
+    let limits = Limits::default().with_errors(3);
+    let script = after_hello(
+        "C: FOO
+         S: 500 5.5.1 Command not recognised
+         C: FOO
+         S: 500 5.5.1 Command not recognised
+         C: FOO
+         S: 421 4.7.0 Too many errors
+         S: (closed)",
+    );
+    assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
+}
+
+#[test]
+fn a_shut_down_lets_content_and_delivery_finish() {
+    let idle = after_hello(
+        "C: (shut down)
+         S: 421 4.3.2 Shutting down, try again later
+         S: (closed)",
+    );
+    assert_eq!(converse(config(), &idle).end, Some(End::ShutDown));
+    let busy = format!(
+        "{HELLO}{CONTENT}
+        C: (shut down)
+        C: the rest
+        C: .
+        S: 250 2.0.0 queued
+        S: 421 4.3.2 Shutting down, try again later
+        S: (closed)"
+    );
+    assert_eq!(converse(config(), &busy).messages.len(), 1);
+}
+
+/// RFC 2033 section 4.2.
+#[test]
+fn lmtp_replies_for_every_accepted_recipient() {
+    let experience = converse(
+        config().with_service(Service::Lmtp).with_extensions(&[Extension::EightBitMime]),
+        "S: 220 mx.example.org LMTP service ready
+         C: EHLO client.example.net
+         S: 500 5.5.1 Command not recognised
+         C: LHLO client.example.net
+         S: 250-mx.example.org
+         S: 250-PIPELINING
+         S: 250-8BITMIME
+         S: 250 ENHANCEDSTATUSCODES
+         C: MAIL FROM:<a@b.org>
+         C: RCPT TO:<one@d.org>
+         C: RCPT TO:<full@d.org>
+         C: RCPT TO:<nobody@d.org>
+         C: RCPT TO:<one@d.org>
+         C: DATA
+         S: 250 2.1.0 Ok
+         S: 250 2.1.5 Ok
+         S: 250 2.1.5 Ok
+         S: 550 5.1.1 No such mailbox here
+         S: 250 2.1.5 Ok
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: text
+         C: .
+         S: 250 2.0.0 Message accepted
+         S: 450 4.2.1 Busy
+         S: 250 2.0.0 Message accepted",
+    );
+    assert_eq!(experience.messages.len(), 1);
+}
+
+#[test]
+fn a_client_that_is_refused_may_still_quit() {
+    let experience = converse_with(
+        config(),
+        "S: 554 No service for you
+         C: EHLO client.example.net
+         S: 503 5.5.1 No service here, only QUIT is heard
+         C: QUIT
+         S: 221 2.0.0 Closing the channel
+         S: (closed)",
+        |experience, event| match event {
+            Event::Connect(connect) => connect.reject(
+                Rejection::new(
+                    esmtp::syntax::Code::new(554).unwrap(),
+                    esmtp::syntax::Status::new(7, 1).unwrap(),
+                    Text::literal("No service for you"),
+                )
+                .unwrap(),
+            ),
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(experience.end, Some(End::Quit));
+}
+
+#[test]
+fn who_does_not_care_accepts_no_message() {
+    let experience = converse_with(
+        config(),
+        &format!(
+            "{HELLO}
+             C: MAIL FROM:<a@b.org>
+             S: 250 2.1.0 Ok
+             C: RCPT TO:<c@d.org>
+             S: 550 5.7.1 Recipient not accepted here"
+        ),
+        |_, event| event.proceed(),
+    );
+    assert!(experience.messages.is_empty());
+    converse_with(
+        config(),
+        &format!(
+            "{HELLO}{CONTENT}
+             C: text
+             C: .
+             S: 554 5.3.0 Message not accepted here
+             {CONTENT}
+             C: .
+             S: 554 5.3.0 Message not accepted here"
+        ),
+        |_, event| match event {
+            Event::Rcpt(rcpt) => rcpt.accept(),
+            other => other.proceed(),
+        },
+    );
+}
+
+/// RFC 3030 section 4.1.
+#[test]
+fn chunks_carry_any_octets() {
+    let script = r"
+        C: MAIL FROM:<a@b.org> BODY=BINARYMIME
+        C: RCPT TO:<c@d.org>
+        C: DATA
+        S: 250 2.1.0 Ok
+        S: 250 2.1.5 Ok
+        S: 503 5.5.1 Binary content needs BDAT
+        C: BDAT 8
+        C| .\r\n.\r\n\0\n
+        C: BDAT 0
+        C: BDAT 6 LAST
+        C| QUIT\r\n
+        C: NOOP
+        S: 250 2.0.0 Chunk received
+        S: 250 2.0.0 Chunk received
+        S: 250 2.0.0 queued
+        S: 250 2.0.0 Ok";
+    let experience = converse(config(), &after_hello(script));
+    assert_eq!(experience.messages[0].content, b".\r\n.\r\n\0\nQUIT\r\n");
+    assert_eq!(experience.log[3..], ["data", "deliver"]);
+}
+
+/// RFC 3030 section 2.
+#[test]
+fn the_octets_of_a_chunk_that_is_refused_are_no_commands() {
+    let misplaced = r"
+        C: BDAT 6
+        C| QUIT\r\n
+        S: 503 5.5.1 MAIL has to come first
+        C: MAIL FROM:<a@b.org>
+        S: 250 2.1.0 Ok
+        C: BDAT 6 LAST
+        C| QUIT\r\n
+        S: 503 5.5.1 No valid recipients
+        C: RCPT TO:<c@d.org>
+        S: 250 2.1.5 Ok
+        C: BDAT 3
+        C| abc
+        S: 250 2.0.0 Chunk received
+        C: RCPT TO:<e@f.org>
+        S: 503 5.5.1 Content has begun, BDAT or RSET is next
+        C: RSET
+        S: 250 2.0.0 Ok";
+    assert_eq!(converse(config(), &after_hello(misplaced)).aborts(), ["Reset"]);
+    let too_large = format!(
+        r"{}
+        C: MAIL FROM:<a@b.org>
+        C: RCPT TO:<c@d.org>
+        C: BDAT 6
+        C| 123456
+        C: BDAT 6
+        C| QUIT\r\n
+        C: BDAT 6
+        C| QUIT\r\n
+        C: BDAT 6 LAST
+        C| QUIT\r\n
+        C: MAIL FROM:<a@b.org>
+        S: 250 2.1.0 Ok
+        S: 250 2.1.5 Ok
+        S: 250 2.0.0 Chunk received
+        S: 552 5.3.4 Message too large
+        S: 503 5.5.1 Content was refused, RSET is next
+        S: 503 5.5.1 Content was refused, RSET is next
+        S: 250 2.1.0 Ok",
+        HELLO.replace("33554432", "10")
+    );
+    let limits = Limits::default().with_message(10);
+    let experience = converse(config().with_limits(limits), &too_large);
+    assert_eq!(experience.aborts(), ["TooLarge"]);
+}
+
+#[test]
+fn a_chunk_of_unknown_length_ends_the_session() {
+    let script = r"
+        C: BDAT many
+        S: 501 5.5.4 Not a number in this range
+        S: (closed)";
+    converse(config(), &after_hello(script));
+}
+
+#[test]
+fn a_bare_line_feed_in_a_chunk_refuses_the_message() {
+    let script = r"
+        C: MAIL FROM:<a@b.org>
+        C: RCPT TO:<c@d.org>
+        C: BDAT 3
+        C| a\r\n
+        C: BDAT 3 LAST
+        C| b\nc
+        C: NOOP
+        S: 250 2.1.0 Ok
+        S: 250 2.1.5 Ok
+        S: 250 2.0.0 Chunk received
+        S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+        S: 250 2.0.0 Ok";
+    let experience = converse(config(), &after_hello(script));
+    assert_eq!(experience.aborts(), ["BareLineBreak(4)"]);
+}
+
+const HELLO_TLS: &str = "
+    S: 220 mx.example.org ESMTP service ready
+    C: EHLO client.example.net
+    S: 250-mx.example.org
+    S: 250-PIPELINING
+    S: 250 STARTTLS
+";
+
+fn tls() -> Config {
+    config().with_extensions(&[Extension::StartTls, Extension::Pipelining])
+}
+
+fn secured(experience: &mut common::Experience, event: Event<'_>) {
+    match event {
+        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        other => experience.answer(other),
+    }
+}
+
+/// RFC 3207 section 4.2.
+#[test]
+fn what_was_learnt_before_tls_is_forgotten() {
+    let script = format!(
+        "{HELLO_TLS}
+        C: STARTTLS
+        S: 220 Ready to start TLS
+        C: MAIL FROM:<a@b.org>
+        S: 503 Say hello first
+        C: EHLO client.example.net
+        S: 250-mx.example.org
+        S: 250 PIPELINING
+        C: STARTTLS
+        S: 503 TLS is active already"
+    );
+    converse_with(tls(), &script, secured);
+}
+
+#[test]
+fn a_handshake_that_nobody_does_ends_the_session() {
+    let script = format!(
+        "{HELLO_TLS}
+        C: STARTTLS
+        S: 220 Ready to start TLS
+        S: (closed)"
+    );
+    assert_eq!(converse(tls(), &script).end, Some(End::NoTls));
+}
+
+/// RFC 3207 section 6. In one piece the octets are behind STARTTLS; one at a time they come
+/// when the handshake is awaited, and no octet of them is heard.
+#[test]
+fn octets_behind_starttls_are_an_injection() {
+    let script = format!(
+        r"{HELLO_TLS}
+        C| STARTTLS\r\nNOOP\r\n
+        S: 554 Octets behind STARTTLS (RFC 3207 section 4.2)
+        S: (closed)"
+    );
+    let experience = common::converse_in_one_piece(tls(), &script, secured);
+    assert_eq!(experience.end, Some(End::Injection));
+}
+
+/// A size of the client's own besides the one that its user gave.
+#[test]
+fn of_two_sizes_the_one_that_is_too_large_counts() {
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org> SIZE=33554433 SIZE=10
+         S: 552 5.3.4 Message size exceeds the fixed maximum
+         C: MAIL FROM:<a@b.org> SIZE=10 SIZE=10
+         S: 501 5.5.4 The same parameter twice",
+    );
+    converse(config(), &script);
+}
