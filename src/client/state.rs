@@ -387,17 +387,17 @@ impl Core {
                     newest.step = Step::Rcpt(0);
                     Expected::Mail(transaction)
                 }
-                Step::Rcpt(index) => match newest.rcpt(index) {
-                    Some(command) => {
+                Step::Rcpt(index) if index < newest.recipients() => {
+                    if let Some(command) = newest.rcpt(index) {
                         self.channel.say(&command);
-                        newest.step = Step::Rcpt(index + 1);
-                        Expected::Rcpt(transaction, index)
                     }
-                    None => {
-                        newest.step = Step::Content;
-                        continue;
-                    }
-                },
+                    newest.step = Step::Rcpt(index + 1);
+                    Expected::Rcpt(transaction, index)
+                }
+                Step::Rcpt(_) => {
+                    newest.step = Step::Content;
+                    continue;
+                }
                 Step::Content if newest.framing == Framing::Dots => {
                     self.channel.say(&Command::Data);
                     newest.step = Step::UnderWay;

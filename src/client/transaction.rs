@@ -321,6 +321,10 @@ impl Underway {
         })
     }
 
+    pub(super) fn recipients(&self) -> usize {
+        self.fates.len()
+    }
+
     /// MAIL was answered. A refusal is every recipient's, for nobody can be accepted behind it.
     pub(super) fn mail_replied(&mut self, reply: &Arc<Reply<'static>>) {
         if reply.is_positive() {
