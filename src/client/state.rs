@@ -387,16 +387,15 @@ impl Core {
                     newest.step = Step::Rcpt(0);
                     Expected::Mail(transaction)
                 }
-                Step::Rcpt(index) if index < newest.recipients() => {
-                    if let Some(command) = newest.rcpt(index) {
-                        self.channel.say(&command);
-                    }
+                Step::Rcpt(index) => {
+                    let Some(command) = newest.rcpt(index) else {
+                        newest.step = Step::Content;
+                        continue;
+                    };
+                    self.channel.say(&command);
+                    drop(command);
                     newest.step = Step::Rcpt(index + 1);
                     Expected::Rcpt(transaction, index)
-                }
-                Step::Rcpt(_) => {
-                    newest.step = Step::Content;
-                    continue;
                 }
                 Step::Content if newest.framing == Framing::Dots => {
                     self.channel.say(&Command::Data);

@@ -2,8 +2,9 @@
 
 use super::{
     config::Config,
-    content::{Allowed, Framing, MessageFacts},
+    content::{Allowed, Framing},
     error::{NotOffered, Obstacle},
+    facts::MessageFacts,
     report::{Outcome, Report},
 };
 use crate::{
@@ -86,10 +87,10 @@ impl Plan {
         }
         let size = facts.size(line_ends);
         let octets = size.map(|octets| octets.to_string());
-        if let (Some(octets), Some(limit)) = (size, offered.size()) {
-            if octets > limit {
-                obstacles.push(Obstacle::Size { octets, limit });
-            }
+        if let (Some(octets), Some(limit)) = (size, offered.size())
+            && octets > limit
+        {
+            obstacles.push(Obstacle::Size { octets, limit });
         }
         if let (Some(octets), true) = (&octets, offered.contains(Extension::Size)) {
             additions.push(("SIZE", Some(octets)));
@@ -319,10 +320,6 @@ impl Underway {
             forward_path: path.as_borrowed(),
             parameters: parameters.as_borrowed(),
         })
-    }
-
-    pub(super) fn recipients(&self) -> usize {
-        self.fates.len()
     }
 
     /// MAIL was answered. A refusal is every recipient's, for nobody can be accepted behind it.
