@@ -111,6 +111,12 @@ impl Offer {
         self.mechanisms.iter().copied().filter(serves)
     }
 
+    /// Whether this mechanism is in the list, wherever it may be used.
+    #[must_use]
+    pub fn knows(&self, mechanism: Mechanism) -> bool {
+        self.mechanisms.contains(&mechanism)
+    }
+
     fn serves(&self, mechanism: Mechanism, channel: &Channel, proven: Option<&str>) -> bool {
         let may_run =
             channel.carries(mechanism) || (self.in_the_clear && !mechanism.needs_channel_binding());

@@ -1,6 +1,7 @@
 //! What a server offers, how much it bears and how long it waits.
 
 use crate::{
+    sasl::Offer,
     service::Service,
     syntax::{Extension, Extensions, Host, Lenience, SyntaxError},
     time::Rate,
@@ -30,6 +31,8 @@ pub struct Config {
     timeouts: Timeouts,
     lenience: Lenience,
     bare_line_breaks: BareLineBreaks,
+    auth: Option<Offer>,
+    requires_auth: bool,
 }
 
 /// Every extension that the server machine implements.
@@ -59,6 +62,8 @@ impl Config {
             timeouts: Timeouts::default(),
             lenience: Lenience::default(),
             bare_line_breaks: BareLineBreaks::default(),
+            auth: None,
+            requires_auth: false,
         };
         Ok(config.offer(|extension| extension != Extension::StartTls))
     }
@@ -112,6 +117,32 @@ impl Config {
     pub const fn with_bare_line_breaks(mut self, policy: BareLineBreaks) -> Self {
         self.bare_line_breaks = policy;
         self
+    }
+
+    /// Offers AUTH with these mechanisms, each where it may be used (RFC 4954 section 4).
+    #[must_use]
+    pub fn with_auth(mut self, offer: Offer) -> Self {
+        self.auth = Some(offer);
+        self
+    }
+
+    /// MAIL before a successful AUTH gets 530 5.7.0 (RFC 4954 section 6).
+    #[must_use]
+    pub const fn with_required_auth(mut self, is_required: bool) -> Self {
+        self.requires_auth = is_required;
+        self
+    }
+
+    /// The mechanisms that AUTH offers; `None` where there is no AUTH.
+    #[must_use]
+    pub const fn auth(&self) -> Option<&Offer> {
+        self.auth.as_ref()
+    }
+
+    /// Whether mail is taken only after AUTH.
+    #[must_use]
+    pub const fn requires_auth(&self) -> bool {
+        self.requires_auth
     }
 
     fn offer(mut self, wanted: impl Fn(Extension) -> bool) -> Self {
@@ -178,6 +209,7 @@ pub struct Limits {
     pub(crate) recipients: usize,
     pub(crate) envelope: usize,
     pub(crate) errors: u32,
+    pub(crate) auth_failures: u32,
     pub(crate) receive_buffer: usize,
     pub(crate) send_buffer: usize,
 }
@@ -193,6 +225,7 @@ impl Default for Limits {
             recipients: 1000,
             envelope: 512 * 1024,
             errors: 20,
+            auth_failures: 3,
             receive_buffer: 32 * 1024,
             send_buffer: 64 * 1024,
         }
@@ -235,10 +268,19 @@ impl Limits {
         self
     }
 
-    /// Octets received and not yet dealt with; never less than two command lines.
+    /// The failed AUTH of a session with this number is answered 421, and the session ends.
+    #[must_use]
+    pub const fn with_auth_failures(mut self, failures: u32) -> Self {
+        self.auth_failures = failures;
+        self
+    }
+
+    /// Octets received and not yet dealt with; never less than two command lines, nor than the
+    /// longest line of AUTH (RFC 4954 section 4).
     #[must_use]
     pub fn with_receive_buffer(mut self, octets: usize) -> Self {
-        self.receive_buffer = octets.max(self.command_line.saturating_mul(2));
+        let lines = self.command_line.saturating_mul(2).max(super::auth::RESPONSE_LINE);
+        self.receive_buffer = octets.max(lines);
         self
     }
 
@@ -271,6 +313,7 @@ pub struct Timeouts {
     pub(crate) floor: Rate,
     pub(crate) write: Duration,
     pub(crate) session: Option<Duration>,
+    pub(crate) auth_failure: Duration,
 }
 
 impl Default for Timeouts {
@@ -282,6 +325,7 @@ impl Default for Timeouts {
             floor: Rate::octets_per_second(500),
             write: Duration::from_secs(300),
             session: None,
+            auth_failure: Duration::from_secs(1),
         }
     }
 }
@@ -312,6 +356,13 @@ impl Timeouts {
     #[must_use]
     pub const fn with_write(mut self, timeout: Duration) -> Self {
         self.write = timeout;
+        self
+    }
+
+    /// How long the reply to a failed AUTH is withheld; a second by default.
+    #[must_use]
+    pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
+        self.auth_failure = delay;
         self
     }
 

@@ -187,6 +187,13 @@ impl Extensions {
             .find_map(|line| line.strip_prefix(extension.keyword())?.strip_prefix(' '))
     }
 
+    /// With this extension, and these arguments instead of what it had.
+    pub(crate) fn with_arguments(self, extension: Extension, arguments: &str) -> Self {
+        let mut extensions = self.with(extension);
+        extensions.set_arguments(extension, arguments);
+        extensions
+    }
+
     fn set_arguments(&mut self, extension: Extension, arguments: &str) {
         if self.arguments(extension).is_some() {
             let keyword = extension.keyword();
