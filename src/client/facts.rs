@@ -6,7 +6,7 @@ use crate::wire::LineEnds;
 /// octet leaves.
 ///
 /// What is not known is found out while the content is written, and is then a
-/// [`ContentError`] where it does not fit.
+/// [`ContentError`](super::ContentError) where it does not fit.
 ///
 /// ```
 /// use esmtp::{client::MessageFacts, wire::LineEnds};
