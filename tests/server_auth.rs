@@ -7,7 +7,7 @@ use esmtp::{
     sasl::{Attempt, Mechanism, Nonce, Offer, Question},
     security::Security,
     server::{Config, End, Event, Limits, Timeouts},
-    syntax::Extension,
+    syntax::{Extension, Extensions},
 };
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn offer() -> Offer {
 
 fn config() -> Config {
     common::config()
-        .with_extensions(&[Extension::Pipelining])
+        .with_extensions(Extensions::NONE.with(Extension::Pipelining))
         .with_auth(offer().even_in_the_clear())
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
 }
@@ -198,7 +198,7 @@ fn mail_waits_for_auth_where_it_must() {
 /// RFC 4954 section 4.
 #[test]
 fn no_password_is_asked_for_in_the_clear() {
-    let config = common::config().with_extensions(&[Extension::Auth]).with_auth(offer());
+    let config = common::config().with_extensions(Extensions::NONE.with(Extension::Auth)).with_auth(offer());
     converse_with(
         config,
         "S: 220 mx.example.org ESMTP service ready

@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
 }
 
 impl Offer {
-    /// These mechanisms, in this order. SCRAM needs [`decoy`](Self::decoy) besides.
+    /// These mechanisms, in this order. SCRAM needs a decoy besides.
     #[must_use]
     pub fn new(mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         Self {

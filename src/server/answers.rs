@@ -56,7 +56,7 @@ impl Session {
                 _ => self.fail_auth(replies::BAD_CREDENTIALS),
             },
             Question::Credentials(verifier) => self.resume(verifier),
-            Question::Authenticated(identity) => self.authenticated(identity, answer),
+            Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
                 other => {

@@ -6,6 +6,7 @@
 //! may.
 
 use super::{
+    answers::worded,
     event::Answer,
     replies,
     session::Session,
@@ -32,8 +33,9 @@ pub(super) struct Attempt {
 pub(super) enum Dialogue {
     /// To a challenge of the mechanism.
     Challenged(Box<dyn Verifier>),
-    /// To the data of the server's success: it must be empty (RFC 4954 section 4).
-    Told(Identity),
+    /// To the data of the server's success: it must be empty (RFC 4954 section 4). Then this is
+    /// said.
+    Told(Identity, Reply<'static>),
 }
 
 /// Octets of a line in the dialogue, CRLF included (RFC 4954 section 4).
@@ -89,7 +91,7 @@ impl Session {
                 self.phase = Phase::Auth(Dialogue::Challenged(verifier));
             }
             Step::Ask => self.ask(Question::Credentials(verifier)),
-            Step::Proved(proven) => self.proved(proven),
+            Step::Proved(proven) => self.ask(Question::Authenticated(proven)),
             Step::Failed(error) => match error.reason() {
                 Reason::Syntax => self.fail_auth(replies::MALFORMED_RESPONSE),
                 Reason::InitialResponse => self.fail_auth(replies::NO_INITIAL_RESPONSE),
@@ -99,16 +101,6 @@ impl Session {
                 }
                 Reason::Credentials => self.fail_auth(replies::BAD_CREDENTIALS),
             },
-        }
-    }
-
-    fn proved(&mut self, proven: Proven) {
-        match proven.success_data() {
-            Some(data) => {
-                self.challenge(data);
-                self.phase = Phase::Auth(Dialogue::Told(proven.into_identity()));
-            }
-            None => self.ask(Question::Authenticated(proven.into_identity())),
         }
     }
 
@@ -137,10 +129,10 @@ impl Session {
                 let step = verifier.step(Some(response.expose()));
                 self.take_step(verifier, step);
             }
-            Dialogue::Told(identity) if response.is_empty() => {
-                self.ask(Question::Authenticated(identity));
+            Dialogue::Told(identity, reply) if response.is_empty() => {
+                self.succeed(identity, &reply);
             }
-            Dialogue::Told(_) => self.fail_auth(replies::MALFORMED_RESPONSE),
+            Dialogue::Told(..) => self.fail_auth(replies::MALFORMED_RESPONSE),
         }
     }
 
@@ -157,16 +149,25 @@ impl Session {
         self.output.note(Entry::Line { from: Side::Client, octets: replies::REDACTED });
     }
 
-    /// The application has judged the identity.
-    pub(super) fn authenticated(&mut self, identity: Identity, answer: Answer) {
-        match answer {
-            Answer::Reject(rejection) => self.fail_auth(rejection),
-            other => {
-                self.facts.identity = Some(identity);
-                let reply = super::answers::worded(replies::AUTHENTICATED, other);
-                self.reply(&reply);
-            }
+    /// The application has judged the identity; only then does the server prove itself, where
+    /// the mechanism wants it (RFC 5802 section 5).
+    pub(super) fn authenticated(&mut self, proven: Proven, answer: Answer) {
+        if let Answer::Reject(rejection) = answer {
+            return self.fail_auth(rejection);
         }
+        let reply = worded(replies::AUTHENTICATED, answer);
+        match proven.success_data() {
+            Some(data) => {
+                self.challenge(data);
+                self.phase = Phase::Auth(Dialogue::Told(proven.into_identity(), reply));
+            }
+            None => self.succeed(proven.into_identity(), &reply),
+        }
+    }
+
+    fn succeed(&mut self, identity: Identity, reply: &Reply<'_>) {
+        self.facts.identity = Some(identity);
+        self.reply(reply);
     }
 
     /// The attempt has failed: the client waits for the reply, so that guessing takes time.

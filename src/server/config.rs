@@ -3,7 +3,7 @@
 use crate::{
     sasl::Offer,
     service::Service,
-    syntax::{Extension, Extensions, Host, Lenience, SyntaxError},
+    syntax::{Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError},
     time::Rate,
     wire::BareLineBreaks,
 };
@@ -26,6 +26,9 @@ use core::time::Duration;
 pub struct Config {
     host: Host<'static>,
     service: Service,
+    /// What was asked for.
+    wanted: Extensions,
+    /// What comes of it with this service and these limits.
     offered: Extensions,
     limits: Limits,
     timeouts: Timeouts,
@@ -36,19 +39,49 @@ pub struct Config {
 }
 
 /// Every extension that the server machine implements.
-const IMPLEMENTED: [Extension; 7] = [
-    Extension::StartTls,
+const IMPLEMENTED: &[Extension] = &[
     Extension::Size,
-    Extension::EightBitMime,
     Extension::Pipelining,
+    Extension::EightBitMime,
+    Extension::EnhancedStatusCodes,
+    Extension::Chunking,
+    Extension::BinaryMime,
+    Extension::SmtpUtf8,
+    Extension::Dsn,
+    Extension::StartTls,
+    Extension::Auth,
+    Extension::RequireTls,
+    Extension::Limits,
+    Extension::DeliverBy,
+    Extension::MtPriority,
+    Extension::FutureRelease,
+    Extension::Rrvs,
+    Extension::NoSoliciting,
+    Extension::ConPerm,
+    Extension::ConNeg,
+    Extension::Mtrk,
+    Extension::Etrn,
+    Extension::Burl,
+    Extension::Vrfy,
+    Extension::Expn,
+    Extension::Help,
+    Extension::Xclient,
+    Extension::Xforward,
+];
+
+/// What needs nothing from the application.
+const UNDEMANDING: &[Extension] = &[
+    Extension::Size,
+    Extension::Pipelining,
+    Extension::EightBitMime,
     Extension::EnhancedStatusCodes,
     Extension::Chunking,
     Extension::BinaryMime,
 ];
 
 impl Config {
-    /// A mail transfer server with this name, which offers every extension that the machine
-    /// implements and that needs nothing from elsewhere: all but STARTTLS.
+    /// A mail transfer server with this name, which offers the extensions that need nothing from
+    /// the application: SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME.
     ///
     /// # Errors
     ///
@@ -57,6 +90,7 @@ impl Config {
         let config = Self {
             host: Host::parse(host)?.into_owned(),
             service: Service::Smtp,
+            wanted: Extensions::NONE,
             offered: Extensions::NONE,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -65,37 +99,48 @@ impl Config {
             auth: None,
             requires_auth: false,
         };
-        Ok(config.offer(|extension| extension != Extension::StartTls))
+        let undemanding = UNDEMANDING.iter().copied();
+        Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
     }
 
-    /// Offers this extension too, if the machine implements it.
-    #[must_use]
-    pub fn with_extension(self, wanted: Extension) -> Self {
-        self.offer(|extension| extension == wanted)
-    }
-
-    /// Another service; extensions that it demands are offered from now on.
+    /// Another service; extensions that it demands are offered from now on, and those that it
+    /// does not have are not.
     #[must_use]
     pub fn with_service(mut self, service: Service) -> Self {
         self.service = service;
-        self.offer(|extension| service.requires(extension))
+        self.offer()
     }
 
-    /// Offers exactly these extensions, of those that the machine implements, besides what the
-    /// service demands. STARTTLS wants a TLS layer around the machine, or an application that
-    /// answers [`Upgrade`](super::Upgrade).
+    /// Offers exactly these extensions with their arguments, of those that the machine implements
+    /// and the service has, besides what the service demands.
+    ///
+    /// The arguments of SIZE and LIMITS come from [`Limits`], the mechanisms of AUTH from
+    /// [`with_auth`](Self::with_auth). STARTTLS wants a TLS layer around the machine, or an
+    /// application that answers [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear
+    /// only, and REQUIRETLS in TLS only.
     #[must_use]
-    pub fn with_extensions(mut self, extensions: &[Extension]) -> Self {
-        self.offered = Extensions::NONE;
-        let service = self.service;
-        self.offer(|extension| extensions.contains(&extension) || service.requires(extension))
+    pub fn with_extensions(mut self, extensions: Extensions) -> Self {
+        self.wanted = extensions;
+        self.offer()
+    }
+
+    /// Offers this extension too, without arguments, if the machine implements it.
+    #[must_use]
+    pub fn with_extension(self, extension: Extension) -> Self {
+        let wanted = self.wanted.clone().with(extension);
+        self.with_extensions(wanted)
+    }
+
+    /// The extensions that the machine implements.
+    pub fn implemented() -> impl Iterator<Item = Extension> {
+        IMPLEMENTED.iter().copied()
     }
 
     /// How much a session may cost.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self.offer(|_| false)
+        self.offer()
     }
 
     /// How long the server waits.
@@ -145,14 +190,24 @@ impl Config {
         self.requires_auth
     }
 
-    fn offer(mut self, wanted: impl Fn(Extension) -> bool) -> Self {
-        for extension in IMPLEMENTED {
-            if wanted(extension) || self.offered.contains(extension) {
-                self.offered = match extension {
-                    Extension::Size => self.offered.with_size(self.limits.message),
-                    other => self.offered.with(other),
-                };
+    fn offer(mut self) -> Self {
+        self.offered = self.wanted.clone();
+        for extension in Extension::ALL.iter().copied() {
+            let is_offered = IMPLEMENTED.contains(&extension) && self.service.has(extension);
+            if !is_offered || extension == Extension::Auth {
+                self.offered = self.offered.without(extension);
             }
+            if self.service.requires(extension) {
+                self.offered = self.offered.with(extension);
+            }
+        }
+        if self.offered.contains(Extension::Size) {
+            self.offered = self.offered.with_size(self.limits.message);
+        }
+        if self.offered.contains(Extension::Limits) {
+            let rcpt_max = u32::try_from(self.limits.recipients).ok();
+            self.offered =
+                self.offered.with_limits(SessionLimits { rcpt_max, ..Default::default() });
         }
         self
     }

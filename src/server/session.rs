@@ -14,12 +14,12 @@ use super::{
 use crate::{
     machine::{Closed, Need},
     security::Security,
-    syntax::{Extension, Extensions, Rejection, Reply},
+    syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
-use alloc::{boxed::Box, string::String, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, mem};
 
 /// What a session has come to so far.
@@ -163,7 +163,8 @@ impl Session {
                 Question::Credentials(verifier) => {
                     Event::Credentials(Credentials { facts, question: verifier.question()? })
                 }
-                Question::Authenticated(identity) => {
+                Question::Authenticated(proven) => {
+                    let identity = proven.identity();
                     Event::Authenticated(Authenticated { facts, exchange, identity })
                 }
                 Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
@@ -238,29 +239,23 @@ impl Session {
             Extensions::NONE
         } else {
             let mut offered = self.config.extensions().clone();
-            if self.facts.security.is_tls() {
-                offered = offered.without(Extension::StartTls);
-            }
-            let mechanisms = self.mechanisms();
-            if mechanisms.is_empty() {
-                offered
-            } else {
-                offered.with_arguments(Extension::Auth, &mechanisms)
-            }
+            offered = offered.without(match self.facts.security.is_tls() {
+                true => Extension::StartTls,
+                false => Extension::RequireTls,
+            });
+            self.with_mechanisms(offered)
         };
     }
 
-    /// The mechanisms that this client may use now, with spaces between.
-    fn mechanisms(&self) -> String {
-        let (channel, mut names) = (self.facts.security.channel(), String::new());
-        let Some(offer) = self.config.auth() else { return names };
-        for mechanism in offer.announced(&channel, self.facts.proven.as_deref()) {
-            if !names.is_empty() {
-                names.push(' ');
-            }
-            names.push_str(mechanism.as_str());
+    /// With AUTH, if there is a mechanism that this client may use now.
+    fn with_mechanisms(&self, offered: Extensions) -> Extensions {
+        let Some(offer) = self.config.auth() else { return offered };
+        let channel = self.facts.security.channel();
+        let names: Vec<_> = offer.announced(&channel, self.facts.proven.as_deref()).collect();
+        if names.is_empty() {
+            return offered;
         }
-        names
+        offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
     }
 
     /// What was withheld is said.

@@ -5,7 +5,7 @@ use super::{
     delivery::Verdicts,
 };
 use crate::{
-    sasl::{Identity, Verifier},
+    sasl::{Proven, Verifier},
     syntax::{Host, Rejection},
     time::Instant,
     wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
@@ -64,7 +64,7 @@ pub(super) enum Question {
     Auth(Attempt),
     /// What the verifier cannot know.
     Credentials(Box<dyn Verifier>),
-    Authenticated(Identity),
+    Authenticated(Proven),
     StartTls,
     /// The TLS handshake is awaited.
     Upgrade,
