@@ -55,6 +55,8 @@ pub struct Facts {
     pub(super) service: Service,
     pub(super) host: Option<Host<'static>>,
     pub(super) is_extended: bool,
+    /// EHLO was heard before the channel became TLS.
+    pub(super) had_hello: bool,
     pub(super) identity: Option<Identity>,
     /// Whom the channel has proven.
     pub(super) proven: Option<Box<str>>,
@@ -71,6 +73,7 @@ impl Facts {
             service,
             host: None,
             is_extended: false,
+            had_hello: false,
             identity: None,
             proven: None,
             transaction: Transaction::new(),
@@ -81,6 +84,7 @@ impl Facts {
     /// A channel on which nothing has been said yet.
     pub(super) fn upgrade(&mut self, security: Security) {
         self.security = security;
+        self.had_hello = self.is_extended;
         self.host = None;
         self.is_extended = false;
         self.identity = None;

@@ -45,6 +45,8 @@ pub(crate) struct Standing {
     pub(crate) is_secure: bool,
     /// AUTH has succeeded.
     pub(crate) is_authenticated: bool,
+    /// EHLO was heard before the channel became TLS.
+    pub(crate) had_hello: bool,
     /// Mail is taken only from whoever is authenticated.
     pub(crate) must_authenticate: bool,
 }
@@ -101,10 +103,16 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
             | Stage::Chunking
             | Stage::Failed,
         ) => Ok(()),
+        (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
+        // Clients exist that do not ask whether it is offered, and all that comes before it is
+        // forgotten anyway.
+        (Verb::StartTls, Stage::Connected) => Ok(()),
+        // Clients exist that go on with AUTH right behind the handshake. Nothing that was said
+        // in the clear has a part in it.
+        (Verb::Auth, Stage::Connected) if standing.is_secure && standing.had_hello => Ok(()),
         (_, Stage::Connected) => Err(Misplaced::HelloFirst),
         // "until a RSET, or a LAST": RFC 3030 section 2.
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
-        (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
         (Verb::Auth, _) if standing.is_authenticated => Err(Misplaced::AlreadyAuthenticated),
         (Verb::Mail | Verb::Etrn | Verb::Bdat, Stage::Ready)
             if standing.must_authenticate && !standing.is_authenticated =>
@@ -141,6 +149,7 @@ mod tests {
         stage: Stage::Ready,
         is_secure: false,
         is_authenticated: false,
+        had_hello: false,
         must_authenticate: false,
     };
     const ONE: Stage = Stage::Addressed { recipients: 1, is_binary: false };
@@ -157,7 +166,7 @@ mod tests {
             (Verb::Data, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
             (Verb::Bdat, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
             (Verb::Auth, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
-            (Verb::StartTls, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
+            (Verb::StartTls, Ok(()), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
             (Verb::Quit, Ok(()), Ok(()), Ok(()), Ok(())),
         ] {
             assert_eq!(permit(Stage::Connected, verb), connected, "{verb:?}");
@@ -182,6 +191,11 @@ mod tests {
         let stranger = Standing { must_authenticate: true, ..AT_FIRST };
         assert_eq!(super::permit(stranger, Verb::Mail), Err(Misplaced::AuthFirst));
         assert_eq!(super::permit(stranger, Verb::Auth), Ok(()));
+        let secured = Standing { stage: Stage::Connected, is_secure: true, ..AT_FIRST };
+        assert_eq!(super::permit(secured, Verb::Auth), Err(Misplaced::HelloFirst));
+        let secured = Standing { had_hello: true, ..secured };
+        assert_eq!(super::permit(secured, Verb::Auth), Ok(()));
+        assert_eq!(super::permit(secured, Verb::Mail), Err(Misplaced::HelloFirst));
         let known = Standing { is_authenticated: true, ..stranger };
         assert_eq!(super::permit(known, Verb::Mail), Ok(()));
         assert_eq!(super::permit(known, Verb::Auth), Err(Misplaced::AlreadyAuthenticated));

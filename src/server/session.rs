@@ -115,6 +115,7 @@ impl Session {
             stage: self.stage(),
             is_secure: self.facts.security.is_tls(),
             is_authenticated: self.facts.identity.is_some(),
+            had_hello: self.facts.had_hello,
             must_authenticate: self.config.requires_auth(),
         }
     }
@@ -268,7 +269,7 @@ impl Session {
     /// Everything that was learnt before is forgotten (RFC 3207 section 4.2).
     pub(super) fn upgraded(&mut self, security: Security) {
         self.facts.upgrade(security);
-        self.offered = Extensions::NONE;
+        self.announce(self.facts.had_hello);
         self.body = Body::None;
         self.output.note(Entry::Secured);
         // With implicit TLS nothing has been said yet, and the greeting follows.
