@@ -121,17 +121,20 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         }
         (Verb::StartTls | Verb::Auth, Stage::Ready) => Ok(()),
         // RFC 3207 section 4.2: everything is forgotten; better not in the middle of a transaction.
-        (Verb::Mail | Verb::StartTls | Verb::Auth, Stage::Addressed { .. } | Stage::Chunking) => {
-            Err(Misplaced::TransactionOpen)
+        (
+            Verb::Mail | Verb::StartTls | Verb::Auth | Verb::Etrn | Verb::Xclient | Verb::Xforward,
+            Stage::Addressed { .. } | Stage::Chunking,
+        ) => Err(Misplaced::TransactionOpen),
+        (Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl, Stage::Ready) => {
+            Err(Misplaced::MailFirst)
         }
-        (Verb::Rcpt | Verb::Data | Verb::Bdat, Stage::Ready) => Err(Misplaced::MailFirst),
         (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
-        (Verb::Data | Verb::Bdat, Stage::Addressed { recipients: 0, .. }) => {
+        (Verb::Data | Verb::Bdat | Verb::Burl, Stage::Addressed { recipients: 0, .. }) => {
             Err(Misplaced::RcptFirst)
         }
         (Verb::Data, Stage::Addressed { is_binary: true, .. }) => Err(Misplaced::BinaryNeedsChunks),
-        (Verb::Data | Verb::Bdat, Stage::Addressed { .. }) => Ok(()),
-        (Verb::Bdat, Stage::Chunking) => Ok(()),
+        (Verb::Data | Verb::Bdat | Verb::Burl, Stage::Addressed { .. }) => Ok(()),
+        (Verb::Bdat | Verb::Burl, Stage::Chunking) => Ok(()),
         (Verb::Rcpt | Verb::Data, Stage::Chunking) => Err(Misplaced::ContentBegun),
         (_, Stage::Ready | Stage::Addressed { .. } | Stage::Chunking) => Ok(()),
     }
