@@ -1,98 +1,106 @@
-//! Dot-unstuffing in any cutting against a reference that sees everything at once.
-//!
-//! Input: the policy, the length of a piece (0: everything), then octets of content.
-
+//! Any content, cut anywhere, is unstuffed as a reference does that looks at it octet by octet.
 #![no_main]
 
-use esmtp::wire::{BareLineBreaks, Span, Unstuffer};
+use esmtp::wire::{BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Default, PartialEq)]
-struct Outcome {
+struct Unstuffed {
     content: Vec<u8>,
-    /// Offset of the first bare CR or LF, where it is reported.
     bare: Option<u64>,
-    /// Octets up to and with the end.
-    consumed: usize,
+    end: Option<usize>,
 }
 
-fn reference(octets: &[u8], policy: BareLineBreaks) -> Outcome {
-    let mut it = Outcome::default();
-    let (mut at, mut is_line_start) = (0, true);
-    loop {
-        match &octets[at..] {
-            [b'.', b'\r', b'\n', ..] if is_line_start => {
-                it.consumed = at + 3;
-                return it;
-            }
-            [b'.', ..] if is_line_start => (at, is_line_start) = (at + 1, false),
-            [b'\r', b'\n', ..] => {
-                it.content.extend(b"\r\n");
-                (at, is_line_start) = (at + 2, true);
-            }
-            [octet, ..] => {
-                let is_bare = matches!(octet, b'\r' | b'\n');
-                if is_bare && policy == BareLineBreaks::Reject {
-                    it.bare.get_or_insert(it.content.len() as u64);
+fn reference(policy: BareLineBreaks, input: &[u8]) -> Unstuffed {
+    let mut out = Unstuffed::default();
+    let mut at = 0;
+    while at < input.len() {
+        if input[at] == b'.' && (at == 0 || input[..at].ends_with(b"\r\n")) {
+            match &input[at + 1..] {
+                [] | [b'\r'] => break,
+                [b'\r', b'\n', ..] => {
+                    out.end = Some(at + 3);
+                    break;
                 }
-                match is_bare && policy == BareLineBreaks::Normalise {
-                    true => it.content.extend(b"\r\n"),
-                    false => it.content.push(*octet),
-                }
-                (at, is_line_start) = (at + 1, false);
+                _ => at += 1,
             }
-            [] => unreachable!("the input ends with the end of content"),
         }
+        let is_bare = match input[at] {
+            b'\r' => input.get(at + 1).is_some_and(|next| *next != b'\n'),
+            b'\n' => at == 0 || input[at - 1] != b'\r',
+            _ => false,
+        };
+        if is_bare && policy == BareLineBreaks::Reject {
+            out.bare.get_or_insert(out.content.len() as u64);
+        }
+        match policy {
+            BareLineBreaks::Normalise if &input[at..] == b"\r" => break,
+            BareLineBreaks::Normalise if is_bare => out.content.extend_from_slice(b"\r\n"),
+            _ => out.content.push(input[at]),
+        }
+        at += 1;
     }
+    out
 }
 
-fn in_pieces(octets: &[u8], policy: BareLineBreaks, piece: usize) -> Outcome {
-    let mut it = Outcome::default();
+/// The input arrives in pieces as long as `cuts` says, over and over.
+fn unstuff(policy: BareLineBreaks, input: &[u8], cuts: &[u8]) -> Unstuffed {
+    let mut out = Unstuffed::default();
     let mut unstuffer = Unstuffer::new(policy);
-    let mut arrived = 0;
+    let mut cuts = cuts.iter().cycle();
+    let (mut at, mut there) = (0, 0);
     loop {
-        let there = &octets[it.consumed..arrived];
-        match unstuffer.next(there) {
-            Span::Content(n) => {
-                assert!(n > 0, "no progress");
-                it.content.extend(&there[..n]);
-                it.consumed += n;
+        at += match unstuffer.next(&input[at..there]) {
+            Span::Content(octets) => {
+                assert!(octets > 0);
+                out.content.extend_from_slice(&input[at..at + octets]);
+                octets
             }
-            Span::Skip(n) => {
-                assert_eq!(there[..n], *b".");
-                it.consumed += n;
+            Span::LineBreak(octets) => {
+                out.content.extend_from_slice(b"\r\n");
+                octets
             }
-            Span::LineBreak(n) => {
-                assert_eq!(policy, BareLineBreaks::Normalise);
-                it.content.extend(b"\r\n");
-                it.consumed += n;
-            }
+            Span::Skip(octets) => octets,
             Span::Bare(offset) => {
-                assert_eq!(policy, BareLineBreaks::Reject);
-                assert_eq!(it.bare.replace(offset), None, "reported twice");
+                assert_eq!(out.bare.replace(offset), None);
+                0
             }
-            Span::End(n) => {
-                it.consumed += n;
-                return it;
+            Span::End(octets) => {
+                out.end = Some(at + octets);
+                return out;
             }
+            Span::Incomplete if there == input.len() => return out,
             Span::Incomplete => {
-                assert!(there.len() <= 2, "octets are held back");
-                assert!(arrived < octets.len(), "the end was missed");
-                arrived = octets.len().min(arrived + piece);
+                assert!(there - at <= 2);
+                let piece = cuts.next().map_or(input.len(), |cut| 1 + usize::from(*cut));
+                there = input.len().min(there + piece);
+                0
             }
-        }
+        };
     }
 }
 
 fuzz_target!(|data: &[u8]| {
-    let [policy, piece, octets @ ..] = data else { return };
-    let policy = match policy % 3 {
+    let [first, data @ ..] = data else { return };
+    let policy = match first % 3 {
         0 => BareLineBreaks::Reject,
         1 => BareLineBreaks::Normalise,
         _ => BareLineBreaks::Keep,
     };
-    let mut octets = octets.to_vec();
-    octets.extend(b"\r\n.\r\n");
-    let piece = if *piece == 0 { octets.len() } else { usize::from(*piece) };
-    assert_eq!(in_pieces(&octets, policy, piece), reference(&octets, policy));
+    let (cuts, input) = data.split_at(data.len().min(usize::from(first / 3 % 4)));
+    let got = unstuff(policy, input, cuts);
+    assert_eq!(got, reference(policy, input));
+
+    // Whatever was accepted can be sent, and arrives as the same.
+    let mut wire = Vec::new();
+    let mut stuffer = Stuffer::new(LineEnds::Strict);
+    let stuffed = stuffer.stuff(&got.content, &mut wire).and_then(|()| stuffer.finish(&mut wire));
+    if let Ok(()) = stuffed {
+        let again = unstuff(BareLineBreaks::Reject, &wire, cuts);
+        assert_eq!((again.bare, again.end), (None, Some(wire.len())));
+        assert!(again.content.starts_with(&got.content));
+        assert!(matches!(&again.content[got.content.len()..], b"" | b"\r\n"));
+    } else if got.end.is_some() {
+        assert!(got.bare.is_some() || policy == BareLineBreaks::Keep);
+    }
 });

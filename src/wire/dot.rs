@@ -1,6 +1,6 @@
 //! Content behind DATA: dot-stuffing and the end (RFC 5321 sections 4.1.1.4 and 4.5.2).
 
-use super::scan::Decisions;
+use super::scan::{Decisions, first_decision};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -150,7 +150,7 @@ impl Unstuffer {
     /// The octets before the first that needs a decision; of a CR at their end it is not known,
     /// or known to be false, that it is half of CRLF.
     fn up_to_decision<'a>(&self, octets: &'a [u8], normalises: bool) -> &'a [u8] {
-        let decision = Decisions::<true>::new(octets).next();
+        let decision = first_decision::<true>(octets);
         match decision.map_or(octets, |at| octets.get(..at).unwrap_or(octets)) {
             [content @ .., b'\r'] if normalises => content,
             content => content,

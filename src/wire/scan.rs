@@ -26,13 +26,34 @@ fn is_any<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> bool 
     any != 0
 }
 
-/// A bit for each octet of a block that needs a decision, the first one lowest.
 #[inline(always)]
-fn bits<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
+fn judge_all<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> [u8; BLOCK] {
     let mut judged = [0; BLOCK];
     for ((before, octet), judged) in before.iter().zip(octets).zip(&mut judged) {
         *judged = judge::<BARE>(*before, *octet);
     }
+    judged
+}
+
+/// The place in a block of the first octet that needs a decision.
+#[inline(always)]
+fn first<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> Option<usize> {
+    let judged = judge_all::<BARE>(before, octets);
+    let mut rest = &judged[..];
+    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
+        let eight = u64::from_le_bytes(*eight);
+        if eight != 0 {
+            return Some(BLOCK - rest.len() + eight.trailing_zeros() as usize / 8);
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// A bit for each octet of a block that needs a decision, the first one lowest.
+#[inline(always)]
+fn bits<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
+    let judged = judge_all::<BARE>(before, octets);
     let mut bits = 0;
     let mut rest = &judged[..];
     while let Some((front, eight)) = rest.split_last_chunk::<8>() {
@@ -44,11 +65,40 @@ fn bits<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
     bits
 }
 
-/// The positions of octets that need a decision, in order, from position 1 on: the first octet
+/// The last whole block and what is before its octets.
+#[inline]
+fn last_block(octets: &[u8]) -> Option<(&[u8; BLOCK], &[u8; BLOCK])> {
+    let (_, without_last) = octets.split_last()?;
+    Some((without_last.last_chunk()?, octets.last_chunk()?))
+}
+
+/// The position of the first octet that needs a decision, from position 1 on: the first octet
 /// has none before it and is the caller's to judge.
 ///
 /// With `BARE` false a dot at the start of a line is one behind LF: whether that LF is a line
 /// end is for the caller to see.
+#[inline]
+pub(super) fn first_decision<const BARE: bool>(octets: &[u8]) -> Option<usize> {
+    let mut rest = octets.get(1..)?;
+    let mut before = octets;
+    while let Some((block, behind)) = rest.split_first_chunk() {
+        let (before_block, before_behind) = before.split_first_chunk()?;
+        if is_any::<BARE>(before_block, block) {
+            return Some(octets.len() - rest.len() + first::<BARE>(before_block, block)?);
+        }
+        rest = behind;
+        before = before_behind;
+    }
+    if let Some((before_block, block)) = last_block(octets) {
+        // In its front, judged before, there is none.
+        return Some(octets.len() - BLOCK + first::<BARE>(before_block, block)?);
+    }
+    let at = octets.len() - rest.len();
+    let mut judged = before.iter().zip(rest).map(|(before, octet)| judge::<BARE>(*before, *octet));
+    judged.position(|judged| judged != 0).map(|index| at + index)
+}
+
+/// All the positions that [`first_decision`] finds one of.
 pub(super) struct Decisions<'a, const BARE: bool> {
     octets: &'a [u8],
     /// The next octet that is not yet in `bits`.
@@ -66,31 +116,29 @@ impl<'a, const BARE: bool> Decisions<'a, BARE> {
 
     /// Judges up to the first block that has something, the last one partly again or short.
     fn advance(&mut self) -> Option<()> {
-        let mut octets = self.octets.get(self.at..)?;
+        let mut rest = self.octets.get(self.at..)?;
         let mut before = self.octets.get(self.at - 1..)?;
-        while let Some((block, behind)) = octets.split_first_chunk::<BLOCK>() {
-            let (before_block, before_behind) = before.split_first_chunk::<BLOCK>()?;
+        while let Some((block, behind)) = rest.split_first_chunk() {
+            let (before_block, before_behind) = before.split_first_chunk()?;
             self.base = self.at;
             self.at += BLOCK;
             if is_any::<BARE>(before_block, block) {
                 self.bits = bits::<BARE>(before_block, block);
                 return Some(());
             }
-            octets = behind;
+            rest = behind;
             before = before_behind;
         }
-        if octets.is_empty() {
+        if rest.is_empty() {
             return None;
         }
         self.base = self.at;
         self.at = self.octets.len();
-        let last = self.octets.last_chunk::<BLOCK>();
-        let before_last = self.octets.split_last().and_then(|(_, rest)| rest.last_chunk::<BLOCK>());
-        if let (Some(block), Some(before_block)) = (last, before_last) {
-            // The last whole block: what was judged before falls out at the low end.
-            self.bits = bits::<BARE>(before_block, block) >> (BLOCK - octets.len());
+        if let Some((before_block, block)) = last_block(self.octets) {
+            // What was judged before falls out at the low end.
+            self.bits = bits::<BARE>(before_block, block) >> (BLOCK - rest.len());
         } else {
-            for (index, (before, octet)) in before.iter().zip(octets).enumerate() {
+            for (index, (before, octet)) in before.iter().zip(rest).enumerate() {
                 self.bits |= u64::from(judge::<BARE>(*before, *octet)) << index;
             }
         }
@@ -134,12 +182,14 @@ mod tests {
         for length in 0..=260 {
             let plain = vec![b'a'; length];
             assert_eq!(Decisions::<true>::new(&plain).count(), 0);
+            assert_eq!(first_decision::<true>(&plain), None);
             for at in 0..length.saturating_sub(4) {
                 for what in [&b"\r\n.x"[..], b"x\n..", b"x\rx\r", b"\n.\n."] {
                     let mut octets = plain.clone();
                     octets[at..at + 4].copy_from_slice(what);
                     let found: Vec<_> = Decisions::<true>::new(&octets).collect();
                     assert_eq!(found, one_by_one::<true>(&octets));
+                    assert_eq!(first_decision::<true>(&octets), found.first().copied());
                     let found: Vec<_> = Decisions::<false>::new(&octets).collect();
                     assert_eq!(found, one_by_one::<false>(&octets));
                 }
