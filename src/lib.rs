@@ -15,6 +15,8 @@ pub mod server;
 pub mod service;
 pub mod syntax;
 pub mod time;
+#[cfg(feature = "rustls")]
+pub mod tls;
 pub mod trace;
 pub mod transcript;
 pub mod wire;

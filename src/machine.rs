@@ -4,7 +4,7 @@
 //! it needs, provides exactly that, and asks again. The adapters in [`io`](crate::io) are such
 //! drivers; any other event loop is a dozen lines.
 
-use crate::time::Instant;
+use crate::{security::Security, time::Instant};
 
 /// What a machine needs before it can go on.
 ///
@@ -91,4 +91,20 @@ pub trait Machine {
 
     /// Writing failed: nothing more can be sent, but what the peer said may still be read.
     fn unsendable(&mut self);
+}
+
+/// A machine that a TLS layer may be put around ([`tls::Secured`](crate::tls::Secured), or one
+/// of your own).
+///
+/// The layer takes over when a poll answers [`Need::Answer`] and
+/// [`is_upgrading`](Self::is_upgrading) says that the answer is a TLS handshake.
+pub trait Upgradable: Machine {
+    /// Whether STARTTLS is agreed, every octet before it is sent, and the handshake is awaited.
+    fn is_upgrading(&self) -> bool;
+
+    /// The handshake is over: from here on the channel is protected.
+    fn upgraded(&mut self, security: Security);
+
+    /// The handshake failed: nothing more can be said on this connection.
+    fn upgrade_failed(&mut self);
 }

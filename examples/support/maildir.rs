@@ -32,7 +32,12 @@ impl Maildir {
     }
 
     /// Begins a message: its trace lines (RFC 5321 section 4.4) are written at once.
-    pub(crate) fn begin(&self, by: &Host<'_>, facts: &Facts, envelope: &Transaction) -> io::Result<Draft> {
+    pub(crate) fn begin(
+        &self,
+        by: &Host<'_>,
+        facts: &Facts,
+        envelope: &Transaction,
+    ) -> io::Result<Draft> {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Nothing in the name comes from the peer.

@@ -4,12 +4,12 @@ use super::{
     event::Answer,
     replies,
     session::Session,
-    state::{AbortReason, End, Intake, Lent, Phase, Question, Then, Verdicts},
+    state::{AbortReason, Body, End, Intake, Lent, PendingChunk, Phase, Question, Then, Verdicts},
 };
 use crate::{
     syntax::{Code, Host, Reply},
     transcript::{Entry, Side},
-    wire::ReceiveBuffer,
+    wire::{BareLineBreaks, ReceiveBuffer},
 };
 use core::mem;
 
@@ -63,21 +63,45 @@ impl Session {
                     self.reply(&worded(replies::FORWARD_PATH_OK, accepted));
                 }
             },
-            Question::Data => match answer {
-                Answer::Reject(rejection) => {
-                    self.reply(rejection.reply());
-                    self.go(AbortReason::Refused, Then::Command);
-                }
-                _ => {
-                    self.reply(&replies::START_CONTENT);
-                    self.phase = Phase::Content(Intake::new(self.config.bare_line_breaks()));
-                }
-            },
+            Question::Data(chunk) => self.data_answered(chunk, answer),
             Question::Deliver(verdicts) => self.delivered(&verdicts, &answer),
             Question::Verify | Question::Expand => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
                 other => self.reply(&worded(replies::OK, other)),
             },
+        }
+    }
+
+    fn data_answered(&mut self, chunk: Option<PendingChunk>, answer: Answer) {
+        let policy = match self.facts.transaction.is_binary() {
+            // "No restriction on the content": RFC 3030 section 3.
+            true => BareLineBreaks::Keep,
+            false => self.config.bare_line_breaks(),
+        };
+        match (chunk, answer) {
+            (None, Answer::Reject(rejection)) => {
+                self.reply(rejection.reply());
+                self.go(AbortReason::Refused, Then::Command);
+            }
+            (None, _) => {
+                self.reply(&replies::START_CONTENT);
+                self.phase = Phase::Content(Intake::dots(policy));
+            }
+            (Some(chunk), Answer::Reject(rejection)) => {
+                self.discard(Intake::chunks(policy, chunk), AbortReason::Refused, rejection);
+            }
+            (Some(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+        }
+    }
+
+    /// The octets of a chunk are awaited.
+    pub(super) fn take_chunk(&mut self, mut intake: Intake, chunk: PendingChunk) {
+        intake.next_chunk(chunk);
+        let message = self.config.limits().message;
+        if intake.octets.saturating_add(chunk.octets) > message {
+            self.discard(intake, AbortReason::TooLarge, replies::TOO_LARGE);
+        } else {
+            self.phase = Phase::Content(intake);
         }
     }
 
@@ -150,13 +174,24 @@ impl Session {
     pub(super) fn end_of_content(&mut self) {
         self.reading = crate::time::Stopwatch::default();
         match mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Content(intake) if intake.is_to_be_continued() => {
+                self.note_content(&intake);
+                self.reply(&replies::CHUNK_OK);
+                self.body = Body::Chunks(intake);
+            }
             Phase::Content(intake) => {
                 self.note_content(&intake);
                 self.ask(Question::Deliver(Verdicts::default()));
             }
-            Phase::Discard(intake, rejection) => {
+            Phase::Discard(intake, refusal) => {
                 self.note_content(&intake);
-                self.reply(rejection.reply());
+                if refusal.is_offence {
+                    self.offend(&refusal.rejection);
+                    return;
+                }
+                for _ in 0..refusal.replies {
+                    self.reply(refusal.rejection.reply());
+                }
             }
             other => self.phase = other,
         }
@@ -164,11 +199,13 @@ impl Session {
 
     fn note_content(&mut self, intake: &Intake) {
         self.output.note(Entry::Content { from: Side::Client, octets: intake.wire });
-        self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+        if !intake.is_counted() {
+            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+        }
     }
 
     /// How many replies a message gets.
-    fn replies(&self) -> usize {
+    pub(super) fn replies(&self) -> usize {
         if self.facts.service.replies_per_recipient() {
             self.facts.transaction.accepted()
         } else {

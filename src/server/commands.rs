@@ -3,16 +3,18 @@
 use super::{
     replies, sequence,
     session::Session,
-    state::{AbortReason, End, Question, Then},
+    state::{AbortReason, Body, End, Intake, PendingChunk, Phase, Question, Refusal, Then},
 };
 use crate::{
     syntax::{
-        Command, Extensions, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
-        ReversePath, SyntaxError, Text,
+        Command, Extension, Extensions, ForwardPath, Host, MailParameters, Parameters,
+        RcptParameters, Rejection, ReversePath, SyntaxError, Text, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
+    wire::BareLineBreaks,
 };
+use core::mem;
 
 impl Session {
     /// One line without its CRLF.
@@ -20,7 +22,13 @@ impl Session {
         self.heard(now);
         self.output.note(Entry::Line { from: Side::Client, octets: line });
         if let Err(error) = self.interpret(line) {
-            self.offend(&replies::syntax(error));
+            let rejection = replies::syntax(error);
+            if error.verb() == Some(Verb::Bdat) {
+                // Nobody knows how many octets of content follow.
+                self.end(rejection.reply(), End::TooManyErrors);
+            } else {
+                self.offend(&rejection);
+            }
         }
     }
 
@@ -40,12 +48,20 @@ impl Session {
     fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
         let command = Command::parse(line, self.config.lenience())?;
         let verb = command.verb();
-        if !self.facts.service.knows(verb) {
-            self.offend(&replies::UNKNOWN_COMMAND);
-            return Ok(());
-        }
-        if let Err(why) = sequence::permit(self.stage(), verb) {
-            self.offend(&replies::misplaced(why));
+        let refusal = if !self.facts.service.knows(verb) {
+            Some(replies::UNKNOWN_COMMAND)
+        } else if !self.is_offered(verb) {
+            Some(replies::NOT_IMPLEMENTED)
+        } else {
+            sequence::permit(self.stage(), verb).err().map(replies::misplaced)
+        };
+        if let Some(refusal) = refusal {
+            match command {
+                Command::Bdat { octets, last } => {
+                    self.swallow(PendingChunk { octets, is_last: last }, refusal);
+                }
+                _ => self.offend(&refusal),
+            }
             return Ok(());
         }
         match command {
@@ -57,7 +73,8 @@ impl Session {
             Command::Rcpt { forward_path, parameters } => {
                 return self.rcpt(&forward_path, &parameters);
             }
-            Command::Data => self.ask(Question::Data),
+            Command::Data => self.ask(Question::Data(None)),
+            Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
             Command::Rset => {
                 self.reply(&replies::OK);
                 self.go(AbortReason::Reset, Then::Command);
@@ -76,6 +93,30 @@ impl Session {
     /// What this client may use: extensions exist only behind EHLO (RFC 5321 section 2.2.1).
     fn offered(&self) -> &Extensions {
         if self.facts.is_extended { self.config.extensions() } else { NONE }
+    }
+
+    /// Whether `verb` belongs to no extension, or to one that is offered.
+    fn is_offered(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Bdat => self.offered().contains(Extension::Chunking),
+            _ => true,
+        }
+    }
+
+    fn bdat(&mut self, chunk: PendingChunk) {
+        match mem::take(&mut self.body) {
+            Body::Chunks(intake) => self.take_chunk(intake, chunk),
+            _ => self.ask(Question::Data(Some(chunk))),
+        }
+    }
+
+    /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
+    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection) {
+        if chunk.is_last && matches!(self.body, Body::Failed) {
+            self.body = Body::None;
+        }
+        let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
+        self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence: true });
     }
 
     fn hello(&mut self, host: Host<'_>, is_extended: bool) {

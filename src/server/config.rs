@@ -33,11 +33,13 @@ pub struct Config {
 }
 
 /// Every extension that the server machine implements, in the order of its EHLO reply.
-const IMPLEMENTED: [Extension; 4] = [
+const IMPLEMENTED: [Extension; 6] = [
     Extension::Size,
     Extension::EightBitMime,
     Extension::Pipelining,
     Extension::EnhancedStatusCodes,
+    Extension::Chunking,
+    Extension::BinaryMime,
 ];
 
 impl Config {

@@ -195,8 +195,9 @@ tokens! {
     Mail {}
     /// RCPT (RFC 5321 section 4.1.1.3).
     Rcpt { recipient: Recipient<'s>, index: usize }
-    /// The client wants to send content (RFC 5321 section 4.1.1.4).
-    Data {}
+    /// The client wants to send content (RFC 5321 section 4.1.1.4, RFC 3030 section 2). A refusal
+    /// drains every chunk of it.
+    Data { is_chunked: bool }
     /// Octets of content, without stuffed dots, lent from the receive buffer.
     Content { input: &'s mut ReceiveBuffer, lent: Lent }
     /// A whole message has come in: whoever accepts it takes responsibility for it (RFC 5321
@@ -271,6 +272,14 @@ impl<'s> Rcpt<'s> {
     /// (RFC 5321 section 3.4).
     pub fn accept_forwarding(self, text: Text<'static>) {
         self.exchange.answer = Some(Answer::Forward(text));
+    }
+}
+
+impl Data<'_> {
+    /// Whether the content comes in chunks (BDAT) and not behind 354 (DATA).
+    #[must_use]
+    pub const fn is_chunked(&self) -> bool {
+        self.is_chunked
     }
 }
 

@@ -190,9 +190,8 @@ impl Server {
             input.consume(octets);
         }
         intake.lent = Lent::NOTHING;
-        match intake.unstuffer.next(input.octets()) {
+        match intake.next(input.octets()) {
             Span::Content(octets) => {
-                intake.count(octets, octets);
                 intake.lent = Lent::Input(octets);
                 if is_wanted {
                     session.lend_content();
@@ -200,12 +199,8 @@ impl Server {
                     session.check_discarded();
                 }
             }
-            Span::Skip(octets) => {
-                intake.count(0, octets);
-                input.consume(octets);
-            }
+            Span::Skip(octets) => input.consume(octets),
             Span::LineBreak(octets) => {
-                intake.count(2, octets);
                 input.consume(octets);
                 if is_wanted {
                     intake.lent = Lent::LineBreak(b"\r\n");

@@ -25,9 +25,14 @@ pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 1, 5, "Will forwar
 pub(super) const CANNOT_VERIFY: Reply<'static> =
     positive(252, 1, 5, "Cannot verify, but will accept a message and attempt delivery");
 pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
+pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
 pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
-pub(super) const HELP: Reply<'static> =
-    positive(214, 0, 0, "See RFC 5321\nEHLO HELO MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT");
+pub(super) const HELP: Reply<'static> = positive(
+    214,
+    0,
+    0,
+    "See RFC 5321\nEHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT",
+);
 /// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
 pub(super) const START_CONTENT: Reply<'static> =
     Reply::literal(Code::literal(354), None, "Start mail input; end with <CRLF>.<CRLF>");
@@ -125,5 +130,8 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
+        Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
+        Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),
     }
 }

@@ -11,7 +11,9 @@ use crate::syntax::Verb;
 /// Connected ───────► Ready ─────────► Addressed ────► Addressed ─── DATA ──► content
 ///     ▲                ▲   ◄───────── { recipients }                            │
 ///  greeting            │    RSET, EHLO                                          │
-///                      └────────────────────────────────────────────────────────┘
+///                      │                            Addressed ─── BDAT ──► Chunking
+///                      │                                                 ──► Failed
+///                      └──── LAST, RSET, EHLO ─────────────────────────────────┘
 /// Refused: the greeting was 554
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,13 @@ pub(crate) enum Stage {
     Addressed {
         /// Accepted recipients.
         recipients: usize,
+        /// MAIL said BODY=BINARYMIME.
+        is_binary: bool,
     },
+    /// A chunk of content was accepted, and it was not the last.
+    Chunking,
+    /// A chunk of content was refused (RFC 3030 section 2).
+    Failed,
 }
 
 /// Why a command is out of order.
@@ -42,6 +50,12 @@ pub(crate) enum Misplaced {
     MailFirst,
     /// No recipient was accepted.
     RcptFirst,
+    /// DATA for content that only chunks can carry (RFC 3030 section 3).
+    BinaryNeedsChunks,
+    /// What only may precede content, or DATA, behind a first chunk.
+    ContentBegun,
+    /// A chunk of content that has been refused.
+    ContentRefused,
 }
 
 /// Whether `verb` may come now.
@@ -63,16 +77,27 @@ pub(crate) const fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
             | Verb::Help
             | Verb::Vrfy
             | Verb::Expn,
-            Stage::Connected | Stage::Ready | Stage::Addressed { .. },
+            Stage::Connected
+            | Stage::Ready
+            | Stage::Addressed { .. }
+            | Stage::Chunking
+            | Stage::Failed,
         ) => Ok(()),
         (_, Stage::Connected) => Err(Misplaced::HelloFirst),
+        // "until a RSET, or a LAST": RFC 3030 section 2.
+        (_, Stage::Failed) => Err(Misplaced::ContentRefused),
         (Verb::Mail, Stage::Ready) => Ok(()),
-        (Verb::Mail, Stage::Addressed { .. }) => Err(Misplaced::TransactionOpen),
-        (Verb::Rcpt | Verb::Data, Stage::Ready) => Err(Misplaced::MailFirst),
+        (Verb::Mail, Stage::Addressed { .. } | Stage::Chunking) => Err(Misplaced::TransactionOpen),
+        (Verb::Rcpt | Verb::Data | Verb::Bdat, Stage::Ready) => Err(Misplaced::MailFirst),
         (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
-        (Verb::Data, Stage::Addressed { recipients: 0 }) => Err(Misplaced::RcptFirst),
-        (Verb::Data, Stage::Addressed { .. }) => Ok(()),
-        (_, Stage::Ready | Stage::Addressed { .. }) => Ok(()),
+        (Verb::Data | Verb::Bdat, Stage::Addressed { recipients: 0, .. }) => {
+            Err(Misplaced::RcptFirst)
+        }
+        (Verb::Data, Stage::Addressed { is_binary: true, .. }) => Err(Misplaced::BinaryNeedsChunks),
+        (Verb::Data | Verb::Bdat, Stage::Addressed { .. }) => Ok(()),
+        (Verb::Bdat, Stage::Chunking) => Ok(()),
+        (Verb::Rcpt | Verb::Data, Stage::Chunking) => Err(Misplaced::ContentBegun),
+        (_, Stage::Ready | Stage::Addressed { .. } | Stage::Chunking) => Ok(()),
     }
 }
 
@@ -80,8 +105,8 @@ pub(crate) const fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
 mod tests {
     use super::*;
 
-    const ONE: Stage = Stage::Addressed { recipients: 1 };
-    const NONE: Stage = Stage::Addressed { recipients: 0 };
+    const ONE: Stage = Stage::Addressed { recipients: 1, is_binary: false };
+    const NONE: Stage = Stage::Addressed { recipients: 0, is_binary: false };
 
     #[test]
     fn the_order_of_commands_is_that_of_rfc_5321() {
@@ -92,6 +117,7 @@ mod tests {
             (Verb::Mail, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
             (Verb::Rcpt, Err(HelloFirst), Err(MailFirst), Ok(()), Ok(())),
             (Verb::Data, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
+            (Verb::Bdat, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
             (Verb::Quit, Ok(()), Ok(()), Ok(()), Ok(())),
         ] {
             assert_eq!(permit(Stage::Connected, verb), connected, "{verb:?}");
@@ -101,5 +127,26 @@ mod tests {
             let refused = if verb == Verb::Quit { Ok(()) } else { Err(NoService) };
             assert_eq!(permit(Stage::Refused, verb), refused, "{verb:?}");
         }
+    }
+
+    /// RFC 3030 section 2.
+    #[test]
+    fn chunks_and_data_do_not_mix() {
+        use Misplaced::{BinaryNeedsChunks, ContentBegun, ContentRefused, TransactionOpen};
+        for (verb, chunking, failed) in [
+            (Verb::Bdat, Ok(()), Err(ContentRefused)),
+            (Verb::Data, Err(ContentBegun), Err(ContentRefused)),
+            (Verb::Rcpt, Err(ContentBegun), Err(ContentRefused)),
+            (Verb::Mail, Err(TransactionOpen), Err(ContentRefused)),
+            (Verb::Rset, Ok(()), Ok(())),
+            (Verb::Noop, Ok(()), Ok(())),
+            (Verb::Ehlo, Ok(()), Ok(())),
+        ] {
+            assert_eq!(permit(Stage::Chunking, verb), chunking, "{verb:?}");
+            assert_eq!(permit(Stage::Failed, verb), failed, "{verb:?}");
+        }
+        let binary = Stage::Addressed { recipients: 1, is_binary: true };
+        assert_eq!(permit(binary, Verb::Data), Err(BinaryNeedsChunks));
+        assert_eq!(permit(binary, Verb::Bdat), Ok(()));
     }
 }

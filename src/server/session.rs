@@ -8,7 +8,7 @@ use super::{
     facts::{Facts, Peer},
     replies,
     sequence::Stage,
-    state::{AbortReason, End, Phase, Question, Then},
+    state::{AbortReason, Body, End, Intake, Phase, Question, Refusal, Then},
 };
 use crate::{
     machine::{Closed, Need},
@@ -67,6 +67,7 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     pub(super) exchange: Exchange,
     pub(super) output: Output,
+    pub(super) body: Body,
     pub(super) link: Link,
     pub(super) is_stopping: bool,
     pub(super) totals: Totals,
@@ -89,6 +90,7 @@ impl Session {
             phase: Phase::Start,
             exchange: Exchange::default(),
             output: Output::default(),
+            body: Body::None,
             link: Link::Open,
             is_stopping: false,
             totals: Totals::default(),
@@ -104,12 +106,19 @@ impl Session {
     pub(super) fn stage(&self) -> Stage {
         if self.is_refused {
             Stage::Refused
-        } else if self.facts.transaction.is_open() {
-            Stage::Addressed { recipients: self.facts.transaction.accepted() }
-        } else if self.facts.host.is_some() {
-            Stage::Ready
-        } else {
+        } else if self.facts.host.is_none() {
             Stage::Connected
+        } else {
+            let transaction = &self.facts.transaction;
+            match self.body {
+                Body::Chunks(_) => Stage::Chunking,
+                Body::Failed => Stage::Failed,
+                Body::None if transaction.is_open() => Stage::Addressed {
+                    recipients: transaction.accepted(),
+                    is_binary: transaction.is_binary(),
+                },
+                Body::None => Stage::Ready,
+            }
         }
     }
 
@@ -144,7 +153,9 @@ impl Session {
                     let recipient = recipients.last()?;
                     Event::Rcpt(Rcpt { facts, exchange, recipient, index })
                 }
-                Question::Data => Event::Data(Data { facts, exchange }),
+                Question::Data(chunk) => {
+                    Event::Data(Data { facts, exchange, is_chunked: chunk.is_some() })
+                }
                 Question::Deliver(verdicts) => {
                     Event::Deliver(Deliver { facts, exchange, verdicts })
                 }
@@ -327,6 +338,10 @@ impl Session {
     /// it had accepted one.
     pub(super) fn go(&mut self, reason: AbortReason, then: Then) {
         self.exchange.answer = None;
+        self.body = match &then {
+            Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed,
+            _ => Body::None,
+        };
         if self.facts.transaction.is_open() {
             self.phase = Phase::Abort(reason, then);
             self.lend();
@@ -366,9 +381,14 @@ impl Session {
     /// The content in progress will not be delivered; its end will be answered with this.
     pub(super) fn abandon(&mut self, reason: AbortReason, rejection: Rejection) {
         match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Content(intake) => self.go(reason, Then::Discard(intake, rejection)),
+            Phase::Content(intake) => self.discard(intake, reason, rejection),
             other => self.phase = other,
         }
+    }
+
+    pub(super) fn discard(&mut self, intake: Intake, reason: AbortReason, rejection: Rejection) {
+        let replies = if intake.is_to_be_continued() { 1 } else { self.replies() };
+        self.go(reason, Then::Discard(intake, Refusal { rejection, replies, is_offence: false }));
     }
 
     pub(super) fn bare_line_break(&mut self, octet: u64) {

@@ -3,7 +3,7 @@
 use super::event::Answer;
 use crate::{
     syntax::{Host, Rejection},
-    wire::{BareLineBreaks, Unstuffer},
+    wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
 };
 use alloc::vec::Vec;
 
@@ -36,7 +36,7 @@ pub(super) enum Phase {
     /// Content comes in, or waits for the application to take it.
     Content(Intake),
     /// Content that nobody wants comes in; its end is answered with this.
-    Discard(Intake, Rejection),
+    Discard(Intake, Refusal),
     /// The application is told that its transaction is over.
     Abort(AbortReason, Then),
     /// The last replies go out.
@@ -49,20 +49,34 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Question {
     Connect,
-    Hello { host: Host<'static>, is_extended: bool },
+    Hello {
+        host: Host<'static>,
+        is_extended: bool,
+    },
     Mail,
     Rcpt,
-    Data,
+    /// DATA, or the first BDAT of a transaction.
+    Data(Option<PendingChunk>),
     Deliver(Verdicts),
     Verify,
     Expand,
+}
+
+/// What content gets at its end when nobody wants it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) rejection: Rejection,
+    /// So many times: once a recipient where the service replies so.
+    pub(super) replies: usize,
+    /// Whether it counts as an error of the client's.
+    pub(super) is_offence: bool,
 }
 
 /// What comes when the application has heard that its transaction is over.
 #[derive(Debug)]
 pub(super) enum Then {
     Command,
-    Discard(Intake, Rejection),
+    Discard(Intake, Refusal),
     Farewell(End),
     Closed(End),
 }
@@ -71,20 +85,49 @@ impl From<Then> for Phase {
     fn from(then: Then) -> Self {
         match then {
             Then::Command => Self::Command,
-            Then::Discard(intake, rejection) => Self::Discard(intake, rejection),
+            Then::Discard(intake, refusal) => Self::Discard(intake, refusal),
             Then::Farewell(end) => Self::Farewell(end),
             Then::Closed(end) => Self::Closed(end),
         }
     }
 }
 
+/// A BDAT that has been read, and whose octets follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PendingChunk {
+    pub(super) octets: u64,
+    pub(super) is_last: bool,
+}
+
+/// What a transaction has heard of its content between two chunks.
+#[derive(Debug, Default)]
+pub(super) enum Body {
+    /// Nothing.
+    #[default]
+    None,
+    /// Chunks, and more will come.
+    Chunks(Intake),
+    /// A chunk was refused: those that are under way are discarded (RFC 3030 section 2).
+    Failed,
+}
+
+/// How content is told from commands.
+#[derive(Debug)]
+enum Framing {
+    /// By CRLF.CRLF at its end (DATA).
+    Dots(Unstuffer),
+    /// By count (BDAT).
+    Chunks { left: Chunk, is_last: bool, breaks: LineBreaks },
+}
+
 /// Content on its way in.
 #[derive(Debug)]
 pub(super) struct Intake {
-    pub(super) unstuffer: Unstuffer,
+    framing: Framing,
     /// Octets of content so far, without stuffed dots and terminator.
     pub(super) octets: u64,
-    /// Octets taken from the wire so far, without the terminator.
+    /// Octets taken from the wire so far, for the chunk in progress if there are chunks, without
+    /// the terminator.
     pub(super) wire: u64,
     pub(super) lent: Lent,
 }
@@ -110,14 +153,65 @@ impl Lent {
 }
 
 impl Intake {
-    pub(super) fn new(policy: BareLineBreaks) -> Self {
-        Self { unstuffer: Unstuffer::new(policy), octets: 0, wire: 0, lent: Lent::NOTHING }
+    /// Content behind DATA.
+    pub(super) fn dots(policy: BareLineBreaks) -> Self {
+        Self::new(Framing::Dots(Unstuffer::new(policy)))
     }
 
-    /// So many octets of content have come, in so many octets of the wire.
-    pub(super) const fn count(&mut self, content: usize, wire: usize) {
+    /// Content behind BDAT.
+    pub(super) fn chunks(policy: BareLineBreaks, first: PendingChunk) -> Self {
+        let (left, is_last) = (Chunk::new(first.octets), first.is_last);
+        Self::new(Framing::Chunks { left, is_last, breaks: LineBreaks::new(policy) })
+    }
+
+    const fn new(framing: Framing) -> Self {
+        Self { framing, octets: 0, wire: 0, lent: Lent::NOTHING }
+    }
+
+    /// The next chunk of the same content.
+    pub(super) fn next_chunk(&mut self, chunk: PendingChunk) {
+        if let Framing::Chunks { left, is_last, .. } = &mut self.framing {
+            *left = Chunk::new(chunk.octets);
+            *is_last = chunk.is_last;
+            self.wire = 0;
+        }
+    }
+
+    /// Whether more content follows behind the end of this: a chunk that is not the last.
+    pub(super) const fn is_to_be_continued(&self) -> bool {
+        matches!(self.framing, Framing::Chunks { is_last: false, .. })
+    }
+
+    /// Whether the octets are counted rather than ended by a dot.
+    pub(super) const fn is_counted(&self) -> bool {
+        matches!(self.framing, Framing::Chunks { .. })
+    }
+
+    /// What the octets that have come begin with; what it covers is counted.
+    pub(super) fn next(&mut self, octets: &[u8]) -> Span {
+        let span = match &mut self.framing {
+            Framing::Dots(unstuffer) => unstuffer.next(octets),
+            Framing::Chunks { left, is_last, breaks } if left.is_complete() => match is_last {
+                true => breaks.finish().unwrap_or(Span::End(0)),
+                false => Span::End(0),
+            },
+            Framing::Chunks { left, breaks, .. } => {
+                let span = breaks.next(octets.get(..left.span(octets)).unwrap_or_default());
+                if let Span::Content(octets) | Span::Skip(octets) | Span::LineBreak(octets) = span {
+                    left.consume(octets);
+                }
+                span
+            }
+        };
+        let (content, wire) = match span {
+            Span::Content(octets) => (octets, octets),
+            Span::Skip(octets) => (0, octets),
+            Span::LineBreak(octets) => (2, octets),
+            Span::Bare(_) | Span::End(_) | Span::Incomplete => (0, 0),
+        };
         self.octets = self.octets.saturating_add(content as u64);
         self.wire = self.wire.saturating_add(wire as u64);
+        span
     }
 }
 

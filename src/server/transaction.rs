@@ -1,6 +1,6 @@
 //! The transaction in progress: its envelope in one reused buffer.
 
-use crate::syntax::{ForwardPath, MailParameters, Parameters, ReversePath};
+use crate::syntax::{Body, ForwardPath, MailParameters, Parameters, ReversePath};
 use alloc::{string::String, vec::Vec};
 use core::{fmt::Write as _, ops::Range};
 
@@ -16,6 +16,7 @@ pub struct Transaction {
     recipients: Vec<Entry>,
     declared_size: Option<u64>,
     is_utf8: bool,
+    body: Option<Body>,
 }
 
 /// How far the transaction has come.
@@ -58,6 +59,7 @@ impl Transaction {
             recipients: Vec::new(),
             declared_size: None,
             is_utf8: false,
+            body: None,
         }
     }
 
@@ -92,6 +94,17 @@ impl Transaction {
         self.is_utf8
     }
 
+    /// What MAIL said of the content (RFC 6152, RFC 3030 section 3).
+    #[must_use]
+    pub const fn body(&self) -> Option<Body> {
+        self.body
+    }
+
+    /// Whether the content may be anything, so that it comes in chunks only.
+    pub(super) const fn is_binary(&self) -> bool {
+        matches!(self.body, Some(Body::BinaryMime))
+    }
+
     /// Whether MAIL was accepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -123,6 +136,7 @@ impl Transaction {
         self.reverse_path = self.write(path, raw);
         self.declared_size = typed.size;
         self.is_utf8 = typed.smtputf8;
+        self.body = typed.body;
         self.progress = Progress::Proposed;
     }
 
@@ -166,6 +180,7 @@ impl Transaction {
         self.reverse_path = Entry::default();
         self.declared_size = None;
         self.is_utf8 = false;
+        self.body = None;
         self.progress = Progress::Empty;
     }
 }

@@ -5,7 +5,7 @@
 //! | `buffer` | the memory between a stream and a machine: [`ReceiveBuffer`], [`SendBuffer`] |
 //! | `line` | commands and replies, at CRLF: [`LineCutter`] |
 //! | `dot` | content behind DATA: [`Unstuffer`], [`Stuffer`] |
-//! | `chunk` | content behind BDAT: [`Chunk`] |
+//! | `chunk`, `line_breaks` | content behind BDAT: [`Chunk`], [`LineBreaks`] |
 //!
 //! Everything here gives the same result however the octets are cut, looks at each octet once
 //! when they arrive one at a time, and holds no more memory than it was told to. Lines and
@@ -41,9 +41,11 @@ mod buffer;
 mod chunk;
 mod dot;
 mod line;
+mod line_breaks;
 mod scan;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use chunk::Chunk;
 pub use dot::{BareLineBreak, BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer};
 pub use line::{Cut, LineCutter};
+pub use line_breaks::LineBreaks;
