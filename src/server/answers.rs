@@ -40,6 +40,17 @@ impl Session {
         }
         match question {
             Question::Connect => self.connect_answered(answer),
+            Question::StartTls => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                other => {
+                    self.reply(&worded(replies::START_TLS, other));
+                    self.ask(Question::Upgrade);
+                }
+            },
+            Question::Upgrade => match answer {
+                Answer::Upgraded(Some(security)) => self.upgraded(security),
+                _ => self.upgrade_failed(),
+            },
             Question::Hello { host, is_extended } => {
                 self.hello_answered(host, is_extended, answer);
             }
@@ -135,7 +146,8 @@ impl Session {
         };
         self.facts.host = Some(host);
         self.facts.is_extended = is_extended;
-        let reply = replies::hello(&self.config, is_extended, text.as_ref());
+        self.announce(is_extended);
+        let reply = replies::hello(&self.config, &self.offered, text.as_ref());
         self.reply(&reply);
         self.go(AbortReason::Hello, Then::Command);
     }

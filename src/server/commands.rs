@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     syntax::{
-        Command, Extension, Extensions, ForwardPath, Host, MailParameters, Parameters,
-        RcptParameters, Rejection, ReversePath, SyntaxError, Text, Verb,
+        Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
+        Rejection, ReversePath, SyntaxError, Text, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -17,11 +17,11 @@ use crate::{
 use core::mem;
 
 impl Session {
-    /// One line without its CRLF.
-    pub(super) fn command(&mut self, line: &[u8], now: Instant) {
+    /// One line without its CRLF, and whether more octets have come behind it.
+    pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard(now);
         self.output.note(Entry::Line { from: Side::Client, octets: line });
-        if let Err(error) = self.interpret(line) {
+        if let Err(error) = self.interpret(line, is_last) {
             let rejection = replies::syntax(error);
             if error.verb() == Some(Verb::Bdat) {
                 // Nobody knows how many octets of content follow.
@@ -45,7 +45,7 @@ impl Session {
         self.output.now = now;
     }
 
-    fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
+    fn interpret(&mut self, line: &[u8], is_last: bool) -> Result<(), SyntaxError> {
         let command = Command::parse(line, self.config.lenience())?;
         let verb = command.verb();
         let refusal = if !self.facts.service.knows(verb) {
@@ -53,7 +53,7 @@ impl Session {
         } else if !self.is_offered(verb) {
             Some(replies::NOT_IMPLEMENTED)
         } else {
-            sequence::permit(self.stage(), verb).err().map(replies::misplaced)
+            sequence::permit(self.standing(), verb).err().map(replies::misplaced)
         };
         if let Some(refusal) = refusal {
             match command {
@@ -75,6 +75,9 @@ impl Session {
             }
             Command::Data => self.ask(Question::Data(None)),
             Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::StartTls if is_last => self.ask(Question::StartTls),
+            // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
+            Command::StartTls => self.end(replies::INJECTED.reply(), End::Injection),
             Command::Rset => {
                 self.reply(&replies::OK);
                 self.go(AbortReason::Reset, Then::Command);
@@ -90,15 +93,12 @@ impl Session {
         Ok(())
     }
 
-    /// What this client may use: extensions exist only behind EHLO (RFC 5321 section 2.2.1).
-    fn offered(&self) -> &Extensions {
-        if self.facts.is_extended { self.config.extensions() } else { NONE }
-    }
-
     /// Whether `verb` belongs to no extension, or to one that is offered.
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
-            Verb::Bdat => self.offered().contains(Extension::Chunking),
+            Verb::Bdat => self.offered.contains(Extension::Chunking),
+            // In TLS it is no longer offered; that it comes at the wrong time says more.
+            Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
             _ => true,
         }
     }
@@ -124,7 +124,7 @@ impl Session {
     }
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
-        let typed = MailParameters::parse(raw, self.offered())?;
+        let typed = MailParameters::parse(raw, &self.offered)?;
         if !path.is_ascii() && !typed.smtputf8 {
             self.offend(&replies::SENDER_NEEDS_UTF8);
         } else if typed.size.is_some_and(|octets| octets > self.config.limits().message) {
@@ -137,7 +137,7 @@ impl Session {
     }
 
     fn rcpt(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
-        RcptParameters::parse(raw, self.offered())?;
+        RcptParameters::parse(raw, &self.offered)?;
         let limits = *self.config.limits();
         let transaction = &mut self.facts.transaction;
         if !path.is_ascii() && !transaction.is_utf8() {
@@ -159,6 +159,3 @@ impl Session {
         self.ask(question);
     }
 }
-
-/// What is offered before EHLO.
-const NONE: &Extensions = &Extensions::NONE;

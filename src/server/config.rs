@@ -32,8 +32,9 @@ pub struct Config {
     bare_line_breaks: BareLineBreaks,
 }
 
-/// Every extension that the server machine implements, in the order of its EHLO reply.
-const IMPLEMENTED: [Extension; 6] = [
+/// Every extension that the server machine implements.
+const IMPLEMENTED: [Extension; 7] = [
+    Extension::StartTls,
     Extension::Size,
     Extension::EightBitMime,
     Extension::Pipelining,
@@ -44,7 +45,7 @@ const IMPLEMENTED: [Extension; 6] = [
 
 impl Config {
     /// A mail transfer server with this name, which offers every extension that the machine
-    /// implements and needs nothing from the application.
+    /// implements and that needs nothing from elsewhere: all but STARTTLS.
     ///
     /// # Errors
     ///
@@ -59,7 +60,13 @@ impl Config {
             lenience: Lenience::default(),
             bare_line_breaks: BareLineBreaks::default(),
         };
-        Ok(config.with_extensions(&IMPLEMENTED))
+        Ok(config.offer(|extension| extension != Extension::StartTls))
+    }
+
+    /// Offers this extension too, if the machine implements it.
+    #[must_use]
+    pub fn with_extension(self, wanted: Extension) -> Self {
+        self.offer(|extension| extension == wanted)
     }
 
     /// Another service; extensions that it demands are offered from now on.
@@ -70,7 +77,8 @@ impl Config {
     }
 
     /// Offers exactly these extensions, of those that the machine implements, besides what the
-    /// service demands.
+    /// service demands. STARTTLS wants a TLS layer around the machine, or an application that
+    /// answers [`Upgrade`](super::Upgrade).
     #[must_use]
     pub fn with_extensions(mut self, extensions: &[Extension]) -> Self {
         self.offered = Extensions::NONE;

@@ -8,6 +8,7 @@ use super::{
     transaction::{Recipient, Transaction},
 };
 use crate::{
+    security::Security,
     syntax::{ForwardPath, Host, Parameters, Rejection, ReversePath, Text},
     wire::ReceiveBuffer,
 };
@@ -28,6 +29,10 @@ pub enum Event<'s> {
     Connect(Connect<'s>),
     /// EHLO, HELO or LHLO.
     Hello(Hello<'s>),
+    /// STARTTLS.
+    StartTls(StartTls<'s>),
+    /// The TLS handshake is due. A TLS layer answers it ([`tls::Secured`](crate::tls::Secured)).
+    Upgrade(Upgrade<'s>),
     /// MAIL.
     Mail(Mail<'s>),
     /// RCPT.
@@ -49,7 +54,8 @@ pub enum Event<'s> {
 impl Event<'_> {
     /// The honest answer of somebody who does not care.
     ///
-    /// It accepts what commits to nothing (Connect, Hello, Mail, Data), and refuses what would
+    /// It accepts what commits to nothing (Connect, Hello, StartTls, Mail, Data), gives up a TLS
+    /// handshake that nobody does, and refuses what would
     /// take responsibility or reveal something: a recipient, content (the message is refused
     /// with 554 at its end), a delivery, a list. So no catch-all can accept a message that
     /// nobody stored.
@@ -57,6 +63,8 @@ impl Event<'_> {
         match self {
             Self::Connect(connect) => connect.accept(),
             Self::Hello(hello) => hello.accept(),
+            Self::StartTls(start) => start.accept(),
+            Self::Upgrade(upgrade) => upgrade.failed(),
             Self::Mail(mail) => mail.accept(),
             Self::Rcpt(rcpt) => rcpt.reject(replies::NOBODY_TOOK_RECIPIENT),
             Self::Data(data) => data.accept(),
@@ -74,6 +82,8 @@ impl Event<'_> {
         match self {
             Self::Connect(token) => token.facts,
             Self::Hello(token) => token.facts,
+            Self::StartTls(token) => token.facts,
+            Self::Upgrade(token) => token.facts,
             Self::Mail(token) => token.facts,
             Self::Rcpt(token) => token.facts,
             Self::Data(token) => token.facts,
@@ -111,6 +121,8 @@ pub(super) enum Answer {
     /// All octets of content were taken out of the receive buffer.
     Taken,
     Done,
+    /// The TLS handshake succeeded, or not.
+    Upgraded(Option<Security>),
 }
 
 macro_rules! tokens {
@@ -191,6 +203,10 @@ tokens! {
     Connect {}
     /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
     Hello { host: &'s Host<'static>, is_extended: bool }
+    /// STARTTLS (RFC 3207 section 4).
+    StartTls {}
+    /// The TLS handshake is due: 220 has been sent, and nothing more is read here.
+    Upgrade {}
     /// MAIL (RFC 5321 section 4.1.1.2).
     Mail {}
     /// RCPT (RFC 5321 section 4.1.1.3).
@@ -211,9 +227,9 @@ tokens! {
     Expand {}
 }
 
-acceptable! { Connect Hello Mail Rcpt Data Deliver Verify Expand }
-rejectable! { Connect Hello Mail Rcpt Data Content Deliver Verify Expand }
-configurable! { Connect Hello Mail }
+acceptable! { Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand }
+rejectable! { Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand }
+configurable! { Connect Hello Upgrade Mail }
 
 impl<'s> Hello<'s> {
     /// What the client calls itself.
@@ -226,6 +242,19 @@ impl<'s> Hello<'s> {
     #[must_use]
     pub const fn is_extended(&self) -> bool {
         self.is_extended
+    }
+}
+
+impl Upgrade<'_> {
+    /// The handshake succeeded. The client has to say EHLO again, and everything that was learnt
+    /// before is forgotten (RFC 3207 section 4.2).
+    pub fn done(self, security: Security) {
+        self.exchange.answer = Some(Answer::Upgraded(Some(security)));
+    }
+
+    /// The handshake failed: the session is over.
+    pub fn failed(self) {
+        self.exchange.answer = Some(Answer::Upgraded(None));
     }
 }
 

@@ -72,6 +72,14 @@ impl Facts {
         }
     }
 
+    /// A channel on which nothing has been said yet.
+    pub(super) fn upgrade(&mut self, security: Security) {
+        self.security = security;
+        self.host = None;
+        self.is_extended = false;
+        self.transaction.clear();
+    }
+
     /// Who is at the other end.
     #[must_use]
     pub const fn peer(&self) -> &Peer {

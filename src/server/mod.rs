@@ -27,7 +27,8 @@ mod transaction;
 
 pub use config::{Config, Limits, Timeouts};
 pub use event::{
-    Abort, Connect, Content, Data, Deliver, Event, Expand, Hello, Mail, PerRecipient, Rcpt, Verify,
+    Abort, Connect, Content, Data, Deliver, Event, Expand, Hello, Mail, PerRecipient, Rcpt,
+    StartTls, Upgrade, Verify,
 };
 pub use facts::{Facts, Peer};
 pub use session::Totals;
@@ -35,7 +36,7 @@ pub use state::{AbortReason, End};
 pub use transaction::{Recipient, Transaction};
 
 use crate::{
-    machine::{Closed, Machine, Need},
+    machine::{Closed, Machine, Need, Upgradable},
     security::Security,
     time::Instant,
     transcript::Transcript,
@@ -140,8 +141,9 @@ impl Server {
             Phase::Command => {
                 match lines.cut(input.octets(), session.config.limits().command_line) {
                     Cut::Line(octets) => {
-                        let line = input.octets().get(..octets.saturating_sub(2));
-                        session.command(line.unwrap_or_default(), now);
+                        let (line, rest) = input.octets().split_at_checked(octets).unwrap_or_default();
+                        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                        session.command(line, rest.is_empty(), now);
                         input.consume(octets);
                     }
                     Cut::Skip(octets) => input.consume(octets),
@@ -158,6 +160,11 @@ impl Server {
             }
             Phase::Content(intake) if !intake.lent.is_nothing() => Some(session.await_answer(now)),
             Phase::Content(_) | Phase::Discard(..) => Self::take_in(input, session, now),
+            // What has come since belongs to no handshake.
+            Phase::Asked(Question::Upgrade) if !input.is_empty() => {
+                session.inject();
+                None
+            }
             Phase::Asked(_) | Phase::Abort(..) => {
                 if input.is_empty() && !session.output.is_empty() {
                     // Nothing stands behind this question: what is ready need not wait for its
@@ -267,6 +274,20 @@ impl Machine for Server {
     fn unsendable(&mut self) {
         // Nobody would hear that anything was accepted.
         self.session.closed(Closed::CutOff);
+    }
+}
+
+impl Upgradable for Server {
+    fn is_upgrading(&self) -> bool {
+        matches!(self.session.phase, Phase::Asked(Question::Upgrade))
+    }
+
+    fn upgraded(&mut self, security: Security) {
+        self.session.upgraded(security);
+    }
+
+    fn upgrade_failed(&mut self) {
+        self.session.upgrade_failed();
     }
 }
 

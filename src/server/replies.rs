@@ -6,7 +6,7 @@
 use super::{config::Config, sequence::Misplaced};
 use crate::{
     service::With,
-    syntax::{Code, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
+    syntax::{Code, Extensions, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
 };
 use alloc::{format, string::String};
 
@@ -25,6 +25,7 @@ pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 1, 5, "Will forwar
 pub(super) const CANNOT_VERIFY: Reply<'static> =
     positive(252, 1, 5, "Cannot verify, but will accept a message and attempt delivery");
 pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
+pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
 pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
 pub(super) const HELP: Reply<'static> = positive(
@@ -40,6 +41,8 @@ pub(super) const START_CONTENT: Reply<'static> =
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
 pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
+pub(super) const INJECTED: Rejection =
+    negative(554, 5, 0, "Octets behind STARTTLS (RFC 3207 section 4.2)");
 pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
     negative(421, 3, 4, "Far too much content, closing the channel");
 
@@ -78,17 +81,19 @@ pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'stati
 
 /// The answer to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
 /// 4.1.1.1): no enhanced code either.
-pub(super) fn hello(config: &Config, is_extended: bool, text: Option<&Text<'_>>) -> Reply<'static> {
+pub(super) fn hello(
+    config: &Config,
+    offered: &Extensions,
+    text: Option<&Text<'_>>,
+) -> Reply<'static> {
     let mut lines = format!("{}", config.host());
     if let Some(text) = text {
         lines.push(' ');
         lines.push_str(text.as_str());
     }
-    if is_extended {
-        for line in config.extensions().lines() {
-            lines.push('\n');
-            lines.push_str(&line);
-        }
+    for line in offered.lines() {
+        lines.push('\n');
+        lines.push_str(&line);
     }
     bare(Code::OK, lines)
 }
@@ -130,6 +135,7 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
         Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),

@@ -37,6 +37,14 @@ pub(crate) enum Stage {
     Failed,
 }
 
+/// What the order of commands depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) stage: Stage,
+    /// The channel is TLS.
+    pub(crate) is_secure: bool,
+}
+
 /// Why a command is out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misplaced {
@@ -52,6 +60,8 @@ pub(crate) enum Misplaced {
     RcptFirst,
     /// DATA for content that only chunks can carry (RFC 3030 section 3).
     BinaryNeedsChunks,
+    /// STARTTLS in TLS (RFC 3207 section 4.2).
+    AlreadySecure,
     /// What only may precede content, or DATA, behind a first chunk.
     ContentBegun,
     /// A chunk of content that has been refused.
@@ -63,8 +73,8 @@ pub(crate) enum Misplaced {
 /// Verbs that the session does not know or offer are none of this table's business: they are
 /// refused before it is asked.
 #[deny(clippy::wildcard_enum_match_arm)]
-pub(crate) const fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
-    match (verb, stage) {
+pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplaced> {
+    match (verb, standing.stage) {
         // "MAY be issued at any time" (RFC 5321 section 4.1.4): the session stays as it is.
         (Verb::Quit, _) => Ok(()),
         (_, Stage::Refused) => Err(Misplaced::NoService),
@@ -87,7 +97,12 @@ pub(crate) const fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
         // "until a RSET, or a LAST": RFC 3030 section 2.
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
         (Verb::Mail, Stage::Ready) => Ok(()),
-        (Verb::Mail, Stage::Addressed { .. } | Stage::Chunking) => Err(Misplaced::TransactionOpen),
+        (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
+        (Verb::StartTls, Stage::Ready) => Ok(()),
+        // RFC 3207 section 4.2: everything is forgotten; better not in the middle of a transaction.
+        (Verb::Mail | Verb::StartTls, Stage::Addressed { .. } | Stage::Chunking) => {
+            Err(Misplaced::TransactionOpen)
+        }
         (Verb::Rcpt | Verb::Data | Verb::Bdat, Stage::Ready) => Err(Misplaced::MailFirst),
         (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
         (Verb::Data | Verb::Bdat, Stage::Addressed { recipients: 0, .. }) => {
@@ -105,6 +120,10 @@ pub(crate) const fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
 mod tests {
     use super::*;
 
+    fn permit(stage: Stage, verb: Verb) -> Result<(), Misplaced> {
+        super::permit(Standing { stage, is_secure: false }, verb)
+    }
+
     const ONE: Stage = Stage::Addressed { recipients: 1, is_binary: false };
     const NONE: Stage = Stage::Addressed { recipients: 0, is_binary: false };
 
@@ -118,6 +137,7 @@ mod tests {
             (Verb::Rcpt, Err(HelloFirst), Err(MailFirst), Ok(()), Ok(())),
             (Verb::Data, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
             (Verb::Bdat, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
+            (Verb::StartTls, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
             (Verb::Quit, Ok(()), Ok(()), Ok(()), Ok(())),
         ] {
             assert_eq!(permit(Stage::Connected, verb), connected, "{verb:?}");
@@ -127,6 +147,13 @@ mod tests {
             let refused = if verb == Verb::Quit { Ok(()) } else { Err(NoService) };
             assert_eq!(permit(Stage::Refused, verb), refused, "{verb:?}");
         }
+    }
+
+    /// RFC 3207 section 4.2.
+    #[test]
+    fn tls_does_not_begin_twice() {
+        let standing = Standing { stage: Stage::Ready, is_secure: true };
+        assert_eq!(super::permit(standing, Verb::StartTls), Err(Misplaced::AlreadySecure));
     }
 
     /// RFC 3030 section 2.

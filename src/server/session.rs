@@ -3,17 +3,18 @@
 use super::{
     config::Config,
     event::{
-        Abort, Connect, Content, Data, Deliver, Event, Exchange, Expand, Hello, Mail, Rcpt, Verify,
+        Abort, Connect, Content, Data, Deliver, Event, Exchange, Expand, Hello, Mail, Rcpt,
+        StartTls, Upgrade, Verify,
     },
     facts::{Facts, Peer},
     replies,
-    sequence::Stage,
+    sequence::{Stage, Standing},
     state::{AbortReason, Body, End, Intake, Phase, Question, Refusal, Then},
 };
 use crate::{
     machine::{Closed, Need},
     security::Security,
-    syntax::{Extension, Rejection, Reply},
+    syntax::{Extension, Extensions, Rejection, Reply},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
@@ -68,6 +69,8 @@ pub(super) struct Session {
     pub(super) exchange: Exchange,
     pub(super) output: Output,
     pub(super) body: Body,
+    /// What was announced to this client, which is what it may use.
+    pub(super) offered: Extensions,
     pub(super) link: Link,
     pub(super) is_stopping: bool,
     pub(super) totals: Totals,
@@ -91,6 +94,7 @@ impl Session {
             exchange: Exchange::default(),
             output: Output::default(),
             body: Body::None,
+            offered: Extensions::NONE,
             link: Link::Open,
             is_stopping: false,
             totals: Totals::default(),
@@ -103,7 +107,11 @@ impl Session {
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn standing(&self) -> Standing {
+        Standing { stage: self.stage(), is_secure: self.facts.security.is_tls() }
+    }
+
+    fn stage(&self) -> Stage {
         if self.is_refused {
             Stage::Refused
         } else if self.facts.host.is_none() {
@@ -143,6 +151,8 @@ impl Session {
         Some(match phase {
             Phase::Asked(question) => match question {
                 Question::Connect => Event::Connect(Connect { facts, exchange }),
+                Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
+                Question::Upgrade => Event::Upgrade(Upgrade { facts, exchange }),
                 Question::Hello { host, is_extended } => {
                     Event::Hello(Hello { facts, exchange, host, is_extended: *is_extended })
                 }
@@ -202,6 +212,39 @@ impl Session {
 
     pub(super) const fn forgive(&mut self) {
         self.half_errors = self.half_errors.saturating_sub(FORGIVEN_BY_MESSAGE * HALVES);
+    }
+
+    // TLS.
+
+    /// What this client may use from now on, and is told so.
+    pub(super) fn announce(&mut self, is_extended: bool) {
+        self.offered = if !is_extended {
+            // Extensions exist only behind EHLO (RFC 5321 section 2.2.1).
+            Extensions::NONE
+        } else if self.facts.security.is_tls() {
+            self.config.extensions().clone().without(Extension::StartTls)
+        } else {
+            self.config.extensions().clone()
+        };
+    }
+
+    /// Everything that was learnt before is forgotten (RFC 3207 section 4.2).
+    pub(super) fn upgraded(&mut self, security: Security) {
+        self.facts.upgrade(security);
+        self.offered = Extensions::NONE;
+        self.body = Body::None;
+        self.output.note(Entry::Secured);
+        self.phase = Phase::Command;
+    }
+
+    /// Octets in the clear after 220: nothing more may be said or heard.
+    pub(super) fn inject(&mut self) {
+        self.close(End::Injection);
+    }
+
+    pub(super) fn upgrade_failed(&mut self) {
+        self.link = Link::Lost;
+        self.close(End::NoTls);
     }
 
     // How it waits.

@@ -49,6 +49,9 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Question {
     Connect,
+    StartTls,
+    /// The TLS handshake is awaited.
+    Upgrade,
     Hello {
         host: Host<'static>,
         is_extended: bool,
@@ -262,6 +265,10 @@ pub enum End {
     TimedOut,
     /// The client made too many errors, or sent far too much.
     TooManyErrors,
+    /// Octets in the clear where TLS was agreed on (RFC 3207 section 6).
+    Injection,
+    /// The TLS handshake failed.
+    NoTls,
     /// The application refused the client and closed.
     Refused,
     /// The server was shut down.
@@ -273,7 +280,7 @@ impl End {
     pub(super) const fn abort(self) -> AbortReason {
         match self {
             Self::Quit => AbortReason::Quit,
-            Self::ConnectionLost => AbortReason::ConnectionLost,
+            Self::ConnectionLost | Self::Injection | Self::NoTls => AbortReason::ConnectionLost,
             Self::TimedOut => AbortReason::TimedOut,
             Self::TooManyErrors => AbortReason::TooManyErrors,
             Self::Refused => AbortReason::Refused,
