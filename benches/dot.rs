@@ -3,6 +3,8 @@
 //! What a machine does with content it lends, so the unstuffer's figure may exceed that of the
 //! copy where the content does not fit the cache. All of them take 16 KiB at a time.
 
+#![allow(clippy::indexing_slicing, reason = "a bench says what went wrong by failing")]
+
 use bytes::Bytes;
 use divan::{Bencher, black_box, counter::BytesCount};
 use esmtp::wire::{BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer};

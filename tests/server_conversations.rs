@@ -4,7 +4,8 @@ mod common;
 
 use common::{HELLO, config, converse, converse_with};
 use esmtp::{
-    server::{End, Event, Limits, Timeouts},
+    security::Security,
+    server::{Config, End, Event, Limits, Timeouts},
     service::Service,
     syntax::{Extension, Rejection, Text},
     wire::BareLineBreaks,
@@ -126,9 +127,11 @@ fn commands_out_of_order_change_nothing() {
          C: EHLO [192.0.2.1]
          S: 250-mx.example.org
          S: 250-SIZE 33554432
-         S: 250-8BITMIME
          S: 250-PIPELINING
-         S: 250 ENHANCEDSTATUSCODES
+         S: 250-8BITMIME
+         S: 250-ENHANCEDSTATUSCODES
+         S: 250-CHUNKING
+         S: 250 BINARYMIME
          C: DATA
          S: 503 5.5.1 MAIL has to come first",
     );
@@ -142,8 +145,6 @@ fn malformed_commands_leave_the_session_intact() {
         &after_hello(
             "C: FOO
              S: 500 5.5.1 Command not recognised
-             C: BDAT 10
-             S: 502 5.5.1 Command not implemented
              C: LHLO client.example.net
              S: 500 5.5.1 Command not recognised
              C: EHLO
@@ -366,8 +367,8 @@ fn lmtp_replies_for_every_accepted_recipient() {
          S: 500 5.5.1 Command not recognised
          C: LHLO client.example.net
          S: 250-mx.example.org
-         S: 250-8BITMIME
          S: 250-PIPELINING
+         S: 250-8BITMIME
          S: 250 ENHANCEDSTATUSCODES
          C: MAIL FROM:<a@b.org>
          C: RCPT TO:<one@d.org>
@@ -445,4 +446,168 @@ fn who_does_not_care_accepts_no_message() {
             other => other.proceed(),
         },
     );
+}
+
+/// RFC 3030 section 4.1.
+#[test]
+fn chunks_carry_any_octets() {
+    let script = r"
+        C: MAIL FROM:<a@b.org> BODY=BINARYMIME
+        C: RCPT TO:<c@d.org>
+        C: DATA
+        S: 250 2.1.0 Ok
+        S: 250 2.1.5 Ok
+        S: 503 5.5.1 Binary content needs BDAT
+        C: BDAT 8
+        C| .\r\n.\r\n\0\n
+        C: BDAT 0
+        C: BDAT 6 LAST
+        C| QUIT\r\n
+        C: NOOP
+        S: 250 2.0.0 Chunk received
+        S: 250 2.0.0 Chunk received
+        S: 250 2.0.0 queued
+        S: 250 2.0.0 Ok";
+    let experience = converse(config(), &after_hello(script));
+    assert_eq!(experience.messages[0].content, b".\r\n.\r\n\0\nQUIT\r\n");
+    assert_eq!(experience.log[3..], ["data", "deliver"]);
+}
+
+/// RFC 3030 section 2.
+#[test]
+fn the_octets_of_a_chunk_that_is_refused_are_no_commands() {
+    let misplaced = r"
+        C: BDAT 6
+        C| QUIT\r\n
+        S: 503 5.5.1 MAIL has to come first
+        C: MAIL FROM:<a@b.org>
+        S: 250 2.1.0 Ok
+        C: BDAT 6 LAST
+        C| QUIT\r\n
+        S: 503 5.5.1 No valid recipients
+        C: RCPT TO:<c@d.org>
+        S: 250 2.1.5 Ok
+        C: BDAT 3
+        C| abc
+        S: 250 2.0.0 Chunk received
+        C: RCPT TO:<e@f.org>
+        S: 503 5.5.1 Content has begun, BDAT or RSET is next
+        C: RSET
+        S: 250 2.0.0 Ok";
+    assert_eq!(converse(config(), &after_hello(misplaced)).aborts(), ["Reset"]);
+    let too_large = format!(
+        r"{}
+        C: MAIL FROM:<a@b.org>
+        C: RCPT TO:<c@d.org>
+        C: BDAT 6
+        C| 123456
+        C: BDAT 6
+        C| QUIT\r\n
+        C: BDAT 6
+        C| QUIT\r\n
+        C: BDAT 6 LAST
+        C| QUIT\r\n
+        C: MAIL FROM:<a@b.org>
+        S: 250 2.1.0 Ok
+        S: 250 2.1.5 Ok
+        S: 250 2.0.0 Chunk received
+        S: 552 5.3.4 Message too large
+        S: 503 5.5.1 Content was refused, RSET is next
+        S: 503 5.5.1 Content was refused, RSET is next
+        S: 250 2.1.0 Ok",
+        HELLO.replace("33554432", "10")
+    );
+    let limits = Limits::default().with_message(10);
+    let experience = converse(config().with_limits(limits), &too_large);
+    assert_eq!(experience.aborts(), ["TooLarge"]);
+}
+
+#[test]
+fn a_chunk_of_unknown_length_ends_the_session() {
+    let script = r"
+        C: BDAT many
+        S: 501 5.5.4 Not a number in this range
+        S: (closed)";
+    converse(config(), &after_hello(script));
+}
+
+#[test]
+fn a_bare_line_feed_in_a_chunk_refuses_the_message() {
+    let script = r"
+        C: MAIL FROM:<a@b.org>
+        C: RCPT TO:<c@d.org>
+        C: BDAT 3
+        C| a\r\n
+        C: BDAT 3 LAST
+        C| b\nc
+        C: NOOP
+        S: 250 2.1.0 Ok
+        S: 250 2.1.5 Ok
+        S: 250 2.0.0 Chunk received
+        S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+        S: 250 2.0.0 Ok";
+    let experience = converse(config(), &after_hello(script));
+    assert_eq!(experience.aborts(), ["BareLineBreak(4)"]);
+}
+
+const HELLO_TLS: &str = "
+    S: 220 mx.example.org ESMTP service ready
+    C: EHLO client.example.net
+    S: 250-mx.example.org
+    S: 250-PIPELINING
+    S: 250 STARTTLS
+";
+
+fn tls() -> Config {
+    config().with_extensions(&[Extension::StartTls, Extension::Pipelining])
+}
+
+fn secured(experience: &mut common::Experience, event: Event<'_>) {
+    match event {
+        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        other => experience.answer(other),
+    }
+}
+
+/// RFC 3207 section 4.2.
+#[test]
+fn what_was_learnt_before_tls_is_forgotten() {
+    let script = format!(
+        "{HELLO_TLS}
+        C: STARTTLS
+        S: 220 Ready to start TLS
+        C: MAIL FROM:<a@b.org>
+        S: 503 Say hello first
+        C: EHLO client.example.net
+        S: 250-mx.example.org
+        S: 250 PIPELINING
+        C: STARTTLS
+        S: 503 TLS is active already"
+    );
+    converse_with(tls(), &script, secured);
+}
+
+#[test]
+fn a_handshake_that_nobody_does_ends_the_session() {
+    let script = format!(
+        "{HELLO_TLS}
+        C: STARTTLS
+        S: 220 Ready to start TLS
+        S: (closed)"
+    );
+    assert_eq!(converse(tls(), &script).end, Some(End::NoTls));
+}
+
+/// RFC 3207 section 6. In one piece the octets are behind STARTTLS; one at a time they come
+/// when the handshake is awaited, and no octet of them is heard.
+#[test]
+fn octets_behind_starttls_are_an_injection() {
+    let script = format!(
+        r"{HELLO_TLS}
+        C| STARTTLS\r\nNOOP\r\n
+        S: 554 Octets behind STARTTLS (RFC 3207 section 4.2)
+        S: (closed)"
+    );
+    let experience = common::converse_in_one_piece(tls(), &script, secured);
+    assert_eq!(experience.end, Some(End::Injection));
 }

@@ -1,1 +1,40 @@
-//! THE SENDING SIDE
+//! A machine on a stream: the only folder with sockets and clocks.
+//!
+//! Both adapters are one loop over [`Machine`](crate::machine::Machine), for the server, the
+//! client and any layer around them alike. Their `next()` drives the machine until it asks
+//! something, gives the stream what the machine needs, and keeps its deadlines.
+//!
+//! - A failed read or write does not end the matter at once: the machine learns of it, `next()`
+//!   goes on to return the events that are left (replies that were read before, what became of a
+//!   transaction), and only then the error, once. After that, as after an orderly end, it
+//!   returns `None`.
+//! - When the machine is done, our direction of the stream is shut down first, and then what the
+//!   peer still sends is read and thrown away, for at most [`LINGER_TIME`] and
+//!   [`LINGER_OCTETS`]: a socket that is closed with octets unread resets the connection, and
+//!   that may destroy our last reply on its way.
+
+pub mod blocking;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+use crate::machine::Machine;
+use core::time::Duration;
+
+/// How long a connection that is being closed waits for the peer to close it too: enough for a
+/// round trip to anywhere.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// How many octets of the peer are thrown away while a connection is being closed: about what
+/// may be under way, so that the peer comes to see our last reply.
+pub const LINGER_OCTETS: usize = 1024 * 1024;
+
+/// How many slices of a machine a vectored write takes.
+const SLICES: usize = 16;
+
+/// The octets thrown away in one read.
+const DISCARD: usize = 4096;
+
+/// Whether something waits to be sent.
+fn is_sending(machine: &impl Machine) -> bool {
+    machine.to_send(&mut [&[]]) > 0
+}

@@ -95,7 +95,7 @@ impl Session {
                 self.go(AbortReason::Refused, Then::Command);
             }
             (None, _) => {
-                self.reply(&replies::START_CONTENT);
+                self.reply(&replies::start_content());
                 self.phase = Phase::Content(Intake::dots(policy));
             }
             (Some(chunk), Answer::Reject(rejection)) => {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     syntax::{
         Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
-        Rejection, ReversePath, SyntaxError, Text, Verb,
+        Rejection, ReversePath, SyntaxError, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -35,7 +35,7 @@ impl Session {
     /// A line that was longer than the limit, and is gone.
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.heard(now);
-        self.output.note(Entry::Line { from: Side::Client, octets: b"(a line that is too long)" });
+        self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
         self.offend(&replies::LINE_TOO_LONG);
     }
 
@@ -85,8 +85,8 @@ impl Session {
             Command::Noop(_) => self.reply(&replies::OK),
             Command::Help(_) => self.reply(&replies::HELP),
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
-            Command::Vrfy(text) => self.ask_about(&text, Question::Verify),
-            Command::Expn(text) => self.ask_about(&text, Question::Expand),
+            Command::Vrfy(lookup) => self.ask_about(lookup.as_str(), Question::Verify),
+            Command::Expn(lookup) => self.ask_about(lookup.as_str(), Question::Expand),
             Command::Other { .. } => self.offend(&replies::UNKNOWN_COMMAND),
             _ => self.offend(&replies::NOT_IMPLEMENTED),
         }
@@ -153,9 +153,9 @@ impl Session {
         Ok(())
     }
 
-    fn ask_about(&mut self, text: &Text<'_>, question: Question) {
+    fn ask_about(&mut self, text: &str, question: Question) {
         self.facts.argument.clear();
-        self.facts.argument.push_str(text.as_str());
+        self.facts.argument.push_str(text);
         self.ask(question);
     }
 }

@@ -141,7 +141,8 @@ impl Server {
             Phase::Command => {
                 match lines.cut(input.octets(), session.config.limits().command_line) {
                     Cut::Line(octets) => {
-                        let (line, rest) = input.octets().split_at_checked(octets).unwrap_or_default();
+                        let (line, rest) =
+                            input.octets().split_at_checked(octets).unwrap_or_default();
                         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
                         session.command(line, rest.is_empty(), now);
                         input.consume(octets);

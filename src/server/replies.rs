@@ -11,11 +11,11 @@ use crate::{
 use alloc::{format, string::String};
 
 const fn positive(code: u16, subject: u16, detail: u16, text: &'static str) -> Reply<'static> {
-    Reply::literal(Code::literal(code), Some(Status::literal(subject, detail)), text)
+    Reply::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
 }
 
 const fn negative(code: u16, subject: u16, detail: u16, text: &'static str) -> Rejection {
-    Rejection::literal(Code::literal(code), Status::literal(subject, detail), text)
+    Rejection::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
 }
 
 pub(super) const OK: Reply<'static> = positive(250, 0, 0, "Ok");
@@ -28,15 +28,16 @@ pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepte
 pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
 pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
-pub(super) const HELP: Reply<'static> = positive(
-    214,
-    0,
-    0,
-    "See RFC 5321\nEHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT",
-);
+pub(super) const HELP: Reply<'static> =
+    positive(214, 0, 0, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT");
 /// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
-pub(super) const START_CONTENT: Reply<'static> =
-    Reply::literal(Code::literal(354), None, "Start mail input; end with <CRLF>.<CRLF>");
+pub(super) fn start_content() -> Reply<'static> {
+    Reply::line(
+        Code::START_MAIL_INPUT,
+        None,
+        Text::literal("Start mail input; end with <CRLF>.<CRLF>"),
+    )
+}
 
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
@@ -61,6 +62,9 @@ pub(super) const SENDER_NEEDS_UTF8: Rejection =
     negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
+
+/// What stands in a transcript for a line that was not kept.
+pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
 
 /// What [`proceed`](super::Event::proceed) says to a recipient.
 pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
@@ -101,7 +105,7 @@ pub(super) fn hello(
 /// A reply without an enhanced code. The texts are made of valid values, so nothing can be
 /// wrong with them; were it otherwise, a reply without text is still a reply.
 fn bare(code: Code, text: String) -> Reply<'static> {
-    Reply::new(code, None, text).unwrap_or(Reply::literal(code, None, ""))
+    Reply::new(code, None, text).unwrap_or_else(|_| Reply::line(code, None, Text::literal("")))
 }
 
 /// What a line deserves that does not parse.
@@ -110,20 +114,37 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         return UNKNOWN_PARAMETER;
     }
     let text = match error.kind() {
-        SyntaxErrorKind::LineBreak => "A CR, LF or NUL inside a line",
-        SyntaxErrorKind::NotUtf8 => "Octets that are no UTF-8",
-        SyntaxErrorKind::Verb => "No command in this line",
-        SyntaxErrorKind::UnexpectedArgument => "This command takes no such argument",
-        SyntaxErrorKind::MissingArgument => "This command needs an argument",
-        SyntaxErrorKind::Host => "Not a domain or an address literal",
-        SyntaxErrorKind::Path => "Not a path: <local-part@domain> was expected",
-        SyntaxErrorKind::LocalPart => "Not a local-part",
-        SyntaxErrorKind::DuplicateParameter => "The same parameter twice",
-        SyntaxErrorKind::ParameterValue => "Not a value for this parameter",
-        SyntaxErrorKind::Number => "Not a number in this range",
-        _ => "Syntax error in parameters or arguments",
+        SyntaxErrorKind::LineBreak => const { Text::literal("A CR, LF or NUL inside a line") },
+        SyntaxErrorKind::NotUtf8 => const { Text::literal("Octets that are no UTF-8") },
+        SyntaxErrorKind::Verb => const { Text::literal("No command in this line") },
+        SyntaxErrorKind::UnexpectedArgument => {
+            const { Text::literal("This command takes no such argument") }
+        }
+        SyntaxErrorKind::MissingArgument => {
+            const { Text::literal("This command needs an argument") }
+        }
+        SyntaxErrorKind::Host => const { Text::literal("Not a domain or an address literal") },
+        SyntaxErrorKind::DomainTooLong
+        | SyntaxErrorKind::PathTooLong
+        | SyntaxErrorKind::LocalPartTooLong => {
+            const { Text::literal("Longer than RFC 5321 section 4.5.3.1 allows") }
+        }
+        SyntaxErrorKind::Path => {
+            const { Text::literal("Not a path: <local-part@domain> was expected") }
+        }
+        SyntaxErrorKind::LocalPart => const { Text::literal("Not a local-part") },
+        SyntaxErrorKind::MisplacedParameter => {
+            const { Text::literal("This parameter belongs to another command") }
+        }
+        SyntaxErrorKind::DuplicateParameter => const { Text::literal("The same parameter twice") },
+        SyntaxErrorKind::MissingValue => const { Text::literal("This parameter needs a value") },
+        SyntaxErrorKind::UnexpectedValue => const { Text::literal("This parameter has no value") },
+        SyntaxErrorKind::ParameterValue => {
+            const { Text::literal("Not a value for this parameter") }
+        }
+        SyntaxErrorKind::Number => const { Text::literal("Not a number in this range") },
+        _ => const { Text::literal("Syntax error in parameters or arguments") },
     };
-    let text = Text::literal_or_empty(text);
     Rejection::new(error.code(), error.status(), text).unwrap_or(UNKNOWN_COMMAND)
 }
 

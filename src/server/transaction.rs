@@ -1,8 +1,8 @@
 //! The transaction in progress: its envelope in one reused buffer.
 
-use crate::syntax::{Body, ForwardPath, MailParameters, Parameters, ReversePath};
+use crate::syntax::{Body, ForwardPath, MailParameters, Parameters, PathParts, ReversePath};
 use alloc::{string::String, vec::Vec};
-use core::{fmt::Write as _, ops::Range};
+use core::ops::Range;
 
 /// The envelope of the transaction in progress, lent by the machine.
 ///
@@ -12,7 +12,7 @@ use core::{fmt::Write as _, ops::Range};
 pub struct Transaction {
     text: String,
     progress: Progress,
-    reverse_path: Entry,
+    reverse_path: Option<Entry>,
     recipients: Vec<Entry>,
     declared_size: Option<u64>,
     is_utf8: bool,
@@ -34,15 +34,20 @@ enum Progress {
 }
 
 /// Where one path and its parameters stand in the text.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Entry {
-    path: Range<usize>,
+    path: PathParts,
+    /// Where the text of both begins.
+    start: usize,
     parameters: Range<usize>,
 }
 
 impl Entry {
-    fn path<'t>(&self, text: &'t str) -> &'t str {
-        text.get(self.path.clone()).unwrap_or_default()
+    /// The entry of a path whose text begins at `start` and ends with `text`.
+    fn new(path: PathParts, start: usize, parameters: &Parameters<'_>, text: &mut String) -> Self {
+        let end = text.len();
+        text.push_str(parameters.as_str());
+        Self { path, start, parameters: end..text.len() }
     }
 
     fn parameters<'t>(&self, text: &'t str) -> Parameters<'t> {
@@ -55,7 +60,7 @@ impl Transaction {
         Self {
             text: String::new(),
             progress: Progress::Empty,
-            reverse_path: Entry { path: 0..0, parameters: 0..0 },
+            reverse_path: None,
             recipients: Vec::new(),
             declared_size: None,
             is_utf8: false,
@@ -66,13 +71,19 @@ impl Transaction {
     /// Where undeliverable messages go; the null path before MAIL.
     #[must_use]
     pub fn reverse_path(&self) -> ReversePath<'_> {
-        ReversePath::parse(self.reverse_path.path(&self.text)).unwrap_or(ReversePath::Null)
+        match &self.reverse_path {
+            Some(entry) => entry.path.lend_reverse(&self.text),
+            None => ReversePath::Null,
+        }
     }
 
     /// The parameters of MAIL, as received.
     #[must_use]
     pub fn mail_parameters(&self) -> Parameters<'_> {
-        self.reverse_path.parameters(&self.text)
+        match &self.reverse_path {
+            Some(entry) => entry.parameters(&self.text),
+            None => Parameters::NONE,
+        }
     }
 
     /// The recipients so far, in the order of RCPT, duplicates included. While the application
@@ -133,7 +144,8 @@ impl Transaction {
         typed: &MailParameters<'_>,
     ) {
         self.clear();
-        self.reverse_path = self.write(path, raw);
+        let parts = PathParts::of_reverse(path, &mut self.text);
+        self.reverse_path = Some(Entry::new(parts, 0, raw, &mut self.text));
         self.declared_size = typed.size;
         self.is_utf8 = typed.smtputf8;
         self.body = typed.body;
@@ -142,18 +154,10 @@ impl Transaction {
 
     /// RCPT is valid, and the application is about to be asked.
     pub(super) fn address(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) {
-        let entry = self.write(path, raw);
-        self.recipients.push(entry);
-        self.progress = Progress::Addressing;
-    }
-
-    fn write(&mut self, path: &impl core::fmt::Display, raw: &Parameters<'_>) -> Entry {
         let start = self.text.len();
-        // Writing into a String cannot fail.
-        let _ = write!(self.text, "{path}");
-        let end = self.text.len();
-        self.text.push_str(raw.as_str());
-        Entry { path: start..end, parameters: end..self.text.len() }
+        let parts = PathParts::of_forward(path, &mut self.text);
+        self.recipients.push(Entry::new(parts, start, raw, &mut self.text));
+        self.progress = Progress::Addressing;
     }
 
     /// The application accepted what it was asked about.
@@ -165,7 +169,7 @@ impl Transaction {
     pub(super) fn refuse(&mut self) {
         if self.progress == Progress::Addressing {
             if let Some(entry) = self.recipients.pop() {
-                self.text.truncate(entry.path.start);
+                self.text.truncate(entry.start);
             }
             self.progress = Progress::Open;
         } else {
@@ -177,7 +181,7 @@ impl Transaction {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.recipients.clear();
-        self.reverse_path = Entry::default();
+        self.reverse_path = None;
         self.declared_size = None;
         self.is_utf8 = false;
         self.body = None;
@@ -196,7 +200,7 @@ impl<'t> Recipient<'t> {
     /// Where the message is to go.
     #[must_use]
     pub fn forward_path(&self) -> ForwardPath<'t> {
-        ForwardPath::parse(self.entry.path(self.text)).unwrap_or(ForwardPath::Postmaster)
+        self.entry.path.lend_forward(self.text)
     }
 
     /// The parameters of RCPT, as received.

@@ -130,10 +130,12 @@ impl ReceiveBuffer {
         self.start == self.end
     }
 
-    /// Gives the memory back if there are no octets in it.
+    /// Gives the memory back if there are no octets in it; the next allocation is half as large,
+    /// but not smaller than the first one.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self::new(self.capacity);
+            let first = Self::new(self.capacity);
+            *self = Self { next: first.next.max(self.next / 2), ..first };
         }
     }
 }
@@ -351,8 +353,10 @@ mod tests {
             buffer.consume(room);
         }
         assert_eq!(sizes, [4096, 8192, 16_384, 16_384, 16_384]);
-        buffer.release();
-        assert_eq!(buffer.room().len(), 4096);
+        for size in [8192, 4096, 4096] {
+            buffer.release();
+            assert_eq!(buffer.room().len(), size);
+        }
     }
 
     #[test]

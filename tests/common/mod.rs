@@ -143,15 +143,26 @@ pub fn converse_with(
     whole
 }
 
+/// Held once, where the outcome depends on what comes together.
+pub fn converse_in_one_piece(
+    config: Config,
+    script: &str,
+    answer: fn(&mut Experience, Event<'_>),
+) -> Experience {
+    Conversation::hold(&Arc::new(config), script, usize::MAX, answer)
+}
+
 /// What the introduction of most conversations says.
 pub const HELLO: &str = "
     S: 220 mx.example.org ESMTP service ready
     C: EHLO client.example.net
     S: 250-mx.example.org
     S: 250-SIZE 33554432
-    S: 250-8BITMIME
     S: 250-PIPELINING
-    S: 250 ENHANCEDSTATUSCODES
+    S: 250-8BITMIME
+    S: 250-ENHANCEDSTATUSCODES
+    S: 250-CHUNKING
+    S: 250 BINARYMIME
 ";
 
 struct Conversation {

@@ -1,0 +1,315 @@
+//! A machine on a tokio stream.
+//!
+//! ```no_run
+//! use esmtp::{io::tokio::Connection, machine::Machine};
+//! use std::io;
+//! use tokio::net::TcpStream;
+//!
+//! async fn drive<M: Machine>(machine: M, stream: TcpStream) -> io::Result<()> {
+//!     let mut connection = Connection::new(machine, stream);
+//!     while let Some(event) = connection.next().await? {
+//!         let _ = event; // answer it
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+use super::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending};
+use crate::{
+    machine::{Closed, Machine, Need},
+    security::Security,
+    server::{Config, Peer, Server},
+    time::Instant,
+};
+use ::tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time,
+};
+use alloc::{boxed::Box, sync::Arc};
+use core::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use std::io::{self, ErrorKind, IoSlice};
+
+/// A machine on a tokio stream: see [the module](self).
+///
+/// While the peer is silent the machine holds no receive buffer. The runtime must have its timer
+/// enabled.
+#[derive(Debug)]
+pub struct Connection<M, S = TcpStream> {
+    machine: M,
+    wire: Wire<S>,
+}
+
+/// The stream and the time.
+#[derive(Debug)]
+struct Wire<S> {
+    stream: S,
+    origin: time::Instant,
+    timer: Option<Pin<Box<time::Sleep>>>,
+    /// The peer may still say something.
+    is_readable: bool,
+    /// The peer may still be told something.
+    is_writable: bool,
+    /// Something was written and the stream may hold it.
+    is_unflushed: bool,
+    /// Why the session failed, until [`next`](Connection::next) has returned it.
+    error: Option<io::Error>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// The machine is driven.
+    Driving,
+    /// It has come to its end, and our direction is being shut down.
+    ShuttingDown {
+        until: Instant,
+    },
+    /// What the peer still says, so many octets at most, is thrown away.
+    Lingering {
+        until: Instant,
+        left: usize,
+    },
+    Over,
+}
+
+impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
+    /// Puts `machine` on `stream`. Nothing happens before [`next`](Self::next).
+    #[must_use]
+    pub fn new(machine: M, stream: S) -> Self {
+        let wire = Wire {
+            stream,
+            origin: time::Instant::now(),
+            timer: None,
+            is_readable: true,
+            is_writable: true,
+            is_unflushed: false,
+            error: None,
+            stage: Stage::Driving,
+        };
+        Self { machine, wire }
+    }
+
+    /// Drives the machine until it asks something; `None` when the session is over and the
+    /// connection is shut down.
+    ///
+    /// Cancel-safe: nothing lives in the future, so it may be dropped at any time (in `select!`,
+    /// by a timeout) and called again. An event that is dropped unanswered comes again.
+    ///
+    /// # Errors
+    ///
+    /// A read or write that failed, once, after all events that were left.
+    #[allow(clippy::should_implement_trait)] // an iterator can not wait, nor lend
+    pub async fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
+        let Self { machine, wire } = self;
+        while let Stage::Driving = wire.stage {
+            match machine.poll(wire.now()) {
+                Need::Answer => return Ok(machine.event()),
+                Need::Close => wire.end()?,
+                need => poll_fn(|context| wire.provide(machine, need, context)).await?,
+            }
+        }
+        poll_fn(|context| wire.poll_close(context)).await;
+        Ok(None)
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The machine, to be told something from outside (to shut down, to wake up).
+    #[must_use]
+    pub fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.wire.stream
+    }
+
+    /// The machine and the stream, apart again. Octets that the machine holds stay in it.
+    #[must_use]
+    pub fn into_parts(self) -> (M, S) {
+        (self.machine, self.wire.stream)
+    }
+}
+
+impl Connection<Server> {
+    /// The receiving side on a connection that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone already.
+    pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
+        // A reply must not wait for the acknowledgement of the one before it.
+        stream.set_nodelay(true)?;
+        let peer = Peer::from(stream.peer_addr()?);
+        Ok(Self::new(Server::new(config, peer, Security::CLEAR), stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    fn now(&self) -> Instant {
+        Instant::since_origin(self.origin.elapsed())
+    }
+
+    /// The machine has come to its end.
+    fn end(&mut self) -> io::Result<()> {
+        match self.error.take() {
+            Some(error) => {
+                self.stage = Stage::Over;
+                Err(error)
+            }
+            None => {
+                self.stage = Stage::ShuttingDown { until: self.now() + LINGER_TIME };
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the machine something of what it needs, or lets its deadline pass.
+    fn provide<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        need: Need,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (reads, writes, deadline) = match need {
+            Need::Read(deadline) => (true, false, deadline),
+            Need::Write(deadline) => (false, true, deadline),
+            Need::Either(deadline) => (true, is_sending(machine), deadline),
+            Need::Wait(until) => (false, false, until),
+            Need::Answer | Need::Close => return Poll::Ready(Ok(())),
+        };
+        let is_waiting = !reads && !writes;
+        let (reads, writes) = (reads && self.is_readable, writes && self.is_writable);
+        if !is_waiting && !reads && !writes {
+            // The machine can not have more than there is.
+            return Poll::Ready(self.end());
+        }
+        if writes && self.poll_write(machine, context).is_ready()
+            || reads && self.poll_read(machine, context).is_ready()
+            || self.is_unflushed && self.poll_flush(machine, context).is_ready()
+        {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_timer(deadline, context).map(Ok)
+    }
+
+    fn poll_write<M: Machine>(&mut self, machine: &mut M, context: &mut Context<'_>) -> Poll<()> {
+        let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
+        let count = machine.to_send(&mut slices);
+        let slices = slices.map(IoSlice::new);
+        let slices = slices.get(..count).unwrap_or_default();
+        match ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices)) {
+            Ok(0) => self.unsendable(machine, ErrorKind::WriteZero.into()),
+            Ok(octets) => {
+                machine.sent(octets);
+                self.is_unflushed = true;
+                // What it does not write now it will at the next need.
+                let _ = self.poll_flush(machine, context);
+            }
+            Err(error) => self.unsendable(machine, error),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_flush<M: Machine>(&mut self, machine: &mut M, context: &mut Context<'_>) -> Poll<()> {
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(context));
+        self.is_unflushed = false;
+        if let Err(error) = flushed {
+            self.unsendable(machine, error);
+        }
+        Poll::Ready(())
+    }
+
+    fn unsendable<M: Machine>(&mut self, machine: &mut M, error: io::Error) {
+        self.is_writable = false;
+        machine.unsendable();
+        self.error.get_or_insert(error);
+    }
+
+    fn poll_read<M: Machine>(&mut self, machine: &mut M, context: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = ReadBuf::new(machine.receive_buffer());
+        let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+        let octets = buffer.filled().len();
+        match read {
+            Poll::Pending => {
+                machine.release();
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(())) if octets > 0 => machine.received(octets),
+            Poll::Ready(Ok(())) => {
+                self.is_readable = false;
+                machine.release();
+                machine.closed(Closed::Clean);
+            }
+            Poll::Ready(Err(error)) => {
+                self.is_readable = false;
+                machine.release();
+                machine.closed(Closed::CutOff);
+                self.error.get_or_insert(error);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Shuts down our direction and waits a while for the peer to do the same.
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.stage {
+                Stage::Driving | Stage::Over => return Poll::Ready(()),
+                Stage::ShuttingDown { until } => {
+                    self.stage = match Pin::new(&mut self.stream).poll_shutdown(context) {
+                        Poll::Pending => {
+                            ready!(self.poll_timer(until, context));
+                            Stage::Over
+                        }
+                        Poll::Ready(Ok(())) if self.is_readable => {
+                            Stage::Lingering { until, left: LINGER_OCTETS }
+                        }
+                        Poll::Ready(_) => Stage::Over,
+                    };
+                }
+                Stage::Lingering { until, left } => {
+                    let mut discarded = [0; DISCARD];
+                    let mut buffer = ReadBuf::new(&mut discarded);
+                    let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+                    let octets = buffer.filled().len();
+                    self.stage = match read {
+                        Poll::Pending => {
+                            ready!(self.poll_timer(until, context));
+                            Stage::Over
+                        }
+                        Poll::Ready(Ok(()))
+                            if octets > 0 && octets < left && !until.has_passed(self.now()) =>
+                        {
+                            Stage::Lingering { until, left: left - octets }
+                        }
+                        Poll::Ready(_) => Stage::Over,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Ready when `deadline` has passed.
+    fn poll_timer(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.origin.checked_add(deadline.elapsed()) else {
+            return Poll::Pending; // later than any clock
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context)
+    }
+}

@@ -1,0 +1,648 @@
+//! Commands: a verb and its arguments.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+use nom::Parser as _;
+use nom::bytes::complete::tag_no_case;
+use nom::combinator::opt;
+use nom::sequence::preceded;
+
+use super::argument::{is_string, is_string_or_mailbox};
+use super::grammar::{
+    self, Parsed as Found, Tolerance, VERB, WSP, as_kind, cut, fail, is, span, whole,
+};
+use super::host::hello_host;
+use super::path::{forward_path, reverse_path};
+use super::{
+    Argument, ForwardPath, Host, Lenience, Lookup, Parameters, ReversePath, SyntaxError,
+    SyntaxErrorKind, UnknownVerb, Verb, parameters,
+};
+
+/// One command line (RFC 5321 section 4.1).
+///
+/// Parsed, it borrows the line; encoded, it cannot hold a line break that the encoder did not put there.
+///
+/// ```
+/// use esmtp::syntax::{Command, Lenience, Verb};
+///
+/// let line = b"MAIL FROM:<ann@example.org> SIZE=1000";
+/// let command = Command::parse(line, Lenience::default())?;
+/// assert_eq!(command.verb(), Verb::Mail);
+/// let Command::Mail { reverse_path, parameters } = &command else { unreachable!() };
+/// assert_eq!(reverse_path.to_string(), "<ann@example.org>");
+/// assert_eq!(parameters.get("size").and_then(|size| size.value()), Some("1000"));
+///
+/// let mut out = Vec::new();
+/// command.encode(&mut out);
+/// assert_eq!(out, b"MAIL FROM:<ann@example.org> SIZE=1000\r\n");
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// Opens a session with extensions (RFC 5321 section 4.1.1.1).
+    Ehlo(Host<'a>),
+    /// Opens a session without extensions (RFC 5321 section 4.1.1.1).
+    Helo(Host<'a>),
+    /// Opens an LMTP session (RFC 2033 section 4.1).
+    Lhlo(Host<'a>),
+    /// Begins a transaction (RFC 5321 section 4.1.1.2).
+    Mail {
+        /// Where notifications go.
+        reverse_path: ReversePath<'a>,
+        /// As they stand; [`MailParameters`](super::MailParameters) reads them.
+        parameters: Parameters<'a>,
+    },
+    /// Names a recipient (RFC 5321 section 4.1.1.3).
+    Rcpt {
+        /// The recipient.
+        forward_path: ForwardPath<'a>,
+        /// As they stand; [`RcptParameters`](super::RcptParameters) reads them.
+        parameters: Parameters<'a>,
+    },
+    /// Content follows, up to a lone dot (RFC 5321 section 4.1.1.4).
+    Data,
+    /// So many octets of content follow (RFC 3030 section 2).
+    Bdat {
+        /// Octets behind the line.
+        octets: u64,
+        /// Whether they are the last of the content.
+        last: bool,
+    },
+    /// Ends a transaction without content (RFC 5321 section 4.1.1.5).
+    Rset,
+    /// Nothing; the argument is ignored (RFC 5321 section 4.1.1.9).
+    Noop(Option<Argument<'a>>),
+    /// Ends the session (RFC 5321 section 4.1.1.10).
+    Quit,
+    /// Asks for help (RFC 5321 section 4.1.1.8).
+    Help(Option<Argument<'a>>),
+    /// Asks whether there is such a mailbox (RFC 5321 section 4.1.1.6).
+    Vrfy(Lookup<'a>),
+    /// Asks who is on a list (RFC 5321 section 4.1.1.7).
+    Expn(Lookup<'a>),
+    /// Asks for TLS on this connection (RFC 3207 section 4).
+    StartTls,
+    /// SEND, SOML, SAML or TURN, whatever comes behind it (RFC 5321 appendix F).
+    Obsolete(ObsoleteVerb),
+    /// Any other verb, with its argument.
+    Other {
+        /// As it was written.
+        verb: UnknownVerb<'a>,
+        /// What comes behind it.
+        argument: Option<Argument<'a>>,
+    },
+}
+
+/// A verb that was taken out of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObsoleteVerb {
+    /// RFC 821 section 3.4.
+    Send,
+    /// RFC 821 section 3.4.
+    Soml,
+    /// RFC 821 section 3.4.
+    Saml,
+    /// RFC 821 section 3.8.
+    Turn,
+}
+
+impl ObsoleteVerb {
+    /// The same as a [`Verb`].
+    #[must_use]
+    pub const fn verb(self) -> Verb {
+        match self {
+            Self::Send => Verb::Send,
+            Self::Soml => Verb::Soml,
+            Self::Saml => Verb::Saml,
+            Self::Turn => Verb::Turn,
+        }
+    }
+}
+
+/// A command, and which deviations were tolerated for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed<'a> {
+    /// The command.
+    pub command: Command<'a>,
+    /// The switches that it needed.
+    pub used: Lenience,
+}
+
+impl<'a> Command<'a> {
+    /// Reads a command. `line` is one line without its CRLF.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with the verb (if there is one), the offset, and the code that it deserves.
+    pub fn parse(line: &'a [u8], lenience: Lenience) -> Result<Self, SyntaxError> {
+        Self::parse_with(line, lenience).map(|parsed| parsed.command)
+    }
+
+    /// The same, with the switches of `lenience` that were needed.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn parse_with(line: &'a [u8], lenience: Lenience) -> Result<Parsed<'a>, SyntaxError> {
+        let tolerance = Tolerance::new(lenience);
+        match Self::read(line, &tolerance) {
+            Ok(command) => Ok(Parsed { command, used: tolerance.used() }),
+            Err(error) => Err(line_break_first(line, error)),
+        }
+    }
+
+    /// `command = verb [ SP argument ]`                        RFC 5321 sections 2.4, 4.1.1
+    fn read(line: &'a [u8], tolerance: &Tolerance) -> Result<Self, SyntaxError> {
+        // The only check for UTF-8: everything behind it works on a str.
+        let text = match core::str::from_utf8(line) {
+            Ok(text) => text,
+            Err(error) => {
+                let offset = error.valid_up_to();
+                return Err(SyntaxError::new(SyntaxErrorKind::NotUtf8, offset).on(Verb::of(line)));
+            }
+        };
+        let text = trimmed(text, tolerance);
+        let (word, rest) = cut(text, span(text, VERB));
+        let verb = Verb::from_word(word.as_bytes());
+        let (argument, offset) = match rest.as_bytes() {
+            [] if word.is_empty() => return Err(SyntaxError::new(SyntaxErrorKind::Verb, 0)),
+            [] => (None, word.len()),
+            [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
+                let argument = rest.trim_start_matches(' ');
+                (Some(argument), text.len() - argument.len())
+            }
+            [b' ', ..] if !word.is_empty() => (rest.get(1..), word.len() + 1),
+            _ => return Err(SyntaxError::new(SyntaxErrorKind::Verb, word.len())),
+        };
+        Self::of(verb, word, argument, tolerance).map_err(|error| error.behind(offset).on(verb))
+    }
+
+    #[inline]
+    fn of(
+        verb: Verb,
+        word: &'a str,
+        argument: Option<&'a str>,
+        tolerance: &Tolerance,
+    ) -> Result<Self, SyntaxError> {
+        match verb {
+            Verb::Mail => mail(needed(argument)?, tolerance),
+            Verb::Rcpt => rcpt(needed(argument)?, tolerance),
+            Verb::Ehlo => Ok(Self::Ehlo(hello(needed(argument)?, tolerance)?)),
+            Verb::Helo => match hello(needed(argument)?, tolerance)? {
+                Host::Domain(domain) => Ok(Self::Helo(Host::Domain(domain))),
+                literal if tolerance.of(|lenience| &mut lenience.literal_in_helo) => {
+                    Ok(Self::Helo(literal))
+                }
+                _ => Err(SyntaxError::new(SyntaxErrorKind::Host, 0)),
+            },
+            Verb::Lhlo => Ok(Self::Lhlo(hello(needed(argument)?, tolerance)?)),
+            Verb::Data => alone(argument, Self::Data),
+            Verb::Rset => alone(argument, Self::Rset),
+            Verb::Quit => alone(argument, Self::Quit),
+            Verb::StartTls => alone(argument, Self::StartTls),
+            Verb::Bdat => bdat(needed(argument)?, tolerance),
+            Verb::Noop => Ok(Self::Noop(string(argument, tolerance)?)),
+            Verb::Help => Ok(Self::Help(string(argument, tolerance)?)),
+            Verb::Vrfy => Ok(Self::Vrfy(lookup(needed(argument)?, tolerance)?)),
+            Verb::Expn => Ok(Self::Expn(lookup(needed(argument)?, tolerance)?)),
+            Verb::Send => Ok(Self::Obsolete(ObsoleteVerb::Send)),
+            Verb::Soml => Ok(Self::Obsolete(ObsoleteVerb::Soml)),
+            Verb::Saml => Ok(Self::Obsolete(ObsoleteVerb::Saml)),
+            Verb::Turn => Ok(Self::Obsolete(ObsoleteVerb::Turn)),
+            Verb::Other => {
+                let argument = argument
+                    .map(|text| text.trim_matches([' ', '\t']))
+                    .filter(|text| !text.is_empty());
+                Ok(Self::Other {
+                    verb: UnknownVerb::from_valid(word),
+                    argument: argument.map(Argument::new).transpose()?,
+                })
+            }
+            Verb::Auth | Verb::Etrn | Verb::Atrn | Verb::Burl | Verb::Xclient | Verb::Xforward => {
+                Err(SyntaxError::new(SyntaxErrorKind::Verb, 0))
+            }
+        }
+    }
+
+    /// The verb.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Ehlo(_) => Verb::Ehlo,
+            Self::Helo(_) => Verb::Helo,
+            Self::Lhlo(_) => Verb::Lhlo,
+            Self::Mail { .. } => Verb::Mail,
+            Self::Rcpt { .. } => Verb::Rcpt,
+            Self::Data => Verb::Data,
+            Self::Bdat { .. } => Verb::Bdat,
+            Self::Rset => Verb::Rset,
+            Self::Noop(_) => Verb::Noop,
+            Self::Quit => Verb::Quit,
+            Self::Help(_) => Verb::Help,
+            Self::Vrfy(_) => Verb::Vrfy,
+            Self::Expn(_) => Verb::Expn,
+            Self::StartTls => Verb::StartTls,
+            Self::Obsolete(verb) => verb.verb(),
+            Self::Other { .. } => Verb::Other,
+        }
+    }
+
+    /// Appends the line with its CRLF.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        // Writing into a Vec does not fail.
+        let _ = write!(Octets(out), "{self}\r\n");
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Command<'static> {
+        match self {
+            Self::Ehlo(host) => Command::Ehlo(host.into_owned()),
+            Self::Helo(host) => Command::Helo(host.into_owned()),
+            Self::Lhlo(host) => Command::Lhlo(host.into_owned()),
+            Self::Mail { reverse_path, parameters } => Command::Mail {
+                reverse_path: reverse_path.into_owned(),
+                parameters: parameters.into_owned(),
+            },
+            Self::Rcpt { forward_path, parameters } => Command::Rcpt {
+                forward_path: forward_path.into_owned(),
+                parameters: parameters.into_owned(),
+            },
+            Self::Data => Command::Data,
+            Self::Bdat { octets, last } => Command::Bdat { octets, last },
+            Self::Rset => Command::Rset,
+            Self::Noop(argument) => Command::Noop(argument.map(Argument::into_owned)),
+            Self::Quit => Command::Quit,
+            Self::Help(argument) => Command::Help(argument.map(Argument::into_owned)),
+            Self::Vrfy(lookup) => Command::Vrfy(lookup.into_owned()),
+            Self::Expn(lookup) => Command::Expn(lookup.into_owned()),
+            Self::StartTls => Command::StartTls,
+            Self::Obsolete(verb) => Command::Obsolete(verb),
+            Self::Other { verb, argument } => Command::Other {
+                verb: verb.into_owned(),
+                argument: argument.map(Argument::into_owned),
+            },
+        }
+    }
+}
+
+/// The line without its CRLF.
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other { verb, .. } => f.write_str(verb.as_str())?,
+            _ => f.write_str(self.verb().as_str())?,
+        }
+        match self {
+            Self::Ehlo(host) | Self::Helo(host) | Self::Lhlo(host) => write!(f, " {host}"),
+            Self::Mail { reverse_path, parameters } => {
+                write!(f, " FROM:{reverse_path}")?;
+                written(f, parameters)
+            }
+            Self::Rcpt { forward_path, parameters } => {
+                write!(f, " TO:{forward_path}")?;
+                written(f, parameters)
+            }
+            Self::Bdat { octets, last } => {
+                write!(f, " {octets}{}", if *last { " LAST" } else { "" })
+            }
+            Self::Vrfy(lookup) | Self::Expn(lookup) => write!(f, " {lookup}"),
+            Self::Noop(argument) | Self::Help(argument) | Self::Other { argument, .. } => {
+                match argument {
+                    Some(argument) => write!(f, " {argument}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Data | Self::Rset | Self::Quit | Self::StartTls | Self::Obsolete(_) => Ok(()),
+        }
+    }
+}
+
+fn written(f: &mut fmt::Formatter<'_>, parameters: &Parameters<'_>) -> fmt::Result {
+    match parameters.is_empty() {
+        true => Ok(()),
+        false => write!(f, " {parameters}"),
+    }
+}
+
+/// A `Vec` that can be formatted into.
+struct Octets<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Octets<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// "Bare CR or LF in a command" is what is wrong with it, whatever else is (RFC 5321 section 2.3.8).
+#[cold]
+fn line_break_first(line: &[u8], error: SyntaxError) -> SyntaxError {
+    match memchr::memchr3(b'\r', b'\n', 0, line) {
+        Some(offset) => SyntaxError::new(SyntaxErrorKind::LineBreak, offset).on(Verb::of(line)),
+        None => error,
+    }
+}
+
+fn trimmed<'a>(text: &'a str, tolerance: &Tolerance) -> &'a str {
+    match text.as_bytes().last() {
+        Some(last)
+            if is(*last, WSP) && tolerance.of(|lenience| &mut lenience.trailing_white_space) =>
+        {
+            text.trim_end_matches([' ', '\t'])
+        }
+        _ => text,
+    }
+}
+
+fn needed(argument: Option<&str>) -> Result<&str, SyntaxError> {
+    argument
+        .filter(|text| !text.is_empty())
+        .ok_or(SyntaxError::new(SyntaxErrorKind::MissingArgument, 0))
+}
+
+fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>, SyntaxError> {
+    match argument {
+        None => Ok(command),
+        Some(_) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedArgument, 0)),
+    }
+}
+
+/// ```text
+/// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
+/// helo = "HELO" SP Domain CRLF
+/// ```
+fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, SyntaxError> {
+    whole(argument, SyntaxErrorKind::Host, |input| {
+        let (rest, host) = hello_host(input, tolerance)?;
+        match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.text_behind_host) {
+            true => Ok(("", host)),
+            false => Ok((rest, host)),
+        }
+    })
+}
+
+/// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
+fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    whole(argument, SyntaxErrorKind::Path, |input| {
+        let (rest, _) = tag_no_case("FROM:")(input)?;
+        let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
+        let (rest, parameters) = behind_path(rest, tolerance)?;
+        Ok((rest, Command::Mail { reverse_path, parameters }))
+    })
+}
+
+/// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
+fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    whole(argument, SyntaxErrorKind::Path, |input| {
+        let (rest, _) = tag_no_case("TO:")(input)?;
+        let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
+        let (rest, parameters) = behind_path(rest, tolerance)?;
+        Ok((rest, Command::Rcpt { forward_path, parameters }))
+    })
+}
+
+fn behind_colon<'a>(input: &'a str, tolerance: &Tolerance) -> &'a str {
+    match input.starts_with(' ') && tolerance.of(|lenience| &mut lenience.space_after_colon) {
+        true => cut(input, 1).1,
+        false => input,
+    }
+}
+
+/// `[ SP Mail-parameters ]`, to the end of the line.
+fn behind_path<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, Parameters<'a>> {
+    let Some(rest) = input.strip_prefix(' ') else { return Ok((input, Parameters::NONE)) };
+    match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.repeated_spaces) {
+        true => parameters::list(rest.trim_start_matches(' '), tolerance),
+        false => parameters::list(rest, tolerance),
+    }
+}
+
+/// ```text
+/// bdat-cmd   = "BDAT" SP chunk-size [ SP end-marker ] CRLF      RFC 3030 section 2
+/// chunk-size = 1*DIGIT
+/// end-marker = "LAST"
+/// ```
+fn bdat<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    whole(argument, SyntaxErrorKind::Argument, |input| {
+        let (rest, octets) = grammar::number(input)?;
+        let (rest, last) = opt(preceded(
+            |input| space(input, tolerance),
+            as_kind(SyntaxErrorKind::Argument, tag_no_case("LAST")),
+        ))
+        .parse(rest)?;
+        Ok((rest, Command::Bdat { octets, last: last.is_some() }))
+    })
+}
+
+/// SP, or more of them where that is tolerated.
+fn space<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, ()> {
+    match input.as_bytes() {
+        [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
+            Ok((input.trim_start_matches(' '), ()))
+        }
+        [b' ', ..] => Ok((cut(input, 1).1, ())),
+        _ => fail(input, SyntaxErrorKind::Argument),
+    }
+}
+
+/// ```text
+/// noop = "NOOP" [ SP String ] CRLF                             RFC 5321 section 4.1.1.9
+/// help = "HELP" [ SP String ] CRLF                             RFC 5321 section 4.1.1.8
+/// ```
+fn string<'a>(
+    argument: Option<&'a str>,
+    tolerance: &Tolerance,
+) -> Result<Option<Argument<'a>>, SyntaxError> {
+    let Some(text) = argument else { return Ok(None) };
+    let argument = Argument::new(text)?;
+    match is_string(text) || tolerance.of(|lenience| &mut lenience.free_text) {
+        true => Ok(Some(argument)),
+        false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),
+    }
+}
+
+/// ```text
+/// vrfy = "VRFY" SP String CRLF                                 RFC 5321 section 4.1.1.6
+/// expn = "EXPN" SP String CRLF                                 RFC 5321 section 4.1.1.7
+/// ```
+///
+/// "A host SHOULD also accept" `local-part@domain` (RFC 5321 section 3.5.1); SMTPUTF8 may stand behind it (RFC 6531 section
+/// 3.7.4.2).
+fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, SyntaxError> {
+    let lookup = Lookup::parse(argument)?;
+    match is_string_or_mailbox(lookup.as_str()) || tolerance.of(|lenience| &mut lenience.free_text)
+    {
+        true => Ok(lookup),
+        false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+
+    use super::*;
+    use crate::syntax::Code;
+
+    fn strict(line: &str) -> Result<Command<'_>, SyntaxError> {
+        Command::parse(line.as_bytes(), Lenience::STRICT)
+    }
+
+    fn encoded(command: &Command<'_>) -> String {
+        let mut out = Vec::new();
+        command.encode(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b
+    #[test]
+    fn commands_are_read_and_written() {
+        for (line, verb, wire) in [
+            ("EHLO client.example", Verb::Ehlo, "EHLO client.example"),
+            ("ehlo [192.0.2.1]", Verb::Ehlo, "EHLO [192.0.2.1]"),
+            ("HELO client.example", Verb::Helo, "HELO client.example"),
+            ("LHLO [IPv6:::1]", Verb::Lhlo, "LHLO [IPv6:::1]"),
+            ("mail from:<a@b.example>", Verb::Mail, "MAIL FROM:<a@b.example>"),
+            ("MaIl FrOm:<>", Verb::Mail, "MAIL FROM:<>"),
+            ("MAIL FROM:<a@b> SIZE=1 SMTPUTF8", Verb::Mail, "MAIL FROM:<a@b> SIZE=1 SMTPUTF8"),
+            (
+                "MAIL FROM:<\"a> SIZE=1\"@b.example> SIZE=2",
+                Verb::Mail,
+                "MAIL FROM:<\"a> SIZE=1\"@b.example> SIZE=2",
+            ),
+            ("rcpt to:<POSTMASTER>", Verb::Rcpt, "RCPT TO:<Postmaster>"),
+            ("RCPT TO:<@h:a@b> NOTIFY=NEVER", Verb::Rcpt, "RCPT TO:<a@b> NOTIFY=NEVER"),
+            ("data", Verb::Data, "DATA"),
+            ("BDAT 0 LAST", Verb::Bdat, "BDAT 0 LAST"),
+            ("bdat 007 last", Verb::Bdat, "BDAT 7 LAST"),
+            ("BDAT 18446744073709551615", Verb::Bdat, "BDAT 18446744073709551615"),
+            ("RSET", Verb::Rset, "RSET"),
+            ("NOOP", Verb::Noop, "NOOP"),
+            ("NOOP \"a b\"", Verb::Noop, "NOOP \"a b\""),
+            ("quit", Verb::Quit, "QUIT"),
+            ("HELP", Verb::Help, "HELP"),
+            ("HELP mail", Verb::Help, "HELP mail"),
+            ("VRFY smith", Verb::Vrfy, "VRFY smith"),
+            ("VRFY smith@b.example", Verb::Vrfy, "VRFY smith@b.example"),
+            ("VRFY ü smtputf8", Verb::Vrfy, "VRFY ü SMTPUTF8"),
+            ("EXPN list", Verb::Expn, "EXPN list"),
+            ("starttls", Verb::StartTls, "STARTTLS"),
+            ("SEND FROM:<a@b>", Verb::Send, "SEND"),
+            ("turn", Verb::Turn, "TURN"),
+            ("GET / HTTP/1.1", Verb::Other, "GET / HTTP/1.1"),
+            ("X-Foo", Verb::Other, "X-Foo"),
+        ] {
+            let command = strict(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(command.verb(), verb);
+            assert_eq!(Verb::of(line.as_bytes()), verb);
+            assert_eq!(encoded(&command), [wire, "\r\n"].concat());
+            assert_eq!(strict(wire).unwrap(), command);
+            assert_eq!(command.clone().into_owned(), command);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_gets_its_code_at_its_offset() {
+        for (line, code, offset) in [
+            ("", 500, 0),
+            (" EHLO a", 500, 0),
+            ("\u{3}", 500, 0),
+            ("NO\0OP", 500, 2),
+            ("\u{7}QUIT", 500, 0),
+            ("MAILFROM:<a@b>", 500, 8),
+            ("MAIL\tFROM:<a@b>", 500, 4),
+            ("EHLO cli\rent", 500, 8),
+            ("NOOP a\nb", 500, 6),
+            ("EHLO", 501, 4),
+            ("HELO ", 501, 5),
+            ("EHLO my_host", 501, 7),
+            ("EHLO a b", 501, 6),
+            ("HELO [192.0.2.1]", 501, 5),
+            ("EHLO a.example)\tby", 501, 14),
+            ("MAIL", 501, 4),
+            ("MAIL <a@b>", 501, 5),
+            ("MAIL FROM:", 501, 10),
+            ("MAIL FROM:a@b", 501, 10),
+            ("MAIL FROM: <a@b>", 501, 10),
+            ("MAIL FROM :<a@b>", 501, 5),
+            ("MAIL  FROM:<a@b>", 501, 5),
+            ("MAIL FROM:<a@b>SIZE=1", 501, 15),
+            ("MAIL FROM:<a@b>  SIZE=1", 501, 16),
+            ("MAIL FROM:<a@b> =1", 501, 16),
+            ("MAIL FROM:<a@b> SIZE=1\tRCPT", 501, 22),
+            ("MAIL FROM:<a\u{2}b@c>", 501, 12),
+            ("RCPT TO:<>", 501, 9),
+            ("RCPT FROM:<a@b>", 501, 5),
+            ("RCPT TO:<webmaster>", 501, 18),
+            ("RCPT TO:<a@b>,<c@d>", 501, 13),
+            ("DATA now", 501, 5),
+            ("RSET x", 501, 5),
+            ("QUIT x", 501, 5),
+            ("STARTTLS now", 501, 9),
+            ("BDAT", 501, 4),
+            ("BDAT +1", 501, 5),
+            ("BDAT -1", 501, 5),
+            ("BDAT 5 FIRST", 501, 6),
+            ("BDAT 5LAST", 501, 6),
+            ("BDAT 5 LAST x", 501, 11),
+            ("BDAT 1,5", 501, 6),
+            ("BDAT  5", 501, 5),
+            ("BDAT 99999999999999999999999", 501, 5),
+            ("VRFY", 501, 4),
+            ("EXPN", 501, 4),
+            ("NOOP a b", 501, 5),
+        ] {
+            let error = strict(line).unwrap_err();
+            assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");
+        }
+        let error = Command::parse(b"MAIL FROM:<\xff@b>", Lenience::ALL).unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
+        assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+    }
+
+    /// 5321-4.1.1-e 5321-4.1.1.1-b
+    #[test]
+    fn deviations_are_tolerated_when_asked_for_and_reported() {
+        for (line, wire, used) in [
+            ("DATA ", "DATA", "trailing_white_space"),
+            ("MAIL FROM:<a@b>\t ", "MAIL FROM:<a@b>", "trailing_white_space"),
+            ("MAIL  FROM:<a@b>", "MAIL FROM:<a@b>", "repeated_spaces"),
+            ("MAIL FROM:<a@b>  SIZE=1", "MAIL FROM:<a@b> SIZE=1", "repeated_spaces"),
+            ("BDAT  5", "BDAT 5", "repeated_spaces"),
+            ("BDAT 5  LAST", "BDAT 5 LAST", "repeated_spaces"),
+            ("MAIL FROM: <a@b>", "MAIL FROM:<a@b>", "space_after_colon"),
+            ("RCPT TO: <a@b>", "RCPT TO:<a@b>", "space_after_colon"),
+            ("RCPT TO:a@b X", "RCPT TO:<a@b> X", "missing_brackets"),
+            ("EHLO my_host", "EHLO my_host", "underscore_in_host"),
+            ("RCPT TO:<a@b.example.>", "RCPT TO:<a@b.example>", "dot_behind_domain"),
+            ("HELO [192.0.2.1]", "HELO [192.0.2.1]", "literal_in_helo"),
+            ("EHLO client.example extra", "EHLO client.example", "text_behind_host"),
+            ("NOOP a b", "NOOP a b", "free_text"),
+            ("VRFY John Smith", "VRFY John Smith", "free_text"),
+            ("MAIL FROM:<a@b> AUTH=<a=b@c>", "MAIL FROM:<a@b> AUTH=a+3Db@c", "raw_auth_value"),
+        ] {
+            assert!(strict(line).is_err(), "{line:?}");
+            let parsed = Command::parse_with(line.as_bytes(), Lenience::ALL).unwrap();
+            assert_eq!(parsed.command.to_string(), wire);
+            assert_eq!(parsed.used.names().collect::<Vec<_>>(), [used], "{line:?}");
+        }
+        for line in ["MAIL FROM:<a@b>", "EHLO a", "NOOP", "VRFY a"] {
+            let parsed = Command::parse_with(line.as_bytes(), Lenience::ALL).unwrap();
+            assert!(!parsed.used.is_any());
+        }
+        for line in [
+            " EHLO a",
+            "EHLO    ",
+            "MAIL FROM :<a@b>",
+            "MAILFROM:<a@b>",
+            "RCPT TO:<a@b>,<c@d>",
+            "RCPT TO:<a@b> <c@d>",
+        ] {
+            assert!(Command::parse(line.as_bytes(), Lenience::ALL).is_err(), "{line:?}");
+        }
+    }
+}

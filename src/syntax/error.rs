@@ -1,0 +1,276 @@
+//! Why octets are not what they should be, and the reply that they deserve.
+
+use core::fmt;
+
+use super::{Code, Status, Verb};
+
+/// Why a value or a line could not be parsed or made.
+///
+/// It knows the command that it concerns (when a whole command was parsed), the parameter (when one is to blame), the
+/// offset, and the reply that RFC 5321 section 4.2 gives for it. It never holds octets of the peer.
+///
+/// ```
+/// use esmtp::syntax::{Code, Command, Lenience, Status, SyntaxErrorKind, Verb};
+///
+/// let error = Command::parse(b"RCPT TO:<bob@>", Lenience::default()).unwrap_err();
+/// assert_eq!(error.kind(), SyntaxErrorKind::Host);
+/// assert_eq!((error.verb(), error.offset()), (Some(Verb::Rcpt), 13));
+/// assert_eq!((error.code(), error.status()), (Code::ARGUMENT_SYNTAX, Status::BAD_DESTINATION_SYNTAX));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SyntaxError {
+    kind: SyntaxErrorKind,
+    verb: Option<Verb>,
+    parameter: Option<&'static str>,
+    offset: usize,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SyntaxErrorKind {
+    /// A CR, LF or NUL inside a line.
+    LineBreak,
+    /// Octets that are no UTF-8.
+    NotUtf8,
+    /// No verb where a command begins.
+    Verb,
+    /// An argument where none belongs.
+    UnexpectedArgument,
+    /// No argument where one belongs.
+    MissingArgument,
+    /// An argument that is not what the command takes.
+    Argument,
+    /// Neither a domain nor an address literal.
+    Host,
+    /// A domain of more than 255 octets, or a label of more than 63.
+    DomainTooLong,
+    /// A path without its brackets, or with something else in them than a mailbox.
+    Path,
+    /// A path of more than 256 octets.
+    PathTooLong,
+    /// No local-part, or one that is neither a dot-string nor a quoted string.
+    LocalPart,
+    /// A local-part of more than 64 octets.
+    LocalPartTooLong,
+    /// An address outside ASCII where SMTPUTF8 was not asked for.
+    NonAscii,
+    /// Something else than a list of parameters.
+    Parameters,
+    /// A parameter that no announced extension brings.
+    UnknownParameter,
+    /// A parameter of MAIL on RCPT, or the other way round.
+    MisplacedParameter,
+    /// A parameter given twice.
+    DuplicateParameter,
+    /// A parameter without the value that it needs.
+    MissingValue,
+    /// A parameter with a value that it does not take.
+    UnexpectedValue,
+    /// A value that is not what the parameter takes.
+    ParameterValue,
+    /// A value that needs an extension which was not announced.
+    ValueNotOffered,
+    /// Parameters that exclude each other.
+    ConflictingParameters,
+    /// A number that is none, or that is out of its range.
+    Number,
+    /// Text with control characters.
+    Text,
+    /// An enhanced status code where none can be.
+    Status,
+    /// The name of a SASL mechanism that is none.
+    Mechanism,
+    /// Base64 that is none.
+    Base64,
+    /// Xtext that is none.
+    Xtext,
+    /// An EHLO keyword or its arguments.
+    Keyword,
+    /// A date-time that is none.
+    DateTime,
+    /// A URI that is none.
+    Uri,
+    /// An attribute of XCLIENT or XFORWARD.
+    Attribute,
+}
+
+impl SyntaxError {
+    pub(crate) const fn new(kind: SyntaxErrorKind, offset: usize) -> Self {
+        Self { kind, verb: None, parameter: None, offset }
+    }
+
+    pub(crate) const fn on(self, verb: Verb) -> Self {
+        Self { verb: Some(verb), ..self }
+    }
+
+    pub(crate) const fn of_parameter(self, keyword: &'static str) -> Self {
+        Self { parameter: Some(keyword), ..self }
+    }
+
+    pub(crate) const fn behind(self, octets: usize) -> Self {
+        Self { offset: self.offset.saturating_add(octets), ..self }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub const fn kind(&self) -> SyntaxErrorKind {
+        self.kind
+    }
+
+    /// The command that it concerns, when a command was parsed.
+    #[must_use]
+    pub const fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    /// The keyword of the parameter to blame, when it is a known one: `SIZE`.
+    #[must_use]
+    pub const fn parameter(&self) -> Option<&'static str> {
+        self.parameter
+    }
+
+    /// Octets from the start of what was parsed.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The reply code that this deserves (RFC 5321 sections 4.2.2 to 4.2.4, RFC 6531 section 3.5).
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        use SyntaxErrorKind as Kind;
+        match self.kind {
+            Kind::LineBreak | Kind::NotUtf8 | Kind::Verb => Code::COMMAND_SYNTAX,
+            Kind::UnknownParameter | Kind::MisplacedParameter => Code::UNKNOWN_PARAMETER,
+            Kind::ValueNotOffered => Code::PARAMETER_NOT_IMPLEMENTED,
+            // RFC 6531 section 3.5: "553 for RCPT, 550 for MAIL" and everything else.
+            Kind::NonAscii => match self.verb {
+                Some(Verb::Rcpt) => Code::MAILBOX_NAME_NOT_ALLOWED,
+                _ => Code::MAILBOX_UNAVAILABLE,
+            },
+            _ => Code::ARGUMENT_SYNTAX,
+        }
+    }
+
+    /// The enhanced status that goes with [`code`](Self::code) (RFC 3463, RFC 2034 section 4).
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        use SyntaxErrorKind as Kind;
+        match self.kind {
+            Kind::LineBreak | Kind::NotUtf8 | Kind::Verb | Kind::Base64 => Status::SYNTAX_ERROR,
+            Kind::NonAscii => Status::NON_ASCII_ADDRESS,
+            Kind::Path | Kind::PathTooLong | Kind::LocalPart | Kind::LocalPartTooLong => {
+                self.path_status()
+            }
+            Kind::Host | Kind::DomainTooLong => match self.verb {
+                Some(Verb::Mail | Verb::Rcpt) => self.path_status(),
+                _ => Status::INVALID_ARGUMENTS,
+            },
+            _ => Status::INVALID_ARGUMENTS,
+        }
+    }
+
+    const fn path_status(&self) -> Status {
+        match self.verb {
+            Some(Verb::Mail) => Status::BAD_SENDER_SYNTAX,
+            _ => Status::BAD_DESTINATION_SYNTAX,
+        }
+    }
+}
+
+impl SyntaxErrorKind {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::LineBreak => "a CR, LF or NUL inside a line",
+            Self::NotUtf8 => "octets that are no UTF-8",
+            Self::Verb => "no command verb",
+            Self::UnexpectedArgument => "an argument where none belongs",
+            Self::MissingArgument => "an argument is missing",
+            Self::Argument => "an argument that the command does not take",
+            Self::Host => "neither a domain nor an address literal",
+            Self::DomainTooLong => "a domain of more than 255 octets or a label of more than 63",
+            Self::Path => "not a path",
+            Self::PathTooLong => "a path of more than 256 octets",
+            Self::LocalPart => "not a local-part",
+            Self::LocalPartTooLong => "a local-part of more than 64 octets",
+            Self::NonAscii => "an address outside ASCII without SMTPUTF8",
+            Self::Parameters => "not a list of parameters",
+            Self::UnknownParameter => "a parameter that no announced extension brings",
+            Self::MisplacedParameter => "a parameter that belongs to another command",
+            Self::DuplicateParameter => "a parameter given twice",
+            Self::MissingValue => "a parameter without its value",
+            Self::UnexpectedValue => "a value for a parameter that takes none",
+            Self::ParameterValue => "a value that the parameter does not take",
+            Self::ValueNotOffered => "a value that needs an extension which was not announced",
+            Self::ConflictingParameters => "parameters that exclude each other",
+            Self::Number => "not a number, or out of its range",
+            Self::Text => "text with control characters",
+            Self::Status => "an enhanced status code where none can be",
+            Self::Mechanism => "not the name of a SASL mechanism",
+            Self::Base64 => "not base64",
+            Self::Xtext => "not xtext",
+            Self::Keyword => "not an EHLO keyword with arguments",
+            Self::DateTime => "not a date-time",
+            Self::Uri => "not an absolute URI",
+            Self::Attribute => "not an attribute with its value",
+        }
+    }
+}
+
+/// `RCPT: a parameter given twice: NOTIFY, at octet 41`.
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(verb) = self.verb {
+            write!(f, "{}: ", verb.as_str())?;
+        }
+        f.write_str(self.kind.describe())?;
+        if let Some(parameter) = self.parameter {
+            write!(f, ": {parameter}")?;
+        }
+        write!(f, ", at octet {}", self.offset)
+    }
+}
+
+impl core::error::Error for SyntaxError {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn an_error_deserves_the_reply_of_its_kind_and_command() {
+        use SyntaxErrorKind as Kind;
+        for (kind, verb, code, status) in [
+            (Kind::LineBreak, None, 500, (5, 2)),
+            (Kind::Verb, None, 500, (5, 2)),
+            (Kind::NotUtf8, Some(Verb::Mail), 500, (5, 2)),
+            (Kind::UnexpectedArgument, Some(Verb::Data), 501, (5, 4)),
+            (Kind::Host, Some(Verb::Ehlo), 501, (5, 4)),
+            (Kind::Host, Some(Verb::Mail), 501, (1, 7)),
+            (Kind::Path, Some(Verb::Mail), 501, (1, 7)),
+            (Kind::LocalPartTooLong, Some(Verb::Rcpt), 501, (1, 3)),
+            (Kind::NonAscii, Some(Verb::Mail), 550, (6, 7)),
+            (Kind::NonAscii, Some(Verb::Rcpt), 553, (6, 7)),
+            (Kind::UnknownParameter, Some(Verb::Mail), 555, (5, 4)),
+            (Kind::ValueNotOffered, Some(Verb::Mail), 504, (5, 4)),
+            (Kind::Base64, Some(Verb::Auth), 501, (5, 2)),
+        ] {
+            let mut error = SyntaxError::new(kind, 0);
+            error.verb = verb;
+            assert_eq!(error.code().get(), code, "{error}");
+            assert_eq!((error.status().subject(), error.status().detail()), status, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_message_names_command_parameter_and_offset() {
+        let error = SyntaxError::new(SyntaxErrorKind::DuplicateParameter, 1)
+            .of_parameter("NOTIFY")
+            .behind(40)
+            .on(Verb::Rcpt);
+        assert_eq!(error.to_string(), "RCPT: a parameter given twice: NOTIFY, at octet 41");
+    }
+}

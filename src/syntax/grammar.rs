@@ -1,0 +1,307 @@
+//! The terminals that every other file here is made of: octet classes, and nom parsers over a whole line.
+//!
+//! A line is checked for UTF-8 once, then it is a `&str`; classes are looked up by octet. An octet above 127 belongs to
+//! a class as a whole or not at all, so a run of a class always ends at a character boundary.
+
+use core::cell::Cell;
+
+use nom::error::{ErrorKind, ParseError};
+use nom::{Err, IResult, Parser};
+
+use super::{Lenience, SyntaxError, SyntaxErrorKind};
+
+/// A set of octet classes, one bit each.
+pub(crate) type Class = u16;
+
+/// `atext` of RFC 5322 section 3.2.3 with UTF8-non-ascii (RFC 6531 section 3.3).
+pub(crate) const ATEXT: Class = 1;
+/// `Let-dig` of RFC 5321 section 4.1.2.
+pub(crate) const LET_DIG: Class = 1 << 1;
+/// The octets of a label: `Let-dig`, `-`, and those of a U-label.
+pub(crate) const LABEL: Class = 1 << 2;
+/// `qtextSMTP`: %d32-33 / %d35-91 / %d93-126, with UTF8-non-ascii.
+pub(crate) const QTEXT: Class = 1 << 3;
+/// `dcontent`: %d33-90 / %d94-126.
+pub(crate) const DCONTENT: Class = 1 << 4;
+/// The octets of `esmtp-keyword` behind its first: ALPHA / DIGIT / "-".
+pub(crate) const KEYWORD: Class = 1 << 5;
+/// `esmtp-value`: %d33-60 / %d62-126, with UTF8-non-ascii.
+pub(crate) const VALUE: Class = 1 << 6;
+/// Printable and no space: %d33-126.
+pub(crate) const VISIBLE: Class = 1 << 7;
+/// What text may hold: TAB, %d32-126, and everything above 127.
+pub(crate) const TEXT: Class = 1 << 8;
+/// `xchar` of RFC 3461 section 4: %d33-42 / %d44-60 / %d62-126.
+pub(crate) const XCHAR: Class = 1 << 9;
+/// DIGIT.
+pub(crate) const DIGIT: Class = 1 << 10;
+/// The octets of a verb: ALPHA / DIGIT / "-" / "_".
+pub(crate) const VERB: Class = 1 << 11;
+/// The octets of base64, padding aside.
+pub(crate) const BASE64: Class = 1 << 12;
+/// White space: SP / TAB.
+pub(crate) const WSP: Class = 1 << 13;
+
+static CLASSES: [Class; 256] = classes();
+
+const fn classes() -> [Class; 256] {
+    let mut table = [0; 256];
+    let mut at = 0_u8;
+    loop {
+        #[allow(clippy::indexing_slicing)] // a u8 is below 256; evaluated at compile time
+        {
+            table[at as usize] = classes_of(at);
+        }
+        if at == u8::MAX {
+            return table;
+        }
+        at += 1;
+    }
+}
+
+const fn classes_of(octet: u8) -> Class {
+    let mut class = 0;
+    if octet.is_ascii_alphanumeric() {
+        class |= LET_DIG | LABEL | KEYWORD | VERB | ATEXT | BASE64;
+    }
+    if octet.is_ascii_digit() {
+        class |= DIGIT;
+    }
+    match octet {
+        b'-' => class |= LABEL | KEYWORD | VERB | ATEXT,
+        b'_' => class |= VERB | ATEXT,
+        b'+' | b'/' => class |= BASE64 | ATEXT,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'=' | b'?' | b'^' | b'`' | b'{'
+        | b'|' | b'}' | b'~' => {
+            class |= ATEXT;
+        }
+        b' ' | b'\t' => class |= WSP,
+        _ => {}
+    }
+    if matches!(octet, 33..=126) {
+        class |= VISIBLE;
+        if octet != b'=' {
+            class |= VALUE;
+            if octet != b'+' {
+                class |= XCHAR;
+            }
+        }
+        if !matches!(octet, b'[' | b'\\' | b']') {
+            class |= DCONTENT;
+        }
+    }
+    if matches!(octet, b'\t' | 32..=126 | 128..) {
+        class |= TEXT;
+    }
+    if matches!(octet, 32..=126) && octet != b'"' && octet != b'\\' {
+        class |= QTEXT;
+    }
+    if octet > 127 {
+        class |= ATEXT | LABEL | QTEXT | VALUE;
+    }
+    class
+}
+
+/// Whether `octet` belongs to one of the classes.
+#[allow(clippy::indexing_slicing)] // a u8 is below 256: the compiler drops the check
+#[inline]
+pub(crate) const fn is(octet: u8, class: Class) -> bool {
+    CLASSES[octet as usize] & class != 0
+}
+
+/// How many octets from the start belong to `class`.
+#[inline]
+pub(crate) fn span(input: &str, class: Class) -> usize {
+    let octets = input.as_bytes();
+    octets.iter().position(|octet| !is(*octet, class)).unwrap_or(octets.len())
+}
+
+/// Whether `input` is one or more octets of `class`, and nothing else.
+pub(crate) fn is_all(input: &str, class: Class) -> bool {
+    !input.is_empty() && span(input, class) == input.len()
+}
+
+/// Where a parser stopped and why; becomes a [`SyntaxError`] at the end of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Octets that were left.
+    pub(crate) left: usize,
+    pub(crate) kind: SyntaxErrorKind,
+}
+
+impl ParseError<&str> for Fault {
+    fn from_error_kind(input: &str, _: ErrorKind) -> Self {
+        Self { left: input.len(), kind: SyntaxErrorKind::Argument }
+    }
+
+    fn append(_: &str, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// What a parser over a line gives: the rest, and a value.
+pub(crate) type Parsed<'a, T> = IResult<&'a str, T, Fault>;
+
+/// The failure of a parser at `input`.
+#[inline]
+pub(crate) fn fail<T>(input: &str, kind: SyntaxErrorKind) -> Parsed<'_, T> {
+    Err(Err::Error(Fault { left: input.len(), kind }))
+}
+
+/// Splits behind so many octets; a place inside a character is impossible here and takes everything.
+#[inline]
+pub(crate) fn cut(input: &str, octets: usize) -> (&str, &str) {
+    input.split_at_checked(octets).unwrap_or((input, ""))
+}
+
+/// `1*class`
+#[inline]
+pub(crate) fn run(class: Class, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parsed<'_, &str> {
+    move |input| match span(input, class) {
+        0 => fail(input, kind),
+        octets => {
+            let (found, rest) = cut(input, octets);
+            Ok((rest, found))
+        }
+    }
+}
+
+/// The octet itself.
+#[inline]
+pub(crate) fn octet(wanted: u8, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parsed<'_, ()> {
+    move |input| match input.as_bytes().first() {
+        Some(found) if *found == wanted => Ok((cut(input, 1).1, ())),
+        _ => fail(input, kind),
+    }
+}
+
+/// Gives every failure of `parser` this kind.
+#[inline]
+pub(crate) fn as_kind<'a, T>(
+    kind: SyntaxErrorKind,
+    mut parser: impl Parser<&'a str, Output = T, Error = Fault>,
+) -> impl FnMut(&'a str) -> Parsed<'a, T> {
+    move |input| parser.parse(input).map_err(|error| error.map(|fault| Fault { kind, ..fault }))
+}
+
+/// Everything that `parser` takes, and nothing behind it.
+///
+/// # Errors
+///
+/// What the parser says, at its offset in `input`; `trailing` when something is left over.
+#[inline]
+pub(crate) fn whole<'a, T>(
+    input: &'a str,
+    trailing: SyntaxErrorKind,
+    mut parser: impl FnMut(&'a str) -> Parsed<'a, T>,
+) -> Result<T, SyntaxError> {
+    match parser(input) {
+        Ok(("", value)) => Ok(value),
+        Ok((rest, _)) => Err(SyntaxError::new(trailing, input.len() - rest.len())),
+        Err(error) => Err(error_in(input, error)),
+    }
+}
+
+/// The error of a parser that was given `input`.
+#[inline]
+pub(crate) fn error_in(input: &str, error: Err<Fault>) -> SyntaxError {
+    match error {
+        Err::Error(fault) | Err::Failure(fault) => {
+            SyntaxError::new(fault.kind, input.len().saturating_sub(fault.left))
+        }
+        // Complete parsers never ask for more.
+        Err::Incomplete(_) => SyntaxError::new(SyntaxErrorKind::Argument, input.len()),
+    }
+}
+
+/// `1*DIGIT` that fits 64 bits; leading zeros are allowed.
+pub(crate) fn number(input: &str) -> Parsed<'_, u64> {
+    let (rest, digits) = run(DIGIT, SyntaxErrorKind::Number)(input)?;
+    match digits.parse() {
+        Ok(number) => Ok((rest, number)),
+        Err(_) => fail(input, SyntaxErrorKind::Number),
+    }
+}
+
+/// Which deviations are tolerated while parsing, and which were met.
+#[derive(Debug)]
+pub(crate) struct Tolerance {
+    allowed: Lenience,
+    used: Cell<Lenience>,
+}
+
+impl Tolerance {
+    pub(crate) const fn new(allowed: Lenience) -> Self {
+        Self { allowed, used: Cell::new(Lenience::STRICT) }
+    }
+
+    /// The grammar and nothing else.
+    pub(crate) const fn none() -> Self {
+        Self::new(Lenience::STRICT)
+    }
+
+    /// Whether the switch is on; if so it counts as used.
+    pub(crate) fn of(&self, switch: fn(&mut Lenience) -> &mut bool) -> bool {
+        let mut allowed = self.allowed;
+        let is_on = *switch(&mut allowed);
+        if is_on {
+            let mut used = self.used.get();
+            *switch(&mut used) = true;
+            self.used.set(used);
+        }
+        is_on
+    }
+
+    pub(crate) fn used(&self) -> Lenience {
+        self.used.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(class: Class) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(move |octet| is(*octet, class))
+    }
+
+    /// 5321-4.1.2-k
+    #[test]
+    fn the_classes_are_those_of_the_grammar() {
+        let ascii = |class| members(class).filter(u8::is_ascii).collect::<alloc::vec::Vec<_>>();
+        let mut atext = b"!#$%&'*+-/=?^_`{|}~".to_vec();
+        atext.extend((b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z'));
+        atext.sort_unstable();
+        assert_eq!(ascii(ATEXT), atext);
+        assert_eq!(ascii(VALUE), (33..=60).chain(62..=126).collect::<alloc::vec::Vec<_>>());
+        assert_eq!(
+            ascii(XCHAR),
+            (33..=42).chain(44..=60).chain(62..=126).collect::<alloc::vec::Vec<_>>()
+        );
+        assert_eq!(
+            ascii(QTEXT),
+            (32..=33).chain(35..=91).chain(93..=126).collect::<alloc::vec::Vec<_>>()
+        );
+        assert_eq!(ascii(DCONTENT), (33..=90).chain(94..=126).collect::<alloc::vec::Vec<_>>());
+        assert_eq!(ascii(TEXT), [9].into_iter().chain(32..=126).collect::<alloc::vec::Vec<_>>());
+    }
+
+    #[test]
+    fn no_class_but_that_of_white_space_and_text_holds_a_control() {
+        for octet in (0..32).chain([127]) {
+            for bit in 0..16 {
+                let class = 1 << bit;
+                if is(octet, class) {
+                    assert!(octet == b'\t' && (class == WSP || class == TEXT), "{octet} {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_is_checked() {
+        assert_eq!(number("18446744073709551615 x"), Ok((" x", u64::MAX)));
+        assert!(number("18446744073709551616").is_err());
+        assert!(number("").is_err() && number("-1").is_err());
+    }
+}

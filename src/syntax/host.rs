@@ -1,0 +1,670 @@
+//! Domains and address literals.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::combinator::map;
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser};
+
+use super::grammar::{
+    self, Class, DCONTENT, Fault, LABEL, Parsed, Tolerance, cut, fail, octet, span, whole,
+};
+use super::{SyntaxError, SyntaxErrorKind};
+
+/// Octets of a domain, RFC 5321 section 4.5.3.1.2.
+const DOMAIN_LIMIT: usize = 255;
+/// Octets of a label, RFC 1035 section 2.3.4. A U-label is measured as an A-label, so it is not counted here.
+const LABEL_LIMIT: usize = 63;
+
+/// A domain: labels of letters, digits and hyphens, or U-labels (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
+///
+/// Equality and hash are without case, for ASCII letters. A domain of a client's hello that was read with
+/// [`Lenience::underscore_in_host`](super::Lenience::underscore_in_host) may hold underscores as well.
+///
+/// ```
+/// use esmtp::syntax::Domain;
+///
+/// assert_eq!(Domain::new("Example.ORG")?, Domain::new("example.org")?);
+/// assert!(Domain::new("-example.org").is_err());
+/// assert!(Domain::new("bücher.example").is_ok_and(|domain| !domain.is_ascii()));
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Domain<'a>(Cow<'a, str>);
+
+impl<'a> Domain<'a> {
+    /// Checks and keeps a domain.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Host`] outside the grammar, [`SyntaxErrorKind::DomainTooLong`] above 255 octets, or 63 of a
+    /// label.
+    pub fn new(domain: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
+        let text = domain.into();
+        whole(&text, SyntaxErrorKind::Host, domain_octets)?;
+        Ok(Self(text))
+    }
+
+    pub(crate) const fn from_valid(domain: &'a str) -> Self {
+        Self(Cow::Borrowed(domain))
+    }
+
+    /// The domain as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is no U-label in it.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
+    }
+
+    /// Its labels, the host's own first.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.0.split('.')
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> Domain<'_> {
+        Domain(Cow::Borrowed(&self.0))
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Domain<'static> {
+        Domain(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+impl PartialEq for Domain<'_> {
+    fn eq(&self, other: &Domain<'_>) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Domain<'_> {}
+
+impl Hash for Domain<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in self.0.bytes() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+        state.write_u8(0xFF);
+    }
+}
+
+impl fmt::Display for Domain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<str> for Domain<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Domain<'a> {
+    type Error = SyntaxError;
+
+    fn try_from(domain: &'a str) -> Result<Self, SyntaxError> {
+        Self::new(domain)
+    }
+}
+
+impl TryFrom<String> for Domain<'static> {
+    type Error = SyntaxError;
+
+    fn try_from(domain: String) -> Result<Self, SyntaxError> {
+        Self::new(domain)
+    }
+}
+
+/// A domain or an address literal (RFC 5321 sections 2.3.4, 4.1.2, 4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Host<'a> {
+    /// `example.org`
+    Domain(Domain<'a>),
+    /// `[192.0.2.1]`
+    Ipv4(Ipv4Addr),
+    /// `[IPv6:2001:db8::1]`
+    Ipv6(Ipv6Addr),
+    /// `[tag:content]` with another registered tag.
+    General(GeneralLiteral<'a>),
+}
+
+/// An address literal of another kind than IPv4 and IPv6: `[tag:content]` (RFC 5321 section 4.1.3).
+#[derive(Clone, Debug)]
+pub struct GeneralLiteral<'a>(Cow<'a, str>);
+
+impl<'a> GeneralLiteral<'a> {
+    /// Checks and keeps `tag:content`, without the brackets.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Host`] outside the grammar, or with the tag `IPv6`.
+    pub fn new(literal: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
+        let text = literal.into();
+        whole(&text, SyntaxErrorKind::Host, general_literal)?;
+        Ok(Self(text))
+    }
+
+    pub(crate) const fn from_valid(literal: &'a str) -> Self {
+        Self(Cow::Borrowed(literal))
+    }
+
+    /// `tag:content`, as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is before the colon.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        self.0.split_once(':').map_or(&*self.0, |(tag, _)| tag)
+    }
+
+    /// What is behind the colon.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, content)| content)
+    }
+}
+
+/// The tag without case, the content octet for octet.
+impl PartialEq for GeneralLiteral<'_> {
+    fn eq(&self, other: &GeneralLiteral<'_>) -> bool {
+        self.tag().eq_ignore_ascii_case(other.tag()) && self.content() == other.content()
+    }
+}
+
+impl Eq for GeneralLiteral<'_> {}
+
+impl Hash for GeneralLiteral<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in self.tag().bytes() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+        self.content().hash(state);
+    }
+}
+
+impl<'a> Host<'a> {
+    /// Reads a domain, or an address literal with its brackets.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Host`] or [`SyntaxErrorKind::DomainTooLong`].
+    pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
+        whole(input, SyntaxErrorKind::Host, |input| host(input, &Tolerance::none()))
+    }
+
+    /// Whether there is no U-label in it.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Domain(domain) => domain.is_ascii(),
+            Self::Ipv4(_) | Self::Ipv6(_) | Self::General(_) => true,
+        }
+    }
+
+    /// The domain, if it is one.
+    #[must_use]
+    pub fn domain(&self) -> Option<&Domain<'a>> {
+        match self {
+            Self::Domain(domain) => Some(domain),
+            Self::Ipv4(_) | Self::Ipv6(_) | Self::General(_) => None,
+        }
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> Host<'_> {
+        match self {
+            Self::Domain(domain) => Host::Domain(domain.as_borrowed()),
+            Self::Ipv4(address) => Host::Ipv4(*address),
+            Self::Ipv6(address) => Host::Ipv6(*address),
+            Self::General(literal) => Host::General(GeneralLiteral(Cow::Borrowed(&literal.0))),
+        }
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Host<'static> {
+        match self {
+            Self::Domain(domain) => Host::Domain(domain.into_owned()),
+            Self::Ipv4(address) => Host::Ipv4(address),
+            Self::Ipv6(address) => Host::Ipv6(address),
+            Self::General(literal) => {
+                Host::General(GeneralLiteral(Cow::Owned(literal.0.into_owned())))
+            }
+        }
+    }
+}
+
+/// Wire form: `example.org`, `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(domain) => f.write_str(domain.as_str()),
+            Self::Ipv4(address) => write!(f, "[{address}]"),
+            Self::Ipv6(address) => write!(f, "[IPv6:{address}]"),
+            Self::General(literal) => write!(f, "[{}]", literal.as_str()),
+        }
+    }
+}
+
+impl<'a> From<Domain<'a>> for Host<'a> {
+    fn from(domain: Domain<'a>) -> Self {
+        Self::Domain(domain)
+    }
+}
+
+impl From<core::net::IpAddr> for Host<'_> {
+    fn from(address: core::net::IpAddr) -> Self {
+        match address {
+            core::net::IpAddr::V4(address) => Self::Ipv4(address),
+            core::net::IpAddr::V6(address) => Self::Ipv6(address),
+        }
+    }
+}
+
+/// `( Domain / address-literal )`
+pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
+    if input.starts_with('[') {
+        return address_literal(input, tolerance);
+    }
+    map(|input| domain(input, tolerance), Host::Domain).parse(input)
+}
+
+/// The host of a hello, where underscores may be tolerated.
+pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
+    match host(input, tolerance) {
+        Ok((rest, found)) if !rest.starts_with('_') => Ok((rest, found)),
+        strict if input.starts_with('[') => strict,
+        // Windows machines have such names; they are harmless in a trace field.
+        strict => match domain_of(LABEL | grammar::VERB)(input) {
+            Ok((rest, found)) if tolerance.of(|lenience| &mut lenience.underscore_in_host) => {
+                Ok((rest, Host::Domain(Domain::from_valid(found))))
+            }
+            _ => strict,
+        },
+    }
+}
+
+/// `Domain`, with a dot behind it where that is tolerated.
+pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Domain<'a>> {
+    let (rest, found) = domain_octets(input)?;
+    let rest = match rest.strip_prefix('.') {
+        Some(behind) if tolerance.of(|lenience| &mut lenience.dot_behind_domain) => behind,
+        _ => rest,
+    };
+    Ok((rest, Domain::from_valid(found)))
+}
+
+/// ```text
+/// Domain     = sub-domain *("." sub-domain)              RFC 5321 section 4.1.2
+/// sub-domain = Let-dig [Ldh-str]
+/// sub-domain =/ U-label                                  RFC 6531 section 3.3
+/// ```
+pub(crate) fn domain_octets(input: &str) -> Parsed<'_, &str> {
+    domain_of(LABEL)(input)
+}
+
+/// The same with labels of another class.
+fn domain_of(class: Class) -> impl Fn(&str) -> Parsed<'_, &str> {
+    move |input| domain_within(input, class)
+}
+
+#[inline]
+fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
+    let octets = input.as_bytes();
+    let mut end = 0;
+    loop {
+        let label = octets.get(end..).unwrap_or_default();
+        let len = label.iter().position(|octet| !grammar::is(*octet, class)).unwrap_or(label.len());
+        let label = label.get(..len).unwrap_or_default();
+        match label {
+            [] => return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::Host),
+            [b'-', ..] | [.., b'-'] => {
+                return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::Host);
+            }
+            _ if len > LABEL_LIMIT && label.is_ascii() => {
+                return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::DomainTooLong);
+            }
+            _ => end += len,
+        }
+        // A dot goes on only in front of a label, so that `a.` leaves its dot to whoever tolerates it.
+        match octets.get(end..) {
+            Some([b'.', next, ..]) if grammar::is(*next, class) => end += 1,
+            _ => break,
+        }
+    }
+    if end > DOMAIN_LIMIT {
+        return fail(input, SyntaxErrorKind::DomainTooLong);
+    }
+    let (found, rest) = cut(input, end);
+    Ok((rest, found))
+}
+
+/// ```text
+/// address-literal = "[" ( IPv4-address-literal /         RFC 5321 section 4.1.2
+///                         IPv6-address-literal /
+///                         General-address-literal ) "]"
+/// ```
+fn address_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
+    delimited(
+        octet(b'[', SyntaxErrorKind::Host),
+        alt((
+            map(ipv4, Host::Ipv4),
+            map(|input| ipv6_literal(input, tolerance), Host::Ipv6),
+            map(general_literal, |found| Host::General(GeneralLiteral::from_valid(found))),
+        )),
+        octet(b']', SyntaxErrorKind::Host),
+    )
+    .parse(input)
+}
+
+/// ```text
+/// IPv4-address-literal = Snum 3("."  Snum)               RFC 5321 section 4.1.3
+/// Snum                 = 1*3DIGIT                        ; 0 to 255, leading zeros allowed
+/// ```
+fn ipv4(input: &str) -> Parsed<'_, Ipv4Addr> {
+    let dot = || octet(b'.', SyntaxErrorKind::Host);
+    let (rest, (a, b, c, d)) =
+        (snum, preceded(dot(), snum), preceded(dot(), snum), preceded(dot(), snum)).parse(input)?;
+    Ok((rest, Ipv4Addr::new(a, b, c, d)))
+}
+
+fn snum(input: &str) -> Parsed<'_, u8> {
+    let (digits, rest) = cut(input, span(input, grammar::DIGIT));
+    match digits.parse() {
+        Ok(number) if digits.len() <= 3 => Ok((rest, number)),
+        _ => fail(input, SyntaxErrorKind::Host),
+    }
+}
+
+/// `IPv6-address-literal = "IPv6:" IPv6-addr`               RFC 5321 section 4.1.3
+fn ipv6_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
+    preceded(tag_no_case("IPv6:"), |input| ipv6(input, tolerance)).parse(input)
+}
+
+/// ```text
+/// IPv6-addr      = IPv6-full / IPv6-comp / IPv6v4-full / IPv6v4-comp      RFC 5321 section 4.1.3
+/// IPv6-hex       = 1*4HEXDIG
+/// IPv6-full      = IPv6-hex 7(":" IPv6-hex)
+/// IPv6-comp      = [IPv6-hex *5(":" IPv6-hex)] "::" [IPv6-hex *5(":" IPv6-hex)]
+/// IPv6v4-full    = IPv6-hex 5(":" IPv6-hex) ":" IPv4-address-literal
+/// IPv6v4-comp    = [IPv6-hex *3(":" IPv6-hex)] "::"
+///                  [IPv6-hex *3(":" IPv6-hex) ":"] IPv4-address-literal
+/// ```
+///
+/// The `::` stands for two groups or more: "no more than 6 groups in addition to the `::` may be present".
+fn ipv6<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
+    let (rest, head) = groups(input, true)?;
+    let Some(behind) = rest.strip_prefix("::") else {
+        return match head.count {
+            8 => Ok((rest, Ipv6Addr::from(head.groups))),
+            _ => fail(input, SyntaxErrorKind::Host),
+        };
+    };
+    if head.has_ipv4 {
+        return fail(rest, SyntaxErrorKind::Host);
+    }
+    let (rest, tail) = groups(behind, true)?;
+    let mut all = head.groups;
+    let count = head.count + tail.count;
+    let is_fine =
+        count <= 6 || (count == 7 && tolerance.of(|lenience| &mut lenience.ipv6_single_group));
+    if !is_fine {
+        return fail(input, SyntaxErrorKind::Host);
+    }
+    for (to, from) in all.iter_mut().rev().zip(tail.groups.iter().take(tail.count).rev()) {
+        *to = *from;
+    }
+    Ok((rest, Ipv6Addr::from(all)))
+}
+
+/// Groups of an IPv6 address; what is not used is zero.
+#[derive(Default)]
+struct Groups {
+    groups: [u16; 8],
+    count: usize,
+    has_ipv4: bool,
+}
+
+impl Groups {
+    fn push(&mut self, group: u16) -> Option<()> {
+        *self.groups.get_mut(self.count)? = group;
+        self.count += 1;
+        Some(())
+    }
+}
+
+/// `[IPv6-hex *(":" IPv6-hex)]`, the last two of which may be an IPv4 address; stops in front of a `::`.
+fn groups(input: &str, may_be_empty: bool) -> IResult<&str, Groups, Fault> {
+    let mut found = Groups::default();
+    let mut rest = input;
+    loop {
+        if let Ok((behind, address)) = ipv4(rest) {
+            let [a, b, c, d] = address.octets();
+            let pair = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+            found.has_ipv4 = true;
+            return match pair.into_iter().try_for_each(|group| found.push(group).ok_or(())) {
+                Ok(()) => Ok((behind, found)),
+                Err(()) => fail(rest, SyntaxErrorKind::Host),
+            };
+        }
+        let len = rest.bytes().take(5).take_while(u8::is_ascii_hexdigit).count();
+        let (digits, behind) = cut(rest, len);
+        let group = u16::from_str_radix(digits, 16).ok().filter(|_| len <= 4);
+        match group.map(|group| found.push(group)) {
+            Some(Some(())) => rest = behind,
+            Some(None) => return fail(rest, SyntaxErrorKind::Host),
+            None if found.count == 0 && len == 0 && may_be_empty => return Ok((rest, found)),
+            None => return fail(rest, SyntaxErrorKind::Host),
+        }
+        match rest.as_bytes() {
+            [b':', next, ..] if *next != b':' => rest = cut(rest, 1).1,
+            _ => return Ok((rest, found)),
+        }
+    }
+}
+
+/// ```text
+/// General-address-literal = Standardized-tag ":" 1*dcontent      RFC 5321 section 4.1.3
+/// Standardized-tag        = Ldh-str
+/// Ldh-str                 = *( ALPHA / DIGIT / "-" ) Let-dig
+/// ```
+fn general_literal(input: &str) -> Parsed<'_, &str> {
+    let tag = span(input, grammar::KEYWORD);
+    let (name, rest) = cut(input, tag);
+    let is_tag = !name.is_empty() && !name.ends_with('-') && !name.eq_ignore_ascii_case("IPv6");
+    let content = rest.strip_prefix(':').map_or(0, |content| span(content, DCONTENT));
+    if !is_tag || content == 0 {
+        return fail(input, SyntaxErrorKind::Host);
+    }
+    let (found, rest) = cut(input, tag + 1 + content);
+    Ok((rest, found))
+}
+
+impl<'a> TryFrom<&'a str> for Host<'a> {
+    type Error = SyntaxError;
+
+    fn try_from(host: &'a str) -> Result<Self, SyntaxError> {
+        Self::parse(host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::syntax::Lenience;
+
+    /// 5321-4.1.2-f 5321-4.1.2-g 6531-3.3-c
+    #[test]
+    fn a_domain_is_labels_of_letters_digits_and_hyphens() {
+        for domain in [
+            "a",
+            "a.b",
+            "a-b.c",
+            "a--b.c",
+            "1.example",
+            "123",
+            "xn--bcher-kva.example",
+            "bücher.example",
+            "例え.jp",
+        ] {
+            assert_eq!(Domain::new(domain).unwrap().as_str(), domain);
+        }
+        for (domain, offset) in [
+            ("", 0),
+            (".a", 0),
+            ("a.", 1),
+            ("a..b", 1),
+            ("-a.c", 0),
+            ("a-.c", 0),
+            ("b.-a", 2),
+            ("a_b.c", 1),
+            ("a b", 1),
+            ("a@b", 1),
+            ("a\u{7f}b", 1),
+            ("\"b\".c", 0),
+        ] {
+            let error = Domain::new(domain).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.offset()),
+                (SyntaxErrorKind::Host, offset),
+                "{domain:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_domain_has_at_most_255_octets_and_a_label_63() {
+        let label = "x".repeat(63);
+        assert!(Domain::new(label.as_str()).is_ok());
+        let error = Domain::new("x".repeat(64)).unwrap_err();
+        assert_eq!(error.kind(), SyntaxErrorKind::DomainTooLong);
+        let domain = [label.as_str(); 4].join(".");
+        assert_eq!(domain.len(), 255);
+        assert!(Domain::new(domain.as_str()).is_ok());
+        let error = Domain::new(alloc::format!("{domain}.y")).unwrap_err();
+        assert_eq!(error.kind(), SyntaxErrorKind::DomainTooLong);
+    }
+
+    /// 5321-4.1.3-a 5321-4.1.3-b 5321-4.1.3-c 5321-4.1.3-d 5321-4.1.3-e
+    #[test]
+    fn address_literals_are_read_and_written() {
+        for (input, wire) in [
+            ("[192.0.2.1]", "[192.0.2.1]"),
+            ("[192.000.02.001]", "[192.0.2.1]"),
+            ("[255.255.255.255]", "[255.255.255.255]"),
+            ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+            ("[ipv6:2001:DB8::1]", "[IPv6:2001:db8::1]"),
+            ("[IPv6:::]", "[IPv6:::]"),
+            ("[IPv6:::1]", "[IPv6:::1]"),
+            ("[IPv6:1::]", "[IPv6:1::]"),
+            ("[IPv6:1:2:3:4:5:6:7:8]", "[IPv6:1:2:3:4:5:6:7:8]"),
+            ("[IPv6:1:2:3:4:5:6::]", "[IPv6:1:2:3:4:5:6::]"),
+            ("[IPv6:::3:4:5:6:7:8]", "[IPv6:::3:4:5:6:7:8]"),
+            ("[IPv6:::ffff:192.0.2.1]", "[IPv6:::ffff:192.0.2.1]"),
+            ("[IPv6:::192.0.2.1]", "[IPv6:::c000:201]"),
+            ("[IPv6:1:2:3:4:5:6:192.0.2.1]", "[IPv6:1:2:3:4:5:6:c000:201]"),
+            ("[IPv6:1:2:3:4::192.0.2.1]", "[IPv6:1:2:3:4::c000:201]"),
+            ("[IPv6:0001:02:3::]", "[IPv6:1:2:3::]"),
+            ("[x400:a/b]", "[x400:a/b]"),
+            ("[A-1:!]", "[A-1:!]"),
+        ] {
+            let host = Host::parse(input).unwrap();
+            assert_eq!(host.to_string(), wire, "{input}");
+            assert_eq!(Host::parse(wire).unwrap(), host);
+        }
+        for input in [
+            "[]",
+            "[",
+            "]",
+            "[192.0.2.1",
+            "[192.0.2]",
+            "[192.0.2.1.5]",
+            "[256.0.2.1]",
+            "[192.0.2.-1]",
+            "[192.0.2.0001]",
+            "[ 192.0.2.1]",
+            "[192.0.2.1 ]",
+            "[::1]",
+            "[IPv6:]",
+            "[IPv6::1]",
+            "[IPv6:12345::]",
+            "[IPv6:g::1]",
+            "[IPv6:1::2::3]",
+            "[IPv6:1:::2]",
+            "[IPv6:1:2:3:4:5:6:7]",
+            "[IPv6:1:2:3:4:5:6:7:8:9]",
+            "[IPv6:1:2:3:4:5:6:7::]",
+            "[IPv6:::2:3:4:5:6:7:8]",
+            "[IPv6:1:2:3:4:5:6:7:192.0.2.1]",
+            "[IPv6:1:2:3:4:5::192.0.2.1]",
+            "[IPv6:192.0.2.1::]",
+            "[IPv6:192.0.2.1:1:2:3:4:5:6]",
+            "[IPv6:::ffff:192.0.2.256]",
+            "[IPv6:::1%eth0]",
+            "[IPv6:2001:db8::1:]",
+            "[tag:]",
+            "[tag:a[b]",
+            "[tag:a b]",
+            "[tag-:a]",
+            "[:a]",
+            "[tag]",
+            "[192.0.2.1].example",
+        ] {
+            assert_eq!(Host::parse(input).unwrap_err().kind(), SyntaxErrorKind::Host, "{input}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_equal_by_meaning() {
+        for (a, b) in [
+            ("EXAMPLE.org", "example.ORG"),
+            ("[IPv6:::1]", "[ipv6:0:0:0:0:0:0:0:1]"),
+            ("[192.0.2.1]", "[192.0.002.1]"),
+            ("[Tag:x]", "[tAG:x]"),
+        ] {
+            assert_eq!(Host::parse(a), Host::parse(b));
+        }
+        assert_ne!(Host::parse("[tag:x]"), Host::parse("[tag:X]"));
+        assert_ne!(Host::parse("192.0.2.1"), Host::parse("[192.0.2.1]"));
+    }
+
+    #[test]
+    fn deviations_are_tolerated_only_when_asked_for_and_reported() {
+        let tolerance = Tolerance::new(Lenience::ALL);
+        let (rest, found) = hello_host("my_host.example", &tolerance).unwrap();
+        assert_eq!((rest, found.to_string().as_str()), ("", "my_host.example"));
+        assert!(tolerance.used().underscore_in_host && !tolerance.used().dot_behind_domain);
+        assert_eq!(hello_host("my_host.example", &Tolerance::none()).unwrap().0, "_host.example");
+        assert_eq!(hello_host("my_host..example", &tolerance).unwrap().0, "..example");
+
+        let tolerance = Tolerance::new(Lenience::ALL);
+        assert_eq!(domain("a.example.>", &tolerance).unwrap().0, ">");
+        assert!(tolerance.used().dot_behind_domain);
+
+        let tolerance = Tolerance::new(Lenience::ALL);
+        assert!(host("[IPv6:1:2:3:4:5:6:7::]", &tolerance).is_ok());
+        assert!(tolerance.used().ipv6_single_group);
+    }
+}

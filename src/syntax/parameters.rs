@@ -1,0 +1,364 @@
+//! Parameters of MAIL and RCPT, as they stand.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+
+use super::grammar::{self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span};
+use super::{SyntaxError, SyntaxErrorKind, xtext};
+
+/// The parameters of MAIL or RCPT: valid in form, in their order (RFC 5321 section 4.1.2).
+///
+/// [`MailParameters`](super::MailParameters) and [`RcptParameters`](super::RcptParameters) are typed views of them; there
+/// duplicates and values are judged.
+///
+/// ```
+/// use esmtp::syntax::Parameters;
+///
+/// let mut parameters = Parameters::parse("SIZE=1000 BODY=8BITMIME")?;
+/// parameters.push("SMTPUTF8", None)?;
+/// assert_eq!(parameters.as_str(), "SIZE=1000 BODY=8BITMIME SMTPUTF8");
+/// assert_eq!(parameters.iter().next().and_then(|first| first.value()), Some("1000"));
+/// assert!(parameters.push("X", Some("a\r\nDATA")).is_err());
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Parameters<'a>(Cow<'a, str>);
+
+/// One parameter: a keyword, and a value perhaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Parameter<'a> {
+    keyword: &'a str,
+    value: Option<&'a str>,
+}
+
+impl<'a> Parameter<'a> {
+    /// The keyword as it was written; it means the same in any case.
+    #[must_use]
+    pub fn keyword(&self) -> &'a str {
+        self.keyword
+    }
+
+    /// What is behind the `=`.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a str> {
+        self.value
+    }
+
+    /// Whether this is its keyword, in any case.
+    #[must_use]
+    pub fn is(&self, keyword: &str) -> bool {
+        self.keyword.eq_ignore_ascii_case(keyword)
+    }
+}
+
+impl<'a> Parameters<'a> {
+    /// None at all.
+    pub const NONE: Parameters<'static> = Parameters(Cow::Borrowed(""));
+
+    /// Reads `SIZE=10 BODY=8BITMIME`: single spaces between them, none in front.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Parameters`].
+    pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
+        if input.is_empty() {
+            return Ok(Self::NONE);
+        }
+        match list(input, &Tolerance::none()) {
+            Ok((_, found)) => Ok(found),
+            Err(error) => Err(error_in(input, error)),
+        }
+    }
+
+    pub(crate) const fn from_valid(parameters: &'a str) -> Self {
+        Self(Cow::Borrowed(parameters))
+    }
+
+    /// Appends one.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Parameters`] when the keyword or the value is not as in RFC 5321 section 4.1.2.
+    pub fn push(&mut self, keyword: &str, value: Option<&str>) -> Result<(), SyntaxError> {
+        let is_keyword = matches!(self::keyword(keyword), Ok(("", _)));
+        let is_value = value.is_none_or(|value| grammar::is_all(value, VALUE));
+        if !is_keyword || !is_value {
+            return Err(SyntaxError::new(SyntaxErrorKind::Parameters, self.0.len()));
+        }
+        self.push_valid(keyword, value);
+        Ok(())
+    }
+
+    pub(crate) fn push_valid(&mut self, keyword: &str, value: Option<&str>) {
+        let text = self.0.to_mut();
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(keyword);
+        if let Some(value) = value {
+            text.push('=');
+            text.push_str(value);
+        }
+    }
+
+    /// As they stand in a command, without a space in front.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
+        self.with_offsets().map(|(_, parameter)| parameter)
+    }
+
+    /// One after the other, each with its offset.
+    pub(crate) fn with_offsets(&self) -> impl Iterator<Item = (usize, Parameter<'_>)> {
+        let mut rest = &*self.0;
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b' ', rest.as_bytes()).unwrap_or(rest.len());
+            let (found, behind) = cut(rest, end);
+            let offset = at;
+            at += end + 1;
+            rest = behind.get(1..).unwrap_or_default();
+            let (keyword, value) = match memchr::memchr(b'=', found.as_bytes()) {
+                Some(equals) => (cut(found, equals).0, found.get(equals + 1..)),
+                None => (found, None),
+            };
+            Some((offset, Parameter { keyword, value }))
+        })
+    }
+
+    /// The first with this keyword, in any case.
+    #[must_use]
+    pub fn get(&self, keyword: &str) -> Option<Parameter<'_>> {
+        self.iter().find(|parameter| parameter.is(keyword))
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> Parameters<'_> {
+        Parameters(Cow::Borrowed(&self.0))
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Parameters<'static> {
+        Parameters(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+/// As they stand in a command.
+impl fmt::Display for Parameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Parameter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.keyword)?;
+        match self.value {
+            Some(value) => write!(f, "={value}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `Mail-parameters = esmtp-param *(SP esmtp-param)`, to the end of the line     RFC 5321 section 4.1.2
+pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Parameters<'a>> {
+    let mut rest = input;
+    // What is tolerated is written anew, so that the value is valid again.
+    let mut anew = None;
+    loop {
+        let start = rest;
+        let found;
+        (rest, found) = parameter(rest)?;
+        if !rest.is_empty() && !rest.starts_with(' ') || found.is("AUTH") {
+            if let Some((behind, value)) = raw_auth(found, start, tolerance) {
+                rest = behind;
+                let text = anew.get_or_insert_with(|| written(input, start));
+                text.push_valid(found.keyword, Some(&value));
+            } else if !rest.is_empty() && !rest.starts_with(' ') {
+                return fail(rest, SyntaxErrorKind::Parameters);
+            } else if let Some(text) = &mut anew {
+                text.push_valid(found.keyword, found.value);
+            }
+        } else if let Some(text) = &mut anew {
+            text.push_valid(found.keyword, found.value);
+        }
+        if rest.is_empty() {
+            return Ok((rest, anew.unwrap_or(Parameters::from_valid(input))));
+        }
+        let next = rest.trim_start_matches(' ');
+        if rest.len() - next.len() > 1 {
+            if !tolerance.of(|lenience| &mut lenience.repeated_spaces) {
+                return fail(cut(rest, 1).1, SyntaxErrorKind::Parameters);
+            }
+            anew.get_or_insert_with(|| written(input, rest));
+        }
+        rest = next;
+    }
+}
+
+/// What was read of `input` in front of `rest`.
+fn written(input: &str, rest: &str) -> Parameters<'static> {
+    let read = cut(input, input.len() - rest.len()).0;
+    Parameters(Cow::Owned(String::from(read.trim_end_matches(' '))))
+}
+
+/// The value of AUTH as clients send it that do not know xtext: an address in brackets or with a raw `=`.
+fn raw_auth<'a>(
+    found: Parameter<'a>,
+    start: &'a str,
+    tolerance: &Tolerance,
+) -> Option<(&'a str, String)> {
+    if !found.is("AUTH") || found.value == Some("<>") {
+        return None;
+    }
+    let value = start.get("AUTH=".len()..)?;
+    let (value, rest) = cut(value, memchr::memchr(b' ', value.as_bytes()).unwrap_or(value.len()));
+    let address = match value.strip_prefix('<').and_then(|value| value.strip_suffix('>')) {
+        Some(inside) => inside,
+        None if value.contains('=') => value,
+        None => return None,
+    };
+    let is_address =
+        super::Mailbox::parse(&xtext::decode_text(address).unwrap_or(Cow::Borrowed(address)))
+            .is_ok();
+    if !is_address || !tolerance.of(|lenience| &mut lenience.raw_auth_value) {
+        return None;
+    }
+    let value = match xtext::decode_text(address) {
+        Some(_) => String::from(address),
+        None => xtext::encoded(address.as_bytes()),
+    };
+    Some((rest, value))
+}
+
+/// ```text
+/// esmtp-param = esmtp-keyword ["=" esmtp-value]                RFC 5321 section 4.1.2
+/// esmtp-value = 1*(%d33-60 / %d62-126)
+/// esmtp-value =/ UTF8-non-ascii                                RFC 6531 section 3.3
+/// ```
+fn parameter(input: &str) -> Parsed<'_, Parameter<'_>> {
+    let (rest, keyword) = keyword(input)?;
+    let Some(value) = rest.strip_prefix('=') else {
+        return Ok((rest, Parameter { keyword, value: None }));
+    };
+    match span(value, VALUE) {
+        0 => fail(value, SyntaxErrorKind::Parameters),
+        octets => {
+            let (value, rest) = cut(value, octets);
+            Ok((rest, Parameter { keyword, value: Some(value) }))
+        }
+    }
+}
+
+/// `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`      RFC 5321 section 4.1.2
+pub(crate) fn keyword(input: &str) -> Parsed<'_, &str> {
+    match input.as_bytes().first() {
+        Some(first) if grammar::is(*first, LET_DIG) => {
+            let (found, rest) = cut(input, span(input, KEYWORD));
+            Ok((rest, found))
+        }
+        _ => fail(input, SyntaxErrorKind::Parameters),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::syntax::Lenience;
+
+    /// 5321-4.1.2-c 5321-4.1.2-d
+    #[test]
+    fn parameters_are_keywords_with_values() {
+        let read = Parameters::parse("SIZE=1000 smtputf8 8A-B=!~ X=ü").unwrap();
+        let all: Vec<_> = read.iter().map(|found| (found.keyword(), found.value())).collect();
+        assert_eq!(
+            all,
+            [("SIZE", Some("1000")), ("smtputf8", None), ("8A-B", Some("!~")), ("X", Some("ü"))]
+        );
+        assert_eq!(read.get("SmtpUtf8").map(|found| found.value()), Some(None));
+        assert!(Parameters::parse("").unwrap().is_empty());
+        for (input, offset) in [
+            ("-A=1", 0),
+            ("=1000", 0),
+            ("SIZE=", 5),
+            ("FOO=a=b", 5),
+            ("SIZE==5", 5),
+            ("FOO=a\tb", 5),
+            ("FOO=\u{7f}", 4),
+            ("A  B", 2),
+            (" A", 0),
+            ("A ", 2),
+            ("A=1,<c@d>x B =1", 13),
+            ("SIZÉ=1", 3),
+            ("A\r\nB", 1),
+        ] {
+            let error = Parameters::parse(input).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.offset()),
+                (SyntaxErrorKind::Parameters, offset),
+                "{input:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_injected_through_a_parameter() {
+        let mut parameters = Parameters::NONE;
+        for (keyword, value) in [
+            ("A B", None),
+            ("", None),
+            ("A", Some("")),
+            ("A", Some("a b")),
+            ("A", Some("\r\n")),
+            ("A=", Some("b")),
+        ] {
+            assert!(parameters.push(keyword, value).is_err());
+        }
+        assert!(parameters.is_empty());
+    }
+
+    #[test]
+    fn an_auth_value_that_is_no_xtext_is_made_one() {
+        for (input, written) in [
+            ("AUTH=<a@b.example>", "AUTH=a@b.example"),
+            ("AUTH=<a+b@c.example> SIZE=1", "AUTH=a+2Bb@c.example SIZE=1"),
+            ("SIZE=1 auth=a=b@c.example X", "SIZE=1 auth=a+3Db@c.example X"),
+            ("AUTH=<e+3Dmc2@example.com>", "AUTH=e+3Dmc2@example.com"),
+            ("AUTH=<>", "AUTH=<>"),
+            ("AUTH=e+3Dmc2@example.com", "AUTH=e+3Dmc2@example.com"),
+        ] {
+            let tolerance = Tolerance::new(Lenience::ALL);
+            let (_, found) = list(input, &tolerance).unwrap();
+            assert_eq!(found.as_str(), written);
+            assert_eq!(tolerance.used().raw_auth_value, input != written);
+        }
+        assert!(list("AUTH=a=b", &Tolerance::new(Lenience::ALL)).is_err(), "no address");
+        assert!(list("AUTH=a=b@c.example", &Tolerance::none()).is_err());
+    }
+
+    #[test]
+    fn repeated_spaces_are_not_kept() {
+        let tolerance = Tolerance::new(Lenience::ALL);
+        let (_, found) = list("A  B=1 C   D", &tolerance).unwrap();
+        assert_eq!(found.as_str(), "A B=1 C D");
+        assert!(tolerance.used().repeated_spaces);
+    }
+}

@@ -1,0 +1,475 @@
+//! Reverse-paths and forward-paths.
+
+use alloc::string::String;
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use super::grammar::{Parsed, Tolerance, fail, octet, whole};
+use super::host::{GeneralLiteral, domain};
+use super::mailbox::mailbox;
+use super::{Domain, Host, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb};
+
+/// Octets of a path with its brackets, RFC 5321 section 4.5.3.1.3.
+const PATH_LIMIT: usize = 256;
+
+/// Where notifications go: a mailbox, or nowhere (RFC 5321 sections 4.1.1.2, 4.5.5).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // the grammar is closed
+pub enum ReversePath<'a> {
+    /// `<>`: nobody is to be notified.
+    Null,
+    /// `<ann@example.org>`
+    Mailbox(Mailbox<'a>),
+}
+
+/// A recipient: a mailbox, or the postmaster of this host (RFC 5321 sections 4.1.1.3, 4.5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ForwardPath<'a> {
+    /// `<Postmaster>`, in any case: the one recipient without a domain.
+    Postmaster,
+    /// `<bob@example.net>`
+    Mailbox(Mailbox<'a>),
+}
+
+impl<'a> ReversePath<'a> {
+    /// Reads a path with its brackets: `<ann@example.org>`, `<>`. A source route is read and dropped (RFC 5321 appendix C).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Path`], [`SyntaxErrorKind::PathTooLong`], or what is wrong with the mailbox.
+    pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
+        whole(input, SyntaxErrorKind::Path, |input| reverse_path(input, &Tolerance::none()))
+    }
+
+    /// The mailbox, if there is one.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Mailbox<'a>> {
+        match self {
+            Self::Null => None,
+            Self::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    /// `<>`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// Whether it can be used without SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.mailbox().is_none_or(Mailbox::is_ascii)
+    }
+
+    /// Makes sure that the path needs no SMTPUTF8, for a transaction without it (RFC 6531 section 3.5).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::NonAscii`], which deserves 550 5.6.7.
+    pub fn require_ascii(&self) -> Result<(), SyntaxError> {
+        require_ascii(self.is_ascii(), Verb::Mail)
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> ReversePath<'_> {
+        match self {
+            Self::Null => ReversePath::Null,
+            Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.as_borrowed()),
+        }
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> ReversePath<'static> {
+        match self {
+            Self::Null => ReversePath::Null,
+            Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.into_owned()),
+        }
+    }
+}
+
+impl<'a> ForwardPath<'a> {
+    /// Reads a path with its brackets: `<bob@example.net>`, `<Postmaster>`. A source route is read and dropped (RFC 5321
+    /// appendix C).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Path`], [`SyntaxErrorKind::PathTooLong`], or what is wrong with the mailbox.
+    pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
+        whole(input, SyntaxErrorKind::Path, |input| forward_path(input, &Tolerance::none()))
+    }
+
+    /// The mailbox, if there is one.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Mailbox<'a>> {
+        match self {
+            Self::Postmaster => None,
+            Self::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    /// Whether it is the postmaster, with or without a domain.
+    #[must_use]
+    pub fn is_postmaster(&self) -> bool {
+        self.mailbox()
+            .is_none_or(|mailbox| mailbox.local_part().unquoted().eq_ignore_ascii_case(POSTMASTER))
+    }
+
+    /// Whether it can be used without SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.mailbox().is_none_or(Mailbox::is_ascii)
+    }
+
+    /// Makes sure that the path needs no SMTPUTF8, for a transaction without it (RFC 6531 section 3.5).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::NonAscii`], which deserves 553 5.6.7.
+    pub fn require_ascii(&self) -> Result<(), SyntaxError> {
+        require_ascii(self.is_ascii(), Verb::Rcpt)
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> ForwardPath<'_> {
+        match self {
+            Self::Postmaster => ForwardPath::Postmaster,
+            Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.as_borrowed()),
+        }
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> ForwardPath<'static> {
+        match self {
+            Self::Postmaster => ForwardPath::Postmaster,
+            Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.into_owned()),
+        }
+    }
+}
+
+const POSTMASTER: &str = "Postmaster";
+
+fn require_ascii(is_ascii: bool, verb: Verb) -> Result<(), SyntaxError> {
+    match is_ascii {
+        true => Ok(()),
+        false => Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0).on(verb)),
+    }
+}
+
+/// Wire form with brackets: `<ann@example.org>`, `<>`.
+impl fmt::Display for ReversePath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("<>"),
+            Self::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
+        }
+    }
+}
+
+/// Wire form with brackets: `<bob@example.net>`, `<Postmaster>`.
+impl fmt::Display for ForwardPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postmaster => write!(f, "<{POSTMASTER}>"),
+            Self::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
+        }
+    }
+}
+
+impl<'a> From<Mailbox<'a>> for ReversePath<'a> {
+    fn from(mailbox: Mailbox<'a>) -> Self {
+        Self::Mailbox(mailbox)
+    }
+}
+
+impl<'a> From<Mailbox<'a>> for ForwardPath<'a> {
+    fn from(mailbox: Mailbox<'a>) -> Self {
+        Self::Mailbox(mailbox)
+    }
+}
+
+/// `Reverse-path = Path / "<>"`                                 RFC 5321 section 4.1.2
+pub(crate) fn reverse_path<'a>(
+    input: &'a str,
+    tolerance: &Tolerance,
+) -> Parsed<'a, ReversePath<'a>> {
+    if let Some(rest) = input.strip_prefix("<>") {
+        return Ok((rest, ReversePath::Null));
+    }
+    let (rest, mailbox) = path(input, tolerance)?;
+    Ok((rest, ReversePath::Mailbox(mailbox)))
+}
+
+/// ```text
+/// Forward-path = Path                                          RFC 5321 section 4.1.2
+/// rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )      section 4.1.1.3
+/// ```
+pub(crate) fn forward_path<'a>(
+    input: &'a str,
+    tolerance: &Tolerance,
+) -> Parsed<'a, ForwardPath<'a>> {
+    match path(input, tolerance) {
+        Ok((rest, mailbox)) => Ok((rest, ForwardPath::Mailbox(mailbox))),
+        Err(error) => match postmaster(input, tolerance) {
+            Some(rest) => Ok((rest, ForwardPath::Postmaster)),
+            None => Err(error),
+        },
+    }
+}
+
+fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
+    let name = input.strip_prefix('<').unwrap_or(input);
+    let (found, rest) = name.split_at_checked(POSTMASTER.len())?;
+    if !found.eq_ignore_ascii_case(POSTMASTER) {
+        return None;
+    }
+    match input.starts_with('<') {
+        true => rest.strip_prefix('>'),
+        false => {
+            let is_end = rest.is_empty() || rest.starts_with(' ');
+            (is_end && tolerance.of(|lenience| &mut lenience.missing_brackets)).then_some(rest)
+        }
+    }
+}
+
+/// ```text
+/// Path = "<" [ A-d-l ":" ] Mailbox ">"                         RFC 5321 section 4.1.2
+/// ```
+fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
+    let (rest, found) = match input.as_bytes().first() {
+        Some(b'<') => {
+            let rest = input.get(1..).unwrap_or_default();
+            let rest = source_route(rest)?;
+            let (rest, mailbox) = mailbox(rest, tolerance)?;
+            let (rest, ()) = octet(b'>', SyntaxErrorKind::Path)(rest)?;
+            (rest, mailbox)
+        }
+        Some(_) => match mailbox(input, tolerance) {
+            Ok(found) if tolerance.of(|lenience| &mut lenience.missing_brackets) => found,
+            _ => return fail(input, SyntaxErrorKind::Path),
+        },
+        None => return fail(input, SyntaxErrorKind::Path),
+    };
+    if input.len() - rest.len() > PATH_LIMIT {
+        return fail(input, SyntaxErrorKind::PathTooLong);
+    }
+    Ok((rest, found))
+}
+
+/// ```text
+/// A-d-l     = At-domain *( "," At-domain )                     RFC 5321 section 4.1.2
+/// At-domain = "@" Domain
+/// ```
+///
+/// "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored": what is behind it and its colon.
+fn source_route(input: &str) -> Result<&str, nom::Err<super::grammar::Fault>> {
+    let mut rest = input;
+    if !rest.starts_with('@') {
+        return Ok(rest);
+    }
+    loop {
+        (rest, ()) = octet(b'@', SyntaxErrorKind::Path)(rest)?;
+        (rest, _) = domain(rest, &Tolerance::none())?;
+        match rest.strip_prefix(',') {
+            Some(behind) => rest = behind,
+            None => {
+                (rest, ()) = octet(b':', SyntaxErrorKind::Path)(rest)?;
+                return Ok(rest);
+            }
+        }
+    }
+}
+
+/// A path without its text: how to lend it from a string that holds the text of many.
+///
+/// A session keeps the text of its paths in one string, and lends them as borrowed values without parsing them again.
+#[allow(dead_code)] // the server's envelope is what it is for
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PathParts {
+    start: u32,
+    local_part: u32,
+    host: HostParts,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
+enum HostParts {
+    /// No mailbox at all: `<>`, `<Postmaster>`.
+    None,
+    Domain(u32),
+    Ipv4(Ipv4Addr),
+    Ipv6(Ipv6Addr),
+    General(u32),
+}
+
+#[allow(dead_code)]
+impl PathParts {
+    /// Appends the text of the path to `arena`.
+    pub(crate) fn of_reverse(path: &ReversePath<'_>, arena: &mut String) -> Self {
+        Self::of(path.mailbox(), arena)
+    }
+
+    /// Appends the text of the path to `arena`.
+    pub(crate) fn of_forward(path: &ForwardPath<'_>, arena: &mut String) -> Self {
+        Self::of(path.mailbox(), arena)
+    }
+
+    fn of(mailbox: Option<&Mailbox<'_>>, arena: &mut String) -> Self {
+        // An arena is bounded by the session's limits, far below 4 GiB.
+        let octets = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let start = octets(arena);
+        let Some(mailbox) = mailbox else {
+            return Self { start, local_part: 0, host: HostParts::None };
+        };
+        let local_part = mailbox.local_part().as_str();
+        arena.push_str(local_part);
+        let host = match mailbox.host() {
+            Host::Domain(domain) => {
+                arena.push_str(domain.as_str());
+                HostParts::Domain(octets(domain.as_str()))
+            }
+            Host::Ipv4(address) => HostParts::Ipv4(*address),
+            Host::Ipv6(address) => HostParts::Ipv6(*address),
+            Host::General(literal) => {
+                arena.push_str(literal.as_str());
+                HostParts::General(octets(literal.as_str()))
+            }
+        };
+        Self { start, local_part: octets(local_part), host }
+    }
+
+    /// The path again; `arena` begins as it did when the path was put into it.
+    pub(crate) fn lend_reverse<'a>(&self, arena: &'a str) -> ReversePath<'a> {
+        self.lend(arena).map_or(ReversePath::Null, ReversePath::Mailbox)
+    }
+
+    /// The path again; `arena` begins as it did when the path was put into it.
+    pub(crate) fn lend_forward<'a>(&self, arena: &'a str) -> ForwardPath<'a> {
+        self.lend(arena).map_or(ForwardPath::Postmaster, ForwardPath::Mailbox)
+    }
+
+    fn lend<'a>(&self, arena: &'a str) -> Option<Mailbox<'a>> {
+        let piece = |start: u32, octets: u32| {
+            let start = start as usize;
+            arena.get(start..start + octets as usize).unwrap_or_default()
+        };
+        let behind = self.start + self.local_part;
+        let host = match self.host {
+            HostParts::None => return None,
+            HostParts::Domain(octets) => Host::Domain(Domain::from_valid(piece(behind, octets))),
+            HostParts::Ipv4(address) => Host::Ipv4(address),
+            HostParts::Ipv6(address) => Host::Ipv6(address),
+            HostParts::General(octets) => {
+                Host::General(GeneralLiteral::from_valid(piece(behind, octets)))
+            }
+        };
+        Some(Mailbox::new(LocalPart::from_valid(piece(self.start, self.local_part)), host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::syntax::Lenience;
+
+    /// 5321-4.1.2-a 5321-4.1.2-b 5321-4.1.2-i 5321-4.1.1.3-a 5321-4.1.1.3-b
+    #[test]
+    fn paths_are_mailboxes_in_brackets() {
+        for (input, wire) in [
+            ("<a@b.example>", "<a@b.example>"),
+            (r#"<"a>b"@c.example>"#, r#"<"a>b"@c.example>"#),
+            (r#"<"a\>b"@c.example>"#, r#"<"a>b"@c.example>"#),
+            ("<@a.example:u@c.example>", "<u@c.example>"),
+            ("<@a,@b:c@d>", "<c@d>"),
+            ("<a@[192.0.2.1]>", "<a@[192.0.2.1]>"),
+            ("<postmaster@b.example>", "<postmaster@b.example>"),
+        ] {
+            assert_eq!(ReversePath::parse(input).unwrap().to_string(), wire);
+            assert_eq!(ForwardPath::parse(input).unwrap().to_string(), wire);
+        }
+        for input in [
+            "",
+            "<",
+            "<a>",
+            "<a@>",
+            "<@b.example>",
+            "<a@b.example",
+            "a@b.example>",
+            "a@b.example",
+            "< a@b.example>",
+            "<a@b.example >",
+            "<a@b@c.example>",
+            "<a@b.example>x",
+            "<<a@b.example>>",
+            "<@a@b:c@d>",
+            "<@a,:c@d>",
+            "<@a,@b,:c@d>",
+            "<@a,c@d>",
+            "<@a.example, @b.example:u@c.example>",
+            "<@a.example:>",
+            "<@a.example:postmaster>",
+            "<@[192.0.2.1]:u@c.example>",
+            "<postmaster@>",
+            "<postmasters>",
+            "<a@b.example.>",
+        ] {
+            assert!(ReversePath::parse(input).is_err(), "{input:?}");
+            assert!(ForwardPath::parse(input).is_err(), "{input:?}");
+        }
+        assert_eq!(ReversePath::parse("<>"), Ok(ReversePath::Null));
+        assert!(ForwardPath::parse("<>").is_err());
+        for input in ["<Postmaster>", "<postmaster>", "<pOSTmASTER>"] {
+            assert_eq!(ForwardPath::parse(input), Ok(ForwardPath::Postmaster));
+            assert!(ReversePath::parse(input).is_err());
+        }
+    }
+
+    #[test]
+    fn a_path_has_at_most_256_octets() {
+        let domain = alloc::format!("{0}.{0}.{1}", "d".repeat(63), "e".repeat(61));
+        let path = alloc::format!("<{}@{domain}>", "x".repeat(64));
+        assert_eq!(path.len(), 256);
+        assert!(ForwardPath::parse(&path).is_ok());
+        let path = alloc::format!("<{}@{domain}e>", "x".repeat(64));
+        assert_eq!(ForwardPath::parse(&path).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
+    }
+
+    #[test]
+    fn brackets_may_be_missing_where_that_is_tolerated() {
+        let tolerance = Tolerance::new(Lenience::ALL);
+        let (rest, found) = forward_path("a@b.example SIZE=1", &tolerance).unwrap();
+        assert_eq!((rest, found.to_string().as_str()), (" SIZE=1", "<a@b.example>"));
+        assert!(tolerance.used().missing_brackets);
+        assert_eq!(forward_path("postmaster", &tolerance), Ok(("", ForwardPath::Postmaster)));
+        assert!(forward_path("a", &tolerance).is_err());
+        assert!(reverse_path("", &tolerance).is_err());
+    }
+
+    #[test]
+    fn paths_are_lent_from_an_arena_as_they_were() {
+        let mut arena = String::from("what was there");
+        let inputs = [
+            "<\"a b\"@c.example>",
+            "<ü@d>",
+            "<a@[192.0.2.1]>",
+            "<a@[IPv6:::1]>",
+            "<a@[x:y]>",
+            "<Postmaster>",
+        ];
+        let parts: alloc::vec::Vec<_> = inputs
+            .iter()
+            .map(|input| PathParts::of_forward(&ForwardPath::parse(input).unwrap(), &mut arena))
+            .collect();
+        let null = PathParts::of_reverse(&ReversePath::Null, &mut arena);
+        for (input, parts) in inputs.iter().zip(parts) {
+            assert_eq!(parts.lend_forward(&arena), ForwardPath::parse(input).unwrap());
+        }
+        assert_eq!(null.lend_reverse(&arena), ReversePath::Null);
+    }
+}

@@ -1,0 +1,691 @@
+//! Replies: one code, an enhanced status perhaps, and lines of text.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+use core::hash::{Hash, Hasher};
+
+use super::grammar::{TEXT, is};
+use super::text::kind_of;
+use super::{Class, Code, Status, SyntaxError, SyntaxErrorKind, Text};
+
+/// No line of an encoded reply is longer, code and CRLF included (RFC 5321 section 4.5.3.1.5).
+const LINE_LIMIT: usize = 512;
+
+/// A reply of a server (RFC 5321 section 4.2).
+///
+/// Parsed, it borrows the octets that came; made, it holds text that cannot break a line. The enhanced status is one for
+/// all lines: it is written on each, and cut off each (RFC 2034 section 4).
+///
+/// ```
+/// use esmtp::syntax::{Code, Reply, Status};
+///
+/// let input = b"250-2.1.5 First\r\n250 2.1.5 Second\r\n221 2.0.0 Bye\r\n";
+/// let (reply, octets) = Reply::parse(input)?.unwrap();
+/// assert_eq!((reply.code(), reply.status(), octets), (Code::OK, Some(Status::DESTINATION_VALID), 35));
+/// assert!(reply.lines().eq([b"First".as_slice(), b"Second"]));
+/// assert_eq!(reply.to_string(), "250 2.1.5 First Second");
+///
+/// let mut out = Vec::new();
+/// Reply::new(Code::CLOSING, Some(Status::OTHER), "Bye")?.encode(&mut out);
+/// assert_eq!(out, b"221 2.0.0 Bye\r\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reply<'a> {
+    code: Code,
+    status: Option<Status>,
+    body: Body<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum Body<'a> {
+    /// One line; a variant of its own so that constants can be made of it.
+    Line(Text<'a>),
+    /// Lines with `\n` between them.
+    Lines(Cow<'a, str>),
+    /// As it came: whole lines with code, separator and CRLF.
+    Wire(Cow<'a, [u8]>),
+}
+
+/// A retry class: what may help after a reply (RFC 5321 sections 4.2.1, 4.5.3.1.10, 4.5.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Nothing failed.
+    Unneeded,
+    /// The same in a further transaction, at once: too many recipients in this one.
+    NextTransaction,
+    /// The same again, later.
+    Later,
+    /// Something else than the same.
+    Never,
+}
+
+impl<'a> Reply<'a> {
+    /// Makes a reply. `text` may hold `\n` between lines; TAB is the only other control character in it.
+    ///
+    /// Text that begins with an enhanced status of the code's class is read as one when `status` is `None`, because
+    /// that is what it means to every client.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::LineBreak`] or [`SyntaxErrorKind::Text`] at a control character,
+    /// [`SyntaxErrorKind::Status`] when there is a status with a 3yz code.
+    pub fn new(
+        code: Code,
+        status: Option<Status>,
+        text: impl Into<Cow<'a, str>>,
+    ) -> Result<Self, SyntaxError> {
+        let text = text.into();
+        if let Some(at) = text.bytes().position(|octet| octet != b'\n' && !is(octet, TEXT)) {
+            return Err(SyntaxError::new(kind_of(text.as_bytes().get(at)), at));
+        }
+        if status.is_some() && code.class() == Class::Intermediate {
+            return Err(SyntaxError::new(SyntaxErrorKind::Status, 0));
+        }
+        Ok(Self::made(code, status, Body::Lines(text)))
+    }
+
+    /// A reply of one line. A status with a 3yz code is left out.
+    #[must_use]
+    pub fn line(code: Code, status: Option<Status>, text: Text<'a>) -> Self {
+        let status = status.filter(|_| code.class() != Class::Intermediate);
+        Self::made(code, status, Body::Line(text))
+    }
+
+    /// Text that is a status to every client is a status here too.
+    fn made(code: Code, status: Option<Status>, body: Body<'a>) -> Self {
+        let mut reply = Self { code, status, body };
+        if status.is_none() {
+            reply.status = reply.first_status();
+            if reply.status.is_some() {
+                reply.body = Body::Lines(Cow::Owned(reply.body.without(code, reply.status)));
+            }
+        }
+        reply
+    }
+
+    /// What the text of the first line begins with, while no status is cut off it.
+    fn first_status(&self) -> Option<Status> {
+        Status::split(self.code, self.lines().next()?).map(|(status, _)| status)
+    }
+
+    /// For constants: the status must not be under a 3yz code.
+    pub(crate) const fn constant(
+        code: Code,
+        status: Status,
+        text: Text<'static>,
+    ) -> Reply<'static> {
+        Reply { code, status: Some(status), body: Body::Line(text) }
+    }
+
+    /// The first whole reply in `input` and how many octets it took; `None` while it is unfinished. Never allocates.
+    ///
+    /// ```text
+    /// Reply-line = *( Reply-code "-" [ textstring ] CRLF )       RFC 5321 section 4.2
+    ///              Reply-code [ SP textstring ] CRLF
+    /// Reply-code = %x32-35 %x30-35 %x30-39
+    /// ```
+    ///
+    /// Tolerated, because the meaning is certain: any second digit, text with octets above 127 and with control octets
+    /// other than CR, LF and NUL, and a missing enhanced status.
+    ///
+    /// # Errors
+    ///
+    /// Anything else that is not in the grammar: see [`ReplyError`]. What follows cannot be trusted.
+    pub fn parse(input: &'a [u8]) -> Result<Option<(Self, usize)>, ReplyError> {
+        let mut at = 0;
+        let mut code = None;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            let Some(octets) = line_end(rest)? else { return Ok(None) };
+            let line = rest.get(..octets).unwrap_or_default();
+            let found = code_of(line)?;
+            match code {
+                None => code = Some(found),
+                Some(first) if first == found => {}
+                Some(_) => return Err(ReplyError::MixedCodes),
+            }
+            at += octets + 2;
+            match line.get(3) {
+                Some(b'-') => {}
+                Some(b' ') | None => break,
+                Some(_) => return Err(ReplyError::Separator),
+            }
+        }
+        let Some(code) = code else { return Ok(None) };
+        let wire = input.get(..at).unwrap_or_default();
+        let mut reply = Self { code, status: None, body: Body::Wire(Cow::Borrowed(wire)) };
+        reply.status = reply.first_status();
+        Ok(Some((reply, at)))
+    }
+
+    /// Whether a line, with or without its CRLF, is the last of a reply: anything but `NNN-`.
+    ///
+    /// Cheap, and true of a line that is no reply line at all, so that [`parse`](Self::parse) gets to see it.
+    #[must_use]
+    pub fn is_last_line(line: &[u8]) -> bool {
+        line.get(3) != Some(&b'-')
+    }
+
+    /// Appends the reply with its CRLFs.
+    ///
+    /// A line that would exceed 512 octets goes on in further lines, broken behind a space where there is one, and every
+    /// line carries the enhanced status. A 334 is never broken: its challenge is one line of up to 12288 octets (RFC
+    /// 4954 section 4).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let status = Prefix::new(self.code, self.status);
+        let room = match self.code {
+            Code::AUTH_CHALLENGE => usize::MAX,
+            _ => LINE_LIMIT - b"250 \r\n".len() - status.octets().len(),
+        };
+        let mut lines = self.lines().peekable();
+        while let Some(mut line) = lines.next() {
+            let is_last = lines.peek().is_none();
+            loop {
+                let (piece, rest) = break_line(line, room);
+                out.extend_from_slice(&self.code.digits());
+                out.push(if is_last && rest.is_empty() { b' ' } else { b'-' });
+                out.extend_from_slice(status.octets());
+                out.extend_from_slice(piece);
+                out.extend_from_slice(b"\r\n");
+                if rest.is_empty() {
+                    break;
+                }
+                line = rest;
+            }
+        }
+    }
+
+    /// The reply code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The enhanced status, when there is one of the code's class.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.status
+    }
+
+    /// What the first digit says: the severity.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.code.class()
+    }
+
+    /// Text of each line, without code, separator and enhanced status; octets as received. There is always one.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        Lines {
+            rest: Some(self.body.octets()),
+            is_wire: self.body.is_wire(),
+            code: self.code,
+            status: self.status,
+        }
+    }
+
+    /// 4yz: may be retried.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.code.is_transient()
+    }
+
+    /// 5yz.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.code.is_permanent()
+    }
+
+    /// 2yz or 3yz.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        self.code.is_positive()
+    }
+
+    /// What may help after this reply to one recipient.
+    ///
+    /// 452, and 552 which old servers send for it, mean too many recipients, unless the enhanced status says that it is
+    /// about storage (RFC 5321 section 4.5.3.1.10).
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        let is_about_recipients = self
+            .status
+            .is_none_or(|status| matches!((status.subject(), status.detail()), (5, 3) | (_, 0)));
+        match self.code {
+            Code::INSUFFICIENT_STORAGE | Code::EXCEEDED_STORAGE if is_about_recipients => {
+                Retry::NextTransaction
+            }
+            code => match code.class() {
+                Class::Completion | Class::Intermediate => Retry::Unneeded,
+                Class::Transient => Retry::Later,
+                Class::Permanent => Retry::Never,
+            },
+        }
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> Reply<'_> {
+        let body = match &self.body {
+            Body::Line(text) => Body::Line(text.as_borrowed()),
+            Body::Lines(text) => Body::Lines(Cow::Borrowed(text)),
+            Body::Wire(wire) => Body::Wire(Cow::Borrowed(wire)),
+        };
+        Reply { code: self.code, status: self.status, body }
+    }
+
+    /// The same without its enhanced status: what a server says that does not announce
+    /// ENHANCEDSTATUSCODES, and every opening reply (RFC 2034 section 4).
+    #[must_use]
+    pub fn without_status(&self) -> Reply<'_> {
+        let Reply { code, body, .. } = self.as_borrowed();
+        let body = match body {
+            Body::Wire(_) => Body::Lines(Cow::Owned(self.body.without(code, self.status))),
+            made => made,
+        };
+        Reply { code, status: None, body }
+    }
+
+    /// The same code and status in other words, on one line.
+    #[must_use]
+    pub fn with_text<'t>(&self, text: Text<'t>) -> Reply<'t> {
+        Reply { code: self.code, status: self.status, body: Body::Line(text) }
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Reply<'static> {
+        let body = match self.body {
+            Body::Line(text) => Body::Line(text.into_owned()),
+            Body::Lines(text) => Body::Lines(Cow::Owned(text.into_owned())),
+            Body::Wire(wire) => Body::Wire(Cow::Owned(wire.into_owned())),
+        };
+        Reply { code: self.code, status: self.status, body }
+    }
+}
+
+impl Body<'_> {
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Line(text) => text.as_str().as_bytes(),
+            Self::Lines(text) => text.as_bytes(),
+            Self::Wire(wire) => wire,
+        }
+    }
+
+    fn is_wire(&self) -> bool {
+        matches!(self, Self::Wire(_))
+    }
+
+    /// The text with the status cut off its lines.
+    fn without(&self, code: Code, status: Option<Status>) -> String {
+        let mut text = String::new();
+        for (number, line) in self.octets().split(|octet| *octet == b'\n').enumerate() {
+            if number > 0 {
+                text.push('\n');
+            }
+            // A status is ASCII, so what is behind it is whole characters.
+            text.push_str(
+                core::str::from_utf8(behind_status(code, status, line)).unwrap_or_default(),
+            );
+        }
+        text
+    }
+}
+
+/// What of a line is behind the enhanced status, if it begins with this one.
+fn behind_status(code: Code, status: Option<Status>, line: &[u8]) -> &[u8] {
+    match Status::split(code, line) {
+        Some((found, behind)) if Some(found) == status => behind,
+        _ => line,
+    }
+}
+
+/// The text of each line.
+#[derive(Clone, Debug)]
+struct Lines<'a> {
+    rest: Option<&'a [u8]>,
+    is_wire: bool,
+    code: Code,
+    status: Option<Status>,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let end = memchr::memchr(b'\n', rest);
+        let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        self.rest = end.and_then(|end| rest.get(end + 1..));
+        if !self.is_wire {
+            return Some(line);
+        }
+        // A wire block ends with a line end, behind which there is no line.
+        self.rest = self.rest.filter(|rest| !rest.is_empty());
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = line.get(4..).unwrap_or_default();
+        Some(behind_status(self.code, self.status, text))
+    }
+}
+
+/// The octets of the line that `input` begins with, without its CRLF; `None` while there is none.
+fn line_end(input: &[u8]) -> Result<Option<usize>, ReplyError> {
+    match memchr::memchr3(b'\r', b'\n', 0, input) {
+        None => Ok(None),
+        Some(at) => match input.get(at..) {
+            Some([b'\r', b'\n', ..]) => Ok(Some(at)),
+            Some([b'\r']) => Ok(None),
+            _ => Err(ReplyError::LineBreak),
+        },
+    }
+}
+
+fn code_of(line: &[u8]) -> Result<Code, ReplyError> {
+    let [first @ b'2'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9', ..] = line else {
+        return Err(ReplyError::Code);
+    };
+    let digit = |octet: &u8| u16::from(octet - b'0');
+    Code::new(digit(first) * 100 + digit(second) * 10 + digit(third)).ok_or(ReplyError::Code)
+}
+
+/// The enhanced status and its space, ready to be written.
+struct Prefix {
+    octets: [u8; 10],
+    len: usize,
+}
+
+impl Prefix {
+    fn new(code: Code, status: Option<Status>) -> Self {
+        let mut prefix = Self { octets: [b' '; 10], len: 0 };
+        if let Some(status) = status.and_then(|status| status.under(code)) {
+            // Ten octets hold the longest, `5.999.999` and its space.
+            let _ = write!(prefix, "{status} ");
+        }
+        prefix
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Prefix {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.octets.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// What of `line` fits into `room` octets, broken behind a space if there is one, else between characters.
+fn break_line(line: &[u8], room: usize) -> (&[u8], &[u8]) {
+    let Some(head) = line.get(..room).filter(|_| line.len() > room) else { return (line, &[]) };
+    let is_continuation = |at: usize| line.get(at).is_some_and(|octet| octet & 0xC0 == 0x80);
+    let at = match memchr::memrchr(b' ', head) {
+        Some(space) => space + 1,
+        None => {
+            (room.saturating_sub(3)..=room).rev().find(|at| !is_continuation(*at)).unwrap_or(room)
+        }
+    };
+    line.split_at_checked(at).unwrap_or((line, &[]))
+}
+
+/// By meaning: code, status and lines, however it was made.
+impl PartialEq for Reply<'_> {
+    fn eq(&self, other: &Reply<'_>) -> bool {
+        self.code == other.code && self.status == other.status && self.lines().eq(other.lines())
+    }
+}
+
+impl Eq for Reply<'_> {}
+
+impl Hash for Reply<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.code.hash(state);
+        self.status.hash(state);
+        for line in self.lines() {
+            line.hash(state);
+        }
+    }
+}
+
+/// `250 2.1.5 First Second`: on one line, with everything escaped that a terminal could take for more than text.
+impl fmt::Display for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(status) = self.status.and_then(|status| status.under(self.code)) {
+            write!(f, " {status}")?;
+        }
+        for line in self.lines() {
+            f.write_char(' ')?;
+            write!(f, "{}", Escaped(line))?;
+        }
+        Ok(())
+    }
+}
+
+/// Octets of a peer made fit to be shown: invalid UTF-8, control characters, and what else is not to be seen, escaped.
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    ' '..='~' => f.write_char(c)?,
+                    // Names what cannot be printed: controls, format characters, separators, private use.
+                    _ => write!(f, "{}", c.escape_debug())?,
+                }
+            }
+            for octet in chunk.invalid() {
+                write!(f, "\\x{octet:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why octets are no reply. None of these can be repaired: the session is out of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplyError {
+    /// The first digit is 2 to 5, two more digits follow.
+    #[error("a reply line does not begin with a code from 200 to 599")]
+    Code,
+    /// Behind the code comes a space, a hyphen or the end of the line.
+    #[error("a reply line has neither a space nor a hyphen behind its code")]
+    Separator,
+    /// Every line repeats the first one's code.
+    #[error("the lines of a reply carry different codes")]
+    MixedCodes,
+    /// Lines end with CRLF and nothing else, and hold no NUL.
+    #[error("a reply line holds a CR, LF or NUL")]
+    LineBreak,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    fn lines(reply: &Reply<'_>) -> Vec<String> {
+        reply.lines().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+    }
+
+    fn encoded(reply: &Reply<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        reply.encode(&mut out);
+        out
+    }
+
+    /// 5321-4.2.1-a 5321-4.2-h 5321-4.2-k
+    #[test]
+    fn replies_are_read_as_servers_send_them() {
+        for (input, code, status, text) in [
+            ("250 OK\r\n", 250, None, &["OK"][..]),
+            ("250-a\r\n250-b\r\n250 c\r\n", 250, None, &["a", "b", "c"]),
+            ("250 \r\n", 250, None, &[""]),
+            ("250\r\n", 250, None, &[""]),
+            ("250-\r\n250 b\r\n", 250, None, &["", "b"]),
+            ("550-\r\n550-\r\n550\r\n", 550, None, &["", "", ""]),
+            ("250 OK  \r\n", 250, None, &["OK  "]),
+            ("290 x\r\n", 290, None, &["x"]),
+            ("559 new\r\n", 559, None, &["new"]),
+            ("550 5.1.1 <a@b.example>\tno\r\n", 550, Some((1, 1)), &["<a@b.example>\tno"]),
+            ("550-5.1.1 one\r\n550 5.1.1 two\r\n", 550, Some((1, 1)), &["one", "two"]),
+            ("550-5.1.1 one\r\n550 5.1.2 two\r\n", 550, Some((1, 1)), &["one", "5.1.2 two"]),
+            ("550-5.1.1 one\r\n550 two\r\n", 550, Some((1, 1)), &["one", "two"]),
+            ("550-one\r\n550 5.1.1 two\r\n", 550, None, &["one", "5.1.1 two"]),
+            ("550 2.1.5 ok really\r\n", 550, None, &["2.1.5 ok really"]),
+            ("550 9.999999999.9 no\r\n", 550, None, &["9.999999999.9 no"]),
+            ("354 3.0.0 go\r\n", 354, None, &["3.0.0 go"]),
+        ] {
+            let (reply, octets) = Reply::parse(input.as_bytes()).unwrap().unwrap();
+            assert_eq!(octets, input.len());
+            assert_eq!(reply.code().get(), code, "{input:?}");
+            assert_eq!(reply.status().map(|s| (s.subject(), s.detail())), status, "{input:?}");
+            assert_eq!(lines(&reply), text, "{input:?}");
+            let again = encoded(&reply);
+            assert_eq!(Reply::parse(&again).unwrap().unwrap().0, reply, "{input:?}");
+            assert_eq!(encoded(&Reply::parse(&again).unwrap().unwrap().0), again);
+        }
+    }
+
+    #[test]
+    fn what_is_behind_a_reply_is_left_alone() {
+        let (reply, octets) = Reply::parse(b"220 hi\r\n250 no\r\n").unwrap().unwrap();
+        assert_eq!((reply.code(), octets), (Code::SERVICE_READY, 8));
+    }
+
+    #[test]
+    fn an_unfinished_reply_is_none() {
+        for input in
+            ["", "2", "250", "250 OK", "250 OK\r", "250-a\r\n", "250-a\r\n2", "250-a\r\n250 b\r"]
+        {
+            assert_eq!(Reply::parse(input.as_bytes()), Ok(None), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_uncertain_is_an_error() {
+        for (input, error) in [
+            ("150 x\r\n", ReplyError::Code),
+            ("650 x\r\n", ReplyError::Code),
+            ("050 x\r\n", ReplyError::Code),
+            ("2a0 x\r\n", ReplyError::Code),
+            ("25 x\r\n", ReplyError::Code),
+            ("OK\r\n", ReplyError::Code),
+            ("\r\n", ReplyError::Code),
+            ("250-a\r\n 250 b\r\n", ReplyError::Code),
+            ("٢٥٠ x\r\n", ReplyError::Code),
+            ("25\0 x\r\n", ReplyError::LineBreak),
+            ("250 a\0b\r\n", ReplyError::LineBreak),
+            ("250 a\rb\r\n", ReplyError::LineBreak),
+            ("250 OK\n", ReplyError::LineBreak),
+            ("250 OK\n250 x\r\n", ReplyError::LineBreak),
+            ("250-a\r\n251 b\r\n", ReplyError::MixedCodes),
+            ("250-a\r\n550 b\r\n", ReplyError::MixedCodes),
+            ("250OK\r\n", ReplyError::Separator),
+            ("25000 ok\r\n", ReplyError::Separator),
+            ("250\tok\r\n", ReplyError::Separator),
+        ] {
+            assert_eq!(Reply::parse(input.as_bytes()), Err(error), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_of_a_reply_has_no_hyphen() {
+        assert!(!Reply::is_last_line(b"250-a\r\n") && !Reply::is_last_line(b"250-"));
+        for line in ["250 a\r\n", "250\r\n", "250", "", "garbage\r\n"] {
+            assert!(Reply::is_last_line(line.as_bytes()));
+        }
+    }
+
+    /// 5321-4.2-i
+    #[test]
+    fn text_cannot_break_a_line() {
+        for text in ["a\rb", "a\r\nb", "a\0b", "a\u{1b}b", "a\u{7f}"] {
+            assert!(Reply::new(Code::OK, None, text).is_err(), "{text:?}");
+        }
+        assert_eq!(encoded(&Reply::new(Code::OK, None, "a\nb").unwrap()), b"250-a\r\n250 b\r\n");
+        assert_eq!(encoded(&Reply::new(Code::OK, None, "").unwrap()), b"250 \r\n");
+        assert_eq!(
+            encoded(&Reply::new(Code::OK, Some(Status::OTHER), "a\n\nb").unwrap()),
+            b"250-2.0.0 a\r\n250-2.0.0 \r\n250 2.0.0 b\r\n"
+        );
+        let error = Reply::new(Code::START_MAIL_INPUT, Some(Status::OTHER), "go").unwrap_err();
+        assert_eq!(error.kind(), SyntaxErrorKind::Status);
+    }
+
+    #[test]
+    fn text_that_is_a_status_on_the_wire_is_one_here() {
+        let reply = Reply::new(Code::OK, None, "2.1.5 a\n2.1.5 b").unwrap();
+        assert_eq!(reply.status(), Some(Status::DESTINATION_VALID));
+        assert_eq!(reply, Reply::new(Code::OK, Some(Status::DESTINATION_VALID), "a\nb").unwrap());
+        let twice = Reply::new(Code::OK, Some(Status::OTHER), "2.0.0 x").unwrap();
+        assert_eq!(Reply::parse(&encoded(&twice)).unwrap().unwrap().0, twice);
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_at_512_octets() {
+        let words = "lorem ipsum ".repeat(120);
+        let unbroken = "ü".repeat(700);
+        for (status, text) in
+            [(None, &words), (Some(Status::new(999, 999).unwrap()), &words), (None, &unbroken)]
+        {
+            let reply = Reply::new(Code::HELP_MESSAGE, status, text.as_str()).unwrap();
+            let wire = encoded(&reply);
+            for line in wire.split_inclusive(|octet| *octet == b'\n') {
+                assert!(line.len() <= LINE_LIMIT && line.len() > 490 || line.starts_with(b"214 "));
+                assert!(core::str::from_utf8(line).is_ok());
+            }
+            let (parsed, _) = Reply::parse(&wire).unwrap().unwrap();
+            assert_eq!(parsed.status(), status);
+            assert_eq!(parsed.lines().collect::<Vec<_>>().concat(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_never_wrapped() {
+        let challenge = "QUJD".repeat(3000);
+        let wire = encoded(&Reply::new(Code::AUTH_CHALLENGE, None, challenge.as_str()).unwrap());
+        assert_eq!(wire.len(), 4 + 12000 + 2);
+    }
+
+    #[test]
+    fn a_peer_cannot_speak_to_the_terminal() {
+        let input = b"550 5.1.1 \x1b]0;pwned\x07\x1b[2J \xff\xc2\x9b \xe2\x80\xae gr\xc3\xbc\xc3\x9f\tx\r\n";
+        let (reply, _) = Reply::parse(input).unwrap().unwrap();
+        assert_eq!(
+            reply.to_string(),
+            "550 5.1.1 \\u{1b}]0;pwned\\u{7}\\u{1b}[2J \\xff\\u{9b} \\u{202e} grüß\\tx"
+        );
+    }
+
+    #[test]
+    fn replies_know_what_may_help() {
+        for (input, retry) in [
+            ("250 ok\r\n", Retry::Unneeded),
+            ("354 go\r\n", Retry::Unneeded),
+            ("450 4.2.1 later\r\n", Retry::Later),
+            ("421 bye\r\n", Retry::Later),
+            ("452 4.5.3 too many\r\n", Retry::NextTransaction),
+            ("452 too many\r\n", Retry::NextTransaction),
+            ("552 too many\r\n", Retry::NextTransaction),
+            ("452 4.2.2 full\r\n", Retry::Later),
+            ("552 5.2.2 full\r\n", Retry::Never),
+            ("550 5.1.1 no\r\n", Retry::Never),
+        ] {
+            assert_eq!(
+                Reply::parse(input.as_bytes()).unwrap().unwrap().0.retry(),
+                retry,
+                "{input:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Text that can stand in a line.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::String;
+use core::fmt;
+
+use super::grammar::{TEXT, is, span};
+use super::{SyntaxError, SyntaxErrorKind};
+
+/// Text of one line: UTF-8 without a control character but TAB, so that no line break, NUL or terminal escape can hide in
+/// it (RFC 5321 section 4.2, `textstring`).
+///
+/// ```
+/// use esmtp::syntax::Text;
+///
+/// const WELCOME: Text<'static> = Text::literal("ESMTP at your service");
+/// assert_eq!(WELCOME.as_str(), "ESMTP at your service");
+/// assert!(Text::new("one\r\n250 two").is_err());
+/// ```
+///
+/// ```compile_fail
+/// const TWO_LINES: esmtp::syntax::Text<'static> = esmtp::syntax::Text::literal("one\r\n250 two");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    /// Checks and keeps the text.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::LineBreak`] at a CR, LF or NUL, [`SyntaxErrorKind::Text`] at any other control character but TAB.
+    pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
+        let text = text.into();
+        match span(&text, TEXT) {
+            octets if octets == text.len() => Ok(Self(text)),
+            octets => Err(SyntaxError::new(kind_of(text.as_bytes().get(octets)), octets)),
+        }
+    }
+
+    /// A literal; as a constant it does not compile when it holds a control character.
+    ///
+    /// # Panics
+    ///
+    /// When it holds one and is evaluated at run time.
+    #[allow(clippy::panic, clippy::indexing_slicing)] // for constants: the panic is a compile error
+    #[must_use]
+    pub const fn literal(text: &'static str) -> Text<'static> {
+        let octets = text.as_bytes();
+        let mut at = 0;
+        while at < octets.len() {
+            assert!(is(octets[at], TEXT), "text with control characters");
+            at += 1;
+        }
+        Text(Cow::Borrowed(text))
+    }
+
+    /// Control characters, and the separators that a terminal may take for a line break, become `?`.
+    #[must_use]
+    pub fn lossy(text: &'a str) -> Self {
+        let is_harmless =
+            |c: char| c == '\t' || !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+        if text.chars().all(is_harmless) {
+            return Self(Cow::Borrowed(text));
+        }
+        Self(Cow::Owned(text.chars().map(|c| if is_harmless(c) { c } else { '?' }).collect()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is all ASCII.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> Text<'_> {
+        Text(Cow::Borrowed(&self.0))
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+/// Which kind of error a forbidden octet is.
+pub(crate) fn kind_of(octet: Option<&u8>) -> SyntaxErrorKind {
+    match octet {
+        Some(b'\r' | b'\n' | 0) => SyntaxErrorKind::LineBreak,
+        _ => SyntaxErrorKind::Text,
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Text<'a> {
+    type Error = SyntaxError;
+
+    fn try_from(text: &'a str) -> Result<Self, SyntaxError> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<String> for Text<'static> {
+    type Error = SyntaxError;
+
+    fn try_from(text: String) -> Result<Self, SyntaxError> {
+        Self::new(text)
+    }
+}
+
+impl From<Text<'_>> for String {
+    fn from(text: Text<'_>) -> Self {
+        text.0.into_owned()
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+/// An owned copy of a borrowed text.
+impl From<&Text<'_>> for Text<'static> {
+    fn from(text: &Text<'_>) -> Self {
+        Text(Cow::Owned(text.as_str().to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 5321-4.2-i
+    #[test]
+    fn text_holds_no_control_character_but_tab() {
+        for octet in (0..32).chain([127_u8]) {
+            let text = alloc::format!("a{}b", char::from(octet));
+            let kind = Text::new(text.as_str()).map_err(|error| (error.kind(), error.offset()));
+            match octet {
+                b'\t' => assert!(kind.is_ok()),
+                b'\r' | b'\n' | 0 => assert_eq!(kind, Err((SyntaxErrorKind::LineBreak, 1))),
+                _ => assert_eq!(kind, Err((SyntaxErrorKind::Text, 1))),
+            }
+        }
+        assert_eq!(Text::new("grüß dich").unwrap().as_str(), "grüß dich");
+        assert_eq!(Text::new("").unwrap().as_str(), "");
+    }
+
+    #[test]
+    fn lossy_text_is_valid_and_harmless_text_is_not_copied() {
+        assert_eq!(Text::lossy("a\r\nb\u{1b}[2J\u{9b}\u{2028}ü\t").as_str(), "a??b?[2J??ü\t");
+        assert!(matches!(Text::lossy("plain"), Text(Cow::Borrowed("plain"))));
+    }
+}

@@ -1,0 +1,150 @@
+//! The verbs of commands.
+
+use core::fmt;
+
+use super::grammar::{VERB, is};
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident = $text:literal / $lower:literal;)*) => {
+        /// The verb of a command.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Verb {
+            $($(#[$doc])* $name,)*
+            /// Any other.
+            Other,
+        }
+
+        impl Verb {
+            /// Every known one.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// As it is written; `other` for [`Verb::Other`].
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Other => "other",
+                }
+            }
+
+            /// The verb that a word is, in any case.
+            pub(crate) fn from_word(word: &[u8]) -> Self {
+                let mut lower = [0; 8];
+                let Some(room) = lower.get_mut(..word.len()) else { return Self::Other };
+                for (to, from) in room.iter_mut().zip(word) {
+                    *to = from.to_ascii_lowercase();
+                }
+                match &lower {
+                    $($lower => Self::$name,)*
+                    _ => Self::Other,
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// RFC 5321 section 4.1.1.1.
+    Ehlo = "EHLO" / b"ehlo\0\0\0\0";
+    /// RFC 5321 section 4.1.1.1.
+    Helo = "HELO" / b"helo\0\0\0\0";
+    /// RFC 2033 section 4.1.
+    Lhlo = "LHLO" / b"lhlo\0\0\0\0";
+    /// RFC 5321 section 4.1.1.2.
+    Mail = "MAIL" / b"mail\0\0\0\0";
+    /// RFC 5321 section 4.1.1.3.
+    Rcpt = "RCPT" / b"rcpt\0\0\0\0";
+    /// RFC 5321 section 4.1.1.4.
+    Data = "DATA" / b"data\0\0\0\0";
+    /// RFC 3030 section 2.
+    Bdat = "BDAT" / b"bdat\0\0\0\0";
+    /// RFC 5321 section 4.1.1.5.
+    Rset = "RSET" / b"rset\0\0\0\0";
+    /// RFC 5321 section 4.1.1.9.
+    Noop = "NOOP" / b"noop\0\0\0\0";
+    /// RFC 5321 section 4.1.1.10.
+    Quit = "QUIT" / b"quit\0\0\0\0";
+    /// RFC 5321 section 4.1.1.8.
+    Help = "HELP" / b"help\0\0\0\0";
+    /// RFC 5321 section 4.1.1.6.
+    Vrfy = "VRFY" / b"vrfy\0\0\0\0";
+    /// RFC 5321 section 4.1.1.7.
+    Expn = "EXPN" / b"expn\0\0\0\0";
+    /// RFC 3207 section 4.
+    StartTls = "STARTTLS" / b"starttls";
+    /// RFC 4954 section 4.
+    Auth = "AUTH" / b"auth\0\0\0\0";
+    /// RFC 1985 section 5.
+    Etrn = "ETRN" / b"etrn\0\0\0\0";
+    /// RFC 2645 section 5.2.
+    Atrn = "ATRN" / b"atrn\0\0\0\0";
+    /// RFC 4468 section 3.
+    Burl = "BURL" / b"burl\0\0\0\0";
+    /// Postfix.
+    Xclient = "XCLIENT" / b"xclient\0";
+    /// Postfix.
+    Xforward = "XFORWARD" / b"xforward";
+    /// Obsolete (RFC 5321 appendix F.6).
+    Send = "SEND" / b"send\0\0\0\0";
+    /// Obsolete (RFC 5321 appendix F.6).
+    Soml = "SOML" / b"soml\0\0\0\0";
+    /// Obsolete (RFC 5321 appendix F.6).
+    Saml = "SAML" / b"saml\0\0\0\0";
+    /// Obsolete (RFC 5321 appendix F.1).
+    Turn = "TURN" / b"turn\0\0\0\0";
+}
+
+impl Verb {
+    /// The verb of a line, whatever comes behind it (for a reply to a line that does not parse).
+    #[must_use]
+    pub fn of(line: &[u8]) -> Self {
+        let octets = line.iter().position(|octet| !is(*octet, VERB)).unwrap_or(line.len());
+        match line.get(octets) {
+            None | Some(b' ' | b'\t' | b'\r' | b'\n') => {
+                Self::from_word(line.get(..octets).unwrap_or_default())
+            }
+            Some(_) => Self::Other,
+        }
+    }
+
+    /// SEND, SOML, SAML, TURN: gone since RFC 2821.
+    #[must_use]
+    pub const fn is_obsolete(self) -> bool {
+        matches!(self, Self::Send | Self::Soml | Self::Saml | Self::Turn)
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_known_in_any_case() {
+        for verb in Verb::ALL {
+            assert_eq!(Verb::of(verb.as_str().as_bytes()), *verb);
+            assert_eq!(Verb::of(verb.as_str().to_lowercase().as_bytes()), *verb);
+            assert_eq!(Verb::of(alloc::format!("{verb} \x01\r\n").as_bytes()), *verb);
+        }
+        for line in [
+            "",
+            " MAIL",
+            "MAILX",
+            "MAI",
+            "MAIL:",
+            "MAILFROM:<a@b>",
+            "XFORWARDS",
+            "MAIL\0",
+            "\0",
+            "MAIL\u{e9}",
+        ] {
+            assert_eq!(Verb::of(line.as_bytes()), Verb::Other, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The adapters, with a machine that is simple enough to see what they do.
+
+#![cfg(feature = "std")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    unreachable_pub,
+    reason = "a test has std, and says what went wrong by failing"
+)]
+
+mod blocking;
+#[cfg(feature = "tokio")]
+mod tokio;
+mod toy;
