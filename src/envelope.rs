@@ -1,1 +1,201 @@
-//! Envelope
+//! The envelope of a message: reverse-path, forward-paths and their parameters.
+
+use crate::syntax::{ForwardPath, Mailbox, Parameters, ReversePath, SyntaxError};
+use alloc::vec::Vec;
+
+/// Where a message comes from and where it goes, with the parameters of MAIL and RCPT
+/// (RFC 5321 section 2.3.1). It owns everything it holds.
+///
+/// Recipients keep their order, duplicates included: reports and replies are matched to them by
+/// their place.
+///
+/// ```
+/// use esmtp::envelope::Envelope;
+///
+/// let envelope = Envelope::new("ann@example.org", &["bob@example.net", "Postmaster"])?;
+/// assert_eq!(envelope.reverse_path().to_string(), "<ann@example.org>");
+/// let paths: Vec<_> = envelope.forward_paths().map(ToString::to_string).collect();
+/// assert_eq!(paths, ["<bob@example.net>", "<Postmaster>"]);
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+///
+/// With parameters, and the null reverse-path of a delivery report:
+///
+/// ```
+/// use esmtp::{envelope::Envelope, syntax::{ForwardPath, Parameters, ReversePath}};
+///
+/// let envelope = Envelope::from_reverse_path(ReversePath::Null)
+///     .with_parameters(Parameters::parse("RET=HDRS")?)
+///     .with_recipient(ForwardPath::parse("<bob@example.net>")?, Parameters::parse("NOTIFY=NEVER")?);
+/// assert_eq!(envelope.len(), 1);
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    reverse_path: ReversePath<'static>,
+    parameters: Parameters<'static>,
+    recipients: Vec<(ForwardPath<'static>, Parameters<'static>)>,
+}
+
+impl Envelope {
+    /// An envelope of plain addresses, without brackets and without parameters.
+    ///
+    /// An empty reverse-path is the null path `<>`; `Postmaster`, in any case and without a
+    /// domain, is the recipient that every server has (RFC 5321 section 4.5.1).
+    ///
+    /// # Errors
+    ///
+    /// The first address that is not a mailbox.
+    pub fn new(reverse_path: &str, forward_paths: &[&str]) -> Result<Self, SyntaxError> {
+        let mut envelope = Self::from_reverse_path(if reverse_path.is_empty() {
+            ReversePath::Null
+        } else {
+            ReversePath::Mailbox(owned_mailbox(reverse_path)?)
+        });
+        envelope.recipients.reserve(forward_paths.len());
+        for path in forward_paths {
+            let path = if path.eq_ignore_ascii_case("postmaster") {
+                ForwardPath::Postmaster
+            } else {
+                ForwardPath::Mailbox(owned_mailbox(path)?)
+            };
+            envelope.recipients.push((path, Parameters::NONE));
+        }
+        Ok(envelope)
+    }
+
+    /// An envelope without recipients yet.
+    #[must_use]
+    pub const fn from_reverse_path(reverse_path: ReversePath<'static>) -> Self {
+        Self { reverse_path, parameters: Parameters::NONE, recipients: Vec::new() }
+    }
+
+    /// The same with these parameters of MAIL in place of those it had.
+    ///
+    /// `SIZE`, `BODY` and `SMTPUTF8` need not be among them: the client adds them where the
+    /// server offers them and the message needs them.
+    #[must_use]
+    pub fn with_parameters(mut self, parameters: Parameters<'static>) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// The same with one recipient more.
+    #[must_use]
+    pub fn with_recipient(
+        mut self,
+        forward_path: ForwardPath<'static>,
+        parameters: Parameters<'static>,
+    ) -> Self {
+        self.push(forward_path, parameters);
+        self
+    }
+
+    /// Adds a recipient.
+    pub fn push(&mut self, forward_path: ForwardPath<'static>, parameters: Parameters<'static>) {
+        self.recipients.push((forward_path, parameters));
+    }
+
+    /// Takes a reverse-path and its parameters in, and forgets every recipient; memory is kept.
+    pub fn reset(&mut self, reverse_path: ReversePath<'static>, parameters: Parameters<'static>) {
+        self.reverse_path = reverse_path;
+        self.parameters = parameters;
+        self.recipients.clear();
+    }
+
+    /// Where reports of non-delivery go.
+    #[must_use]
+    pub const fn reverse_path(&self) -> &ReversePath<'static> {
+        &self.reverse_path
+    }
+
+    /// The parameters of MAIL.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters<'static> {
+        &self.parameters
+    }
+
+    /// The forward-paths with the parameters of their RCPT, in order.
+    #[must_use]
+    pub fn recipients(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&ForwardPath<'static>, &Parameters<'static>)> {
+        self.recipients.iter().map(|(path, parameters)| (path, parameters))
+    }
+
+    /// The forward-paths, in order.
+    #[must_use]
+    pub fn forward_paths(&self) -> impl ExactSizeIterator<Item = &ForwardPath<'static>> {
+        self.recipients.iter().map(|(path, _)| path)
+    }
+
+    /// One recipient, by its place.
+    #[must_use]
+    pub fn recipient(&self, index: usize) -> Option<(&ForwardPath<'static>, &Parameters<'static>)> {
+        self.recipients.get(index).map(|(path, parameters)| (path, parameters))
+    }
+
+    /// How many recipients there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.recipients.len()
+    }
+
+    /// Whether there is no recipient.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.recipients.is_empty()
+    }
+
+    /// Whether every path is ASCII; otherwise the server must offer SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.reverse_path.is_ascii() && self.forward_paths().all(ForwardPath::is_ascii)
+    }
+}
+
+fn owned_mailbox(address: &str) -> Result<Mailbox<'static>, SyntaxError> {
+    Mailbox::parse(address).map(Mailbox::into_owned)
+}
+
+impl core::fmt::Display for Envelope {
+    /// `<ann@example.org> -> <bob@example.net>, <carl@example.com>`
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} -> ", self.reverse_path)?;
+        for (index, path) in self.forward_paths().enumerate() {
+            write!(f, "{}{path}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn plain_addresses_make_paths() {
+        let envelope = Envelope::new("", &["bob@example.net", "postMASTER"]).unwrap();
+        assert_eq!(envelope.to_string(), "<> -> <bob@example.net>, <Postmaster>");
+        assert!(envelope.is_ascii());
+        assert_eq!(envelope.len(), 2);
+    }
+
+    #[test]
+    fn an_address_cannot_carry_a_command() {
+        for address in [
+            "a@client.example>\r\nRCPT TO:<evil@evil.example",
+            "a@client.example> SIZE=1 <evil@evil.example",
+            "a@client.example\r\n",
+            "\na@client.example",
+            "\"a\nb\"@client.example",
+            "a b@client.example",
+            "a<b@client.example",
+            "a@client.example\0",
+        ] {
+            assert!(Envelope::new(address, &["bob@example.net"]).is_err(), "{address:?}");
+            assert!(Envelope::new("", &[address]).is_err(), "{address:?}");
+        }
+    }
+}

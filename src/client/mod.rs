@@ -1,1 +1,275 @@
-//! THE SENDING SIDE
+//! The sending side.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `state` | the phases of a session, and how it moves by itself |
+//! | `replies` | what each reply means |
+//! | `queue` | the replies that are owed, and how they are found in what was received |
+//! | `transaction` | one transaction: its plan, its commands, its recipients |
+//! | `content` | content on its way out, and what is known of a message before |
+//! | `channel` | octets and deadlines of either direction |
+//! | `event` | the questions to the application |
+//! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
+
+mod channel;
+mod config;
+mod content;
+mod error;
+mod event;
+mod queue;
+mod replies;
+mod report;
+mod state;
+mod transaction;
+
+pub use config::{Config, Limits, Timeouts};
+pub use content::MessageFacts;
+pub use error::{ContentError, End, NotOffered, Obstacle, ProtocolError};
+pub use event::{Content, Event, Ready, Refused, Sent};
+pub use report::{Outcome, Report};
+pub use transaction::Transaction;
+
+use crate::{
+    machine::{Closed, Machine, Need},
+    security::Security,
+    syntax::{Extensions, Reply},
+    time::Instant,
+    transcript::Transcript,
+};
+use alloc::{boxed::Box, sync::Arc};
+use channel::{Input, Output};
+use state::{Ask, Core, Facts, Phase, Question, Slate};
+
+/// An SMTP, submission or LMTP client that you drive with octets.
+///
+/// ```
+/// use esmtp::{
+///     client::{Client, Config, Event, MessageFacts},
+///     envelope::Envelope,
+///     machine::{Machine, Need},
+///     security::Security,
+///     time::Instant,
+/// };
+///
+/// // A server, as far as this goes: what it says to the greeting, EHLO, and each write.
+/// let mut server = ["220 mx", "250-mx\r\n250 PIPELINING", "250 ok\r\n250 ok\r\n354 go", "250 2.0.0 queued", "221 bye"]
+///     .into_iter();
+///
+/// let message = b"Subject: hello\r\n\r\n.dots are stuffed\r\n";
+/// let (mut sent, mut written) = (None, Vec::new());
+/// let mut client = Client::new(Config::new("me.example.org")?, Security::CLEAR);
+/// loop {
+///     match client.poll(Instant::ORIGIN) {
+///         Need::Answer => match client.event() {
+///             Some(Event::Ready(ready)) if sent.is_none() => {
+///                 let envelope = Envelope::new("ann@example.org", &["bob@example.net"])?;
+///                 ready.send(envelope, MessageFacts::scan(message))?;
+///             }
+///             Some(Event::Content(mut content)) => {
+///                 assert_eq!(content.write(message)?, message.len()); // it fits
+///                 content.finish()?;
+///             }
+///             Some(Event::Sent(done)) => sent = Some(done.take()),
+///             Some(other) => other.quit(),
+///             None => {}
+///         },
+///         Need::Either(_) | Need::Write(_) => {
+///             let mut slices = [&b""[..]; 8];
+///             let filled = client.to_send(&mut slices);
+///             let octets = slices[..filled].concat();
+///             client.sent(octets.len());
+///             written.extend(octets);
+///         }
+///         Need::Read(_) | Need::Wait(_) => match server.next() {
+///             Some(reply) => assert!(client.feed(format!("{reply}\r\n").as_bytes()) > 0),
+///             None => client.closed(esmtp::machine::Closed::Clean),
+///         },
+///         Need::Close => break,
+///     }
+/// }
+/// assert!(sent.is_some_and(|report| report.is_delivered_to_all()));
+/// assert_eq!(
+///     String::from_utf8(written)?,
+///     "EHLO me.example.org\r\n\
+///      MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n\
+///      Subject: hello\r\n\r\n..dots are stuffed\r\n.\r\n\
+///      QUIT\r\n"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    facts: Facts,
+    core: Core,
+}
+
+const fn is_free<T: Send + Sync + Unpin + 'static>() {}
+const _: () = is_free::<Client>();
+
+/// What may be done with a session, for a pool of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// Something is under way: the greeting, a command, a transaction.
+    Busy,
+    /// A transaction may begin.
+    Ready,
+    /// A transaction may begin; RSET will come before it, for the server may still hold another.
+    NeedsReset,
+    /// Nothing more can be sent in this session.
+    MustClose,
+}
+
+impl Client {
+    /// A client at the start of a connection, over a channel that is protected like this.
+    #[must_use]
+    pub fn new(config: impl Into<Arc<Config>>, security: Security) -> Self {
+        let config = config.into();
+        Self {
+            core: Core::new(config.limits()),
+            facts: Facts {
+                config,
+                security,
+                greeting: None,
+                hello: None,
+                offered: Extensions::NONE,
+                last: None,
+            },
+        }
+    }
+
+    /// The same with somebody who hears all that is said.
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: Box<dyn Transcript>) -> Self {
+        self.core.channel.transcript = Some(transcript);
+        self
+    }
+
+    /// Why the session is over; `None` while it is not. Reports may still have to be taken.
+    #[must_use]
+    pub const fn end(&self) -> Option<&End> {
+        match &self.core.phase {
+            Phase::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// What may be done with the session now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let core = &self.core;
+        if core.channel.output == Output::Broken || core.channel.input != Input::Open {
+            return State::MustClose;
+        }
+        match &core.phase {
+            Phase::Quitting(_) | Phase::Over(_) | Phase::Asking(Ask::Quit(_)) => State::MustClose,
+            Phase::Ready | Phase::Waiting
+                if core.queue.is_empty()
+                    && core.underway.is_empty()
+                    && core.channel.receive.is_empty() =>
+            {
+                match core.slate {
+                    Slate::Clean => State::Ready,
+                    Slate::Used => State::NeedsReset,
+                }
+            }
+            _ => State::Busy,
+        }
+    }
+
+    /// How the channel is protected.
+    #[must_use]
+    pub const fn security(&self) -> &Security {
+        &self.facts.security
+    }
+
+    /// The settings of the session.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.facts.config
+    }
+
+    /// What the server greeted with.
+    #[must_use]
+    pub fn greeting(&self) -> Option<&Reply<'static>> {
+        self.facts.greeting.as_deref()
+    }
+
+    /// What the server offers, as far as it may be used.
+    #[must_use]
+    pub const fn extensions(&self) -> &Extensions {
+        &self.facts.offered
+    }
+
+    /// Wakes a session that was told to [`wait`](Ready::wait): [`Event::Ready`] comes again.
+    pub fn ready(&mut self) {
+        if matches!(self.core.phase, Phase::Waiting) {
+            self.core.phase = Phase::Ready;
+        }
+    }
+
+    /// Ends the session now, without a word to the server. What was under way is reported.
+    pub fn close(&mut self) {
+        self.core.over(End::Closed);
+    }
+}
+
+impl Machine for Client {
+    type Event<'m> = Event<'m>;
+
+    fn poll(&mut self, now: Instant) -> Need {
+        self.core.poll(&mut self.facts, now)
+    }
+
+    fn event(&mut self) -> Option<Event<'_>> {
+        let Self { core, facts } = self;
+        Some(match core.question? {
+            Question::Ready => Event::Ready(Ready { core, facts }),
+            Question::Refused => {
+                let (verb, reply) = facts.last.as_ref()?;
+                Event::Refused(Refused { core, facts, verb: *verb, reply })
+            }
+            Question::Content => Event::Content(Content { core, facts }),
+            Question::Sent => {
+                let Core { questions, question, phase, reports, .. } = core;
+                let report = reports.front_mut()?;
+                Event::Sent(Sent { questions: *questions, question, phase, report })
+            }
+        })
+    }
+
+    fn receive_buffer(&mut self) -> &mut [u8] {
+        self.core.channel.receive.room()
+    }
+
+    fn received(&mut self, octets: usize) {
+        self.core.channel.receive.received(octets);
+    }
+
+    fn release(&mut self) {
+        self.core.channel.receive.release();
+    }
+
+    fn closed(&mut self, how: Closed) {
+        if self.core.channel.input == Input::Open {
+            self.core.channel.input = Input::Closed(how);
+        }
+    }
+
+    fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        self.core.channel.send.slices(slices)
+    }
+
+    fn sent(&mut self, octets: usize) {
+        let channel = &mut self.core.channel;
+        let octets = octets.min(channel.send.len());
+        channel.send.sent(octets);
+        channel.sent = channel.sent.saturating_add(octets as u64);
+    }
+
+    fn unsendable(&mut self) {
+        let channel = &mut self.core.channel;
+        channel.output = Output::Broken;
+        channel.send.clear();
+    }
+}

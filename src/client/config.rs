@@ -1,0 +1,285 @@
+//! What a client is told before it begins.
+
+use crate::{
+    service::Service,
+    syntax::{Extension, Host, SyntaxError},
+    time::Rate,
+    wire::LineEnds,
+};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The settings of a [`Client`](super::Client); one can be shared by many sessions.
+///
+/// ```
+/// use esmtp::{client::Config, service::Service, syntax::Extension, wire::LineEnds};
+///
+/// let config = Config::new("me.example.org")?
+///     .with_service(Service::Lmtp)
+///     .with_line_ends(LineEnds::FromLf)
+///     .without(Extension::Pipelining);
+/// assert_eq!(config.service(), Service::Lmtp);
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    host: Host<'static>,
+    service: Service,
+    unused: Vec<Extension>,
+    line_ends: LineEnds,
+    timeouts: Timeouts,
+    limits: Limits,
+    in_flight: usize,
+    ahead: usize,
+    transactions: usize,
+}
+
+impl Config {
+    /// The defaults, with the domain or address literal by which this client calls itself in
+    /// EHLO (RFC 5321 section 4.1.1.1): `me.example.org`, `[192.0.2.1]`.
+    ///
+    /// # Errors
+    ///
+    /// `host` is neither.
+    pub fn new(host: &str) -> Result<Self, SyntaxError> {
+        Host::parse(host).map(|host| Self::from_host(host.into_owned()))
+    }
+
+    /// The same with a host that was checked before.
+    #[must_use]
+    pub fn from_host(host: Host<'static>) -> Self {
+        Self {
+            host,
+            service: Service::default(),
+            unused: Vec::new(),
+            line_ends: LineEnds::default(),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            in_flight: 128,
+            ahead: 64 * 1024,
+            transactions: 1,
+        }
+    }
+
+    /// Which service is spoken. Default: [`Service::Smtp`].
+    #[must_use]
+    pub const fn with_service(mut self, service: Service) -> Self {
+        self.service = service;
+        self
+    }
+
+    /// Does not use `extension` even where the server offers it.
+    #[must_use]
+    pub fn without(mut self, extension: Extension) -> Self {
+        self.unused.push(extension);
+        self
+    }
+
+    /// What becomes of line ends in content. Default: [`LineEnds::Strict`].
+    #[must_use]
+    pub const fn with_line_ends(mut self, line_ends: LineEnds) -> Self {
+        self.line_ends = line_ends;
+        self
+    }
+
+    /// How long each phase may take.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How much a server may say.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many commands may wait for their replies at once, where PIPELINING is offered; at
+    /// least 1. Default: 128, a transaction of 100 recipients (RFC 5321 section 4.5.3.1.8) in one
+    /// write. The bound keeps a driver that cannot read while it writes from a deadlock
+    /// (RFC 2920 section 3.1).
+    #[must_use]
+    pub const fn with_in_flight(mut self, commands: usize) -> Self {
+        self.in_flight = if commands == 0 { 1 } else { commands };
+        self
+    }
+
+    /// How many octets may wait to be sent before content is no longer taken; at least 1.
+    /// Default: 64 KiB.
+    #[must_use]
+    pub const fn with_ahead(mut self, octets: usize) -> Self {
+        self.ahead = if octets == 0 { 1 } else { octets };
+        self
+    }
+
+    /// How many transactions may be under way at once where PIPELINING is offered; at least 1,
+    /// which is the default. A further one begins behind the end of the content before it, without
+    /// waiting for the reply (RFC 2920 section 3.1). When the connection is lost, as many as this
+    /// may be left [`Unknown`](super::Outcome::Unknown).
+    #[must_use]
+    pub const fn with_transactions(mut self, transactions: usize) -> Self {
+        self.transactions = if transactions == 0 { 1 } else { transactions };
+        self
+    }
+
+    /// The host that is announced in EHLO.
+    #[must_use]
+    pub const fn host(&self) -> &Host<'static> {
+        &self.host
+    }
+
+    /// The service.
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        self.service
+    }
+
+    /// The extensions that are not used even where they are offered.
+    #[must_use]
+    pub fn unused(&self) -> &[Extension] {
+        &self.unused
+    }
+
+    /// What becomes of line ends in content.
+    #[must_use]
+    pub const fn line_ends(&self) -> LineEnds {
+        self.line_ends
+    }
+
+    /// How long each phase may take.
+    #[must_use]
+    pub const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// How much a server may say.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How many commands may wait for their replies.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// How many octets may wait to be sent.
+    #[must_use]
+    pub const fn ahead(&self) -> usize {
+        self.ahead
+    }
+
+    /// How many transactions may be under way.
+    #[must_use]
+    pub const fn transactions(&self) -> usize {
+        self.transactions
+    }
+}
+
+/// How long the server may take, each time for the whole reply: octets that drip do not extend
+/// it (RFC 5321 section 4.5.3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// The greeting. Default: 5 minutes (section 4.5.3.2.1).
+    pub greeting: Duration,
+    /// The reply to MAIL. Default: 5 minutes (section 4.5.3.2.2).
+    pub mail: Duration,
+    /// The reply to RCPT. Default: 5 minutes (section 4.5.3.2.3).
+    pub rcpt: Duration,
+    /// The 354 after DATA. Default: 2 minutes (section 4.5.3.2.4).
+    pub data: Duration,
+    /// The server to take what is being sent. Default: 3 minutes (section 4.5.3.2.5).
+    pub block: Duration,
+    /// The reply to the end of the content. Default: 10 minutes (section 4.5.3.2.6).
+    pub end_of_content: Duration,
+    /// The reply to every other command. Default: 5 minutes, what the others have.
+    pub command: Duration,
+    /// A server that takes octets more slowly than this, beyond [`block`](Self::block), is given
+    /// up. Default: 500 octets a second, Postfix's `smtpd_min_data_rate`.
+    pub rate: Rate,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            greeting: Duration::from_secs(300),
+            mail: Duration::from_secs(300),
+            rcpt: Duration::from_secs(300),
+            data: Duration::from_secs(120),
+            block: Duration::from_secs(180),
+            end_of_content: Duration::from_secs(600),
+            command: Duration::from_secs(300),
+            rate: Rate::octets_per_second(500),
+        }
+    }
+}
+
+impl Timeouts {
+    /// None of them longer than `bound`.
+    #[must_use]
+    pub fn at_most(mut self, bound: Duration) -> Self {
+        for timeout in [
+            &mut self.greeting,
+            &mut self.mail,
+            &mut self.rcpt,
+            &mut self.data,
+            &mut self.block,
+            &mut self.end_of_content,
+            &mut self.command,
+        ] {
+            *timeout = (*timeout).min(bound);
+        }
+        self
+    }
+}
+
+/// How much a server may say before it is given up: the memory of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of one reply line, CRLF included. Default: 2048, Postfix's `line_length_limit`;
+    /// the RFC asks for 512 (RFC 5321 section 4.5.3.1.5).
+    pub reply_line: usize,
+    /// Octets of one reply. Default: 64 KiB.
+    pub reply_octets: usize,
+    /// Lines of one reply. Default: 512.
+    pub reply_lines: usize,
+    /// Octets of all the replies that are kept for the report of one transaction, beyond 512 for
+    /// each of its recipients. Default: 1 MiB.
+    pub report_octets: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            reply_line: 2048,
+            reply_octets: 64 * 1024,
+            reply_lines: 512,
+            report_octets: 1024 * 1024,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadlines_are_those_of_the_rfc() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let timeouts = Timeouts::default();
+        assert_eq!(timeouts.greeting, minutes(5));
+        assert_eq!(timeouts.mail, minutes(5));
+        assert_eq!(timeouts.rcpt, minutes(5));
+        assert_eq!(timeouts.data, minutes(2));
+        assert_eq!(timeouts.block, minutes(3));
+        assert_eq!(timeouts.end_of_content, minutes(10));
+        let short = timeouts.at_most(minutes(3));
+        assert_eq!(short.data, minutes(2));
+        assert_eq!(short.end_of_content, minutes(3));
+    }
+}

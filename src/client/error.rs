@@ -1,0 +1,176 @@
+//! Why a session ended, and what cannot be sent.
+
+use crate::{
+    machine::Closed,
+    syntax::{Extension, Reply, ReplyError, Verb},
+};
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum End {
+    /// QUIT was sent, and answered or followed by the end of the connection.
+    #[error("the session was ended with QUIT")]
+    Quit,
+    /// The server will not serve: a negative greeting, a hello refused in every form, or 421
+    /// (RFC 5321 section 3.8).
+    #[error("the server refused to go on with the session")]
+    Refused(Arc<Reply<'static>>),
+    /// The server closed the connection without a 421.
+    #[error("the server closed the connection")]
+    PeerClosed(Closed),
+    /// Nothing more could be written, and the server said nothing more.
+    #[error("the connection was lost while writing")]
+    Unsendable,
+    /// A deadline of [`Timeouts`](super::Timeouts) passed.
+    #[error("the server took too long")]
+    TimedOut,
+    /// The server broke the protocol.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// Content was aborted behind DATA, where only closing keeps the server from taking it for
+    /// a whole message.
+    #[error("content was aborted")]
+    Aborted,
+    /// [`Client::close`](super::Client::close) was called.
+    #[error("the session was closed by this side")]
+    Closed,
+}
+
+/// What a server may not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// Something that is no reply (RFC 5321 section 4.2).
+    #[error("what the server sent is not a reply: {0}")]
+    Syntax(#[from] ReplyError),
+    /// A reply, or the replies of a transaction, beyond [`Limits`](super::Limits).
+    #[error("the server says more than the limits allow")]
+    TooLong,
+    /// A reply that does not belong to its command (RFC 5321 section 4.3.2).
+    #[error("the server answered with a reply code that does not belong to the command")]
+    UnexpectedReply {
+        /// The command; `None` for the greeting.
+        to: Option<Verb>,
+        /// The reply.
+        reply: Arc<Reply<'static>>,
+    },
+    /// A reply that nothing was asked for.
+    #[error("the server sent a reply that nothing was asked for")]
+    UnaskedReply(Arc<Reply<'static>>),
+}
+
+/// What [`Ready::send`](super::Ready::send) found in the way, before an octet was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotOffered {
+    pub(super) obstacles: Vec<Obstacle>,
+}
+
+impl NotOffered {
+    /// Every obstacle, not only the first.
+    #[must_use]
+    pub fn obstacles(&self) -> &[Obstacle] {
+        &self.obstacles
+    }
+}
+
+impl fmt::Display for NotOffered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, obstacle) in self.obstacles.iter().enumerate() {
+            write!(f, "{}{obstacle}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for NotOffered {}
+
+/// One thing that keeps a transaction from being sent to this server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The envelope has no recipient.
+    #[error("there is no recipient")]
+    NoRecipients,
+    /// The message or an address needs an extension that is not offered: 8BITMIME for octets
+    /// above 127 (RFC 6152), SMTPUTF8 for addresses and header fields outside ASCII (RFC 6531),
+    /// BINARYMIME for NUL (RFC 3030).
+    #[error("the message needs {}, which is not offered", .0.keyword())]
+    Extension(Extension),
+    /// The message holds a CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
+    #[error("the message holds a bare CR or LF")]
+    BareLineBreak,
+    /// The message is larger than the server takes (RFC 1870 section 4).
+    #[error("the message has {octets} octets, and the server takes {limit}")]
+    Size {
+        /// Octets of the message, CRLF counted, stuffed dots not.
+        octets: u64,
+        /// What the server announced.
+        limit: u64,
+    },
+    /// A parameter of the envelope belongs to an extension that is not offered
+    /// (RFC 5321 section 4.1.1.11).
+    #[error("the parameter {keyword} is not offered")]
+    Parameter {
+        /// The keyword of the parameter.
+        keyword: String,
+        /// The recipient's place in the envelope; `None` for a parameter of MAIL.
+        recipient: Option<usize>,
+    },
+    /// A command line would be longer than the protocol and its extensions allow
+    /// (RFC 5321 section 4.5.3.1.4).
+    #[error("the command line of {} would have {octets} octets of {limit}", .verb.as_str())]
+    LineTooLong {
+        /// MAIL or RCPT.
+        verb: Verb,
+        /// The recipient's place in the envelope; `None` for MAIL.
+        recipient: Option<usize>,
+        /// How long it would be, CRLF included.
+        octets: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+}
+
+/// Why content cannot go on. It can only be aborted then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// A CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
+    #[error("a bare CR or LF at octet {0} of the content")]
+    BareLineBreak(u64),
+    /// An octet above 127, and 8BITMIME is not offered (RFC 6152 section 3).
+    #[error("an octet above 127 at octet {0} of the content, and 8BITMIME is not offered")]
+    EightBit(u64),
+    /// A NUL, and BINARYMIME is not in use (RFC 3030 section 3).
+    #[error("a NUL at octet {0} of the content")]
+    Nul(u64),
+    /// More than the server takes (RFC 1870 section 4).
+    #[error("the content is larger than the {limit} octets that the server takes")]
+    TooLarge {
+        /// What the server announced.
+        limit: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+
+    #[test]
+    fn every_obstacle_is_told() {
+        let error = NotOffered {
+            obstacles: vec![
+                Obstacle::Extension(Extension::EightBitMime),
+                Obstacle::Size { octets: 11, limit: 10 },
+            ],
+        };
+        assert_eq!(
+            error.to_string(),
+            "the message needs 8BITMIME, which is not offered; the message has 11 octets, and the server takes 10"
+        );
+    }
+}

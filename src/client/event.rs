@@ -1,0 +1,339 @@
+//! The questions of a client to its application: tokens that have only their legal answers.
+
+use super::{
+    config::Config,
+    content::MessageFacts,
+    error::{ContentError, End, NotOffered},
+    report::Report,
+    state::{Ask, Core, Facts, Phase, Question},
+    transaction::{Plan, Transaction},
+};
+use crate::{
+    envelope::Envelope,
+    security::Security,
+    syntax::{Extensions, Lookup, Reply, Verb},
+};
+use alloc::{sync::Arc, vec::Vec};
+use bytes::Bytes;
+use core::fmt;
+
+/// What the client asks its application.
+///
+/// An event stays until it is answered or the session ends: dropped, it comes again. The answer
+/// takes effect at the next [`poll`](crate::machine::Machine::poll).
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum Event<'c> {
+    /// A transaction may begin, or any other command.
+    Ready(Ready<'c>),
+    /// A command was refused: to go on is a decision.
+    Refused(Refused<'c>),
+    /// The content of a transaction may be written.
+    Content(Content<'c>),
+    /// A transaction has come to its end.
+    Sent(Sent<'c>),
+}
+
+impl Event<'_> {
+    /// The number of the question: the same while it is not answered.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        match self {
+            Self::Ready(Ready { core, .. })
+            | Self::Refused(Refused { core, .. })
+            | Self::Content(Content { core, .. }) => core.questions,
+            Self::Sent(sent) => sent.questions,
+        }
+    }
+
+    /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
+    /// for, as [`Content::abort`] does. A report is let go.
+    pub fn quit(self) {
+        match self {
+            Self::Ready(ready) => ready.quit(),
+            Self::Refused(refused) => refused.quit(),
+            Self::Content(content) => content.abort(),
+            Self::Sent(sent) => {
+                *sent.question = None;
+                sent.report.take();
+                if matches!(sent.phase, Phase::Ready | Phase::Waiting) {
+                    *sent.phase = Phase::Asking(Ask::Quit(End::Quit));
+                }
+            }
+        }
+    }
+}
+
+/// A transaction may begin: what next?
+///
+/// It comes whenever a further transaction may begin, not only when nothing is under way.
+#[must_use]
+pub struct Ready<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c Facts,
+}
+
+impl<'c> Ready<'c> {
+    /// What the server offers, without what [`Config::without`] excludes; none after HELO.
+    #[must_use]
+    pub const fn extensions(&self) -> &'c Extensions {
+        &self.facts.offered
+    }
+
+    /// Whether the session was opened with EHLO or LHLO, and not with HELO.
+    #[must_use]
+    pub fn is_extended(&self) -> bool {
+        self.facts.hello.is_some_and(|hello| hello != Verb::Helo)
+    }
+
+    /// How the channel is protected.
+    #[must_use]
+    pub const fn security(&self) -> &'c Security {
+        &self.facts.security
+    }
+
+    /// The settings of the session.
+    #[must_use]
+    pub fn config(&self) -> &'c Config {
+        &self.facts.config
+    }
+
+    /// The reply to the last command that stood alone: EHLO, or NOOP, VRFY, RSET since.
+    #[must_use]
+    pub fn reply(&self) -> Option<(Verb, &'c Reply<'static>)> {
+        self.facts.last.as_ref().map(|(verb, reply)| (*verb, &**reply))
+    }
+
+    /// Begins a transaction: MAIL, RCPT for every recipient, and the content, pipelined where
+    /// that is offered. [`Content`] will ask for the content unless nobody is accepted, and
+    /// [`Sent`] comes in any case.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer what the message needs. Nothing was sent, and the session is as
+    /// it was.
+    pub fn send(
+        self,
+        envelope: impl Into<Arc<Envelope>>,
+        facts: MessageFacts,
+    ) -> Result<Transaction, NotOffered> {
+        let envelope = envelope.into();
+        let plan = Plan::new(&envelope, &facts, &self.facts.offered, &self.facts.config)?;
+        self.core.question = None;
+        Ok(self.core.begin(envelope, plan))
+    }
+
+    /// Asks the server whether it knows a user or mailbox (VRFY, RFC 5321 section 3.5): the reply
+    /// is in the next [`Ready::reply`], or in [`Refused`].
+    pub fn verify(self, lookup: Lookup<'static>) {
+        self.ask(Ask::Verify(lookup));
+    }
+
+    /// Sends NOOP: is the server still there?
+    pub fn noop(self) {
+        self.ask(Ask::Noop);
+    }
+
+    /// Sends RSET. There is no need to: the client does before MAIL where the server may still
+    /// hold a transaction.
+    pub fn reset(self) {
+        self.ask(Ask::Reset);
+    }
+
+    /// Ends the session with QUIT.
+    pub fn quit(self) {
+        self.ask(Ask::Quit(End::Quit));
+    }
+
+    /// Nothing now: what the server says is read on, without a deadline, so that a pooled session
+    /// sees its 421. The next [`Sent`] or [`Client::ready`](super::Client::ready) ends it.
+    pub fn wait(self) {
+        self.core.question = None;
+        self.core.phase = Phase::Waiting;
+    }
+
+    fn ask(self, ask: Ask) {
+        self.core.question = None;
+        self.core.phase = Phase::Asking(ask);
+    }
+}
+
+/// The server said no to a command that stood alone; going on is a decision.
+#[must_use]
+pub struct Refused<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c Facts,
+    pub(super) verb: Verb,
+    pub(super) reply: &'c Reply<'static>,
+}
+
+impl<'c> Refused<'c> {
+    /// The command that was refused.
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        self.verb
+    }
+
+    /// The negative reply.
+    #[must_use]
+    pub const fn reply(&self) -> &'c Reply<'static> {
+        self.reply
+    }
+
+    /// What the server offers.
+    #[must_use]
+    pub const fn extensions(&self) -> &'c Extensions {
+        &self.facts.offered
+    }
+
+    /// Goes on with the session: [`Ready`] comes next.
+    pub fn go_on(self) {
+        self.core.question = None;
+        self.core.phase = Phase::Ready;
+    }
+
+    /// Ends the session with QUIT.
+    pub fn quit(self) {
+        self.core.question = None;
+        self.core.phase = Phase::Asking(Ask::Quit(End::Quit));
+    }
+}
+
+/// The content of a transaction may be written, in pieces of any size.
+///
+/// When the server refuses the transaction meanwhile, or the session ends, this question is
+/// withdrawn and [`Sent`] follows.
+#[must_use]
+pub struct Content<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c Facts,
+}
+
+impl Content<'_> {
+    /// Which transaction it is.
+    #[must_use]
+    pub fn transaction(&self) -> Transaction {
+        // There is a newest transaction while its content is asked for.
+        self.core.underway.back().map_or(Transaction(0), |newest| newest.transaction)
+    }
+
+    /// Octets that can be taken before the next poll.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.core.room(self.facts)
+    }
+
+    /// Takes the next octets of the content, by copy, and returns how many: 0 when the server
+    /// must take some first. Line ends are CRLF, or what
+    /// [`Config::with_line_ends`] says; dots are stuffed here.
+    ///
+    /// # Errors
+    ///
+    /// Something that may not be sent to this server. The content cannot go on then, and
+    /// [`finish`](Self::finish) will abort it.
+    pub fn write(&mut self, content: &[u8]) -> Result<usize, ContentError> {
+        let octets = self.room().min(content.len());
+        let taken = content.get(..octets).unwrap_or_default();
+        if let Phase::Content(outgoing) = &mut self.core.phase {
+            outgoing.write(taken, &mut self.core.channel.send)?;
+        }
+        Ok(octets)
+    }
+
+    /// The same without a copy: what was taken is split off `content`. The octets are the
+    /// application's memory until they are sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_bytes(&mut self, content: &mut Bytes) -> Result<usize, ContentError> {
+        let octets = self.room().min(content.len());
+        if let Phase::Content(outgoing) = &mut self.core.phase {
+            outgoing.write_bytes(content.split_to(octets), &mut self.core.channel.send)?;
+        }
+        Ok(octets)
+    }
+
+    /// What was written so far goes out before this question comes again: for content that is
+    /// produced slowly.
+    pub fn flush(self) {
+        if let Phase::Content(outgoing) = &mut self.core.phase {
+            self.core.question = None;
+            outgoing.flush();
+        }
+    }
+
+    /// The content is complete. A missing line end at its very end is added behind DATA.
+    ///
+    /// # Errors
+    ///
+    /// It is not fit to be ended: an earlier error of [`write`](Self::write), or a CR as its last
+    /// octet. It was aborted instead, for a truncated message must not be taken for a whole one.
+    pub fn finish(self) -> Result<(), ContentError> {
+        self.core.question = None;
+        let phase = core::mem::replace(&mut self.core.phase, Phase::Ready);
+        let Phase::Content(mut outgoing) = phase else {
+            self.core.phase = phase;
+            return Ok(());
+        };
+        let mut tail = Vec::new();
+        let result = outgoing.finish(&mut tail);
+        self.core.phase = match result {
+            Ok(()) => Phase::Ending(outgoing, tail),
+            Err(_) => Phase::Aborting(outgoing),
+        };
+        result
+    }
+
+    /// The content will never be complete. Behind DATA the connection is closed without the final
+    /// dot; behind BDAT the transaction is given up and the session goes on. [`Sent`] follows.
+    pub fn abort(self) {
+        self.core.question = None;
+        let phase = core::mem::replace(&mut self.core.phase, Phase::Ready);
+        self.core.phase = match phase {
+            Phase::Content(outgoing) => Phase::Aborting(outgoing),
+            other => other,
+        };
+    }
+}
+
+/// A transaction has come to its end. This comes once for every transaction that was begun, also
+/// when the connection is lost.
+#[must_use]
+pub struct Sent<'c> {
+    pub(super) questions: u64,
+    pub(super) question: &'c mut Option<Question>,
+    pub(super) phase: &'c mut Phase,
+    pub(super) report: &'c mut Report,
+}
+
+impl Sent<'_> {
+    /// What became of the transaction.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        self.report
+    }
+
+    /// Takes the report.
+    #[must_use]
+    pub fn take(self) -> Report {
+        *self.question = None;
+        if matches!(self.phase, Phase::Waiting) {
+            *self.phase = Phase::Ready;
+        }
+        self.report.take()
+    }
+}
+
+macro_rules! debug {
+    ($($token:ident)*) => {$(
+        impl fmt::Debug for $token<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($token)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug!(Ready Refused Content Sent);

@@ -1,0 +1,223 @@
+//! The replies that are owed to us: each is matched to its command, by counting (RFC 2920
+//! section 3.1).
+
+use super::{
+    config::{Limits, Timeouts},
+    error::ProtocolError,
+    transaction::Transaction,
+};
+use crate::{
+    syntax::{ReplyError, Verb},
+    wire::{Cut, LineCutter},
+};
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+/// What a reply will be the answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Nothing: the server speaks first.
+    Greeting,
+    /// EHLO, LHLO or HELO.
+    Hello(Verb),
+    /// A command of its own: NOOP, VRFY, RSET.
+    Single(Verb),
+    Quit,
+    /// RSET before MAIL.
+    Reset(Transaction),
+    Mail(Transaction),
+    /// RCPT of the recipient at this place.
+    Rcpt(Transaction, usize),
+    Data(Transaction),
+    /// A chunk that is not the last.
+    Chunk(Transaction),
+    /// The whole content.
+    End(Transaction),
+}
+
+impl Expected {
+    /// The transaction that it belongs to.
+    pub(super) const fn transaction(self) -> Option<Transaction> {
+        match self {
+            Self::Greeting | Self::Hello(_) | Self::Single(_) | Self::Quit => None,
+            Self::Reset(transaction)
+            | Self::Mail(transaction)
+            | Self::Rcpt(transaction, _)
+            | Self::Data(transaction)
+            | Self::Chunk(transaction)
+            | Self::End(transaction) => Some(transaction),
+        }
+    }
+
+    /// The command; `None` for the greeting.
+    pub(super) const fn verb(self) -> Option<Verb> {
+        Some(match self {
+            Self::Greeting => return None,
+            Self::Hello(verb) | Self::Single(verb) => verb,
+            Self::Quit => Verb::Quit,
+            Self::Reset(_) => Verb::Rset,
+            Self::Mail(_) => Verb::Mail,
+            Self::Rcpt(..) => Verb::Rcpt,
+            Self::Data(_) | Self::End(_) => Verb::Data,
+            Self::Chunk(_) => Verb::Bdat,
+        })
+    }
+
+    /// How long it may take (RFC 5321 section 4.5.3.2).
+    pub(super) const fn timeout(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::Greeting => timeouts.greeting,
+            Self::Hello(_) | Self::Single(_) | Self::Quit | Self::Reset(_) => timeouts.command,
+            Self::Mail(_) => timeouts.mail,
+            Self::Rcpt(..) => timeouts.rcpt,
+            Self::Data(_) => timeouts.data,
+            Self::Chunk(_) | Self::End(_) => timeouts.end_of_content,
+        }
+    }
+}
+
+/// The replies that are owed, in order.
+pub(super) type Queue = VecDeque<Expected>;
+
+/// Finds whole replies in what was received, within the limits, looking at each octet once.
+#[derive(Debug, Default)]
+pub(super) struct ReplyReader {
+    lines: LineCutter,
+    /// Octets of the lines that were found to belong to the reply.
+    octets: usize,
+    /// How many lines that is.
+    count: usize,
+    /// Octets behind them that hold no LF.
+    looked_at: usize,
+}
+
+impl ReplyReader {
+    /// The length of the reply at the front of `received`, which are all unconsumed octets;
+    /// `None` while it is unfinished.
+    ///
+    /// What is no reply is told as early as can be: a server of another protocol may never send
+    /// a line end.
+    pub(super) fn next(
+        &mut self,
+        received: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<usize>, ProtocolError> {
+        loop {
+            let rest = received.get(self.octets..).unwrap_or_default();
+            if rest.first().is_some_and(|first| !matches!(first, b'2'..=b'5')) {
+                return Err(ReplyError::Code.into());
+            }
+            match self.lines.cut(rest, limits.reply_line) {
+                Cut::Line(octets) => {
+                    let line = rest.get(..octets).unwrap_or_default();
+                    let code = received.get(..3).unwrap_or_default();
+                    match line {
+                        [a, b, c, ..] if [*a, *b, *c] == *code && is_digits(code) => {}
+                        [a, b, c, ..] if is_digits(&[*a, *b, *c]) => {
+                            return Err(ReplyError::MixedCodes.into());
+                        }
+                        _ => return Err(ReplyError::Code.into()),
+                    }
+                    let is_last = line.get(3) != Some(&b'-');
+                    self.octets += octets;
+                    self.count += 1;
+                    self.looked_at = 0;
+                    if self.octets > limits.reply_octets || self.count > limits.reply_lines {
+                        return Err(ProtocolError::TooLong);
+                    }
+                    if is_last {
+                        return Ok(Some(core::mem::take(self).octets));
+                    }
+                }
+                Cut::Incomplete => {
+                    let new = rest.get(self.looked_at..).unwrap_or_default();
+                    // It would have been cut at CRLF.
+                    if memchr::memchr(b'\n', new).is_some() {
+                        return Err(ReplyError::LineBreak.into());
+                    }
+                    self.looked_at = rest.len();
+                    if received.len() > limits.reply_octets {
+                        return Err(ProtocolError::TooLong);
+                    }
+                    return Ok(None);
+                }
+                Cut::Skip(_) | Cut::TooLong(_) => return Err(ProtocolError::TooLong),
+            }
+        }
+    }
+}
+
+fn is_digits(octets: &[u8]) -> bool {
+    octets.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits { reply_line: 20, reply_octets: 50, reply_lines: 4, ..Limits::default() }
+    }
+
+    /// The first reply's length, with the octets arriving one at a time and all at once.
+    fn read(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let whole = ReplyReader::default().next(input, &limits());
+        let mut reader = ReplyReader::default();
+        for end in 0..=input.len() {
+            let cut = reader.next(&input[..end], &limits());
+            if cut != Ok(None) {
+                assert_eq!(cut, whole, "{}", input.escape_ascii());
+                return whole;
+            }
+        }
+        assert_eq!(whole, Ok(None), "{}", input.escape_ascii());
+        whole
+    }
+
+    #[test]
+    fn a_reply_ends_with_its_last_line() {
+        for (input, length) in [
+            (&b"250 ok\r\n250 next\r\n"[..], Some(8)),
+            (b"250\r\n", Some(5)),
+            (b"250-a\r\n250\r\nx", Some(12)),
+            (b"550-\r\n550-\r\n550\r\n", Some(17)),
+            (b"250-a\r\n250-b\r\n", None),
+            (b"250 ok", None),
+            (b"250 ok\r", None),
+            (b"", None),
+        ] {
+            assert_eq!(read(input), Ok(length), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_told() {
+        for (input, error) in [
+            (&b"SSH-2.0-OpenSSH_9.6\r\n"[..], ReplyError::Code),
+            (b"HTTP/1.1 400 Bad Request\r\n", ReplyError::Code),
+            (b"* OK ready\r\n", ReplyError::Code),
+            (b"\r\n", ReplyError::Code),
+            (b" 220 hi\r\n", ReplyError::Code),
+            (b"150 hi\r\n", ReplyError::Code),
+            (b"25\r\n", ReplyError::Code),
+            (b"2x0 ok\r\n", ReplyError::Code),
+            (b"220-a\r\n250 b\r\n", ReplyError::MixedCodes),
+            (b"220-a\r\nx50 b\r\n", ReplyError::Code),
+            (b"220 a\n", ReplyError::LineBreak),
+        ] {
+            assert_eq!(read(input), Err(error.into()), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_reply_has_bounds() {
+        for input in [
+            &b"220 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..],
+            b"220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n",
+            b"220-aaaaaaaaaaaaa\r\n220-aaaaaaaaaaaaa\r\n220-aaaaaaaaaaaaa\r\n",
+        ] {
+            let mut reader = ReplyReader::default();
+            assert_eq!(reader.next(input, &limits()), Err(ProtocolError::TooLong));
+        }
+    }
+}

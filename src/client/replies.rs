@@ -1,0 +1,196 @@
+//! What each reply means: the one place where a reply meets its command.
+
+use super::{
+    content::{Framing, Outgoing},
+    error::{End, ProtocolError},
+    queue::Expected,
+    state::{Ask, Core, Facts, Phase, Slate},
+    transaction::{Step, Underway},
+};
+use crate::syntax::{Class, Code, Extensions, Reply, Verb};
+use alloc::sync::Arc;
+
+impl Core {
+    /// A whole reply of so many octets has come.
+    pub(super) fn replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>, octets: usize) {
+        let Some(expected) = self.queue.front().copied() else { return self.unasked(reply) };
+        let class = reply.code().class();
+        if let Phase::Quitting(end) = &self.phase {
+            if expected == Expected::Quit {
+                let end = end.clone();
+                self.queue.clear();
+                return self.over(end);
+            }
+        }
+        // RFC 5321 section 3.8: to any command.
+        if reply.code() == Code::NOT_AVAILABLE {
+            return self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
+        }
+        let belongs = match expected {
+            Expected::Greeting => is_negative(class) || reply.code() == Code::SERVICE_READY,
+            // Sent between MAIL and another transaction, it must not fail.
+            Expected::Reset(_) => class == Class::Completion,
+            Expected::Data(_) => is_negative(class) || reply.code() == Code::START_MAIL_INPUT,
+            _ => class != Class::Intermediate,
+        };
+        if !belongs {
+            let to = expected.verb();
+            return self.over(ProtocolError::UnexpectedReply { to, reply }.into());
+        }
+        let is_kept = is_negative(class) || matches!(expected, Expected::End(_));
+        if let (true, Some(_), Some(front)) =
+            (is_kept, expected.transaction(), self.underway.front_mut())
+        {
+            if !front.keep(octets, facts.limits().report_octets) {
+                return self.over(ProtocolError::TooLong.into());
+            }
+        }
+        match expected {
+            Expected::Greeting => {
+                self.queue.pop_front();
+                let next = if is_negative(class) {
+                    // RFC 5321 section 3.1: QUIT is all that is left.
+                    Ask::Quit(End::Refused(Arc::clone(&reply)))
+                } else {
+                    Ask::Hello(facts.config.service().hello())
+                };
+                facts.greeting = Some(reply);
+                self.phase = Phase::Asking(next);
+            }
+            Expected::Hello(verb) => {
+                self.queue.pop_front();
+                self.greeted(facts, verb, reply);
+            }
+            Expected::Single(verb) => {
+                self.queue.pop_front();
+                self.phase = if is_negative(class) { Phase::Refused } else { Phase::Ready };
+                if verb == Verb::Rset && is_negative(class) {
+                    self.slate = Slate::Used;
+                }
+                facts.last = Some((verb, reply));
+            }
+            Expected::Quit => {} // above
+            Expected::Reset(_) => self.answered(),
+            Expected::Mail(_) => {
+                self.front(|front| front.mail_replied(&reply));
+                self.answered();
+            }
+            Expected::Rcpt(_, index) => {
+                self.front(|front| front.rcpt_replied(index, &reply));
+                self.answered();
+            }
+            Expected::Data(_) if is_negative(class) => {
+                self.front(|front| front.content_replied(&reply));
+                self.withdraw_content();
+                self.answered();
+            }
+            Expected::Data(_) => {
+                self.answered();
+                self.invited(facts, reply);
+            }
+            Expected::Chunk(_) => {
+                if is_negative(class) {
+                    self.front(|front| front.content_replied(&reply));
+                }
+                self.answered();
+            }
+            Expected::End(_) => self.content_answered(facts, &reply),
+        }
+    }
+
+    /// A reply that nothing was asked for. 421 may come at any time (RFC 5321 section 3.8), and
+    /// a refusal while content is being sent is as good as one: nothing was taken.
+    fn unasked(&mut self, reply: Arc<Reply<'static>>) {
+        let is_content = matches!(self.phase, Phase::Content(_) | Phase::Ending(..));
+        if reply.code() == Code::NOT_AVAILABLE || is_content && is_negative(reply.code().class()) {
+            self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
+        } else {
+            self.over(ProtocolError::UnaskedReply(reply).into());
+        }
+    }
+
+    /// The reply to EHLO, LHLO or HELO.
+    fn greeted(&mut self, facts: &mut Facts, verb: Verb, reply: Arc<Reply<'static>>) {
+        let service = facts.config.service();
+        if reply.is_positive() {
+            facts.offered = if verb == Verb::Helo {
+                Extensions::NONE
+            } else {
+                let unused = facts.config.unused().iter();
+                unused.fold(Extensions::parse(&reply), |all, one| all.without(*one))
+            };
+            facts.hello = Some(verb);
+            facts.last = Some((verb, reply));
+            self.phase = Phase::Ready;
+        } else if verb == Verb::Ehlo && service.has_helo() && knows_no_ehlo(reply.code()) {
+            self.phase = Phase::Asking(Ask::Hello(Verb::Helo));
+        } else {
+            self.phase = Phase::Asking(Ask::Quit(End::Refused(reply)));
+        }
+    }
+
+    /// 354: the content may come.
+    fn invited(&mut self, facts: &Facts, reply: Arc<Reply<'static>>) {
+        let Some(newest) = self.underway.back_mut() else { return };
+        if newest.accepted() > 0 && newest.is_mail_accepted() {
+            self.phase = Phase::Content(Outgoing::new(newest.framing, newest.allowed));
+            return;
+        }
+        // RFC 2920 section 3.1: without a recipient, a single dot. In LMTP its reply cannot be
+        // counted (RFC 2033 section 4.2), and behind a refused MAIL with recipients that the
+        // server says to have accepted it would be a message: there only closing is safe.
+        if facts.config.service().replies_per_recipient() || newest.accepted() > 0 {
+            let to = Some(Verb::Data);
+            return self.over(ProtocolError::UnexpectedReply { to, reply }.into());
+        }
+        newest.step = Step::Over;
+        self.phase = Phase::Ready;
+        self.dot(0, b".\r\n");
+    }
+
+    /// The reply to the content, or to the content for one recipient.
+    fn content_answered(&mut self, facts: &Facts, reply: &Arc<Reply<'static>>) {
+        let is_newest = self.underway.len() == 1;
+        let is_for_one = facts.config.service().replies_per_recipient();
+        let Some(front) = self.underway.front_mut() else { return };
+        if is_for_one && front.accepted() > 1 {
+            front.recipient_replied(reply);
+            return; // and the next recipient's is owed
+        }
+        if is_newest && front.framing == Framing::Chunks && reply.is_positive() {
+            self.slate = Slate::Clean;
+        }
+        front.content_replied(reply);
+        self.answered();
+    }
+
+    fn front(&mut self, tell: impl FnOnce(&mut Underway)) {
+        if let Some(front) = self.underway.front_mut() {
+            tell(front);
+        }
+    }
+
+    /// The reply that was owed first has come, to a command of the front transaction.
+    fn answered(&mut self) {
+        self.queue.pop_front();
+        let is_newest = self.underway.len() == 1;
+        let Some(front) = self.underway.front_mut() else { return };
+        front.awaiting = front.awaiting.saturating_sub(1);
+        let is_sending = matches!(self.phase, Phase::Content(_) | Phase::Ending(..));
+        if is_newest && is_sending && front.is_dead() {
+            // Nobody is left for whom a chunk could be sent.
+            self.withdraw_content();
+        } else {
+            self.settle();
+        }
+    }
+}
+
+/// EHLO is not known (RFC 5321 sections 3.2 and 4.1.4).
+fn knows_no_ehlo(code: Code) -> bool {
+    matches!(code.get(), 500 | 502 | 504 | 550)
+}
+
+const fn is_negative(class: Class) -> bool {
+    matches!(class, Class::Transient | Class::Permanent)
+}

@@ -1,0 +1,184 @@
+//! What became of a transaction.
+
+use super::transaction::Transaction;
+use crate::{
+    envelope::Envelope,
+    syntax::{ForwardPath, Reply, Retry},
+};
+use alloc::{sync::Arc, vec::Vec};
+use core::fmt;
+
+/// What became of one recipient.
+///
+/// [`Display`](fmt::Display) gives the reply, or says that there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The server answered for this recipient: the reply to its RCPT or to MAIL when that was
+    /// refused, else the reply to DATA or to the content.
+    Replied(Arc<Reply<'static>>),
+    /// The end of the content was sent and no reply came: the server may have taken the message
+    /// or not, and to try again may double it (RFC 5321 section 6.1).
+    Unknown,
+    /// The content was not sent to its end, and nobody answered for this recipient.
+    Untried,
+}
+
+impl Outcome {
+    /// The reply, if there is one.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Reply<'static>> {
+        match self {
+            Self::Replied(reply) => Some(reply),
+            Self::Unknown | Self::Untried => None,
+        }
+    }
+
+    /// The server has taken responsibility for the message.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.reply().is_some_and(Reply::is_positive)
+    }
+
+    /// It may be tried again later: a 4yz reply, or none at all.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.reply().is_none_or(Reply::is_transient)
+    }
+
+    /// It is refused for good: a 5yz reply.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        !self.is_delivered() && !self.is_transient()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replied(reply) => reply.fmt(f),
+            Self::Unknown => f.write_str("no reply to the content"),
+            Self::Untried => f.write_str("not tried"),
+        }
+    }
+}
+
+/// What became of a transaction: one [`Outcome`] a recipient, in the envelope's order,
+/// duplicates included.
+///
+/// ```
+/// use esmtp::{client::{Client, Config, Event}, machine::Machine, security::Security};
+/// # use esmtp::{client::{MessageFacts, Report}, envelope::Envelope, machine::Need, time::Instant};
+/// # let mut client = Client::new(Config::new("me.example.org")?, Security::CLEAR);
+/// # let mut ask = |client: &mut Client, octets: &[u8]| {
+/// #     client.feed(octets);
+/// #     while let Need::Either(_) = client.poll(Instant::ORIGIN) { client.sent(9999) }
+/// # };
+/// # ask(&mut client, b"220 mx\r\n");
+/// # ask(&mut client, b"250 mx\r\n");
+/// # let Some(Event::Ready(ready)) = client.event() else { panic!() };
+/// # ready.send(Envelope::new("", &["bob@example.net"])?, MessageFacts::UNKNOWN)?;
+/// # ask(&mut client, b"");
+/// # ask(&mut client, b"550 5.7.1 not from you\r\n");
+/// // a transaction was begun, and MAIL was refused
+/// if let Some(Event::Sent(sent)) = client.event() {
+///     let report = sent.take();
+///     assert!(!report.is_delivered_to_all());
+///     for (forward_path, outcome) in report.recipients() {
+///         println!("{forward_path} {outcome}"); // <bob@example.net> 550 5.7.1 not from you
+///         assert!(outcome.is_permanent());
+///     }
+///     assert!(report.rest().is_none());
+/// # } else { panic!() }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    transaction: Transaction,
+    envelope: Arc<Envelope>,
+    outcomes: Vec<(Outcome, Retry)>,
+}
+
+impl Report {
+    pub(super) const fn new(
+        transaction: Transaction,
+        envelope: Arc<Envelope>,
+        outcomes: Vec<(Outcome, Retry)>,
+    ) -> Self {
+        Self { transaction, envelope, outcomes }
+    }
+
+    /// Leaves a report without outcomes behind, which no transaction has of itself.
+    pub(super) fn take(&mut self) -> Self {
+        let outcomes = core::mem::take(&mut self.outcomes);
+        Self { transaction: self.transaction, envelope: Arc::clone(&self.envelope), outcomes }
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.outcomes.is_empty()
+    }
+
+    /// Which transaction it was.
+    #[must_use]
+    pub const fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
+    /// The envelope as it was given.
+    #[must_use]
+    pub const fn envelope(&self) -> &Arc<Envelope> {
+        &self.envelope
+    }
+
+    /// The recipients in the envelope's order, with what became of them.
+    #[must_use]
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = (&ForwardPath<'static>, &Outcome)> {
+        // Both have the same length, by construction; `zip` keeps it exact.
+        self.envelope.forward_paths().zip(self.outcomes.iter().map(|(outcome, _)| outcome))
+    }
+
+    /// What became of the recipients, in the envelope's order.
+    #[must_use]
+    pub fn outcomes(&self) -> impl ExactSizeIterator<Item = &Outcome> {
+        self.outcomes.iter().map(|(outcome, _)| outcome)
+    }
+
+    /// What may help the recipient at this place of the envelope: more than the outcome alone can
+    /// tell, for 552 means one thing behind RCPT and another behind the content (RFC 5321 section
+    /// 4.5.3.1.10). What is [`Unknown`](Outcome::Unknown) may be tried [later](Retry::Later).
+    #[must_use]
+    pub fn retry(&self, index: usize) -> Option<Retry> {
+        self.outcomes.get(index).map(|(_, retry)| *retry)
+    }
+
+    /// Whether the server has taken responsibility for every recipient.
+    #[must_use]
+    pub fn is_delivered_to_all(&self) -> bool {
+        self.outcomes().all(Outcome::is_delivered)
+    }
+
+    /// Whether the server has taken responsibility for at least one recipient.
+    #[must_use]
+    pub fn is_delivered_to_any(&self) -> bool {
+        self.outcomes().any(Outcome::is_delivered)
+    }
+
+    /// The envelope of those to try in a further transaction with the same content: recipients
+    /// beyond what the server takes at once (452 or 552 to RCPT while others were accepted,
+    /// RFC 5321 section 4.5.3.1.10) and those that nobody answered for, of whom the server has
+    /// certainly not heard the end of the content. `None` when there are none.
+    ///
+    /// Other 4yz replies are for a queue, later; what is [`Unknown`](Outcome::Unknown) is a
+    /// decision of its own.
+    #[must_use]
+    pub fn rest(&self) -> Option<Envelope> {
+        let mut rest = Envelope::from_reverse_path(self.envelope.reverse_path().clone())
+            .with_parameters(self.envelope.parameters().clone());
+        for ((path, parameters), (_, retry)) in self.envelope.recipients().zip(&self.outcomes) {
+            if *retry == Retry::NextTransaction {
+                rest.push(path.clone(), parameters.clone());
+            }
+        }
+        (!rest.is_empty()).then_some(rest)
+    }
+}

@@ -1,0 +1,562 @@
+//! The phases of a session, and how the client goes from one to the next by itself.
+
+use super::{
+    channel::{Channel, Input, Output},
+    config::{Config, Limits},
+    content::{Framing, Outgoing},
+    error::End,
+    queue::{Expected, Queue},
+    report::Report,
+    transaction::{Plan, Step, Transaction, Underway},
+};
+use crate::{
+    envelope::Envelope,
+    machine::Need,
+    security::Security,
+    syntax::{Command, Extension, Extensions, Lookup, Reply, Verb},
+    time::Instant,
+    transcript::{Entry, Side},
+};
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+
+/// What the sending half of the session is about. The receiving half is the [`Queue`] of replies
+/// that are owed; a transaction that was sent to its end waits there, and the sending half is
+/// free for the next.
+///
+/// ```text
+///            220           250
+/// Opening ────────► Asking ───► Ready ◄──────────────────────────────┐
+///    │ 4yz 5yz      (EHLO,      │ ▲ │                                │
+///    ▼               HELO)      │ │ └─ wait ─► Waiting ── Sent, ready()┤
+/// Asking(QUIT)                  │ │                                  │
+///                               │ │ 2yz                              │
+///        noop verify reset ◄────┤ └──── Asked ──► Refused ── go_on ───┤
+///         Asking ─► Asked       │            4yz 5yz                 │
+///                               │ send                               │
+///                               ▼             no recipient           │
+///                           Envelope ────────────────────────────────┤
+///                               │ 354; CHUNKING: at once             │
+///                               ▼                                    │
+///                            Content ── finish ─► Ending ────────────┤
+///                               │ abort                              │
+///                               ▼             BDAT                   │
+///                            Aborting ───────────────────────────────┘
+///                               │ DATA
+///  quit                         ▼
+/// Asking(QUIT) ─► Quitting ─► Over ◄── 421, closed, timed out, protocol error, from anywhere
+/// ```
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// The reply that is owed opens the session: greeting or hello.
+    Opening,
+    /// A command that leaves at the next poll.
+    Asking(Ask),
+    /// Its reply is owed.
+    Asked,
+    /// A transaction may begin.
+    Ready,
+    /// The application has nothing to send now.
+    Waiting,
+    /// A command was refused: the application decides.
+    Refused,
+    /// MAIL, RCPT and DATA of the newest transaction.
+    Envelope,
+    /// The content of the newest transaction, from the application.
+    Content(Outgoing),
+    /// It is complete, and its last octets (of DATA: these) leave at the next poll.
+    Ending(Outgoing, Vec<u8>),
+    /// It will never be complete.
+    Aborting(Outgoing),
+    /// QUIT was sent; this will be the end.
+    Quitting(End),
+    Over(End),
+}
+
+/// A command that stands alone.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// EHLO, LHLO or HELO.
+    Hello(Verb),
+    Noop,
+    Verify(Lookup<'static>),
+    Reset,
+    Quit(End),
+}
+
+/// What the application is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Ready,
+    Refused,
+    Content,
+    Sent,
+}
+
+/// Whether the server may still hold something of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slate {
+    Clean,
+    /// RSET must come before the next MAIL.
+    Used,
+}
+
+/// What is known of the session: lent to the application beside every question.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) config: Arc<Config>,
+    pub(super) security: Security,
+    pub(super) greeting: Option<Arc<Reply<'static>>>,
+    /// How the session was opened.
+    pub(super) hello: Option<Verb>,
+    /// What the server offers and we may use.
+    pub(super) offered: Extensions,
+    /// The reply to the last command that stood alone.
+    pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
+}
+
+impl Facts {
+    pub(super) fn is_pipelining(&self) -> bool {
+        self.offered.contains(Extension::Pipelining)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        self.config.limits()
+    }
+
+    /// How many transactions may be under way.
+    fn transactions(&self) -> usize {
+        if self.is_pipelining() { self.config.transactions() } else { 1 }
+    }
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) phase: Phase,
+    pub(super) question: Option<Question>,
+    /// How many questions were asked.
+    pub(super) questions: u64,
+    pub(super) channel: Channel,
+    pub(super) queue: Queue,
+    /// Transactions without a report; the replies that are owed belong to the front one first,
+    /// what is being sent belongs to the back one.
+    pub(super) underway: VecDeque<Underway>,
+    pub(super) reports: VecDeque<Report>,
+    /// How many transactions were begun.
+    begun: u64,
+    pub(super) slate: Slate,
+}
+
+impl Core {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            phase: Phase::Opening,
+            question: None,
+            questions: 0,
+            channel: Channel::new(limits),
+            queue: Queue::from([Expected::Greeting]),
+            underway: VecDeque::new(),
+            reports: VecDeque::new(),
+            begun: 0,
+            slate: Slate::Clean,
+        }
+    }
+
+    pub(super) fn poll(&mut self, facts: &mut Facts, now: Instant) -> Need {
+        self.channel.now = now;
+        while self.reports.front().is_some_and(Report::is_taken) {
+            self.reports.pop_front();
+        }
+        loop {
+            self.speak(facts);
+            if !self.hear(facts) {
+                break;
+            }
+        }
+        self.need(facts).unwrap_or_else(|TimedOut| {
+            self.over(match self.channel.output {
+                Output::Open => End::TimedOut,
+                Output::Broken => End::Unsendable,
+            });
+            self.need(facts).unwrap_or(Need::Close)
+        })
+    }
+
+    fn need(&mut self, facts: &Facts) -> Result<Need, TimedOut> {
+        let question = self.next_question(facts);
+        if question.is_some() && question != self.question {
+            self.questions += 1;
+        }
+        self.question = question;
+        if question.is_some() {
+            self.channel.pause();
+            return Ok(Need::Answer);
+        }
+        if matches!(self.phase, Phase::Over(_)) {
+            return Ok(Need::Close);
+        }
+        let timeouts = facts.config.timeouts();
+        let is_writing = !self.channel.send.is_empty();
+        let deadline = if is_writing {
+            self.channel.write_deadline(timeouts)
+        } else if let Some(expected) = self.queue.front() {
+            self.channel.read_deadline(expected.timeout(timeouts))
+        } else if matches!(self.phase, Phase::Waiting) && self.channel.output == Output::Open {
+            return Ok(Need::Read(Instant::NEVER));
+        } else {
+            // The server has begun to say what nobody asked for, or all that is left to do is
+            // to read.
+            self.channel.read_deadline(timeouts.command)
+        };
+        if deadline.has_passed(self.channel.now) {
+            Err(TimedOut)
+        } else if is_writing {
+            Ok(Need::Either(deadline))
+        } else {
+            Ok(Need::Read(deadline))
+        }
+    }
+
+    fn next_question(&self, facts: &Facts) -> Option<Question> {
+        if !self.reports.is_empty() {
+            return Some(Question::Sent);
+        }
+        if self.channel.output == Output::Broken {
+            return None;
+        }
+        match &self.phase {
+            Phase::Refused => Some(Question::Refused),
+            Phase::Ready => (self.underway.len() < facts.transactions() && self.may_speak())
+                .then_some(Question::Ready),
+            Phase::Content(content) => (content.error().is_some()
+                || !content.is_flushing() && self.room(facts) > 0)
+                .then_some(Question::Content),
+            Phase::Opening
+            | Phase::Asking(_)
+            | Phase::Asked
+            | Phase::Waiting
+            | Phase::Envelope
+            | Phase::Ending(..)
+            | Phase::Aborting(_)
+            | Phase::Quitting(_)
+            | Phase::Over(_) => None,
+        }
+    }
+
+    /// How many octets of content may be taken now.
+    pub(super) fn room(&self, facts: &Facts) -> usize {
+        let pending = match &self.phase {
+            Phase::Content(content) => content.pending(),
+            _ => 0,
+        };
+        facts.config.ahead().saturating_sub(self.channel.send.len()).saturating_sub(pending)
+    }
+
+    /// Nothing new is begun while octets are there that no command asked for.
+    fn may_speak(&self) -> bool {
+        !self.queue.is_empty() || self.channel.receive.is_empty()
+    }
+
+    /// Whether one command more may go out behind those that wait for replies.
+    fn may_pipeline(&self, facts: &Facts) -> bool {
+        if facts.is_pipelining() {
+            self.queue.len() < facts.config.in_flight()
+                && self.channel.send.len() < facts.config.ahead()
+        } else {
+            self.queue.is_empty()
+        }
+    }
+
+    /// Takes one reply in; `false` when there is none.
+    fn hear(&mut self, facts: &mut Facts) -> bool {
+        if matches!(self.phase, Phase::Over(_)) {
+            return false;
+        }
+        match self.channel.next_reply(facts.limits()) {
+            Ok(Some((reply, octets))) => {
+                self.replied(facts, Arc::new(reply), octets);
+                true
+            }
+            Ok(None) => {
+                if let Input::Closed(how) = self.channel.input {
+                    self.lost(End::PeerClosed(how));
+                }
+                false
+            }
+            Err(error) => {
+                self.over(error.into());
+                false
+            }
+        }
+    }
+
+    /// The server has gone. Behind QUIT that is as good as 221.
+    fn lost(&mut self, end: End) {
+        if let (Phase::Quitting(reason), Some(Expected::Quit)) = (&self.phase, self.queue.front()) {
+            let reason = reason.clone();
+            return self.over(reason);
+        }
+        self.over(end);
+    }
+
+    /// Sends what may be sent now.
+    fn speak(&mut self, facts: &Facts) {
+        if self.channel.output == Output::Broken || self.channel.input != Input::Open {
+            return;
+        }
+        match &self.phase {
+            Phase::Asking(_) => self.ask(facts),
+            Phase::Envelope => self.address(facts),
+            Phase::Content(_) => self.carry(facts),
+            Phase::Ending(..) => self.end_content(facts),
+            Phase::Aborting(_) => self.abort(),
+            Phase::Opening
+            | Phase::Asked
+            | Phase::Ready
+            | Phase::Waiting
+            | Phase::Refused
+            | Phase::Quitting(_)
+            | Phase::Over(_) => {}
+        }
+    }
+
+    /// Sends the command that stands alone.
+    fn ask(&mut self, facts: &Facts) {
+        if !self.may_speak() {
+            return;
+        }
+        let Phase::Asking(ask) = core::mem::replace(&mut self.phase, Phase::Asked) else { return };
+        let host = facts.config.host().as_borrowed();
+        let (command, expected) = match ask {
+            Ask::Hello(verb) => {
+                self.phase = Phase::Opening;
+                let command = match verb {
+                    Verb::Lhlo => Command::Lhlo(host),
+                    Verb::Helo => Command::Helo(host),
+                    _ => Command::Ehlo(host),
+                };
+                (command, Expected::Hello(verb))
+            }
+            Ask::Noop => (Command::Noop(None), Expected::Single(Verb::Noop)),
+            Ask::Verify(lookup) => (Command::Vrfy(lookup), Expected::Single(Verb::Vrfy)),
+            Ask::Reset => {
+                self.slate = Slate::Clean;
+                (Command::Rset, Expected::Single(Verb::Rset))
+            }
+            Ask::Quit(end) => {
+                self.phase = Phase::Quitting(end);
+                (Command::Quit, Expected::Quit)
+            }
+        };
+        self.channel.say(&command);
+        self.queue.push_back(expected);
+    }
+
+    /// A transaction begins.
+    pub(super) fn begin(&mut self, envelope: Arc<Envelope>, plan: Plan) -> Transaction {
+        let transaction = Transaction(self.begun);
+        self.begun += 1;
+        let first = match self.slate {
+            Slate::Clean => Step::Mail,
+            Slate::Used => Step::Reset,
+        };
+        self.underway.push_back(Underway::new(transaction, envelope, plan, first));
+        self.phase = Phase::Envelope;
+        transaction
+    }
+
+    /// Sends RSET, MAIL, RCPT and DATA: all that may wait for replies at once.
+    fn address(&mut self, facts: &Facts) {
+        while self.may_speak() && self.may_pipeline(facts) {
+            let Some(newest) = self.underway.back_mut() else { return };
+            let transaction = newest.transaction;
+            if newest.is_dead() && newest.step != Step::UnderWay {
+                newest.step = Step::Over;
+                self.phase = Phase::Ready;
+                return self.settle();
+            }
+            let expected = match newest.step {
+                Step::Reset => {
+                    self.channel.say(&Command::Rset);
+                    newest.step = Step::Mail;
+                    Expected::Reset(transaction)
+                }
+                Step::Mail => {
+                    self.channel.say(&newest.mail());
+                    self.slate = Slate::Used;
+                    newest.step = Step::Rcpt(0);
+                    Expected::Mail(transaction)
+                }
+                Step::Rcpt(index) => match newest.rcpt(index) {
+                    Some(command) => {
+                        self.channel.say(&command);
+                        newest.step = Step::Rcpt(index + 1);
+                        Expected::Rcpt(transaction, index)
+                    }
+                    None => {
+                        newest.step = Step::Content;
+                        continue;
+                    }
+                },
+                Step::Content if newest.framing == Framing::Dots => {
+                    self.channel.say(&Command::Data);
+                    newest.step = Step::UnderWay;
+                    Expected::Data(transaction)
+                }
+                Step::Content => {
+                    // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.2),
+                    // or one: there, and without PIPELINING, somebody must have been accepted.
+                    let is_speculative =
+                        facts.is_pipelining() && !facts.config.service().replies_per_recipient();
+                    if is_speculative || newest.may_have_content() {
+                        newest.step = Step::UnderWay;
+                        self.phase = Phase::Content(Outgoing::new(newest.framing, newest.allowed));
+                    }
+                    return;
+                }
+                Step::UnderWay | Step::Over => return,
+            };
+            newest.awaiting += 1;
+            self.queue.push_back(expected);
+        }
+    }
+
+    /// Sends content that was taken, as far as it does not go out by itself.
+    fn carry(&mut self, facts: &Facts) {
+        let may_chunk = self.may_chunk(facts);
+        let Phase::Content(content) = &mut self.phase else { return };
+        if content.pending() == 0 && self.channel.send.is_empty() {
+            content.flushed();
+        }
+        let enough = facts.config.ahead().div_ceil(2);
+        let is_due = content.is_flushing() || content.pending() >= enough;
+        if content.pending() > 0 && is_due && may_chunk {
+            self.chunk(false);
+        }
+    }
+
+    /// Whether a chunk may go out now (RFC 3030 section 4.2: chunks may be pipelined).
+    fn may_chunk(&self, facts: &Facts) -> bool {
+        self.may_speak()
+            && if facts.is_pipelining() {
+                self.queue.len() < facts.config.in_flight()
+            } else {
+                self.queue.is_empty()
+            }
+    }
+
+    /// Sends what was taken as a chunk.
+    fn chunk(&mut self, last: bool) {
+        let (Phase::Content(content) | Phase::Ending(content, _)) = &mut self.phase else { return };
+        let Some(newest) = self.underway.back_mut() else { return };
+        let octets = content.pending() as u64;
+        self.channel.say(&Command::Bdat { octets, last });
+        let send = &mut self.channel.send;
+        content.take_pending(|piece| send.push(piece));
+        newest.awaiting += 1;
+        self.channel.log(Entry::Content { from: Side::Client, octets });
+        self.queue.push_back(if last {
+            Expected::End(newest.transaction)
+        } else {
+            Expected::Chunk(newest.transaction)
+        });
+    }
+
+    /// Sends the end of the content. It does not leave while the server is saying something that
+    /// nobody asked for.
+    fn end_content(&mut self, facts: &Facts) {
+        let may_chunk = self.may_chunk(facts);
+        let may_dot = self.queue.is_empty() && self.channel.receive.is_empty();
+        let framing = self.underway.back().map(|newest| newest.framing);
+        let Phase::Ending(content, tail) = &mut self.phase else { return };
+        match framing {
+            Some(Framing::Chunks) if may_chunk => self.chunk(true),
+            Some(Framing::Dots) if may_dot => {
+                let octets = content.wire_octets();
+                let tail = core::mem::take(tail);
+                self.dot(octets, &tail);
+            }
+            _ => return,
+        }
+        if let Some(newest) = self.underway.back_mut() {
+            newest.content_end = Some(self.channel.written());
+            newest.step = Step::Over;
+        }
+        self.phase = Phase::Ready;
+    }
+
+    /// Sends `tail`, whose end is the dot, behind so many octets of content.
+    pub(super) fn dot(&mut self, octets: u64, tail: &[u8]) {
+        let Some(newest) = self.underway.back_mut() else { return };
+        self.channel.send.text().extend_from_slice(tail);
+        self.channel.log(Entry::Content { from: Side::Client, octets });
+        self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
+        newest.awaiting += 1;
+        self.queue.push_back(Expected::End(newest.transaction));
+        self.slate = Slate::Clean;
+    }
+
+    /// Gives the content up. Behind DATA only closing keeps what was sent from becoming a
+    /// message; behind BDAT there was no LAST, and RSET will come before the next MAIL.
+    fn abort(&mut self) {
+        let framing = self.underway.back().map(|newest| newest.framing);
+        if framing == Some(Framing::Dots) {
+            return self.over(End::Aborted);
+        }
+        self.withdraw_content();
+    }
+
+    /// No more content goes out for the newest transaction.
+    pub(super) fn withdraw_content(&mut self) {
+        if let Some(newest) = self.underway.back_mut() {
+            newest.step = Step::Over;
+        }
+        self.phase = Phase::Ready;
+        self.settle();
+    }
+
+    /// Makes the reports of transactions that have come to their end.
+    pub(super) fn settle(&mut self) {
+        while self.underway.front().is_some_and(Underway::is_complete) {
+            if let Some(done) = self.underway.pop_front() {
+                self.reports.push_back(done.report(self.channel.sent, None));
+            }
+        }
+    }
+
+    /// The session is over, without a reply that says why.
+    pub(super) fn over(&mut self, end: End) {
+        self.over_by(end, None);
+    }
+
+    /// The session is over; `last` is the answer for everybody who waited for the next reply.
+    pub(super) fn over_by(&mut self, end: End, last: Option<&Arc<Reply<'static>>>) {
+        if matches!(self.phase, Phase::Over(_)) {
+            return;
+        }
+        if let Phase::Content(content) | Phase::Ending(content, _) | Phase::Aborting(content) =
+            &self.phase
+        {
+            let octets = content.wire_octets();
+            if self.underway.back().is_some_and(|newest| newest.framing == Framing::Dots) {
+                self.channel.log(Entry::Content { from: Side::Client, octets });
+            }
+        }
+        let from = match end {
+            End::PeerClosed(_) => Side::Server,
+            _ => Side::Client,
+        };
+        self.channel.log(Entry::Closed { from });
+        let mut last = last;
+        for transaction in self.underway.drain(..) {
+            self.reports.push_back(transaction.report(self.channel.sent, last.take()));
+        }
+        self.queue.clear();
+        self.channel.send.clear();
+        self.question = None;
+        self.phase = Phase::Over(end);
+    }
+}
+
+/// A deadline has passed.
+struct TimedOut;

@@ -1,0 +1,828 @@
+//! Conversations of the client, written like those of the RFCs.
+
+#[path = "common/dialogue.rs"]
+mod dialogue;
+
+use dialogue::{Act, Dialogue, Mail, mail};
+use esmtp::{
+    client::{Config, MessageFacts},
+    service::Service,
+    wire::LineEnds,
+};
+
+const BOB: &str = "bob@example.net";
+const CARL: &str = "carl@example.net";
+const DORA: &str = "dora@example.net";
+
+/// RFC 5321 sections 2.2.1, 3.1 to 3.3, 4.1.1.10, appendix D.1.
+#[test]
+fn a_message_goes_one_command_at_a_time() {
+    let notes = Dialogue::sends(&[BOB, CARL, DORA], "Subject: x\r\n\r\nblah\r\n").plays(
+        "S: 220 foo.com Simple Mail Transfer Service Ready
+         C: EHLO me.example.org
+         S: 250-foo.com greets me.example.org
+         S: 250-8BITMIME
+         S: 250-SIZE
+         S: 250-DSN
+         S: 250 HELP
+         C: MAIL FROM:<ann@example.org> SIZE=20
+         S: 250 OK
+         C: RCPT TO:<bob@example.net>
+         S: 250 OK
+         C: RCPT TO:<carl@example.net>
+         S: 550 No such user here
+         C: RCPT TO:<dora@example.net>
+         S: 251 User not local; will forward to <dora@example.com>
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: Subject: x
+         C:
+         C: blah
+         C: .
+         S: 250 OK
+         C: QUIT
+         S: 221 foo.com Service closing transmission channel
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 250 OK, <carl@example.net> 550 No such user here, \
+             <dora@example.net> 250 OK",
+            "end: the session was ended with QUIT"
+        ]
+    );
+}
+
+/// RFC 2920 section 4.
+#[test]
+fn commands_go_in_one_group_where_pipelining_is_offered() {
+    let notes = Dialogue::sends(&[BOB, CARL], "blah\r\n").plays(
+        "S: 220 innosoft.com SMTP service ready
+         C: EHLO me.example.org
+         S: 250-innosoft.com
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 250 sender ok
+         S: 250-recipient
+         S: 250 ok
+         S: 550 5.1.1 nobody
+         S: 354 enter mail
+         C: blah
+         C: .
+         S: 250 2.0.0 message sent
+         C: QUIT
+         S: 221 goodbye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 250 2.0.0 message sent, <carl@example.net> 550 5.1.1 nobody"
+    );
+}
+
+/// RFC 2920 section 3.1: the client cannot assume that DATA will be rejected.
+#[test]
+fn a_single_dot_follows_354_without_a_recipient() {
+    let notes = Dialogue::sends(&[BOB, CARL], "blah\r\n").plays(
+        "S: 220 innosoft.com SMTP service ready
+         C: EHLO me.example.org
+         S: 250-innosoft.com
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 250 sender ok
+         S: 550 one
+         S: 550 two
+         S: 354 enter mail
+         C: .
+         S: 554 no valid recipients
+         C: QUIT
+         S: 221 goodbye
+         C: (closed)",
+    );
+    assert_eq!(notes[0], "0: <bob@example.net> 550 one, <carl@example.net> 550 two");
+}
+
+#[test]
+fn a_reset_comes_before_the_next_mail_where_a_transaction_was_left() {
+    let notes = Dialogue::new([
+        Act::Send(mail(&[BOB], "one\r\n")),
+        Act::Send(mail(&[CARL], "two\r\n")),
+        Act::Send(mail(&[DORA], "three\r\n")),
+    ])
+    .plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 550 no
+         S: 503 no recipients
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 250 reset
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: two
+         C: .
+         S: 250 taken
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<dora@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 451 not now
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[..3],
+        [
+            "0: <bob@example.net> 550 no",
+            "1: <carl@example.net> 250 taken",
+            "2: <dora@example.net> 451 not now"
+        ]
+    );
+}
+
+#[test]
+fn nothing_follows_a_refused_mail_or_the_last_refused_recipient() {
+    let notes = Dialogue::new([
+        Act::Send(mail(&[BOB, CARL], "one\r\n")),
+        Act::Send(mail(&[BOB, CARL], "two\r\n")),
+    ])
+    .plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 451 4.7.1 later
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 550 5.1.1 no
+         C: RCPT TO:<carl@example.net>
+         S: 452 4.2.2 full
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[..2],
+        [
+            "0: <bob@example.net> 451 4.7.1 later, <carl@example.net> 451 4.7.1 later",
+            "1: <bob@example.net> 550 5.1.1 no, <carl@example.net> 452 4.2.2 full"
+        ]
+    );
+}
+
+/// RFC 5321 section 4.5.3.1.10.
+#[test]
+fn recipients_beyond_the_limit_are_for_a_further_transaction() {
+    let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n").plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: RCPT TO:<dora@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 452 4.5.3 too many
+         S: 552 5.5.3 too many
+         S: 354 go
+         C: x
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 250 taken, <carl@example.net> 452 4.5.3 too many, \
+         <dora@example.net> 552 5.5.3 too many rest: <carl@example.net> <dora@example.net>"
+    );
+}
+
+/// RFC 5321 section 4.5.2.
+#[test]
+fn dots_are_stuffed_and_a_last_line_is_ended() {
+    let notes =
+        Dialogue::new([Act::Send(mail(&[BOB], ".\r\n..a\r\n\r\n.")), Act::Send(mail(&[BOB], ""))])
+            .plays(
+                "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: ..
+         C: ...a
+         C:
+         C: ..
+         C: .
+         S: 250 ok
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: .
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+            );
+    assert_eq!(notes.len(), 3);
+}
+
+/// RFC 5321 section 2.3.8.
+#[test]
+fn a_bare_line_feed_is_refused_or_made_a_line_end() {
+    let content = "one\ntwo\n.\nthree\r\n";
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 SIZE 100";
+    let strict = format!(
+        "{opening}
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go"
+    );
+    let dialogue = Dialogue::sends(&[BOB], content);
+    assert_eq!(
+        dialogue.plays(&format!("{opening}\nC: QUIT\nS: 221 bye\nC: (closed)"))[0],
+        "not offered: the message holds a bare CR or LF"
+    );
+    let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&[BOB], content) };
+    assert_eq!(
+        Dialogue::new([Act::Send(unknown)]).plays(&format!("{strict}\nC: (closed)")),
+        [
+            "content: a bare CR or LF at octet 3 of the content",
+            "0: <bob@example.net> untried rest: <bob@example.net>",
+            "end: content was aborted"
+        ]
+    );
+    let from_lf = format!(
+        "{opening}
+         C: MAIL FROM:<ann@example.org> SIZE=20
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: one
+         C: two
+         C: ..
+         C: three
+         C: .
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)"
+    );
+    let notes = dialogue.with(|config| config.with_line_ends(LineEnds::FromLf)).plays(&from_lf);
+    assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
+}
+
+/// RFC 5321 section 3.2; after HELO no extension is used.
+#[test]
+fn helo_follows_a_refused_ehlo() {
+    for code in ["500", "502", "504", "550"] {
+        let notes = Dialogue::sends(&[BOB], "\r\ncaf\u{e9}\r\n").plays(&format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: {code} what?
+             C: HELO me.example.org
+             S: 250 hello
+             C: QUIT
+             S: 221 bye
+             C: (closed)"
+        ));
+        assert_eq!(notes[0], "not offered: the message needs 8BITMIME, which is not offered");
+    }
+    let notes = Dialogue::sends(&[BOB], "x\r\n").plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 502 what?
+         C: HELO me.example.org
+         S: 250-hello
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         C: x
+         C: .
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
+}
+
+#[test]
+fn a_server_that_refuses_the_session_is_left_with_quit() {
+    for script in [
+        "S: 554 5.7.1 no service here",
+        "S: 450 4.3.2 not now",
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 554 5.7.1 not you",
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 550 5.7.1 go away
+         C: HELO me.example.org
+         S: 550 5.7.1 go away",
+    ] {
+        let notes = Dialogue::sends(&[BOB], "x\r\n").plays(&format!(
+            "{script}
+             C: QUIT
+             S: 221 bye
+             C: (closed)"
+        ));
+        assert_eq!(notes, ["end: the server refused to go on with the session"]);
+    }
+}
+
+/// RFC 5321 section 3.8: 421 may come at any time.
+#[test]
+fn the_session_ends_with_421() {
+    let refused = "end: the server refused to go on with the session";
+    for (script, report) in [
+        ("S: 421 4.3.2 down", None),
+        (
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 421 4.3.2 down",
+            None,
+        ),
+        (
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250 mx
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 550 no
+             C: RCPT TO:<carl@example.net>
+             S: 421 4.3.2 down",
+            Some("0: <bob@example.net> 550 no, <carl@example.net> 421 4.3.2 down"),
+        ),
+        (
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250 mx
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 250 ok
+             C: RCPT TO:<carl@example.net>
+             S: 250 ok
+             C: DATA
+             S: 354 go
+             C: x
+             C: .
+             S: 421 4.3.2 down",
+            Some("0: <bob@example.net> 421 4.3.2 down, <carl@example.net> 421 4.3.2 down"),
+        ),
+    ] {
+        let notes = Dialogue::sends(&[BOB, CARL], "x\r\n").plays(&format!("{script}\nC: (closed)"));
+        let expected: Vec<_> = report.into_iter().chain([refused]).collect();
+        assert_eq!(notes, expected);
+    }
+}
+
+#[test]
+fn a_waiting_session_sees_its_421() {
+    let notes = Dialogue::new([Act::Wait]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         (86400 s)
+         S: 421 4.4.2 idle
+         C: (closed)",
+    );
+    assert_eq!(notes, ["end: the server refused to go on with the session"]);
+}
+
+/// RFC 5321 sections 3.8 and 6.1.
+#[test]
+fn a_lost_connection_tells_what_is_unknown() {
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 250 ok
+         S: 550 no";
+    let data = format!(
+        "{opening}
+         S: 250 ok
+         S: 354 go
+         C: x
+         C: ."
+    );
+    let untried =
+        "0: <bob@example.net> 550 no, <carl@example.net> untried rest: <carl@example.net>";
+    let unknown = "0: <bob@example.net> 550 no, <carl@example.net> unknown";
+    for (script, report) in [(opening, untried), (&data, unknown)] {
+        for how in ["closed", "cut off"] {
+            let notes = Dialogue::sends(&[BOB, CARL], "x\r\n").plays(&format!(
+                "{script}
+                 S: ({how})
+                 C: (closed)"
+            ));
+            assert_eq!(notes, [report, "end: the server closed the connection"]);
+        }
+    }
+}
+
+#[test]
+fn an_early_hang_up_keeps_the_replies_that_came() {
+    let notes = Dialogue::sends(&[BOB, CARL], &"x\r\n".repeat(50_000)).plays_whole(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: RCPT TO:<carl@example.net>
+         S: 550 no
+         C: DATA
+         S: 354 go
+         C: (broken)
+         S: 552 5.3.4 too much
+         S: (closed)
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 552 5.3.4 too much, <carl@example.net> 550 no",
+            "end: the server refused to go on with the session"
+        ]
+    );
+}
+
+#[test]
+fn content_that_is_given_up_is_never_ended() {
+    let mut message = mail(&[BOB], "half of\r\n");
+    message.aborts = true;
+    let notes = Dialogue::new([Act::Send(message)]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        ["0: <bob@example.net> untried rest: <bob@example.net>", "end: content was aborted"]
+    );
+}
+
+#[test]
+fn what_a_server_may_not_say_ends_the_session() {
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>";
+    let unexpected =
+        "end: the server answered with a reply code that does not belong to the command";
+    let untried = "0: <bob@example.net> untried rest: <bob@example.net>";
+    for (script, expected) in [
+        ("S: 250 hi".to_owned(), vec![unexpected]),
+        (
+            "S: SSH-2.0-OpenSSH_9.6".to_owned(),
+            vec![
+                "end: what the server sent is not a reply: a reply line does not begin with a code from 200 to 599",
+            ],
+        ),
+        ("S: 220 mx\nC: EHLO me.example.org\nS: 354 go".to_owned(), vec![unexpected]),
+        (format!("{opening}\nS: 354 go"), vec![untried, unexpected]),
+        (
+            format!("{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 354 go"),
+            vec![untried, unexpected],
+        ),
+        (
+            format!(
+                "{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok\nC: DATA\nS: 250 ok"
+            ),
+            vec![untried, unexpected],
+        ),
+        (
+            format!(
+                "{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok\nC: DATA\nS: 354 go\n\
+                 C: x\nC: .\nS: 354 go"
+            ),
+            vec!["0: <bob@example.net> unknown", unexpected],
+        ),
+        (
+            format!("{opening}\nS: 250-ok\nS: 550 no"),
+            vec![
+                untried,
+                "end: what the server sent is not a reply: the lines of a reply carry different codes",
+            ],
+        ),
+    ] {
+        let script = format!("{script}\nC: (closed)");
+        assert_eq!(Dialogue::sends(&[BOB], "x\r\n").plays(&script), expected, "{script}");
+    }
+}
+
+#[test]
+fn replies_that_nobody_asked_for_end_the_session() {
+    let unasked = "end: the server sent a reply that nothing was asked for";
+    for script in [
+        "S: 220 hi
+         S: 250-mx
+         S: 250 SIZE 1000",
+        "S: 220 hi
+         C: EHLO me.example.org
+         S: 250 mx
+         S: 250 unasked",
+        "S: 220 hi
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         S: 250 queued before it came",
+    ] {
+        // Said in one breath: octet by octet, they might come when they are asked for.
+        let notes = Dialogue::sends(&[BOB], "x\r\n").plays_whole(&format!("{script}\nC: (closed)"));
+        assert_eq!(notes.last().unwrap(), unasked, "{script}");
+    }
+}
+
+/// RFC 2033 sections 4.1 and 4.2.
+#[test]
+fn lmtp_has_one_reply_for_each_accepted_recipient() {
+    let lmtp = |config: Config| config.with_service(Service::Lmtp);
+    let opening = "S: 220 foo.edu LMTP server ready
+         C: LHLO me.example.org
+         S: 250-foo.edu
+         S: 250-PIPELINING
+         S: 250 SIZE
+         C: MAIL FROM:<ann@example.org> SIZE=3
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 OK
+         S: 250 OK
+         S: 550 No such user here
+         S: 250 OK";
+    let dialogue = Dialogue::sends(&[BOB, CARL, BOB], "x\r\n").with(lmtp);
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 354 Start mail input
+         C: x
+         C: .
+         S: 250 OK
+         S: 452 4.2.2 is temporarily over quota
+         C: QUIT
+         S: 221 closing connection
+         C: (closed)"
+    ));
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 250 OK, <carl@example.net> 550 No such user here, \
+         <bob@example.net> 452 4.2.2 is temporarily over quota"
+    );
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 354 Start mail input
+         C: x
+         C: .
+         S: 250 OK
+         S: (closed)
+         C: (closed)"
+    ));
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 250 OK, <carl@example.net> 550 No such user here, \
+         <bob@example.net> unknown"
+    );
+    let notes = Dialogue::sends(&[BOB], "x\r\n").with(lmtp).plays(
+        "S: 220 foo.edu
+         C: LHLO me.example.org
+         S: 500 what?
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(notes, ["end: the server refused to go on with the session"]);
+}
+
+/// RFC 5321 section 4.5.3.2.
+#[test]
+fn every_phase_has_its_deadline() {
+    let timed_out = "end: the server took too long";
+    let mut script = String::new();
+    for (line, seconds, report) in [
+        ("", 300, None),
+        ("S: 220 mx\nC: EHLO me.example.org", 300, None),
+        ("S: 250 mx\nC: MAIL FROM:<ann@example.org>", 300, Some("untried rest: <bob@example.net>")),
+        ("S: 250 ok\nC: RCPT TO:<bob@example.net>", 300, Some("untried rest: <bob@example.net>")),
+        ("S: 250 ok\nC: DATA", 120, Some("untried rest: <bob@example.net>")),
+        ("S: 354 go\nC: x\nC: .", 600, Some("unknown")),
+    ] {
+        script = format!("{script}\n{line}");
+        let report = report.map(|outcome| format!("0: <bob@example.net> {outcome}"));
+        let expected: Vec<_> = report.into_iter().chain([timed_out.to_owned()]).collect();
+        let dialogue = Dialogue::sends(&[BOB], "x\r\n");
+        let notes = dialogue.plays(&format!("{script}\n({seconds} s)\nC: (closed)"));
+        assert_eq!(notes, expected, "{script}");
+        let notes = dialogue.plays_whole(&format!("{script}\n({} s)", seconds - 1));
+        assert!(notes.iter().all(|note| !note.contains("end:")), "{script}: {notes:?}");
+        assert!(notes.last().unwrap().starts_with("Read("), "{script}: {notes:?}");
+    }
+}
+
+#[test]
+fn quit_is_answered_or_followed_by_the_close() {
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: QUIT";
+    for ending in ["S: 221 bye", "S: (closed)", "S: (cut off)", "S: 500 what?", "S: 421 bye"] {
+        let notes = Dialogue::new([]).plays(&format!("{opening}\n{ending}\nC: (closed)"));
+        assert_eq!(notes, ["end: the session was ended with QUIT"]);
+    }
+}
+
+#[test]
+fn commands_that_stand_alone_are_answered_or_refused() {
+    let notes = Dialogue::new([Act::Noop, Act::Verify("bob"), Act::Verify("carl"), Act::Reset])
+        .plays(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250 PIPELINING
+             C: NOOP
+             S: 250 ok
+             C: VRFY bob
+             S: 252 2.1.5 try it
+             C: VRFY carl
+             S: 550 5.1.1 nobody
+             C: RSET
+             S: 250 ok
+             C: QUIT
+             S: 221 bye
+             C: (closed)",
+        );
+    assert_eq!(notes, ["VRFY refused: 550 5.1.1 nobody", "end: the session was ended with QUIT"]);
+}
+
+/// RFC 2920 section 3.1: the next MAIL may follow the end of the content in one group.
+#[test]
+fn a_further_transaction_follows_without_waiting_where_that_is_set() {
+    let acts = [Act::Send(mail(&[BOB], "one\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];
+    let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(2));
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: one
+         C: .
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         C: DATA";
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 250 taken
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: two
+         C: .
+         C: QUIT
+         S: 250 taken
+         S: 221 bye
+         C: (closed)"
+    ));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 250 taken",
+            "1: <carl@example.net> 250 taken",
+            "end: the session was ended with QUIT"
+        ]
+    );
+    let notes = dialogue.plays(&format!("{opening}\nS: (closed)\nC: (closed)"));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> unknown",
+            "1: <carl@example.net> untried rest: <carl@example.net>",
+            "end: the server closed the connection"
+        ]
+    );
+}
+
+/// RFC 3030 section 4.2; behind an earlier chunk every MAIL has its RSET.
+#[test]
+fn chunks_need_no_invitation() {
+    let acts = [
+        Act::Send(mail(&[BOB], ".one\r\n")),
+        Act::Send(mail(&[CARL], "two\r\n")),
+        Act::Send(mail(&[DORA], "three\r\n")),
+    ];
+    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 CHUNKING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 6 LAST
+         C: .one
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         C: BDAT 5 LAST
+         C: two
+         S: 250 ok
+         S: 250 ok
+         S: 250 taken
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<dora@example.net>
+         C: BDAT 7 LAST
+         C: three
+         S: 250 reset
+         S: 250 ok
+         S: 550 no
+         S: 503 nobody
+         C: QUIT
+         S: 250 reset
+         S: 250 ok
+         S: 250 ok
+         S: 552 5.3.4 too much
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 250 taken",
+            "1: <carl@example.net> 550 no",
+            "2: <dora@example.net> 552 5.3.4 too much",
+            "end: the session was ended with QUIT"
+        ]
+    );
+}
