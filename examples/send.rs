@@ -5,12 +5,12 @@ mod transcript;
 
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
-    client::{Client, Config, End, Event, MessageFacts, Report, Timeouts},
+    client::{Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Report, Timeouts},
     envelope::Envelope,
     io::tokio::Connection,
     security::Security,
     service::Service,
-    syntax::{Extension, Extensions, ForwardPath, Host, Parameters, Reply},
+    syntax::{Extension, Extensions, ForwardPath, Host, Parameters, Reply, Xtext},
     wire::LineEnds,
 };
 use indicatif::ProgressBar;
@@ -189,13 +189,12 @@ fn not_yet(arguments: &Arguments) -> Result<(), Failure> {
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
     if files.is_empty() {
         let mut message = Vec::new();
-        io::stdin().read_to_end(&mut message).map_err(|error| unreadable(Path::new("-"), &error))?;
+        io::stdin()
+            .read_to_end(&mut message)
+            .map_err(|error| unreadable(Path::new("-"), &error))?;
         return Ok(vec![message]);
     }
-    files
-        .iter()
-        .map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error)))
-        .collect()
+    files.iter().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).collect()
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -261,35 +260,35 @@ fn envelope(
     paths: &[&str],
     offered: Option<&Extensions>,
 ) -> Result<Envelope, Failure> {
-    let bad = |what: &str, error: &dyn std::fmt::Display| {
-        Failure(Fate::Data, format!("{what}: {error}"))
-    };
+    let bad =
+        |what: &str, error: &dyn std::fmt::Display| Failure(Fate::Data, format!("{what}: {error}"));
     let (mut mail, mut rcpt) = (Parameters::NONE, Parameters::NONE);
+    let push = |parameters: &mut Parameters<'static>, keyword: &str, value: Option<&str>| {
+        parameters.push(keyword, value).map_err(|error| bad(keyword, &error))
+    };
     if offered.is_none_or(|offered| offered.contains(Extension::Dsn)) {
-        let ret = arguments.ret.map(|ret| match ret {
-            Ret::Full => "FULL",
-            Ret::Hdrs => "HDRS",
-        });
-        let notify = arguments.notify.as_deref().map(str::to_ascii_uppercase);
-        for (parameters, keyword, value) in [
-            (&mut mail, "RET", ret),
-            (&mut mail, "ENVID", arguments.envid.as_deref()),
-            (&mut rcpt, "NOTIFY", notify.as_deref()),
-        ] {
-            if value.is_some() {
-                parameters.push(keyword, value).map_err(|error| bad(keyword, &error))?;
-            }
+        if let Some(ret) = arguments.ret {
+            let ret = match ret {
+                Ret::Full => "FULL",
+                Ret::Hdrs => "HDRS",
+            };
+            push(&mut mail, "RET", Some(ret))?;
+        }
+        if let Some(envid) = &arguments.envid {
+            push(&mut mail, "ENVID", Some(Xtext::encode(envid.as_bytes()).as_str()))?;
+        }
+        if let Some(notify) = &arguments.notify {
+            push(&mut rcpt, "NOTIFY", Some(&notify.to_ascii_uppercase()))?;
         }
     }
     for (parameters, wanted) in
         [(&mut mail, &arguments.mail_parameter), (&mut rcpt, &arguments.rcpt_parameter)]
     {
         for parameter in wanted {
-            let (keyword, value) = match parameter.split_once('=') {
-                Some((keyword, value)) => (keyword, Some(value)),
-                None => (parameter.as_str(), None),
-            };
-            parameters.push(keyword, value).map_err(|error| bad(parameter, &error))?;
+            match parameter.split_once('=') {
+                Some((keyword, value)) => push(parameters, keyword, Some(value))?,
+                None => push(parameters, parameter, None)?,
+            }
         }
     }
     let mut envelope = Envelope::new(&arguments.from, &[])
@@ -317,6 +316,9 @@ struct Sender<'a> {
     retry: bool,
     refused: bool,
 }
+
+/// What stands in the place of a reply where none came: "bad connection" (RFC 3463 section 3.5).
+const NO_REPLY: &str = "451 4.4.2";
 
 /// A message of more octets shows a progress bar.
 const LARGE: usize = 1024 * 1024;
@@ -370,9 +372,7 @@ impl<'a> Sender<'a> {
                         }
                     }
                     if self.rest.is_empty() {
-                        content
-                            .finish()
-                            .map_err(|error| Failure(Fate::Data, error.to_string()))?;
+                        content.finish().map_err(|error| Failure(Fate::Data, error.to_string()))?;
                         self.progress.finish_and_clear();
                     }
                 }
@@ -397,10 +397,22 @@ impl<'a> Sender<'a> {
     }
 
     /// The server does not offer what this message needs: no octet of it leaves.
-    fn unfit(&mut self, obstacles: &dyn std::fmt::Display) -> Result<(), Failure> {
+    fn unfit(&mut self, why: &NotOffered) -> Result<(), Failure> {
+        let is_nobodys_message = why.obstacles().iter().any(|obstacle| {
+            // Such octets are in no message of RFC 5322, whatever a server offers.
+            matches!(obstacle, Obstacle::BareLineBreak | Obstacle::Extension(Extension::BinaryMime))
+        });
+        if is_nobodys_message {
+            return Err(Failure(Fate::Data, why.to_string()));
+        }
         self.refused = true;
+        let code = match why.obstacles().first() {
+            Some(Obstacle::Size { .. }) => "552 5.3.4",
+            Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
+            _ => "554 5.6.3",
+        };
         for path in &self.paths {
-            say(&format!("{path} - - {obstacles}"))?;
+            say(&format!("{path} {code} {why}"))?;
         }
         Ok(())
     }
@@ -412,7 +424,7 @@ impl<'a> Sender<'a> {
             self.refused |= outcome.is_permanent();
             match outcome.reply() {
                 Some(reply) => say(&format!("{path} {}", line(reply)))?,
-                None => say(&format!("{path} - - {outcome}"))?,
+                None => say(&format!("{path} {NO_REPLY} {outcome}"))?,
             }
         }
         Ok(())
@@ -422,9 +434,9 @@ impl<'a> Sender<'a> {
     fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
         let why = match (end, &cut_off) {
             (Some(End::Refused(reply)), _) => line(reply),
-            (Some(end), _) => format!("- - {end}"),
-            (None, Some(error)) => format!("- - {error}"),
-            (None, None) => "- - the session is over".to_owned(),
+            (Some(end), _) => format!("{NO_REPLY} {end}"),
+            (None, Some(error)) => format!("{NO_REPLY} {error}"),
+            (None, None) => format!("{NO_REPLY} the session is over"),
         };
         let is_unsent = !self.queue.is_empty();
         for _ in self.queue.drain(..) {

@@ -611,3 +611,15 @@ fn octets_behind_starttls_are_an_injection() {
     let experience = common::converse_in_one_piece(tls(), &script, secured);
     assert_eq!(experience.end, Some(End::Injection));
 }
+
+/// A size of the client's own besides the one that its user gave.
+#[test]
+fn of_two_sizes_the_one_that_is_too_large_counts() {
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org> SIZE=33554433 SIZE=10
+         S: 552 5.3.4 Message size exceeds the fixed maximum
+         C: MAIL FROM:<a@b.org> SIZE=10 SIZE=10
+         S: 501 5.5.4 The same parameter twice",
+    );
+    converse(config(), &script);
+}

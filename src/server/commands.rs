@@ -8,7 +8,7 @@ use super::{
 use crate::{
     syntax::{
         Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
-        Rejection, ReversePath, SyntaxError, Verb,
+        Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -124,10 +124,19 @@ impl Session {
     }
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
-        let typed = MailParameters::parse(raw, &self.offered)?;
+        let limit = self.config.limits().message;
+        let typed = match MailParameters::parse(raw, &self.offered) {
+            // Clients exist that declare a size of their own besides the one they were told:
+            // where one of them is too large, that is the better reason.
+            Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
+                self.reply(replies::DECLARED_TOO_LARGE.reply());
+                return Ok(());
+            }
+            parsed => parsed?,
+        };
         if !path.is_ascii() && !typed.smtputf8 {
             self.offend(&replies::SENDER_NEEDS_UTF8);
-        } else if typed.size.is_some_and(|octets| octets > self.config.limits().message) {
+        } else if typed.size.is_some_and(|octets| octets > limit) {
             self.reply(replies::DECLARED_TOO_LARGE.reply());
         } else {
             self.facts.transaction.propose(path, raw, &typed);
@@ -153,9 +162,24 @@ impl Session {
         Ok(())
     }
 
+    /// Whether SIZE is known here and was given twice.
+    fn is_offered_size(&self, error: &SyntaxError) -> bool {
+        error.kind() == SyntaxErrorKind::DuplicateParameter
+            && error.parameter() == Some(Extension::Size.keyword())
+            && self.offered.contains(Extension::Size)
+    }
+
     fn ask_about(&mut self, text: &str, question: Question) {
         self.facts.argument.clear();
         self.facts.argument.push_str(text);
         self.ask(question);
     }
+}
+
+/// Whether one of the sizes in these parameters is over `limit`.
+fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
+    raw.iter()
+        .filter(|parameter| parameter.is(Extension::Size.keyword()))
+        .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
+        .any(|octets| octets > limit)
 }

@@ -15,8 +15,9 @@ use super::grammar::{
 use super::host::hello_host;
 use super::path::{forward_path, reverse_path};
 use super::{
-    Argument, ForwardPath, Host, Lenience, Lookup, Parameters, ReversePath, SyntaxError,
-    SyntaxErrorKind, UnknownVerb, Verb, parameters,
+    Argument, Base64, DomainList, ForwardPath, Host, Lenience, Lookup, Mechanism, Node, Parameters,
+    ReversePath, SyntaxError, SyntaxErrorKind, UnknownVerb, Uri, Verb, XclientAttributes,
+    XforwardAttributes, parameters,
 };
 
 /// One command line (RFC 5321 section 4.1).
@@ -84,6 +85,28 @@ pub enum Command<'a> {
     Expn(Lookup<'a>),
     /// Asks for TLS on this connection (RFC 3207 section 4).
     StartTls,
+    /// Begins an authentication (RFC 4954 section 4).
+    Auth {
+        /// The SASL mechanism.
+        mechanism: Mechanism<'a>,
+        /// The first response; empty where `=` stands, which is another thing than none.
+        initial_response: Option<Base64<'a>>,
+    },
+    /// Asks the server to send the mail that it has for a node (RFC 1985 section 5).
+    Etrn(Node<'a>),
+    /// Asks for mail on this connection, with the roles reversed (RFC 2645 section 5.2).
+    Atrn(Option<DomainList<'a>>),
+    /// Content comes from a URL (RFC 4468 section 3).
+    Burl {
+        /// Where it is.
+        uri: Uri<'a>,
+        /// Whether it is the last of the content.
+        last: bool,
+    },
+    /// The client speaks for another (Postfix).
+    Xclient(XclientAttributes<'a>),
+    /// What the client knows of its own client (Postfix).
+    Xforward(XforwardAttributes<'a>),
     /// SEND, SOML, SAML or TURN, whatever comes behind it (RFC 5321 appendix F).
     Obsolete(ObsoleteVerb),
     /// Any other verb, with its argument.
@@ -221,9 +244,12 @@ impl<'a> Command<'a> {
                     argument: argument.map(Argument::new).transpose()?,
                 })
             }
-            Verb::Auth | Verb::Etrn | Verb::Atrn | Verb::Burl | Verb::Xclient | Verb::Xforward => {
-                Err(SyntaxError::new(SyntaxErrorKind::Verb, 0))
-            }
+            Verb::Auth => auth(needed(argument)?, tolerance),
+            Verb::Etrn => Ok(Self::Etrn(Node::parse(needed(argument)?, tolerance)?)),
+            Verb::Atrn => Ok(Self::Atrn(argument.map(DomainList::parse).transpose()?)),
+            Verb::Burl => burl(needed(argument)?, tolerance),
+            Verb::Xclient => Ok(Self::Xclient(XclientAttributes::parse(needed(argument)?)?)),
+            Verb::Xforward => Ok(Self::Xforward(XforwardAttributes::parse(needed(argument)?)?)),
         }
     }
 
@@ -245,6 +271,12 @@ impl<'a> Command<'a> {
             Self::Vrfy(_) => Verb::Vrfy,
             Self::Expn(_) => Verb::Expn,
             Self::StartTls => Verb::StartTls,
+            Self::Auth { .. } => Verb::Auth,
+            Self::Etrn(_) => Verb::Etrn,
+            Self::Atrn(_) => Verb::Atrn,
+            Self::Burl { .. } => Verb::Burl,
+            Self::Xclient(_) => Verb::Xclient,
+            Self::Xforward(_) => Verb::Xforward,
             Self::Obsolete(verb) => verb.verb(),
             Self::Other { .. } => Verb::Other,
         }
@@ -280,6 +312,15 @@ impl<'a> Command<'a> {
             Self::Vrfy(lookup) => Command::Vrfy(lookup.into_owned()),
             Self::Expn(lookup) => Command::Expn(lookup.into_owned()),
             Self::StartTls => Command::StartTls,
+            Self::Auth { mechanism, initial_response } => Command::Auth {
+                mechanism: mechanism.into_owned(),
+                initial_response: initial_response.map(Base64::into_owned),
+            },
+            Self::Etrn(node) => Command::Etrn(node.into_owned()),
+            Self::Atrn(domains) => Command::Atrn(domains.map(DomainList::into_owned)),
+            Self::Burl { uri, last } => Command::Burl { uri: uri.into_owned(), last },
+            Self::Xclient(attributes) => Command::Xclient(attributes.into_owned()),
+            Self::Xforward(attributes) => Command::Xforward(attributes.into_owned()),
             Self::Obsolete(verb) => Command::Obsolete(verb),
             Self::Other { verb, argument } => Command::Other {
                 verb: verb.into_owned(),
@@ -316,6 +357,17 @@ impl fmt::Display for Command<'_> {
                     None => Ok(()),
                 }
             }
+            Self::Auth { mechanism, initial_response } => match initial_response {
+                None => write!(f, " {mechanism}"),
+                Some(response) if response.is_empty() => write!(f, " {mechanism} ="),
+                Some(response) => write!(f, " {mechanism} {}", response.as_str()),
+            },
+            Self::Etrn(node) => write!(f, " {node}"),
+            Self::Atrn(None) => Ok(()),
+            Self::Atrn(Some(domains)) => write!(f, " {domains}"),
+            Self::Burl { uri, last } => write!(f, " {uri}{}", if *last { " LAST" } else { "" }),
+            Self::Xclient(attributes) => write!(f, " {attributes}"),
+            Self::Xforward(attributes) => write!(f, " {attributes}"),
             Self::Data | Self::Rset | Self::Quit | Self::StartTls | Self::Obsolete(_) => Ok(()),
         }
     }
@@ -438,6 +490,49 @@ fn bdat<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
     })
 }
 
+/// ```text
+/// auth-command     = "AUTH" SP sasl-mech [SP initial-response] CRLF      RFC 4954 section 8
+/// initial-response = base64 / "="
+/// ```
+fn auth<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    let (name, rest) = cut(argument, argument.find(' ').unwrap_or(argument.len()));
+    let mechanism = Mechanism::new(name)?;
+    if rest.is_empty() {
+        return Ok(Command::Auth { mechanism, initial_response: None });
+    }
+    let (response, ()) =
+        space(rest, tolerance).map_err(|error| grammar::error_in(argument, error))?;
+    let initial_response = match response {
+        "=" => Base64::parse(""),
+        "" => Err(SyntaxError::new(SyntaxErrorKind::Base64, 0)),
+        _ => Base64::parse(response),
+    };
+    let offset = argument.len() - response.len();
+    let initial_response = initial_response.map_err(|error| error.behind(offset))?;
+    Ok(Command::Auth { mechanism, initial_response: Some(initial_response) })
+}
+
+/// `burl-cmd = "BURL" SP absolute-URI [SP end-marker] CRLF`      RFC 4468 section 3
+fn burl<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    let (uri, rest) = cut(argument, argument.find(' ').unwrap_or(argument.len()));
+    let uri = Uri::new(uri)?;
+    let last = match rest {
+        "" => false,
+        _ => {
+            let (word, ()) =
+                space(rest, tolerance).map_err(|error| grammar::error_in(argument, error))?;
+            if !word.eq_ignore_ascii_case("LAST") {
+                return Err(SyntaxError::new(
+                    SyntaxErrorKind::Argument,
+                    argument.len() - word.len(),
+                ));
+            }
+            true
+        }
+    };
+    Ok(Command::Burl { uri, last })
+}
+
 /// SP, or more of them where that is tolerated.
 fn space<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, ()> {
     match input.as_bytes() {
@@ -498,7 +593,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b
+    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b 4954-4-a 3207-4-a
     #[test]
     fn commands_are_read_and_written() {
         for (line, verb, wire) in [
@@ -531,6 +626,20 @@ mod tests {
             ("VRFY ü smtputf8", Verb::Vrfy, "VRFY ü SMTPUTF8"),
             ("EXPN list", Verb::Expn, "EXPN list"),
             ("starttls", Verb::StartTls, "STARTTLS"),
+            ("AUTH PLAIN", Verb::Auth, "AUTH PLAIN"),
+            ("auth plain dGVzdAB0ZXN0ADEyMzQ=", Verb::Auth, "AUTH PLAIN dGVzdAB0ZXN0ADEyMzQ="),
+            ("AUTH EXTERNAL =", Verb::Auth, "AUTH EXTERNAL ="),
+            ("ETRN @example.org", Verb::Etrn, "ETRN @example.org"),
+            ("ETRN #q1", Verb::Etrn, "ETRN #q1"),
+            ("atrn", Verb::Atrn, "ATRN"),
+            ("ATRN a.example,b.example", Verb::Atrn, "ATRN a.example,b.example"),
+            ("burl imap://u@h/x last", Verb::Burl, "BURL imap://u@h/x LAST"),
+            (
+                "XCLIENT NAME=a PORT=[UNAVAILABLE]",
+                Verb::Xclient,
+                "XCLIENT NAME=a PORT=[UNAVAILABLE]",
+            ),
+            ("xforward IDENT=3CF6", Verb::Xforward, "XFORWARD IDENT=3CF6"),
             ("SEND FROM:<a@b>", Verb::Send, "SEND"),
             ("turn", Verb::Turn, "TURN"),
             ("GET / HTTP/1.1", Verb::Other, "GET / HTTP/1.1"),
@@ -592,6 +701,20 @@ mod tests {
             ("BDAT 1,5", 501, 6),
             ("BDAT  5", 501, 5),
             ("BDAT 99999999999999999999999", 501, 5),
+            ("AUTH", 501, 4),
+            ("AUTH MECHANISM-NAME-OF-21X", 501, 5),
+            ("AUTH PLAIN =AAA", 501, 11),
+            ("AUTH PLAIN AAA=BBB=", 501, 14),
+            ("AUTH PLAIN ==", 501, 11),
+            ("AUTH PLAIN  AAAA", 501, 11),
+            ("AUTH PLAIN AAAA AAAA", 501, 15),
+            ("ETRN", 501, 4),
+            ("ATRN a.example,", 501, 15),
+            ("ATRN a.example b.example", 501, 14),
+            ("BURL LAST", 501, 5),
+            ("BURL a:b FIRST", 501, 9),
+            ("XCLIENT", 501, 7),
+            ("XFORWARD NAME=a LOGIN=b", 501, 16),
             ("VRFY", 501, 4),
             ("EXPN", 501, 4),
             ("NOOP a b", 501, 5),

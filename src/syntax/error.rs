@@ -160,6 +160,10 @@ impl SyntaxError {
         match self.kind {
             Kind::LineBreak | Kind::NotUtf8 | Kind::Verb | Kind::Base64 => Status::SYNTAX_ERROR,
             Kind::NonAscii => Status::NON_ASCII_ADDRESS,
+            // RFC 6710 section 4.1 names 5.5.2, also for the parameter given twice.
+            Kind::ParameterValue | Kind::DuplicateParameter if self.is_of_priority() => {
+                Status::SYNTAX_ERROR
+            }
             Kind::Path | Kind::PathTooLong | Kind::LocalPart | Kind::LocalPartTooLong => {
                 self.path_status()
             }
@@ -168,6 +172,13 @@ impl SyntaxError {
                 _ => Status::INVALID_ARGUMENTS,
             },
             _ => Status::INVALID_ARGUMENTS,
+        }
+    }
+
+    const fn is_of_priority(&self) -> bool {
+        match self.parameter {
+            Some(keyword) => matches!(keyword.as_bytes(), b"MT-PRIORITY"),
+            None => false,
         }
     }
 

@@ -1,11 +1,28 @@
 //! What MAIL may carry.
 
-use core::marker::PhantomData;
-
+use super::DateTime;
 use super::parameters::Parameter;
-use super::{Extension, Extensions, Parameters, SyntaxError, SyntaxErrorKind, Verb};
+use super::{
+    DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Parameters, Priority, Ret,
+    Solicitation, Submitter, SyntaxError, SyntaxErrorKind, Tracking, TransactionId, Verb, Xtext,
+    rcpt_parameters,
+};
 
 /// The parameters of MAIL, each with its type; absent is `None`, never a zero.
+///
+/// ```
+/// use esmtp::syntax::{Body, Extension, Extensions, MailParameters, Parameters, Ret};
+///
+/// let offered = Extensions::from_iter([Extension::Size, Extension::EightBitMime, Extension::Dsn]);
+/// let parameters = Parameters::parse("SIZE=1000 BODY=8BITMIME RET=HDRS")?;
+/// let typed = MailParameters::parse(&parameters, &offered)?;
+/// assert_eq!((typed.size, typed.body, typed.ret), (Some(1000), Some(Body::EightBitMime), Some(Ret::Headers)));
+/// assert_eq!(typed.to_parameters(), parameters);
+///
+/// let error = MailParameters::parse(&Parameters::parse("SMTPUTF8")?, &offered).unwrap_err();
+/// assert_eq!(error.code().get(), 555);
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailParameters<'a> {
@@ -15,7 +32,28 @@ pub struct MailParameters<'a> {
     pub body: Option<Body>,
     /// SMTPUTF8: addresses or header fields are UTF-8 (RFC 6531).
     pub smtputf8: bool,
-    marker: PhantomData<&'a ()>,
+    /// REQUIRETLS: TLS on every further hop (RFC 8689).
+    pub require_tls: bool,
+    /// RET: how much of the message comes back with a failure (RFC 3461).
+    pub ret: Option<Ret>,
+    /// ENVID: the sender's identifier of the envelope (RFC 3461).
+    pub envelope_id: Option<EnvelopeId<'a>>,
+    /// AUTH: who submitted the message (RFC 4954).
+    pub submitter: Option<Submitter<'a>>,
+    /// BY: deliver within a time (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
+    /// HOLDFOR or HOLDUNTIL: release later (RFC 4865).
+    pub hold: Option<Hold<'a>>,
+    /// MT-PRIORITY: how soon (RFC 6710).
+    pub priority: Option<Priority>,
+    /// SOLICIT: classes of solicitation (RFC 3865).
+    pub solicitation: Option<Solicitation<'a>>,
+    /// CONPERM: content may be converted (RFC 4141).
+    pub conversion_permitted: bool,
+    /// MTRK: the message may be tracked (RFC 3885).
+    pub tracking: Option<Tracking<'a>>,
+    /// TRANSID: the transaction may be taken up again (RFC 1845).
+    pub transaction_id: Option<TransactionId<'a>>,
 }
 
 /// The value of BODY (RFC 6152 section 3, RFC 3030 section 3).
@@ -31,6 +69,9 @@ pub enum Body {
 }
 
 impl Body {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[Self::SevenBit, Self::EightBitMime, Self::BinaryMime];
+
     /// As it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -42,151 +83,364 @@ impl Body {
     }
 }
 
+/// The keywords of MAIL, and the extensions that bring them.
+pub(super) const KEYWORDS: &[(&str, &[Extension])] = &[
+    ("SIZE", &[Extension::Size]),
+    ("BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
+    ("SMTPUTF8", &[Extension::SmtpUtf8]),
+    ("RET", &[Extension::Dsn]),
+    ("ENVID", &[Extension::Dsn]),
+    ("AUTH", &[Extension::Auth]),
+    ("REQUIRETLS", &[Extension::RequireTls]),
+    ("BY", &[Extension::DeliverBy]),
+    ("HOLDFOR", &[Extension::FutureRelease]),
+    ("HOLDUNTIL", &[Extension::FutureRelease]),
+    ("MT-PRIORITY", &[Extension::MtPriority]),
+    ("SOLICIT", &[Extension::NoSoliciting]),
+    ("CONPERM", &[Extension::ConPerm]),
+    ("MTRK", &[Extension::Mtrk]),
+    ("TRANSID", &[Extension::Checkpoint]),
+];
+
 impl<'a> MailParameters<'a> {
     /// Reads what the parameters mean where `offered` was announced.
     ///
     /// # Errors
     ///
-    /// They name the parameter and its offset: a duplicate, a missing or forbidden value, a range, a parameter that
-    /// belongs to RCPT (all 501 but the last, 555), or a keyword that no extension in `offered` brings:
-    /// [`SyntaxErrorKind::UnknownParameter`] (555).
+    /// They name the parameter and its offset. 501: a duplicate, a missing or forbidden value, a value outside the grammar or
+    /// its range, HOLDFOR beside HOLDUNTIL. 504: BODY=BINARYMIME where only 8BITMIME was announced. 555: a parameter of
+    /// RCPT, or one that no extension in `offered` brings ([`SyntaxErrorKind::UnknownParameter`]).
     pub fn parse(
         parameters: &'a Parameters<'_>,
         offered: &Extensions,
     ) -> Result<Self, SyntaxError> {
+        Self::parse_known(parameters, offered, |_| false)
+    }
+
+    /// The same where keywords are known that no extension of [`Extension::ALL`] brings; those stay raw in `parameters`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn parse_known(
+        parameters: &'a Parameters<'_>,
+        offered: &Extensions,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<Self, SyntaxError> {
         let mut read = Self::default();
         for (offset, parameter) in parameters.with_offsets() {
-            read.take(parameter, offered).map_err(|error| error.behind(offset).on(Verb::Mail))?;
+            let result = match find(KEYWORDS, parameter, offered) {
+                Some(keyword) => read.take(keyword, parameter, offered),
+                None if is_known(parameter.keyword()) => Ok(()),
+                None => Err(unknown(parameter, offered, rcpt_parameters::KEYWORDS)),
+            };
+            result.map_err(|error| error.behind(offset).on(Verb::Mail))?;
         }
         Ok(read)
     }
 
-    fn take(&mut self, parameter: Parameter<'a>, offered: &Extensions) -> Result<(), SyntaxError> {
-        if parameter.is("SIZE") && offered.contains(Extension::Size) {
-            let size = once(self.size, "SIZE").and_then(|()| digits(parameter, "SIZE", 20))?;
-            self.size = Some(size);
-        } else if parameter.is("BODY")
-            && (offered.contains(Extension::EightBitMime)
-                || offered.contains(Extension::BinaryMime))
-        {
-            once(self.body, "BODY")?;
-            self.body = Some(body(value(parameter, "BODY")?, offered)?);
-        } else if parameter.is("SMTPUTF8") && offered.contains(Extension::SmtpUtf8) {
-            flag(&mut self.smtputf8, parameter, "SMTPUTF8")?;
-        } else {
-            return Err(SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0));
+    fn take(
+        &mut self,
+        keyword: &'static str,
+        parameter: Parameter<'a>,
+        offered: &Extensions,
+    ) -> Result<(), SyntaxError> {
+        let given = Given { keyword, parameter };
+        match keyword {
+            "SIZE" => given.once(&mut self.size, size),
+            "BODY" => given.once(&mut self.body, |value| body(value, offered)),
+            "SMTPUTF8" => given.flag(&mut self.smtputf8),
+            "RET" => given.once(&mut self.ret, |value| Ret::parse(value).ok_or(VALUE)),
+            "ENVID" => {
+                given.once(&mut self.envelope_id, |value| EnvelopeId::new(Xtext::parse(value)?))
+            }
+            "AUTH" => given.once(&mut self.submitter, Submitter::parse),
+            "REQUIRETLS" => given.flag(&mut self.require_tls),
+            "BY" => given.once(&mut self.deliver_by, DeliverBy::parse),
+            "HOLDFOR" => {
+                self.hold_once(matches!(self.hold, Some(Hold::Until(_))), keyword)?;
+                given.once(&mut self.hold, |value| HoldSeconds::parse(value).map(Hold::For))
+            }
+            "HOLDUNTIL" => {
+                self.hold_once(matches!(self.hold, Some(Hold::For(_))), keyword)?;
+                given.once(&mut self.hold, |value| DateTime::new(value).map(Hold::Until))
+            }
+            "MT-PRIORITY" => given.once(&mut self.priority, Priority::parse),
+            "SOLICIT" => given.once(&mut self.solicitation, Solicitation::parse),
+            "CONPERM" => given.flag(&mut self.conversion_permitted),
+            "MTRK" => given.once(&mut self.tracking, Tracking::parse),
+            _ => given.once(&mut self.transaction_id, TransactionId::parse),
         }
+    }
+
+    /// "A client MUST NOT give both" HOLDFOR and HOLDUNTIL (RFC 4865 section 3).
+    fn hold_once(&self, is_other: bool, keyword: &'static str) -> Result<(), SyntaxError> {
+        match is_other {
+            false => Ok(()),
+            true => {
+                Err(SyntaxError::new(SyntaxErrorKind::ConflictingParameters, 0)
+                    .of_parameter(keyword))
+            }
+        }
+    }
+
+    /// As they stand in a command.
+    #[must_use]
+    pub fn to_parameters(&self) -> Parameters<'static> {
+        let mut list = Parameters::NONE;
+        list.give("SIZE", self.size.as_ref());
+        list.give("BODY", self.body.map(Body::as_str));
+        list.give_flag("SMTPUTF8", self.smtputf8);
+        list.give_flag("REQUIRETLS", self.require_tls);
+        list.give("RET", self.ret.map(Ret::as_str));
+        list.give("ENVID", self.envelope_id.as_ref().map(EnvelopeId::as_xtext));
+        list.give("AUTH", self.submitter.as_ref());
+        list.give("BY", self.deliver_by);
+        match &self.hold {
+            Some(Hold::For(seconds)) => list.give("HOLDFOR", Some(seconds)),
+            Some(Hold::Until(time)) => list.give("HOLDUNTIL", Some(time)),
+            None => {}
+        }
+        list.give("MT-PRIORITY", self.priority);
+        list.give("SOLICIT", self.solicitation.as_ref());
+        list.give_flag("CONPERM", self.conversion_permitted);
+        list.give("MTRK", self.tracking.as_ref());
+        list.give("TRANSID", self.transaction_id.as_ref());
+        list
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> MailParameters<'static> {
+        MailParameters {
+            size: self.size,
+            body: self.body,
+            smtputf8: self.smtputf8,
+            require_tls: self.require_tls,
+            ret: self.ret,
+            envelope_id: self.envelope_id.map(EnvelopeId::into_owned),
+            submitter: self.submitter.map(Submitter::into_owned),
+            deliver_by: self.deliver_by,
+            hold: self.hold.map(Hold::into_owned),
+            priority: self.priority,
+            solicitation: self.solicitation.map(Solicitation::into_owned),
+            conversion_permitted: self.conversion_permitted,
+            tracking: self.tracking.map(Tracking::into_owned),
+            transaction_id: self.transaction_id.map(TransactionId::into_owned),
+        }
+    }
+}
+
+const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
+
+/// `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
+fn size(value: &str) -> Result<u64, SyntaxError> {
+    let is_digits = value.len() <= 20 && value.bytes().all(|octet| octet.is_ascii_digit());
+    value.parse().ok().filter(|_| is_digits).ok_or(SyntaxError::new(SyntaxErrorKind::Number, 0))
+}
+
+/// `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`          RFC 3030 section 3
+fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
+    let body =
+        Body::ALL.iter().find(|body| body.as_str().eq_ignore_ascii_case(value)).ok_or(VALUE)?;
+    let extension = match body {
+        Body::SevenBit => return Ok(*body),
+        Body::EightBitMime => Extension::EightBitMime,
+        Body::BinaryMime => Extension::BinaryMime,
+    };
+    match offered.contains(extension) {
+        true => Ok(*body),
+        false => Err(SyntaxError::new(SyntaxErrorKind::ValueNotOffered, 0)),
+    }
+}
+
+/// The keyword of a parameter that an announced extension brings.
+pub(super) fn find(
+    keywords: &'static [(&'static str, &'static [Extension])],
+    parameter: Parameter<'_>,
+    offered: &Extensions,
+) -> Option<&'static str> {
+    let (keyword, extensions) = keywords.iter().find(|(keyword, _)| parameter.is(keyword))?;
+    extensions.iter().any(|extension| offered.contains(*extension)).then_some(keyword)
+}
+
+/// The error of a parameter that is not known here; `elsewhere` are the keywords of the other command.
+pub(super) fn unknown(
+    parameter: Parameter<'_>,
+    offered: &Extensions,
+    elsewhere: &'static [(&'static str, &'static [Extension])],
+) -> SyntaxError {
+    match find(elsewhere, parameter, offered) {
+        Some(keyword) => {
+            SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0).of_parameter(keyword)
+        }
+        None => SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0),
+    }
+}
+
+/// A parameter with a known keyword.
+pub(super) struct Given<'a> {
+    pub(super) keyword: &'static str,
+    pub(super) parameter: Parameter<'a>,
+}
+
+impl<'a> Given<'a> {
+    /// Its value, when it has one and is the first.
+    pub(super) fn once<T>(
+        &self,
+        slot: &mut Option<T>,
+        read: impl FnOnce(&'a str) -> Result<T, SyntaxError>,
+    ) -> Result<(), SyntaxError> {
+        self.first(slot.is_none())?;
+        let keyword = self.keyword;
+        let value = self.parameter.value().ok_or(
+            SyntaxError::new(SyntaxErrorKind::MissingValue, keyword.len()).of_parameter(keyword),
+        )?;
+        *slot = Some(
+            read(value).map_err(|error| error.behind(keyword.len() + 1).of_parameter(keyword))?,
+        );
         Ok(())
     }
-}
 
-/// `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`              RFC 3030 section 3
-fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
-    let body = [Body::SevenBit, Body::EightBitMime, Body::BinaryMime]
-        .into_iter()
-        .find(|body| body.as_str().eq_ignore_ascii_case(value))
-        .ok_or(fault(SyntaxErrorKind::ParameterValue, "BODY"))?;
-    match body {
-        Body::BinaryMime if !offered.contains(Extension::BinaryMime) => {
-            Err(fault(SyntaxErrorKind::ValueNotOffered, "BODY"))
+    /// That it is there, when it has no value and is the first.
+    pub(super) fn flag(&self, is_set: &mut bool) -> Result<(), SyntaxError> {
+        self.first(!*is_set)?;
+        if self.parameter.value().is_some() {
+            let error = SyntaxError::new(SyntaxErrorKind::UnexpectedValue, self.keyword.len());
+            return Err(error.of_parameter(self.keyword));
         }
-        _ => Ok(body),
+        *is_set = true;
+        Ok(())
     }
-}
 
-/// An error of the value of a parameter.
-pub(super) const fn fault(kind: SyntaxErrorKind, keyword: &'static str) -> SyntaxError {
-    SyntaxError::new(kind, keyword.len() + 1).of_parameter(keyword)
-}
-
-/// The parameter was not there before.
-pub(super) fn once<T>(before: Option<T>, keyword: &'static str) -> Result<(), SyntaxError> {
-    match before {
-        None => Ok(()),
-        Some(_) => {
-            Err(SyntaxError::new(SyntaxErrorKind::DuplicateParameter, 0).of_parameter(keyword))
+    fn first(&self, is_first: bool) -> Result<(), SyntaxError> {
+        match is_first {
+            true => Ok(()),
+            false => {
+                Err(SyntaxError::new(SyntaxErrorKind::DuplicateParameter, 0)
+                    .of_parameter(self.keyword))
+            }
         }
     }
-}
-
-/// The parameter's value, which it must have.
-pub(super) fn value<'a>(
-    parameter: Parameter<'a>,
-    keyword: &'static str,
-) -> Result<&'a str, SyntaxError> {
-    parameter
-        .value()
-        .ok_or(SyntaxError::new(SyntaxErrorKind::MissingValue, keyword.len()).of_parameter(keyword))
-}
-
-/// A parameter without a value.
-pub(super) fn flag(
-    set: &mut bool,
-    parameter: Parameter<'_>,
-    keyword: &'static str,
-) -> Result<(), SyntaxError> {
-    once(set.then_some(()), keyword)?;
-    if parameter.value().is_some() {
-        return Err(fault(SyntaxErrorKind::UnexpectedValue, keyword));
-    }
-    *set = true;
-    Ok(())
-}
-
-/// `1*nDIGIT` as a number.
-pub(super) fn digits(
-    parameter: Parameter<'_>,
-    keyword: &'static str,
-    most: usize,
-) -> Result<u64, SyntaxError> {
-    let value = value(parameter, keyword)?;
-    let is_short = value.len() <= most && value.bytes().all(|octet| octet.is_ascii_digit());
-    value.parse().ok().filter(|_| is_short).ok_or(fault(SyntaxErrorKind::Number, keyword))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn offered() -> Extensions {
-        Extensions::NONE
-            .with(Extension::Size)
-            .with(Extension::EightBitMime)
-            .with(Extension::SmtpUtf8)
+    fn all() -> Extensions {
+        Extension::ALL.iter().copied().collect()
     }
 
-    /// 1870-3-b 1870-6-c 6152-3-a 6531-3.1-c
+    /// 1870-3-b 6152-3-a 6531-3.1-c 3461-4.3-a 8689-2-b
     #[test]
-    fn parameters_have_types() {
-        let parameters = Parameters::parse("size=1000 body=8bitmime SMTPUTF8").unwrap();
-        let read = MailParameters::parse(&parameters, &offered()).unwrap();
-        assert_eq!(
-            (read.size, read.body, read.smtputf8),
-            (Some(1000), Some(Body::EightBitMime), true)
-        );
-        assert_eq!(
-            MailParameters::parse(&Parameters::NONE, &offered()).unwrap(),
-            MailParameters::default()
-        );
-        for (input, kind, code, offset) in [
-            ("SIZE", SyntaxErrorKind::MissingValue, 501, 4),
-            ("SIZE=x", SyntaxErrorKind::Number, 501, 5),
-            ("SIZE=+1", SyntaxErrorKind::Number, 501, 5),
-            ("SIZE=111111111111111111111", SyntaxErrorKind::Number, 501, 5),
-            ("SIZE=18446744073709551616", SyntaxErrorKind::Number, 501, 5),
-            ("SMTPUTF8 SIZE=1 SIZE=1", SyntaxErrorKind::DuplicateParameter, 501, 16),
-            ("BODY=8BIT", SyntaxErrorKind::ParameterValue, 501, 5),
-            ("BODY=BINARYMIME", SyntaxErrorKind::ValueNotOffered, 504, 5),
-            ("SMTPUTF8=1", SyntaxErrorKind::UnexpectedValue, 501, 9),
-            ("FOO", SyntaxErrorKind::UnknownParameter, 555, 0),
+    fn parameters_have_types_both_ways() {
+        for (input, written) in [
+            ("", ""),
+            ("size=1000 body=8bitmime", "SIZE=1000 BODY=8BITMIME"),
+            ("BODY=BINARYMIME SMTPUTF8 REQUIRETLS", "BODY=BINARYMIME SMTPUTF8 REQUIRETLS"),
+            ("body=7bit SIZE=0", "SIZE=0 BODY=7BIT"),
+            ("SIZE=18446744073709551615", "SIZE=18446744073709551615"),
+            ("RET=hdrs ENVID=a+20b", "RET=HDRS ENVID=a+20b"),
+            ("AUTH=e+3Dmc2@example.com", "AUTH=e+3Dmc2@example.com"),
+            ("AUTH=<>", "AUTH=<>"),
+            ("BY=+120;r", "BY=120;R"),
+            ("HOLDFOR=86400", "HOLDFOR=86400"),
+            ("HOLDUNTIL=2027-01-01T00:00:00Z", "HOLDUNTIL=2027-01-01T00:00:00Z"),
+            ("mt-priority=-9", "MT-PRIORITY=-9"),
+            ("SOLICIT=org.example:ADV:ADLT", "SOLICIT=org.example:ADV:ADLT"),
+            ("CONPERM MTRK=abc:1", "CONPERM MTRK=abc:1"),
+            ("TRANSID=<12345@example.com>", "TRANSID=<12345@example.com>"),
         ] {
             let parameters = Parameters::parse(input).unwrap();
-            let error = MailParameters::parse(&parameters, &offered()).unwrap_err();
+            let typed = MailParameters::parse(&parameters, &all()).unwrap();
+            assert_eq!(typed.to_parameters().as_str(), written);
+            let again = typed.to_parameters();
+            assert_eq!(MailParameters::parse(&again, &all()).unwrap(), typed);
+            assert_eq!(typed.clone().into_owned(), typed);
+        }
+        assert_eq!(
+            MailParameters::parse(&Parameters::NONE, &all()).unwrap(),
+            MailParameters::default()
+        );
+    }
+
+    /// 1870-6-c 4141-4-a
+    #[test]
+    fn an_error_names_the_parameter_and_the_offset() {
+        use SyntaxErrorKind as Kind;
+        for (input, kind, code, parameter, offset) in [
+            ("SIZE", Kind::MissingValue, 501, Some("SIZE"), 4),
+            ("SIZE=x", Kind::Number, 501, Some("SIZE"), 5),
+            ("SIZE=+1", Kind::Number, 501, Some("SIZE"), 5),
+            ("SIZE=111111111111111111111", Kind::Number, 501, Some("SIZE"), 5),
+            ("SIZE=18446744073709551616", Kind::Number, 501, Some("SIZE"), 5),
+            ("SMTPUTF8 SIZE=1 SIZE=1", Kind::DuplicateParameter, 501, Some("SIZE"), 16),
+            ("RET=FULL RET=HDRS", Kind::DuplicateParameter, 501, Some("RET"), 9),
+            ("SMTPUTF8 SMTPUTF8", Kind::DuplicateParameter, 501, Some("SMTPUTF8"), 9),
+            ("BODY=8BIT", Kind::ParameterValue, 501, Some("BODY"), 5),
+            ("SMTPUTF8=1", Kind::UnexpectedValue, 501, Some("SMTPUTF8"), 8),
+            ("REQUIRETLS=1", Kind::UnexpectedValue, 501, Some("REQUIRETLS"), 10),
+            ("CONPERM=1", Kind::UnexpectedValue, 501, Some("CONPERM"), 7),
+            ("RET=ALL", Kind::ParameterValue, 501, Some("RET"), 4),
+            ("ENVID=a+0Ab", Kind::ParameterValue, 501, Some("ENVID"), 6),
+            ("ENVID=a+2", Kind::Xtext, 501, Some("ENVID"), 7),
+            ("AUTH=abc", Kind::ParameterValue, 501, Some("AUTH"), 5),
+            ("AUTH=<a@b>", Kind::ParameterValue, 501, Some("AUTH"), 5),
+            (
+                "HOLDFOR=1 HOLDUNTIL=2027-01-01T00:00:00Z",
+                Kind::ConflictingParameters,
+                501,
+                Some("HOLDUNTIL"),
+                10,
+            ),
+            (
+                "HOLDUNTIL=2027-01-01T00:00:00Z HOLDFOR=1",
+                Kind::ConflictingParameters,
+                501,
+                Some("HOLDFOR"),
+                31,
+            ),
+            ("HOLDFOR=1 HOLDFOR=1", Kind::DuplicateParameter, 501, Some("HOLDFOR"), 10),
+            ("HOLDUNTIL=12345", Kind::DateTime, 501, Some("HOLDUNTIL"), 10),
+            ("MT-PRIORITY=10", Kind::ParameterValue, 501, Some("MT-PRIORITY"), 12),
+            ("NOTIFY=NEVER", Kind::MisplacedParameter, 555, Some("NOTIFY"), 0),
+            ("SIZE=1 FOO=1", Kind::UnknownParameter, 555, None, 7),
+        ] {
+            let parameters = Parameters::parse(input).unwrap();
+            let error = MailParameters::parse(&parameters, &all()).unwrap_err();
             assert_eq!(
-                (error.kind(), error.code().get(), error.offset()),
-                (kind, code, offset),
+                (error.kind(), error.parameter(), error.offset()),
+                (kind, parameter, offset),
                 "{input}"
             );
+            assert_eq!((error.code().get(), error.verb()), (code, Some(Verb::Mail)), "{input}");
         }
+    }
+
+    #[test]
+    fn what_was_not_announced_is_refused() {
+        let none = Extensions::NONE;
+        for (keyword, extensions) in KEYWORDS {
+            let parameters = Parameters::parse(keyword).unwrap();
+            let error = MailParameters::parse(&parameters, &none).unwrap_err();
+            assert_eq!(error.kind(), SyntaxErrorKind::UnknownParameter);
+            let offered = extensions.iter().copied().collect();
+            let error =
+                MailParameters::parse(&parameters, &offered).err().map(|error| error.kind());
+            assert_ne!(error, Some(SyntaxErrorKind::UnknownParameter), "{keyword}");
+        }
+        let parameters = Parameters::parse("BODY=BINARYMIME").unwrap();
+        let error =
+            MailParameters::parse(&parameters, &none.with(Extension::EightBitMime)).unwrap_err();
+        assert_eq!((error.kind(), error.code().get()), (SyntaxErrorKind::ValueNotOffered, 504));
+    }
+
+    #[test]
+    fn an_application_may_know_more() {
+        let parameters = Parameters::parse("XFOO=1 SIZE=2").unwrap();
+        let typed =
+            MailParameters::parse_known(&parameters, &all(), |keyword| keyword == "XFOO").unwrap();
+        assert_eq!(typed.size, Some(2));
     }
 }

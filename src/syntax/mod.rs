@@ -15,44 +15,60 @@
 //! | `grammar`, `error` | terminals, and what went wrong |
 
 mod argument;
+mod attributes;
+mod base64;
 mod code;
 mod command;
+mod date_time;
+mod dsn;
 mod error;
 mod extension;
 mod grammar;
 mod host;
+mod labels;
 mod lenience;
 mod mail_parameters;
 mod mailbox;
+mod mechanism;
 mod parameters;
 mod path;
 mod rcpt_parameters;
 mod rejection;
+mod remote_queue;
 mod reply;
 mod status;
 mod text;
+mod timing;
 mod verb;
 mod xtext;
 
 pub use argument::{Argument, Lookup, UnknownVerb};
+pub use attributes::{AttributeName, AttributeValue, XclientAttributes, XforwardAttributes};
+pub use base64::{AuthResponse, Base64};
 pub use code::{Category, Class, Code, InvalidCode};
 pub use command::{Command, ObsoleteVerb, Parsed};
+pub use date_time::DateTime;
+pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 pub use error::{SyntaxError, SyntaxErrorKind};
 pub use extension::{EhloLine, Extension, Extensions};
 pub use host::{Domain, GeneralLiteral, Host};
+pub use labels::{Solicitation, Submitter, Tracking, TransactionId};
 pub use lenience::Lenience;
 pub use mail_parameters::{Body, MailParameters};
 pub use mailbox::{LocalPart, Mailbox};
+pub use mechanism::Mechanism;
 pub use parameters::{Parameter, Parameters};
 #[allow(unused_imports)] // for the server's envelope
 pub(crate) use path::PathParts;
 pub use path::{ForwardPath, ReversePath};
 pub use rcpt_parameters::RcptParameters;
 pub use rejection::{InvalidRejection, Rejection};
+pub use remote_queue::{DomainList, Node, QueueName, Uri};
 #[allow(unused_imports)] // for transcripts
 pub(crate) use reply::Escaped;
 pub use reply::{Reply, ReplyError, Retry};
 pub use status::{EnhancedCode, Status};
 pub use text::Text;
+pub use timing::{ByMode, DeliverBy, Hold, HoldSeconds, Priority, RrvsAction, ValidSince};
 pub use verb::Verb;
 pub use xtext::Xtext;

@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use super::grammar::{self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span};
 use super::{SyntaxError, SyntaxErrorKind, xtext};
@@ -99,6 +99,22 @@ impl<'a> Parameters<'a> {
         if let Some(value) = value {
             text.push('=');
             text.push_str(value);
+        }
+    }
+
+    /// Appends one when there is a value, which is known to be fit for it.
+    pub(super) fn give(&mut self, keyword: &str, value: Option<impl fmt::Display>) {
+        if let Some(value) = value {
+            self.push_valid(keyword, None);
+            // Writing into a String does not fail.
+            let _ = write!(self.0.to_mut(), "={value}");
+        }
+    }
+
+    /// Appends one without a value when it is set.
+    pub(super) fn give_flag(&mut self, keyword: &str, is_set: bool) {
+        if is_set {
+            self.push_valid(keyword, None);
         }
     }
 

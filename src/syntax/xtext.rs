@@ -50,10 +50,6 @@ impl<'a> Xtext<'a> {
         Xtext(Cow::Owned(encoded(octets)))
     }
 
-    pub(crate) const fn from_valid(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
-    }
-
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -80,11 +76,7 @@ impl<'a> Xtext<'a> {
 
     /// The octets that it means.
     pub(crate) fn octets(&self) -> impl Iterator<Item = u8> + Clone {
-        let mut octets = self.0.bytes();
-        core::iter::from_fn(move || match octets.next()? {
-            b'+' => Some(hexadecimal(octets.next()?)? << 4 | hexadecimal(octets.next()?)?),
-            octet => Some(octet),
-        })
+        octets_of(&self.0)
     }
 
     /// The same, borrowed from this one.
@@ -122,6 +114,15 @@ impl core::fmt::Display for Xtext<'_> {
     }
 }
 
+/// The octets that xtext means.
+pub(crate) fn octets_of(text: &str) -> impl Iterator<Item = u8> + Clone {
+    let mut octets = text.bytes();
+    core::iter::from_fn(move || match octets.next()? {
+        b'+' => Some(hexadecimal(octets.next()?)? << 4 | hexadecimal(octets.next()?)?),
+        octet => Some(octet),
+    })
+}
+
 fn hexadecimal(octet: u8) -> Option<u8> {
     char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
@@ -150,7 +151,7 @@ pub(crate) fn decode_text(text: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(text));
     }
     check(text, false).ok()?;
-    String::from_utf8(Xtext::from_valid(text).octets().collect::<Vec<u8>>()).ok().map(Cow::Owned)
+    String::from_utf8(octets_of(text).collect::<Vec<u8>>()).ok().map(Cow::Owned)
 }
 
 /// Octets as xtext.

@@ -1,0 +1,179 @@
+//! What is known of the channel under an exchange.
+
+use super::Mechanism;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// How a channel binding is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BindingType {
+    /// `tls-exporter` (RFC 9266): 32 octets exported under the label
+    /// `EXPORTER-Channel-Binding` with an empty context. The one for TLS 1.3.
+    TlsExporter,
+    /// `tls-unique` (RFC 5929 section 3): the first Finished message. Undefined for TLS 1.3.
+    TlsUnique,
+    /// `tls-server-end-point` (RFC 5929 section 4): the digest of the server's certificate, by
+    /// the digest of its signature, where MD5 and SHA-1 are replaced by SHA-256.
+    TlsServerEndPoint,
+}
+
+impl BindingType {
+    const ALL: [Self; 3] = [Self::TlsExporter, Self::TlsUnique, Self::TlsServerEndPoint];
+
+    /// The registered name, `cb-name` of RFC 5802 section 7.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TlsExporter => "tls-exporter",
+            Self::TlsUnique => "tls-unique",
+            Self::TlsServerEndPoint => "tls-server-end-point",
+        }
+    }
+
+    /// The type of this name; `None` when it is not known.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+}
+
+/// What the TLS library says of the channel in one of the ways of [`BindingType`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChannelBinding {
+    kind: BindingType,
+    data: Vec<u8>,
+}
+
+impl ChannelBinding {
+    /// `data` as RFC 9266 and RFC 5929 define it for this type.
+    #[must_use]
+    pub fn new(kind: BindingType, data: impl Into<Vec<u8>>) -> Self {
+        Self { kind, data: data.into() }
+    }
+
+    /// How it is made.
+    #[must_use]
+    pub const fn kind(&self) -> BindingType {
+        self.kind
+    }
+
+    /// The octets.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelBinding({})", self.kind.as_str())
+    }
+}
+
+/// What the mechanisms have to know of the channel: whether it is TLS, and how they can bind
+/// to it.
+///
+/// ```
+/// use esmtp::sasl::{BindingType, Channel, ChannelBinding, Mechanism};
+///
+/// let channel = Channel::tls().with(ChannelBinding::new(BindingType::TlsExporter, [7; 32]));
+/// assert!(channel.carries(Mechanism::PLAIN) && channel.carries(Mechanism::SCRAM_SHA_256_PLUS));
+/// assert!(!Channel::CLEAR.carries(Mechanism::PLAIN));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Channel {
+    is_tls: bool,
+    bindings: Vec<ChannelBinding>,
+}
+
+impl Channel {
+    /// Nothing protects the octets.
+    pub const CLEAR: Self = Self { is_tls: false, bindings: Vec::new() };
+
+    /// TLS without binding data.
+    #[must_use]
+    pub const fn tls() -> Self {
+        Self { is_tls: true, bindings: Vec::new() }
+    }
+
+    /// The same with a way to bind to it; it takes the place of an earlier one of its type. A
+    /// binding without data is none.
+    #[must_use]
+    pub fn with(mut self, binding: ChannelBinding) -> Self {
+        self.bindings.retain(|known| known.kind != binding.kind);
+        if !binding.data.is_empty() {
+            self.bindings.push(binding);
+        }
+        self
+    }
+
+    /// Whether the octets travel in TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// The binding of this type.
+    #[must_use]
+    pub fn binding(&self, kind: BindingType) -> Option<&ChannelBinding> {
+        self.bindings.iter().find(|binding| binding.kind == kind)
+    }
+
+    /// The binding that a client uses: tls-exporter before tls-unique before
+    /// tls-server-end-point, which tells one server from another but not one connection from
+    /// another.
+    #[must_use]
+    pub fn best_binding(&self) -> Option<&ChannelBinding> {
+        BindingType::ALL.into_iter().find_map(|kind| self.binding(kind))
+    }
+
+    /// Whether a mechanism may run here: a plaintext mechanism needs TLS, a `-PLUS` mechanism
+    /// TLS and binding data.
+    #[must_use]
+    pub fn carries(&self, mechanism: Mechanism) -> bool {
+        (self.is_tls || !mechanism.is_plaintext())
+            && (!mechanism.needs_channel_binding() || (self.is_tls && !self.bindings.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn the_best_binding_is_of_the_connection() {
+        let end_point = ChannelBinding::new(BindingType::TlsServerEndPoint, [1; 32]);
+        let unique = ChannelBinding::new(BindingType::TlsUnique, [2; 12]);
+        let exporter = ChannelBinding::new(BindingType::TlsExporter, [3; 32]);
+        let mut channel = Channel::tls();
+        assert_eq!(channel.best_binding(), None);
+        for binding in [end_point, unique, exporter] {
+            channel = channel.with(binding.clone());
+            assert_eq!(channel.best_binding(), Some(&binding));
+        }
+        let channel = channel.with(ChannelBinding::new(BindingType::TlsExporter, []));
+        assert_eq!(channel.best_binding().map(ChannelBinding::kind), Some(BindingType::TlsUnique));
+    }
+
+    /// 5802-6-f
+    #[test]
+    fn plus_needs_tls_and_binding_data() {
+        let binding = ChannelBinding::new(BindingType::TlsUnique, [2; 12]);
+        let plus = Mechanism::SCRAM_SHA_1_PLUS;
+        assert!(!Channel::CLEAR.carries(plus));
+        assert!(!Channel::CLEAR.with(binding.clone()).carries(plus));
+        assert!(!Channel::tls().carries(plus));
+        assert!(Channel::tls().with(binding).carries(plus));
+    }
+
+    #[test]
+    fn binding_data_is_not_shown() {
+        let channel = Channel::tls().with(ChannelBinding::new(BindingType::TlsUnique, [251; 12]));
+        assert!(!format!("{channel:?}").contains("251"));
+        for kind in BindingType::ALL {
+            assert_eq!(BindingType::from_name(kind.as_str()), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! What a client logs in with, and which of the mechanisms is the best for it.
+
+use super::{
+    AnonymousInitiator, Channel, CredentialsError, ExternalInitiator, Initiator, LoginInitiator,
+    Mechanism, Nonce, OauthBearerInitiator, PlainInitiator, Secret, Strength, Xoauth2Initiator,
+};
+use alloc::boxed::Box;
+
+/// What a client logs in with. It makes the initiator of the strongest mechanism that goes
+/// with it, with the channel and with what the server offers.
+///
+/// ```
+/// use esmtp::sasl::{Channel, Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce};
+///
+/// let credentials = Credentials::password("ann", "correct horse");
+/// let offered = [Mechanism::LOGIN, Mechanism::PLAIN];
+/// let random = [0; 18]; // of a random number generator
+///
+/// let initiator = credentials.strongest(&offered, &Channel::tls(), Nonce::new(random))?;
+/// assert_eq!(initiator.mechanism(), Mechanism::PLAIN);
+///
+/// // A password does not go over a line that anyone can read.
+/// let refused = credentials.strongest(&offered, &Channel::CLEAR, Nonce::new(random));
+/// assert_eq!(refused.err(), Some(NoCommonMechanism::NeedsTls));
+/// # Ok::<(), NoCommonMechanism>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    kind: Kind,
+    authzid: Option<Box<str>>,
+    #[cfg(feature = "scram")]
+    prepare: super::prepare::Prepare,
+    at_least: Strength,
+    in_the_clear: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Password { user: Box<str>, password: Secret },
+    Token { user: Box<str>, token: Secret, endpoint: Option<(Box<str>, u16)> },
+    External,
+    Anonymous { trace: Option<Box<str>> },
+}
+
+/// Why no mechanism can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoCommonMechanism {
+    /// The server offers none that goes with the credentials.
+    #[error("the server offers no mechanism for these credentials")]
+    NotOffered,
+    /// One would go, but only under TLS.
+    #[error("the mechanisms offered for these credentials need TLS")]
+    NeedsTls,
+    /// Those that would go are weaker than the credentials allow.
+    #[error("the mechanisms offered for these credentials are too weak")]
+    TooWeak,
+    /// The mechanism cannot carry the credentials.
+    #[error("the mechanism cannot carry the credentials")]
+    Credentials(#[from] CredentialsError),
+}
+
+impl Credentials {
+    const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            authzid: None,
+            #[cfg(feature = "scram")]
+            prepare: super::prepare::standard,
+            at_least: Strength::NOTHING,
+            in_the_clear: false,
+        }
+    }
+
+    /// A name and a password: SCRAM, CRAM-MD5, PLAIN, LOGIN.
+    #[must_use]
+    pub fn password(user: impl Into<Box<str>>, password: &str) -> Self {
+        Self::new(Kind::Password { user: user.into(), password: password.into() })
+    }
+
+    /// A name and a bearer token: OAUTHBEARER, XOAUTH2.
+    #[must_use]
+    pub fn token(user: impl Into<Box<str>>, token: &str) -> Self {
+        Self::new(Kind::Token { user: user.into(), token: token.into(), endpoint: None })
+    }
+
+    /// Host and port, for token servers that check them (RFC 7628 section 3.1).
+    #[must_use]
+    pub fn speaking_to(mut self, host: impl Into<Box<str>>, port: u16) -> Self {
+        if let Kind::Token { endpoint, .. } = &mut self.kind {
+            *endpoint = Some((host.into(), port));
+        }
+        self
+    }
+
+    /// The client certificate of the channel: EXTERNAL.
+    #[must_use]
+    pub const fn external() -> Self {
+        Self::new(Kind::External)
+    }
+
+    /// None, and a trace if one wants to leave it: ANONYMOUS.
+    #[must_use]
+    pub fn anonymous(trace: Option<impl Into<Box<str>>>) -> Self {
+        Self::new(Kind::Anonymous { trace: trace.map(Into::into) })
+    }
+
+    /// To act as another; only mechanisms that can say so are used. With a token it takes the
+    /// place of the name.
+    #[must_use]
+    pub fn acting_as(self, authzid: impl Into<Box<str>>) -> Self {
+        let authzid = authzid.into();
+        Self { authzid: (!authzid.is_empty()).then_some(authzid), ..self }
+    }
+
+    /// With another preparation of name and password for SCRAM; in PLAIN and LOGIN it is the
+    /// server that prepares (RFC 4616 section 2).
+    #[cfg(feature = "scram")]
+    #[must_use]
+    pub fn preparing(self, prepare: super::prepare::Prepare) -> Self {
+        Self { prepare, ..self }
+    }
+
+    /// Nothing weaker than this, so that nobody who takes mechanisms out of the server's list
+    /// gets the password.
+    #[must_use]
+    pub fn at_least(self, strength: Strength) -> Self {
+        Self { at_least: strength, ..self }
+    }
+
+    /// Passwords and tokens also outside TLS. Whoever listens can use them.
+    #[must_use]
+    pub fn even_in_the_clear(self) -> Self {
+        Self { in_the_clear: true, ..self }
+    }
+
+    /// Whether these credentials go with a mechanism at all.
+    fn fit(&self, mechanism: Mechanism) -> bool {
+        let has_authzid = self.authzid.is_some();
+        match self.kind {
+            Kind::Password { .. } => {
+                mechanism == Mechanism::PLAIN
+                    || (mechanism == Mechanism::LOGIN && !has_authzid)
+                    || (cfg!(feature = "cram-md5")
+                        && mechanism == Mechanism::CRAM_MD5
+                        && !has_authzid)
+                    || is_scram(mechanism)
+            }
+            Kind::Token { .. } => {
+                mechanism == Mechanism::OAUTHBEARER
+                    || (mechanism == Mechanism::XOAUTH2 && !has_authzid)
+            }
+            Kind::External => mechanism == Mechanism::EXTERNAL,
+            Kind::Anonymous { .. } => mechanism == Mechanism::ANONYMOUS,
+        }
+    }
+
+    /// The strongest mechanism of those that the server offers.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn choose(
+        &self,
+        offered: &[Mechanism],
+        channel: &Channel,
+    ) -> Result<Mechanism, NoCommonMechanism> {
+        let mut reason = NoCommonMechanism::NotOffered;
+        let mut chosen: Option<Mechanism> = None;
+        for &mechanism in offered.iter().filter(|mechanism| self.fit(**mechanism)) {
+            if mechanism.needs_channel_binding() && !channel.carries(mechanism) {
+                continue;
+            } else if !channel.carries(mechanism) && !self.in_the_clear {
+                reason = NoCommonMechanism::NeedsTls;
+            } else if mechanism.strength() < self.at_least {
+                reason = NoCommonMechanism::TooWeak;
+            } else if chosen.is_none_or(|chosen| chosen.strength() < mechanism.strength()) {
+                chosen = Some(mechanism);
+            }
+        }
+        chosen.ok_or(reason)
+    }
+
+    /// The initiator of the strongest mechanism of those that the server offers.
+    ///
+    /// # Errors
+    /// There is none, or it cannot carry the credentials.
+    pub fn strongest(
+        &self,
+        offered: &[Mechanism],
+        channel: &Channel,
+        nonce: Nonce,
+    ) -> Result<Box<dyn Initiator>, NoCommonMechanism> {
+        let mechanism = self.choose(offered, channel)?;
+        Ok(match &self.kind {
+            Kind::Password { user, password } => {
+                // It was a string when it came.
+                let password = core::str::from_utf8(password.expose()).unwrap_or_default();
+                match mechanism {
+                    Mechanism::PLAIN => Box::new(PlainInitiator::acting_as(
+                        self.authzid.as_deref(),
+                        user,
+                        password,
+                    )?),
+                    Mechanism::LOGIN => Box::new(LoginInitiator::new(user, password)?),
+                    #[cfg(feature = "cram-md5")]
+                    Mechanism::CRAM_MD5 => Box::new(super::CramMd5Initiator::new(user, password)?),
+                    _ => return self.scram(mechanism, user, password, offered, channel, nonce),
+                }
+            }
+            Kind::Token { user, token, endpoint } => {
+                let token = core::str::from_utf8(token.expose()).unwrap_or_default();
+                if mechanism == Mechanism::XOAUTH2 {
+                    Box::new(Xoauth2Initiator::new(user, token)?)
+                } else {
+                    let authzid = self.authzid.as_deref().unwrap_or(user);
+                    let endpoint = endpoint.as_ref().map(|(host, port)| (&**host, *port));
+                    Box::new(OauthBearerInitiator::new(Some(authzid), endpoint, token)?)
+                }
+            }
+            Kind::External => Box::new(ExternalInitiator::new(self.authzid.as_deref())?),
+            Kind::Anonymous { trace } => Box::new(AnonymousInitiator::new(trace.as_deref())?),
+        })
+    }
+
+    #[cfg(feature = "scram")]
+    fn scram(
+        &self,
+        mechanism: Mechanism,
+        user: &str,
+        password: &str,
+        offered: &[Mechanism],
+        channel: &Channel,
+        nonce: Nonce,
+    ) -> Result<Box<dyn Initiator>, NoCommonMechanism> {
+        use super::scram::{Binding, Hash, ScramInitiator};
+
+        let hash = Hash::of(mechanism).ok_or(NoCommonMechanism::NotOffered)?;
+        // RFC 5802 section 6. `y` says that no -PLUS was seen, whatever its digest.
+        let saw_plus = offered.iter().any(Mechanism::needs_channel_binding);
+        let binding = match channel.best_binding() {
+            Some(binding) if mechanism.needs_channel_binding() => Binding::Bound(binding.clone()),
+            Some(_) if channel.is_tls() && !saw_plus => Binding::NotOffered,
+            Some(_) | None => Binding::None,
+        };
+        let mut initiator =
+            ScramInitiator::preparing(hash, user, password, nonce, self.prepare)?.bound(binding);
+        if let Some(authzid) = &self.authzid {
+            initiator = initiator.acting_as(authzid)?;
+        }
+        Ok(Box::new(initiator))
+    }
+
+    #[cfg(not(feature = "scram"))]
+    fn scram(
+        &self,
+        _: Mechanism,
+        _: &str,
+        _: &str,
+        _: &[Mechanism],
+        _: &Channel,
+        _: Nonce,
+    ) -> Result<Box<dyn Initiator>, NoCommonMechanism> {
+        // Never chosen: `fit` knows none of them.
+        Err(NoCommonMechanism::NotOffered)
+    }
+}
+
+#[cfg(feature = "scram")]
+fn is_scram(mechanism: Mechanism) -> bool {
+    super::scram::Hash::of(mechanism).is_some()
+}
+
+#[cfg(not(feature = "scram"))]
+const fn is_scram(_: Mechanism) -> bool {
+    false
+}
+
+/// Which of several initiators is the strongest that the server offers and the channel carries:
+/// its place.
+#[must_use]
+pub fn strongest(
+    initiators: &[Box<dyn Initiator>],
+    offered: &[Mechanism],
+    channel: &Channel,
+) -> Option<usize> {
+    let can_run = |initiator: &dyn Initiator| {
+        offered.contains(&initiator.mechanism()) && (channel.is_tls() || !initiator.needs_tls())
+    };
+    initiators
+        .iter()
+        .enumerate()
+        .filter(|(_, initiator)| can_run(&***initiator))
+        // Of equals the first.
+        .rev()
+        .max_by_key(|(_, initiator)| initiator.strength())
+        .map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::{BindingType, ChannelBinding};
+    use alloc::format;
+    use alloc::vec;
+
+    const EVERYTHING: [Mechanism; 13] = [
+        Mechanism::ANONYMOUS,
+        Mechanism::CRAM_MD5,
+        Mechanism::EXTERNAL,
+        Mechanism::LOGIN,
+        Mechanism::OAUTHBEARER,
+        Mechanism::PLAIN,
+        Mechanism::SCRAM_SHA_1,
+        Mechanism::SCRAM_SHA_1_PLUS,
+        Mechanism::SCRAM_SHA_256,
+        Mechanism::SCRAM_SHA_256_PLUS,
+        Mechanism::SCRAM_SHA_512,
+        Mechanism::SCRAM_SHA_512_PLUS,
+        Mechanism::XOAUTH2,
+    ];
+
+    fn bindable() -> Channel {
+        Channel::tls().with(ChannelBinding::new(BindingType::TlsExporter, [9; 32]))
+    }
+
+    /// 4616-5-a, 8314-5-a, 4954-4-y
+    #[test]
+    fn passwords_and_tokens_need_tls() {
+        let plain = [Mechanism::PLAIN, Mechanism::LOGIN];
+        let password = Credentials::password("ann", "secret");
+        let clear = Channel::CLEAR;
+        assert_eq!(password.choose(&plain, &clear), Err(NoCommonMechanism::NeedsTls));
+        assert_eq!(password.choose(&plain, &Channel::tls()), Ok(Mechanism::PLAIN));
+        assert_eq!(password.even_in_the_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
+        let token = Credentials::token("ann", "t");
+        let bearer = [Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
+        assert_eq!(token.choose(&bearer, &clear), Err(NoCommonMechanism::NeedsTls));
+        assert_eq!(token.choose(&bearer, &Channel::tls()), Ok(Mechanism::OAUTHBEARER));
+        assert_eq!(token.choose(&bearer[..1], &Channel::tls()), Ok(Mechanism::XOAUTH2));
+        assert_eq!(token.choose(&plain, &Channel::tls()), Err(NoCommonMechanism::NotOffered));
+    }
+
+    #[test]
+    fn credentials_go_with_their_mechanisms_only() {
+        let cases = [
+            (Credentials::external(), Mechanism::EXTERNAL),
+            (Credentials::anonymous(Some("sirhc")), Mechanism::ANONYMOUS),
+            (Credentials::token("ann", "t").speaking_to("mx", 587), Mechanism::OAUTHBEARER),
+        ];
+        for (credentials, mechanism) in cases {
+            let initiator =
+                credentials.strongest(&EVERYTHING, &Channel::tls(), Nonce::new([1; 18])).unwrap();
+            assert_eq!(initiator.mechanism(), mechanism);
+        }
+        let acting = Credentials::password("ann", "secret").acting_as("office");
+        let offered = [Mechanism::LOGIN, Mechanism::CRAM_MD5];
+        assert_eq!(acting.choose(&offered, &Channel::tls()), Err(NoCommonMechanism::NotOffered));
+    }
+
+    #[test]
+    fn what_is_too_weak_is_not_used() {
+        let credentials = Credentials::password("ann", "secret").at_least(Strength::MUTUAL);
+        let offered = [Mechanism::PLAIN, Mechanism::CRAM_MD5, Mechanism::LOGIN];
+        assert_eq!(credentials.choose(&offered, &Channel::tls()), Err(NoCommonMechanism::TooWeak));
+    }
+
+    /// 5802-4-a, 5802-6-a, 5802-6-c
+    #[cfg(feature = "scram")]
+    #[test]
+    fn the_channel_binding_flag_follows_the_offer() {
+        let credentials = Credentials::password("ann", "secret");
+        let without_plus = [Mechanism::PLAIN, Mechanism::SCRAM_SHA_1, Mechanism::SCRAM_SHA_256];
+        let another_plus = [Mechanism::SCRAM_SHA_256, Mechanism::SCRAM_SHA_1_PLUS];
+        let cases = [
+            (&EVERYTHING[..], bindable(), Mechanism::SCRAM_SHA_512_PLUS, "p=tls-exporter,,n=ann,"),
+            (&EVERYTHING[..], Channel::tls(), Mechanism::SCRAM_SHA_512, "n,,n=ann,"),
+            (&EVERYTHING[..], Channel::CLEAR, Mechanism::SCRAM_SHA_512, "n,,n=ann,"),
+            (&without_plus[..], bindable(), Mechanism::SCRAM_SHA_256, "y,,n=ann,"),
+            (&without_plus[..2], bindable(), Mechanism::SCRAM_SHA_1, "y,,n=ann,"),
+            (&another_plus[..], bindable(), Mechanism::SCRAM_SHA_1_PLUS, "p=tls-exporter,,n=ann,"),
+        ];
+        for (offered, channel, mechanism, start) in cases {
+            let mut initiator =
+                credentials.strongest(offered, &channel, Nonce::new([1; 18])).unwrap();
+            assert_eq!(initiator.mechanism(), mechanism);
+            let message = initiator.initial_response().unwrap().unwrap();
+            assert!(message.expose().starts_with(start.as_bytes()), "{mechanism}");
+        }
+        let acting = credentials.acting_as("office");
+        let mut initiator = acting.strongest(&EVERYTHING, &Channel::CLEAR, Nonce::new([1; 18]));
+        let message = initiator.as_mut().unwrap().initial_response().unwrap().unwrap();
+        assert!(message.expose().starts_with(b"n,a=office,n=ann,"));
+    }
+
+    #[test]
+    fn the_strongest_initiator_that_can_run() {
+        let initiators: [Box<dyn Initiator>; 3] = [
+            Box::new(PlainInitiator::new("ann", "secret").unwrap()),
+            Box::new(LoginInitiator::new("ann", "secret").unwrap()),
+            Box::new(ExternalInitiator::new(None).unwrap()),
+        ];
+        let cases = [
+            (vec![Mechanism::PLAIN, Mechanism::LOGIN], Channel::tls(), Some(0)),
+            (vec![Mechanism::LOGIN], Channel::tls(), Some(1)),
+            (vec![Mechanism::PLAIN, Mechanism::EXTERNAL], Channel::tls(), Some(2)),
+            (vec![Mechanism::PLAIN], Channel::CLEAR, None),
+            (vec![Mechanism::CRAM_MD5], Channel::tls(), None),
+        ];
+        for (offered, channel, expected) in cases {
+            assert_eq!(strongest(&initiators, &offered, &channel), expected, "{offered:?}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let shown = format!(
+            "{:?} {:?}",
+            Credentials::password("ann", "tanstaaf"),
+            Credentials::token("ann", "tanstaaf")
+        );
+        assert!(shown.contains("ann") && !shown.contains("tanstaaf"), "{shown}");
+        assert!(bindable().is_tls());
+    }
+}

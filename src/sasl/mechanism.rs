@@ -1,0 +1,321 @@
+//! The names of mechanisms, and what a name tells.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// How many octets a mechanism's name has at most (RFC 4422 section 3.1).
+pub const MAX_NAME: usize = 20;
+
+/// The name of a SASL mechanism, checked when it is made.
+///
+/// RFC 4422 section 3.1:
+///
+/// ```text
+/// sasl-mech    = 1*20mech-char
+/// mech-char    = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE
+/// ```
+///
+/// It is copied, not borrowed: 20 octets and a length.
+///
+/// ```
+/// use esmtp::sasl::Mechanism;
+///
+/// let mechanism: Mechanism = "SCRAM-SHA-256-PLUS".parse()?;
+/// assert_eq!(mechanism, Mechanism::SCRAM_SHA_256_PLUS);
+/// assert!(mechanism.needs_channel_binding() && !mechanism.is_plaintext());
+/// assert!(mechanism.strength() > Mechanism::PLAIN.strength());
+/// # Ok::<(), esmtp::sasl::MechanismError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mechanism {
+    octets: [u8; MAX_NAME],
+    length: u8,
+}
+
+/// Not the name of a mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MechanismError {
+    /// There is no name.
+    #[error("the name of a mechanism is empty")]
+    Empty,
+    /// More than [`MAX_NAME`] octets.
+    #[error("the name of a mechanism has more than 20 octets")]
+    TooLong,
+    /// An octet that is no upper-case letter, digit, hyphen or underscore.
+    #[error("the name of a mechanism holds an octet that is not A-Z, 0-9, - or _")]
+    Octet {
+        /// Where it stands.
+        offset: usize,
+    },
+}
+
+impl Mechanism {
+    /// RFC 4505.
+    pub const ANONYMOUS: Self = Self::known("ANONYMOUS");
+    /// RFC 2195.
+    pub const CRAM_MD5: Self = Self::known("CRAM-MD5");
+    /// RFC 4422 appendix A.
+    pub const EXTERNAL: Self = Self::known("EXTERNAL");
+    /// draft-murchison-sasl-login-00.
+    pub const LOGIN: Self = Self::known("LOGIN");
+    /// RFC 7628.
+    pub const OAUTHBEARER: Self = Self::known("OAUTHBEARER");
+    /// RFC 4616.
+    pub const PLAIN: Self = Self::known("PLAIN");
+    /// RFC 5802.
+    pub const SCRAM_SHA_1: Self = Self::known("SCRAM-SHA-1");
+    /// RFC 5802, bound to the channel.
+    pub const SCRAM_SHA_1_PLUS: Self = Self::known("SCRAM-SHA-1-PLUS");
+    /// RFC 7677.
+    pub const SCRAM_SHA_256: Self = Self::known("SCRAM-SHA-256");
+    /// RFC 7677, bound to the channel.
+    pub const SCRAM_SHA_256_PLUS: Self = Self::known("SCRAM-SHA-256-PLUS");
+    /// RFC 5802 with SHA-512.
+    pub const SCRAM_SHA_512: Self = Self::known("SCRAM-SHA-512");
+    /// RFC 5802 with SHA-512, bound to the channel.
+    pub const SCRAM_SHA_512_PLUS: Self = Self::known("SCRAM-SHA-512-PLUS");
+    /// Google's and Microsoft's forerunner of OAUTHBEARER.
+    pub const XOAUTH2: Self = Self::known("XOAUTH2");
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "evaluated at compile time, for the constants only"
+    )]
+    const fn known(name: &str) -> Self {
+        let name = name.as_bytes();
+        let mut octets = [0; MAX_NAME];
+        let mut at = 0;
+        while at < name.len() {
+            octets[at] = name[at];
+            at += 1;
+        }
+        Self { octets, length: at as u8 }
+    }
+
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// What is not 1 to 20 upper-case letters, digits, hyphens and underscores.
+    pub fn new(name: &str) -> Result<Self, MechanismError> {
+        if name.is_empty() {
+            return Err(MechanismError::Empty);
+        }
+        let mut octets = [0; MAX_NAME];
+        let Some(into) = octets.get_mut(..name.len()) else {
+            return Err(MechanismError::TooLong);
+        };
+        let allowed = |octet: u8| matches!(octet, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_');
+        if let Some(offset) = name.bytes().position(|octet| !allowed(octet)) {
+            return Err(MechanismError::Octet { offset });
+        }
+        into.copy_from_slice(name.as_bytes());
+        // At most MAX_NAME, as the slice above could be taken.
+        Ok(Self { octets, length: name.len() as u8 })
+    }
+
+    /// The same, but lower-case letters are taken for upper-case ones: clients that say
+    /// `auth plain` exist, and the names of mechanisms do not differ in case.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn ignoring_case(name: &str) -> Result<Self, MechanismError> {
+        let mut upper = [0; MAX_NAME];
+        let Some(into) = upper.get_mut(..name.len()) else {
+            return Err(MechanismError::TooLong);
+        };
+        into.copy_from_slice(name.as_bytes());
+        into.make_ascii_uppercase();
+        Self::new(core::str::from_utf8(into).unwrap_or_default())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let name = self.octets.get(..usize::from(self.length)).unwrap_or_default();
+        core::str::from_utf8(name).unwrap_or_default()
+    }
+
+    /// Whether the exchange carries a password or a token that can be read and used again, so
+    /// that it must not run outside TLS (RFC 4954 section 4, RFC 7628 section 3).
+    ///
+    /// Of a mechanism that this crate does not know, the worst is assumed.
+    #[must_use]
+    pub fn is_plaintext(&self) -> bool {
+        !(self.is_scram()
+            || [Self::CRAM_MD5, Self::EXTERNAL, Self::ANONYMOUS].contains(self)
+            || self.as_str() == "DIGEST-MD5")
+    }
+
+    /// Whether the client speaks first, so that AUTH may carry an initial response (RFC 4422
+    /// section 3.3).
+    ///
+    /// Of a mechanism that this crate does not know, that it does not;
+    /// [`Initiator::initial_response`](super::Initiator::initial_response) has the truth.
+    #[must_use]
+    pub fn is_client_first(&self) -> bool {
+        const OTHERS: [Mechanism; 5] = [
+            Mechanism::PLAIN,
+            Mechanism::EXTERNAL,
+            Mechanism::ANONYMOUS,
+            Mechanism::OAUTHBEARER,
+            Mechanism::XOAUTH2,
+        ];
+        self.is_scram() || OTHERS.contains(self)
+    }
+
+    /// Whether it runs only on a channel with binding data: its name ends in `-PLUS`
+    /// (RFC 5801 section 2).
+    #[must_use]
+    pub fn needs_channel_binding(&self) -> bool {
+        self.as_str().ends_with("-PLUS")
+    }
+
+    /// Whether it is one of the SCRAM family.
+    #[must_use]
+    pub fn is_scram(&self) -> bool {
+        self.as_str().starts_with("SCRAM-")
+    }
+
+    /// How well it serves, to find the strongest of several.
+    #[must_use]
+    pub fn strength(&self) -> Strength {
+        match self.as_str() {
+            "EXTERNAL" => Strength::EXTERNAL,
+            "SCRAM-SHA-512-PLUS" => Strength(Strength::BOUND.0 + 3),
+            "SCRAM-SHA-256-PLUS" => Strength(Strength::BOUND.0 + 2),
+            "SCRAM-SHA-1-PLUS" => Strength::BOUND,
+            "SCRAM-SHA-512" => Strength(Strength::MUTUAL.0 + 3),
+            "SCRAM-SHA-256" => Strength(Strength::MUTUAL.0 + 2),
+            "SCRAM-SHA-1" => Strength::MUTUAL,
+            "OAUTHBEARER" => Strength(Strength::TOKEN.0 + 1),
+            "XOAUTH2" => Strength::TOKEN,
+            "CRAM-MD5" => Strength::DIGEST,
+            "PLAIN" => Strength(Strength::PASSWORD.0 + 1),
+            "LOGIN" => Strength::PASSWORD,
+            "ANONYMOUS" => Strength::NOTHING,
+            _ => Strength::UNKNOWN,
+        }
+    }
+}
+
+impl fmt::Debug for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Mechanism {
+    type Err = MechanismError;
+
+    fn from_str(name: &str) -> Result<Self, MechanismError> {
+        Self::new(name)
+    }
+}
+
+/// How well a mechanism serves: what an eavesdropper, a false server or a man in the middle
+/// gets out of it. Greater is stronger.
+///
+/// The constants are the lowest of their class; within a class the better digest wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Strength(u8);
+
+impl Strength {
+    /// Nothing is proven: ANONYMOUS.
+    pub const NOTHING: Self = Self(0);
+    /// A mechanism that this crate does not know.
+    pub const UNKNOWN: Self = Self(10);
+    /// The server gets the password: LOGIN, PLAIN.
+    pub const PASSWORD: Self = Self(20);
+    /// The password is not sent, but whoever listens may guess at it: CRAM-MD5.
+    pub const DIGEST: Self = Self(30);
+    /// The server gets a token that runs out: XOAUTH2, OAUTHBEARER.
+    pub const TOKEN: Self = Self(40);
+    /// Each side proves itself to the other: SCRAM.
+    pub const MUTUAL: Self = Self(60);
+    /// The same, and nobody is in the middle of the channel: the `-PLUS` forms.
+    pub const BOUND: Self = Self(80);
+    /// TLS has proven it already: EXTERNAL.
+    pub const EXTERNAL: Self = Self(100);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    /// 4422-3.1-a
+    #[test]
+    fn names_are_checked() {
+        let cases = [
+            ("PLAIN", Ok("PLAIN")),
+            ("A", Ok("A")),
+            ("X_Y-9", Ok("X_Y-9")),
+            ("ABCDEFGHIJKLMNOPQRST", Ok("ABCDEFGHIJKLMNOPQRST")),
+            ("ABCDEFGHIJKLMNOPQRSTU", Err(MechanismError::TooLong)),
+            ("", Err(MechanismError::Empty)),
+            ("plain", Err(MechanismError::Octet { offset: 0 })),
+            ("PLAIN ", Err(MechanismError::Octet { offset: 5 })),
+            ("PL\0IN", Err(MechanismError::Octet { offset: 2 })),
+            ("PLÄIN", Err(MechanismError::Octet { offset: 2 })),
+            ("A.B", Err(MechanismError::Octet { offset: 1 })),
+        ];
+        for (name, expected) in cases {
+            let made = Mechanism::new(name);
+            assert_eq!(made.as_ref().map(Mechanism::as_str).map_err(|e| *e), expected, "{name}");
+        }
+        assert_eq!(Mechanism::ignoring_case("scram-Sha-1"), Ok(Mechanism::SCRAM_SHA_1));
+        assert_eq!(Mechanism::ignoring_case("pläin"), Err(MechanismError::Octet { offset: 2 }));
+        assert_eq!(Mechanism::ignoring_case(""), Err(MechanismError::Empty));
+        assert_eq!(Mechanism::SCRAM_SHA_512_PLUS.to_string(), "SCRAM-SHA-512-PLUS");
+    }
+
+    #[test]
+    fn the_order_of_strength_is_the_documented_one() {
+        let order = [
+            Mechanism::ANONYMOUS,
+            Mechanism::known("NTLM"),
+            Mechanism::LOGIN,
+            Mechanism::PLAIN,
+            Mechanism::CRAM_MD5,
+            Mechanism::XOAUTH2,
+            Mechanism::OAUTHBEARER,
+            Mechanism::SCRAM_SHA_1,
+            Mechanism::SCRAM_SHA_256,
+            Mechanism::SCRAM_SHA_512,
+            Mechanism::SCRAM_SHA_1_PLUS,
+            Mechanism::SCRAM_SHA_256_PLUS,
+            Mechanism::SCRAM_SHA_512_PLUS,
+            Mechanism::EXTERNAL,
+        ];
+        assert!(order.is_sorted_by(|weaker, stronger| weaker.strength() < stronger.strength()));
+    }
+
+    /// 4954-4-x, 4954-6-e, 7628-3-a, LOGIN-draft-1-d
+    #[test]
+    fn what_carries_a_secret_in_the_clear_is_plaintext() {
+        let cases = [
+            (Mechanism::PLAIN, true, true, false),
+            (Mechanism::LOGIN, true, false, false),
+            (Mechanism::XOAUTH2, true, true, false),
+            (Mechanism::OAUTHBEARER, true, true, false),
+            (Mechanism::known("SOMETHING-NEW"), true, false, false),
+            (Mechanism::CRAM_MD5, false, false, false),
+            (Mechanism::EXTERNAL, false, true, false),
+            (Mechanism::ANONYMOUS, false, true, false),
+            (Mechanism::SCRAM_SHA_1, false, true, false),
+            (Mechanism::SCRAM_SHA_256_PLUS, false, true, true),
+        ];
+        for (mechanism, is_plaintext, is_client_first, needs_channel_binding) in cases {
+            assert_eq!(mechanism.is_plaintext(), is_plaintext, "{mechanism}");
+            assert_eq!(mechanism.is_client_first(), is_client_first, "{mechanism}");
+            assert_eq!(mechanism.needs_channel_binding(), needs_channel_binding, "{mechanism}");
+        }
+    }
+}

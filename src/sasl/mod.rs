@@ -1,0 +1,291 @@
+//! The mechanisms of AUTH (RFC 4422, RFC 4954): octets in, octets out.
+//!
+//! No base64, no command, no reply: those are the machines'. An exchange has two sides, an
+//! [`Initiator`] (the client's) and a [`Verifier`] (the server's), and each is a small trait
+//! that a mechanism of one's own implements as well as those of this folder do:
+//!
+//! | mechanism | initiator, verifier | source | feature |
+//! |---|---|---|---|
+//! | PLAIN | [`PlainInitiator`], [`PlainVerifier`] | RFC 4616 | |
+//! | LOGIN | [`LoginInitiator`], [`LoginVerifier`] | draft-murchison-sasl-login-00 | |
+//! | CRAM-MD5 | `CramMd5Initiator`, `CramMd5Verifier` | RFC 2195 | `cram-md5` |
+//! | SCRAM-SHA-1, -256, -512 and their -PLUS | `ScramInitiator`, `ScramVerifier` | RFC 5802, RFC 7677 | `scram` |
+//! | OAUTHBEARER | [`OauthBearerInitiator`], [`OauthBearerVerifier`] | RFC 7628 | |
+//! | XOAUTH2 | [`Xoauth2Initiator`], [`Xoauth2Verifier`] | Google's description | |
+//! | EXTERNAL | [`ExternalInitiator`], [`ExternalVerifier`] | RFC 4422 appendix A | |
+//! | ANONYMOUS | [`AnonymousInitiator`], [`AnonymousVerifier`] | RFC 4505 | |
+//!
+//! A client rarely makes one by hand: [`Credentials`] finds the strongest that the server
+//! offers. A server has its counterpart in [`Offer`].
+//!
+//! None of them negotiates a security layer (RFC 4422 section 3.7): TLS does that.
+//!
+//! # The server asks
+//!
+//! A verifier looks up nothing. When it must know what only the application knows it returns
+//! [`Step::Ask`], and [`question`](Verifier::question) is a token that offers the legal answers.
+//! The answer may come late; the verifier keeps the state.
+//!
+//! ```
+//! use esmtp::sasl::{Initiator, PlainInitiator, PlainVerifier, Question, Step, Verifier};
+//!
+//! let mut client = PlainInitiator::new("tim", "tanstaaftanstaaf")?;
+//! let mut server = PlainVerifier::new();
+//!
+//! let message = client.initial_response()?.unwrap();
+//! assert_eq!(message.expose(), b"\0tim\0tanstaaftanstaaf");
+//! assert!(matches!(server.step(Some(message.expose())), Step::Ask));
+//!
+//! let Some(Question::Password(question)) = server.question() else { unreachable!() };
+//! if question.user() == "tim" && question.password().is(b"tanstaaftanstaaf") {
+//!     question.accept();
+//! } else {
+//!     question.reject();
+//! }
+//! let Step::Proved(proven) = server.resume() else { unreachable!() };
+//! assert_eq!(proven.identity().authcid(), "tim");
+//! client.finish(None)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(
+    feature = "scram",
+    doc = r#"
+# SCRAM, whole
+
+The server keeps [`Keys`](scram::Keys) and never sees the password; the client learns that the
+server has them.
+
+```
+use esmtp::sasl::scram::{Decoy, Hash, Keys, ScramInitiator, ScramVerifier};
+use esmtp::sasl::{Initiator, Nonce, Question, Step, Verifier};
+
+// When the password was set. The salt is random, as are the nonces below.
+let stored = Keys::derive(Hash::Sha256, "pencil", *b"\x5b\x6d\x99\x68\x9d\x12\x35\x8e", 4096)?;
+
+let mut client = ScramInitiator::new(Hash::Sha256, "user", "pencil", Nonce::new([1; 18]))?;
+let mut server = ScramVerifier::new(Hash::Sha256, Nonce::new([2; 18]), Decoy::new([3; 32]));
+
+let client_first = client.initial_response()?.unwrap();
+assert!(matches!(server.step(Some(client_first.expose())), Step::Ask));
+match server.question() {
+    Some(Question::Keys(question)) if question.user() == "user" => question.supply(stored),
+    Some(other) => other.reject(),
+    None => unreachable!(),
+}
+let Step::Challenge(server_first) = server.resume() else { unreachable!() };
+let client_final = client.respond(&server_first)?;
+let Step::Proved(proven) = server.step(Some(client_final.expose())) else { unreachable!() };
+assert_eq!(proven.identity().authcid(), "user");
+
+// SMTP has no place for data beside a 235: they go as one more challenge, answered by an
+// empty response (RFC 4954 section 4).
+let server_final = proven.success_data().unwrap();
+assert!(client.respond(server_final)?.is_empty());
+client.finish(None)?;
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"#
+)]
+
+pub mod anonymous;
+pub mod bearer;
+mod channel;
+#[cfg(feature = "cram-md5")]
+pub mod cram_md5;
+mod credentials;
+mod error;
+pub mod external;
+pub mod gs2;
+mod identity;
+pub mod login;
+mod mechanism;
+mod nonce;
+mod offer;
+pub mod plain;
+pub mod prepare;
+pub mod question;
+#[cfg(feature = "scram")]
+pub mod scram;
+mod secret;
+
+pub use anonymous::{AnonymousInitiator, AnonymousVerifier};
+pub use bearer::{OauthBearerInitiator, OauthBearerVerifier, Xoauth2Initiator, Xoauth2Verifier};
+pub use channel::{BindingType, Channel, ChannelBinding};
+#[cfg(feature = "cram-md5")]
+pub use cram_md5::{CramMd5Initiator, CramMd5Verifier};
+pub use credentials::{Credentials, NoCommonMechanism, strongest};
+pub use error::{CredentialsError, InitiatorError, Malformed, Reason, Refused, VerifierError};
+pub use external::{ExternalInitiator, ExternalVerifier};
+pub use identity::Identity;
+pub use login::{LoginInitiator, LoginVerifier};
+pub use mechanism::{MAX_NAME, Mechanism, MechanismError, Strength};
+#[cfg(feature = "getrandom")]
+pub use nonce::NoRandomness;
+pub use nonce::Nonce;
+pub use offer::{Attempt, Offer};
+pub use plain::{PlainInitiator, PlainVerifier};
+pub use question::{Answer, Question};
+#[cfg(feature = "scram")]
+pub use scram::{ScramInitiator, ScramVerifier};
+pub use secret::{Secret, wipe};
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The client's side of one exchange of one mechanism.
+///
+/// After an error the exchange is cancelled (`*`, RFC 4954 section 4) and the initiator is done
+/// for. [`Debug`](fmt::Debug) must not show a secret.
+pub trait Initiator: fmt::Debug + Send + Sync {
+    /// The name that goes with AUTH.
+    fn mechanism(&self) -> Mechanism;
+
+    /// Whether it must not run outside TLS.
+    fn needs_tls(&self) -> bool {
+        let mechanism = self.mechanism();
+        mechanism.is_plaintext() || mechanism.needs_channel_binding()
+    }
+
+    /// To find the strongest of several.
+    fn strength(&self) -> Strength {
+        self.mechanism().strength()
+    }
+
+    /// What the client says unasked; `None` where the server speaks first.
+    ///
+    /// It is asked for once. Whoever could not send it with the AUTH command sends it when the
+    /// empty challenge came (RFC 4954 section 4); or asks for nothing here and hands the empty
+    /// challenge to [`respond`](Self::respond).
+    ///
+    /// # Errors
+    /// It was asked for before.
+    fn initial_response(&mut self) -> Result<Option<Secret>, InitiatorError>;
+
+    /// The response to a challenge.
+    ///
+    /// # Errors
+    /// A challenge that the mechanism does not have, or that proves the server false.
+    fn respond(&mut self, challenge: &[u8]) -> Result<Secret, InitiatorError>;
+
+    /// The server announced success: a 235 counts only if this returns `Ok`.
+    ///
+    /// `data` is what came with it in a protocol that has room for it; SMTP has none, there
+    /// it is `None` and the data came in a challenge.
+    ///
+    /// # Errors
+    /// The mechanism was not at its end, or the server has not proven itself as the mechanism
+    /// demands: the client must not go on as if it were authenticated.
+    fn finish(&mut self, data: Option<&[u8]>) -> Result<(), InitiatorError>;
+
+    /// What the server said within the mechanism on why it refuses, for example the JSON of
+    /// OAUTHBEARER ([`bearer::ErrorStatus`] reads it).
+    fn refusal(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// The server's side of one exchange of one mechanism.
+///
+/// [`Debug`](fmt::Debug) must not show a secret.
+pub trait Verifier: fmt::Debug + Send + Sync {
+    /// The name that the client gave with AUTH.
+    fn mechanism(&self) -> Mechanism;
+
+    /// Goes on with what the client said; `None` if AUTH came without an initial response,
+    /// which `=` is not: that is present and empty.
+    fn step(&mut self, response: Option<&[u8]>) -> Step;
+
+    /// After [`Step::Ask`]: what is asked. The same until it is answered.
+    fn question(&mut self) -> Option<Question<'_>>;
+
+    /// Goes on with the answer; [`Step::Ask`] again when there is none yet.
+    fn resume(&mut self) -> Step;
+}
+
+/// What a verifier wants next.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// This goes to the client, and its response to [`step`](Verifier::step).
+    Challenge(Vec<u8>),
+    /// The application has to answer [`question`](Verifier::question); then
+    /// [`resume`](Verifier::resume).
+    Ask,
+    /// The client is who it says it is; the exchange is over.
+    Proved(Proven),
+    /// It is not; the exchange is over.
+    Failed(VerifierError),
+}
+
+impl Step {
+    /// The client has proven itself, and nothing more has to be said.
+    pub const fn proved(identity: Identity) -> Self {
+        Self::Proved(Proven { identity, success_data: None })
+    }
+
+    /// The client has proven itself, and gets these data with the news.
+    pub const fn proved_with(identity: Identity, success_data: Vec<u8>) -> Self {
+        Self::Proved(Proven { identity, success_data: Some(success_data) })
+    }
+}
+
+/// Who the client has proven to be, and what it must be told with the success.
+#[derive(Debug)]
+pub struct Proven {
+    identity: Identity,
+    success_data: Option<Vec<u8>>,
+}
+
+impl Proven {
+    /// Who it is, and as whom it wants to act.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn into_identity(self) -> Identity {
+        self.identity
+    }
+
+    /// Data that belong to the success. In SMTP they go as one more challenge before the 235,
+    /// and the client's response to it must be empty (RFC 4422 section 3.6, RFC 4954 section 4).
+    #[must_use]
+    pub fn success_data(&self) -> Option<&[u8]> {
+        self.success_data.as_deref()
+    }
+}
+
+/// The whole of a client's side that says one thing: PLAIN, EXTERNAL, ANONYMOUS.
+#[derive(Debug)]
+enum Once {
+    Ready(Secret),
+    Sent,
+    Failed,
+}
+
+impl Once {
+    fn initial_response(&mut self) -> Result<Option<Secret>, InitiatorError> {
+        self.respond(b"").map(Some)
+    }
+
+    /// The empty challenge stands for "go on" (RFC 4422 section 3).
+    fn respond(&mut self, challenge: &[u8]) -> Result<Secret, InitiatorError> {
+        match core::mem::replace(self, Self::Failed) {
+            Self::Ready(message) if challenge.is_empty() => {
+                *self = Self::Sent;
+                Ok(message)
+            }
+            Self::Ready(_) | Self::Sent | Self::Failed => Err(InitiatorError::UnexpectedChallenge),
+        }
+    }
+
+    fn finish(&self, data: Option<&[u8]>) -> Result<(), InitiatorError> {
+        match self {
+            Self::Sent if data.is_none_or(<[u8]>::is_empty) => Ok(()),
+            Self::Sent => Err(InitiatorError::UnexpectedChallenge),
+            Self::Ready(_) | Self::Failed => Err(InitiatorError::Incomplete),
+        }
+    }
+}

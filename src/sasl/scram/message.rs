@@ -1,0 +1,427 @@
+//! The four messages (RFC 5802 section 7).
+//!
+//! Unknown extensions at the end are passed over, `m=` is not (RFC 5802 section 5.1); an
+//! attribute that the RFC has a place for is malformed in any other.
+
+use crate::sasl::error::{InitiatorError, Malformed, Refused, VerifierError};
+use crate::sasl::gs2::{Header, quote, unquote};
+use crate::sasl::nonce::is_nonce;
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// It does not follow the grammar.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It demands an extension that is not known, `m=`.
+    #[error("a mandatory extension")]
+    MandatoryExtension,
+}
+
+impl From<MessageError> for InitiatorError {
+    fn from(error: MessageError) -> Self {
+        match error {
+            MessageError::Malformed(malformed) => Self::Malformed(malformed),
+            MessageError::MandatoryExtension => Self::MandatoryExtension,
+        }
+    }
+}
+
+impl From<MessageError> for VerifierError {
+    fn from(error: MessageError) -> Self {
+        match error {
+            MessageError::Malformed(malformed) => Self::Malformed(malformed),
+            MessageError::MandatoryExtension => Self::MandatoryExtension,
+        }
+    }
+}
+
+/// What the client says first.
+///
+/// ```text
+/// client-first-message      = gs2-header client-first-message-bare
+/// client-first-message-bare = [reserved-mext ","] username "," nonce ["," extensions]
+/// username                  = "n=" saslname
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFirst<'a> {
+    /// Channel binding and authorization identity.
+    pub header: Header<'a>,
+    /// Whose password it is, unquoted.
+    pub user: Cow<'a, str>,
+    /// The client's nonce.
+    pub nonce: &'a str,
+}
+
+impl<'a> ClientFirst<'a> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What does not follow the grammar; a mandatory extension.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, MessageError> {
+        let (header, bare) = Header::parse(utf8(octets)?)?;
+        let mut attributes = Attributes::new(bare)?;
+        let user = unquote(attributes.next('n')?)?;
+        let nonce = attributes.nonce()?;
+        attributes.extensions()?;
+        Ok(Self { header, user, nonce })
+    }
+
+    /// `client-first-message-bare` of a message that was read: what the proof is made of, and
+    /// the GS2 header before it.
+    pub(super) fn split(octets: &[u8]) -> (&str, &str) {
+        let text = core::str::from_utf8(octets).unwrap_or_default();
+        let bare = Header::parse(text).map_or("", |(_, bare)| bare);
+        (text.get(..text.len().saturating_sub(bare.len())).unwrap_or_default(), bare)
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        format!("{}n={},r={}", self.header.encode(), quote(&self.user), self.nonce)
+    }
+}
+
+/// What the server says first.
+///
+/// ```text
+/// server-first-message = [reserved-mext ","] nonce "," salt "," iteration-count
+///                        ["," extensions]
+/// salt            = "s=" base64
+/// iteration-count = "i=" posit-number
+/// posit-number    = %x31-39 *DIGIT
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFirst<'a> {
+    /// Both nonces, one behind the other.
+    pub nonce: &'a str,
+    /// The salt; not empty, although the grammar would have it.
+    pub salt: Vec<u8>,
+    /// How often the digest is taken.
+    pub iterations: u32,
+}
+
+impl<'a> ServerFirst<'a> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What does not follow the grammar; an iteration count beyond 32 bits; a mandatory extension.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, MessageError> {
+        let mut attributes = Attributes::new(utf8(octets)?)?;
+        let nonce = attributes.nonce()?;
+        let salt = base64(attributes.next('s')?)?;
+        if salt.is_empty() {
+            return Err(Malformed::new("an empty salt").into());
+        }
+        let iterations = attributes.next('i')?;
+        let is_number =
+            iterations.bytes().all(|octet| octet.is_ascii_digit()) && !iterations.starts_with('0');
+        let iterations = iterations
+            .parse()
+            .ok()
+            .filter(|_| is_number)
+            .ok_or(Malformed::new("an iteration count that is not a positive number"))?;
+        attributes.extensions()?;
+        Ok(Self { nonce, salt, iterations })
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        format!("r={},s={},i={}", self.nonce, STANDARD.encode(&self.salt), self.iterations)
+    }
+}
+
+/// What the client says then.
+///
+/// ```text
+/// client-final-message-without-proof = channel-binding "," nonce ["," extensions]
+/// client-final-message = client-final-message-without-proof "," proof
+/// channel-binding      = "c=" base64
+/// proof                = "p=" base64
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFinal<'a> {
+    /// The GS2 header again, and the data of the channel binding.
+    pub channel_binding: Vec<u8>,
+    /// Both nonces.
+    pub nonce: &'a str,
+    /// `ClientProof`. It is worth nothing in another exchange.
+    pub proof: Vec<u8>,
+}
+
+impl<'a> ClientFinal<'a> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What does not follow the grammar; a mandatory extension.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, MessageError> {
+        let text = utf8(octets)?;
+        let (without_proof, proof) =
+            text.rsplit_once(",p=").ok_or(Malformed::new("no proof at the end"))?;
+        let proof = base64(proof)?;
+        let mut attributes = Attributes::new(without_proof)?;
+        let channel_binding = base64(attributes.next('c')?)?;
+        let nonce = attributes.nonce()?;
+        attributes.extensions()?;
+        Ok(Self { channel_binding, nonce, proof })
+    }
+
+    /// `client-final-message-without-proof` of a message that was read.
+    pub(super) fn without_proof(octets: &[u8]) -> &str {
+        let text = core::str::from_utf8(octets).unwrap_or_default();
+        text.rsplit_once(",p=").map_or("", |(without_proof, _)| without_proof)
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let without_proof = encode_without_proof(&self.channel_binding, self.nonce);
+        format!("{without_proof},p={}", STANDARD.encode(&self.proof))
+    }
+}
+
+pub(super) fn encode_without_proof(channel_binding: &[u8], nonce: &str) -> String {
+    format!("c={},r={nonce}", STANDARD.encode(channel_binding))
+}
+
+/// What the server says at the end.
+///
+/// ```text
+/// server-final-message = (server-error / verifier) ["," extensions]
+/// server-error    = "e=" server-error-value
+/// verifier        = "v=" base64
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerFinal {
+    /// `ServerSignature`: the server knows the keys.
+    Signature(Vec<u8>),
+    /// It refuses.
+    Refused(Refused),
+}
+
+impl ServerFinal {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What does not follow the grammar; a mandatory extension.
+    pub fn parse(octets: &[u8]) -> Result<Self, MessageError> {
+        let mut attributes = Attributes::new(utf8(octets)?)?;
+        let read = if attributes.rest.is_some_and(|rest| rest.starts_with("e=")) {
+            Self::Refused(Refused::from_value(attributes.next('e')?))
+        } else {
+            Self::Signature(base64(attributes.next('v')?)?)
+        };
+        attributes.extensions()?;
+        Ok(read)
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        match self {
+            Self::Signature(signature) => format!("v={}", STANDARD.encode(signature)),
+            Self::Refused(refused) => format!("e={}", refused.as_str()),
+        }
+    }
+}
+
+fn utf8(octets: &[u8]) -> Result<&str, Malformed> {
+    core::str::from_utf8(octets).map_err(|_| Malformed::new("not UTF-8"))
+}
+
+/// Strict: padding as it must be, and nothing left over in the last character.
+fn base64(text: &str) -> Result<Vec<u8>, Malformed> {
+    STANDARD.decode(text).map_err(|_| Malformed::new("not base64"))
+}
+
+/// Reads attributes in their order.
+struct Attributes<'a> {
+    rest: Option<&'a str>,
+}
+
+impl<'a> Attributes<'a> {
+    fn new(text: &'a str) -> Result<Self, MessageError> {
+        if text.starts_with("m=") {
+            return Err(MessageError::MandatoryExtension);
+        }
+        Ok(Self { rest: Some(text) })
+    }
+
+    fn next(&mut self, name: char) -> Result<&'a str, Malformed> {
+        let missing = Malformed::new("an attribute is missing or in another place");
+        let rest = self.rest.ok_or(missing)?;
+        let (attribute, rest) = match rest.split_once(',') {
+            Some((attribute, rest)) => (attribute, Some(rest)),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        attribute.strip_prefix(name).and_then(|value| value.strip_prefix('=')).ok_or(missing)
+    }
+
+    fn nonce(&mut self) -> Result<&'a str, Malformed> {
+        let nonce = self.next('r')?;
+        if is_nonce(nonce) { Ok(nonce) } else { Err(Malformed::new("not a nonce")) }
+    }
+
+    /// ```text
+    /// extensions = attr-val *("," attr-val)
+    /// attr-val   = ALPHA "=" value
+    /// value      = 1*value-char               ; UTF8-char except NUL and ","
+    /// ```
+    fn extensions(&mut self) -> Result<(), MessageError> {
+        let Some(rest) = self.rest.take() else { return Ok(()) };
+        for attribute in rest.split(',') {
+            let (name, value) =
+                attribute.split_once('=').ok_or(Malformed::new("an extension without ="))?;
+            match name.as_bytes() {
+                b"m" => return Err(MessageError::MandatoryExtension),
+                [b'a' | b'c' | b'e' | b'i' | b'n' | b'p' | b'r' | b's' | b'v'] => {
+                    return Err(Malformed::new("an attribute out of its place").into());
+                }
+                [letter] if letter.is_ascii_alphabetic() => {}
+                _ => return Err(Malformed::new("an extension that is not one letter").into()),
+            }
+            if value.is_empty() || value.contains('\0') {
+                return Err(Malformed::new("an extension without a value").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::gs2::Flag;
+
+    fn malformed<T>(result: &Result<T, MessageError>) -> bool {
+        matches!(result, Err(MessageError::Malformed(_)))
+    }
+
+    /// 5802-5-a, 5802-5.1-k
+    #[test]
+    fn first_messages_of_clients() {
+        let message = ClientFirst::parse(b"n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL").unwrap();
+        assert_eq!(message.header.flag, Flag::None);
+        assert_eq!((&*message.user, message.nonce), ("user", "fyko+d2lbbFgONRv9qkxdawL"));
+        assert_eq!(message.encode(), "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL");
+        for text in ["n,,n=user,r=abc,x=1", "n,,n=user,r=abc,x=1,Y==,z=\u{e4}"] {
+            assert!(ClientFirst::parse(text.as_bytes()).is_ok(), "{text}");
+        }
+        for text in [
+            "n,,n=user",
+            "n,,r=abc,n=user",
+            "n,,n=us=er,r=abc",
+            "n,,n=,r=abc",
+            "n,,n=user,r=",
+            "n,,n=user,r=a\u{7}",
+            "n,,n=user,r=a b",
+            "n,,n=user,r=abc,",
+            "n,,n=user,r=abc,,x=1",
+            "n,,n=user,r=abc,x",
+            "n,,n=user,r=abc,x=",
+            "n,,n=user,r=abc,1=x",
+            "n,,n=user,r=abc,xy=x",
+            "n,,n=user,r=abc,n=other",
+            "n,,n=user,r=abc,x=\0",
+            "n,, n=user,r=abc",
+            "n,,N=user,r=abc",
+            "n,,nuser,r=abc",
+            "",
+        ] {
+            assert!(malformed(&ClientFirst::parse(text.as_bytes())), "{text}");
+        }
+        assert!(malformed(&ClientFirst::parse(b"n,,n=us\xffer,r=abc")));
+    }
+
+    /// 5802-5.1-b
+    #[test]
+    fn a_mandatory_extension_is_told_from_a_fault() {
+        let mandatory = Err(MessageError::MandatoryExtension);
+        for text in ["n,,m=x,n=user,r=abc", "n,,n=user,r=abc,m=x", "n,,n=user,r=abc,x=1,m=x"] {
+            assert_eq!(ClientFirst::parse(text.as_bytes()), mandatory.map(|()| unreachable!()));
+        }
+        for text in ["m=x,r=abcd,s=QQ==,i=4096", "r=abcd,s=QQ==,i=4096,m=x"] {
+            assert_eq!(ServerFirst::parse(text.as_bytes()), mandatory.map(|()| unreachable!()));
+        }
+        let text = b"c=biws,r=abcd,m=x,p=QQ==";
+        assert_eq!(ClientFinal::parse(text), mandatory.map(|()| unreachable!()));
+        assert_eq!(ServerFinal::parse(b"v=QQ==,m=x"), mandatory.map(|()| unreachable!()));
+    }
+
+    /// 5802-7-a
+    #[test]
+    fn first_messages_of_servers() {
+        let text = "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096";
+        let message = ServerFirst::parse(text.as_bytes()).unwrap();
+        assert_eq!((message.salt.len(), message.iterations), (12, 4096));
+        assert_eq!(message.encode(), text);
+        assert!(ServerFirst::parse(b"r=abc,s=QQ==,i=1,x=y").is_ok());
+        for text in [
+            "r=abc,s=QSXCR+Q6sek8bf92",
+            "r=abc,s=QSXCR+Q6sek8bf9,i=4096",
+            "r=abc,s=QQ,i=4096",
+            "r=abc,s=QQ=,i=4096",
+            "r=abc,s=QR==,i=4096",
+            "r=abc,s=Q Q=,i=4096",
+            "r=abc,s=QQ==QQ==,i=4096",
+            "r=abc,s=,i=4096",
+            "r=abc,s=QQ==,i=0",
+            "r=abc,s=QQ==,i=04096",
+            "r=abc,s=QQ==,i=-1",
+            "r=abc,s=QQ==,i=+1",
+            "r=abc,s=QQ==,i=",
+            "r=abc,s=QQ==,i=4294967296",
+            "r=abc,s=QQ==,i=1 ",
+            "r=abc,s=QQ==,i=4096,i=1",
+            "s=QQ==,r=abc,i=4096",
+            "",
+        ] {
+            assert!(malformed(&ServerFirst::parse(text.as_bytes())), "{text}");
+        }
+    }
+
+    #[test]
+    fn final_messages() {
+        let text = "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=";
+        let message = ClientFinal::parse(text.as_bytes()).unwrap();
+        assert_eq!((message.channel_binding.as_slice(), message.proof.len()), (&b"n,,"[..], 20));
+        assert_eq!(message.encode(), text);
+        assert_eq!(ClientFinal::without_proof(b"c=biws,r=abc,x=p=1,p=QQ=="), "c=biws,r=abc,x=p=1");
+        for text in [
+            "c=biws,r=abc",
+            "c=biws,p=QQ==",
+            "r=abc,c=biws,p=QQ==",
+            "c=biws,r=abc,p=QQ==,x=1",
+            "c=biws,r=abc,p=QQ",
+            "c=biw,r=abc,p=QQ==",
+            "c=biws,r=abc,p=QQ==,p=QQ==",
+            "p=QQ==",
+            "",
+        ] {
+            assert!(malformed(&ClientFinal::parse(text.as_bytes())), "{text}");
+        }
+        let cases = [
+            ("v=QQ==", Ok(ServerFinal::Signature(b"A".to_vec()))),
+            ("e=invalid-proof", Ok(ServerFinal::Refused(Refused::InvalidProof))),
+            ("e=something-new", Ok(ServerFinal::Refused(Refused::Other))),
+            ("v=QQ==,x=1", Ok(ServerFinal::Signature(b"A".to_vec()))),
+            ("v=QQ", Err(())),
+            ("v=QQ==,e=invalid-proof", Err(())),
+            ("v=QQ==,", Err(())),
+            ("x=1", Err(())),
+            ("", Err(())),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(ServerFinal::parse(text.as_bytes()).map_err(|_| ()), expected, "{text}");
+        }
+    }
+}

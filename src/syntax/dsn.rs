@@ -1,0 +1,401 @@
+//! What delivery status notifications add to MAIL and RCPT.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+
+use super::grammar::{self, ATEXT, XCHAR, is_all};
+use super::{SyntaxError, SyntaxErrorKind, Xtext, xtext};
+
+/// RET: how much of the message comes back with a failure (RFC 3461 section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ret {
+    /// FULL: the whole message.
+    Full,
+    /// HDRS: its header section.
+    Headers,
+}
+
+impl Ret {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Headers => "HDRS",
+        }
+    }
+
+    /// `ret-value = "FULL" / "HDRS"`                           RFC 3461 section 4.3
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        [Self::Full, Self::Headers].into_iter().find(|ret| ret.as_str().eq_ignore_ascii_case(value))
+    }
+}
+
+/// ENVID: the sender's identifier of the envelope, xtext of at most 100 octets that is printable when decoded (RFC 3461
+/// section 4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EnvelopeId<'a>(Xtext<'a>);
+
+impl<'a> EnvelopeId<'a> {
+    /// Octets of the xtext, RFC 3461 section 4.4.
+    pub const LIMIT: usize = 100;
+
+    /// Checks and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::ParameterValue`] when it is empty, too long, or not printable.
+    pub fn new(text: Xtext<'a>) -> Result<Self, SyntaxError> {
+        let is_fine = (1..=Self::LIMIT).contains(&text.as_str().len()) && is_printable(&text);
+        match is_fine {
+            true => Ok(Self(text)),
+            false => Err(SyntaxError::new(SyntaxErrorKind::ParameterValue, 0)),
+        }
+    }
+
+    /// The xtext.
+    #[must_use]
+    pub fn as_xtext(&self) -> &Xtext<'a> {
+        &self.0
+    }
+
+    /// What it means: printable ASCII.
+    #[must_use]
+    pub fn decoded(&self) -> Cow<'_, str> {
+        self.0.decoded_text().unwrap_or_default()
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> EnvelopeId<'static> {
+        EnvelopeId(self.0.into_owned())
+    }
+}
+
+fn is_printable(text: &Xtext<'_>) -> bool {
+    text.octets().all(|octet| matches!(octet, b' '..=b'~'))
+}
+
+/// NOTIFY: which events are to be notified (RFC 3461 section 4.1).
+///
+/// ```
+/// use esmtp::syntax::Notify;
+///
+/// let notify = Notify::SUCCESS | Notify::DELAY;
+/// assert!(notify.has_success() && !notify.has_failure());
+/// assert_eq!(notify.to_string(), "SUCCESS,DELAY");
+/// assert_eq!(Notify::NEVER.to_string(), "NEVER");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Notify(u8);
+
+impl Notify {
+    /// No notification at all.
+    pub const NEVER: Self = Self(0);
+    /// When the message was delivered.
+    pub const SUCCESS: Self = Self(1);
+    /// When it could not be delivered.
+    pub const FAILURE: Self = Self(2);
+    /// When it takes long.
+    pub const DELAY: Self = Self(4);
+
+    const EVENTS: [(Self, &'static str); 3] =
+        [(Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
+
+    /// No notification at all.
+    #[must_use]
+    pub const fn is_never(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether success is among the events.
+    #[must_use]
+    pub const fn has_success(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether failure is among the events.
+    #[must_use]
+    pub const fn has_failure(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// Whether delay is among the events.
+    #[must_use]
+    pub const fn has_delay(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// Reads the value of the parameter.
+    ///
+    /// ```text
+    /// notify-esmtp-value  = "NEVER" / 1#notify-list-element    RFC 3461 section 4.1
+    /// notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::ParameterValue`], also for NEVER beside others.
+    pub fn parse(value: &str) -> Result<Self, SyntaxError> {
+        if value.eq_ignore_ascii_case("NEVER") {
+            return Ok(Self::NEVER);
+        }
+        let mut notify = Self::NEVER;
+        let mut at = 0;
+        for word in value.split(',') {
+            let (event, _) = Self::EVENTS
+                .into_iter()
+                .find(|(_, name)| name.eq_ignore_ascii_case(word))
+                .ok_or(SyntaxError::new(SyntaxErrorKind::ParameterValue, at))?;
+            notify = notify | event;
+            at += word.len() + 1;
+        }
+        Ok(notify)
+    }
+}
+
+/// All events of both.
+impl core::ops::BitOr for Notify {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_never() {
+            return f.write_str("NEVER");
+        }
+        let events = Self::EVENTS.into_iter().filter(|(event, _)| self.0 & event.0 != 0);
+        for (number, (_, name)) in events.enumerate() {
+            if number > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// ORCPT: the recipient as the sender wrote it (RFC 3461 section 4.2, RFC 6533 section 3).
+///
+/// ```
+/// use esmtp::syntax::OriginalRecipient;
+///
+/// let original = OriginalRecipient::parse("rfc822;Bob+2Bcats@Example.COM")?;
+/// assert_eq!(original.address_type(), "rfc822");
+/// assert_eq!(original.decoded(), "Bob+cats@Example.COM");
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OriginalRecipient<'a>(Cow<'a, str>);
+
+impl<'a> OriginalRecipient<'a> {
+    /// Octets of the value, RFC 3461 section 4.2.
+    pub const LIMIT: usize = 500;
+
+    /// Reads the value of the parameter.
+    ///
+    /// ```text
+    /// original-recipient-address = addr-type ";" xtext         RFC 3461 section 4.2
+    /// addr-type                  = atom
+    /// ```
+    ///
+    /// With the type `utf-8`, octets above 127 may stand for themselves (RFC 6533 section 3).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::ParameterValue`] outside the grammar, above 500 octets, or when it is not printable.
+    pub fn parse(value: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
+        let value = value.into();
+        match is_original_recipient(&value) {
+            true => Ok(Self(value)),
+            false => Err(SyntaxError::new(SyntaxErrorKind::ParameterValue, 0)),
+        }
+    }
+
+    /// A recipient of this type, encoded.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn new(
+        address_type: &str,
+        address: &str,
+    ) -> Result<OriginalRecipient<'static>, SyntaxError> {
+        let mut value = String::from(address_type);
+        value.push(';');
+        value.push_str(&xtext::encoded(address.as_bytes()));
+        OriginalRecipient::parse(value)
+    }
+
+    /// The value as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once(';').unwrap_or((&self.0, ""))
+    }
+
+    /// What kind of address it is: `rfc822`, `utf-8`.
+    #[must_use]
+    pub fn address_type(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The address as it was written, in xtext.
+    #[must_use]
+    pub fn encoded(&self) -> &str {
+        self.parts().1
+    }
+
+    /// The address, with the xtext decoded.
+    #[must_use]
+    pub fn decoded(&self) -> Cow<'_, str> {
+        match self.encoded() {
+            address if !address.contains('+') => Cow::Borrowed(address),
+            address => {
+                let octets = xtext::octets_of(address).collect();
+                Cow::Owned(String::from_utf8(octets).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The same, borrowed from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> OriginalRecipient<'_> {
+        OriginalRecipient(Cow::Borrowed(&self.0))
+    }
+
+    /// The same with its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> OriginalRecipient<'static> {
+        OriginalRecipient(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+fn is_original_recipient(value: &str) -> bool {
+    let Some((address_type, address)) = value.split_once(';') else { return false };
+    let is_utf8 = address_type.eq_ignore_ascii_case("utf-8");
+    let is_known_octet = |octet: u8| {
+        octet.is_ascii() && grammar::is(octet, XCHAR) || octet == b'+' || is_utf8 && octet > 127
+    };
+    if value.len() > OriginalRecipient::LIMIT
+        || !address_type.is_ascii()
+        || !is_all(address_type, ATEXT)
+        || !address.bytes().all(is_known_octet)
+    {
+        return false;
+    }
+    // Octets that stand for themselves cannot break a `+` and its two digits apart, so the check of xtext works around them.
+    let is_plain = address.split(|c: char| !c.is_ascii()).all(|piece| Xtext::parse(piece).is_ok());
+    let decoded = || xtext::octets_of(address);
+    match is_utf8 {
+        false => is_plain && decoded().all(|octet| matches!(octet, b' '..=b'~')),
+        true => {
+            is_plain
+                && decoded().all(|octet| matches!(octet, b' '..=b'~' | 128..))
+                && (!address.contains('+') || String::from_utf8(decoded().collect()).is_ok())
+        }
+    }
+}
+
+/// The type without case, the address octet for octet.
+impl PartialEq for OriginalRecipient<'_> {
+    fn eq(&self, other: &OriginalRecipient<'_>) -> bool {
+        self.address_type().eq_ignore_ascii_case(other.address_type())
+            && self.decoded() == other.decoded()
+    }
+}
+
+impl Eq for OriginalRecipient<'_> {}
+
+/// As it was written.
+impl fmt::Display for OriginalRecipient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    /// 3461-4.1-a
+    #[test]
+    fn notify_is_never_or_a_list_of_events() {
+        for (value, written) in [
+            ("never", "NEVER"),
+            ("SUCCESS", "SUCCESS"),
+            ("success,FAILURE,Delay", "SUCCESS,FAILURE,DELAY"),
+            ("DELAY,DELAY", "DELAY"),
+        ] {
+            assert_eq!(Notify::parse(value).unwrap().to_string(), written);
+        }
+        for (value, offset) in [
+            ("", 0),
+            ("NEVER,SUCCESS", 0),
+            ("SUCCESS,NEVER", 8),
+            ("SUCCESS,", 8),
+            ("ALWAYS", 0),
+            ("SUCCESS;DELAY", 0),
+        ] {
+            assert_eq!(Notify::parse(value).unwrap_err().offset(), offset, "{value}");
+        }
+    }
+
+    /// 3461-4.2-a
+    #[test]
+    fn an_original_recipient_has_a_type_and_xtext() {
+        for (value, address_type, decoded) in [
+            ("rfc822;Bob@Example.COM", "rfc822", "Bob@Example.COM"),
+            ("rfc822;George+2BA@d.example", "rfc822", "George+A@d.example"),
+            ("utf-8;+C3+BC@x.example", "utf-8", "ü@x.example"),
+            ("utf-8;ü@x.example", "utf-8", "ü@x.example"),
+            ("utf-8;\\x{FC}@x.example", "utf-8", "\\x{FC}@x.example"),
+            ("x400;/C+3Dno/", "x400", "/C=no/"),
+            ("rfc822;a+20b", "rfc822", "a b"),
+        ] {
+            let original = OriginalRecipient::parse(value).unwrap();
+            assert_eq!((original.address_type(), &*original.decoded()), (address_type, decoded));
+            assert_eq!(OriginalRecipient::new(address_type, decoded).unwrap(), original);
+        }
+        let too_long = alloc::format!("rfc822;{}", "o".repeat(494));
+        for value in [
+            "",
+            "a@b",
+            ";a",
+            "a b;c",
+            "rfc822;a=b",
+            "rfc822;a+0Ab",
+            "rfc822;a+2bb",
+            "rfc822;ü@x",
+            "rfc822;+C3+BC@x",
+            "utf-8;+C3@x",
+            "utf-8;+ü41",
+            "ü;a",
+            &too_long,
+        ] {
+            assert!(OriginalRecipient::parse(value).is_err(), "{value:?}");
+        }
+        assert!(OriginalRecipient::parse(too_long.get(..500).unwrap()).is_ok());
+    }
+
+    /// 3461-4.4-a
+    #[test]
+    fn an_envelope_id_is_printable_and_short() {
+        let new = |text: &'static str| EnvelopeId::new(Xtext::parse(text).unwrap());
+        assert_eq!(new("a+20b").unwrap().decoded(), "a b");
+        assert!(new("").is_err() && new("a+0Ab").is_err() && new("+C3").is_err());
+        assert!(EnvelopeId::new(Xtext::encode(&[b'x'; 100])).is_ok());
+        assert!(EnvelopeId::new(Xtext::encode(&[b'x'; 101])).is_err());
+    }
+}
