@@ -1,5 +1,8 @@
 //! Conversations of the client, written like those of the RFCs.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
 #[path = "common/dialogue.rs"]
 mod dialogue;
 
@@ -762,6 +765,15 @@ fn a_further_transaction_follows_without_waiting_where_that_is_set() {
             "end: the session was ended with QUIT"
         ]
     );
+    let notes = dialogue.plays(&format!("{opening}\nS: 421 4.3.2 down\nC: (closed)"));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 421 4.3.2 down",
+            "1: <carl@example.net> untried rest: <carl@example.net>",
+            "end: the server refused to go on with the session"
+        ]
+    );
     let notes = dialogue.plays(&format!("{opening}\nS: (closed)\nC: (closed)"));
     assert_eq!(
         notes,
@@ -824,5 +836,248 @@ fn chunks_need_no_invitation() {
             "2: <dora@example.net> 552 5.3.4 too much",
             "end: the session was ended with QUIT"
         ]
+    );
+}
+
+const CHUNKING: &str = "S: 220 mx
+     C: EHLO me.example.org
+     S: 250-mx
+     S: 250 CHUNKING";
+
+/// A chunk is refused: nothing more goes out, and the session goes on (RFC 3030 section 2).
+#[test]
+fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
+    let acts = [Act::Send(mail(&[BOB], "one\r\ntwo\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];
+    let notes = Dialogue::new(acts).with(|config| config.with_ahead(8)).plays(&format!(
+        "{CHUNKING}
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: BDAT 7
+         C: one
+         C: tw\\
+         S: 552 5.3.4 too much
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<carl@example.net>
+         S: 250 ok
+         C: BDAT 5 LAST
+         C: two
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)"
+    ));
+    assert_eq!(
+        notes[..2],
+        ["0: <bob@example.net> 552 5.3.4 too much", "1: <carl@example.net> 250 ok"]
+    );
+}
+
+#[test]
+fn content_is_withdrawn_when_nobody_is_left() {
+    let acts =
+        [Act::Send(mail(&[BOB], "one\r\ntwo\r\nthree\r\nfour\r\n")), Act::Send(mail(&[CARL], ""))];
+    // Where chunks are cut depends on what the server has taken: whole only.
+    let notes =
+        Dialogue::new(acts).with(|config| config.with_ahead(8).with_in_flight(3)).plays_whole(
+            "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 CHUNKING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 7
+         C: one
+         C: tw\\
+         S: 550 5.7.1 not you
+         S: 503 what?
+         S: 503 what?
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 0 LAST
+         S: 250 ok
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+        );
+    assert_eq!(
+        notes[..2],
+        ["0: <bob@example.net> 550 5.7.1 not you", "1: <carl@example.net> 250 ok"]
+    );
+}
+
+#[test]
+fn chunks_that_are_given_up_leave_the_session_intact() {
+    let mut message = mail(&[BOB], "half of\r\n");
+    message.aborts = true;
+    let notes =
+        Dialogue::new([Act::Send(message), Act::Send(mail(&[CARL], "two\r\n"))]).plays(&format!(
+            "{CHUNKING}
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 250 ok
+             C: RSET
+             S: 250 ok
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<carl@example.net>
+             S: 250 ok
+             C: BDAT 5 LAST
+             C: two
+             S: 250 ok
+             C: QUIT
+             S: 221 bye
+             C: (closed)"
+        ));
+    assert_eq!(
+        notes[..2],
+        ["0: <bob@example.net> untried rest: <bob@example.net>", "1: <carl@example.net> 250 ok"]
+    );
+}
+
+/// RFC 2033 section 4.2: the replies to BDAT LAST are as many as accepted recipients, which must
+/// be known before.
+#[test]
+fn lmtp_chunks_wait_for_a_recipient() {
+    let notes = Dialogue::new([
+        Act::Send(mail(&[BOB, CARL], "one\r\n")),
+        Act::Send(mail(&[BOB, CARL], "two\r\n")),
+    ])
+    .with(|config| config.with_service(Service::Lmtp))
+    .plays(
+        "S: 220 mx
+         C: LHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 CHUNKING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         S: 250 ok
+         S: 550 one
+         S: 550 two
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 5 LAST
+         C: two
+         S: 250 first
+         S: 452 4.2.2 second
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[..2],
+        [
+            "0: <bob@example.net> 550 one, <carl@example.net> 550 two",
+            "1: <bob@example.net> 250 first, <carl@example.net> 452 4.2.2 second"
+        ]
+    );
+}
+
+/// What MAIL would add its recipients to is not known then.
+#[test]
+fn a_reset_that_is_refused_ends_the_session() {
+    let acts = [Act::Send(mail(&[BOB], "")), Act::Send(mail(&[CARL], ""))];
+    let notes = Dialogue::new(acts).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 550 no
+         S: 554 no
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 500 what?
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[1..],
+        [
+            "1: <carl@example.net> untried rest: <carl@example.net>",
+            "end: the server answered with a reply code that does not belong to the command"
+        ]
+    );
+}
+
+/// RFC 5321 section 4.1.1.1: what cannot be understood is ignored.
+#[test]
+fn odd_ehlo_lists_do_no_harm() {
+    for line in ["SIZE -1", "SIZE ", "SIZE 0", "XYZZY 1 2", "AUTH=LOGIN PLAIN", "SIZE=5", "!", ""] {
+        let notes = Dialogue::sends(&[BOB], "x\r\n").plays_whole(&format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250-{line}
+             S: 250 pipelining
+             C: MAIL FROM:<ann@example.org>{}
+             C: RCPT TO:<bob@example.net>
+             C: DATA
+             S: 250 ok
+             S: 250 ok
+             S: 354 go
+             C: x
+             C: .
+             S: 250 ok
+             C: QUIT
+             S: 221 bye
+             C: (closed)",
+            if line.starts_with("SIZE ") { " SIZE=3" } else { "" }
+        ));
+        assert_eq!(notes[0], "0: <bob@example.net> 250 ok", "{line}");
+    }
+}
+
+/// RFC 5321 sections 4.2 and 4.2.1: codes are read by their first digit, and text may be absent.
+#[test]
+fn replies_are_read_by_their_first_digit() {
+    let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n").plays(
+        "S: 220
+         C: EHLO me.example.org
+         S: 250
+         C: MAIL FROM:<ann@example.org>
+         S: 299 fine
+         C: RCPT TO:<bob@example.net>
+         S: 250-
+         S: 250
+         C: RCPT TO:<carl@example.net>
+         S: 599 no
+         C: RCPT TO:<dora@example.net>
+         S: 550 2.1.5 ok really
+         C: DATA
+         S: 354
+         C: x
+         C: .
+         S: 250
+         C: QUIT
+         S: 221
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 250, <carl@example.net> 599 no, \
+         <dora@example.net> 550 2.1.5 ok really"
     );
 }

@@ -223,7 +223,7 @@ pub(super) enum Framing {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     pub(super) has_eight_bit: bool,
-    /// BODY=BINARYMIME: every octet as it is.
+    /// BODY=BINARYMIME: NUL, and under [`LineEnds::Strict`] every octet as it is.
     pub(super) is_binary: bool,
     pub(super) size: Option<u64>,
     pub(super) line_ends: LineEnds,
@@ -482,7 +482,11 @@ enum Piece<'a> {
 impl ChunkLineEnds {
     fn new(allowed: &Allowed) -> Self {
         Self {
-            policy: (!allowed.is_binary).then_some(allowed.line_ends),
+            // Who says that LF is a line end says so of binary content too.
+            policy: match (allowed.is_binary, allowed.line_ends) {
+                (true, LineEnds::Strict) => None,
+                (_, line_ends) => Some(line_ends),
+            },
             is_after_cr: false,
             offset: 0,
         }
@@ -677,7 +681,7 @@ mod tests {
 
     #[test]
     fn binary_content_leaves_as_it_is() {
-        let binary = Allowed { is_binary: true, ..allowed(LineEnds::FromLf) };
+        let binary = Allowed { is_binary: true, ..allowed(LineEnds::Strict) };
         assert_eq!(send(Framing::Chunks, binary, &[b"\r\0\n", b"\r"]), Ok(b"\r\0\n\r".to_vec()));
     }
 

@@ -387,17 +387,16 @@ impl Core {
                     newest.step = Step::Rcpt(0);
                     Expected::Mail(transaction)
                 }
-                Step::Rcpt(index) => match newest.rcpt(index) {
-                    Some(command) => {
-                        self.channel.say(&command);
-                        newest.step = Step::Rcpt(index + 1);
-                        Expected::Rcpt(transaction, index)
-                    }
-                    None => {
+                Step::Rcpt(index) => {
+                    let Some(command) = newest.rcpt(index) else {
                         newest.step = Step::Content;
                         continue;
-                    }
-                },
+                    };
+                    self.channel.say(&command);
+                    drop(command);
+                    newest.step = Step::Rcpt(index + 1);
+                    Expected::Rcpt(transaction, index)
+                }
                 Step::Content if newest.framing == Framing::Dots => {
                     self.channel.say(&Command::Data);
                     newest.step = Step::UnderWay;

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     envelope::Envelope,
     syntax::{Command, Extension, Extensions, Parameters, Reply, Retry, Verb},
+    wire::LineEnds,
 };
 use alloc::{string::ToString, sync::Arc, vec, vec::Vec};
 use core::fmt::{self, Write};
@@ -79,7 +80,8 @@ impl Plan {
         } else if facts.has_eight_bit().is_none() && offered.contains(Extension::EightBitMime) {
             additions.push(("BODY", Some("8BITMIME")));
         }
-        if facts.has_bare_line_break(line_ends) && !is_binary {
+        let is_as_it_is = is_binary && line_ends == LineEnds::Strict;
+        if facts.has_bare_line_break(line_ends) && !is_as_it_is {
             obstacles.push(Obstacle::BareLineBreak);
         }
         let size = facts.size(line_ends);
@@ -426,10 +428,7 @@ impl Underway {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        syntax::{ForwardPath, ReversePath},
-        wire::LineEnds,
-    };
+    use crate::syntax::{ForwardPath, ReversePath};
     use alloc::{format, string::String};
 
     fn envelope() -> Envelope {

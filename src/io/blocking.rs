@@ -13,8 +13,10 @@
 //! }
 //! ```
 
-use super::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending};
+use super::{AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending, over, refused};
 use crate::{
+    client::{self, Client, Content, Event, MessageFacts, Report},
+    envelope::Envelope,
     machine::{Closed, Machine, Need},
     security::Security,
     server::{Config, Peer, Server},
@@ -23,8 +25,8 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc};
 use core::time::Duration;
 use std::{
-    io::{self, ErrorKind, IoSlice, Read, Write},
-    net::{Shutdown, TcpStream},
+    io::{self, BufRead, ErrorKind, IoSlice, Read, Write},
+    net::{Shutdown, TcpStream, ToSocketAddrs},
     thread, time,
 };
 
@@ -314,6 +316,147 @@ impl Connection<Server> {
         let peer = Peer::from(stream.peer_addr()?);
         Ok(Self::new(Server::new(config, peer, Security::CLEAR), stream))
     }
+}
+
+/// Connects to a server, trying the addresses of its name in turn; nothing is said before the
+/// first call of a method.
+///
+/// An address may take as long as the [greeting](client::Timeouts::greeting).
+///
+/// # Errors
+///
+/// The name has no address, or no server answers.
+pub fn connect(
+    server: impl ToSocketAddrs,
+    config: impl Into<Arc<client::Config>>,
+) -> io::Result<Connection<Client>> {
+    let config = config.into();
+    let mut result = Err(ErrorKind::NotFound.into());
+    for address in server.to_socket_addrs()? {
+        result = TcpStream::connect_timeout(&address, config.timeouts().greeting);
+        if result.is_ok() {
+            break;
+        }
+    }
+    let stream = result?;
+    // A command must not wait for the acknowledgement of the one before it.
+    stream.set_nodelay(true)?;
+    Ok(Connection::new(Client::new(config, Security::CLEAR), stream))
+}
+
+impl<M, S> Connection<M, S>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
+    S: Stream,
+{
+    /// Sends a message and tells what became of it.
+    ///
+    /// What the server must offer for it is found by looking at `content`. Line ends are CRLF,
+    /// or what [`client::Config::with_line_ends`] says.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_from`](Self::send_from).
+    pub fn send(
+        &mut self,
+        envelope: impl Into<Arc<Envelope>>,
+        content: &[u8],
+    ) -> io::Result<Report> {
+        self.send_from(envelope, MessageFacts::scan(content), content)
+    }
+
+    /// Sends a message that is read from somewhere, with what is known of it, and tells what
+    /// became of it.
+    ///
+    /// A report comes as soon as the transaction was begun, also when the connection was lost
+    /// (that error comes with the next call). Not for a session with another transaction under
+    /// way: its report would be let go.
+    ///
+    /// # Errors
+    ///
+    /// - The server does not offer what the message needs, or the message is none:
+    ///   [`ErrorKind::InvalidInput`] with a [`client::NotOffered`]. Nothing was sent.
+    /// - The content is not fit to be sent ([`ErrorKind::InvalidData`] with a
+    ///   [`client::ContentError`]), or could not be read: it was aborted, and reached nobody.
+    /// - The session was over before: with the [`client::End`] that it had.
+    pub fn send_from(
+        &mut self,
+        envelope: impl Into<Arc<Envelope>>,
+        facts: MessageFacts,
+        mut content: impl BufRead,
+    ) -> io::Result<Report> {
+        let mut envelope = Some(envelope.into());
+        let mut transaction = None;
+        let mut failure = None;
+        while let Some(event) = self.next()? {
+            match event {
+                Event::Ready(ready) => match envelope.take() {
+                    Some(envelope) => match ready.send(envelope, facts.clone()) {
+                        Ok(begun) => transaction = Some(begun),
+                        Err(error) => return Err(io::Error::new(ErrorKind::InvalidInput, error)),
+                    },
+                    None => ready.wait(),
+                },
+                Event::Refused(question) => return Err(refused(question)),
+                Event::Content(question) if transaction != Some(question.transaction()) => {
+                    question.abort();
+                }
+                Event::Content(question) => {
+                    if let Err(error) = write(question, &mut content) {
+                        failure = Some(error);
+                    }
+                }
+                Event::Sent(sent) => {
+                    let report = sent.take();
+                    if transaction == Some(report.transaction()) {
+                        return failure.map_or(Ok(report), Err);
+                    }
+                }
+            }
+        }
+        Err(over(self.machine.as_client()))
+    }
+
+    /// Ends the session: QUIT, and what is still under way is let go.
+    ///
+    /// # Errors
+    ///
+    /// A read or write failed.
+    pub fn quit(&mut self) -> io::Result<()> {
+        while let Some(event) = self.next()? {
+            event.quit();
+        }
+        Ok(())
+    }
+}
+
+/// Writes as much of `content` as the client takes.
+fn write(mut question: Content<'_>, content: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let octets = match content.fill_buf() {
+            Ok(octets) => octets,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => {
+                question.abort();
+                return Err(error);
+            }
+        };
+        if octets.is_empty() {
+            return question.finish().map_err(unfit);
+        }
+        match question.write(octets) {
+            Ok(0) => return Ok(()),
+            Ok(taken) => content.consume(taken),
+            Err(error) => {
+                question.abort();
+                return Err(unfit(error));
+            }
+        }
+    }
+}
+
+fn unfit(error: client::ContentError) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
 }
 
 /// The time until a deadline, as the timeout of a socket: not zero.

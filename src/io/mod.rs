@@ -1,6 +1,6 @@
 //! A machine on a stream: the only folder with sockets and clocks.
 //!
-//! Both adapters are one loop over [`Machine`](crate::machine::Machine), for the server, the
+//! Both adapters are one loop over [`Machine`], for the server, the
 //! client and any layer around them alike. Their `next()` drives the machine until it asks
 //! something, gives the stream what the machine needs, and keeps its deadlines.
 //!
@@ -17,8 +17,12 @@ pub mod blocking;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-use crate::machine::Machine;
+use crate::{
+    client::{Client, End, Refused},
+    machine::Machine,
+};
 use core::time::Duration;
+use std::io;
 
 /// How long a connection that is being closed waits for the peer to close it too: enough for a
 /// round trip to anywhere.
@@ -37,4 +41,43 @@ const DISCARD: usize = 4096;
 /// Whether something waits to be sent.
 fn is_sending(machine: &impl Machine) -> bool {
     machine.to_send(&mut [&[]]) > 0
+}
+
+/// A client, or a client inside a layer: what can send.
+pub trait AsClient {
+    /// The client.
+    fn as_client(&self) -> &Client;
+}
+
+impl AsClient for Client {
+    fn as_client(&self) -> &Client {
+        self
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl<M: AsClient + crate::machine::Upgradable> AsClient for crate::tls::Secured<M> {
+    fn as_client(&self) -> &Client {
+        self.machine().as_client()
+    }
+}
+
+/// The session is over and nothing was sent: why.
+fn over(client: &Client) -> io::Error {
+    let Some(end) = client.end() else { return io::ErrorKind::NotConnected.into() };
+    let kind = match end {
+        End::Refused(_) => io::ErrorKind::ConnectionRefused,
+        End::PeerClosed(_) => io::ErrorKind::ConnectionAborted,
+        End::TimedOut => io::ErrorKind::TimedOut,
+        End::Protocol(_) => io::ErrorKind::InvalidData,
+        _ => io::ErrorKind::NotConnected,
+    };
+    io::Error::new(kind, end.clone())
+}
+
+/// A command was refused, and to go on is not for a helper to decide.
+fn refused(refused: Refused<'_>) -> io::Error {
+    let verb = refused.verb();
+    refused.quit();
+    io::Error::other(alloc::format!("the server refused {}", verb.as_str()))
 }

@@ -5,6 +5,7 @@
 //! ```text
 //! S: 220 mx.example.net        the server says a line
 //! C: EHLO me.example.org       the client says a line (content in its wire form)
+//! C: half a\                   the same without CRLF
 //! (300 s)                      time passes, and nothing else
 //! S: (closed)                  the server closes, in order
 //! S: (cut off)                 the connection is lost
@@ -263,7 +264,7 @@ impl Player {
                 Some(Act::Reset) => ready.reset(),
                 Some(Act::Wait) => ready.wait(),
                 Some(Act::Verify(user)) => {
-                    ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap())
+                    ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap());
                 }
                 Some(Act::Send(mail)) => {
                     match ready.send(mail.envelope.clone(), mail.facts.clone()) {
@@ -286,8 +287,9 @@ impl Player {
                     }
                 }
                 if mail.content.is_empty() {
-                    let result = if mail.aborts { Ok(content.abort()) } else { content.finish() };
-                    if let Err(error) = result {
+                    if mail.aborts {
+                        content.abort();
+                    } else if let Err(error) = content.finish() {
                         self.notes.push(format!("content: {error}"));
                     }
                 }
@@ -318,7 +320,7 @@ pub(crate) fn note(report: &Report) -> String {
         let outcome = match outcome {
             Outcome::Unknown => "unknown".to_owned(),
             Outcome::Untried => "untried".to_owned(),
-            other => other.to_string(),
+            other => other.to_string().trim_end().to_owned(),
         };
         write!(note, "{comma} {path} {outcome}").unwrap();
     }
@@ -341,7 +343,11 @@ fn parse(script: &str) -> Vec<Line> {
             "C: (closed)" => Line::ClientCloses,
             _ => {
                 if let Some(line) = line.strip_prefix("C:") {
-                    Line::Client(format!("{}\r\n", line.strip_prefix(' ').unwrap_or(line)))
+                    let line = line.strip_prefix(' ').unwrap_or(line);
+                    Line::Client(match line.strip_suffix('\\') {
+                        Some(part) => part.to_owned(),
+                        None => format!("{line}\r\n"),
+                    })
                 } else if let Some(line) = line.strip_prefix("S:") {
                     Line::Server(format!("{}\r\n", line.strip_prefix(' ').unwrap_or(line)))
                 } else if let Some(seconds) =
