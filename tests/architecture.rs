@@ -160,10 +160,9 @@ fn is_compared(t: &[Located], start: usize, end: usize) -> bool {
         else {
             return false;
         };
-        if let Some(brace) = (open..start).rev().find(|&b| t[b].is("{")) {
-            if behind_group(t, brace) > start {
-                return false; // a block lies between
-            }
+        let is_in_block = |brace: usize| t[brace].is("{") && behind_group(t, brace) > start;
+        if (open..start).rev().any(is_in_block) {
+            return false;
         }
         if open > 1 && t[open - 1].is("!") {
             return t[open - 2].is("matches");
