@@ -14,7 +14,8 @@ use esmtp::{
     envelope::Envelope,
     machine::{Machine, Need},
     security::Security,
-    server,
+    server::{self, Peer, Server},
+    service::Service,
     syntax::{Argument, Extension, Extensions, ForwardPath, Lookup, Parameters, Reply},
     time::Instant,
 };
@@ -50,13 +51,69 @@ fn every_extension_has_its_row_and_the_server_does_what_the_row_says() {
     for (row, extension) in rows.iter().zip(Extension::ALL) {
         let expected = if by_itself.extensions().contains(*extension) {
             "by itself"
-        } else if server::Config::implemented().any(|one| one == *extension) {
+        } else if server::Config::implemented().any(|one| one == *extension)
+            && COMMANDS.iter().all(|(of, command)| of != extension || is_done(*extension, command))
+        {
             "yes"
         } else {
             ""
         };
         assert_eq!(row[3], expected, "column `server` of {}", row[0]);
     }
+}
+
+/// The commands that extensions bring, each by itself in its place.
+const COMMANDS: &[(Extension, &str)] = &[
+    (Extension::Chunking, "MAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBDAT 0 LAST"),
+    (Extension::StartTls, "STARTTLS"),
+    (Extension::Etrn, "ETRN example.org"),
+    (Extension::Burl, "MAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBURL imap://example.net/x LAST"),
+    (Extension::Vrfy, "VRFY bob"),
+    (Extension::Expn, "EXPN staff"),
+    (Extension::Help, "HELP"),
+    (Extension::Xclient, "XCLIENT ADDR=192.0.2.1"),
+    (Extension::Xforward, "XFORWARD ADDR=192.0.2.1"),
+];
+
+/// Whether a server that offers an extension asks something at its command, or does it.
+fn is_done(extension: Extension, commands: &str) -> bool {
+    let service = [Service::Smtp, Service::Submission].into_iter().find(|one| one.has(extension));
+    let config = server::Config::new("mx.example.org")
+        .unwrap()
+        .with_service(service.unwrap())
+        .with_extension(extension);
+    let mut server = Server::new(config.into(), Peer::UNKNOWN, Security::CLEAR);
+    let octets = format!("EHLO c.example\r\n{commands}\r\n");
+    assert_eq!(server.feed(octets.as_bytes()), octets.len());
+    let (mut said, mut has_asked) = (Vec::new(), false);
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event().unwrap() {
+                server::Event::Rcpt(rcpt) => rcpt.accept(),
+                other => {
+                    has_asked |= !matches!(
+                        other,
+                        server::Event::Connect(_)
+                            | server::Event::Hello(_)
+                            | server::Event::Mail(_)
+                    );
+                    other.proceed();
+                }
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                if server.to_send(&mut slices) == 0 {
+                    break;
+                }
+                said.extend_from_slice(slices[0]);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            _ => break,
+        }
+    }
+    let last = said.split_inclusive(|octet| *octet == b'\n').next_back().unwrap();
+    has_asked || !(last.starts_with(b"500") || last.starts_with(b"502"))
 }
 
 #[test]
