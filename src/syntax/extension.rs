@@ -101,11 +101,14 @@ impl Extension {
     /// The extension with this keyword, in any case.
     #[must_use]
     pub fn from_keyword(keyword: &str) -> Option<Self> {
+        Self::from_octets(keyword.as_bytes())
+    }
+
+    pub(super) fn from_octets(keyword: &[u8]) -> Option<Self> {
         let mut upper = [0; LONGEST];
         let room = upper.get_mut(..keyword.len())?;
-        for (to, from) in room.iter_mut().zip(keyword.bytes()) {
-            *to = from.to_ascii_uppercase();
-        }
+        room.copy_from_slice(keyword);
+        room.make_ascii_uppercase();
         Self::from_upper(room)
     }
 

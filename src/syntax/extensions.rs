@@ -211,11 +211,20 @@ impl Extensions {
     }
 
     fn add_mechanism(&mut self, mechanism: &Mechanism<'_>) {
-        let is_new = self.mechanisms().take(MECHANISMS).all(|known| known != *mechanism);
-        if is_new && self.mechanisms().count() < MECHANISMS {
-            self.mechanisms.extend(mechanism.as_str().chars().map(|c| c.to_ascii_uppercase()));
-            self.mechanisms.push(' ');
+        let name = mechanism.as_str();
+        let mut count = 0;
+        for known in self.mechanisms.as_bytes().split(|octet| *octet == b' ') {
+            count += 1;
+            if count > MECHANISMS || known.eq_ignore_ascii_case(name.as_bytes()) {
+                return;
+            }
         }
+        let start = self.mechanisms.len();
+        self.mechanisms.push_str(name);
+        if let Some(added) = self.mechanisms.get_mut(start..) {
+            added.make_ascii_uppercase();
+        }
+        self.mechanisms.push(' ');
     }
 
     /// The SASL mechanisms that AUTH names; only valid names, each once.
@@ -394,8 +403,14 @@ impl Extensions {
     pub fn parse(reply: &Reply<'_>) -> Self {
         let mut extensions = Self::NONE;
         for line in reply.lines().skip(1) {
-            if let Ok(line) = core::str::from_utf8(line) {
-                extensions.read(line);
+            match Extension::from_octets(line) {
+                // Most lines are a keyword and nothing else.
+                Some(extension) => extensions.set |= extension.bit(),
+                None => {
+                    if let Ok(line) = core::str::from_utf8(line) {
+                        extensions.read(line);
+                    }
+                }
             }
         }
         extensions
@@ -537,10 +552,8 @@ mod tests {
     /// 4954-3-a
     #[test]
     fn mechanisms_are_read_from_both_forms() {
-        let extensions = announced(&[
-            "AUTH=LOGIN plain",
-            "AUTH PLAIN LOGIN CRAM-MD5 b.d MECHANISM-NAME-OF-21X",
-        ]);
+        let extensions =
+            announced(&["AUTH=LOGIN plain", "AUTH PLAIN LOGIN CRAM-MD5 b.d MECHANISM-NAME-OF-21X"]);
         assert!(extensions.mechanisms().eq([
             Mechanism::LOGIN,
             Mechanism::PLAIN,

@@ -265,6 +265,7 @@ impl core::str::FromStr for Mailbox<'static> {
 }
 
 /// `Mailbox = Local-part "@" ( Domain / address-literal )`      RFC 5321 section 4.1.2
+#[inline]
 pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
     let (rest, local_part) = local_part(input)?;
     let (rest, ()) = octet(b'@', SyntaxErrorKind::Path)(rest)?;
@@ -273,6 +274,7 @@ pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, M
 }
 
 /// `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
+#[inline]
 pub(crate) fn local_part(input: &str) -> Parsed<'_, LocalPart<'_>> {
     let (rest, found) =
         if input.starts_with('"') { quoted_string(input)? } else { dot_string(input)? };
@@ -287,6 +289,7 @@ pub(crate) fn local_part(input: &str) -> Parsed<'_, LocalPart<'_>> {
 /// Atom       = 1*atext
 /// atext      =/ UTF8-non-ascii                                 RFC 6531 section 3.3
 /// ```
+#[inline]
 pub(crate) fn dot_string(input: &str) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let mut end = 0;
