@@ -11,7 +11,7 @@ use esmtp::{
     security::Security,
     server::{Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
     service::Service,
-    syntax::{Extension, Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{Extension, Extensions, Host, Mailbox, Parameters, Rejection, Text},
     wire::BareLineBreaks,
 };
 use maildir::{Draft, Maildir};
@@ -281,19 +281,23 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    match arguments.extensions.as_str() {
-        "all" => Ok(config),
-        "none" => Ok(config.with_extensions(&[])),
+    let extensions = match arguments.extensions.as_str() {
+        "all" => Config::implemented().fold(Extensions::NONE, Extensions::with),
+        "none" => Extensions::NONE,
         list => {
-            let all = config.extensions().clone();
-            let chosen = list.split(',').map(|keyword| {
-                Extension::from_keyword(keyword)
-                    .filter(|extension| all.contains(*extension))
-                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))
-            });
-            Ok(config.with_extensions(&chosen.collect::<Result<Vec<_>, String>>()?))
+            let mut chosen = Extensions::NONE;
+            for keyword in list.split(',') {
+                let extension = Extension::from_keyword(keyword)
+                    .filter(|it| Config::implemented().any(|known| known == *it))
+                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))?;
+                chosen = chosen.with(extension);
+            }
+            chosen
         }
-    }
+    };
+    // These need what this program does not have.
+    let missing = [Extension::StartTls, Extension::RequireTls, Extension::Xclient, Extension::Xforward, Extension::Burl, Extension::Etrn];
+    Ok(config.with_extensions(missing.into_iter().fold(extensions, Extensions::without)))
 }
 
 async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! Clear or TLS, and what is known of the channel.
 
+use crate::sasl::{BindingType, Channel, ChannelBinding};
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
@@ -120,6 +121,19 @@ impl Security {
     #[must_use]
     pub fn exporter(&self) -> Option<&[u8; 32]> {
         self.details.as_ref()?.exporter.as_ref()
+    }
+
+    /// The same for the mechanisms of AUTH.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        let mut channel = if self.is_tls { Channel::tls() } else { Channel::CLEAR };
+        if let Some(octets) = self.exporter() {
+            channel = channel.with(ChannelBinding::new(BindingType::TlsExporter, *octets));
+        }
+        if let Some(octets) = self.end_point() {
+            channel = channel.with(ChannelBinding::new(BindingType::TlsServerEndPoint, octets));
+        }
+        channel
     }
 
     /// Channel binding data of the type `tls-server-end-point`.

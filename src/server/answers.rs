@@ -1,10 +1,11 @@
 //! What an answer of the application does.
 
 use super::{
+    delivery::Verdicts,
     event::Answer,
     replies,
     session::Session,
-    state::{AbortReason, Body, End, Intake, Lent, PendingChunk, Phase, Question, Then, Verdicts},
+    state::{AbortReason, Body, End, Intake, Lent, PendingChunk, Phase, Question, Then},
 };
 use crate::{
     syntax::{Code, Host, Reply},
@@ -17,6 +18,15 @@ impl Session {
     /// Acts on what a token left behind.
     pub(super) fn take_answer(&mut self, input: &mut ReceiveBuffer) {
         self.settle();
+        if let Phase::Asked(Question::Credentials(_)) = self.phase {
+            // The verifier knows whether it has been answered.
+            if let Phase::Asked(Question::Credentials(verifier)) =
+                mem::replace(&mut self.phase, Phase::Command)
+            {
+                self.resume(verifier);
+            }
+            return;
+        }
         let Some(answer) = self.exchange.answer.take() else { return };
         match mem::replace(&mut self.phase, Phase::Command) {
             Phase::Asked(question) => self.answered(question, answer),
@@ -40,6 +50,13 @@ impl Session {
         }
         match question {
             Question::Connect => self.connect_answered(answer),
+            Question::Auth(attempt) => match answer {
+                Answer::Verify(verifier) => self.verify(&attempt, verifier),
+                Answer::Reject(rejection) => self.fail_auth(rejection),
+                _ => self.fail_auth(replies::BAD_CREDENTIALS),
+            },
+            Question::Credentials(verifier) => self.resume(verifier),
+            Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
                 other => {
@@ -75,7 +92,7 @@ impl Session {
                 }
             },
             Question::Data(chunk) => self.data_answered(chunk, answer),
-            Question::Deliver(verdicts) => self.delivered(&verdicts, &answer),
+            Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
             Question::Verify | Question::Expand => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
                 other => self.reply(&worded(replies::OK, other)),
@@ -215,80 +232,10 @@ impl Session {
             self.output.note(Entry::Line { from: Side::Client, octets: b"." });
         }
     }
-
-    /// How many replies a message gets.
-    pub(super) fn replies(&self) -> usize {
-        if self.facts.service.replies_per_recipient() {
-            self.facts.transaction.accepted()
-        } else {
-            1
-        }
-    }
-
-    /// Single recipients have been answered for.
-    fn settle(&mut self) {
-        let settled = mem::take(&mut self.exchange.settled);
-        if settled.is_empty() {
-            return;
-        }
-        let replies = self.replies();
-        let mut verdicts = match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Asked(Question::Deliver(verdicts)) => verdicts,
-            other => {
-                self.phase = other;
-                return;
-            }
-        };
-        verdicts.places.resize(replies, None);
-        for (recipient, answer) in settled {
-            if let Some(place @ None) = verdicts.places.get_mut(recipient) {
-                *place = Some(answer);
-            }
-        }
-        while let Some(Some(answer)) = verdicts.places.get(verdicts.replied) {
-            self.verdict(&answer.clone());
-            verdicts.replied = verdicts.replied.saturating_add(1);
-        }
-        if verdicts.replied == replies {
-            self.delivery_over(&verdicts.places);
-            self.exchange.answer = None;
-        } else {
-            self.phase = Phase::Asked(Question::Deliver(verdicts));
-        }
-    }
-
-    /// The rest of the recipients, or all of them, have been answered for.
-    fn delivered(&mut self, verdicts: &Verdicts, answer: &Answer) {
-        for place in verdicts.replied..self.replies() {
-            let settled = verdicts.places.get(place).and_then(Option::as_ref);
-            self.verdict(settled.unwrap_or(answer));
-        }
-        if matches!(answer, Answer::Reject(_)) {
-            self.delivery_over(&verdicts.places);
-        } else {
-            self.delivery_over(&[Some(answer.clone())]);
-        }
-    }
-
-    fn verdict(&mut self, answer: &Answer) {
-        match answer {
-            Answer::Reject(rejection) => self.reply(rejection.reply()),
-            accepted => self.reply(&worded(replies::ACCEPTED, accepted.clone())),
-        }
-    }
-
-    fn delivery_over(&mut self, verdicts: &[Option<Answer>]) {
-        if verdicts.iter().flatten().any(|answer| !matches!(answer, Answer::Reject(_))) {
-            self.totals.messages = self.totals.messages.saturating_add(1);
-            self.forgive();
-        }
-        self.facts.transaction.clear();
-        self.phase = Phase::Command;
-    }
 }
 
 /// The positive reply in the application's words.
-fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
+pub(super) fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
     let (reply, text) = match answer {
         Answer::Accept(Some(text)) => (reply, text),
         Answer::Forward(text) => (replies::WILL_FORWARD, text),

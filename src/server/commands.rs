@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     syntax::{
-        Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
+        Base64, Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
         Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
     },
     time::Instant,
@@ -20,7 +20,7 @@ impl Session {
     /// One line without its CRLF, and whether more octets have come behind it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard(now);
-        self.output.note(Entry::Line { from: Side::Client, octets: line });
+        self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
         if let Err(error) = self.interpret(line, is_last) {
             let rejection = replies::syntax(error);
             if error.verb() == Some(Verb::Bdat) {
@@ -75,6 +75,9 @@ impl Session {
             }
             Command::Data => self.ask(Question::Data(None)),
             Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::Auth { mechanism, initial_response } => {
+                self.auth(mechanism.as_str(), initial_response.as_ref());
+            }
             Command::StartTls if is_last => self.ask(Question::StartTls),
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
             Command::StartTls => self.end(replies::INJECTED.reply(), End::Injection),
@@ -97,6 +100,7 @@ impl Session {
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
             Verb::Bdat => self.offered.contains(Extension::Chunking),
+            Verb::Auth => self.offered.contains(Extension::Auth),
             // In TLS it is no longer offered; that it comes at the wrong time says more.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
             _ => true,
@@ -182,4 +186,24 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
         .filter(|parameter| parameter.is(Extension::Size.keyword()))
         .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
         .any(|octets| octets > limit)
+}
+
+/// The line without what may be a secret: all that stands behind the mechanism of AUTH, and
+/// lines that look like base64, for a client may go on with an exchange that was refused.
+fn fit_to_be_seen(line: &[u8]) -> &[u8] {
+    let mut words = line.split_inclusive(|octet| *octet == b' ');
+    match Verb::of(line) {
+        Verb::Auth => {
+            let shown = words.by_ref().take(2).map(<[u8]>::len).sum();
+            line.get(..shown).unwrap_or_default()
+        }
+        Verb::Other if words.count() == 1 && Base64::parse(ascii(line)).is_ok() => {
+            replies::REDACTED
+        }
+        _ => line,
+    }
+}
+
+fn ascii(line: &[u8]) -> &str {
+    core::str::from_utf8(line).unwrap_or("-")
 }

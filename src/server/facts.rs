@@ -2,11 +2,12 @@
 
 use super::transaction::Transaction;
 use crate::{
+    sasl::Identity,
     security::Security,
     service::{Service, With},
     syntax::{Domain, Host},
 };
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::net::SocketAddr;
 
 /// Who is at the other end, as far as the driver knows.
@@ -54,6 +55,9 @@ pub struct Facts {
     pub(super) service: Service,
     pub(super) host: Option<Host<'static>>,
     pub(super) is_extended: bool,
+    pub(super) identity: Option<Identity>,
+    /// Whom the channel has proven.
+    pub(super) proven: Option<Box<str>>,
     pub(super) transaction: Transaction,
     /// The argument of the command that the application is asked about.
     pub(super) argument: String,
@@ -67,6 +71,8 @@ impl Facts {
             service,
             host: None,
             is_extended: false,
+            identity: None,
+            proven: None,
             transaction: Transaction::new(),
             argument: String::new(),
         }
@@ -77,6 +83,7 @@ impl Facts {
         self.security = security;
         self.host = None;
         self.is_extended = false;
+        self.identity = None;
         self.transaction.clear();
     }
 
@@ -104,6 +111,12 @@ impl Facts {
         self.is_extended
     }
 
+    /// Who the client is, after a successful AUTH.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
     /// The transaction so far; `None` before MAIL was accepted.
     #[must_use]
     pub fn transaction(&self) -> Option<&Transaction> {
@@ -116,7 +129,7 @@ impl Facts {
         self.service.protocol(With {
             is_extended: self.is_extended,
             is_secure: self.security.is_tls(),
-            is_authenticated: false,
+            is_authenticated: self.identity.is_some(),
             is_utf8: self.transaction.is_utf8(),
         })
     }

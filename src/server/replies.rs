@@ -63,6 +63,28 @@ pub(super) const SENDER_NEEDS_UTF8: Rejection =
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
 
+pub(super) const AUTHENTICATED: Reply<'static> = positive(235, 7, 0, "Authentication successful");
+pub(super) const BAD_CREDENTIALS: Rejection =
+    negative(535, 7, 8, "Authentication credentials invalid");
+pub(super) const CANNOT_AUTHENTICATE_NOW: Rejection =
+    negative(454, 7, 0, "Temporary authentication failure");
+pub(super) const ENCRYPTION_REQUIRED: Rejection =
+    negative(538, 7, 11, "Encryption required for requested authentication mechanism");
+pub(super) const MECHANISM_UNKNOWN: Rejection =
+    negative(504, 5, 4, "Unrecognised authentication type");
+pub(super) const AUTH_CANCELLED: Rejection = negative(501, 7, 0, "Authentication cancelled");
+pub(super) const NOT_BASE64: Rejection = negative(501, 5, 2, "Cannot decode this as base64");
+pub(super) const MALFORMED_RESPONSE: Rejection =
+    negative(501, 5, 2, "Not a response of this mechanism");
+pub(super) const NO_INITIAL_RESPONSE: Rejection =
+    negative(501, 7, 0, "This mechanism has no initial response");
+pub(super) const RESPONSE_TOO_LONG: Rejection =
+    negative(500, 5, 6, "Authentication exchange line is too long");
+pub(super) const TOO_MANY_ATTEMPTS: Rejection =
+    negative(421, 7, 0, "Too many failed attempts to authenticate");
+
+/// What stands in a transcript for what must not stand there.
+pub(super) const REDACTED: &[u8] = b"(redacted)";
 /// What stands in a transcript for a line that was not kept.
 pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
 
@@ -156,6 +178,8 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::AlreadyAuthenticated => negative(503, 5, 1, "Authenticated already"),
+        Misplaced::AuthFirst => negative(530, 7, 0, "Authentication required"),
         Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),

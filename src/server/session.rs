@@ -3,8 +3,8 @@
 use super::{
     config::Config,
     event::{
-        Abort, Connect, Content, Data, Deliver, Event, Exchange, Expand, Hello, Mail, Rcpt,
-        StartTls, Upgrade, Verify,
+        Abort, Auth, Authenticated, Connect, Content, Credentials, Data, Deliver, Event, Exchange,
+        Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify,
     },
     facts::{Facts, Peer},
     replies,
@@ -14,12 +14,12 @@ use super::{
 use crate::{
     machine::{Closed, Need},
     security::Security,
-    syntax::{Extension, Extensions, Rejection, Reply},
+    syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, mem};
 
 /// What a session has come to so far.
@@ -83,6 +83,8 @@ pub(super) struct Session {
     writing: Stopwatch,
     half_errors: u32,
     refused_recipients: u32,
+    /// Of AUTH; neither RSET nor EHLO renews them.
+    pub(super) failed_attempts: u32,
 }
 
 impl Session {
@@ -104,11 +106,17 @@ impl Session {
             writing: Stopwatch::default(),
             half_errors: 0,
             refused_recipients: 0,
+            failed_attempts: 0,
         }
     }
 
     pub(super) fn standing(&self) -> Standing {
-        Standing { stage: self.stage(), is_secure: self.facts.security.is_tls() }
+        Standing {
+            stage: self.stage(),
+            is_secure: self.facts.security.is_tls(),
+            is_authenticated: self.facts.identity.is_some(),
+            must_authenticate: self.config.requires_auth(),
+        }
     }
 
     fn stage(&self) -> Stage {
@@ -151,6 +159,14 @@ impl Session {
         Some(match phase {
             Phase::Asked(question) => match question {
                 Question::Connect => Event::Connect(Connect { facts, exchange }),
+                Question::Auth(attempt) => Event::Auth(Auth { facts, exchange, attempt }),
+                Question::Credentials(verifier) => {
+                    Event::Credentials(Credentials { facts, question: verifier.question()? })
+                }
+                Question::Authenticated(proven) => {
+                    let identity = proven.identity();
+                    Event::Authenticated(Authenticated { facts, exchange, identity })
+                }
                 Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
                 Question::Upgrade => Event::Upgrade(Upgrade { facts, exchange }),
                 Question::Hello { host, is_extended } => {
@@ -221,11 +237,32 @@ impl Session {
         self.offered = if !is_extended {
             // Extensions exist only behind EHLO (RFC 5321 section 2.2.1).
             Extensions::NONE
-        } else if self.facts.security.is_tls() {
-            self.config.extensions().clone().without(Extension::StartTls)
         } else {
-            self.config.extensions().clone()
+            let mut offered = self.config.extensions().clone();
+            offered = offered.without(match self.facts.security.is_tls() {
+                true => Extension::StartTls,
+                false => Extension::RequireTls,
+            });
+            self.with_mechanisms(offered)
         };
+    }
+
+    /// With AUTH, if there is a mechanism that this client may use now.
+    fn with_mechanisms(&self, offered: Extensions) -> Extensions {
+        let Some(offer) = self.config.auth() else { return offered };
+        let channel = self.facts.security.channel();
+        let names: Vec<_> = offer.announced(&channel, self.facts.proven.as_deref()).collect();
+        if names.is_empty() {
+            return offered;
+        }
+        offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
+    }
+
+    /// What was withheld is said.
+    pub(super) fn end_penance(&mut self) {
+        if let Phase::Penance(_, rejection) = mem::replace(&mut self.phase, Phase::Command) {
+            self.reply(rejection.reply());
+        }
     }
 
     /// Everything that was learnt before is forgotten (RFC 3207 section 4.2).
@@ -313,6 +350,9 @@ impl Session {
         self.output.now = now;
         if let Some(config) = self.exchange.configure.take() {
             self.config = config;
+        }
+        if let Some(identity) = self.exchange.proven.take() {
+            self.facts.proven = Some(identity);
         }
     }
 
