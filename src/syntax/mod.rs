@@ -26,6 +26,8 @@ mod dsn;
 mod error;
 mod extension;
 mod extensions;
+#[cfg(any(test, feature = "arbitrary"))]
+mod generate;
 mod grammar;
 mod host;
 mod labels;
@@ -36,6 +38,8 @@ mod mailbox;
 mod mechanism;
 mod parameters;
 mod path;
+#[cfg(test)]
+mod properties;
 mod rcpt_parameters;
 mod rejection;
 mod remote_queue;
