@@ -1,5 +1,7 @@
 //! Service extensions, and the lines of an EHLO reply.
 
+use core::fmt;
+
 use super::grammar::{self, KEYWORD, VISIBLE, cut, span};
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -114,6 +116,13 @@ impl Extension {
 
     pub(super) const fn bit(self) -> u64 {
         1 << self as u32
+    }
+}
+
+/// The EHLO keyword.
+impl fmt::Display for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.keyword())
     }
 }
 

@@ -416,6 +416,20 @@ impl Extensions {
         extensions
     }
 
+    /// The list with these lines, as [`lines`](Self::lines) gives them: without the host in front.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when one is no line of an EHLO reply.
+    pub fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SyntaxError> {
+        let mut extensions = Self::NONE;
+        for line in lines {
+            EhloLine::parse(line)?;
+            extensions.read(line);
+        }
+        Ok(extensions)
+    }
+
     fn read(&mut self, line: &str) {
         let Ok(line) = EhloLine::tolerant(line) else { return };
         let Some(extension) = Extension::from_keyword(line.keyword()) else {

@@ -30,6 +30,8 @@ mod extensions;
 mod generate;
 mod grammar;
 mod host;
+#[cfg(feature = "idna")]
+mod idna;
 mod labels;
 mod lenience;
 mod line_limit;
@@ -44,6 +46,8 @@ mod rcpt_parameters;
 mod rejection;
 mod remote_queue;
 mod reply;
+#[cfg(feature = "serde")]
+mod serde;
 mod status;
 mod text;
 mod timing;
