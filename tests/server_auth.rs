@@ -198,7 +198,8 @@ fn mail_waits_for_auth_where_it_must() {
 /// RFC 4954 section 4.
 #[test]
 fn no_password_is_asked_for_in_the_clear() {
-    let config = common::config().with_extensions(Extensions::NONE.with(Extension::Auth)).with_auth(offer());
+    let config =
+        common::config().with_extensions(Extensions::NONE.with(Extension::Auth)).with_auth(offer());
     converse_with(
         config,
         "S: 220 mx.example.org ESMTP service ready

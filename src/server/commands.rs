@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     syntax::{
-        Base64, Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
-        Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
+        Base64, ByMode, Command, Extension, Extensions, ForwardPath, Hold, Host, MailParameters,
+        Parameters, RcptParameters, Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -142,6 +142,8 @@ impl Session {
             self.offend(&replies::SENDER_NEEDS_UTF8);
         } else if typed.size.is_some_and(|octets| octets > limit) {
             self.reply(replies::DECLARED_TOO_LARGE.reply());
+        } else if let Some(refusal) = untimely(&typed, &self.offered) {
+            self.reply(refusal.reply());
         } else {
             self.facts.transaction.propose(path, raw, &typed);
             self.ask(Question::Mail);
@@ -206,4 +208,23 @@ fn fit_to_be_seen(line: &[u8]) -> &[u8] {
 
 fn ascii(line: &[u8]) -> &str {
     core::str::from_utf8(line).unwrap_or("-")
+}
+
+/// Why a message may not be delivered at the time that it asks for.
+fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {
+    let by = typed.deliver_by.filter(|by| by.mode() == ByMode::Return);
+    if by.is_some_and(|by| by.seconds() <= 0) {
+        // RFC 2852 section 4.
+        return Some(replies::DELIVERED_TOO_LATE);
+    }
+    let minimum = offered.deliver_by_minimum().map(i64::from);
+    if by.is_some_and(|by| minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)) {
+        return Some(replies::DELIVERED_TOO_SOON);
+    }
+    let (hold, bounds) = (typed.hold.as_ref()?, offered.future_release()?);
+    let is_beyond = match hold {
+        Hold::For(seconds) => seconds.get() > bounds.most.get(),
+        Hold::Until(moment) => moment.unix_seconds() > bounds.last.unix_seconds(),
+    };
+    is_beyond.then_some(replies::HELD_TOO_LONG)
 }

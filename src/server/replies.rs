@@ -58,6 +58,11 @@ pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large")
 pub(super) const BARE_LINE_BREAK: Rejection =
     negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
 pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
+pub(super) const DELIVERED_TOO_LATE: Rejection =
+    negative(501, 5, 4, "Nothing can be delivered before now");
+pub(super) const DELIVERED_TOO_SOON: Rejection =
+    negative(550, 4, 7, "Cannot be delivered within so short a time");
+pub(super) const HELD_TOO_LONG: Rejection = negative(501, 5, 4, "Cannot be held for so long");
 pub(super) const SENDER_NEEDS_UTF8: Rejection =
     negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =

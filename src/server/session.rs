@@ -271,7 +271,10 @@ impl Session {
         self.offered = Extensions::NONE;
         self.body = Body::None;
         self.output.note(Entry::Secured);
-        self.phase = Phase::Command;
+        // With implicit TLS nothing has been said yet, and the greeting follows.
+        if !matches!(self.phase, Phase::Start) {
+            self.phase = Phase::Command;
+        }
     }
 
     /// Octets in the clear after 220: nothing more may be said or heard.
