@@ -33,6 +33,12 @@ impl Ret {
     }
 }
 
+impl fmt::Display for Ret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// ENVID: the sender's identifier of the envelope, xtext of at most 100 octets that is printable when decoded (RFC 3461
 /// section 4.4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +77,13 @@ impl<'a> EnvelopeId<'a> {
     #[must_use]
     pub fn into_owned(self) -> EnvelopeId<'static> {
         EnvelopeId(self.0.into_owned())
+    }
+}
+
+/// In xtext.
+impl fmt::Display for EnvelopeId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
