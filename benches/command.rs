@@ -53,7 +53,7 @@ fn mix(name: &str) -> Vec<u8> {
             "mail_with_parameters" => mail,
             "all" if number % 3 == 0 => match number % 8 {
                 0 => format!("{mail} RET=HDRS ENVID=QQ{number} SMTPUTF8"),
-                1 => format!("{rcpt} NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;{user}@{host}"),
+                1 => format!("{rcpt} NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob@{host}"),
                 2 => format!("BDAT {number} LAST"),
                 3 => "AUTH PLAIN AGpvaG4uZG9lQGV4YW1wbGUuY29tAGNvcnJlY3QtaG9yc2U=".to_owned(),
                 4 => "MAIL FROM:<>".to_owned(),
