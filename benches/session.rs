@@ -107,13 +107,12 @@ fn hold(
     server: &Arc<server::Config>,
     client: &Arc<client::Config>,
     envelope: &Arc<Envelope>,
-    message: &Bytes,
+    (message, facts): (&Bytes, &MessageFacts),
     mut messages: usize,
 ) -> Heard {
     let mut server = Server::new(Arc::clone(server), Peer::UNKNOWN, Security::CLEAR);
     let mut client = Client::new(Arc::clone(client), Security::CLEAR);
     let (mut heard, mut rest) = (Heard::default(), message.clone());
-    let facts = MessageFacts::scan(message);
     loop {
         let needed = server.poll(Instant::ORIGIN);
         if needed == Need::Answer {
@@ -150,12 +149,15 @@ fn bench(
 ) {
     let (server, envelope, message) = (server(framing), envelope(recipients), message(octets));
     let client = Arc::new(client::Config::new("client.example.net").unwrap());
-    let heard = hold(&server, &client, &envelope, &message, messages);
+    let facts = MessageFacts::scan(&message);
+    let heard = hold(&server, &client, &envelope, (&message, &facts), messages);
     assert_eq!((heard.messages, heard.octets), (messages, messages * message.len()));
     bencher
         .counter(ItemsCount::new(messages))
         .counter(BytesCount::new(messages * message.len()))
-        .bench_local(|| hold(&server, &client, &envelope, black_box(&message), messages).messages);
+        .bench_local(|| {
+            hold(&server, &client, &envelope, (black_box(&message), &facts), messages).messages
+        });
 }
 
 /// One message of 4 KiB in a session of its own.
@@ -178,6 +180,15 @@ fn hundred_recipients(bencher: Bencher<'_, '_>, framing: &str) {
 #[divan::bench(args = FRAMINGS)]
 fn message_of_5_mib(bencher: Bencher<'_, '_>, framing: &str) {
     bench(bencher, framing, (1, MEGABYTES, 1));
+}
+
+/// What a client must know of a message before it is sent.
+#[divan::bench(args = [4096, MEGABYTES])]
+fn facts(bencher: Bencher<'_, '_>, octets: usize) {
+    let message = message(octets);
+    bencher
+        .counter(BytesCount::new(message.len()))
+        .bench_local(|| MessageFacts::scan(black_box(&message)));
 }
 
 #[divan::bench(args = [4096, 100 * 4096, MEGABYTES])]
