@@ -69,7 +69,7 @@ const COMMANDS: &[(Extension, &str)] = &[
     (Extension::StartTls, "STARTTLS"),
     (Extension::Etrn, "ETRN example.org"),
     (
-        Extension::Burl, // behind AUTH only (RFC 4468 section 3.3)
+        Extension::Burl, // behind AUTH only
         "AUTH PLAIN AHUAcA==\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBURL imap://example.net/x LAST",
     ),
     (Extension::Vrfy, "VRFY bob"),
