@@ -9,13 +9,13 @@ use nom::sequence::preceded;
 
 use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
-    self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, word,
+    self, Parsed as Found, TEXT, Tolerance, VERB, WSP, cut, fail, is, is_all, span, whole, word,
 };
 use super::host::hello_host;
 use super::path::{forward_path, reverse_path};
 use super::{
     Argument, Base64, DomainList, ForwardPath, Host, Lenience, Lookup, Mechanism, Node, Parameters,
-    ReversePath, SyntaxError, SyntaxErrorKind, UnknownVerb, Uri, Verb, XclientAttributes,
+    ReversePath, SyntaxError, SyntaxErrorKind, Text, UnknownVerb, Uri, Verb, XclientAttributes,
     XforwardAttributes, parameters,
 };
 
@@ -231,10 +231,10 @@ impl<'a> Command<'a> {
             Verb::Help => Ok(Self::Help(string(argument, tolerance)?)),
             Verb::Vrfy => Ok(Self::Vrfy(lookup(needed(argument)?, tolerance)?)),
             Verb::Expn => Ok(Self::Expn(lookup(needed(argument)?, tolerance)?)),
-            Verb::Send => Ok(Self::Obsolete(ObsoleteVerb::Send)),
-            Verb::Soml => Ok(Self::Obsolete(ObsoleteVerb::Soml)),
-            Verb::Saml => Ok(Self::Obsolete(ObsoleteVerb::Saml)),
-            Verb::Turn => Ok(Self::Obsolete(ObsoleteVerb::Turn)),
+            Verb::Send => obsolete(ObsoleteVerb::Send, argument),
+            Verb::Soml => obsolete(ObsoleteVerb::Soml, argument),
+            Verb::Saml => obsolete(ObsoleteVerb::Saml, argument),
+            Verb::Turn => obsolete(ObsoleteVerb::Turn, argument),
             Verb::Other => {
                 let argument = argument
                     .map(|text| text.trim_matches([' ', '\t']))
@@ -423,6 +423,12 @@ fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>
     }
 }
 
+/// Whatever comes behind it, as long as it is text.
+fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a>, SyntaxError> {
+    argument.map(Text::new).transpose()?;
+    Ok(Command::Obsolete(verb))
+}
+
 /// ```text
 /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
 /// helo = "HELO" SP Domain CRLF
@@ -430,7 +436,8 @@ fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>
 fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Host, |input| {
         let (rest, host) = hello_host(input, tolerance)?;
-        match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.text_behind_host) {
+        let is_text = rest.starts_with(' ') && is_all(rest, TEXT);
+        match is_text && tolerance.of(|lenience| &mut lenience.text_behind_host) {
             true => Ok(("", host)),
             false => Ok((rest, host)),
         }
@@ -718,6 +725,8 @@ mod tests {
             ("VRFY", 501, 4),
             ("EXPN", 501, 4),
             ("NOOP a b", 501, 5),
+            ("SEND a\nb", 500, 6),
+            ("TURN \u{1}", 501, 5),
         ] {
             let error = strict(line).unwrap_err();
             assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");
@@ -765,6 +774,7 @@ mod tests {
             "MAILFROM:<a@b>",
             "RCPT TO:<a@b>,<c@d>",
             "RCPT TO:<a@b> <c@d>",
+            "EHLO a b\nc",
         ] {
             assert!(Command::parse(line.as_bytes(), Lenience::ALL).is_err(), "{line:?}");
         }
