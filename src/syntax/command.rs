@@ -600,7 +600,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b 4954-4-a 3207-4-a
+    /// 3030-2-b 3207-4-a 4954-4-a 5321-2.4-a 5321-2.4-d 5321-3.3-e 5321-3.3-f 5321-3.6.3-a
+    /// 5321-4.1.1-a 5321-4.1.1-c 5321-4.1.1.1-c 5321-4.1.1.2-a 5321-4.1.1.3-c 5321-4.1.1.6-a
+    /// 5321-4.1.1.7-a
     #[test]
     fn commands_are_read_and_written() {
         for (line, verb, wire) in [
@@ -661,6 +663,7 @@ mod tests {
         }
     }
 
+    /// 5321-2.3.8-a 5321-4.1.2-e 6531-3.3-b
     #[test]
     fn what_is_wrong_gets_its_code_at_its_offset() {
         for (line, code, offset) in [
@@ -731,9 +734,21 @@ mod tests {
             let error = strict(line).unwrap_err();
             assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");
         }
-        let error = Command::parse(b"MAIL FROM:<\xff@b>", Lenience::ALL).unwrap_err();
-        assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
-        assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+        // Latin-1, overlong, truncated, a surrogate, beyond U+10FFFF.
+        for octets in [
+            &b"\xff"[..],
+            b"\xc0\xaf",
+            b"\xc0\x80",
+            b"\xc3",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xbf",
+        ] {
+            let line = [b"MAIL FROM:<", octets, b"@b>"].concat();
+            let error = Command::parse(&line, Lenience::ALL).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
+            assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+        }
     }
 
     /// 5321-4.1.1-e 5321-4.1.1.1-b

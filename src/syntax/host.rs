@@ -555,6 +555,7 @@ mod tests {
         }
     }
 
+    /// 5321-4.5.3.1.2-a
     #[test]
     fn a_domain_has_at_most_255_octets_and_a_label_63() {
         let label = "x".repeat(63);
