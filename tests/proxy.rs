@@ -1,6 +1,16 @@
 //! The header of the PROXY protocol: what is read, what is refused, and that both directions
 //! agree.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a test has std, and says what went wrong by failing"
+)]
+
 use esmtp::proxy::{ClientTls, Header, MAX_OCTETS, ProxyError};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -2,6 +2,15 @@
 //! itself, so that every octet on the wire can be cut, held back, changed or forged.
 
 #![cfg(feature = "rustls")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a test has std, and says what went wrong by failing"
+)]
 
 use esmtp::{
     client::{self, Client, MessageFacts},
@@ -475,9 +484,8 @@ fn a_handshake_has_a_deadline_that_octets_do_not_extend() {
     other.tls = Some(rustls_client());
     let mut hello = Vec::new();
     other.tls.as_mut().unwrap().write_tls(&mut hello).unwrap();
-    for second in 0..59 {
-        let mut octet = vec![hello[second]];
-        host.take(&mut octet);
+    for (second, octet) in hello.into_iter().take(59).enumerate() {
+        host.take(&mut vec![octet]);
         assert!(matches!(host.pass(1), Need::Read(_)), "{second}");
     }
     assert_eq!(host.pass(1), Need::Close);
