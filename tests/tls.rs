@@ -587,6 +587,19 @@ fn a_peer_that_takes_nothing_is_not_waited_for_for_ever() {
     assert_eq!(host.need, Need::Close);
 }
 
+/// Nor with a question behind what it does not take.
+#[test]
+fn a_question_does_not_wait_longer_than_a_reply_may_take() {
+    let (mut host, mut other) = upgraded(usize::MAX);
+    other.ask(&mut host, b"EHLO a.example\r\n");
+    host.is_blocked = true;
+    other.ask(&mut host, b"NOOP\r\n");
+    other.ask(&mut host, b"MAIL FROM:<a@example.net>\r\n");
+    assert!(matches!(host.need, Need::Write(_)), "{:?}", host.need);
+    assert_eq!(host.pass(300), Need::Close);
+    assert_eq!(host.end(), Some(ServerEnd::ConnectionLost));
+}
+
 #[test]
 fn a_flood_of_commands_without_reading_holds_bounded_memory() {
     let (mut host, mut other) = upgraded(usize::MAX);
@@ -770,13 +783,17 @@ fn a_client_sends_through_implicit_tls() {
 struct Witness {
     security: Option<Security>,
     has_failed: bool,
+    is_reading: bool,
+    buffer: [u8; 16],
+    heard: Vec<u8>,
+    ends: Vec<Closed>,
 }
 
 impl Machine for Witness {
     type Event<'m> = ();
 
     fn poll(&mut self, _: Instant) -> Need {
-        Need::Close
+        if self.is_reading { Need::Read(Instant::NEVER) } else { Need::Close }
     }
 
     fn event(&mut self) -> Option<()> {
@@ -784,14 +801,18 @@ impl Machine for Witness {
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {
-        &mut []
+        &mut self.buffer
     }
 
-    fn received(&mut self, _: usize) {}
+    fn received(&mut self, octets: usize) {
+        self.heard.extend_from_slice(&self.buffer[..octets]);
+    }
 
     fn release(&mut self) {}
 
-    fn closed(&mut self, _: Closed) {}
+    fn closed(&mut self, how: Closed) {
+        self.ends.push(how);
+    }
 
     fn to_send<'a>(&'a self, _: &mut [&'a [u8]]) -> usize {
         0
@@ -829,6 +850,52 @@ fn meet(client: &mut Secured<Witness>, server: &mut Secured<Witness>) {
         !octets.is_empty()
     }
     while step(client, server) | step(server, client) {}
+}
+
+/// RFC 8446 section 6.1: only close_notify is an end, and what came before either is heard.
+#[test]
+fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
+    for (has_close_notify, how, expected) in [
+        (true, Closed::Clean, &[Closed::Clean][..]),
+        (false, Closed::Clean, &[Closed::CutOff]),
+        (false, Closed::CutOff, &[Closed::CutOff]),
+        (true, Closed::CutOff, &[Closed::CutOff]),
+    ] {
+        let mut server =
+            Secured::implicit(Witness { is_reading: true, ..Witness::default() }, server_end());
+        let mut tls = rustls_client();
+        let mut wire = Vec::new();
+        while tls.is_handshaking() {
+            while tls.wants_write() {
+                tls.write_tls(&mut wire).unwrap();
+            }
+            let _ = server.poll(Instant::ORIGIN);
+            let taken = server.feed(&wire);
+            wire.drain(..taken);
+            let _ = server.poll(Instant::ORIGIN);
+            let mut slices = [&[][..]; 4];
+            let count = server.to_send(&mut slices);
+            let octets = slices[..count].concat();
+            server.sent(octets.len());
+            let mut rest = &octets[..];
+            while !rest.is_empty() {
+                tls.read_tls(&mut rest).unwrap();
+                tls.process_new_packets().unwrap();
+            }
+        }
+        tls.writer().write_all(b"more octets than the machine has room for").unwrap();
+        if has_close_notify {
+            tls.send_close_notify();
+        }
+        while tls.wants_write() {
+            tls.write_tls(&mut wire).unwrap();
+        }
+        assert_eq!(server.feed(&wire), wire.len());
+        server.closed(how);
+        let _ = server.poll(Instant::ORIGIN);
+        assert_eq!(server.machine().heard, b"more octets than the machine has room for");
+        assert_eq!(server.machine().ends, expected, "{has_close_notify} {how:?}");
+    }
 }
 
 #[test]
