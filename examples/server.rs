@@ -1,17 +1,25 @@
-//! Receives mail into a Maildir: `cargo run --features tokio --example server -- --help`.
+//! Receives mail into a Maildir: `cargo run --all-features --example server -- --help`.
 
+#[path = "support/accounts.rs"]
+mod accounts;
+#[allow(dead_code)] // the client's half
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/maildir.rs"]
 mod maildir;
 #[path = "support/transcript.rs"]
 mod transcript;
 
+use accounts::Accounts;
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
     io::tokio::Connection,
+    machine::Machine,
     security::Security,
-    server::{Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
+    server::{self, Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
     service::Service,
-    syntax::{Extension, Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{Extension, Extensions, Host, Mailbox, Parameters, Rejection, Text},
+    tls::{self, Secured},
     wire::BareLineBreaks,
 };
 use maildir::{Draft, Maildir};
@@ -34,6 +42,7 @@ use transcript::Narrator;
 
 /// Receives mail into a Maildir
 #[derive(Debug, Parser)]
+#[command(name = "server")]
 struct Arguments {
     /// Address to listen on; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:2525")]
@@ -148,6 +157,9 @@ fn refuse(what: &str) -> ! {
 struct Receiver {
     config: Arc<Config>,
     maildir: Maildir,
+    accounts: Accounts,
+    tls: Option<(Tls, Arc<rustls::ServerConfig>)>,
+    handshake: Duration,
     unknown: Vec<Mailbox<'static>>,
     is_quiet: bool,
     is_verbose: bool,
@@ -160,8 +172,14 @@ impl Receiver {
             let mailbox = Mailbox::parse(address).map_err(|error| format!("{address}: {error}"))?;
             Ok(mailbox.into_owned())
         });
+        let accounts = Accounts::parse(&arguments.user)?;
+        let tls = tls(arguments)?;
+        let config = config(arguments, &accounts, tls.as_ref().map(|(service, _)| *service))?;
         Ok(Self {
-            config: Arc::new(config(arguments)?),
+            config: Arc::new(config),
+            accounts,
+            tls,
+            handshake: Duration::from_secs(arguments.idle_timeout.min(60)),
             unknown: unknown.collect::<Result<_, String>>()?,
             maildir: Maildir::open(&arguments.maildir)
                 .map_err(|error| format!("{}: {error}", arguments.maildir.display()))?,
@@ -227,7 +245,7 @@ impl Receiver {
             "helo": facts.host().map(ToString::to_string),
             "protocol": facts.protocol(),
             "tls": facts.security().is_tls(),
-            "auth": null,
+            "auth": facts.identity().map(|identity| identity.acts_as()),
             "size": octets,
             "path": path,
             "mail_parameters": words(envelope.mail_parameters()),
@@ -242,24 +260,35 @@ impl Receiver {
 
 /// What the flags ask for and this program cannot do yet is refused rather than ignored.
 fn not_yet(arguments: &Arguments) -> Result<(), String> {
-    let wanted = [
-        ("--tls starttls and --tls implicit", arguments.tls.is_some_and(|tls| tls != Tls::None)),
-        ("--cert", arguments.cert.is_some()),
-        ("--key", arguments.key.is_some()),
-        ("--user", !arguments.user.is_empty()),
-        ("--require-auth", arguments.require_auth),
-        ("--allow-plaintext-auth", arguments.allow_plaintext_auth),
-        ("--proxy-protocol", arguments.proxy_protocol),
-        ("--xclient", arguments.xclient),
-    ];
+    let wanted = [("--proxy-protocol", arguments.proxy_protocol), ("--xclient", arguments.xclient)];
     match wanted.iter().find(|(_, is_wanted)| *is_wanted) {
         Some((flag, _)) => Err(format!("{flag}: not implemented yet")),
         None => Ok(()),
     }
 }
 
-fn config(arguments: &Arguments) -> Result<Config, String> {
-    let config = Config::new(&arguments.hostname)
+/// Which TLS service is offered, and with what.
+fn tls(arguments: &Arguments) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>, String> {
+    let files = match (&arguments.cert, &arguments.key) {
+        (Some(cert), Some(key)) => Some((cert.as_path(), key.as_path())),
+        (None, None) => None,
+        _ => return Err("--cert and --key belong together".to_owned()),
+    };
+    let service = match (arguments.tls, files) {
+        (None | Some(Tls::None), None) | (Some(Tls::None), Some(_)) => return Ok(None),
+        (None, Some(_)) => Tls::Starttls,
+        (Some(service), _) => service,
+    };
+    let config = certificates::server(files, &arguments.hostname)
+        .map_err(|error| format!("the certificate: {error}"))?;
+    Ok(Some((service, config)))
+}
+
+/// Test programs try every mechanism with a wrong password before the right one.
+const AUTH_FAILURES: u32 = 8;
+
+fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Result<Config, String> {
+    let mut config = Config::new(&arguments.hostname)
         .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
         .with_service(match arguments.protocol {
             Protocol::Smtp => Service::Smtp,
@@ -270,7 +299,8 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
             Limits::default()
                 .with_message(arguments.max_size)
                 .with_recipients(arguments.max_recipients)
-                .with_errors(arguments.max_errors),
+                .with_errors(arguments.max_errors)
+                .with_auth_failures(arguments.max_errors.min(AUTH_FAILURES)),
         )
         .with_timeouts({
             let idle = Duration::from_secs(arguments.idle_timeout);
@@ -281,19 +311,39 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    match arguments.extensions.as_str() {
-        "all" => Ok(config),
-        "none" => Ok(config.with_extensions(&[])),
-        list => {
-            let all = config.extensions().clone();
-            let chosen = list.split(',').map(|keyword| {
-                Extension::from_keyword(keyword)
-                    .filter(|extension| all.contains(*extension))
-                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))
-            });
-            Ok(config.with_extensions(&chosen.collect::<Result<Vec<_>, String>>()?))
+    if !accounts.is_empty() {
+        let mut offer = accounts.offer(&arguments.hostname)?;
+        if arguments.allow_plaintext_auth {
+            offer = offer.even_in_the_clear();
         }
+        // Submission is for those who are known (RFC 6409 section 4.3).
+        let is_required =
+            arguments.require_auth || matches!(arguments.protocol, Protocol::Submission);
+        config = config.with_auth(offer).with_required_auth(is_required);
     }
+    let extensions = match arguments.extensions.as_str() {
+        "all" => Config::implemented().fold(Extensions::NONE, Extensions::with),
+        "none" => Extensions::NONE,
+        list => {
+            let mut chosen = Extensions::NONE;
+            for keyword in list.split(',') {
+                let extension = Extension::from_keyword(keyword)
+                    .filter(|it| Config::implemented().any(|known| known == *it))
+                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))?;
+                chosen = chosen.with(extension);
+            }
+            chosen
+        }
+    };
+    // These need what this program does not have, or was not given.
+    let mut missing = vec![Extension::Burl, Extension::Etrn];
+    if tls != Some(Tls::Starttls) {
+        missing.push(Extension::StartTls);
+    }
+    if !arguments.xclient {
+        missing.extend([Extension::Xclient, Extension::Xforward]);
+    }
+    Ok(config.with_extensions(missing.into_iter().fold(extensions, Extensions::without)))
 }
 
 async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
@@ -342,7 +392,7 @@ async fn receive(
     stream: TcpStream,
     address: SocketAddr,
     receiver: &Receiver,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut server =
@@ -350,8 +400,43 @@ async fn receive(
     if receiver.is_verbose {
         server = server.with_transcript(Box::new(Narrator(address.to_string())));
     }
+    match &receiver.tls {
+        None => converse(Connection::new(server, stream), receiver, stopped).await,
+        Some((service, config)) => {
+            let end = tls::End::Server(Arc::clone(config));
+            let secured = match service {
+                Tls::Implicit => Secured::implicit(server, end),
+                _ => Secured::start_tls(server, end),
+            };
+            let secured = secured.with_handshake_timeout(receiver.handshake);
+            converse(Connection::new(secured, stream), receiver, stopped).await
+        }
+    }
+}
+
+/// A server in the clear or in TLS.
+trait Session: for<'m> Machine<Event<'m> = server::Event<'m>> + 'static {
+    fn shut_down(&mut self);
+}
+
+impl Session for Server {
+    fn shut_down(&mut self) {
+        Self::shut_down(self);
+    }
+}
+
+impl Session for Secured<Server> {
+    fn shut_down(&mut self) {
+        self.machine_mut().shut_down();
+    }
+}
+
+async fn converse<M: Session>(
+    mut session: Connection<M>,
+    receiver: &Receiver,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
     let by: &Host<'_> = receiver.config.host();
-    let mut session = Connection::new(server, stream);
     let mut draft: Option<Draft> = None;
     let mut is_stopping = false;
     loop {
@@ -365,6 +450,20 @@ async fn receive(
         };
         let Some(event) = event else { return Ok(()) };
         match event {
+            Event::Auth(auth) => {
+                let offer = receiver.config.auth();
+                match accounts::verifier(offer, auth.mechanism(), auth.facts()) {
+                    Some(verifier) => auth.verify(verifier),
+                    None => auth.reject(Rejection::LOCAL_ERROR),
+                }
+            }
+            Event::Credentials(credentials) => receiver.accounts.answer(credentials.question),
+            // Nobody here may act as somebody else.
+            Event::Authenticated(authenticated)
+                if authenticated.identity().acts_as() == authenticated.identity().authcid() =>
+            {
+                authenticated.accept();
+            }
             Event::Rcpt(rcpt) => receiver.rcpt(rcpt),
             Event::Data(data) => match data.facts().transaction() {
                 Some(envelope) => match receiver.maildir.begin(by, data.facts(), envelope) {

@@ -123,24 +123,23 @@ impl Security {
         self.details.as_ref()?.exporter.as_ref()
     }
 
+    /// The same for the mechanisms of AUTH.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        let mut channel = if self.is_tls { Channel::tls() } else { Channel::CLEAR };
+        if let Some(octets) = self.exporter() {
+            channel = channel.with(ChannelBinding::new(BindingType::TlsExporter, *octets));
+        }
+        if let Some(octets) = self.end_point() {
+            channel = channel.with(ChannelBinding::new(BindingType::TlsServerEndPoint, octets));
+        }
+        channel
+    }
+
     /// Channel binding data of the type `tls-server-end-point`.
     #[must_use]
     pub fn end_point(&self) -> Option<&[u8]> {
         self.details.as_ref()?.end_point.as_deref()
-    }
-}
-
-/// What SASL mechanisms have to know of the channel.
-impl From<&Security> for Channel {
-    fn from(security: &Security) -> Self {
-        let mut channel = if security.is_tls() { Self::tls() } else { Self::CLEAR };
-        if let Some(octets) = security.exporter() {
-            channel = channel.with(ChannelBinding::new(BindingType::TlsExporter, *octets));
-        }
-        if let Some(octets) = security.end_point() {
-            channel = channel.with(ChannelBinding::new(BindingType::TlsServerEndPoint, octets));
-        }
-        channel
     }
 }
 

@@ -44,6 +44,21 @@ impl Service {
         self.knows(Verb::Helo)
     }
 
+    /// Whether this service may offer the extension at all: FUTURERELEASE and BURL are for
+    /// submission (RFC 4865 section 4, RFC 4468 section 2), ETRN is for mail transfer (RFC 1985
+    /// section 1; RFC 6409 section 7).
+    #[must_use]
+    pub const fn has(self, extension: Extension) -> bool {
+        match self {
+            Self::Smtp => !matches!(extension, Extension::FutureRelease | Extension::Burl),
+            Self::Submission => !matches!(extension, Extension::Etrn | Extension::Atrn),
+            Self::Lmtp => !matches!(
+                extension,
+                Extension::FutureRelease | Extension::Burl | Extension::Etrn | Extension::Atrn
+            ),
+        }
+    }
+
     /// One final reply for every accepted recipient (RFC 2033 section 4.2), or one for all.
     #[must_use]
     pub const fn replies_per_recipient(self) -> bool {

@@ -294,19 +294,19 @@ proptest! {
 
         let message = plain::Message::new(authzid.as_deref(), &user, &secret).unwrap();
         prop_assert!(plain::Message::parse(message.encode().expose()) == Ok(message));
-        let message = bearer::Xoauth2 { user: &user, token: &token };
+        let message = bearer::Xoauth2::new(&user, &token).unwrap();
         prop_assert!(bearer::Xoauth2::parse(message.encode().expose()) == Ok(message));
-        let authzid = authzid.as_deref().map(Into::into);
-        let message = bearer::OauthBearer { authzid: authzid.clone(), host: None, port, token: &token };
+        let authzid = authzid.as_deref();
+        let message = bearer::OauthBearer::new(authzid, Some("mx"), port, &token).unwrap();
         prop_assert!(bearer::OauthBearer::parse(message.encode().expose()) == Ok(message.clone()));
         for flag in [gs2::Flag::None, gs2::Flag::NotOffered, gs2::Flag::Used("tls-unique")] {
-            let header = gs2::Header { flag, authzid: authzid.clone() };
-            let message = ClientFirst { header, user: user.as_str().into(), nonce: &nonce };
+            let header = gs2::Header::new(flag, authzid.map(Into::into)).unwrap();
+            let message = ClientFirst::new(header, user.as_str(), &nonce).unwrap();
             prop_assert!(ClientFirst::parse(message.encode().as_bytes()) == Ok(message.clone()));
         }
-        let message = ServerFirst { nonce: &nonce, salt: octets.clone(), iterations };
+        let message = ServerFirst::new(&nonce, octets.as_slice(), iterations).unwrap();
         prop_assert!(ServerFirst::parse(message.encode().as_bytes()) == Ok(message.clone()));
-        let message = ClientFinal { channel_binding: octets.clone(), nonce: &nonce, proof: octets.clone() };
+        let message = ClientFinal::new(octets.as_slice(), &nonce, octets.as_slice()).unwrap();
         prop_assert!(ClientFinal::parse(message.encode().as_bytes()) == Ok(message.clone()));
         let message = ServerFinal::Signature(octets);
         prop_assert!(ServerFinal::parse(message.encode().as_bytes()) == Ok(message.clone()));

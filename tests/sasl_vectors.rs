@@ -47,12 +47,17 @@ fn meaning(mechanism: &str, message: &str, octets: &[u8]) -> Option<Map<String, 
         ("OAUTHBEARER", _) => {
             let m = OauthBearer::parse(octets).ok()?;
             assert_eq!(OauthBearer::parse(m.encode().expose()), Ok(m.clone()));
-            json!({ "authzid": m.authzid, "host": m.host, "port": m.port, "token": m.token })
+            json!({
+                "authzid": m.authzid(),
+                "host": m.host(),
+                "port": m.port(),
+                "token": m.token(),
+            })
         }
         ("XOAUTH2", _) => {
             let m = Xoauth2::parse(octets).ok()?;
             assert_eq!(m.encode().expose(), octets);
-            json!({ "user": m.user, "token": m.token })
+            json!({ "user": m.user(), "token": m.token() })
         }
         ("ANONYMOUS", _) => json!({ "token": Trace::parse(octets).ok()?.map(|t| t.as_str()) }),
         ("EXTERNAL", _) => json!({ "authzid": external::parse(octets).ok()? }),
@@ -65,21 +70,21 @@ fn meaning(mechanism: &str, message: &str, octets: &[u8]) -> Option<Map<String, 
         (_, "client-first") => {
             let m = ClientFirst::parse(octets).ok()?;
             assert_eq!(m.encode().as_bytes(), octets);
-            json!({ "user": m.user, "nonce": m.nonce, "gs2": m.header.encode() })
+            json!({ "user": m.user(), "nonce": m.nonce(), "gs2": m.header().encode() })
         }
         (_, "server-first") => {
             let m = ServerFirst::parse(octets).ok()?;
             assert_eq!(m.encode().as_bytes(), octets);
             json!({
-                "nonce": m.nonce,
-                "salt": STANDARD.encode(&m.salt),
-                "iterations": m.iterations,
+                "nonce": m.nonce(),
+                "salt": STANDARD.encode(m.salt()),
+                "iterations": m.iterations(),
             })
         }
         (_, "client-final") => {
             let m = ClientFinal::parse(octets).ok()?;
             assert_eq!(m.encode().as_bytes(), octets);
-            json!({ "nonce": m.nonce, "client_proof": hex(&m.proof) })
+            json!({ "nonce": m.nonce(), "client_proof": hex(m.proof()) })
         }
         (_, "server-final") => {
             let ServerFinal::Signature(signature) = ServerFinal::parse(octets).ok()? else {
@@ -154,7 +159,7 @@ fn every_row_is_read_as_it_says() {
         }
     }
     println!("{valid} valid rows, {invalid} invalid rows");
-    assert_eq!(valid + invalid, 53);
+    assert!(valid >= 24 && invalid >= 29);
 }
 
 /// The whole exchange behind a `client-final` row, from what its `AuthMessage` tells.
@@ -169,7 +174,7 @@ fn run_scram(id: &str, mechanism: &str, expected: &Map<String, Value>, client_fi
         client_first_bare.strip_prefix("n=").unwrap().replace("=2C", ",").replace("=3D", "=");
 
     let message = ServerFirst::parse(server_first.as_bytes()).unwrap();
-    let keys = Keys::derive(hash, field("password"), message.salt, message.iterations).unwrap();
+    let keys = Keys::derive(hash, field("password"), message.salt(), message.iterations()).unwrap();
     assert_eq!(hex(keys.stored_key().expose()), field("stored_key"), "{id}");
     assert_eq!(hex(keys.server_key().expose()), field("server_key"), "{id}");
 
@@ -177,8 +182,8 @@ fn run_scram(id: &str, mechanism: &str, expected: &Map<String, Value>, client_fi
     let preparation = prepare::standard;
     let mut client =
         ScramInitiator::preparing(hash, &user, field("password"), nonce, preparation).unwrap();
-    let input = ClientFinal::parse(client_final).unwrap().channel_binding;
-    let input = String::from_utf8_lossy(&input).into_owned();
+    let message = ClientFinal::parse(client_final).unwrap();
+    let input = String::from_utf8_lossy(message.channel_binding());
     if input.starts_with("p=tls-unique") {
         let data = ChannelBinding::new(BindingType::TlsUnique, [0xAA; 12]);
         client = client.bound(Binding::Bound(data));

@@ -7,7 +7,7 @@ use esmtp::{
     security::Security,
     server::{Config, End, Event, Limits, Timeouts},
     service::Service,
-    syntax::{Extension, Rejection, Text},
+    syntax::{Extension, Extensions, Rejection, Text},
     wire::BareLineBreaks,
 };
 use std::time::Duration;
@@ -361,7 +361,9 @@ fn a_shut_down_lets_content_and_delivery_finish() {
 #[test]
 fn lmtp_replies_for_every_accepted_recipient() {
     let experience = converse(
-        config().with_service(Service::Lmtp).with_extensions(&[Extension::EightBitMime]),
+        config()
+            .with_service(Service::Lmtp)
+            .with_extensions(Extensions::NONE.with(Extension::EightBitMime)),
         "S: 220 mx.example.org LMTP service ready
          C: EHLO client.example.net
          S: 500 5.5.1 Command not recognised
@@ -559,7 +561,7 @@ const HELLO_TLS: &str = "
 ";
 
 fn tls() -> Config {
-    config().with_extensions(&[Extension::StartTls, Extension::Pipelining])
+    config().with_extensions(Extensions::NONE.with(Extension::StartTls).with(Extension::Pipelining))
 }
 
 fn secured(experience: &mut common::Experience, event: Event<'_>) {

@@ -93,9 +93,9 @@ fn hold(
 
 fuzz_target!(|data: &[u8]| {
     let [kind, piece, octets @ ..] = data else { return };
-    let config = Config::new("mx.example.org")
-        .expect("a host")
-        .with_extensions(&[Extension::EnhancedStatusCodes, Extension::StartTls]);
+    let config = Config::new("mx.example.org").expect("a host").with_extensions(
+        [Extension::EnhancedStatusCodes, Extension::StartTls].into_iter().collect(),
+    );
     let server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
     let how = if kind & 1 == 0 { Closed::Clean } else { Closed::CutOff };
     let piece = if *piece == 0 { usize::MAX } else { usize::from(*piece) };

@@ -2,7 +2,7 @@
 
 use crate::{
     machine::Closed,
-    syntax::{Extension, Reply, ReplyError, Verb},
+    syntax::{Extension, Reply, ReplyError, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -119,6 +119,14 @@ pub enum Obstacle {
         /// The recipient's place in the envelope; `None` for a parameter of MAIL.
         recipient: Option<usize>,
     },
+    /// A parameter of the envelope is given twice or has a value that it does not take.
+    #[error("{error}")]
+    InvalidParameter {
+        /// What is wrong with it; offsets are in the list of parameters.
+        error: SyntaxError,
+        /// The recipient's place in the envelope; `None` for a parameter of MAIL.
+        recipient: Option<usize>,
+    },
     /// A command line would be longer than the protocol and its extensions allow
     /// (RFC 5321 section 4.5.3.1.4).
     #[error("the command line of {} would have {octets} octets of {limit}", .verb.as_str())]
@@ -132,6 +140,21 @@ pub enum Obstacle {
         /// How long it may be.
         limit: usize,
     },
+}
+
+impl Obstacle {
+    /// Whether the message or its envelope is at fault, so that no server would do: the sender's
+    /// mistake (EX_DATAERR), and not this server's lack.
+    #[must_use]
+    pub const fn is_for_every_server(&self) -> bool {
+        match self {
+            Self::NoRecipients | Self::BareLineBreak | Self::InvalidParameter { .. } => true,
+            Self::Extension(_)
+            | Self::Size { .. }
+            | Self::Parameter { .. }
+            | Self::LineTooLong { .. } => false,
+        }
+    }
 }
 
 /// Why content cannot go on. It can only be aborted then.

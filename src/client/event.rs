@@ -2,8 +2,8 @@
 
 use super::{
     config::Config,
-    content::MessageFacts,
     error::{ContentError, End, NotOffered},
+    facts::MessageFacts,
     report::Report,
     state::{Ask, Core, Facts, Phase, Question},
     transaction::{Plan, Transaction},

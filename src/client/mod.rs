@@ -6,7 +6,8 @@
 //! | `replies` | what each reply means |
 //! | `queue` | the replies that are owed, and how they are found in what was received |
 //! | `transaction` | one transaction: its plan, its commands, its recipients |
-//! | `content` | content on its way out, and what is known of a message before |
+//! | `facts` | what is known of a message before it is sent |
+//! | `content` | content on its way out |
 //! | `channel` | octets and deadlines of either direction |
 //! | `event` | the questions to the application |
 //! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
@@ -16,6 +17,7 @@ mod config;
 mod content;
 mod error;
 mod event;
+mod facts;
 mod queue;
 mod replies;
 mod report;
@@ -23,9 +25,9 @@ mod state;
 mod transaction;
 
 pub use config::{Config, Limits, Timeouts};
-pub use content::MessageFacts;
 pub use error::{ContentError, End, NotOffered, Obstacle, ProtocolError};
 pub use event::{Content, Event, Ready, Refused, Sent};
+pub use facts::MessageFacts;
 pub use report::{Outcome, Report};
 pub use transaction::Transaction;
 

@@ -15,12 +15,9 @@ impl Core {
     pub(super) fn replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>, octets: usize) {
         let Some(expected) = self.queue.front().copied() else { return self.unasked(reply) };
         let class = reply.code().class();
-        if let Phase::Quitting(end) = &self.phase {
-            if expected == Expected::Quit {
-                let end = end.clone();
-                self.queue.clear();
-                return self.over(end);
-            }
+        if let (Phase::Quitting(end), Expected::Quit) = (&self.phase, expected) {
+            let end = end.clone();
+            return self.over(end);
         }
         // RFC 5321 section 3.8: to any command.
         if reply.code() == Code::NOT_AVAILABLE {
@@ -38,12 +35,12 @@ impl Core {
             return self.over(ProtocolError::UnexpectedReply { to, reply }.into());
         }
         let is_kept = is_negative(class) || matches!(expected, Expected::End(_));
-        if let (true, Some(_), Some(front)) =
-            (is_kept, expected.transaction(), self.underway.front_mut())
+        if is_kept
+            && expected.transaction().is_some()
+            && let Some(front) = self.underway.front_mut()
+            && !front.keep(octets, facts.limits().report_octets)
         {
-            if !front.keep(octets, facts.limits().report_octets) {
-                return self.over(ProtocolError::TooLong.into());
-            }
+            return self.over(ProtocolError::TooLong.into());
         }
         match expected {
             Expected::Greeting => {

@@ -2,17 +2,24 @@
 
 use super::{
     config::Config,
-    content::{Allowed, Framing, MessageFacts},
+    content::{Allowed, Framing},
     error::{NotOffered, Obstacle},
+    facts::MessageFacts,
     report::{Outcome, Report},
 };
 use crate::{
     envelope::Envelope,
-    syntax::{Command, Extension, Extensions, Parameters, Reply, Retry, Verb},
+    syntax::{
+        Command, Extension, Extensions, MailParameters, Parameters, RcptParameters, Reply, Retry,
+        SyntaxErrorKind, Verb,
+    },
     wire::LineEnds,
 };
 use alloc::{string::ToString, sync::Arc, vec, vec::Vec};
-use core::fmt::{self, Write};
+use core::{
+    cell::RefCell,
+    fmt::{self, Write},
+};
 
 /// Tells the transactions of a session apart: the first is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,10 +93,10 @@ impl Plan {
         }
         let size = facts.size(line_ends);
         let octets = size.map(|octets| octets.to_string());
-        if let (Some(octets), Some(limit)) = (size, offered.size()) {
-            if octets > limit {
-                obstacles.push(Obstacle::Size { octets, limit });
-            }
+        if let (Some(octets), Some(limit)) = (size, offered.size())
+            && octets > limit
+        {
+            obstacles.push(Obstacle::Size { octets, limit });
         }
         if let (Some(octets), true) = (&octets, offered.contains(Extension::Size)) {
             additions.push(("SIZE", Some(octets)));
@@ -102,10 +109,10 @@ impl Plan {
             }
         }
 
-        not_offered(&mut obstacles, None, envelope.parameters(), offered);
+        check(&mut obstacles, None, envelope.parameters(), offered);
         too_long(&mut obstacles, None, offered, envelope.reverse_path(), &parameters);
         for (index, (path, parameters)) in envelope.recipients().enumerate() {
-            not_offered(&mut obstacles, Some(index), parameters, offered);
+            check(&mut obstacles, Some(index), parameters, offered);
             too_long(&mut obstacles, Some(index), offered, path, parameters);
         }
         if !obstacles.is_empty() {
@@ -124,43 +131,43 @@ impl Plan {
     }
 }
 
-/// Parameters whose extension the server does not offer (RFC 5321 section 4.1.1.11). Of keywords
-/// that no known extension brings, the server is the judge.
-fn not_offered(
+/// Parameters whose extension the server does not offer (RFC 5321 section 4.1.1.11), and those
+/// with a value that is none. Of keywords that no known extension brings, the server is the judge.
+fn check(
     obstacles: &mut Vec<Obstacle>,
     recipient: Option<usize>,
     parameters: &Parameters<'_>,
     offered: &Extensions,
 ) {
-    for parameter in parameters.iter() {
-        let brought_by: &[Extension] =
-            match (recipient, parameter.keyword().to_ascii_uppercase().as_str()) {
-                (None, "SIZE") => &[Extension::Size],
-                (None, "BODY") => match parameter.value() {
-                    Some(value) if value.eq_ignore_ascii_case("BINARYMIME") => {
-                        &[Extension::BinaryMime]
-                    }
-                    _ => &[Extension::EightBitMime, Extension::BinaryMime],
-                },
-                (None, "SMTPUTF8") => &[Extension::SmtpUtf8],
-                (None, "RET" | "ENVID") | (Some(_), "NOTIFY" | "ORCPT") => &[Extension::Dsn],
-                (None, "AUTH") => &[Extension::Auth],
-                (None, "BY") => &[Extension::DeliverBy],
-                (None, "HOLDFOR" | "HOLDUNTIL") => &[Extension::FutureRelease],
-                (None, "MT-PRIORITY") => &[Extension::MtPriority],
-                (None, "REQUIRETLS") => &[Extension::RequireTls],
-                (None, "SOLICIT") => &[Extension::NoSoliciting],
-                (None, "CONPERM") => &[Extension::ConPerm],
-                (Some(_), "CONNEG") => &[Extension::ConNeg],
-                (Some(_), "RRVS") => &[Extension::Rrvs],
-                (None, "MTRK") => &[Extension::Mtrk],
-                (None, "TRANSID") => &[Extension::Checkpoint],
-                _ => continue,
-            };
-        if !brought_by.iter().any(|extension| offered.contains(*extension)) {
-            let keyword = parameter.keyword().to_string();
+    let read =
+        |parameters: &Parameters<'_>, offered: &Extensions, is_known: &dyn Fn(&str) -> bool| {
+            match recipient {
+                None => MailParameters::parse_known(parameters, offered, is_known).map(drop),
+                Some(_) => RcptParameters::parse_known(parameters, offered, is_known).map(drop),
+            }
+        };
+    let not_offered = RefCell::new(Vec::new());
+    let result = read(parameters, offered, &|keyword| {
+        not_offered.borrow_mut().push(keyword.to_string());
+        true
+    });
+    let all = Extension::ALL.iter().fold(Extensions::NONE, |all, one| all.with(*one));
+    for keyword in not_offered.into_inner() {
+        let is_unknown = Parameters::parse(&keyword).is_ok_and(|alone| {
+            read(&alone, &all, &|_| false)
+                .is_err_and(|error| error.kind() == SyntaxErrorKind::UnknownParameter)
+        });
+        if !is_unknown {
             obstacles.push(Obstacle::Parameter { keyword, recipient });
         }
+    }
+    match result {
+        Ok(()) => {}
+        Err(error) if error.kind() == SyntaxErrorKind::ValueNotOffered => {
+            let keyword = error.parameter().unwrap_or_default().to_string();
+            obstacles.push(Obstacle::Parameter { keyword, recipient });
+        }
+        Err(error) => obstacles.push(Obstacle::InvalidParameter { error, recipient }),
     }
 }
 
@@ -506,18 +513,51 @@ mod tests {
         );
     }
 
+    #[test]
+    fn parameters_have_values_that_they_take() {
+        let dsn = offered(&[Extension::Dsn]);
+        let with = |mail: &str, rcpt: &str| {
+            let parameters = Parameters::parse(rcpt).unwrap().into_owned();
+            Envelope::from_reverse_path(ReversePath::Null)
+                .with_parameters(Parameters::parse(mail).unwrap().into_owned())
+                .with_recipient(ForwardPath::Postmaster, parameters)
+        };
+        for (mail, rcpt, expected) in [
+            ("RET=HDRS", "NOTIFY=NEVER", vec![]),
+            ("X-OWN=1", "X-OWN", vec![]),
+            ("RET=HALF", "", vec!["a value that the parameter does not take: RET"]),
+            ("", "NOTIFY=NEVER,SUCCESS", vec!["the parameter does not take: NOTIFY"]),
+            ("", "NOTIFY=NEVER NOTIFY=NEVER", vec!["given twice: NOTIFY"]),
+            ("NOTIFY=NEVER", "", vec!["the parameter NOTIFY is not offered"]),
+            ("MT-PRIORITY=3", "RRVS=x", vec!["MT-PRIORITY is not", "RRVS is not"]),
+        ] {
+            let config = Config::new("me.example.org").unwrap();
+            let plan = Plan::new(&with(mail, rcpt), &MessageFacts::UNKNOWN, &dsn, &config);
+            let obstacles = plan.map_or_else(|error| error.obstacles, |_| Vec::new());
+            assert_eq!(obstacles.len(), expected.len(), "{mail} {rcpt}: {obstacles:?}");
+            for (obstacle, expected) in obstacles.iter().zip(expected) {
+                assert!(obstacle.to_string().contains(expected), "{mail} {rcpt}: {obstacle}");
+            }
+        }
+    }
+
     /// RFC 5321 section 4.5.3.1.4, RFC 3461 section 5.4.
     #[test]
     fn a_command_line_beyond_its_limit_is_not_built() {
-        // RCPT TO:<bob@example.net> ORCPT=rfc822;… CRLF
+        // RCPT TO:<bob@example.net> X-OWN=… CRLF
         let envelope = |octets: usize| {
-            let value = format!("rfc822;{}", "a".repeat(octets - 41));
+            let value = "a".repeat(octets - 34);
             let mut parameters = Parameters::NONE;
-            parameters.push("ORCPT", Some(&value)).unwrap();
+            parameters.push("X-OWN", Some(&value)).unwrap();
             let path = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
             Envelope::from_reverse_path(ReversePath::Null).with_recipient(path, parameters)
         };
         let dsn = offered(&[Extension::Dsn]);
+        assert_eq!(plan(&envelope(512), &MessageFacts::UNKNOWN, &Extensions::NONE), "");
+        assert_eq!(
+            plan(&envelope(513), &MessageFacts::UNKNOWN, &Extensions::NONE),
+            "[LineTooLong { verb: Rcpt, recipient: Some(0), octets: 513, limit: 512 }]"
+        );
         assert_eq!(plan(&envelope(1036), &MessageFacts::UNKNOWN, &dsn), "");
         assert_eq!(
             plan(&envelope(1037), &MessageFacts::UNKNOWN, &dsn),

@@ -35,17 +35,59 @@ const SEPARATOR: &str = "\u{1}";
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct OauthBearer<'a> {
-    /// As whom the client wants to act.
-    pub authzid: Option<Cow<'a, str>>,
-    /// The host that it believes to speak to.
-    pub host: Option<&'a str>,
-    /// The port that it believes to speak to.
-    pub port: Option<u16>,
-    /// The token; empty when it asks what a token must be good for (RFC 7628 section 4.3).
-    pub token: &'a str,
+    authzid: Option<Cow<'a, str>>,
+    host: Option<&'a str>,
+    port: Option<u16>,
+    token: &'a str,
 }
 
 impl<'a> OauthBearer<'a> {
+    /// Of its parts; an empty token asks what a token must be good for (RFC 7628 section 4.3).
+    ///
+    /// # Errors
+    /// An empty identity, a port of zero, a character that would end its field.
+    pub fn new(
+        authzid: Option<&'a str>,
+        host: Option<&'a str>,
+        port: Option<u16>,
+        token: &'a str,
+    ) -> Result<Self, CredentialsError> {
+        if authzid.is_some_and(str::is_empty) || port == Some(0) {
+            return Err(CredentialsError::Empty);
+        }
+        if authzid.is_some_and(|authzid| authzid.contains(['\0', '\u{1}']))
+            || host.is_some_and(|host| !host.bytes().all(|octet| octet.is_ascii_graphic()))
+            || !(token.is_empty() || is_token(token))
+        {
+            return Err(CredentialsError::Forbidden);
+        }
+        Ok(Self { authzid: authzid.map(Cow::Borrowed), host, port, token })
+    }
+
+    /// As whom the client wants to act.
+    #[must_use]
+    pub fn authzid(&self) -> Option<&str> {
+        self.authzid.as_deref()
+    }
+
+    /// The host that the client believes to speak to.
+    #[must_use]
+    pub const fn host(&self) -> Option<&'a str> {
+        self.host
+    }
+
+    /// The port that the client believes to speak to.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The token; empty when the client asks what a token must be good for.
+    #[must_use]
+    pub const fn token(&self) -> &'a str {
+        self.token
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -124,13 +166,37 @@ impl fmt::Debug for OauthBearer<'_> {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Xoauth2<'a> {
-    /// Whose mailbox it is about.
-    pub user: &'a str,
-    /// The token.
-    pub token: &'a str,
+    user: &'a str,
+    token: &'a str,
 }
 
 impl<'a> Xoauth2<'a> {
+    /// Of its parts.
+    ///
+    /// # Errors
+    /// An empty user or token, a character that would end its field.
+    pub fn new(user: &'a str, token: &'a str) -> Result<Self, CredentialsError> {
+        if user.is_empty() || token.is_empty() {
+            return Err(CredentialsError::Empty);
+        }
+        if user.contains(['\0', '\u{1}']) || !is_token(token) {
+            return Err(CredentialsError::Forbidden);
+        }
+        Ok(Self { user, token })
+    }
+
+    /// Whose mailbox it is about.
+    #[must_use]
+    pub const fn user(&self) -> &'a str {
+        self.user
+    }
+
+    /// The token.
+    #[must_use]
+    pub const fn token(&self) -> &'a str {
+        self.token
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -143,11 +209,7 @@ impl<'a> Xoauth2<'a> {
             fields.split_once(SEPARATOR).ok_or(Malformed::new("other than two fields"))?;
         let user = user.strip_prefix("user=").ok_or(Malformed::new("no user"))?;
         let auth = auth.strip_prefix("auth=").ok_or(Malformed::new("no auth"))?;
-        let token = bearer(auth)?;
-        if user.is_empty() || token.is_empty() || user.contains('\0') {
-            return Err(Malformed::new("an empty user or token"));
-        }
-        Ok(Self { user, token })
+        Self::new(user, bearer(auth)?).map_err(|_| Malformed::new("an empty user or token"))
     }
 
     /// Writes it.
@@ -272,16 +334,12 @@ impl OauthBearerInitiator {
         endpoint: Option<(&str, u16)>,
         token: &str,
     ) -> Result<Self, CredentialsError> {
-        check_token(token)?;
-        let authzid = authzid.filter(|authzid| !authzid.is_empty());
-        let host = endpoint.map(|(host, _)| host);
-        if authzid.is_some_and(|authzid| authzid.contains(['\0', '\u{1}']))
-            || host.is_some_and(|host| !host.bytes().all(|octet| octet.is_ascii_graphic()))
-        {
-            return Err(CredentialsError::Forbidden);
+        if token.is_empty() {
+            return Err(CredentialsError::Empty);
         }
-        let port = endpoint.map(|(_, port)| port);
-        let message = OauthBearer { authzid: authzid.map(Cow::Borrowed), host, port, token };
+        let authzid = authzid.filter(|authzid| !authzid.is_empty());
+        let (host, port) = endpoint.unzip();
+        let message = OauthBearer::new(authzid, host, port, token)?;
         Ok(Self(Client::new(message.encode(), SEPARATOR.as_bytes())))
     }
 }
@@ -296,23 +354,8 @@ impl Xoauth2Initiator {
     /// # Errors
     /// An empty user or token, a character that the message cannot carry.
     pub fn new(user: &str, token: &str) -> Result<Self, CredentialsError> {
-        check_token(token)?;
-        if user.is_empty() {
-            return Err(CredentialsError::Empty);
-        }
-        if user.contains(['\0', '\u{1}']) {
-            return Err(CredentialsError::Forbidden);
-        }
         // An empty line brings the final failure.
-        Ok(Self(Client::new(Xoauth2 { user, token }.encode(), b"")))
-    }
-}
-
-fn check_token(token: &str) -> Result<(), CredentialsError> {
-    match token {
-        "" => Err(CredentialsError::Empty),
-        _ if is_token(token) => Ok(()),
-        _ => Err(CredentialsError::Forbidden),
+        Ok(Self(Client::new(Xoauth2::new(user, token)?.encode(), b"")))
     }
 }
 
@@ -681,7 +724,7 @@ mod tests {
         shown += &format!("{client:?} {server:?} {message:?}");
         shown += &format!("{:?}", server.question());
         shown += &format!("{:?}", Xoauth2::parse(message.expose()));
-        let message = OauthBearer { authzid: None, host: None, port: None, token: "ya29secret" };
+        let message = OauthBearer::new(None, None, None, "ya29secret").unwrap();
         shown += &format!("{message:?}");
         assert!(!shown.contains("ya29secret"), "{shown}");
     }

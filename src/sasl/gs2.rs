@@ -27,13 +27,38 @@ pub enum Flag<'a> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header<'a> {
-    /// What the client says of channel binding.
-    pub flag: Flag<'a>,
-    /// As whom it wants to act, unquoted.
-    pub authzid: Option<Cow<'a, str>>,
+    pub(super) flag: Flag<'a>,
+    pub(super) authzid: Option<Cow<'a, str>>,
 }
 
 impl<'a> Header<'a> {
+    /// Of its parts.
+    ///
+    /// # Errors
+    /// A name of a channel binding that is not of letters, digits, `.` and `-`; an identity
+    /// that is empty or holds a NUL.
+    pub fn new(flag: Flag<'a>, authzid: Option<Cow<'a, str>>) -> Result<Self, Malformed> {
+        if matches!(flag, Flag::Used(name) if !is_binding_name(name)) {
+            return Err(Malformed::new("a GS2 flag that is not n, y or p=name"));
+        }
+        if authzid.as_deref().is_some_and(|authzid| !is_name(authzid)) {
+            return Err(Malformed::new("a name that is empty or holds a NUL"));
+        }
+        Ok(Self { flag, authzid })
+    }
+
+    /// What the client says of channel binding.
+    #[must_use]
+    pub const fn flag(&self) -> Flag<'a> {
+        self.flag
+    }
+
+    /// As whom the client wants to act, unquoted.
+    #[must_use]
+    pub fn authzid(&self) -> Option<&str> {
+        self.authzid.as_deref()
+    }
+
     /// Reads it from the front of a message, and returns what stands behind it.
     ///
     /// # Errors
@@ -52,7 +77,9 @@ impl<'a> Header<'a> {
             ),
         };
         let authzid = match authzid {
-            "" => None,
+            // "a=" without a name is outside the grammar, but a wide-spread library writes it
+            // where there is none.
+            "" | "a=" => None,
             _ => {
                 let name = authzid.strip_prefix("a=");
                 Some(unquote(name.ok_or(Malformed::new("a GS2 attribute that is not a="))?)?)
@@ -81,6 +108,11 @@ impl<'a> Header<'a> {
         text.push(',');
         text
     }
+}
+
+/// Whether quoting makes a `saslname` of it.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0')
 }
 
 fn is_binding_name(name: &str) -> bool {
@@ -165,6 +197,11 @@ mod tests {
     /// 5802-5-a, 5802-5-b
     #[test]
     fn headers_are_read_and_written() {
+        assert!(Header::new(Flag::Used("a,b"), None).is_err());
+        assert!(Header::new(Flag::Used(""), None).is_err());
+        assert!(Header::new(Flag::None, Some("".into())).is_err());
+        assert!(Header::new(Flag::None, Some("a\0".into())).is_err());
+        assert!(Header::new(Flag::Used("tls-unique"), Some("a,b".into())).is_ok());
         let cases = [
             ("n,,", Some((Flag::None, None))),
             ("y,a=admin,", Some((Flag::NotOffered, Some("admin")))),
@@ -178,9 +215,10 @@ mod tests {
             ("n", None),
             ("", None),
             ("n,user=ann,", None),
-            ("n,a=,", None),
+            ("n,a", None),
             ("F,n,,", None),
         ];
+        assert_eq!(Header::parse("n,a=,").unwrap().0.authzid, None);
         for (text, expected) in cases {
             let parsed = Header::parse(text).ok();
             let seen = parsed.as_ref().map(|(header, _)| (header.flag, header.authzid.as_deref()));

@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
 }
 
 impl Offer {
-    /// These mechanisms, in this order. SCRAM needs [`decoy`](Self::decoy) besides.
+    /// These mechanisms, in this order. SCRAM needs a decoy besides.
     #[must_use]
     pub fn new(mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         Self {
@@ -109,6 +109,12 @@ impl Offer {
     ) -> impl Iterator<Item = Mechanism> + 'a {
         let serves = move |mechanism: &Mechanism| self.serves(*mechanism, channel, proven);
         self.mechanisms.iter().copied().filter(serves)
+    }
+
+    /// Whether this mechanism is in the list, wherever it may be used.
+    #[must_use]
+    pub fn knows(&self, mechanism: Mechanism) -> bool {
+        self.mechanisms.contains(&mechanism)
     }
 
     fn serves(&self, mechanism: Mechanism, channel: &Channel, proven: Option<&str>) -> bool {

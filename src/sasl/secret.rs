@@ -153,17 +153,13 @@ mod tests {
     use super::*;
     use alloc::format;
 
+    // What is left in memory that was given back can be seen by unsafe code only.
     #[test]
-    fn wiping_reaches_the_spare_room() {
+    fn wiping_empties_and_keeps_the_memory() {
         let mut octets = b"tanstaaftanstaaf".to_vec();
         octets.truncate(4);
         wipe(&mut octets);
         assert!(octets.is_empty() && octets.capacity() >= 16);
-        // Safe code sees what is behind the end only by growing over it; that wiping wrote
-        // there at all is seen from the length on the way.
-        octets.resize(octets.capacity(), 1);
-        wipe(&mut octets);
-        assert!(octets.is_empty());
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! What an answer of the application does.
 
 use super::{
+    delivery::Verdicts,
     event::Answer,
     replies,
     session::Session,
-    state::{AbortReason, Body, End, Intake, Lent, PendingChunk, Phase, Question, Then, Verdicts},
+    state::{
+        AbortReason, Beginning, Body, End, Intake, Lent, PendingChunk, Phase, Piece, Question, Then,
+    },
 };
 use crate::{
-    syntax::{Code, Host, Reply},
+    syntax::{Code, Host, Rejection, Reply},
     transcript::{Entry, Side},
     wire::{BareLineBreaks, ReceiveBuffer},
 };
@@ -17,12 +20,21 @@ impl Session {
     /// Acts on what a token left behind.
     pub(super) fn take_answer(&mut self, input: &mut ReceiveBuffer) {
         self.settle();
+        if let Phase::Asked(Question::Credentials(_)) = self.phase {
+            // The verifier knows whether it has been answered.
+            if let Phase::Asked(Question::Credentials(verifier)) =
+                mem::replace(&mut self.phase, Phase::Command)
+            {
+                self.resume(verifier);
+            }
+            return;
+        }
         let Some(answer) = self.exchange.answer.take() else { return };
         match mem::replace(&mut self.phase, Phase::Command) {
             Phase::Asked(question) => self.answered(question, answer),
             Phase::Content(intake) => self.content_answered(intake, answer, input),
             Phase::Abort(_, then) => {
-                self.facts.transaction.clear();
+                self.facts.end_transaction();
                 self.proceed(then);
             }
             other => self.phase = other,
@@ -33,13 +45,20 @@ impl Session {
         if let Answer::RejectAndClose(rejection) = answer {
             if matches!(question, Question::Deliver(_)) {
                 // This transaction has had its answer.
-                self.facts.transaction.clear();
+                self.facts.end_transaction();
             }
             self.end(rejection.reply(), End::Refused);
             return;
         }
         match question {
             Question::Connect => self.connect_answered(answer),
+            Question::Auth(attempt) => match answer {
+                Answer::Verify(verifier) => self.verify(&attempt, verifier),
+                Answer::Reject(rejection) => self.fail_auth(rejection),
+                _ => self.fail_auth(replies::BAD_CREDENTIALS),
+            },
+            Question::Credentials(verifier) => self.resume(verifier),
+            Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
                 other => {
@@ -74,8 +93,21 @@ impl Session {
                     self.reply(&worded(replies::FORWARD_PATH_OK, accepted));
                 }
             },
-            Question::Data(chunk) => self.data_answered(chunk, answer),
-            Question::Deliver(verdicts) => self.delivered(&verdicts, &answer),
+            Question::Data(beginning) => self.data_answered(beginning, answer),
+            Question::Burl(intake, piece) => self.burl_answered(intake, &piece, answer),
+            Question::Etrn(_) => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                other => self.reply(&worded(replies::QUEUEING, other)),
+            },
+            Question::Xclient(attributes) => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                _ => self.speak_for(&attributes),
+            },
+            Question::Xforward(attributes) => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                _ => self.note_forwarded(&attributes),
+            },
+            Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
             Question::Verify | Question::Expand => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
                 other => self.reply(&worded(replies::OK, other)),
@@ -83,25 +115,52 @@ impl Session {
         }
     }
 
-    fn data_answered(&mut self, chunk: Option<PendingChunk>, answer: Answer) {
+    fn data_answered(&mut self, beginning: Beginning, answer: Answer) {
         let policy = match self.facts.transaction.is_binary() {
             // "No restriction on the content": RFC 3030 section 3.
             true => BareLineBreaks::Keep,
             false => self.config.bare_line_breaks(),
         };
-        match (chunk, answer) {
-            (None, Answer::Reject(rejection)) => {
+        match (beginning, answer) {
+            (Beginning::Url(piece), Answer::Reject(rejection)) => {
+                self.refuse_piece(&piece, &rejection);
+            }
+            (Beginning::Url(piece), _) => {
+                let nothing = PendingChunk { octets: 0, is_last: piece.is_last };
+                self.ask(Question::Burl(Intake::chunks(policy, nothing), piece));
+            }
+            (Beginning::Dots, Answer::Reject(rejection)) => {
                 self.reply(rejection.reply());
                 self.go(AbortReason::Refused, Then::Command);
             }
-            (None, _) => {
+            (Beginning::Dots, _) => {
                 self.reply(&replies::start_content());
                 self.phase = Phase::Content(Intake::dots(policy));
             }
-            (Some(chunk), Answer::Reject(rejection)) => {
+            (Beginning::Chunk(chunk), Answer::Reject(rejection)) => {
                 self.discard(Intake::chunks(policy, chunk), AbortReason::Refused, rejection);
             }
-            (Some(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+            (Beginning::Chunk(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+        }
+    }
+
+    fn burl_answered(&mut self, intake: Intake, piece: &Piece, answer: Answer) {
+        match answer {
+            Answer::Reject(rejection) => self.refuse_piece(piece, &rejection),
+            _ if piece.is_last => self.ask(Question::Deliver(Verdicts::default())),
+            _ => {
+                self.reply(&replies::CHUNK_OK);
+                self.body = Body::Chunks(intake);
+            }
+        }
+    }
+
+    /// What follows of this content is discarded (RFC 4468 section 3.4, RFC 3030 section 2).
+    fn refuse_piece(&mut self, piece: &Piece, rejection: &Rejection) {
+        self.reply(rejection.reply());
+        self.go(AbortReason::Refused, Then::Command);
+        if !piece.is_last {
+            self.body = Body::Failed;
         }
     }
 
@@ -215,84 +274,15 @@ impl Session {
             self.output.note(Entry::Line { from: Side::Client, octets: b"." });
         }
     }
-
-    /// How many replies a message gets.
-    pub(super) fn replies(&self) -> usize {
-        if self.facts.service.replies_per_recipient() {
-            self.facts.transaction.accepted()
-        } else {
-            1
-        }
-    }
-
-    /// Single recipients have been answered for.
-    fn settle(&mut self) {
-        let settled = mem::take(&mut self.exchange.settled);
-        if settled.is_empty() {
-            return;
-        }
-        let replies = self.replies();
-        let mut verdicts = match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Asked(Question::Deliver(verdicts)) => verdicts,
-            other => {
-                self.phase = other;
-                return;
-            }
-        };
-        verdicts.places.resize(replies, None);
-        for (recipient, answer) in settled {
-            if let Some(place @ None) = verdicts.places.get_mut(recipient) {
-                *place = Some(answer);
-            }
-        }
-        while let Some(Some(answer)) = verdicts.places.get(verdicts.replied) {
-            self.verdict(&answer.clone());
-            verdicts.replied = verdicts.replied.saturating_add(1);
-        }
-        if verdicts.replied == replies {
-            self.delivery_over(&verdicts.places);
-            self.exchange.answer = None;
-        } else {
-            self.phase = Phase::Asked(Question::Deliver(verdicts));
-        }
-    }
-
-    /// The rest of the recipients, or all of them, have been answered for.
-    fn delivered(&mut self, verdicts: &Verdicts, answer: &Answer) {
-        for place in verdicts.replied..self.replies() {
-            let settled = verdicts.places.get(place).and_then(Option::as_ref);
-            self.verdict(settled.unwrap_or(answer));
-        }
-        if matches!(answer, Answer::Reject(_)) {
-            self.delivery_over(&verdicts.places);
-        } else {
-            self.delivery_over(&[Some(answer.clone())]);
-        }
-    }
-
-    fn verdict(&mut self, answer: &Answer) {
-        match answer {
-            Answer::Reject(rejection) => self.reply(rejection.reply()),
-            accepted => self.reply(&worded(replies::ACCEPTED, accepted.clone())),
-        }
-    }
-
-    fn delivery_over(&mut self, verdicts: &[Option<Answer>]) {
-        if verdicts.iter().flatten().any(|answer| !matches!(answer, Answer::Reject(_))) {
-            self.totals.messages = self.totals.messages.saturating_add(1);
-            self.forgive();
-        }
-        self.facts.transaction.clear();
-        self.phase = Phase::Command;
-    }
 }
 
 /// The positive reply in the application's words.
-fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
+pub(super) fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
     let (reply, text) = match answer {
         Answer::Accept(Some(text)) => (reply, text),
         Answer::Forward(text) => (replies::WILL_FORWARD, text),
         Answer::CannotVerify => return replies::CANNOT_VERIFY,
+        Answer::NothingWaits => return replies::NOTHING_WAITS,
         _ => return reply,
     };
     reply.with_text(text)

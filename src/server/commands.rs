@@ -3,12 +3,15 @@
 use super::{
     replies, sequence,
     session::Session,
-    state::{AbortReason, Body, End, Intake, PendingChunk, Phase, Question, Refusal, Then},
+    state::{
+        AbortReason, Beginning, Body, End, Intake, PendingChunk, Phase, Piece, Question, Refusal,
+        Then,
+    },
 };
 use crate::{
     syntax::{
-        Command, Extension, ForwardPath, Host, MailParameters, Parameters, RcptParameters,
-        Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
+        Base64, ByMode, Command, Extension, Extensions, ForwardPath, Hold, Host, MailParameters,
+        Parameters, RcptParameters, Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -20,7 +23,7 @@ impl Session {
     /// One line without its CRLF, and whether more octets have come behind it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard(now);
-        self.output.note(Entry::Line { from: Side::Client, octets: line });
+        self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
         if let Err(error) = self.interpret(line, is_last) {
             let rejection = replies::syntax(error);
             if error.verb() == Some(Verb::Bdat) {
@@ -73,8 +76,17 @@ impl Session {
             Command::Rcpt { forward_path, parameters } => {
                 return self.rcpt(&forward_path, &parameters);
             }
-            Command::Data => self.ask(Question::Data(None)),
+            Command::Data => self.ask(Question::Data(Beginning::Dots)),
+            Command::Burl { uri, last } => {
+                self.burl(Piece { uri: uri.into_owned(), is_last: last })
+            }
+            Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
+            Command::Xclient(attributes) => self.ask(Question::Xclient(attributes.into_owned())),
+            Command::Xforward(attributes) => self.ask(Question::Xforward(attributes.into_owned())),
             Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::Auth { mechanism, initial_response } => {
+                self.auth(mechanism.as_str(), initial_response.as_ref());
+            }
             Command::StartTls if is_last => self.ask(Question::StartTls),
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
             Command::StartTls => self.end(replies::INJECTED.reply(), End::Injection),
@@ -97,6 +109,13 @@ impl Session {
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
             Verb::Bdat => self.offered.contains(Extension::Chunking),
+            Verb::Etrn => self.offered.contains(Extension::Etrn),
+            Verb::Xclient => self.offered.contains(Extension::Xclient),
+            Verb::Xforward => self.offered.contains(Extension::Xforward),
+            // RFC 4468 section 3: only for who is authenticated.
+            Verb::Burl => self.offered.contains(Extension::Burl) && self.facts.identity.is_some(),
+            Verb::Atrn => false,
+            Verb::Auth => self.offered.contains(Extension::Auth),
             // In TLS it is no longer offered; that it comes at the wrong time says more.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
             _ => true,
@@ -106,7 +125,14 @@ impl Session {
     fn bdat(&mut self, chunk: PendingChunk) {
         match mem::take(&mut self.body) {
             Body::Chunks(intake) => self.take_chunk(intake, chunk),
-            _ => self.ask(Question::Data(Some(chunk))),
+            _ => self.ask(Question::Data(Beginning::Chunk(chunk))),
+        }
+    }
+
+    fn burl(&mut self, piece: Piece) {
+        match mem::take(&mut self.body) {
+            Body::Chunks(intake) => self.ask(Question::Burl(intake, piece)),
+            _ => self.ask(Question::Data(Beginning::Url(piece))),
         }
     }
 
@@ -138,6 +164,8 @@ impl Session {
             self.offend(&replies::SENDER_NEEDS_UTF8);
         } else if typed.size.is_some_and(|octets| octets > limit) {
             self.reply(replies::DECLARED_TOO_LARGE.reply());
+        } else if let Some(refusal) = untimely(&typed, &self.offered) {
+            self.reply(refusal.reply());
         } else {
             self.facts.transaction.propose(path, raw, &typed);
             self.ask(Question::Mail);
@@ -182,4 +210,39 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
         .filter(|parameter| parameter.is(Extension::Size.keyword()))
         .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
         .any(|octets| octets > limit)
+}
+
+/// The line without what may be a secret: all that stands behind the mechanism of AUTH, and
+/// lines that look like base64, for a client may go on with an exchange that was refused.
+fn fit_to_be_seen(line: &[u8]) -> &[u8] {
+    let mut words = line.split_inclusive(|octet| *octet == b' ');
+    match Verb::of(line) {
+        Verb::Auth => {
+            let shown = words.by_ref().take(2).map(<[u8]>::len).sum();
+            line.get(..shown).unwrap_or_default()
+        }
+        Verb::Other if words.count() == 1 && Base64::parse(ascii(line)).is_ok() => {
+            replies::REDACTED
+        }
+        _ => line,
+    }
+}
+
+fn ascii(line: &[u8]) -> &str {
+    core::str::from_utf8(line).unwrap_or("-")
+}
+
+/// Why a message may not be delivered at the time that it asks for.
+fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {
+    let by = typed.deliver_by.filter(|by| by.mode() == ByMode::Return);
+    let minimum = offered.deliver_by_minimum().map(i64::from);
+    if by.is_some_and(|by| minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)) {
+        return Some(replies::DELIVERED_TOO_SOON);
+    }
+    let (hold, bounds) = (typed.hold.as_ref()?, offered.future_release()?);
+    let is_beyond = match hold {
+        Hold::For(seconds) => seconds.get() > bounds.most.get(),
+        Hold::Until(moment) => moment.unix_seconds() > bounds.last.unix_seconds(),
+    };
+    is_beyond.then_some(replies::HELD_TOO_LONG)
 }

@@ -1,8 +1,9 @@
 //! What a server offers, how much it bears and how long it waits.
 
 use crate::{
+    sasl::Offer,
     service::Service,
-    syntax::{Extension, Extensions, Host, Lenience, SyntaxError},
+    syntax::{Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError},
     time::Rate,
     wire::BareLineBreaks,
 };
@@ -25,27 +26,62 @@ use core::time::Duration;
 pub struct Config {
     host: Host<'static>,
     service: Service,
+    /// What was asked for.
+    wanted: Extensions,
+    /// What comes of it with this service and these limits.
     offered: Extensions,
     limits: Limits,
     timeouts: Timeouts,
     lenience: Lenience,
     bare_line_breaks: BareLineBreaks,
+    auth: Option<Offer>,
+    requires_auth: bool,
 }
 
 /// Every extension that the server machine implements.
-const IMPLEMENTED: [Extension; 7] = [
-    Extension::StartTls,
+const IMPLEMENTED: &[Extension] = &[
     Extension::Size,
-    Extension::EightBitMime,
     Extension::Pipelining,
+    Extension::EightBitMime,
+    Extension::EnhancedStatusCodes,
+    Extension::Chunking,
+    Extension::BinaryMime,
+    Extension::SmtpUtf8,
+    Extension::Dsn,
+    Extension::StartTls,
+    Extension::Auth,
+    Extension::RequireTls,
+    Extension::Limits,
+    Extension::DeliverBy,
+    Extension::MtPriority,
+    Extension::FutureRelease,
+    Extension::Rrvs,
+    Extension::NoSoliciting,
+    Extension::ConPerm,
+    Extension::ConNeg,
+    Extension::Mtrk,
+    Extension::Etrn,
+    Extension::Burl,
+    Extension::Vrfy,
+    Extension::Expn,
+    Extension::Help,
+    Extension::Xclient,
+    Extension::Xforward,
+];
+
+/// What needs nothing from the application.
+const UNDEMANDING: &[Extension] = &[
+    Extension::Size,
+    Extension::Pipelining,
+    Extension::EightBitMime,
     Extension::EnhancedStatusCodes,
     Extension::Chunking,
     Extension::BinaryMime,
 ];
 
 impl Config {
-    /// A mail transfer server with this name, which offers every extension that the machine
-    /// implements and that needs nothing from elsewhere: all but STARTTLS.
+    /// A mail transfer server with this name, which offers the extensions that need nothing from
+    /// the application: SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME.
     ///
     /// # Errors
     ///
@@ -54,43 +90,57 @@ impl Config {
         let config = Self {
             host: Host::parse(host)?.into_owned(),
             service: Service::Smtp,
+            wanted: Extensions::NONE,
             offered: Extensions::NONE,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             lenience: Lenience::default(),
             bare_line_breaks: BareLineBreaks::default(),
+            auth: None,
+            requires_auth: false,
         };
-        Ok(config.offer(|extension| extension != Extension::StartTls))
+        let undemanding = UNDEMANDING.iter().copied();
+        Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
     }
 
-    /// Offers this extension too, if the machine implements it.
-    #[must_use]
-    pub fn with_extension(self, wanted: Extension) -> Self {
-        self.offer(|extension| extension == wanted)
-    }
-
-    /// Another service; extensions that it demands are offered from now on.
+    /// Another service; extensions that it demands are offered from now on, and those that it
+    /// does not have are not.
     #[must_use]
     pub fn with_service(mut self, service: Service) -> Self {
         self.service = service;
-        self.offer(|extension| service.requires(extension))
+        self.offer()
     }
 
-    /// Offers exactly these extensions, of those that the machine implements, besides what the
-    /// service demands. STARTTLS wants a TLS layer around the machine, or an application that
-    /// answers [`Upgrade`](super::Upgrade).
+    /// Offers exactly these extensions with their arguments, of those that the machine implements
+    /// and the service has, besides what the service demands.
+    ///
+    /// The arguments of SIZE and LIMITS come from [`Limits`], the mechanisms of AUTH from
+    /// [`with_auth`](Self::with_auth). STARTTLS wants a TLS layer around the machine, or an
+    /// application that answers [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear
+    /// only, and REQUIRETLS in TLS only.
     #[must_use]
-    pub fn with_extensions(mut self, extensions: &[Extension]) -> Self {
-        self.offered = Extensions::NONE;
-        let service = self.service;
-        self.offer(|extension| extensions.contains(&extension) || service.requires(extension))
+    pub fn with_extensions(mut self, extensions: Extensions) -> Self {
+        self.wanted = extensions;
+        self.offer()
+    }
+
+    /// Offers this extension too, without arguments, if the machine implements it.
+    #[must_use]
+    pub fn with_extension(self, extension: Extension) -> Self {
+        let wanted = self.wanted.clone().with(extension);
+        self.with_extensions(wanted)
+    }
+
+    /// The extensions that the machine implements.
+    pub fn implemented() -> impl Iterator<Item = Extension> {
+        IMPLEMENTED.iter().copied()
     }
 
     /// How much a session may cost.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self.offer(|_| false)
+        self.offer()
     }
 
     /// How long the server waits.
@@ -114,14 +164,50 @@ impl Config {
         self
     }
 
-    fn offer(mut self, wanted: impl Fn(Extension) -> bool) -> Self {
-        for extension in IMPLEMENTED {
-            if wanted(extension) || self.offered.contains(extension) {
-                self.offered = match extension {
-                    Extension::Size => self.offered.with_size(self.limits.message),
-                    other => self.offered.with(other),
-                };
+    /// Offers AUTH with these mechanisms, each where it may be used (RFC 4954 section 4).
+    #[must_use]
+    pub fn with_auth(mut self, offer: Offer) -> Self {
+        self.auth = Some(offer);
+        self
+    }
+
+    /// MAIL before a successful AUTH gets 530 5.7.0 (RFC 4954 section 6).
+    #[must_use]
+    pub const fn with_required_auth(mut self, is_required: bool) -> Self {
+        self.requires_auth = is_required;
+        self
+    }
+
+    /// The mechanisms that AUTH offers; `None` where there is no AUTH.
+    #[must_use]
+    pub const fn auth(&self) -> Option<&Offer> {
+        self.auth.as_ref()
+    }
+
+    /// Whether mail is taken only after AUTH.
+    #[must_use]
+    pub const fn requires_auth(&self) -> bool {
+        self.requires_auth
+    }
+
+    fn offer(mut self) -> Self {
+        self.offered = self.wanted.clone();
+        for extension in Extension::ALL.iter().copied() {
+            let is_offered = IMPLEMENTED.contains(&extension) && self.service.has(extension);
+            if !is_offered || extension == Extension::Auth {
+                self.offered = self.offered.without(extension);
             }
+            if self.service.requires(extension) {
+                self.offered = self.offered.with(extension);
+            }
+        }
+        if self.offered.contains(Extension::Size) {
+            self.offered = self.offered.with_size(self.limits.message);
+        }
+        if self.offered.contains(Extension::Limits) {
+            let rcpt_max = u32::try_from(self.limits.recipients).ok();
+            self.offered =
+                self.offered.with_limits(SessionLimits { rcpt_max, ..Default::default() });
         }
         self
     }
@@ -178,6 +264,7 @@ pub struct Limits {
     pub(crate) recipients: usize,
     pub(crate) envelope: usize,
     pub(crate) errors: u32,
+    pub(crate) auth_failures: u32,
     pub(crate) receive_buffer: usize,
     pub(crate) send_buffer: usize,
 }
@@ -193,6 +280,7 @@ impl Default for Limits {
             recipients: 1000,
             envelope: 512 * 1024,
             errors: 20,
+            auth_failures: 3,
             receive_buffer: 32 * 1024,
             send_buffer: 64 * 1024,
         }
@@ -235,10 +323,19 @@ impl Limits {
         self
     }
 
-    /// Octets received and not yet dealt with; never less than two command lines.
+    /// The failed AUTH of a session with this number is answered 421, and the session ends.
+    #[must_use]
+    pub const fn with_auth_failures(mut self, failures: u32) -> Self {
+        self.auth_failures = failures;
+        self
+    }
+
+    /// Octets received and not yet dealt with; never less than two command lines, nor than the
+    /// longest line of AUTH (RFC 4954 section 4).
     #[must_use]
     pub fn with_receive_buffer(mut self, octets: usize) -> Self {
-        self.receive_buffer = octets.max(self.command_line.saturating_mul(2));
+        let lines = self.command_line.saturating_mul(2).max(super::auth::RESPONSE_LINE);
+        self.receive_buffer = octets.max(lines);
         self
     }
 
@@ -271,6 +368,7 @@ pub struct Timeouts {
     pub(crate) floor: Rate,
     pub(crate) write: Duration,
     pub(crate) session: Option<Duration>,
+    pub(crate) auth_failure: Duration,
 }
 
 impl Default for Timeouts {
@@ -282,6 +380,7 @@ impl Default for Timeouts {
             floor: Rate::octets_per_second(500),
             write: Duration::from_secs(300),
             session: None,
+            auth_failure: Duration::from_secs(1),
         }
     }
 }
@@ -312,6 +411,13 @@ impl Timeouts {
     #[must_use]
     pub const fn with_write(mut self, timeout: Duration) -> Self {
         self.write = timeout;
+        self
+    }
+
+    /// How long the reply to a failed AUTH is withheld; a second by default.
+    #[must_use]
+    pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
+        self.auth_failure = delay;
         self
     }
 

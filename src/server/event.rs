@@ -2,17 +2,23 @@
 
 use super::{
     Config,
+    auth::Attempt,
+    delivery::{Verdict, Verdicts},
     facts::Facts,
     replies,
-    state::{AbortReason, Lent, Verdicts},
+    state::{AbortReason, Lent, Piece},
     transaction::{Recipient, Transaction},
 };
 use crate::{
+    sasl::{self, Identity, Mechanism, Verifier},
     security::Security,
-    syntax::{ForwardPath, Host, Parameters, Rejection, ReversePath, Text},
+    syntax::{
+        ForwardPath, Host, Node, Parameters, Rejection, ReversePath, Text, Uri, XclientAttributes,
+        XforwardAttributes,
+    },
     wire::ReceiveBuffer,
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use bytes::Bytes;
 
 /// What the application is asked, or told.
@@ -29,6 +35,12 @@ pub enum Event<'s> {
     Connect(Connect<'s>),
     /// EHLO, HELO or LHLO.
     Hello(Hello<'s>),
+    /// AUTH; once an attempt.
+    Auth(Auth<'s>),
+    /// What is stored for a user, or a verdict on a password or a token.
+    Credentials(Credentials<'s>),
+    /// Somebody has proven who it is: may it?
+    Authenticated(Authenticated<'s>),
     /// STARTTLS.
     StartTls(StartTls<'s>),
     /// The TLS handshake is due. A TLS layer answers it ([`tls::Secured`](crate::tls::Secured)).
@@ -49,6 +61,14 @@ pub enum Event<'s> {
     Verify(Verify<'s>),
     /// EXPN.
     Expand(Expand<'s>),
+    /// A URL that stands for a piece of content.
+    Burl(Burl<'s>),
+    /// ETRN.
+    Etrn(Etrn<'s>),
+    /// XCLIENT.
+    Xclient(Xclient<'s>),
+    /// XFORWARD.
+    Xforward(Xforward<'s>),
 }
 
 impl Event<'_> {
@@ -63,6 +83,9 @@ impl Event<'_> {
         match self {
             Self::Connect(connect) => connect.accept(),
             Self::Hello(hello) => hello.accept(),
+            Self::Auth(auth) => auth.reject(replies::BAD_CREDENTIALS),
+            Self::Credentials(credentials) => credentials.question.reject(),
+            Self::Authenticated(authenticated) => authenticated.reject(replies::BAD_CREDENTIALS),
             Self::StartTls(start) => start.accept(),
             Self::Upgrade(upgrade) => upgrade.failed(),
             Self::Mail(mail) => mail.accept(),
@@ -73,6 +96,10 @@ impl Event<'_> {
             Self::Abort(abort) => abort.done(),
             Self::Verify(verify) => verify.cannot_verify(),
             Self::Expand(expand) => expand.reject(replies::NOT_IMPLEMENTED),
+            Self::Burl(burl) => burl.reject(replies::URL_NOT_RESOLVED),
+            Self::Etrn(etrn) => etrn.reject(replies::CANNOT_QUEUE),
+            Self::Xclient(xclient) => xclient.reject(replies::NOT_TRUSTED),
+            Self::Xforward(xforward) => xforward.reject(replies::NOT_TRUSTED),
         }
     }
 
@@ -82,6 +109,9 @@ impl Event<'_> {
         match self {
             Self::Connect(token) => token.facts,
             Self::Hello(token) => token.facts,
+            Self::Auth(token) => token.facts,
+            Self::Credentials(token) => token.facts,
+            Self::Authenticated(token) => token.facts,
             Self::StartTls(token) => token.facts,
             Self::Upgrade(token) => token.facts,
             Self::Mail(token) => token.facts,
@@ -92,6 +122,10 @@ impl Event<'_> {
             Self::Abort(token) => token.facts,
             Self::Verify(token) => token.facts,
             Self::Expand(token) => token.facts,
+            Self::Burl(token) => token.facts,
+            Self::Etrn(token) => token.facts,
+            Self::Xclient(token) => token.facts,
+            Self::Xforward(token) => token.facts,
         }
     }
 }
@@ -103,17 +137,20 @@ pub(super) struct Exchange {
     pub(super) number: u64,
     pub(super) answer: Option<Answer>,
     pub(super) configure: Option<Arc<Config>>,
-    pub(super) settled: Vec<(usize, Answer)>,
+    pub(super) proven: Option<Box<str>>,
+    pub(super) settled: Vec<(usize, Verdict)>,
 }
 
 /// What a token leaves for the next poll.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Answer {
     Accept(Option<Text<'static>>),
     /// 251: accepted, and the path where it goes.
     Forward(Text<'static>),
     /// 252.
     CannotVerify,
+    /// 251 to ETRN.
+    NothingWaits,
     Reject(Rejection),
     RejectAndClose(Rejection),
     /// So many octets of content were dealt with, and stay in the receive buffer.
@@ -121,6 +158,8 @@ pub(super) enum Answer {
     /// All octets of content were taken out of the receive buffer.
     Taken,
     Done,
+    /// The verifier of an attempt.
+    Verify(Box<dyn Verifier>),
     /// The TLS handshake succeeded, or not.
     Upgraded(Option<Security>),
 }
@@ -203,6 +242,11 @@ tokens! {
     Connect {}
     /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
     Hello { host: &'s Host<'static>, is_extended: bool }
+    /// AUTH (RFC 4954 section 4), at its time and with a mechanism that was announced.
+    Auth { attempt: &'s Attempt }
+    /// Somebody has proven who it is: may it send mail here? That an identity may act as
+    /// another one ([`Identity::authzid`]) is for the application to know.
+    Authenticated { identity: &'s Identity }
     /// STARTTLS (RFC 3207 section 4).
     StartTls {}
     /// The TLS handshake is due: 220 has been sent, and nothing more is read here.
@@ -225,13 +269,29 @@ tokens! {
     Verify {}
     /// EXPN (RFC 5321 section 4.1.1.7).
     Expand {}
+    /// A URL that stands for a piece of content (RFC 4468 section 2). Whoever accepts it has the
+    /// octets, and puts them behind those that came before.
+    Burl { piece: &'s Piece }
+    /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
+    Etrn { node: &'s Node<'static> }
+    /// XCLIENT: the client speaks for another. Accepted, the session begins anew for that one,
+    /// with [`Connect`].
+    Xclient { attributes: &'s XclientAttributes<'static> }
+    /// XFORWARD: what the client knows of its own client, for one transaction.
+    Xforward { attributes: &'s XforwardAttributes<'static> }
 }
 
-acceptable! { Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand }
-rejectable! { Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand }
-configurable! { Connect Hello Upgrade Mail }
+acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand Burl Etrn Xclient Xforward }
+rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand Burl Etrn Xclient Xforward }
+configurable! { Authenticated Connect Hello Upgrade Mail Xclient }
 
 impl<'s> Hello<'s> {
+    /// The channel has proven who this client is, by its certificate or as a local socket does:
+    /// the mechanism EXTERNAL is offered to it (RFC 4422 appendix A).
+    pub fn prove(&mut self, identity: impl Into<Box<str>>) {
+        self.exchange.proven = Some(identity.into());
+    }
+
     /// What the client calls itself.
     #[must_use]
     pub const fn host(&self) -> &'s Host<'static> {
@@ -242,6 +302,46 @@ impl<'s> Hello<'s> {
     #[must_use]
     pub const fn is_extended(&self) -> bool {
         self.is_extended
+    }
+}
+
+impl<'s> Auth<'s> {
+    /// What the client has chosen.
+    #[must_use]
+    pub const fn mechanism(&self) -> Mechanism {
+        self.attempt.mechanism
+    }
+
+    /// Lets this verifier do it: one of [`Config::auth`]'s, made by
+    /// [`Offer::verifier`](crate::sasl::Offer::verifier), or one of your own.
+    pub fn verify(self, verifier: Box<dyn Verifier>) {
+        self.exchange.answer = Some(Answer::Verify(verifier));
+    }
+}
+
+impl<'s> Authenticated<'s> {
+    /// Who it is.
+    #[must_use]
+    pub const fn identity(&self) -> &'s Identity {
+        self.identity
+    }
+}
+
+/// What the verifier of an attempt cannot know. The question is the mechanism's; dropped
+/// unanswered it comes again.
+#[derive(Debug)]
+#[must_use = "a question stays until it is answered"]
+pub struct Credentials<'s> {
+    pub(super) facts: &'s Facts,
+    /// What is asked.
+    pub question: sasl::Question<'s>,
+}
+
+impl<'s> Credentials<'s> {
+    /// What is known of the session.
+    #[must_use]
+    pub const fn facts(&self) -> &'s Facts {
+        self.facts
     }
 }
 
@@ -380,11 +480,7 @@ impl PerRecipient<'_> {
     /// The message was stored for the recipient with this index, or not. Only the first answer
     /// for a recipient counts, and one for a recipient that does not exist is none.
     pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
-        let answer = match verdict {
-            Ok(()) => Answer::Accept(None),
-            Err(rejection) => Answer::Reject(rejection),
-        };
-        self.exchange.settled.push((recipient, answer));
+        self.exchange.settled.push((recipient, verdict.map(|()| None)));
     }
 
     /// Whether the recipient with this index has been answered for in an earlier poll.
@@ -425,5 +521,48 @@ impl<'s> Expand<'s> {
     #[must_use]
     pub fn text(&self) -> Text<'s> {
         Text::lossy(&self.facts.argument)
+    }
+}
+
+impl<'s> Burl<'s> {
+    /// Where the octets are.
+    #[must_use]
+    pub const fn uri(&self) -> &'s Uri<'static> {
+        &self.piece.uri
+    }
+
+    /// Whether they are the last of the content.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.piece.is_last
+    }
+}
+
+impl<'s> Etrn<'s> {
+    /// For whom mail is wanted.
+    #[must_use]
+    pub const fn node(&self) -> &'s Node<'static> {
+        self.node
+    }
+
+    /// 251: nothing waits for this node.
+    pub fn nothing_waits(self) {
+        self.exchange.answer = Some(Answer::NothingWaits);
+    }
+}
+
+impl<'s> Xclient<'s> {
+    /// What the client says of the other one.
+    #[must_use]
+    pub const fn attributes(&self) -> &'s XclientAttributes<'static> {
+        self.attributes
+    }
+}
+
+impl<'s> Xforward<'s> {
+    /// What the client says of its own client.
+    #[must_use]
+    pub const fn attributes(&self) -> &'s XforwardAttributes<'static> {
+        self.attributes
     }
 }

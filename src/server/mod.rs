@@ -11,24 +11,31 @@
 //! | `commands` | what a command does |
 //! | `event` | the questions, and which answers each has |
 //! | `answers` | what an answer does |
+//! | `auth` | the dialogue of AUTH |
+//! | `trusted` | XCLIENT and XFORWARD |
+//! | `delivery` | what becomes of a whole message |
 //! | `replies` | the words |
 //! | `transaction` | the envelope of the message in progress |
 
 mod answers;
+mod auth;
 mod commands;
 mod config;
+mod delivery;
 mod event;
 mod facts;
+mod output;
 mod replies;
 mod sequence;
 mod session;
 mod state;
 mod transaction;
+mod trusted;
 
 pub use config::{Config, Limits, Timeouts};
 pub use event::{
-    Abort, Connect, Content, Data, Deliver, Event, Expand, Hello, Mail, PerRecipient, Rcpt,
-    StartTls, Upgrade, Verify,
+    Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn, Event,
+    Expand, Hello, Mail, PerRecipient, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
 };
 pub use facts::{Facts, Peer};
 pub use session::Totals;
@@ -157,6 +164,35 @@ impl Server {
                     }
                     Cut::Incomplete => session.lose(),
                 }
+                None
+            }
+            Phase::Auth(_) => {
+                match lines.cut(input.octets(), auth::RESPONSE_LINE) {
+                    Cut::Line(octets) => {
+                        let line = input.octets().get(..octets).unwrap_or_default();
+                        session.auth_response(line.strip_suffix(b"\r\n").unwrap_or(line), now);
+                        input.consume(octets);
+                    }
+                    Cut::Skip(octets) => input.consume(octets),
+                    Cut::TooLong(octets) => {
+                        input.consume(octets);
+                        session.auth_response_too_long(now);
+                    }
+                    Cut::Incomplete if session.link == Link::Open => {
+                        return session.await_command(now);
+                    }
+                    Cut::Incomplete => session.lose(),
+                }
+                None
+            }
+            Phase::Penance(until, _) if !until.has_passed(now) => {
+                if !session.output.is_empty() {
+                    return Some(session.must_write(now));
+                }
+                Some(Need::Wait(*until))
+            }
+            Phase::Penance(..) => {
+                session.end_penance();
                 None
             }
             Phase::Content(intake) if !intake.lent.is_nothing() => Some(session.await_answer(now)),

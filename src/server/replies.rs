@@ -58,11 +58,45 @@ pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large")
 pub(super) const BARE_LINE_BREAK: Rejection =
     negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
 pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
+pub(super) const DELIVERED_TOO_SOON: Rejection =
+    negative(550, 4, 7, "Cannot be delivered within so short a time");
+pub(super) const HELD_TOO_LONG: Rejection = negative(501, 5, 4, "Cannot be held for so long");
 pub(super) const SENDER_NEEDS_UTF8: Rejection =
     negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
 
+pub(super) const QUEUEING: Reply<'static> =
+    positive(250, 0, 0, "Queueing for this node has started");
+pub(super) const NOTHING_WAITS: Reply<'static> =
+    positive(251, 0, 0, "No messages are waiting for this node");
+pub(super) const CANNOT_QUEUE: Rejection =
+    negative(458, 0, 0, "Unable to queue messages for this node");
+pub(super) const URL_NOT_RESOLVED: Rejection =
+    negative(554, 6, 6, "This URL cannot be resolved here");
+pub(super) const NOT_TRUSTED: Rejection = negative(550, 7, 1, "Not from this client");
+pub(super) const AUTHENTICATED: Reply<'static> = positive(235, 7, 0, "Authentication successful");
+pub(super) const BAD_CREDENTIALS: Rejection =
+    negative(535, 7, 8, "Authentication credentials invalid");
+pub(super) const CANNOT_AUTHENTICATE_NOW: Rejection =
+    negative(454, 7, 0, "Temporary authentication failure");
+pub(super) const ENCRYPTION_REQUIRED: Rejection =
+    negative(538, 7, 11, "Encryption required for requested authentication mechanism");
+pub(super) const MECHANISM_UNKNOWN: Rejection =
+    negative(504, 5, 4, "Unrecognised authentication type");
+pub(super) const AUTH_CANCELLED: Rejection = negative(501, 7, 0, "Authentication cancelled");
+pub(super) const NOT_BASE64: Rejection = negative(501, 5, 2, "Cannot decode this as base64");
+pub(super) const MALFORMED_RESPONSE: Rejection =
+    negative(501, 5, 2, "Not a response of this mechanism");
+pub(super) const NO_INITIAL_RESPONSE: Rejection =
+    negative(501, 7, 0, "This mechanism has no initial response");
+pub(super) const RESPONSE_TOO_LONG: Rejection =
+    negative(500, 5, 6, "Authentication exchange line is too long");
+pub(super) const TOO_MANY_ATTEMPTS: Rejection =
+    negative(421, 7, 0, "Too many failed attempts to authenticate");
+
+/// What stands in a transcript for what must not stand there.
+pub(super) const REDACTED: &[u8] = b"(redacted)";
 /// What stands in a transcript for a line that was not kept.
 pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
 
@@ -156,6 +190,8 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
+        Misplaced::AlreadyAuthenticated => negative(503, 5, 1, "Authenticated already"),
+        Misplaced::AuthFirst => negative(530, 7, 0, "Authentication required"),
         Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),

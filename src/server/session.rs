@@ -3,24 +3,25 @@
 use super::{
     config::Config,
     event::{
-        Abort, Connect, Content, Data, Deliver, Event, Exchange, Expand, Hello, Mail, Rcpt,
-        StartTls, Upgrade, Verify,
+        Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn,
+        Event, Exchange, Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
     },
     facts::{Facts, Peer},
+    output::Output,
     replies,
     sequence::{Stage, Standing},
-    state::{AbortReason, Body, End, Intake, Phase, Question, Refusal, Then},
+    state::{AbortReason, Beginning, Body, End, Intake, Phase, Question, Refusal, Then},
 };
 use crate::{
     machine::{Closed, Need},
     security::Security,
-    syntax::{Extension, Extensions, Rejection, Reply},
+    syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
     time::{Instant, Stopwatch},
-    transcript::{Entry, Side, Transcript},
-    wire::{ReceiveBuffer, SendBuffer},
+    transcript::{Entry, Side},
+    wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, sync::Arc};
-use core::{fmt, mem};
+use alloc::{sync::Arc, vec::Vec};
+use core::mem;
 
 /// What a session has come to so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub(super) struct Session {
     writing: Stopwatch,
     half_errors: u32,
     refused_recipients: u32,
+    /// Of AUTH; neither RSET nor EHLO renews them.
+    pub(super) failed_attempts: u32,
 }
 
 impl Session {
@@ -104,11 +107,18 @@ impl Session {
             writing: Stopwatch::default(),
             half_errors: 0,
             refused_recipients: 0,
+            failed_attempts: 0,
         }
     }
 
     pub(super) fn standing(&self) -> Standing {
-        Standing { stage: self.stage(), is_secure: self.facts.security.is_tls() }
+        Standing {
+            stage: self.stage(),
+            is_secure: self.facts.security.is_tls(),
+            is_authenticated: self.facts.identity.is_some(),
+            had_hello: self.facts.had_hello,
+            must_authenticate: self.config.requires_auth(),
+        }
     }
 
     fn stage(&self) -> Stage {
@@ -151,6 +161,14 @@ impl Session {
         Some(match phase {
             Phase::Asked(question) => match question {
                 Question::Connect => Event::Connect(Connect { facts, exchange }),
+                Question::Auth(attempt) => Event::Auth(Auth { facts, exchange, attempt }),
+                Question::Credentials(verifier) => {
+                    Event::Credentials(Credentials { facts, question: verifier.question()? })
+                }
+                Question::Authenticated(proven) => {
+                    let identity = proven.identity();
+                    Event::Authenticated(Authenticated { facts, exchange, identity })
+                }
                 Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
                 Question::Upgrade => Event::Upgrade(Upgrade { facts, exchange }),
                 Question::Hello { host, is_extended } => {
@@ -163,8 +181,17 @@ impl Session {
                     let recipient = recipients.last()?;
                     Event::Rcpt(Rcpt { facts, exchange, recipient, index })
                 }
-                Question::Data(chunk) => {
-                    Event::Data(Data { facts, exchange, is_chunked: chunk.is_some() })
+                Question::Data(beginning) => {
+                    let is_chunked = !matches!(beginning, Beginning::Dots);
+                    Event::Data(Data { facts, exchange, is_chunked })
+                }
+                Question::Burl(_, piece) => Event::Burl(Burl { facts, exchange, piece }),
+                Question::Etrn(node) => Event::Etrn(Etrn { facts, exchange, node }),
+                Question::Xclient(attributes) => {
+                    Event::Xclient(Xclient { facts, exchange, attributes })
+                }
+                Question::Xforward(attributes) => {
+                    Event::Xforward(Xforward { facts, exchange, attributes })
                 }
                 Question::Deliver(verdicts) => {
                     Event::Deliver(Deliver { facts, exchange, verdicts })
@@ -221,20 +248,44 @@ impl Session {
         self.offered = if !is_extended {
             // Extensions exist only behind EHLO (RFC 5321 section 2.2.1).
             Extensions::NONE
-        } else if self.facts.security.is_tls() {
-            self.config.extensions().clone().without(Extension::StartTls)
         } else {
-            self.config.extensions().clone()
+            let mut offered = self.config.extensions().clone();
+            offered = offered.without(match self.facts.security.is_tls() {
+                true => Extension::StartTls,
+                false => Extension::RequireTls,
+            });
+            self.with_mechanisms(offered)
         };
+    }
+
+    /// With AUTH, if there is a mechanism that this client may use now.
+    fn with_mechanisms(&self, offered: Extensions) -> Extensions {
+        let Some(offer) = self.config.auth() else { return offered };
+        let channel = self.facts.security.channel();
+        let names: Vec<_> = offer.announced(&channel, self.facts.proven.as_deref()).collect();
+        if names.is_empty() {
+            return offered;
+        }
+        offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
+    }
+
+    /// What was withheld is said.
+    pub(super) fn end_penance(&mut self) {
+        if let Phase::Penance(_, rejection) = mem::replace(&mut self.phase, Phase::Command) {
+            self.reply(rejection.reply());
+        }
     }
 
     /// Everything that was learnt before is forgotten (RFC 3207 section 4.2).
     pub(super) fn upgraded(&mut self, security: Security) {
         self.facts.upgrade(security);
-        self.offered = Extensions::NONE;
+        self.announce(self.facts.had_hello);
         self.body = Body::None;
         self.output.note(Entry::Secured);
-        self.phase = Phase::Command;
+        // With implicit TLS nothing has been said yet, and the greeting follows.
+        if !matches!(self.phase, Phase::Start) {
+            self.phase = Phase::Command;
+        }
     }
 
     /// Octets in the clear after 220: nothing more may be said or heard.
@@ -314,6 +365,9 @@ impl Session {
         if let Some(config) = self.exchange.configure.take() {
             self.config = config;
         }
+        if let Some(identity) = self.exchange.proven.take() {
+            self.facts.proven = Some(identity);
+        }
     }
 
     /// What has happened from outside since the last poll.
@@ -389,7 +443,7 @@ impl Session {
             self.phase = Phase::Abort(reason, then);
             self.lend();
         } else {
-            self.facts.transaction.clear();
+            self.facts.end_transaction();
             self.proceed(then);
         }
     }
@@ -446,65 +500,5 @@ impl Session {
         {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }
-    }
-}
-
-/// What goes out.
-#[derive(Default)]
-pub(super) struct Output {
-    buffer: SendBuffer,
-    pub(super) transcript: Option<Box<dyn Transcript>>,
-    pub(super) now: Instant,
-}
-
-impl Output {
-    fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
-        let text = self.buffer.text();
-        let start = text.len();
-        if is_enhanced {
-            reply.encode(text);
-        } else {
-            reply.without_status().encode(text);
-        }
-        if let Some(transcript) = &mut self.transcript {
-            let said = text.get(start..).unwrap_or_default();
-            for line in said.split(|octet| *octet == b'\n') {
-                if let Some(octets) = line.strip_suffix(b"\r") {
-                    transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
-                }
-            }
-        }
-    }
-
-    pub(super) fn note(&mut self, entry: Entry<'_>) {
-        if let Some(transcript) = &mut self.transcript {
-            transcript.entry(self.now, entry);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.buffer.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
-    pub(super) fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.buffer.slices(slices)
-    }
-
-    fn sent(&mut self, octets: usize) {
-        self.buffer.sent(octets);
-    }
-
-    fn clear(&mut self) {
-        self.buffer.clear();
-    }
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").field("buffer", &self.buffer).finish_non_exhaustive()
     }
 }

@@ -1,11 +1,16 @@
 //! The phases of a session.
 
-use super::event::Answer;
+use super::{
+    auth::{Attempt, Dialogue},
+    delivery::Verdicts,
+};
 use crate::{
-    syntax::{Host, Rejection},
+    sasl::{Proven, Verifier},
+    syntax::{Host, Node, Rejection, Uri, XclientAttributes, XforwardAttributes},
+    time::Instant,
     wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
 };
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
 /// What a session is at.
 ///
@@ -21,6 +26,9 @@ use alloc::vec::Vec;
 ///                                ▼                                     │
 ///                             Discard ─────── end of content ──────────┤
 ///                                                                      │
+///     Asked(Auth) ──► Asked(Credentials) ◄──► Auth ──► Asked(Authenticated) ──► Command
+///                                              └─────► Penance ───────────────► Command
+///
 ///     any, with a transaction that will not be delivered ──► Abort ────┘
 ///
 ///     any ──► Farewell (what is left goes out) ──► Closed
@@ -33,6 +41,10 @@ pub(super) enum Phase {
     Command,
     /// The application owes an answer.
     Asked(Question),
+    /// A response of the mechanism is awaited.
+    Auth(Dialogue),
+    /// This is said then, and not before.
+    Penance(Instant, Rejection),
     /// Content comes in, or waits for the application to take it.
     Content(Intake),
     /// Content that nobody wants comes in; its end is answered with this.
@@ -49,6 +61,10 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Question {
     Connect,
+    Auth(Attempt),
+    /// What the verifier cannot know.
+    Credentials(Box<dyn Verifier>),
+    Authenticated(Proven),
     StartTls,
     /// The TLS handshake is awaited.
     Upgrade,
@@ -58,8 +74,12 @@ pub(super) enum Question {
     },
     Mail,
     Rcpt,
-    /// DATA, or the first BDAT of a transaction.
-    Data(Option<PendingChunk>),
+    Data(Beginning),
+    /// A URL that stands for content, in the course of it.
+    Burl(Intake, Piece),
+    Etrn(Node<'static>),
+    Xclient(XclientAttributes<'static>),
+    Xforward(XforwardAttributes<'static>),
     Deliver(Verdicts),
     Verify,
     Expand,
@@ -93,6 +113,24 @@ impl From<Then> for Phase {
             Then::Closed(end) => Self::Closed(end),
         }
     }
+}
+
+/// How content is about to begin.
+#[derive(Debug)]
+pub(super) enum Beginning {
+    /// DATA.
+    Dots,
+    /// BDAT.
+    Chunk(PendingChunk),
+    /// BURL.
+    Url(Piece),
+}
+
+/// A URL that stands for a piece of content (RFC 4468 section 2).
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) uri: Uri<'static>,
+    pub(super) is_last: bool,
 }
 
 /// A BDAT that has been read, and whose octets follow.
@@ -216,15 +254,6 @@ impl Intake {
         self.wire = self.wire.saturating_add(wire as u64);
         span
     }
-}
-
-/// The answers to a whole message, one a recipient where the service replies so.
-#[derive(Debug, Default)]
-pub(super) struct Verdicts {
-    /// One place a reply; `None` is still open.
-    pub(super) places: Vec<Option<Answer>>,
-    /// So many replies have been sent.
-    pub(super) replied: usize,
 }
 
 /// Why a transaction that the application accepted will not be delivered.

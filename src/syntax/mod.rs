@@ -10,8 +10,10 @@
 //! | `reply`, `code`, `status`, `rejection` | replies (RFC 5321 section 4.2, RFC 3463) |
 //! | `path`, `mailbox`, `host` | addresses (RFC 5321 section 4.1.2, RFC 6531) |
 //! | `parameters`, `mail_parameters`, `rcpt_parameters` | what MAIL and RCPT may carry |
-//! | `extension` | what EHLO announces |
-//! | `text`, `xtext` | text, and octets as text |
+//! | `dsn`, `timing`, `labels`, `date_time` | the values of those parameters |
+//! | `remote_queue`, `attributes`, `mechanism` | what ETRN, ATRN, BURL, XCLIENT, XFORWARD and AUTH name |
+//! | `extension`, `extensions`, `line_limit` | what EHLO announces, and how long a line may be then |
+//! | `text`, `xtext`, `base64` | text, and octets as text |
 //! | `grammar`, `error` | terminals, and what went wrong |
 
 mod argument;
@@ -23,19 +25,29 @@ mod date_time;
 mod dsn;
 mod error;
 mod extension;
+mod extensions;
+#[cfg(any(test, feature = "arbitrary"))]
+mod generate;
 mod grammar;
 mod host;
+#[cfg(feature = "idna")]
+mod idna;
 mod labels;
 mod lenience;
+mod line_limit;
 mod mail_parameters;
 mod mailbox;
 mod mechanism;
 mod parameters;
 mod path;
+#[cfg(test)]
+mod properties;
 mod rcpt_parameters;
 mod rejection;
 mod remote_queue;
 mod reply;
+#[cfg(feature = "serde")]
+mod serde;
 mod status;
 mod text;
 mod timing;
@@ -50,10 +62,12 @@ pub use command::{Command, ObsoleteVerb, Parsed};
 pub use date_time::DateTime;
 pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 pub use error::{SyntaxError, SyntaxErrorKind};
-pub use extension::{EhloLine, Extension, Extensions};
+pub use extension::{EhloLine, Extension};
+pub use extensions::{Extensions, FutureRelease, SessionLimits};
 pub use host::{Domain, GeneralLiteral, Host};
 pub use labels::{Solicitation, Submitter, Tracking, TransactionId};
 pub use lenience::Lenience;
+pub use line_limit::LineTooLong;
 pub use mail_parameters::{Body, MailParameters};
 pub use mailbox::{LocalPart, Mailbox};
 pub use mechanism::Mechanism;

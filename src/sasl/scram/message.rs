@@ -4,7 +4,7 @@
 //! attribute that the RFC has a place for is malformed in any other.
 
 use crate::sasl::error::{InitiatorError, Malformed, Refused, VerifierError};
-use crate::sasl::gs2::{Header, quote, unquote};
+use crate::sasl::gs2::{Header, is_name, quote, unquote};
 use crate::sasl::nonce::is_nonce;
 use alloc::borrow::Cow;
 use alloc::format;
@@ -52,15 +52,46 @@ impl From<MessageError> for VerifierError {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFirst<'a> {
-    /// Channel binding and authorization identity.
-    pub header: Header<'a>,
-    /// Whose password it is, unquoted.
-    pub user: Cow<'a, str>,
-    /// The client's nonce.
-    pub nonce: &'a str,
+    pub(super) header: Header<'a>,
+    pub(super) user: Cow<'a, str>,
+    pub(super) nonce: &'a str,
 }
 
 impl<'a> ClientFirst<'a> {
+    /// Of its parts.
+    ///
+    /// # Errors
+    /// A name that is empty or holds a NUL; what is not a nonce.
+    pub fn new(
+        header: Header<'a>,
+        user: impl Into<Cow<'a, str>>,
+        nonce: &'a str,
+    ) -> Result<Self, Malformed> {
+        let user = user.into();
+        if !is_name(&user) {
+            return Err(Malformed::new("a name that is empty or holds a NUL"));
+        }
+        Ok(Self { header, user, nonce: check_nonce(nonce)? })
+    }
+
+    /// Channel binding and authorization identity.
+    #[must_use]
+    pub const fn header(&self) -> &Header<'a> {
+        &self.header
+    }
+
+    /// Whose password it is, unquoted.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The client's nonce.
+    #[must_use]
+    pub const fn nonce(&self) -> &'a str {
+        self.nonce
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -100,15 +131,49 @@ impl<'a> ClientFirst<'a> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFirst<'a> {
-    /// Both nonces, one behind the other.
-    pub nonce: &'a str,
-    /// The salt; not empty, although the grammar would have it.
-    pub salt: Vec<u8>,
-    /// How often the digest is taken.
-    pub iterations: u32,
+    pub(super) nonce: &'a str,
+    pub(super) salt: Vec<u8>,
+    pub(super) iterations: u32,
 }
 
 impl<'a> ServerFirst<'a> {
+    /// Of its parts.
+    ///
+    /// # Errors
+    /// What is not a nonce; no salt, although the grammar would have it; no iterations.
+    pub fn new(
+        nonce: &'a str,
+        salt: impl Into<Vec<u8>>,
+        iterations: u32,
+    ) -> Result<Self, Malformed> {
+        let salt = salt.into();
+        if salt.is_empty() {
+            return Err(Malformed::new("an empty salt"));
+        }
+        if iterations == 0 {
+            return Err(Malformed::new("an iteration count that is not a positive number"));
+        }
+        Ok(Self { nonce: check_nonce(nonce)?, salt, iterations })
+    }
+
+    /// Both nonces, one behind the other.
+    #[must_use]
+    pub const fn nonce(&self) -> &'a str {
+        self.nonce
+    }
+
+    /// The salt.
+    #[must_use]
+    pub fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
+    /// How often the digest is taken.
+    #[must_use]
+    pub const fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -117,9 +182,6 @@ impl<'a> ServerFirst<'a> {
         let mut attributes = Attributes::new(utf8(octets)?)?;
         let nonce = attributes.nonce()?;
         let salt = base64(attributes.next('s')?)?;
-        if salt.is_empty() {
-            return Err(Malformed::new("an empty salt").into());
-        }
         let iterations = attributes.next('i')?;
         let is_number =
             iterations.bytes().all(|octet| octet.is_ascii_digit()) && !iterations.starts_with('0');
@@ -129,7 +191,7 @@ impl<'a> ServerFirst<'a> {
             .filter(|_| is_number)
             .ok_or(Malformed::new("an iteration count that is not a positive number"))?;
         attributes.extensions()?;
-        Ok(Self { nonce, salt, iterations })
+        Ok(Self::new(nonce, salt, iterations)?)
     }
 
     /// Writes it.
@@ -149,15 +211,43 @@ impl<'a> ServerFirst<'a> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFinal<'a> {
-    /// The GS2 header again, and the data of the channel binding.
-    pub channel_binding: Vec<u8>,
-    /// Both nonces.
-    pub nonce: &'a str,
-    /// `ClientProof`. It is worth nothing in another exchange.
-    pub proof: Vec<u8>,
+    pub(super) channel_binding: Vec<u8>,
+    pub(super) nonce: &'a str,
+    pub(super) proof: Vec<u8>,
 }
 
 impl<'a> ClientFinal<'a> {
+    /// Of its parts.
+    ///
+    /// # Errors
+    /// What is not a nonce.
+    pub fn new(
+        channel_binding: impl Into<Vec<u8>>,
+        nonce: &'a str,
+        proof: impl Into<Vec<u8>>,
+    ) -> Result<Self, Malformed> {
+        let nonce = check_nonce(nonce)?;
+        Ok(Self { channel_binding: channel_binding.into(), nonce, proof: proof.into() })
+    }
+
+    /// The GS2 header again, and the data of the channel binding.
+    #[must_use]
+    pub fn channel_binding(&self) -> &[u8] {
+        &self.channel_binding
+    }
+
+    /// Both nonces.
+    #[must_use]
+    pub const fn nonce(&self) -> &'a str {
+        self.nonce
+    }
+
+    /// `ClientProof`. It is worth nothing in another exchange.
+    #[must_use]
+    pub fn proof(&self) -> &[u8] {
+        &self.proof
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -237,6 +327,10 @@ fn utf8(octets: &[u8]) -> Result<&str, Malformed> {
     core::str::from_utf8(octets).map_err(|_| Malformed::new("not UTF-8"))
 }
 
+fn check_nonce(nonce: &str) -> Result<&str, Malformed> {
+    if is_nonce(nonce) { Ok(nonce) } else { Err(Malformed::new("not a nonce")) }
+}
+
 /// Strict: padding as it must be, and nothing left over in the last character.
 fn base64(text: &str) -> Result<Vec<u8>, Malformed> {
     STANDARD.decode(text).map_err(|_| Malformed::new("not base64"))
@@ -267,8 +361,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn nonce(&mut self) -> Result<&'a str, Malformed> {
-        let nonce = self.next('r')?;
-        if is_nonce(nonce) { Ok(nonce) } else { Err(Malformed::new("not a nonce")) }
+        check_nonce(self.next('r')?)
     }
 
     /// ```text
@@ -387,6 +480,19 @@ mod tests {
         ] {
             assert!(malformed(&ServerFirst::parse(text.as_bytes())), "{text}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_cannot_be_made() {
+        let header = Header::new(Flag::None, None).unwrap();
+        assert!(ClientFirst::new(header.clone(), "", "abc").is_err());
+        assert!(ClientFirst::new(header.clone(), "a\0", "abc").is_err());
+        assert!(ClientFirst::new(header.clone(), "a", "a,b").is_err());
+        assert!(ClientFirst::new(header, "a,b", "abc").is_ok());
+        assert!(ServerFirst::new("abc", [], 1).is_err());
+        assert!(ServerFirst::new("abc", [1], 0).is_err());
+        assert!(ServerFirst::new("", [1], 1).is_err());
+        assert!(ClientFinal::new(*b"n,,", "a b", [1]).is_err());
     }
 
     #[test]

@@ -312,6 +312,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_proof_has_the_length_of_the_digest() {
+        let hash = Hash::Sha256;
+        for (change, is_proof) in [(0, true), (1, false), (32, false), (-1, false)] {
+            let (mut client, mut server) = (client(hash), server(hash));
+            let _ = server.step(Some(client.initial_response().unwrap().unwrap().expose()));
+            let server_first = challenge(supply(&mut server, Some(keys(hash))));
+            let sent = client.respond(&server_first).unwrap();
+            let mut message = ClientFinal::parse(sent.expose()).unwrap();
+            let length = message.proof.len().checked_add_signed(change).unwrap();
+            message.proof.resize(length, 0);
+            let end = server.step(Some(message.encode().as_bytes()));
+            assert_eq!(matches!(end, Step::Proved(_)), is_proof, "{change}");
+        }
+    }
+
     /// 5802-5.1-i, 5802-5.1-j: the server's signature, as a challenge or with the success.
     #[test]
     fn success_counts_only_with_the_servers_signature() {

@@ -1,0 +1,120 @@
+//! Accounts in memory: what a server knows of its users.
+
+use esmtp::{
+    sasl::{
+        Attempt, Mechanism, Nonce, Offer, Question, Verifier,
+        scram::{Decoy, Hash, Keys},
+    },
+    server::Facts,
+};
+use std::{collections::HashMap, time::SystemTime};
+
+/// Names, passwords, and the keys of SCRAM that are derived from them.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    users: HashMap<String, Account>,
+}
+
+#[derive(Debug)]
+struct Account {
+    password: String,
+    keys: Vec<Keys>,
+}
+
+/// RFC 7677 section 4.
+const ITERATIONS: u32 = 4096;
+
+impl Accounts {
+    /// From `NAME:PASSWORD`.
+    pub(crate) fn parse(accounts: &[String]) -> Result<Self, String> {
+        let mut users = HashMap::new();
+        for account in accounts {
+            let (name, password) =
+                account.split_once(':').ok_or("an account is NAME:PASSWORD".to_owned())?;
+            let mut keys = Vec::new();
+            for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha512] {
+                let derived = Keys::derive(hash, password, random::<16>()?, ITERATIONS);
+                keys.push(derived.map_err(|error| error.to_string())?);
+            }
+            users.insert(name.to_owned(), Account { password: password.to_owned(), keys });
+        }
+        Ok(Self { users })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// Every mechanism that these accounts can serve.
+    pub(crate) fn offer(&self, host: &str) -> Result<Offer, String> {
+        let offer = Offer::new([
+            Mechanism::SCRAM_SHA_256_PLUS,
+            Mechanism::SCRAM_SHA_1_PLUS,
+            Mechanism::SCRAM_SHA_256,
+            Mechanism::SCRAM_SHA_1,
+            Mechanism::CRAM_MD5,
+            Mechanism::PLAIN,
+            Mechanism::LOGIN,
+            Mechanism::OAUTHBEARER,
+            Mechanism::XOAUTH2,
+        ]);
+        Ok(offer.decoy(Decoy::new(random()?)).host(host))
+    }
+
+    /// Answers what a verifier cannot know. The password of an account serves as its token.
+    pub(crate) fn answer(&self, question: Question<'_>) {
+        let account = question.user().and_then(|user| self.users.get(user));
+        match (question, account) {
+            (Question::Password(question), Some(account)) => {
+                if question.password().is(account.password.as_bytes()) {
+                    question.accept();
+                } else {
+                    question.reject();
+                }
+            }
+            (Question::Token(question), _) => {
+                let owner = self.users.iter().find(|(name, account)| {
+                    question.user().is_none_or(|user| user == name.as_str())
+                        && question.token().is(account.password.as_bytes())
+                });
+                match owner {
+                    Some((name, _)) => question.accept_as(name.as_str()),
+                    None => question.reject(),
+                }
+            }
+            (Question::Secret(question), Some(account)) => {
+                question.supply(account.password.as_bytes().to_vec());
+            }
+            (Question::Keys(question), Some(account)) => {
+                match account.keys.iter().find(|keys| keys.hash() == question.hash()) {
+                    Some(keys) => question.supply(keys.clone()),
+                    None => question.unknown(),
+                }
+            }
+            (other, _) => other.reject(),
+        }
+    }
+}
+
+/// The verifier for the mechanism that a client has chosen.
+pub(crate) fn verifier(
+    offer: Option<&Offer>,
+    mechanism: Mechanism,
+    facts: &Facts,
+) -> Option<Box<dyn Verifier>> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let attempt = Attempt {
+        channel: &facts.security().channel(),
+        proven: None,
+        nonce: Nonce::generate().ok()?,
+        unix_seconds: now.as_secs(),
+    };
+    offer?.verifier(mechanism, attempt)
+}
+
+/// Octets of the operating system's.
+fn random<const N: usize>() -> Result<[u8; N], String> {
+    let mut octets = [0; N];
+    getrandom::fill(&mut octets).map_err(|error| error.to_string())?;
+    Ok(octets)
+}

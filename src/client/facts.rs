@@ -1,0 +1,266 @@
+//! What is known of a message before it is sent.
+
+use crate::wire::LineEnds;
+
+/// What is known of a message before it is sent: compared with what the server offers before an
+/// octet leaves.
+///
+/// What is not known is found out while the content is written, and is then a
+/// [`ContentError`](super::ContentError) where it does not fit.
+///
+/// ```
+/// use esmtp::{client::MessageFacts, wire::LineEnds};
+///
+/// let mut facts = MessageFacts::new();
+/// facts.update(b"Subject: caf\xc3\xa9\r\n");
+/// facts.update(b"\r\nHi\n");
+/// assert_eq!(facts.has_eight_bit(), Some(true));
+/// assert_eq!(facts.has_utf8_header(), Some(true));
+/// assert_eq!(facts.size(LineEnds::FromLf), Some(22));
+/// assert_eq!(MessageFacts::UNKNOWN.with_size(22).has_eight_bit(), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageFacts {
+    size: Option<u64>,
+    has_eight_bit: Option<bool>,
+    has_utf8_header: Option<bool>,
+    has_nul: Option<bool>,
+    bare: Bare,
+    longest_line: u64,
+    scan: Scan,
+}
+
+/// Line ends that are not CRLF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bare {
+    cr: bool,
+    lf: u64,
+}
+
+/// Where a scan has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scan {
+    part: Part,
+    is_after_cr: bool,
+    /// Octets of the line so far, without its end.
+    line: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Header,
+    Body,
+}
+
+impl MessageFacts {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self {
+        size: None,
+        has_eight_bit: None,
+        has_utf8_header: None,
+        has_nul: None,
+        bare: Bare { cr: false, lf: 0 },
+        longest_line: 0,
+        scan: Scan { part: Part::Header, is_after_cr: false, line: 0 },
+    };
+
+    /// The facts of an empty message, to be brought up to date with [`update`](Self::update).
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            size: Some(0),
+            has_eight_bit: Some(false),
+            has_utf8_header: Some(false),
+            has_nul: Some(false),
+            ..Self::UNKNOWN
+        }
+    }
+
+    /// The facts of a whole message.
+    #[must_use]
+    pub fn scan(message: &[u8]) -> Self {
+        let mut facts = Self::new();
+        facts.update(message);
+        facts
+    }
+
+    /// Takes the next octets of the message into account. Any cutting gives the same facts.
+    pub fn update(&mut self, octets: &[u8]) {
+        if let Some(size) = &mut self.size {
+            *size = size.saturating_add(octets.len() as u64);
+        }
+        if !octets.is_ascii() {
+            self.has_eight_bit = self.has_eight_bit.map(|_| true);
+        }
+        if memchr::memchr(0, octets).is_some() {
+            self.has_nul = self.has_nul.map(|_| true);
+        }
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', octets) {
+            self.line(octets.get(start..end).unwrap_or_default());
+            if !self.scan.is_after_cr {
+                self.bare.lf += 1;
+            }
+            let line = self.scan.line - u64::from(self.scan.is_after_cr);
+            if line == 0 {
+                self.scan.part = Part::Body;
+            }
+            self.longest_line = self.longest_line.max(line);
+            self.scan = Scan { is_after_cr: false, line: 0, ..self.scan };
+            start = end + 1;
+        }
+        self.line(octets.get(start..).unwrap_or_default());
+        self.longest_line =
+            self.longest_line.max(self.scan.line - u64::from(self.scan.is_after_cr));
+    }
+
+    /// Octets of a line, without its LF.
+    fn line(&mut self, octets: &[u8]) {
+        let Some((last, before)) = octets.split_last() else { return };
+        self.bare.cr |= self.scan.is_after_cr || memchr::memchr(b'\r', before).is_some();
+        self.scan.is_after_cr = *last == b'\r';
+        self.scan.line = self.scan.line.saturating_add(octets.len() as u64);
+        if self.scan.part == Part::Header && !octets.is_ascii() {
+            self.has_utf8_header = self.has_utf8_header.map(|_| true);
+        }
+    }
+
+    /// The same with this size in octets, each line end counted as CRLF.
+    #[must_use]
+    pub const fn with_size(mut self, octets: u64) -> Self {
+        self.size = Some(octets);
+        self.bare = Bare { cr: false, lf: 0 };
+        self
+    }
+
+    /// The same, knowing whether octets above 127 occur.
+    #[must_use]
+    pub const fn with_eight_bit(mut self, has_eight_bit: bool) -> Self {
+        self.has_eight_bit = Some(has_eight_bit);
+        self
+    }
+
+    /// The same, knowing whether octets above 127 occur in the header, so that the message needs
+    /// SMTPUTF8 (RFC 6532).
+    #[must_use]
+    pub const fn with_utf8_header(mut self, has_utf8_header: bool) -> Self {
+        self.has_utf8_header = Some(has_utf8_header);
+        self
+    }
+
+    /// The same, knowing whether NUL occurs.
+    #[must_use]
+    pub const fn with_nul(mut self, has_nul: bool) -> Self {
+        self.has_nul = Some(has_nul);
+        self
+    }
+
+    /// How many octets the message has as it is sent, CRLF counted, stuffed dots not
+    /// (RFC 1870 section 5).
+    #[must_use]
+    pub fn size(&self, line_ends: LineEnds) -> Option<u64> {
+        match line_ends {
+            LineEnds::Strict => self.size,
+            LineEnds::FromLf => self.size.map(|size| size.saturating_add(self.bare.lf)),
+        }
+    }
+
+    /// Whether octets above 127 occur.
+    #[must_use]
+    pub const fn has_eight_bit(&self) -> Option<bool> {
+        self.has_eight_bit
+    }
+
+    /// Whether octets above 127 occur in the header.
+    #[must_use]
+    pub const fn has_utf8_header(&self) -> Option<bool> {
+        self.has_utf8_header
+    }
+
+    /// Whether NUL occurs, which may travel only with BINARYMIME (RFC 3030 section 3).
+    #[must_use]
+    pub const fn has_nul(&self) -> Option<bool> {
+        self.has_nul
+    }
+
+    /// Whether a CR, or under [`LineEnds::Strict`] an LF, stands outside CRLF, in what was
+    /// scanned: such content is not sent (RFC 5321 section 2.3.8), except as BINARYMIME.
+    #[must_use]
+    pub const fn has_bare_line_break(&self, line_ends: LineEnds) -> bool {
+        self.bare.cr
+            || self.scan.is_after_cr
+            || matches!(line_ends, LineEnds::Strict) && self.bare.lf > 0
+    }
+
+    /// Octets of the longest line that was scanned, without its CRLF; more than 998 are beyond
+    /// what every server takes (RFC 5321 section 4.5.3.1.6).
+    #[must_use]
+    pub const fn longest_line(&self) -> u64 {
+        self.longest_line
+    }
+}
+
+impl Default for MessageFacts {
+    /// The same as [`UNKNOWN`](Self::UNKNOWN).
+    fn default() -> Self {
+        Self::UNKNOWN
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const ALPHABET: &[u8] = b"\r\n.a\0\xe9";
+
+    /// Every content of up to five octets of the alphabet.
+    pub(in crate::client) fn short_contents() -> impl Iterator<Item = Vec<u8>> {
+        (0..=5_u32).flat_map(|length| {
+            (0..6_usize.pow(length)).map(move |number| {
+                (0..length).map(|place| ALPHABET[number / 6_usize.pow(place) % 6]).collect()
+            })
+        })
+    }
+
+    /// The pieces when it is cut behind octet n for each bit n.
+    pub(in crate::client) fn cut(content: &[u8], cuts: u32) -> Vec<&[u8]> {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for end in 1..=content.len() {
+            if cuts & (1 << (end - 1)) != 0 || end == content.len() {
+                pieces.push(&content[start..end]);
+                start = end;
+            }
+        }
+        pieces
+    }
+
+    #[test]
+    fn any_cutting_gives_the_same_facts() {
+        for content in short_contents() {
+            let whole = MessageFacts::scan(&content);
+            for cuts in 0..1 << content.len().saturating_sub(1) {
+                let mut facts = MessageFacts::new();
+                cut(&content, cuts).into_iter().for_each(|piece| facts.update(piece));
+                assert_eq!(facts, whole, "{} cut {cuts:b}", content.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn facts_are_what_a_message_holds() {
+        let facts = MessageFacts::scan(b"a: b\r\n\r\n\xe9\n12345678\r\n\0");
+        assert_eq!(facts.size(LineEnds::Strict), Some(21));
+        assert_eq!(facts.size(LineEnds::FromLf), Some(22));
+        assert_eq!(facts.has_eight_bit(), Some(true));
+        assert_eq!(facts.has_utf8_header(), Some(false));
+        assert_eq!(facts.has_nul(), Some(true));
+        assert_eq!(facts.longest_line(), 8);
+        assert!(facts.has_bare_line_break(LineEnds::Strict));
+        assert!(!facts.has_bare_line_break(LineEnds::FromLf));
+        assert!(MessageFacts::scan(b"a\r").has_bare_line_break(LineEnds::FromLf));
+        assert_eq!(MessageFacts::scan(b"\n\xe9").has_utf8_header(), Some(false));
+        assert_eq!(MessageFacts::scan(b"a\n\xe9").has_utf8_header(), Some(true));
+    }
+}

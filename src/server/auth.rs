@@ -1,0 +1,184 @@
+//! AUTH (RFC 4954): the dialogue between the command and 235.
+//!
+//! The machine drives the mechanism and asks what it cannot know: [`Auth`](super::Auth) takes a
+//! verifier, [`Credentials`](super::Credentials) asks what is stored for a user or for a verdict
+//! on a password or token, and [`Authenticated`](super::Authenticated) whether this identity
+//! may.
+
+use super::{
+    answers::worded,
+    event::Answer,
+    replies,
+    session::Session,
+    state::{End, Phase, Question},
+};
+use crate::{
+    sasl::{Identity, Mechanism, Proven, Reason, Secret, Step, Verifier},
+    syntax::{AuthResponse, Base64, Code, Rejection, Reply, SyntaxErrorKind, Text},
+    time::{Instant, Stopwatch},
+    transcript::{Entry, Side},
+};
+use alloc::boxed::Box;
+
+/// An attempt that the application is asked about.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) mechanism: Mechanism,
+    /// What came with the command; empty is another thing than none.
+    pub(super) initial_response: Option<Secret>,
+}
+
+/// A response of the client is awaited.
+#[derive(Debug)]
+pub(super) enum Dialogue {
+    /// To a challenge of the mechanism.
+    Challenged(Box<dyn Verifier>),
+    /// To the data of the server's success: it must be empty (RFC 4954 section 4). Then this is
+    /// said.
+    Told(Identity, Reply<'static>),
+}
+
+/// Octets of a line in the dialogue, CRLF included (RFC 4954 section 4).
+pub(super) const RESPONSE_LINE: usize = 12_288;
+
+impl Session {
+    /// AUTH, at its time.
+    pub(super) fn auth(&mut self, name: &str, initial_response: Option<&Base64<'_>>) {
+        let channel = self.facts.security.channel();
+        let proven = self.facts.proven.as_deref();
+        let mechanism = Mechanism::ignoring_case(name).ok();
+        let offer = self.config.auth();
+        let is_offered = |it: &Mechanism| {
+            offer.is_some_and(|offer| offer.announced(&channel, proven).any(|of| of == *it))
+        };
+        match mechanism {
+            Some(mechanism) if is_offered(&mechanism) => {
+                let initial_response = initial_response.map(|it| Secret::new(it.decoded()));
+                self.ask(Question::Auth(Attempt { mechanism, initial_response }));
+            }
+            // "Only if the client could use it in TLS" is what this says; RFC 4954 section 6.
+            Some(mechanism)
+                if !channel.is_tls()
+                    && mechanism.is_plaintext()
+                    && offer.is_some_and(|offer| offer.knows(mechanism)) =>
+            {
+                self.offend(&replies::ENCRYPTION_REQUIRED);
+            }
+            _ => self.offend(&replies::MECHANISM_UNKNOWN),
+        }
+    }
+
+    /// The application has chosen a verifier.
+    pub(super) fn verify(&mut self, attempt: &Attempt, mut verifier: Box<dyn Verifier>) {
+        let response = attempt.initial_response.as_ref().map(Secret::expose);
+        let step = verifier.step(response);
+        self.take_step(verifier, step);
+    }
+
+    /// The application has answered what the verifier could not know, or has not yet.
+    pub(super) fn resume(&mut self, mut verifier: Box<dyn Verifier>) {
+        match verifier.resume() {
+            // Still the same question.
+            Step::Ask => self.phase = Phase::Asked(Question::Credentials(verifier)),
+            step => self.take_step(verifier, step),
+        }
+    }
+
+    fn take_step(&mut self, verifier: Box<dyn Verifier>, step: Step) {
+        match step {
+            Step::Challenge(challenge) => {
+                self.challenge(&challenge);
+                self.phase = Phase::Auth(Dialogue::Challenged(verifier));
+            }
+            Step::Ask => self.ask(Question::Credentials(verifier)),
+            Step::Proved(proven) => self.ask(Question::Authenticated(proven)),
+            Step::Failed(error) => match error.reason() {
+                Reason::Syntax => self.fail_auth(replies::MALFORMED_RESPONSE),
+                Reason::InitialResponse => self.fail_auth(replies::NO_INITIAL_RESPONSE),
+                Reason::Temporary => {
+                    self.phase = Phase::Command;
+                    self.reply(replies::CANNOT_AUTHENTICATE_NOW.reply());
+                }
+                Reason::Credentials => self.fail_auth(replies::BAD_CREDENTIALS),
+            },
+        }
+    }
+
+    /// 334 with nothing but base64 behind it (RFC 4954 section 4).
+    fn challenge(&mut self, octets: &[u8]) {
+        let challenge = Base64::encode(octets);
+        self.reply(&Reply::line(Code::AUTH_CHALLENGE, None, Text::lossy(challenge.as_str())));
+    }
+
+    /// One line of the client's in the dialogue, without its CRLF.
+    pub(super) fn auth_response(&mut self, line: &[u8], now: Instant) {
+        self.heard_response(now);
+        let Phase::Auth(dialogue) = core::mem::replace(&mut self.phase, Phase::Command) else {
+            return;
+        };
+        let response = match AuthResponse::parse(line) {
+            Ok(AuthResponse::Response(response)) => Secret::new(response.decoded()),
+            Ok(AuthResponse::Cancel) => return self.fail_auth(replies::AUTH_CANCELLED),
+            Err(error) if error.kind() == SyntaxErrorKind::Base64 => {
+                return self.fail_auth(replies::NOT_BASE64);
+            }
+            Err(error) => return self.fail_auth(replies::syntax(error)),
+        };
+        match dialogue {
+            Dialogue::Challenged(mut verifier) => {
+                let step = verifier.step(Some(response.expose()));
+                self.take_step(verifier, step);
+            }
+            Dialogue::Told(identity, reply) if response.is_empty() => {
+                self.succeed(identity, &reply);
+            }
+            Dialogue::Told(..) => self.fail_auth(replies::MALFORMED_RESPONSE),
+        }
+    }
+
+    /// A line of the dialogue that was longer than RFC 4954 section 4 suggests, and is gone.
+    pub(super) fn auth_response_too_long(&mut self, now: Instant) {
+        self.heard_response(now);
+        self.phase = Phase::Command;
+        self.fail_auth(replies::RESPONSE_TOO_LONG);
+    }
+
+    fn heard_response(&mut self, now: Instant) {
+        self.reading = Stopwatch::default();
+        self.output.now = now;
+        self.output.note(Entry::Line { from: Side::Client, octets: replies::REDACTED });
+    }
+
+    /// The application has judged the identity; only then does the server prove itself, where
+    /// the mechanism wants it (RFC 5802 section 5).
+    pub(super) fn authenticated(&mut self, proven: Proven, answer: Answer) {
+        if let Answer::Reject(rejection) = answer {
+            return self.fail_auth(rejection);
+        }
+        let reply = worded(replies::AUTHENTICATED, answer);
+        match proven.success_data() {
+            Some(data) => {
+                self.challenge(data);
+                self.phase = Phase::Auth(Dialogue::Told(proven.into_identity(), reply));
+            }
+            None => self.succeed(proven.into_identity(), &reply),
+        }
+    }
+
+    fn succeed(&mut self, identity: Identity, reply: &Reply<'_>) {
+        self.facts.identity = Some(identity);
+        self.reply(reply);
+    }
+
+    /// The attempt has failed: the client waits for the reply, so that guessing takes time.
+    pub(super) fn fail_auth(&mut self, rejection: Rejection) {
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
+        self.totals.errors = self.totals.errors.saturating_add(1);
+        if self.failed_attempts >= self.config.limits().auth_failures {
+            self.end(replies::TOO_MANY_ATTEMPTS.reply(), End::TooManyErrors);
+        } else {
+            let until = self.output.now + self.config.timeouts().auth_failure;
+            self.phase = Phase::Penance(until, rejection);
+        }
+    }
+}

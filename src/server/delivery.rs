@@ -1,0 +1,98 @@
+//! What becomes of a whole message: one reply, or one a recipient (RFC 2033 section 4.2).
+
+use super::{
+    event::Answer,
+    replies,
+    session::Session,
+    state::{Phase, Question},
+};
+use crate::syntax::{Rejection, Text};
+use alloc::vec::Vec;
+use core::mem;
+
+/// Whether a message was stored, and in which words.
+pub(super) type Verdict = Result<Option<Text<'static>>, Rejection>;
+
+/// The answers to a whole message that are not for all recipients.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    /// One place a recipient, once there is one answer; `None` is still open.
+    pub(super) places: Vec<Option<Verdict>>,
+    /// So many replies have been sent.
+    replied: usize,
+}
+
+impl Session {
+    /// How many replies a message gets.
+    pub(super) fn replies(&self) -> usize {
+        if self.facts.service.replies_per_recipient() {
+            self.facts.transaction.accepted()
+        } else {
+            1
+        }
+    }
+
+    /// Single recipients have been answered for.
+    pub(super) fn settle(&mut self) {
+        let settled = mem::take(&mut self.exchange.settled);
+        if settled.is_empty() {
+            return;
+        }
+        let replies = self.replies();
+        let mut verdicts = match mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Asked(Question::Deliver(verdicts)) => verdicts,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        verdicts.places.resize(replies, None);
+        for (recipient, verdict) in settled {
+            if let Some(place @ None) = verdicts.places.get_mut(recipient) {
+                *place = Some(verdict);
+            }
+        }
+        while let Some(Some(verdict)) = verdicts.places.get(verdicts.replied) {
+            self.pronounce(verdict);
+            verdicts.replied = verdicts.replied.saturating_add(1);
+        }
+        if verdicts.replied == replies {
+            self.exchange.answer = None;
+            self.delivery_over(verdicts.places.iter().flatten().any(Result::is_ok));
+        } else {
+            self.phase = Phase::Asked(Question::Deliver(verdicts));
+        }
+    }
+
+    /// The rest of the recipients, or all of them, have been answered for.
+    pub(super) fn delivered(&mut self, verdicts: &Verdicts, answer: Answer) {
+        let rest = match answer {
+            Answer::Reject(rejection) => Err(rejection),
+            Answer::Accept(text) => Ok(text),
+            _ => Ok(None),
+        };
+        for place in verdicts.replied..self.replies() {
+            let settled = verdicts.places.get(place).and_then(Option::as_ref);
+            self.pronounce(settled.unwrap_or(&rest));
+        }
+        let is_accepted = rest.is_ok() || verdicts.places.iter().flatten().any(Result::is_ok);
+        self.delivery_over(is_accepted);
+    }
+
+    fn pronounce(&mut self, verdict: &Verdict) {
+        match verdict {
+            Err(rejection) => self.reply(rejection.reply()),
+            Ok(None) => self.reply(&replies::ACCEPTED),
+            Ok(Some(text)) => self.reply(&replies::ACCEPTED.with_text(text.as_borrowed())),
+        }
+    }
+
+    fn delivery_over(&mut self, is_accepted: bool) {
+        if is_accepted {
+            self.totals.messages = self.totals.messages.saturating_add(1);
+            self.forgive();
+        }
+        self.facts.end_transaction();
+        self.phase = Phase::Command;
+    }
+}

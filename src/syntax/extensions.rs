@@ -1,0 +1,727 @@
+//! The list of service extensions that EHLO announces.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+
+use super::grammar::{DIGIT, is_all};
+use super::{
+    AttributeName, DateTime, EhloLine, Extension, HoldSeconds, Mechanism, Reply, Solicitation,
+    SyntaxError, SyntaxErrorKind,
+};
+
+/// More mechanisms are not kept: nobody has so many, and comparing them costs time.
+const MECHANISMS: usize = 64;
+
+/// What EHLO announces: the same type on both sides.
+///
+/// ```
+/// use esmtp::syntax::{Extension, Extensions, Mechanism, Reply};
+///
+/// let input = b"250-mx.example hello\r\n250-SIZE 1000\r\n250-AUTH PLAIN LOGIN\r\n250 PIPELINING\r\n";
+/// let (reply, _) = Reply::parse(input)?.unwrap();
+/// let extensions = Extensions::parse(&reply);
+/// assert!(extensions.contains(Extension::Pipelining) && !extensions.contains(Extension::Dsn));
+/// assert_eq!(extensions.size(), Some(1000));
+/// assert!(extensions.mechanisms().eq([Mechanism::PLAIN, Mechanism::LOGIN]));
+///
+/// let made = Extensions::NONE.with(Extension::Pipelining).with_size(1000);
+/// assert!(made.lines().eq(["SIZE 1000", "PIPELINING"]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Extensions {
+    set: u64,
+    size: Option<u64>,
+    /// Names of SASL mechanisms in upper case, each with a space behind it.
+    mechanisms: String,
+    /// Lines of other known extensions that have arguments, each with `\n` behind it.
+    arguments: String,
+    /// Lines with other keywords, each with `\n` behind it.
+    others: String,
+}
+
+/// The numbers of LIMITS: 1 to 999999 each (RFC 9422 section 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// MAILMAX: transactions in a session.
+    pub mail_max: Option<u32>,
+    /// RCPTMAX: recipients in a transaction.
+    pub rcpt_max: Option<u32>,
+    /// RCPTDOMAINMAX: different domains among the recipients of a transaction.
+    pub rcpt_domain_max: Option<u32>,
+}
+
+impl SessionLimits {
+    const MOST: u32 = 999_999;
+
+    fn read(arguments: &str) -> Self {
+        let mut limits = Self::default();
+        for (name, value) in arguments.split(' ').filter_map(|limit| limit.split_once('=')) {
+            let is_number = value.len() <= 6 && !value.starts_with('0') && is_all(value, DIGIT);
+            let slot = match name {
+                _ if name.eq_ignore_ascii_case("MAILMAX") => &mut limits.mail_max,
+                _ if name.eq_ignore_ascii_case("RCPTMAX") => &mut limits.rcpt_max,
+                _ if name.eq_ignore_ascii_case("RCPTDOMAINMAX") => &mut limits.rcpt_domain_max,
+                _ => continue,
+            };
+            if is_number {
+                *slot = value.parse().ok();
+            }
+        }
+        limits
+    }
+
+    fn write(self) -> String {
+        let limits = [
+            ("MAILMAX", self.mail_max),
+            ("RCPTMAX", self.rcpt_max),
+            ("RCPTDOMAINMAX", self.rcpt_domain_max),
+        ];
+        let mut line = String::new();
+        for (name, value) in limits {
+            if let Some(value) = value.filter(|value| *value > 0) {
+                let separator = if line.is_empty() { "" } else { " " };
+                line.push_str(&format!("{separator}{name}={}", value.min(Self::MOST)));
+            }
+        }
+        line
+    }
+}
+
+/// What FUTURERELEASE announces: how late a message can be released (RFC 4865 section 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FutureRelease<'a> {
+    /// Most seconds from now.
+    pub most: HoldSeconds,
+    /// The last moment.
+    pub last: DateTime<'a>,
+}
+
+impl Extensions {
+    /// No extension at all: what HELO leaves.
+    pub const NONE: Self = Self {
+        set: 0,
+        size: None,
+        mechanisms: String::new(),
+        arguments: String::new(),
+        others: String::new(),
+    };
+
+    /// Whether the extension is announced.
+    #[must_use]
+    pub const fn contains(&self, extension: Extension) -> bool {
+        self.set & extension.bit() != 0
+    }
+
+    /// Whether nothing is announced.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set == 0 && self.others.is_empty()
+    }
+
+    /// The extensions announced.
+    pub fn iter(&self) -> impl Iterator<Item = Extension> + use<> {
+        let set = self.set;
+        Extension::ALL.iter().copied().filter(move |extension| set & extension.bit() != 0)
+    }
+
+    /// With this extension too; arguments that it has already stay.
+    #[must_use]
+    pub fn with(mut self, extension: Extension) -> Self {
+        self.set |= extension.bit();
+        self
+    }
+
+    /// Without this extension.
+    #[must_use]
+    pub fn without(mut self, extension: Extension) -> Self {
+        self.set &= !extension.bit();
+        match extension {
+            Extension::Size => self.size = None,
+            Extension::Auth => self.mechanisms.clear(),
+            _ => self.set_arguments(extension, ""),
+        }
+        self
+    }
+
+    fn with_arguments(mut self, extension: Extension, arguments: &str) -> Self {
+        self.set_arguments(extension, arguments);
+        self.with(extension)
+    }
+
+    fn set_arguments(&mut self, extension: Extension, arguments: &str) {
+        if self.arguments(extension).is_some() {
+            let keyword = extension.keyword();
+            let others =
+                self.arguments.lines().filter(|line| line.split(' ').next() != Some(keyword));
+            self.arguments = others.flat_map(|line| [line, "\n"]).collect();
+        }
+        if !arguments.is_empty() {
+            self.push_arguments(extension, arguments.split(' '));
+        }
+    }
+
+    fn push_arguments<'a>(
+        &mut self,
+        extension: Extension,
+        arguments: impl Iterator<Item = &'a str>,
+    ) {
+        self.arguments.push_str(extension.keyword());
+        for argument in arguments {
+            self.arguments.push(' ');
+            self.arguments.push_str(argument);
+        }
+        self.arguments.push('\n');
+    }
+
+    /// The arguments of an extension as they stand, those of SIZE and AUTH aside, which have types.
+    #[must_use]
+    pub fn arguments(&self, extension: Extension) -> Option<&str> {
+        self.arguments
+            .lines()
+            .find_map(|line| line.strip_prefix(extension.keyword())?.strip_prefix(' '))
+    }
+
+    /// With SIZE and a limit in octets; 0 is no limit.
+    #[must_use]
+    pub fn with_size(mut self, octets: u64) -> Self {
+        self.size = Some(octets).filter(|octets| *octets > 0);
+        self.with(Extension::Size)
+    }
+
+    /// Largest message in octets (RFC 1870 section 3); `None`: no stated limit (absent, no argument, or 0).
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// With AUTH and these mechanisms, in this order (RFC 4954 section 3).
+    #[must_use]
+    pub fn with_mechanisms<'a>(
+        mut self,
+        mechanisms: impl IntoIterator<Item = Mechanism<'a>>,
+    ) -> Self {
+        self.mechanisms.clear();
+        for mechanism in mechanisms {
+            self.add_mechanism(&mechanism);
+        }
+        self.with(Extension::Auth)
+    }
+
+    fn add_mechanism(&mut self, mechanism: &Mechanism<'_>) {
+        let name = mechanism.as_str();
+        let mut count = 0;
+        for known in self.mechanisms.as_bytes().split(|octet| *octet == b' ') {
+            count += 1;
+            if count > MECHANISMS || known.eq_ignore_ascii_case(name.as_bytes()) {
+                return;
+            }
+        }
+        let start = self.mechanisms.len();
+        self.mechanisms.push_str(name);
+        if let Some(added) = self.mechanisms.get_mut(start..) {
+            added.make_ascii_uppercase();
+        }
+        self.mechanisms.push(' ');
+    }
+
+    /// The SASL mechanisms that AUTH names; only valid names, each once.
+    pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism<'_>> {
+        self.mechanisms.split_terminator(' ').map(Mechanism::from_valid)
+    }
+
+    /// With LIMITS; numbers above 999999 become that (RFC 9422 section 3).
+    #[must_use]
+    pub fn with_limits(self, limits: SessionLimits) -> Self {
+        match limits.write() {
+            line if line.is_empty() => self,
+            line => self.with_arguments(Extension::Limits, &line),
+        }
+    }
+
+    /// The numbers of LIMITS; unknown limits and bad values are ignored one by one (RFC 9422 section 3).
+    #[must_use]
+    pub fn limits(&self) -> SessionLimits {
+        self.arguments(Extension::Limits).map(SessionLimits::read).unwrap_or_default()
+    }
+
+    /// With DELIVERBY and the least seconds that a message may ask for (RFC 2852 section 3).
+    #[must_use]
+    pub fn with_deliver_by(self, minimum: Option<u32>) -> Self {
+        match minimum {
+            None => self.without(Extension::DeliverBy).with(Extension::DeliverBy),
+            Some(seconds) => {
+                self.with_arguments(Extension::DeliverBy, &format!("{}", seconds.min(999_999_999)))
+            }
+        }
+    }
+
+    /// The least seconds that a message may ask for (RFC 2852 section 3).
+    #[must_use]
+    pub fn deliver_by_minimum(&self) -> Option<u32> {
+        let first = self.arguments(Extension::DeliverBy)?.split([',', ' ']).next()?;
+        first.parse().ok().filter(|_| first.len() <= 9 && is_all(first, DIGIT))
+    }
+
+    /// With FUTURERELEASE and its bounds (RFC 4865 section 3).
+    #[must_use]
+    pub fn with_future_release(self, bounds: &FutureRelease<'_>) -> Self {
+        let arguments = format!("{} {}", bounds.most, bounds.last);
+        self.with_arguments(Extension::FutureRelease, &arguments)
+    }
+
+    /// The bounds of FUTURERELEASE (RFC 4865 section 3).
+    #[must_use]
+    pub fn future_release(&self) -> Option<FutureRelease<'_>> {
+        let (most, last) = self.arguments(Extension::FutureRelease)?.split_once(' ')?;
+        Some(FutureRelease {
+            most: HoldSeconds::parse(most).ok()?,
+            last: DateTime::new(last).ok()?,
+        })
+    }
+
+    /// With MT-PRIORITY and the name of the policy.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when the name is not 1 to 20 letters, digits, hyphens, underscores or dots (RFC 6710
+    /// section 3).
+    pub fn with_mt_priority(self, profile: &str) -> Result<Self, SyntaxError> {
+        match is_profile(profile) {
+            true => Ok(self.with_arguments(Extension::MtPriority, profile)),
+            false => Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0)),
+        }
+    }
+
+    /// The name of the priority assignment policy (RFC 6710 section 3).
+    #[must_use]
+    pub fn mt_priority_profile(&self) -> Option<&str> {
+        self.arguments(Extension::MtPriority).filter(|profile| is_profile(profile))
+    }
+
+    /// With NO-SOLICITING and the classes that are refused (RFC 3865 section 3).
+    #[must_use]
+    pub fn with_no_soliciting(self, classes: &Solicitation<'_>) -> Self {
+        self.with_arguments(Extension::NoSoliciting, classes.as_str())
+    }
+
+    /// The classes of solicitation that are refused (RFC 3865 section 3).
+    #[must_use]
+    pub fn no_soliciting(&self) -> Option<Solicitation<'_>> {
+        Solicitation::parse(self.arguments(Extension::NoSoliciting)?).ok()
+    }
+
+    /// With BURL and the URLs that are taken: `imap`, or a prefix (RFC 4468 section 4).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when there is one that is no argument of an EHLO line.
+    pub fn with_burl(self, prefixes: &[&str]) -> Result<Self, SyntaxError> {
+        let arguments = prefixes.join(" ");
+        match prefixes.iter().all(|prefix| is_all(prefix, super::grammar::VISIBLE)) {
+            true => Ok(self.with_arguments(Extension::Burl, &arguments)),
+            false => Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0)),
+        }
+    }
+
+    /// The URLs that BURL takes (RFC 4468 section 4).
+    pub fn burl(&self) -> impl Iterator<Item = &str> {
+        self.arguments(Extension::Burl).into_iter().flat_map(|arguments| arguments.split(' '))
+    }
+
+    /// With XCLIENT and the attributes that are taken; those of XFORWARD are left out.
+    #[must_use]
+    pub fn with_xclient(self, names: &[AttributeName]) -> Self {
+        self.with_attributes(Extension::Xclient, names, AttributeName::is_xclient)
+    }
+
+    /// The attributes that XCLIENT takes.
+    pub fn xclient(&self) -> impl Iterator<Item = AttributeName> {
+        self.attributes(Extension::Xclient).filter(|name| name.is_xclient())
+    }
+
+    /// With XFORWARD and the attributes that are taken; those of XCLIENT are left out.
+    #[must_use]
+    pub fn with_xforward(self, names: &[AttributeName]) -> Self {
+        self.with_attributes(Extension::Xforward, names, AttributeName::is_xforward)
+    }
+
+    /// The attributes that XFORWARD takes.
+    pub fn xforward(&self) -> impl Iterator<Item = AttributeName> {
+        self.attributes(Extension::Xforward).filter(|name| name.is_xforward())
+    }
+
+    fn with_attributes(
+        self,
+        extension: Extension,
+        names: &[AttributeName],
+        belongs: fn(AttributeName) -> bool,
+    ) -> Self {
+        let mut line = String::new();
+        for name in names.iter().filter(|name| belongs(**name)) {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(name.as_str());
+        }
+        self.with_arguments(extension, &line)
+    }
+
+    fn attributes(&self, extension: Extension) -> impl Iterator<Item = AttributeName> {
+        let arguments = self.arguments(extension).into_iter();
+        arguments.flat_map(|arguments| arguments.split(' ')).filter_map(AttributeName::from_word)
+    }
+
+    /// With a line of an extension that is none of [`Extension::ALL`].
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when the line is none, or begins with a known keyword.
+    pub fn with_other(mut self, line: &str) -> Result<Self, SyntaxError> {
+        let read = EhloLine::parse(line)?;
+        if Extension::from_keyword(read.keyword()).is_some() {
+            return Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0));
+        }
+        self.others.push_str(line);
+        self.others.push('\n');
+        Ok(self)
+    }
+
+    /// Lines with keywords that are none of [`Extension::ALL`], as they stand.
+    pub fn others(&self) -> impl Iterator<Item = &str> {
+        self.others.lines()
+    }
+
+    /// The list of an EHLO reply: all lines but the first.
+    ///
+    /// It never fails: unknown lines are kept as they are, lines that are none are ignored, and so is an argument that is none
+    /// while its keyword stands. Of two lines with the same keyword the first counts, but for AUTH, which old servers
+    /// announce in two forms. Memory is bounded by the reply.
+    #[must_use]
+    pub fn parse(reply: &Reply<'_>) -> Self {
+        let mut extensions = Self::NONE;
+        for line in reply.lines().skip(1) {
+            match Extension::from_octets(line) {
+                // Most lines are a keyword and nothing else.
+                Some(extension) => extensions.set |= extension.bit(),
+                None => {
+                    if let Ok(line) = core::str::from_utf8(line) {
+                        extensions.read(line);
+                    }
+                }
+            }
+        }
+        extensions
+    }
+
+    /// The list with these lines, as [`lines`](Self::lines) gives them: without the host in front.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when one is no line of an EHLO reply.
+    pub fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SyntaxError> {
+        let mut extensions = Self::NONE;
+        for line in lines {
+            EhloLine::parse(line)?;
+            extensions.read(line);
+        }
+        Ok(extensions)
+    }
+
+    fn read(&mut self, line: &str) {
+        let Ok(line) = EhloLine::tolerant(line) else { return };
+        let Some(extension) = Extension::from_keyword(line.keyword()) else {
+            self.others.push_str(line.keyword());
+            for argument in line.arguments() {
+                self.others.push(' ');
+                self.others.push_str(argument);
+            }
+            self.others.push('\n');
+            return;
+        };
+        let is_first = !self.contains(extension);
+        self.set |= extension.bit();
+        match extension {
+            Extension::Size if is_first => self.size = line.arguments().next().and_then(size),
+            Extension::Size => {}
+            Extension::Auth => {
+                for mechanism in line.arguments().filter_map(|name| Mechanism::new(name).ok()) {
+                    self.add_mechanism(&mechanism);
+                }
+            }
+            _ if is_first && line.arguments().next().is_some() => {
+                self.push_arguments(extension, line.arguments());
+            }
+            _ => {}
+        }
+    }
+
+    /// The lines of the list, to be announced: keyword and arguments, known ones first, always in the same order.
+    pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let known = self.iter().map(|extension| {
+            let keyword = extension.keyword();
+            let arguments = match extension {
+                Extension::Size => {
+                    return line(keyword, self.size.map(|size| format!("{size}")).as_deref());
+                }
+                Extension::Auth => Some(self.mechanisms.trim_end()),
+                _ => self.arguments(extension),
+            };
+            line(keyword, arguments)
+        });
+        known.chain(self.others().map(Cow::Borrowed))
+    }
+}
+
+fn line(keyword: &'static str, arguments: Option<&str>) -> Cow<'static, str> {
+    match arguments {
+        Some(arguments) if !arguments.is_empty() => Cow::Owned(format!("{keyword} {arguments}")),
+        _ => Cow::Borrowed(keyword),
+    }
+}
+
+/// `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3
+fn size(argument: &str) -> Option<u64> {
+    argument.parse().ok().filter(|size| *size > 0 && is_all(argument, DIGIT))
+}
+
+/// `priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")`   RFC 6710 section 3
+fn is_profile(profile: &str) -> bool {
+    let is_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    (1..=20).contains(&profile.len()) && profile.bytes().all(is_octet)
+}
+
+/// The same list.
+impl PartialEq for Extensions {
+    fn eq(&self, other: &Self) -> bool {
+        self.set == other.set && self.size == other.size && self.lines().eq(other.lines())
+    }
+}
+
+impl Eq for Extensions {}
+
+impl FromIterator<Extension> for Extensions {
+    fn from_iter<I: IntoIterator<Item = Extension>>(extensions: I) -> Self {
+        extensions.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn announced(lines: &[&str]) -> Extensions {
+        let mut wire = String::from("250-mx.example\r\n");
+        for (number, line) in lines.iter().enumerate() {
+            let separator = if number + 1 == lines.len() { ' ' } else { '-' };
+            wire.push_str(&format!("250{separator}{line}\r\n"));
+        }
+        Extensions::parse(&Reply::parse(wire.as_bytes()).unwrap().unwrap().0)
+    }
+
+    fn lines(extensions: &Extensions) -> Vec<String> {
+        extensions.lines().map(Cow::into_owned).collect()
+    }
+
+    /// 1870-3-a 5321-4.1.1.1-f 5321-4.1.1.1-h
+    #[test]
+    fn an_ehlo_list_is_read_as_servers_send_it() {
+        let extensions = announced(&[
+            "pipelining",
+            "8bitmime",
+            "SIZE 1000",
+            "X-FOO a=b !~",
+            "DSN ",
+            "SMTPUTF8  x",
+        ]);
+        assert!(
+            extensions.contains(Extension::Pipelining)
+                && extensions.contains(Extension::EightBitMime)
+        );
+        assert!(extensions.contains(Extension::Dsn) && extensions.contains(Extension::SmtpUtf8));
+        assert_eq!(extensions.size(), Some(1000));
+        assert_eq!(
+            lines(&extensions),
+            ["SIZE 1000", "PIPELINING", "8BITMIME", "SMTPUTF8 x", "DSN", "X-FOO a=b !~"]
+        );
+        for (line, size) in [
+            ("SIZE", None),
+            ("SIZE 0", None),
+            ("SIZE 10485760", Some(10_485_760)),
+            ("SIZE  100", Some(100)),
+            ("SIZE 10M", None),
+            ("SIZE -1", None),
+            ("SIZE 99999999999999999999999", None),
+        ] {
+            let extensions = announced(&[line]);
+            assert!(extensions.contains(Extension::Size), "{line}");
+            assert_eq!(extensions.size(), size, "{line}");
+        }
+    }
+
+    /// 4954-3-a
+    #[test]
+    fn mechanisms_are_read_from_both_forms() {
+        let extensions =
+            announced(&["AUTH=LOGIN plain", "AUTH PLAIN LOGIN CRAM-MD5 b.d MECHANISM-NAME-OF-21X"]);
+        assert!(extensions.mechanisms().eq([
+            Mechanism::LOGIN,
+            Mechanism::PLAIN,
+            Mechanism::CRAM_MD5
+        ]));
+        let many: Vec<String> = (0..1000).map(|number| format!("AUTH X{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(announced(&many).mechanisms().count(), MECHANISMS);
+    }
+
+    /// 9422-3-a 9422-3-b 2852-3-a 4865-3-a 3865-3-a 6710-3-a
+    #[test]
+    fn arguments_have_types() {
+        let limits = |line| {
+            let limits = announced(&[line]).limits();
+            (limits.mail_max, limits.rcpt_max, limits.rcpt_domain_max)
+        };
+        assert_eq!(
+            limits("LIMITS MAILMAX=5 rcptmax=100 FOO=x RCPTDOMAINMAX=1"),
+            (Some(5), Some(100), Some(1))
+        );
+        for line in [
+            "LIMITS",
+            "LIMITS RCPTMAX=0",
+            "LIMITS RCPTMAX=1000000",
+            "LIMITS RCPTMAX=x",
+            "LIMITS =",
+            "LIMITS RCPTMAX",
+        ] {
+            assert_eq!(limits(line), (None, None, None), "{line}");
+        }
+        for (line, minimum) in [
+            ("DELIVERBY", None),
+            ("DELIVERBY 120", Some(120)),
+            ("DELIVERBY 120,x", Some(120)),
+            ("DELIVERBY ,x", None),
+            ("DELIVERBY 1234567890", None),
+            ("DELIVERBY +1", None),
+        ] {
+            assert_eq!(announced(&[line]).deliver_by_minimum(), minimum, "{line}");
+        }
+        let extensions = announced(&["FUTURERELEASE 86400 2027-01-01T00:00:00Z"]);
+        let bounds = extensions.future_release().unwrap();
+        assert_eq!((bounds.most.get(), bounds.last.as_str()), (86400, "2027-01-01T00:00:00Z"));
+        for line in [
+            "FUTURERELEASE",
+            "FUTURERELEASE 86400",
+            "FUTURERELEASE 0 2027-01-01T00:00:00Z",
+            "FUTURERELEASE x y",
+        ] {
+            let extensions = announced(&[line]);
+            assert!(
+                extensions.contains(Extension::FutureRelease)
+                    && extensions.future_release().is_none()
+            );
+        }
+        assert_eq!(announced(&["MT-PRIORITY MIXER"]).mt_priority_profile(), Some("MIXER"));
+        assert_eq!(announced(&["MT-PRIORITY"]).mt_priority_profile(), None);
+        let extensions = announced(&["NO-SOLICITING net.example:ADV,org.example:ADV"]);
+        assert!(
+            extensions
+                .no_soliciting()
+                .unwrap()
+                .classes()
+                .eq(["net.example:ADV", "org.example:ADV"])
+        );
+        assert!(announced(&["BURL imap imap://h"]).burl().eq(["imap", "imap://h"]));
+        let extensions = announced(&["XCLIENT NAME ADDR IDENT FOO", "XFORWARD name SOURCE LOGIN"]);
+        assert!(extensions.xclient().eq([AttributeName::Name, AttributeName::Addr]));
+        assert!(extensions.xforward().eq([AttributeName::Name, AttributeName::Source]));
+    }
+
+    #[test]
+    fn what_is_made_is_announced_and_read_again() {
+        let limits = SessionLimits {
+            rcpt_max: Some(2_000_000),
+            mail_max: Some(0),
+            ..SessionLimits::default()
+        };
+        let bounds = FutureRelease {
+            most: HoldSeconds::new(60).unwrap(),
+            last: DateTime::new("2027-01-01T00:00:00Z").unwrap(),
+        };
+        let made = Extensions::NONE
+            .with_size(10)
+            .with_mechanisms([Mechanism::new("plain").unwrap(), Mechanism::SCRAM_SHA_256])
+            .with_limits(limits)
+            .with_deliver_by(Some(5))
+            .with_future_release(&bounds)
+            .with_no_soliciting(&Solicitation::parse("a:b").unwrap())
+            .with_xclient(&[AttributeName::Name, AttributeName::Ident])
+            .with_xforward(AttributeName::ALL)
+            .with_mt_priority("MIXER")
+            .and_then(|made| made.with_burl(&["imap"]))
+            .and_then(|made| made.with_other("X-FOO a=b"))
+            .unwrap();
+        let expected = [
+            "SIZE 10",
+            "AUTH PLAIN SCRAM-SHA-256",
+            "LIMITS RCPTMAX=999999",
+            "DELIVERBY 5",
+            "MT-PRIORITY MIXER",
+            "FUTURERELEASE 60 2027-01-01T00:00:00Z",
+            "NO-SOLICITING a:b",
+            "BURL imap",
+            "XCLIENT NAME",
+            "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE",
+            "X-FOO a=b",
+        ];
+        assert_eq!(lines(&made), expected);
+        assert_eq!(announced(&expected), made);
+        let less = made.without(Extension::Auth).without(Extension::Burl);
+        assert!(less.mechanisms().next().is_none() && less.burl().next().is_none());
+        assert!(
+            Extensions::NONE.with_other("SIZE 5").is_err()
+                && Extensions::NONE.with_other("A\r\nB").is_err()
+        );
+        assert!(
+            Extensions::NONE.with_burl(&["a b"]).is_err()
+                && Extensions::NONE.with_mt_priority("").is_err()
+        );
+    }
+
+    #[test]
+    fn hostile_lines_are_ignored() {
+        let (reply, _) = Reply::parse(
+            b"250-mx\r\n250-X\xff\xfe\r\n250--X\r\n250-\r\n250-SIZE=5\r\n250-A\x1bB\r\n250 DSN\r\n",
+        )
+        .unwrap()
+        .unwrap();
+        let extensions = Extensions::parse(&reply);
+        assert_eq!(extensions, Extensions::NONE.with(Extension::Dsn));
+        assert_eq!(announced(&["SIZE 1", "SIZE 2"]).size(), Some(1));
+    }
+
+    #[test]
+    fn a_list_is_announced_in_a_stable_order() {
+        let one = Extensions::NONE.with(Extension::Dsn).with_size(10).with(Extension::Pipelining);
+        let two = Extensions::NONE.with(Extension::Pipelining).with(Extension::Dsn).with_size(10);
+        assert_eq!(one, two);
+        assert_eq!(lines(&one), ["SIZE 10", "PIPELINING", "DSN"]);
+        assert_eq!(lines(&one.without(Extension::Size)), ["PIPELINING", "DSN"]);
+        assert_eq!(lines(&Extensions::NONE.with_size(0)), ["SIZE"]);
+    }
+
+    #[test]
+    fn every_extension_is_found_by_its_keyword() {
+        for extension in Extension::ALL {
+            assert_eq!(
+                Extension::from_keyword(&extension.keyword().to_lowercase()),
+                Some(*extension)
+            );
+        }
+        assert_eq!(Extension::from_keyword("XYZZY"), None);
+        assert!(Extension::ALL.len() <= 64);
+    }
+}

@@ -1,0 +1,132 @@
+//! How long a command line may be.
+
+use alloc::vec::Vec;
+
+use super::{Command, Extension, Extensions, Verb};
+
+/// Octets of a command line with its CRLF, without extensions (RFC 5321 section 4.5.3.1.4).
+const BASE: usize = 512;
+
+/// Octets that an extension adds to a command line: "an extension MUST specify" them (RFC 5321 section 4.5.3.1.4).
+const ADDITIONS: &[(Extension, Verb, usize)] = &[
+    // RFC 1870 section 3.
+    (Extension::Size, Verb::Mail, 26),
+    // RFC 3030 section 3.
+    (Extension::BinaryMime, Verb::Mail, 16),
+    // RFC 4954 section 3; the AUTH command itself stays as it is.
+    (Extension::Auth, Verb::Mail, 500),
+    // RFC 6531 section 3.1.
+    (Extension::SmtpUtf8, Verb::Mail, 10),
+    // RFC 8689 section 2.
+    (Extension::RequireTls, Verb::Mail, 11),
+    // RFC 6710 section 3.
+    (Extension::MtPriority, Verb::Mail, 15),
+    // RFC 2852 section 2.
+    (Extension::DeliverBy, Verb::Mail, 17),
+    // RFC 4865 section 3.
+    (Extension::FutureRelease, Verb::Mail, 34),
+    // RFC 3865 section 3.
+    (Extension::NoSoliciting, Verb::Mail, 1007),
+    // RFC 3461 sections 4.3, 4.4: ` RET=FULL`, and ` ENVID=` with 100 octets.
+    (Extension::Dsn, Verb::Mail, 9 + 107),
+    // RFC 3461 section 5.4: "530 characters for the ORCPT and NOTIFY parameters".
+    (Extension::Dsn, Verb::Rcpt, 530),
+    // RFC 7293 section 3.
+    (Extension::Rrvs, Verb::Rcpt, 33),
+];
+
+/// A command line that the server need not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a command line of {octets} octets, where the server has to take {limit}")]
+#[non_exhaustive]
+pub struct LineTooLong {
+    /// Octets of the line with its CRLF.
+    pub octets: usize,
+    /// Octets that a server has to take, with what its extensions add.
+    pub limit: usize,
+}
+
+impl Extensions {
+    /// Octets that a line of this command may have, its CRLF included: 512, and what the announced extensions add (RFC 5321
+    /// section 4.5.3.1.4).
+    ///
+    /// A server has to take such a line, a client should not send a longer one. What comes behind a 334 is no command line:
+    /// that may have 12288 octets (RFC 4954 section 4).
+    ///
+    /// ```
+    /// use esmtp::syntax::{Extension, Extensions, Verb};
+    ///
+    /// let extensions = Extensions::from_iter([Extension::Size, Extension::SmtpUtf8]);
+    /// assert_eq!(extensions.line_limit(Verb::Mail), 512 + 26 + 10);
+    /// assert_eq!(extensions.line_limit(Verb::Rcpt), 512);
+    /// ```
+    #[must_use]
+    pub fn line_limit(&self, verb: Verb) -> usize {
+        let additions = ADDITIONS
+            .iter()
+            .filter(|(extension, command, _)| *command == verb && self.contains(*extension));
+        BASE + additions.map(|(_, _, octets)| octets).sum::<usize>()
+    }
+}
+
+impl Command<'_> {
+    /// Appends the line with its CRLF, if it is not longer than the server has to take.
+    ///
+    /// # Errors
+    ///
+    /// The line is longer than [`Extensions::line_limit`]; nothing is appended then.
+    pub fn encode_within(
+        &self,
+        extensions: &Extensions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LineTooLong> {
+        let start = out.len();
+        self.encode(out);
+        let (octets, limit) = (out.len() - start, extensions.line_limit(self.verb()));
+        if octets > limit {
+            out.truncate(start);
+            return Err(LineTooLong { octets, limit });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+    use crate::syntax::{Argument, Parameters, ReversePath};
+
+    /// 5321-4.5.3.1.4-b
+    #[test]
+    fn the_limit_is_512_and_what_the_extensions_add() {
+        let all: Extensions = Extension::ALL.iter().copied().collect();
+        for (extensions, verb, limit) in [
+            (&Extensions::NONE, Verb::Mail, 512),
+            (&all, Verb::Mail, 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + 34 + 1007 + 116),
+            (&all, Verb::Rcpt, 512 + 530 + 33),
+            (&all, Verb::Auth, 512),
+            (&all, Verb::Noop, 512),
+        ] {
+            assert_eq!(extensions.line_limit(verb), limit, "{verb}");
+        }
+    }
+
+    #[test]
+    fn a_longer_line_is_not_built() {
+        let noop = |octets: usize| Command::Noop(Some(Argument::new("x".repeat(octets)).unwrap()));
+        let mut out = Vec::from(b"before".as_slice());
+        assert_eq!(noop(505).encode_within(&Extensions::NONE, &mut out), Ok(()));
+        assert_eq!(out.len(), 6 + 512);
+        let error = noop(506).encode_within(&Extensions::NONE, &mut out);
+        assert_eq!(error, Err(LineTooLong { octets: 513, limit: 512 }));
+        assert_eq!(out.len(), 6 + 512);
+
+        let mut parameters = Parameters::NONE;
+        parameters.push("X", Some(&String::from("x").repeat(500))).unwrap();
+        let mail = Command::Mail { reverse_path: ReversePath::Null, parameters };
+        assert!(mail.encode_within(&Extensions::NONE, &mut out).is_err());
+        assert!(mail.encode_within(&Extensions::NONE.with(Extension::Auth), &mut out).is_ok());
+    }
+}

@@ -1,0 +1,212 @@
+//! The server's side of AUTH in conversation (RFC 4954).
+
+mod common;
+
+use common::{Experience, converse_with};
+use esmtp::{
+    sasl::{Attempt, Mechanism, Nonce, Offer, Question},
+    security::Security,
+    server::{Config, End, Event, Limits, Timeouts},
+    syntax::{Extension, Extensions},
+};
+use std::time::Duration;
+
+/// `ann` has the password `secret`, and `busy` cannot be looked up now.
+fn answer(experience: &mut Experience, event: Event<'_>) {
+    match event {
+        Event::Auth(auth) => {
+            let channel = Security::TLS.channel();
+            let attempt = Attempt {
+                channel: &channel,
+                proven: None,
+                nonce: Nonce::new([1; 18]),
+                unix_seconds: 0,
+            };
+            let verifier = offer().even_in_the_clear().verifier(auth.mechanism(), attempt);
+            auth.verify(verifier.unwrap());
+        }
+        Event::Credentials(credentials) => match credentials.question {
+            Question::Password(question) if question.user() == "busy" => question.unavailable(),
+            Question::Password(question)
+                if question.user() == "ann" && question.password().is(b"secret") =>
+            {
+                question.accept();
+            }
+            other => other.reject(),
+        },
+        Event::Authenticated(authenticated) => {
+            experience.log.push(format!("authenticated {}", authenticated.identity().authcid()));
+            authenticated.accept();
+        }
+        other => experience.answer(other),
+    }
+}
+
+fn offer() -> Offer {
+    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN])
+}
+
+fn config() -> Config {
+    common::config()
+        .with_extensions(Extensions::NONE.with(Extension::Pipelining))
+        .with_auth(offer().even_in_the_clear())
+        .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
+}
+
+const HELLO: &str = "
+    S: 220 mx.example.org ESMTP service ready
+    C: EHLO client.example.net
+    S: 250-mx.example.org
+    S: 250-PIPELINING
+    S: 250 AUTH PLAIN LOGIN
+";
+
+fn converse(config: Config, script: &str) -> Experience {
+    converse_with(config, &format!("{HELLO}{script}"), answer)
+}
+
+/// 4954-4-a
+#[test]
+fn plain_with_and_without_an_initial_response() {
+    let experience = converse(
+        config(),
+        "C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 235 Authentication successful
+         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 503 Authenticated already",
+    );
+    assert_eq!(experience.log.last().unwrap(), "authenticated ann");
+    converse(
+        config(),
+        "C: auth plain
+         S: 334 
+         C: AGFubgBzZWNyZXQ=
+         S: 235 Authentication successful",
+    );
+}
+
+#[test]
+fn login_asks_twice() {
+    converse(
+        config(),
+        "C: AUTH LOGIN
+         S: 334 VXNlcm5hbWU6
+         C: YW5u
+         S: 334 UGFzc3dvcmQ6
+         C: c2VjcmV0
+         S: 235 Authentication successful
+         C: RSET
+         S: 250 Ok",
+    );
+}
+
+#[test]
+fn whatever_is_wrong_with_credentials_sounds_the_same() {
+    let limits = Limits::default().with_auth_failures(3);
+    let experience = converse(
+        config().with_limits(limits),
+        "C: AUTH PLAIN AGFubgB3cm9uZw==
+         S: 535 Authentication credentials invalid
+         C: AUTH PLAIN AGJvYgBzZWNyZXQ=
+         S: 535 Authentication credentials invalid
+         C: RSET
+         S: 250 Ok
+         C: AUTH PLAIN AGFubgB3cm9uZw==
+         S: 421 Too many failed attempts to authenticate
+         S: (closed)",
+    );
+    assert_eq!(experience.end, Some(End::TooManyErrors));
+}
+
+#[test]
+fn a_failure_is_told_after_a_while() {
+    let config = config().with_timeouts(Timeouts::default());
+    let script = format!(
+        "{HELLO}C: AUTH PLAIN AGFubgB3cm9uZw==
+         C: NOOP
+         S: 535 Authentication credentials invalid
+         S: 250 Ok"
+    );
+    let experience = converse_with(config, &script, answer);
+    assert!(experience.end.is_none());
+}
+
+#[test]
+fn an_exchange_may_be_cancelled_and_must_be_well_formed() {
+    converse(
+        config().with_limits(Limits::default().with_auth_failures(100)),
+        "C: AUTH LOGIN
+         S: 334 VXNlcm5hbWU6
+         C: *
+         S: 501 Authentication cancelled
+         C: AUTH LOGIN
+         S: 334 VXNlcm5hbWU6
+         C: YW5
+         S: 501 Cannot decode this as base64
+         C: AUTH PLAIN
+         S: 334 
+         C: 
+         S: 501 Not a response of this mechanism
+         C: AUTH PLAIN AG==FubgBzZWNyZXQ=
+         S: 501 Syntax error in parameters or arguments
+         C: AUTH PLAIN AGJ1c3kAc2VjcmV0
+         S: 454 Temporary authentication failure
+         C: AUTH SCRAM-SHA-256
+         S: 504 Unrecognised authentication type
+         C: AUTH
+         S: 501 This command needs an argument",
+    );
+}
+
+#[test]
+fn a_response_longer_than_the_limit_is_gone() {
+    let script = format!(
+        "C: AUTH PLAIN
+         S: 334 
+         C: {}
+         S: 500 Authentication exchange line is too long
+         C: NOOP
+         S: 250 Ok",
+        "QUIT".repeat(4000)
+    );
+    converse(config(), &script);
+}
+
+/// RFC 4954 section 6.
+#[test]
+fn mail_waits_for_auth_where_it_must() {
+    converse(
+        config().with_required_auth(true),
+        "C: MAIL FROM:<a@b.org>
+         S: 530 Authentication required
+         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 235 Authentication successful
+         C: MAIL FROM:<a@b.org>
+         S: 250 Ok
+         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 503 Authenticated already",
+    );
+    converse(
+        config(),
+        "C: MAIL FROM:<a@b.org>
+         S: 250 Ok
+         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 503 A transaction is open already",
+    );
+}
+
+/// RFC 4954 section 4.
+#[test]
+fn no_password_is_asked_for_in_the_clear() {
+    let config =
+        common::config().with_extensions(Extensions::NONE.with(Extension::Auth)).with_auth(offer());
+    converse_with(
+        config,
+        "S: 220 mx.example.org ESMTP service ready
+         C: EHLO client.example.net
+         S: 250 mx.example.org
+         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 502 Command not implemented",
+        answer,
+    );
+}
