@@ -1,5 +1,7 @@
 //! Receives mail into a Maildir: `cargo run --all-features --example server -- --help`.
 
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
+
 #[path = "support/accounts.rs"]
 mod accounts;
 #[allow(dead_code)] // the client's half
@@ -16,6 +18,7 @@ use esmtp::{
     io::tokio::Connection,
     machine::Machine,
     proxy::Header,
+    sasl::Identity,
     security::Security,
     server::{self, Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
     service::Service,
@@ -252,7 +255,7 @@ impl Receiver {
             "helo": facts.host().map(ToString::to_string),
             "protocol": facts.protocol(),
             "tls": facts.security().is_tls(),
-            "auth": facts.identity().map(|identity| identity.acts_as()),
+            "auth": facts.identity().map(Identity::acts_as),
             "size": octets,
             "path": path,
             "mail_parameters": words(envelope.mail_parameters()),

@@ -4,9 +4,12 @@
 //! The client turns to TLS, proves who it is with SCRAM, and sends. The transcript is printed as
 //! it happens, and at the end where the message lies.
 
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
+
+#[allow(dead_code)]
 #[path = "support/accounts.rs"]
 mod accounts;
-#[allow(dead_code)] // other programs trust others
+#[allow(dead_code)] // what only other programs need
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/maildir.rs"]
