@@ -362,7 +362,7 @@ mod tests {
         }
     }
 
-    /// 3461-4.2-a
+    /// 3461-4.2-a 3461-4.2-d
     #[test]
     fn an_original_recipient_has_a_type_and_xtext() {
         for (value, address_type, decoded) in [
