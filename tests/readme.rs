@@ -195,8 +195,14 @@ const PROBES: &[(Extension, Probe)] = &[
 ];
 
 /// Extensions that are more than a parameter: the test of the client, and a word of it.
-const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] =
-    &[(Extension::Vrfy, include_str!("readme.rs"), "a_client_asks_with_vrfy")];
+#[rustfmt::skip]
+const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
+    (Extension::StartTls, include_str!("client_secured.rs"), "fn inside_tls_everything_begins_anew("),
+    (Extension::Auth, include_str!("client_secured.rs"), "fn the_strongest_common_mechanism_is_used("),
+    (Extension::Vrfy, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
+    (Extension::Expn, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
+    (Extension::Help, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
+];
 
 #[test]
 fn the_client_does_what_the_table_says() {
@@ -241,16 +247,23 @@ fn send(probe: &Probe, offered: &Extensions) -> (String, Vec<Obstacle>) {
 }
 
 #[test]
-fn a_client_asks_with_vrfy() {
-    let mut has_asked = false;
-    let said = converse(&Extensions::NONE.with(Extension::Vrfy), |event| match event {
-        Event::Ready(ready) if !has_asked => {
-            has_asked = true;
-            ready.verify(Lookup::new(Argument::new("bob").unwrap(), false).unwrap());
+fn a_client_asks_for_users_lists_and_help() {
+    let lookup = |what| Lookup::new(Argument::new(what).unwrap(), false).unwrap();
+    let mut asked = 0;
+    let said = converse(&Extensions::NONE, |event| match event {
+        Event::Ready(ready) if asked < 3 => {
+            asked += 1;
+            match asked {
+                1 => ready.verify(lookup("bob")),
+                2 => ready.expand(lookup("staff")),
+                _ => ready.help(None),
+            }
         }
         other => other.quit(),
     });
-    assert!(said.contains("VRFY bob\r\n"), "{said}");
+    for line in ["VRFY bob\r\n", "EXPN staff\r\n", "HELP\r\n"] {
+        assert!(said.contains(line), "{said}");
+    }
 }
 
 /// Each write of a client, on a line of its own if it does not end one.
@@ -276,7 +289,9 @@ fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
                         Some("EHLO") => to_say.push_str(&format!("250-mx\r\n{hello}250 HELP\r\n")),
                         Some("DATA") => to_say.push_str("354 go\r\n"),
                         Some("QUIT") => to_say.push_str("221 bye\r\n"),
-                        Some("MAIL" | "RCPT" | "BDAT" | "VRFY") => to_say.push_str("250 ok\r\n"),
+                        Some("MAIL" | "RCPT" | "BDAT" | "VRFY" | "EXPN" | "HELP") => {
+                            to_say.push_str("250 ok\r\n")
+                        }
                         _ if line == ".\r\n" => to_say.push_str("250 ok\r\n"),
                         _ => {}
                     }
