@@ -284,6 +284,9 @@ fn tls(arguments: &Arguments) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>
     Ok(Some((service, config)))
 }
 
+/// Test programs try every mechanism with a wrong password before the right one.
+const AUTH_FAILURES: u32 = 8;
+
 fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Result<Config, String> {
     let mut config = Config::new(&arguments.hostname)
         .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
@@ -296,7 +299,8 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             Limits::default()
                 .with_message(arguments.max_size)
                 .with_recipients(arguments.max_recipients)
-                .with_errors(arguments.max_errors),
+                .with_errors(arguments.max_errors)
+                .with_auth_failures(arguments.max_errors.min(AUTH_FAILURES)),
         )
         .with_timeouts({
             let idle = Duration::from_secs(arguments.idle_timeout);

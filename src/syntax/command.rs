@@ -4,13 +4,12 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use nom::Parser as _;
-use nom::bytes::complete::tag_no_case;
 use nom::combinator::opt;
 use nom::sequence::preceded;
 
 use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
-    self, Parsed as Found, Tolerance, VERB, WSP, as_kind, cut, fail, is, span, whole,
+    self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, word,
 };
 use super::host::hello_host;
 use super::path::{forward_path, reverse_path};
@@ -161,7 +160,8 @@ impl<'a> Command<'a> {
     ///
     /// What is wrong, with the verb (if there is one), the offset, and the code that it deserves.
     pub fn parse(line: &'a [u8], lenience: Lenience) -> Result<Self, SyntaxError> {
-        Self::parse_with(line, lenience).map(|parsed| parsed.command)
+        let tolerance = Tolerance::new(lenience);
+        Self::read(line, &tolerance).map_err(|error| line_break_first(line, error))
     }
 
     /// The same, with the switches of `lenience` that were needed.
@@ -188,25 +188,25 @@ impl<'a> Command<'a> {
             }
         };
         let text = trimmed(text, tolerance);
-        let (word, rest) = cut(text, span(text, VERB));
-        let verb = Verb::from_word(word.as_bytes());
+        let (name, rest) = cut(text, span(text, VERB));
+        let verb = Verb::from_word(name.as_bytes());
         let (argument, offset) = match rest.as_bytes() {
-            [] if word.is_empty() => return Err(SyntaxError::new(SyntaxErrorKind::Verb, 0)),
-            [] => (None, word.len()),
+            _ if name.is_empty() => return Err(SyntaxError::new(SyntaxErrorKind::Verb, 0)),
+            [] => (None, name.len()),
             [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
                 let argument = rest.trim_start_matches(' ');
                 (Some(argument), text.len() - argument.len())
             }
-            [b' ', ..] if !word.is_empty() => (rest.get(1..), word.len() + 1),
-            _ => return Err(SyntaxError::new(SyntaxErrorKind::Verb, word.len())),
+            [b' ', ..] => (rest.get(1..), name.len() + 1),
+            _ => return Err(SyntaxError::new(SyntaxErrorKind::Verb, name.len())),
         };
-        Self::of(verb, word, argument, tolerance).map_err(|error| error.behind(offset).on(verb))
+        Self::of(verb, name, argument, tolerance).map_err(|error| error.behind(offset).on(verb))
     }
 
     #[inline]
     fn of(
         verb: Verb,
-        word: &'a str,
+        name: &'a str,
         argument: Option<&'a str>,
         tolerance: &Tolerance,
     ) -> Result<Self, SyntaxError> {
@@ -240,7 +240,7 @@ impl<'a> Command<'a> {
                     .map(|text| text.trim_matches([' ', '\t']))
                     .filter(|text| !text.is_empty());
                 Ok(Self::Other {
-                    verb: UnknownVerb::from_valid(word),
+                    verb: UnknownVerb::from_valid(name),
                     argument: argument.map(Argument::new).transpose()?,
                 })
             }
@@ -440,7 +440,7 @@ fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, Synta
 /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
 fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Path, |input| {
-        let (rest, _) = tag_no_case("FROM:")(input)?;
+        let (rest, _) = word(b"from:", SyntaxErrorKind::Argument)(input)?;
         let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
         let (rest, parameters) = behind_path(rest, tolerance)?;
         Ok((rest, Command::Mail { reverse_path, parameters }))
@@ -450,7 +450,7 @@ fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 /// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
 fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Path, |input| {
-        let (rest, _) = tag_no_case("TO:")(input)?;
+        let (rest, _) = word(b"to:", SyntaxErrorKind::Argument)(input)?;
         let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
         let (rest, parameters) = behind_path(rest, tolerance)?;
         Ok((rest, Command::Rcpt { forward_path, parameters }))
@@ -483,7 +483,7 @@ fn bdat<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
         let (rest, octets) = grammar::number(input)?;
         let (rest, last) = opt(preceded(
             |input| space(input, tolerance),
-            as_kind(SyntaxErrorKind::Argument, tag_no_case("LAST")),
+            word(b"last", SyntaxErrorKind::Argument),
         ))
         .parse(rest)?;
         Ok((rest, Command::Bdat { octets, last: last.is_some() }))
@@ -759,6 +759,7 @@ mod tests {
         }
         for line in [
             " EHLO a",
+            "  EHLO a",
             "EHLO    ",
             "MAIL FROM :<a@b>",
             "MAILFROM:<a@b>",

@@ -211,11 +211,20 @@ impl Extensions {
     }
 
     fn add_mechanism(&mut self, mechanism: &Mechanism<'_>) {
-        let is_new = self.mechanisms().take(MECHANISMS).all(|known| known != *mechanism);
-        if is_new && self.mechanisms().count() < MECHANISMS {
-            self.mechanisms.extend(mechanism.as_str().chars().map(|c| c.to_ascii_uppercase()));
-            self.mechanisms.push(' ');
+        let name = mechanism.as_str();
+        let mut count = 0;
+        for known in self.mechanisms.as_bytes().split(|octet| *octet == b' ') {
+            count += 1;
+            if count > MECHANISMS || known.eq_ignore_ascii_case(name.as_bytes()) {
+                return;
+            }
         }
+        let start = self.mechanisms.len();
+        self.mechanisms.push_str(name);
+        if let Some(added) = self.mechanisms.get_mut(start..) {
+            added.make_ascii_uppercase();
+        }
+        self.mechanisms.push(' ');
     }
 
     /// The SASL mechanisms that AUTH names; only valid names, each once.
@@ -394,11 +403,31 @@ impl Extensions {
     pub fn parse(reply: &Reply<'_>) -> Self {
         let mut extensions = Self::NONE;
         for line in reply.lines().skip(1) {
-            if let Ok(line) = core::str::from_utf8(line) {
-                extensions.read(line);
+            match Extension::from_octets(line) {
+                // Most lines are a keyword and nothing else.
+                Some(extension) => extensions.set |= extension.bit(),
+                None => {
+                    if let Ok(line) = core::str::from_utf8(line) {
+                        extensions.read(line);
+                    }
+                }
             }
         }
         extensions
+    }
+
+    /// The list with these lines, as [`lines`](Self::lines) gives them: without the host in front.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when one is no line of an EHLO reply.
+    pub fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SyntaxError> {
+        let mut extensions = Self::NONE;
+        for line in lines {
+            EhloLine::parse(line)?;
+            extensions.read(line);
+        }
+        Ok(extensions)
     }
 
     fn read(&mut self, line: &str) {

@@ -7,13 +7,12 @@ use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use nom::branch::alt;
-use nom::bytes::complete::tag_no_case;
 use nom::combinator::map;
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
 use super::grammar::{
-    self, Class, DCONTENT, Fault, LABEL, Parsed, Tolerance, cut, fail, octet, span, whole,
+    self, Class, DCONTENT, Fault, LABEL, Parsed, Tolerance, cut, fail, octet, span, whole, word,
 };
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -282,6 +281,7 @@ impl From<core::net::IpAddr> for Host<'_> {
 }
 
 /// `( Domain / address-literal )`
+#[inline]
 pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     if input.starts_with('[') {
         return address_literal(input, tolerance);
@@ -305,6 +305,7 @@ pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
 }
 
 /// `Domain`, with a dot behind it where that is tolerated.
+#[inline]
 pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Domain<'a>> {
     let (rest, found) = domain_octets(input)?;
     let rest = match rest.strip_prefix('.') {
@@ -398,7 +399,7 @@ fn snum(input: &str) -> Parsed<'_, u8> {
 
 /// `IPv6-address-literal = "IPv6:" IPv6-addr`               RFC 5321 section 4.1.3
 fn ipv6_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
-    preceded(tag_no_case("IPv6:"), |input| ipv6(input, tolerance)).parse(input)
+    preceded(word(b"ipv6:", SyntaxErrorKind::Host), |input| ipv6(input, tolerance)).parse(input)
 }
 
 /// ```text

@@ -217,14 +217,14 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
         if rest.is_empty() {
             return Ok((rest, anew.unwrap_or(Parameters::from_valid(input))));
         }
-        let next = rest.trim_start_matches(' ');
-        if rest.len() - next.len() > 1 {
+        let next = cut(rest, 1).1;
+        if next.starts_with(' ') {
             if !tolerance.of(|lenience| &mut lenience.repeated_spaces) {
-                return fail(cut(rest, 1).1, SyntaxErrorKind::Parameters);
+                return fail(next, SyntaxErrorKind::Parameters);
             }
             anew.get_or_insert_with(|| written(input, rest));
         }
-        rest = next;
+        rest = if next.starts_with(' ') { next.trim_start_matches(' ') } else { next };
     }
 }
 

@@ -367,7 +367,7 @@ impl PathParts {
                 Host::General(GeneralLiteral::from_valid(piece(behind, octets)))
             }
         };
-        Some(Mailbox::new(LocalPart::from_valid(piece(self.start, self.local_part)), host))
+        Some(Mailbox::from_valid(LocalPart::from_valid(piece(self.start, self.local_part)), host))
     }
 }
 
