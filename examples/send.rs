@@ -1,5 +1,7 @@
 //! Sends mail: `cargo run --features tokio --example send -- --help`.
 
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
+
 #[path = "support/transcript.rs"]
 mod transcript;
 

@@ -65,6 +65,13 @@ impl Service {
         matches!(self, Self::Lmtp)
     }
 
+    /// Whether a client of this service speaks only inside TLS unless it is told otherwise
+    /// (RFC 8314 section 3).
+    #[must_use]
+    pub const fn requires_tls(self) -> bool {
+        matches!(self, Self::Submission)
+    }
+
     /// Whether the extension must always be announced (RFC 2033 section 5).
     #[must_use]
     pub const fn requires(self, extension: Extension) -> bool {

@@ -13,6 +13,7 @@ use esmtp::{
     client::{Client, Config, Event, MessageFacts, Obstacle},
     envelope::Envelope,
     machine::{Machine, Need},
+    sasl::{Mechanism, Offer, PlainVerifier, Question},
     security::Security,
     server::{self, Peer, Server},
     service::Service,
@@ -67,7 +68,10 @@ const COMMANDS: &[(Extension, &str)] = &[
     (Extension::Chunking, "MAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBDAT 0 LAST"),
     (Extension::StartTls, "STARTTLS"),
     (Extension::Etrn, "ETRN example.org"),
-    (Extension::Burl, "MAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBURL imap://example.net/x LAST"),
+    (
+        Extension::Burl, // behind AUTH only
+        "AUTH PLAIN AHUAcA==\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBURL imap://example.net/x LAST",
+    ),
     (Extension::Vrfy, "VRFY bob"),
     (Extension::Expn, "EXPN staff"),
     (Extension::Help, "HELP"),
@@ -81,7 +85,8 @@ fn is_done(extension: Extension, commands: &str) -> bool {
     let config = server::Config::new("mx.example.org")
         .unwrap()
         .with_service(service.unwrap())
-        .with_extension(extension);
+        .with_extension(extension)
+        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, Security::CLEAR);
     let octets = format!("EHLO c.example\r\n{commands}\r\n");
     assert_eq!(server.feed(octets.as_bytes()), octets.len());
@@ -90,6 +95,12 @@ fn is_done(extension: Extension, commands: &str) -> bool {
         match server.poll(Instant::ORIGIN) {
             Need::Answer => match server.event().unwrap() {
                 server::Event::Rcpt(rcpt) => rcpt.accept(),
+                server::Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
+                server::Event::Credentials(credentials) => match credentials.question {
+                    Question::Password(question) => question.accept(),
+                    other => other.reject(),
+                },
+                server::Event::Authenticated(authenticated) => authenticated.accept(),
                 other => {
                     has_asked |= !matches!(
                         other,

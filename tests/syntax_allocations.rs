@@ -1,4 +1,11 @@
 //! No command and no reply of one line or more costs an allocation when it is parsed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what went wrong by failing"
+)]
 
 use esmtp::syntax::{
     Command, Extension, Extensions, Lenience, MailParameters, Parameters, RcptParameters, Reply,

@@ -2,8 +2,16 @@
 //!
 //! Sixteen times as many octets may take sixteen times as long, and four times that for noise; looking at everything again for
 //! each octet, word or line would take 256 times as long.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what went wrong by failing"
+)]
 
-use std::time::{Duration, Instant};
+use core::time::Duration;
+use std::time::Instant;
 
 use esmtp::syntax::{Command, Extension, Extensions, Lenience, MailParameters, Reply, Verb};
 

@@ -1,5 +1,12 @@
 //! Values as `serde` stores them.
 #![cfg(feature = "serde")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what went wrong by failing"
+)]
 
 use core::fmt::Debug;
 

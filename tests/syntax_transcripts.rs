@@ -1,5 +1,12 @@
 //! What servers of many makes say first: their greetings and EHLO replies, with names and addresses exchanged for those of
 //! documentation.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what went wrong by failing"
+)]
 
 use esmtp::syntax::{Class, Code, Extension, Extensions, Mechanism, Reply};
 

@@ -41,6 +41,8 @@ struct Session {
     begun: usize,
     ended: usize,
     content: Vec<u8>,
+    /// Content was refused before its end.
+    has_refused: bool,
     /// Somebody whose password was right.
     proven: usize,
     end: Option<End>,
@@ -84,6 +86,7 @@ fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
         if is_accepted {
             session.content.extend_from_slice(content.take());
         } else {
+            session.has_refused = true;
             content.reject(Rejection::LOCAL_ERROR);
         }
         return;
@@ -214,10 +217,11 @@ fuzz_target!(|data: &[u8]| {
     }
     assert!(rest.is_empty(), "half a reply: {}", rest.escape_ascii());
     assert_eq!(whole.begun, whole.ended, "each transaction ends once: {:?}", whole.log);
-    // What stands behind STARTTLS is an injection, or not, depending on when it comes.
+    // What stands behind STARTTLS is an injection, or not, depending on when it comes; and whether
+    // the application refuses content first, or its size does, on how much of it comes at once.
     let is_upgraded = whole.end == Some(End::Injection)
         || whole.log.iter().any(|line| line.starts_with("StartTls"));
-    if how == Closed::Clean && !is_upgraded {
+    if how == Closed::Clean && !is_upgraded && !whole.has_refused {
         let cut = hold(&config, &security, octets, piece, *mood, how);
         assert_eq!(cut, whole, "cut into pieces of {piece}");
     }

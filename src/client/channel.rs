@@ -8,23 +8,34 @@ use super::{
 };
 use crate::{
     machine::Closed,
-    syntax::{Command, Reply, ReplyError},
+    sasl::Secret,
+    syntax::{AuthResponse, Base64, Command, Reply, ReplyError},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::{fmt, time::Duration};
+
+/// What stands in a transcript for what must not stand there.
+const REDACTED: &[u8] = b"(redacted)";
+const CHALLENGE: &[u8] = b"334 (redacted)";
+/// Fewer octets are no secret, and occur in every reply.
+const SHORTEST_SECRET: usize = 4;
+/// So many secrets are remembered: the responses of an attempt or two.
+const SECRETS: usize = 16;
 
 pub(super) struct Channel {
     pub(super) receive: ReceiveBuffer,
-    reader: ReplyReader,
+    pub(super) reader: ReplyReader,
     pub(super) input: Input,
     pub(super) send: SendBuffer,
     pub(super) output: Output,
     /// Octets that have left.
     pub(super) sent: u64,
     pub(super) transcript: Option<Box<dyn Transcript>>,
+    /// What was said in secret, in the forms in which a server might repeat it.
+    secrets: VecDeque<Secret>,
     pub(super) now: Instant,
     reply: Stopwatch,
     block: Block,
@@ -65,6 +76,7 @@ impl Channel {
             output: Output::Open,
             sent: 0,
             transcript: None,
+            secrets: VecDeque::new(),
             now: Instant::ORIGIN,
             reply: Stopwatch::default(),
             block: Block::default(),
@@ -87,6 +99,54 @@ impl Channel {
         }
     }
 
+    /// Writes AUTH; what is behind the mechanism is nobody else's.
+    pub(super) fn say_redacted(&mut self, command: &Command<'_>) {
+        let out = self.send.text();
+        let start = out.len();
+        command.encode(out);
+        if let (Some(transcript), Some(line)) = (&mut self.transcript, out.get(start..)) {
+            let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+            let mut spaces = memchr::memchr_iter(b' ', line);
+            let mut octets = line.to_vec();
+            if let (Some(_), Some(second)) = (spaces.next(), spaces.next()) {
+                octets.truncate(second + 1);
+                octets.extend_from_slice(REDACTED);
+            }
+            let octets = &octets;
+            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        }
+    }
+
+    /// Writes a line of the dialogue behind AUTH.
+    pub(super) fn respond(&mut self, response: &AuthResponse<'_>) {
+        response.encode(self.send.text());
+        let octets = match response {
+            AuthResponse::Cancel => b"*",
+            _ => REDACTED,
+        };
+        self.log(Entry::Line { from: Side::Client, octets });
+    }
+
+    /// What is about to be said must not be seen when a server repeats it: as base64, and of a
+    /// mechanism that sends the secret itself, that.
+    pub(super) fn guard(&mut self, response: &[u8], is_plaintext: bool) {
+        let base64 = Base64::encode(response);
+        let mut forms = Vec::from([base64.as_str().as_bytes()]);
+        if is_plaintext {
+            // PLAIN: behind the last NUL; tokens: behind `Bearer `, up to a control octet.
+            forms.extend(response.split(|octet| *octet == 0).next_back());
+            for part in response.split(|octet| *octet < b' ') {
+                forms.extend(part.strip_prefix(b"auth=Bearer "));
+            }
+        }
+        for form in forms.into_iter().filter(|form| form.len() >= SHORTEST_SECRET) {
+            if self.secrets.len() >= SECRETS {
+                self.secrets.pop_front();
+            }
+            self.secrets.push_back(Secret::from(form));
+        }
+    }
+
     pub(super) fn log(&mut self, entry: Entry<'_>) {
         if let Some(transcript) = &mut self.transcript {
             transcript.entry(self.now, entry);
@@ -97,9 +157,10 @@ impl Channel {
     pub(super) fn next_reply(
         &mut self,
         limits: &Limits,
+        line_limit: usize,
     ) -> Result<Option<(Reply<'static>, usize)>, ProtocolError> {
         let received = self.receive.octets();
-        let length = match self.reader.next(received, limits) {
+        let length = match self.reader.next(received, limits, line_limit) {
             Ok(None) => return Ok(None),
             Ok(Some(length)) => length,
             Err(error) => {
@@ -110,7 +171,13 @@ impl Channel {
             }
         };
         let octets = received.get(..length).unwrap_or_default();
-        log_lines(&mut self.transcript, self.now, octets);
+        let scrubbed = scrub(octets, &self.secrets);
+        let octets = scrubbed.as_deref().unwrap_or(octets);
+        if octets.starts_with(b"334 ") {
+            log_lines(&mut self.transcript, self.now, CHALLENGE);
+        } else {
+            log_lines(&mut self.transcript, self.now, octets);
+        }
         let reply = match Reply::parse(octets)? {
             Some((reply, taken)) if taken == length => reply.into_owned(),
             _ => return Err(ReplyError::Code.into()),
@@ -143,6 +210,29 @@ impl Channel {
         self.reply.stop(self.now);
         self.block.watch.stop(self.now);
     }
+}
+
+/// The reply with what was said in secret made unreadable; `None` when there is nothing of it.
+fn scrub(reply: &[u8], secrets: &VecDeque<Secret>) -> Option<Vec<u8>> {
+    // A challenge is the mechanism's, and is not shown.
+    if secrets.is_empty() || reply.starts_with(b"334") {
+        return None;
+    }
+    let mut scrubbed: Option<Vec<u8>> = None;
+    for secret in secrets {
+        let secret = secret.expose();
+        for at in memchr::memmem::find_iter(reply, secret) {
+            let copy = scrubbed.get_or_insert_with(|| reply.to_vec());
+            // Neither the code nor the line's end can be part of a secret as it is sent.
+            let text = copy.get_mut(at.max(4)..at.saturating_add(secret.len()));
+            text.into_iter().flatten().for_each(|octet| {
+                if !matches!(octet, b'\r' | b'\n') {
+                    *octet = b'*';
+                }
+            });
+        }
+    }
+    scrubbed
 }
 
 fn log_lines(transcript: &mut Option<Box<dyn Transcript>>, now: Instant, octets: &[u8]) {

@@ -25,6 +25,7 @@ use core::time::Duration;
 pub struct Config {
     host: Host<'static>,
     service: Service,
+    tls: Option<TlsPolicy>,
     unused: Vec<Extension>,
     line_ends: LineEnds,
     timeouts: Timeouts,
@@ -51,6 +52,7 @@ impl Config {
         Self {
             host,
             service: Service::default(),
+            tls: None,
             unused: Vec::new(),
             line_ends: LineEnds::default(),
             timeouts: Timeouts::default(),
@@ -65,6 +67,15 @@ impl Config {
     #[must_use]
     pub const fn with_service(mut self, service: Service) -> Self {
         self.service = service;
+        self
+    }
+
+    /// Whether STARTTLS is used. Default: [`Required`](TlsPolicy::Required) for submission
+    /// (RFC 8314 section 3), [`Never`](TlsPolicy::Never) for the other services: TLS needs a layer
+    /// around the client, and only the application knows whether it has put one there.
+    #[must_use]
+    pub const fn with_tls(mut self, policy: TlsPolicy) -> Self {
+        self.tls = Some(policy);
         self
     }
 
@@ -136,6 +147,16 @@ impl Config {
         self.service
     }
 
+    /// Whether STARTTLS is used.
+    #[must_use]
+    pub const fn tls(&self) -> TlsPolicy {
+        match self.tls {
+            Some(policy) => policy,
+            None if self.service.requires_tls() => TlsPolicy::Required,
+            None => TlsPolicy::Never,
+        }
+    }
+
     /// The extensions that are not used even where they are offered.
     #[must_use]
     pub fn unused(&self) -> &[Extension] {
@@ -177,6 +198,19 @@ impl Config {
     pub const fn transactions(&self) -> usize {
         self.transactions
     }
+}
+
+/// Whether STARTTLS (RFC 3207) is used on a connection that began in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsPolicy {
+    /// Not by itself; the application may call [`Ready::start_tls`](super::Ready::start_tls).
+    Never,
+    /// Where it is offered. Whoever sits on the line can take the offer away: this keeps out those
+    /// who only listen. A refusal is a [`Refused`](super::Refused).
+    IfOffered,
+    /// Nothing is asked before TLS: without it the session ends
+    /// ([`TlsNotOffered`](super::End::TlsNotOffered), [`TlsRefused`](super::End::TlsRefused)).
+    Required,
 }
 
 /// How long the server may take, each time for the whole reply: octets that drip do not extend

@@ -2,6 +2,7 @@
 
 use crate::{
     machine::Closed,
+    sasl::InitiatorError,
     syntax::{Extension, Reply, ReplyError, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
@@ -34,6 +35,19 @@ pub enum End {
     /// a whole message.
     #[error("content was aborted")]
     Aborted,
+    /// TLS is [required](super::TlsPolicy::Required), and the server does not offer it.
+    #[error("TLS is required and not offered")]
+    TlsNotOffered,
+    /// TLS is [required](super::TlsPolicy::Required), and the server refused STARTTLS.
+    #[error("TLS is required and the server refused it")]
+    TlsRefused(Arc<Reply<'static>>),
+    /// The TLS handshake failed: with STARTTLS there is no way back into the clear.
+    #[error("the TLS handshake failed")]
+    TlsFailed,
+    /// An exchange of AUTH in which the server did not do its part, or announced a success
+    /// without having proven itself.
+    #[error("authentication failed: {0}")]
+    Auth(#[source] AuthError),
     /// [`Client::close`](super::Client::close) was called.
     #[error("the session was closed by this side")]
     Closed,
@@ -57,9 +71,32 @@ pub enum ProtocolError {
         /// The reply.
         reply: Arc<Reply<'static>>,
     },
+    /// Octets in the clear behind the 220 to STARTTLS, which somebody may have put there
+    /// (RFC 3207 section 6).
+    #[error("octets follow the reply to STARTTLS")]
+    Injection,
     /// A reply that nothing was asked for.
     #[error("the server sent a reply that nothing was asked for")]
     UnaskedReply(Arc<Reply<'static>>),
+}
+
+/// What went wrong in an exchange of AUTH on our side of it; that the server refuses is no error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// A challenge that is not base64, or more than one line of it (RFC 4954 section 4).
+    #[error("a challenge is not base64")]
+    Base64,
+    /// More challenges than any mechanism has.
+    #[error("the server sent too many challenges")]
+    TooManyChallenges,
+    /// A response of more than 12288 octets in base64 (RFC 4954 section 4).
+    #[error("a response is longer than the protocol allows")]
+    ResponseTooLong,
+    /// What the mechanism does not put up with: a false challenge, a false signature, a success
+    /// before its time.
+    #[error(transparent)]
+    Initiator(#[from] InitiatorError),
 }
 
 /// What [`Ready::send`](super::Ready::send) found in the way, before an octet was sent.

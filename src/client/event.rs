@@ -1,19 +1,22 @@
 //! The questions of a client to its application: tokens that have only their legal answers.
 
 use super::{
+    auth::Exchange,
+    commands::Ask,
     config::Config,
-    error::{ContentError, End, NotOffered},
+    error::{ContentError, End, NotOffered, Obstacle},
     facts::MessageFacts,
     report::Report,
-    state::{Ask, Core, Facts, Phase, Question},
+    state::{Core, Facts, Phase, Question},
     transaction::{Plan, Transaction},
 };
 use crate::{
     envelope::Envelope,
+    sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
-    syntax::{Extensions, Lookup, Reply, Verb},
+    syntax::{Argument, Extension, Extensions, Lookup, Reply, Verb},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use bytes::Bytes;
 use core::fmt;
 
@@ -29,6 +32,10 @@ pub enum Event<'c> {
     Ready(Ready<'c>),
     /// A command was refused: to go on is a decision.
     Refused(Refused<'c>),
+    /// STARTTLS is agreed: TLS must take over now.
+    Upgrade(Upgrade<'c>),
+    /// The server has sent a challenge of a mechanism that the application runs itself.
+    Challenge(Challenge<'c>),
     /// The content of a transaction may be written.
     Content(Content<'c>),
     /// A transaction has come to its end.
@@ -42,17 +49,22 @@ impl Event<'_> {
         match self {
             Self::Ready(Ready { core, .. })
             | Self::Refused(Refused { core, .. })
+            | Self::Upgrade(Upgrade { core, .. })
+            | Self::Challenge(Challenge { core, .. })
             | Self::Content(Content { core, .. }) => core.questions,
             Self::Sent(sent) => sent.questions,
         }
     }
 
     /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
-    /// for, as [`Content::abort`] does. A report is let go.
+    /// for, as [`Content::abort`] does; a TLS handshake has [failed](Upgrade::failed) then, and an
+    /// exchange of AUTH is cancelled. A report is let go.
     pub fn quit(self) {
         match self {
             Self::Ready(ready) => ready.quit(),
             Self::Refused(refused) => refused.quit(),
+            Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
             Self::Content(content) => content.abort(),
             Self::Sent(sent) => {
                 *sent.question = None;
@@ -99,7 +111,7 @@ impl<'c> Ready<'c> {
         &self.facts.config
     }
 
-    /// The reply to the last command that stood alone: EHLO, or NOOP, VRFY, RSET since.
+    /// The reply to the last command that stood alone: EHLO, or AUTH, NOOP, VRFY, RSET since.
     #[must_use]
     pub fn reply(&self) -> Option<(Verb, &'c Reply<'static>)> {
         self.facts.last.as_ref().map(|(verb, reply)| (*verb, &**reply))
@@ -124,10 +136,103 @@ impl<'c> Ready<'c> {
         Ok(self.core.begin(envelope, plan))
     }
 
+    /// Asks for TLS (STARTTLS, RFC 3207): [`Upgrade`] follows, or [`Refused`], or, where TLS is
+    /// [required](super::TlsPolicy::Required), the end. Only needed under
+    /// [`TlsPolicy::Never`](super::TlsPolicy::Never), the other policies do it by themselves.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or the channel is TLS already.
+    pub fn start_tls(self) -> Result<(), NotOffered> {
+        if self.facts.security.is_tls() || !self.facts.offered.contains(Extension::StartTls) {
+            let obstacles = vec![Obstacle::Extension(Extension::StartTls)];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::StartTls);
+        Ok(())
+    }
+
+    /// Authenticates (AUTH, RFC 4954) with the strongest of these that the server offers and the
+    /// channel carries: the next [`Ready`] comes when it has succeeded, and [`Refused`] when the
+    /// server says no. A server that breaks the mechanism, or announces success without having
+    /// proven itself, ends the session with [`End::Auth`].
+    ///
+    /// # Errors
+    ///
+    /// The server offers none of them, or none that may be used outside TLS, or this session is
+    /// authenticated already. Nothing was sent.
+    pub fn authenticate(
+        self,
+        initiators: Vec<Box<dyn Initiator>>,
+    ) -> Result<Mechanism, NoCommonMechanism> {
+        let exchange = Exchange::strongest(initiators, self.facts)?;
+        Ok(self.exchange(exchange))
+    }
+
+    /// The same with the strongest mechanism for these credentials; the nonce is for SCRAM, and
+    /// must come from a random number generator.
+    ///
+    /// # Errors
+    ///
+    /// As [`authenticate`](Self::authenticate); also when the mechanism cannot carry the
+    /// credentials.
+    pub fn authenticate_as(
+        self,
+        credentials: &Credentials,
+        nonce: Nonce,
+    ) -> Result<Mechanism, NoCommonMechanism> {
+        let offered = self.facts.mechanisms();
+        let initiator = credentials.strongest(&offered, &self.facts.security.channel(), nonce)?;
+        Ok(self.exchange(Exchange::by(initiator)))
+    }
+
+    /// The same step by step: [`Challenge`] comes for every challenge. When the server announces
+    /// success, [`Ready`] comes, and whether the server has proven itself is for the application
+    /// to judge (and to [`quit`](Self::quit) if it has not).
+    ///
+    /// An initial response that does not fit the command line waits for the empty challenge.
+    ///
+    /// # Errors
+    ///
+    /// As [`authenticate`](Self::authenticate).
+    pub fn authenticate_by_steps(
+        self,
+        mechanism: Mechanism,
+        initial_response: Option<Secret>,
+    ) -> Result<(), NoCommonMechanism> {
+        let exchange = Exchange::by_steps(mechanism, initial_response, self.facts)?;
+        self.exchange(exchange);
+        Ok(())
+    }
+
+    fn exchange(self, exchange: Exchange) -> Mechanism {
+        let mechanism = exchange.mechanism;
+        self.ask(Ask::Auth(exchange));
+        mechanism
+    }
+
+    /// The mechanism with which this session has authenticated.
+    #[must_use]
+    pub const fn authenticated(&self) -> Option<Mechanism> {
+        self.facts.authenticated
+    }
+
     /// Asks the server whether it knows a user or mailbox (VRFY, RFC 5321 section 3.5): the reply
     /// is in the next [`Ready::reply`], or in [`Refused`].
     pub fn verify(self, lookup: Lookup<'static>) {
         self.ask(Ask::Verify(lookup));
+    }
+
+    /// Asks the server who is on a mailing list (EXPN, RFC 5321 section 3.5); the reply comes as
+    /// with [`verify`](Self::verify).
+    pub fn expand(self, lookup: Lookup<'static>) {
+        self.ask(Ask::Expand(lookup));
+    }
+
+    /// Asks the server for help (HELP, RFC 5321 section 4.1.1.8); the reply comes as with
+    /// [`verify`](Self::verify).
+    pub fn help(self, about: Option<Argument<'static>>) {
+        self.ask(Ask::Help(about));
     }
 
     /// Sends NOOP: is the server still there?
@@ -197,6 +302,67 @@ impl<'c> Refused<'c> {
     pub fn quit(self) {
         self.core.question = None;
         self.core.phase = Phase::Asking(Ask::Quit(End::Quit));
+    }
+}
+
+/// STARTTLS is agreed, and everything before it is sent: the handshake is awaited. Nothing is
+/// said or heard before the answer, and octets that come in the clear end the session.
+///
+/// [`tls::Secured`](crate::tls::Secured) answers this by itself.
+#[must_use]
+pub struct Upgrade<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c mut Facts,
+}
+
+impl Upgrade<'_> {
+    /// The channel is protected like this. What the server said before is forgotten, and the
+    /// session is opened anew (RFC 3207 section 4.2).
+    pub fn done(self, security: Security) {
+        self.core.upgraded(self.facts, security);
+    }
+
+    /// The handshake failed: the session is over.
+    pub fn failed(self) {
+        self.core.upgrade_failed();
+    }
+}
+
+/// A challenge of the mechanism that
+/// [`authenticate_by_steps`](Ready::authenticate_by_steps) has begun.
+#[must_use]
+pub struct Challenge<'c> {
+    pub(super) core: &'c mut Core,
+}
+
+impl Challenge<'_> {
+    /// What the server says, base64 undone.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        match &self.core.phase {
+            Phase::Auth(exchange) => exchange.challenge(),
+            _ => &[],
+        }
+    }
+
+    /// Answers it.
+    pub fn respond(self, response: impl Into<Secret>) {
+        self.core.question = None;
+        if let Phase::Auth(exchange) = &mut self.core.phase {
+            exchange.respond(response.into());
+        }
+    }
+
+    /// Gives the exchange up (`*`): [`Refused`] follows.
+    pub fn cancel(self) {
+        self.give_up(None);
+    }
+
+    fn give_up(self, end: Option<End>) {
+        self.core.question = None;
+        if let Phase::Auth(exchange) = &mut self.core.phase {
+            exchange.cancel(end);
+        }
     }
 }
 
@@ -336,4 +502,4 @@ macro_rules! debug {
     )*};
 }
 
-debug!(Ready Refused Content Sent);
+debug!(Ready Refused Upgrade Challenge Content Sent);

@@ -3,6 +3,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `state` | the phases of a session, and how it moves by itself |
+//! | `commands` | the commands that stand alone |
+//! | `start_tls`, `auth` | the way into TLS, and the dialogue behind AUTH |
 //! | `replies` | what each reply means |
 //! | `queue` | the replies that are owed, and how they are found in what was received |
 //! | `transaction` | one transaction: its plan, its commands, its recipients |
@@ -12,7 +14,9 @@
 //! | `event` | the questions to the application |
 //! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
 
+mod auth;
 mod channel;
+mod commands;
 mod config;
 mod content;
 mod error;
@@ -21,18 +25,20 @@ mod facts;
 mod queue;
 mod replies;
 mod report;
+mod start_tls;
 mod state;
 mod transaction;
 
-pub use config::{Config, Limits, Timeouts};
-pub use error::{ContentError, End, NotOffered, Obstacle, ProtocolError};
-pub use event::{Content, Event, Ready, Refused, Sent};
+pub use config::{Config, Limits, Timeouts, TlsPolicy};
+pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
+pub use event::{Challenge, Content, Event, Ready, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
 pub use report::{Outcome, Report};
 pub use transaction::Transaction;
 
 use crate::{
-    machine::{Closed, Machine, Need},
+    machine::{Closed, Machine, Need, Upgradable},
+    sasl::Mechanism,
     security::Security,
     syntax::{Extensions, Reply},
     time::Instant,
@@ -40,7 +46,8 @@ use crate::{
 };
 use alloc::{boxed::Box, sync::Arc};
 use channel::{Input, Output};
-use state::{Ask, Core, Facts, Phase, Question, Slate};
+use commands::Ask;
+use state::{Core, Facts, Phase, Question, Slate};
 
 /// An SMTP, submission or LMTP client that you drive with octets.
 ///
@@ -136,6 +143,7 @@ impl Client {
                 hello: None,
                 offered: Extensions::NONE,
                 last: None,
+                authenticated: None,
             },
         }
     }
@@ -203,6 +211,12 @@ impl Client {
         &self.facts.offered
     }
 
+    /// The mechanism with which the session has authenticated, if it has.
+    #[must_use]
+    pub const fn authenticated(&self) -> Option<Mechanism> {
+        self.facts.authenticated
+    }
+
     /// Wakes a session that was told to [`wait`](Ready::wait): [`Event::Ready`] comes again.
     pub fn ready(&mut self) {
         if matches!(self.core.phase, Phase::Waiting) {
@@ -231,6 +245,8 @@ impl Machine for Client {
                 let (verb, reply) = facts.last.as_ref()?;
                 Event::Refused(Refused { core, facts, verb: *verb, reply })
             }
+            Question::Upgrade => Event::Upgrade(Upgrade { core, facts }),
+            Question::Challenge => Event::Challenge(Challenge { core }),
             Question::Content => Event::Content(Content { core, facts }),
             Question::Sent => {
                 let Core { questions, question, phase, reports, .. } = core;
@@ -273,5 +289,19 @@ impl Machine for Client {
         let channel = &mut self.core.channel;
         channel.output = Output::Broken;
         channel.send.clear();
+    }
+}
+
+impl Upgradable for Client {
+    fn is_upgrading(&self) -> bool {
+        self.core.question == Some(Question::Upgrade)
+    }
+
+    fn upgraded(&mut self, security: Security) {
+        self.core.upgraded(&mut self.facts, security);
+    }
+
+    fn upgrade_failed(&mut self) {
+        self.core.upgrade_failed();
     }
 }

@@ -20,6 +20,11 @@ pub(super) enum Expected {
     Greeting,
     /// EHLO, LHLO or HELO.
     Hello(Verb),
+    StartTls,
+    /// AUTH, or a response of its dialogue.
+    Auth,
+    /// RSET before STARTTLS or AUTH.
+    Clearing,
     /// A command of its own: NOOP, VRFY, RSET.
     Single(Verb),
     Quit,
@@ -39,7 +44,13 @@ impl Expected {
     /// The transaction that it belongs to.
     pub(super) const fn transaction(self) -> Option<Transaction> {
         match self {
-            Self::Greeting | Self::Hello(_) | Self::Single(_) | Self::Quit => None,
+            Self::Greeting
+            | Self::Hello(_)
+            | Self::StartTls
+            | Self::Auth
+            | Self::Clearing
+            | Self::Single(_)
+            | Self::Quit => None,
             Self::Reset(transaction)
             | Self::Mail(transaction)
             | Self::Rcpt(transaction, _)
@@ -55,7 +66,9 @@ impl Expected {
             Self::Greeting => return None,
             Self::Hello(verb) | Self::Single(verb) => verb,
             Self::Quit => Verb::Quit,
-            Self::Reset(_) => Verb::Rset,
+            Self::StartTls => Verb::StartTls,
+            Self::Auth => Verb::Auth,
+            Self::Reset(_) | Self::Clearing => Verb::Rset,
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(..) => Verb::Rcpt,
             Self::Data(_) | Self::End(_) => Verb::Data,
@@ -67,7 +80,13 @@ impl Expected {
     pub(super) const fn timeout(self, timeouts: &Timeouts) -> Duration {
         match self {
             Self::Greeting => timeouts.greeting,
-            Self::Hello(_) | Self::Single(_) | Self::Quit | Self::Reset(_) => timeouts.command,
+            Self::Hello(_)
+            | Self::StartTls
+            | Self::Auth
+            | Self::Clearing
+            | Self::Single(_)
+            | Self::Quit
+            | Self::Reset(_) => timeouts.command,
             Self::Mail(_) => timeouts.mail,
             Self::Rcpt(..) => timeouts.rcpt,
             Self::Data(_) => timeouts.data,
@@ -95,19 +114,20 @@ impl ReplyReader {
     /// The length of the reply at the front of `received`, which are all unconsumed octets;
     /// `None` while it is unfinished.
     ///
-    /// What is no reply is told as early as can be: a server of another protocol may never send
+    /// `line_limit`: of one line. What is no reply is told as early as can be: a server of another protocol may never send
     /// a line end.
     pub(super) fn next(
         &mut self,
         received: &[u8],
         limits: &Limits,
+        line_limit: usize,
     ) -> Result<Option<usize>, ProtocolError> {
         loop {
             let rest = received.get(self.octets..).unwrap_or_default();
             if rest.first().is_some_and(|first| !matches!(first, b'2'..=b'5')) {
                 return Err(ReplyError::Code.into());
             }
-            match self.lines.cut(rest, limits.reply_line) {
+            match self.lines.cut(rest, line_limit) {
                 Cut::Line(octets) => {
                     let line = rest.get(..octets).unwrap_or_default();
                     let code = received.get(..3).unwrap_or_default();
@@ -161,10 +181,10 @@ mod tests {
 
     /// The first reply's length, with the octets arriving one at a time and all at once.
     fn read(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let whole = ReplyReader::default().next(input, &limits());
+        let whole = ReplyReader::default().next(input, &limits(), 20);
         let mut reader = ReplyReader::default();
         for end in 0..=input.len() {
-            let cut = reader.next(&input[..end], &limits());
+            let cut = reader.next(&input[..end], &limits(), 20);
             if cut != Ok(None) {
                 assert_eq!(cut, whole, "{}", input.escape_ascii());
                 return whole;
@@ -217,7 +237,7 @@ mod tests {
             b"220-aaaaaaaaaaaaa\r\n220-aaaaaaaaaaaaa\r\n220-aaaaaaaaaaaaa\r\n",
         ] {
             let mut reader = ReplyReader::default();
-            assert_eq!(reader.next(input, &limits()), Err(ProtocolError::TooLong));
+            assert_eq!(reader.next(input, &limits(), 20), Err(ProtocolError::TooLong));
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What each reply means: the one place where a reply meets its command.
 
 use super::{
+    commands::Ask,
     content::{Framing, Outgoing},
     error::{End, ProtocolError},
     queue::Expected,
-    state::{Ask, Core, Facts, Phase, Slate},
+    state::{Core, Facts, Phase, Slate},
     transaction::{Step, Underway},
 };
-use crate::syntax::{Class, Code, Extensions, Reply, Verb};
+use crate::syntax::{Class, Code, Extension, Extensions, Reply, Verb};
 use alloc::sync::Arc;
 
 impl Core {
@@ -26,7 +27,11 @@ impl Core {
         let belongs = match expected {
             Expected::Greeting => is_negative(class) || reply.code() == Code::SERVICE_READY,
             // Sent between MAIL and another transaction, it must not fail.
-            Expected::Reset(_) => class == Class::Completion,
+            Expected::Reset(_) | Expected::Clearing => class == Class::Completion,
+            Expected::Auth => {
+                is_negative(class)
+                    || matches!(reply.code(), Code::AUTHENTICATED | Code::AUTH_CHALLENGE)
+            }
             Expected::Data(_) => is_negative(class) || reply.code() == Code::START_MAIL_INPUT,
             _ => class != Class::Intermediate,
         };
@@ -57,6 +62,11 @@ impl Core {
             Expected::Hello(verb) => {
                 self.queue.pop_front();
                 self.greeted(facts, verb, reply);
+            }
+            Expected::StartTls => self.start_tls_replied(facts, reply),
+            Expected::Auth => self.auth_replied(facts, reply),
+            Expected::Clearing => {
+                self.queue.pop_front();
             }
             Expected::Single(verb) => {
                 self.queue.pop_front();
@@ -116,9 +126,14 @@ impl Core {
                 let unused = facts.config.unused().iter();
                 unused.fold(Extensions::parse(&reply), |all, one| all.without(*one))
             };
+            // STARTTLS has no meaning inside TLS (RFC 3207 section 4.2), and REQUIRETLS none
+            // outside (RFC 8689 section 3).
+            let useless =
+                if facts.security.is_tls() { Extension::StartTls } else { Extension::RequireTls };
+            facts.offered = core::mem::take(&mut facts.offered).without(useless);
             facts.hello = Some(verb);
             facts.last = Some((verb, reply));
-            self.phase = Phase::Ready;
+            self.phase = Self::opened(facts);
         } else if verb == Verb::Ehlo && service.has_helo() && knows_no_ehlo(reply.code()) {
             self.phase = Phase::Asking(Ask::Hello(Verb::Helo));
         } else {

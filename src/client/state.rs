@@ -1,10 +1,12 @@
 //! The phases of a session, and how the client goes from one to the next by itself.
 
 use super::{
+    auth::{Exchange, RESPONSE_LINE},
     channel::{Channel, Input, Output},
+    commands::Ask,
     config::{Config, Limits},
     content::{Framing, Outgoing},
-    error::End,
+    error::{End, ProtocolError},
     queue::{Expected, Queue},
     report::Report,
     transaction::{Plan, Step, Transaction, Underway},
@@ -12,8 +14,9 @@ use super::{
 use crate::{
     envelope::Envelope,
     machine::Need,
+    sasl::Mechanism,
     security::Security,
-    syntax::{Command, Extension, Extensions, Lookup, Reply, Verb},
+    syntax::{Command, Extension, Extensions, Reply, Verb},
     time::Instant,
     transcript::{Entry, Side},
 };
@@ -30,8 +33,10 @@ use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 ///    ▼               HELO)      │ │ └─ wait ─► Waiting ── Sent, ready()┤
 /// Asking(QUIT)                  │ │                                  │
 ///                               │ │ 2yz                              │
-///        noop verify reset ◄────┤ └──── Asked ──► Refused ── go_on ───┤
-///         Asking ─► Asked       │            4yz 5yz                 │
+///    noop verify reset start_tls┤ └──── Asked ──► Refused ── go_on ───┤
+///         Asking ─► Asked ◄─────┤     ▲      4yz 5yz ▲               │
+///               220 │ STARTTLS  │     │ 235          │               │
+///  EHLO ◄─ done ─ Upgrading     ├── Auth ◄─► 334 ────┘               │
 ///                               │ send                               │
 ///                               ▼             no recipient           │
 ///                           Envelope ────────────────────────────────┤
@@ -59,6 +64,10 @@ pub(super) enum Phase {
     Waiting,
     /// A command was refused: the application decides.
     Refused,
+    /// STARTTLS was agreed: TLS takes over, and nothing is said or heard before it has.
+    Upgrading,
+    /// AUTH was sent, and has no final reply yet.
+    Auth(Exchange),
     /// MAIL, RCPT and DATA of the newest transaction.
     Envelope,
     /// The content of the newest transaction, from the application.
@@ -72,22 +81,13 @@ pub(super) enum Phase {
     Over(End),
 }
 
-/// A command that stands alone.
-#[derive(Debug)]
-pub(super) enum Ask {
-    /// EHLO, LHLO or HELO.
-    Hello(Verb),
-    Noop,
-    Verify(Lookup<'static>),
-    Reset,
-    Quit(End),
-}
-
 /// What the application is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     Ready,
     Refused,
+    Upgrade,
+    Challenge,
     Content,
     Sent,
 }
@@ -112,6 +112,8 @@ pub(super) struct Facts {
     pub(super) offered: Extensions,
     /// The reply to the last command that stood alone.
     pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
+    /// The mechanism with which AUTH has succeeded.
+    pub(super) authenticated: Option<Mechanism>,
 }
 
 impl Facts {
@@ -226,6 +228,8 @@ impl Core {
         }
         match &self.phase {
             Phase::Refused => Some(Question::Refused),
+            Phase::Upgrading => Some(Question::Upgrade),
+            Phase::Auth(exchange) => exchange.is_asking().then_some(Question::Challenge),
             Phase::Ready => (self.underway.len() < facts.transactions() && self.may_speak())
                 .then_some(Question::Ready),
             Phase::Content(content) => (content.error().is_some()
@@ -253,7 +257,7 @@ impl Core {
     }
 
     /// Nothing new is begun while octets are there that no command asked for.
-    fn may_speak(&self) -> bool {
+    pub(super) fn may_speak(&self) -> bool {
         !self.queue.is_empty() || self.channel.receive.is_empty()
     }
 
@@ -272,7 +276,16 @@ impl Core {
         if matches!(self.phase, Phase::Over(_)) {
             return false;
         }
-        match self.channel.next_reply(facts.limits()) {
+        if matches!(self.phase, Phase::Upgrading) && !self.channel.receive.is_empty() {
+            // RFC 3207 section 6: what is said in the clear behind the 220 is somebody else's.
+            self.over(ProtocolError::Injection.into());
+            return false;
+        }
+        let line = match &self.phase {
+            Phase::Auth(_) => RESPONSE_LINE.max(facts.limits().reply_line),
+            _ => facts.limits().reply_line,
+        };
+        match self.channel.next_reply(facts.limits(), line) {
             Ok(Some((reply, octets))) => {
                 self.replied(facts, Arc::new(reply), octets);
                 true
@@ -310,46 +323,16 @@ impl Core {
             Phase::Content(_) => self.carry(facts),
             Phase::Ending(..) => self.end_content(facts),
             Phase::Aborting(_) => self.abort(),
+            Phase::Auth(_) => self.respond(),
             Phase::Opening
             | Phase::Asked
             | Phase::Ready
             | Phase::Waiting
             | Phase::Refused
+            | Phase::Upgrading
             | Phase::Quitting(_)
             | Phase::Over(_) => {}
         }
-    }
-
-    /// Sends the command that stands alone.
-    fn ask(&mut self, facts: &Facts) {
-        if !self.may_speak() {
-            return;
-        }
-        let Phase::Asking(ask) = core::mem::replace(&mut self.phase, Phase::Asked) else { return };
-        let host = facts.config.host().as_borrowed();
-        let (command, expected) = match ask {
-            Ask::Hello(verb) => {
-                self.phase = Phase::Opening;
-                let command = match verb {
-                    Verb::Lhlo => Command::Lhlo(host),
-                    Verb::Helo => Command::Helo(host),
-                    _ => Command::Ehlo(host),
-                };
-                (command, Expected::Hello(verb))
-            }
-            Ask::Noop => (Command::Noop(None), Expected::Single(Verb::Noop)),
-            Ask::Verify(lookup) => (Command::Vrfy(lookup), Expected::Single(Verb::Vrfy)),
-            Ask::Reset => {
-                self.slate = Slate::Clean;
-                (Command::Rset, Expected::Single(Verb::Rset))
-            }
-            Ask::Quit(end) => {
-                self.phase = Phase::Quitting(end);
-                (Command::Quit, Expected::Quit)
-            }
-        };
-        self.channel.say(&command);
-        self.queue.push_back(expected);
     }
 
     /// A transaction begins.

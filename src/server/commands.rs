@@ -78,7 +78,7 @@ impl Session {
             }
             Command::Data => self.ask(Question::Data(Beginning::Dots)),
             Command::Burl { uri, last } => {
-                self.burl(Piece { uri: uri.into_owned(), is_last: last })
+                self.burl(Piece { uri: uri.into_owned(), is_last: last });
             }
             Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
             Command::Xclient(attributes) => self.ask(Question::Xclient(attributes.into_owned())),

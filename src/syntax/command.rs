@@ -9,13 +9,13 @@ use nom::sequence::preceded;
 
 use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
-    self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, word,
+    self, Parsed as Found, TEXT, Tolerance, VERB, WSP, cut, fail, is, is_all, span, whole, word,
 };
 use super::host::hello_host;
 use super::path::{forward_path, reverse_path};
 use super::{
     Argument, Base64, DomainList, ForwardPath, Host, Lenience, Lookup, Mechanism, Node, Parameters,
-    ReversePath, SyntaxError, SyntaxErrorKind, UnknownVerb, Uri, Verb, XclientAttributes,
+    ReversePath, SyntaxError, SyntaxErrorKind, Text, UnknownVerb, Uri, Verb, XclientAttributes,
     XforwardAttributes, parameters,
 };
 
@@ -231,10 +231,10 @@ impl<'a> Command<'a> {
             Verb::Help => Ok(Self::Help(string(argument, tolerance)?)),
             Verb::Vrfy => Ok(Self::Vrfy(lookup(needed(argument)?, tolerance)?)),
             Verb::Expn => Ok(Self::Expn(lookup(needed(argument)?, tolerance)?)),
-            Verb::Send => Ok(Self::Obsolete(ObsoleteVerb::Send)),
-            Verb::Soml => Ok(Self::Obsolete(ObsoleteVerb::Soml)),
-            Verb::Saml => Ok(Self::Obsolete(ObsoleteVerb::Saml)),
-            Verb::Turn => Ok(Self::Obsolete(ObsoleteVerb::Turn)),
+            Verb::Send => obsolete(ObsoleteVerb::Send, argument),
+            Verb::Soml => obsolete(ObsoleteVerb::Soml, argument),
+            Verb::Saml => obsolete(ObsoleteVerb::Saml, argument),
+            Verb::Turn => obsolete(ObsoleteVerb::Turn, argument),
             Verb::Other => {
                 let argument = argument
                     .map(|text| text.trim_matches([' ', '\t']))
@@ -423,6 +423,12 @@ fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>
     }
 }
 
+/// Whatever comes behind it, as long as it is text.
+fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a>, SyntaxError> {
+    argument.map(Text::new).transpose()?;
+    Ok(Command::Obsolete(verb))
+}
+
 /// ```text
 /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
 /// helo = "HELO" SP Domain CRLF
@@ -430,7 +436,8 @@ fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>
 fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Host, |input| {
         let (rest, host) = hello_host(input, tolerance)?;
-        match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.text_behind_host) {
+        let is_text = rest.starts_with(' ') && is_all(rest, TEXT);
+        match is_text && tolerance.of(|lenience| &mut lenience.text_behind_host) {
             true => Ok(("", host)),
             false => Ok((rest, host)),
         }
@@ -593,7 +600,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b 4954-4-a 3207-4-a
+    /// 3030-2-b 3207-4-a 4954-4-a 5321-2.4-a 5321-2.4-d 5321-3.3-e 5321-3.3-f 5321-3.6.3-a
+    /// 5321-4.1.1-a 5321-4.1.1-c 5321-4.1.1.1-c 5321-4.1.1.2-a 5321-4.1.1.3-c 5321-4.1.1.6-a
+    /// 5321-4.1.1.7-a
     #[test]
     fn commands_are_read_and_written() {
         for (line, verb, wire) in [
@@ -654,6 +663,7 @@ mod tests {
         }
     }
 
+    /// 5321-2.3.8-a 5321-4.1.2-e 6531-3.3-b
     #[test]
     fn what_is_wrong_gets_its_code_at_its_offset() {
         for (line, code, offset) in [
@@ -718,13 +728,27 @@ mod tests {
             ("VRFY", 501, 4),
             ("EXPN", 501, 4),
             ("NOOP a b", 501, 5),
+            ("SEND a\nb", 500, 6),
+            ("TURN \u{1}", 501, 5),
         ] {
             let error = strict(line).unwrap_err();
             assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");
         }
-        let error = Command::parse(b"MAIL FROM:<\xff@b>", Lenience::ALL).unwrap_err();
-        assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
-        assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+        // Latin-1, overlong, truncated, a surrogate, beyond U+10FFFF.
+        for octets in [
+            &b"\xff"[..],
+            b"\xc0\xaf",
+            b"\xc0\x80",
+            b"\xc3",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xbf",
+        ] {
+            let line = [b"MAIL FROM:<", octets, b"@b>"].concat();
+            let error = Command::parse(&line, Lenience::ALL).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
+            assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+        }
     }
 
     /// 5321-4.1.1-e 5321-4.1.1.1-b
@@ -765,6 +789,7 @@ mod tests {
             "MAILFROM:<a@b>",
             "RCPT TO:<a@b>,<c@d>",
             "RCPT TO:<a@b> <c@d>",
+            "EHLO a b\nc",
         ] {
             assert!(Command::parse(line.as_bytes(), Lenience::ALL).is_err(), "{line:?}");
         }

@@ -527,7 +527,7 @@ mod tests {
         extensions.lines().map(Cow::into_owned).collect()
     }
 
-    /// 1870-3-a 5321-4.1.1.1-f 5321-4.1.1.1-h
+    /// 1870-3-a 1870-3-d 5321-4.1.1.1-f 5321-4.1.1.1-g 5321-4.1.1.1-h 5321-4.1.1.1-j 6531-3.1-b
     #[test]
     fn an_ehlo_list_is_read_as_servers_send_it() {
         let extensions = announced(&[
@@ -563,7 +563,7 @@ mod tests {
         }
     }
 
-    /// 4954-3-a
+    /// 4954-3-a 4954-3-b
     #[test]
     fn mechanisms_are_read_from_both_forms() {
         let extensions =
@@ -578,7 +578,7 @@ mod tests {
         assert_eq!(announced(&many).mechanisms().count(), MECHANISMS);
     }
 
-    /// 9422-3-a 9422-3-b 2852-3-a 4865-3-a 3865-3-a 6710-3-a
+    /// 2852-3-a 3865-3-a 4865-3-a 6710-3-a 9422-3-a 9422-3-b 9422-3-c 9422-3-d
     #[test]
     fn arguments_have_types() {
         let limits = |line| {

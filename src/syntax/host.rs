@@ -292,7 +292,7 @@ pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host
 /// The host of a hello, where underscores may be tolerated.
 pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     match host(input, tolerance) {
-        Ok((rest, found)) if !rest.starts_with('_') => Ok((rest, found)),
+        Ok((rest, found)) if rest.is_empty() || rest.starts_with(' ') => Ok((rest, found)),
         strict if input.starts_with('[') => strict,
         // Windows machines have such names; they are harmless in a trace field.
         strict => match domain_of(LABEL | grammar::VERB)(input) {
@@ -555,6 +555,7 @@ mod tests {
         }
     }
 
+    /// 5321-4.5.3.1.2-a
     #[test]
     fn a_domain_has_at_most_255_octets_and_a_label_63() {
         let label = "x".repeat(63);
@@ -659,6 +660,7 @@ mod tests {
         assert!(tolerance.used().underscore_in_host && !tolerance.used().dot_behind_domain);
         assert_eq!(hello_host("my_host.example", &Tolerance::none()).unwrap().0, "_host.example");
         assert_eq!(hello_host("my_host..example", &tolerance).unwrap().0, "..example");
+        assert_eq!(hello_host("host._1", &tolerance).unwrap().0, "");
 
         let tolerance = Tolerance::new(Lenience::ALL);
         assert_eq!(domain("a.example.>", &tolerance).unwrap().0, ">");

@@ -362,7 +362,8 @@ mod tests {
 
     use super::*;
 
-    /// 5321-4.1.2-j 5321-4.1.2-k 5321-4.1.2-l 5321-4.1.2-m 6531-3.3-a
+    /// 5321-2.4-b 5321-4.1.2-j 5321-4.1.2-k 5321-4.1.2-l 5321-4.1.2-m 5321-4.1.2-o 5321-4.1.2-p
+    /// 5321-4.1.2-r 6531-3.3-a
     #[test]
     fn local_parts_are_dot_strings_or_quoted_strings() {
         for (form, meaning, shortest) in [
@@ -420,6 +421,7 @@ mod tests {
         assert!(LocalPart::from_unquoted("a\r\n").is_err());
     }
 
+    /// 5321-4.5.3.1.1-a
     #[test]
     fn a_local_part_has_at_most_64_octets_as_written() {
         let longest = "x".repeat(64);
@@ -449,6 +451,7 @@ mod tests {
         assert_eq!(Mailbox::parse(&text).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
     }
 
+    /// 5321-2.4-c 5321-4.1.2-n
     #[test]
     fn mailboxes_are_equal_by_meaning() {
         let parse = |text| Mailbox::parse(text).unwrap();

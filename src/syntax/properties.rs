@@ -184,6 +184,7 @@ proptest! {
     }
 
     /// Any octets: no panic, and what is read is written as something that means the same.
+    /// 5321-2.3.8-b
     #[test]
     fn whatever_is_read_can_be_written(line in ".{0,60}", verb in prop::sample::select(Verb::ALL), lenience in any_of::<Lenience>()) {
         for line in [line.clone(), [verb.as_str(), " ", &line].concat(), ["MAIL FROM:<a@b> ", &line].concat()] {

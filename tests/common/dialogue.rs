@@ -11,6 +11,8 @@
 //! S: (cut off)                 the connection is lost
 //! C: (broken)                  from here on the client's writes fail
 //! C: (closed)                  the client closes
+//! (secured)                    the TLS handshake, which the client awaits, succeeds
+//! (not secured)                it fails
 //! ```
 //!
 //! Lines of a side that follow each other are one group: what the client says before the server
@@ -19,10 +21,13 @@
 //! every octet of either side travelling alone, and once for every place where the server's
 //! octets can be cut; commands and notes must be the same.
 
+#![allow(dead_code)] // not every file of tests plays every act
+
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, Outcome, Report},
     envelope::Envelope,
-    machine::{Closed, Machine, Need},
+    machine::{Closed, Machine, Need, Upgradable},
+    sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
     syntax::{Argument, Lookup},
     time::Instant,
@@ -35,6 +40,15 @@ pub(crate) enum Act {
     Send(Mail),
     Noop,
     Verify(&'static str),
+    Expand(&'static str),
+    Help,
+    StartTls,
+    /// The strongest of these.
+    Auth(fn() -> Vec<Box<dyn Initiator>>),
+    AuthAs(Credentials),
+    /// By hand: mechanism, initial response, and what is answered to the challenges (`*` gives
+    /// up).
+    AuthBySteps(&'static str, Option<&'static str>, &'static [&'static str]),
     Reset,
     Wait,
 }
@@ -62,6 +76,8 @@ pub(crate) fn mail(to: &[&str], content: &str) -> Mail {
 pub(crate) struct Dialogue {
     pub(crate) config: Config,
     pub(crate) acts: Vec<Act>,
+    pub(crate) security: Security,
+    pub(crate) secured: Security,
 }
 
 /// What one playing came to.
@@ -80,6 +96,7 @@ enum Line {
     Broken,
     ClientCloses,
     Passes(u64),
+    Secured(bool),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +108,12 @@ enum Cut {
 
 impl Dialogue {
     pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Self {
-        Self { config: config(), acts: acts.into_iter().collect() }
+        Self {
+            config: config(),
+            acts: acts.into_iter().collect(),
+            security: Security::CLEAR,
+            secured: Security::TLS,
+        }
     }
 
     pub(crate) fn sends(to: &[&str], content: &str) -> Self {
@@ -130,10 +152,11 @@ impl Dialogue {
     #[track_caller]
     fn play(&self, lines: &[Line], cut: Cut) -> Played {
         let mut player = Player {
-            client: Client::new(self.config.clone(), Security::CLEAR),
+            client: Client::new(self.config.clone(), self.security.clone()),
             now: Instant::ORIGIN,
             acts: self.acts.clone().into(),
             contents: VecDeque::new(),
+            steps: &[],
             notes: Vec::new(),
             commands: Vec::new(),
             is_broken: false,
@@ -150,6 +173,17 @@ impl Dialogue {
                 Line::Passes(seconds) => {
                     let _ = player.drive();
                     player.now = player.now + Duration::from_secs(*seconds);
+                }
+                Line::Secured(is_secured) => {
+                    assert_eq!(player.drive(), Need::Answer, "no upgrade is awaited");
+                    assert!(player.client.is_upgrading());
+                    let Some(Event::Upgrade(upgrade)) = player.client.event() else {
+                        panic!("no upgrade is awaited");
+                    };
+                    match is_secured {
+                        true => upgrade.done(self.secured.clone()),
+                        false => upgrade.failed(),
+                    }
                 }
                 Line::Broken => player.is_broken = true,
                 Line::Server(line) => {
@@ -180,6 +214,9 @@ impl Dialogue {
     }
 }
 
+/// The nonce of every SCRAM exchange: `AAAAAAAAAAAAAAAAAAAAAAAA`.
+pub(crate) const NONCE: fn() -> Nonce = || Nonce::new([0; 18]);
+
 pub(crate) fn config() -> Config {
     Config::new("me.example.org").unwrap()
 }
@@ -190,6 +227,7 @@ struct Player {
     acts: VecDeque<Act>,
     /// Of the transactions that were begun, what was not written yet.
     contents: VecDeque<Mail>,
+    steps: &'static [&'static str],
     notes: Vec<String>,
     commands: Vec<u8>,
     is_broken: bool,
@@ -202,6 +240,8 @@ impl Player {
     fn drive(&mut self) -> Need {
         loop {
             match self.client.poll(self.now) {
+                // The script says when.
+                Need::Answer if self.client.is_upgrading() => return Need::Answer,
                 Need::Answer => self.answer(),
                 Need::Write(_) | Need::Either(_) if self.is_broken => self.client.unsendable(),
                 Need::Write(_) | Need::Either(_) => {
@@ -266,6 +306,33 @@ impl Player {
                 Some(Act::Verify(user)) => {
                     ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap());
                 }
+                Some(Act::Expand(list)) => {
+                    ready.expand(Lookup::new(Argument::new(list).unwrap(), false).unwrap());
+                }
+                Some(Act::Help) => ready.help(None),
+                Some(Act::StartTls) => {
+                    if let Err(error) = ready.start_tls() {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::Auth(initiators)) => {
+                    if let Err(error) = ready.authenticate(initiators()) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::AuthAs(credentials)) => {
+                    if let Err(error) = ready.authenticate_as(&credentials, NONCE()) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::AuthBySteps(mechanism, first, steps)) => {
+                    self.steps = steps;
+                    let mechanism = Mechanism::new(mechanism).unwrap();
+                    match ready.authenticate_by_steps(mechanism, first.map(Secret::from)) {
+                        Ok(()) => {}
+                        Err(error) => self.notes.push(format!("not offered: {error}")),
+                    }
+                }
                 Some(Act::Send(mail)) => {
                     match ready.send(mail.envelope.clone(), mail.facts.clone()) {
                         Ok(_) => self.contents.push_back(mail),
@@ -307,6 +374,17 @@ impl Player {
                 ));
                 refused.go_on();
             }
+            Event::Challenge(challenge) => {
+                let octets = challenge.octets().escape_ascii();
+                self.notes.push(format!("challenge: {octets}"));
+                match self.steps.split_first() {
+                    Some((&"*", _)) | None => challenge.cancel(),
+                    Some((first, rest)) => {
+                        self.steps = rest;
+                        challenge.respond(*first);
+                    }
+                }
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -337,6 +415,8 @@ fn parse(script: &str) -> Vec<Line> {
     let mut parsed: Vec<Line> = Vec::new();
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let line = match line {
+            "(secured)" => Line::Secured(true),
+            "(not secured)" => Line::Secured(false),
             "S: (closed)" => Line::Closed(Closed::Clean),
             "S: (cut off)" => Line::Closed(Closed::CutOff),
             "C: (broken)" => Line::Broken,

@@ -1,0 +1,83 @@
+//! The commands that stand alone, outside transactions.
+
+use super::{
+    auth::Exchange,
+    error::End,
+    queue::Expected,
+    state::{Core, Facts, Phase, Slate},
+};
+use crate::syntax::{Argument, Command, Lookup, Verb};
+
+/// A command that stands alone.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// EHLO, LHLO or HELO.
+    Hello(Verb),
+    StartTls,
+    Auth(Exchange),
+    Noop,
+    Verify(Lookup<'static>),
+    Expand(Lookup<'static>),
+    Help(Option<Argument<'static>>),
+    Reset,
+    Quit(End),
+}
+
+impl Ask {
+    /// Whether it may not be sent while other replies are owed, nor inside a transaction: what
+    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4).
+    const fn needs_silence(&self) -> bool {
+        matches!(self, Self::StartTls | Self::Auth(_))
+    }
+}
+
+impl Core {
+    /// Sends the command that stands alone.
+    pub(super) fn ask(&mut self, facts: &Facts) {
+        let Phase::Asking(ask) = &self.phase else { return };
+        if !self.may_speak() || ask.needs_silence() && !self.queue.is_empty() {
+            return;
+        }
+        if ask.needs_silence() && self.slate == Slate::Used {
+            self.channel.say(&Command::Rset);
+            self.slate = Slate::Clean;
+            return self.queue.push_back(Expected::Clearing);
+        }
+        let Phase::Asking(ask) = core::mem::replace(&mut self.phase, Phase::Asked) else { return };
+        let host = facts.config.host().as_borrowed();
+        let (command, expected) = match ask {
+            Ask::Hello(verb) => {
+                self.phase = Phase::Opening;
+                let command = match verb {
+                    Verb::Lhlo => Command::Lhlo(host),
+                    Verb::Helo => Command::Helo(host),
+                    _ => Command::Ehlo(host),
+                };
+                (command, Expected::Hello(verb))
+            }
+            Ask::StartTls => (Command::StartTls, Expected::StartTls),
+            Ask::Auth(exchange) => match self.authenticate(exchange) {
+                Ok(()) => return,
+                // Nothing was sent.
+                Err(error) => {
+                    self.phase = Phase::Quitting(End::Auth(error));
+                    (Command::Quit, Expected::Quit)
+                }
+            },
+            Ask::Noop => (Command::Noop(None), Expected::Single(Verb::Noop)),
+            Ask::Verify(lookup) => (Command::Vrfy(lookup), Expected::Single(Verb::Vrfy)),
+            Ask::Expand(lookup) => (Command::Expn(lookup), Expected::Single(Verb::Expn)),
+            Ask::Help(argument) => (Command::Help(argument), Expected::Single(Verb::Help)),
+            Ask::Reset => {
+                self.slate = Slate::Clean;
+                (Command::Rset, Expected::Single(Verb::Rset))
+            }
+            Ask::Quit(end) => {
+                self.phase = Phase::Quitting(end);
+                (Command::Quit, Expected::Quit)
+            }
+        };
+        self.channel.say(&command);
+        self.queue.push_back(expected);
+    }
+}
