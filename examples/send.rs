@@ -1,4 +1,4 @@
-//! Sends mail: `cargo run --features tokio --example send -- --help`.
+//! Sends mail: `cargo run --all-features --example send -- --help`.
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // an example has std
 

@@ -1,5 +1,7 @@
 //! Receives mail into a Maildir: `cargo run --all-features --example server -- --help`.
 
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
+
 #[path = "support/accounts.rs"]
 mod accounts;
 #[allow(dead_code)] // the client's half
@@ -15,10 +17,12 @@ use clap::{Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
     io::tokio::Connection,
     machine::Machine,
+    proxy::Header,
+    sasl::Identity,
     security::Security,
     server::{self, Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
     service::Service,
-    syntax::{Extension, Extensions, Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{AttributeName, Extension, Extensions, Host, Mailbox, Parameters, Rejection, Text},
     tls::{self, Secured},
     wire::BareLineBreaks,
 };
@@ -32,6 +36,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::AsyncReadExt,
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -161,13 +166,16 @@ struct Receiver {
     tls: Option<(Tls, Arc<rustls::ServerConfig>)>,
     handshake: Duration,
     unknown: Vec<Mailbox<'static>>,
+    /// A PROXY header comes first.
+    is_proxied: bool,
+    /// XCLIENT and XFORWARD are believed.
+    is_trusting: bool,
     is_quiet: bool,
     is_verbose: bool,
 }
 
 impl Receiver {
     fn new(arguments: &Arguments) -> Result<Self, String> {
-        not_yet(arguments)?;
         let unknown = arguments.reject_recipient.iter().map(|address| {
             let mailbox = Mailbox::parse(address).map_err(|error| format!("{address}: {error}"))?;
             Ok(mailbox.into_owned())
@@ -183,6 +191,8 @@ impl Receiver {
             unknown: unknown.collect::<Result<_, String>>()?,
             maildir: Maildir::open(&arguments.maildir)
                 .map_err(|error| format!("{}: {error}", arguments.maildir.display()))?,
+            is_proxied: arguments.proxy_protocol,
+            is_trusting: arguments.xclient,
             is_quiet: arguments.quiet,
             is_verbose: arguments.verbose,
         })
@@ -245,7 +255,7 @@ impl Receiver {
             "helo": facts.host().map(ToString::to_string),
             "protocol": facts.protocol(),
             "tls": facts.security().is_tls(),
-            "auth": facts.identity().map(|identity| identity.acts_as()),
+            "auth": facts.identity().map(Identity::acts_as),
             "size": octets,
             "path": path,
             "mail_parameters": words(envelope.mail_parameters()),
@@ -255,15 +265,6 @@ impl Receiver {
                 .collect::<Vec<_>>(),
         });
         writeln!(io::stdout().lock(), "{line}")
-    }
-}
-
-/// What the flags ask for and this program cannot do yet is refused rather than ignored.
-fn not_yet(arguments: &Arguments) -> Result<(), String> {
-    let wanted = [("--proxy-protocol", arguments.proxy_protocol), ("--xclient", arguments.xclient)];
-    match wanted.iter().find(|(_, is_wanted)| *is_wanted) {
-        Some((flag, _)) => Err(format!("{flag}: not implemented yet")),
-        None => Ok(()),
     }
 }
 
@@ -284,6 +285,9 @@ fn tls(arguments: &Arguments) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>
     Ok(Some((service, config)))
 }
 
+/// Test programs try every mechanism with a wrong password before the right one.
+const AUTH_FAILURES: u32 = 8;
+
 fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Result<Config, String> {
     let mut config = Config::new(&arguments.hostname)
         .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
@@ -296,7 +300,8 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             Limits::default()
                 .with_message(arguments.max_size)
                 .with_recipients(arguments.max_recipients)
-                .with_errors(arguments.max_errors),
+                .with_errors(arguments.max_errors)
+                .with_auth_failures(arguments.max_errors.min(AUTH_FAILURES)),
         )
         .with_timeouts({
             let idle = Duration::from_secs(arguments.idle_timeout);
@@ -318,7 +323,10 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
         config = config.with_auth(offer).with_required_auth(is_required);
     }
     let extensions = match arguments.extensions.as_str() {
-        "all" => Config::implemented().fold(Extensions::NONE, Extensions::with),
+        "all" => Config::implemented()
+            .fold(Extensions::NONE, Extensions::with)
+            .with_xclient(AttributeName::ALL)
+            .with_xforward(AttributeName::ALL),
         "none" => Extensions::NONE,
         list => {
             let mut chosen = Extensions::NONE;
@@ -385,19 +393,25 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
 }
 
 async fn receive(
-    stream: TcpStream,
+    mut stream: TcpStream,
     address: SocketAddr,
     receiver: &Receiver,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut server =
-        Server::new(Arc::clone(&receiver.config), Peer::from(address), Security::CLEAR);
+    let (mut peer, mut ahead) = (Peer::from(address), Vec::new());
+    if receiver.is_proxied {
+        let header = timeout(receiver.handshake, proxied(&mut stream)).await??;
+        // A proxy that checks whether we are there speaks for nobody.
+        peer = header.0.source().map_or(peer, Peer::from);
+        ahead = header.1;
+    }
+    let mut server = Server::new(Arc::clone(&receiver.config), peer, Security::CLEAR);
     if receiver.is_verbose {
         server = server.with_transcript(Box::new(Narrator(address.to_string())));
     }
     match &receiver.tls {
-        None => converse(Connection::new(server, stream), receiver, stopped).await,
+        None => converse(Connection::new(server, stream), &ahead, receiver, stopped).await,
         Some((service, config)) => {
             let end = tls::End::Server(Arc::clone(config));
             let secured = match service {
@@ -405,7 +419,20 @@ async fn receive(
                 _ => Secured::start_tls(server, end),
             };
             let secured = secured.with_handshake_timeout(receiver.handshake);
-            converse(Connection::new(secured, stream), receiver, stopped).await
+            converse(Connection::new(secured, stream), &ahead, receiver, stopped).await
+        }
+    }
+}
+
+/// The header of a proxy, and the octets that came behind it: they are TLS or SMTP.
+async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
+    let mut octets = Vec::new();
+    loop {
+        match Header::parse(&octets) {
+            Ok(Some((header, taken))) => return Ok((header, octets.split_off(taken))),
+            Ok(None) if stream.read_buf(&mut octets).await? > 0 => {}
+            Ok(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
     }
 }
@@ -429,6 +456,7 @@ impl Session for Secured<Server> {
 
 async fn converse<M: Session>(
     mut session: Connection<M>,
+    mut ahead: &[u8],
     receiver: &Receiver,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -436,6 +464,10 @@ async fn converse<M: Session>(
     let mut draft: Option<Draft> = None;
     let mut is_stopping = false;
     loop {
+        if !ahead.is_empty() {
+            let taken = session.machine_mut().feed(ahead);
+            ahead = ahead.get(taken..).unwrap_or_default();
+        }
         let event = tokio::select! {
             event = session.next() => event?,
             _ = stopped.changed(), if !is_stopping => {
@@ -460,6 +492,8 @@ async fn converse<M: Session>(
             {
                 authenticated.accept();
             }
+            Event::Xclient(xclient) if receiver.is_trusting => xclient.accept(),
+            Event::Xforward(xforward) if receiver.is_trusting => xforward.accept(),
             Event::Rcpt(rcpt) => receiver.rcpt(rcpt),
             Event::Data(data) => match data.facts().transaction() {
                 Some(envelope) => match receiver.maildir.begin(by, data.facts(), envelope) {

@@ -1,22 +1,36 @@
 //! A server and a client over loopback, and a message from the one to the other:
 //! `cargo run --all-features --example tour`.
 //!
-//! The transcript is printed as it happens, and at the end where the message lies.
+//! The client turns to TLS, proves who it is with SCRAM, and sends. The transcript is printed as
+//! it happens, and at the end where the message lies.
 
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
+
+#[allow(dead_code)]
+#[path = "support/accounts.rs"]
+mod accounts;
+#[allow(dead_code)] // what only other programs need
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/maildir.rs"]
 mod maildir;
 
+use accounts::Accounts;
+use certificates::Trust;
 use esmtp::{
-    client::{self, Client, MessageFacts, Report},
+    client::{self, Client, MessageFacts, Report, TlsPolicy},
     envelope::Envelope,
     io::blocking::Connection,
+    sasl::{Credentials, Nonce},
     security::Security,
     server::{self, Peer, Server},
-    syntax::{Rejection, Text},
+    syntax::{Extension, Rejection, Text},
     time::Instant,
+    tls::{End, Secured},
     transcript::{Entry, Side, Transcript},
 };
 use maildir::{Draft, Maildir};
+use rustls::pki_types::ServerName;
 use std::{
     error::Error,
     io::{self, Write},
@@ -31,19 +45,26 @@ const MESSAGE: &[u8] = b"From: Ann <ann@example.org>\r\n\
     Subject: A tour\r\n\
     \r\n\
     This line begins an ordinary text.\r\n\
-    .This one begins with a dot, which travels doubled.\r\n";
+    .This one begins with a dot, and BDAT carries it as it is.\r\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("esmtp-tour-{}", std::process::id()));
-    let maildir = Maildir::open(&folder)?;
+    let receiver = Receiver {
+        maildir: Maildir::open(&folder)?,
+        accounts: Accounts::parse(&["ann:correct horse".to_owned()])?,
+        tls: certificates::server(None, "mx.example.net")?,
+    };
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
 
     let server = thread::spawn(move || {
         let (stream, peer) = listener.accept()?;
-        receive(stream, peer, &maildir)
+        stream.set_nodelay(true)?;
+        receiver.receive(stream, peer)
     });
-    let report = send(TcpStream::connect(address)?)?;
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let report = send(stream)?;
     let stored = server.join().map_err(|_| "the server panicked")??;
 
     println!();
@@ -61,49 +82,68 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The receiving side: everybody but `nobody@…` has a mailbox here, and it is the same.
-fn receive(stream: TcpStream, peer: SocketAddr, maildir: &Maildir) -> io::Result<Vec<PathBuf>> {
-    let config = server::Config::new("mx.example.net").map_err(io::Error::other)?;
-    let config = Arc::new(config);
-    let server = Server::new(Arc::clone(&config), Peer::from(peer), Security::CLEAR);
-    let mut session = Connection::new(server, stream);
-    let (mut draft, mut stored) = (None::<Draft>, Vec::new());
-    while let Some(event) = session.next()? {
-        match event {
-            server::Event::Rcpt(rcpt) => {
-                if rcpt.forward_path().to_string().starts_with("<nobody@") {
-                    rcpt.reject(Rejection::NO_SUCH_MAILBOX);
-                } else {
-                    rcpt.accept();
-                }
-            }
-            server::Event::Data(data) => {
-                if let Some(envelope) = data.facts().transaction() {
-                    draft = Some(maildir.begin(config.host(), data.facts(), envelope)?);
-                }
-                data.accept();
-            }
-            server::Event::Content(content) => match &mut draft {
-                Some(draft) => draft.write(content.take())?,
-                None => content.reject(Rejection::LOCAL_ERROR),
-            },
-            server::Event::Deliver(delivery) => {
-                let octets = draft.as_ref().map_or(0, Draft::octets);
-                match draft.take().map(Draft::keep) {
-                    Some(Ok(path)) => {
-                        stored.push(path);
-                        delivery.accept_with(stored_in_words(octets));
+struct Receiver {
+    maildir: Maildir,
+    accounts: Accounts,
+    tls: Arc<rustls::ServerConfig>,
+}
+
+impl Receiver {
+    fn receive(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<Vec<PathBuf>> {
+        let offer = self.accounts.offer("mx.example.net").map_err(io::Error::other)?;
+        let config = server::Config::new("mx.example.net").map_err(io::Error::other)?;
+        let config = config.with_extension(Extension::StartTls).with_auth(offer);
+        let config = Arc::new(config.with_required_auth(true));
+        let server = Server::new(Arc::clone(&config), Peer::from(peer), Security::CLEAR);
+        let secured = Secured::start_tls(server, End::Server(Arc::clone(&self.tls)));
+        let mut session = Connection::new(secured, stream);
+        let (mut draft, mut stored) = (None::<Draft>, Vec::new());
+        while let Some(event) = session.next()? {
+            match event {
+                server::Event::Auth(auth) => {
+                    match accounts::verifier(config.auth(), auth.mechanism(), auth.facts()) {
+                        Some(verifier) => auth.verify(verifier),
+                        None => auth.reject(Rejection::LOCAL_ERROR),
                     }
-                    _ => delivery.reject(Rejection::LOCAL_ERROR),
                 }
+                server::Event::Credentials(asked) => self.accounts.answer(asked.question),
+                server::Event::Authenticated(authenticated) => authenticated.accept(),
+                server::Event::Rcpt(rcpt) => {
+                    if rcpt.forward_path().to_string().starts_with("<nobody@") {
+                        rcpt.reject(Rejection::NO_SUCH_MAILBOX);
+                    } else {
+                        rcpt.accept();
+                    }
+                }
+                server::Event::Data(data) => {
+                    if let Some(envelope) = data.facts().transaction() {
+                        draft = Some(self.maildir.begin(config.host(), data.facts(), envelope)?);
+                    }
+                    data.accept();
+                }
+                server::Event::Content(content) => match &mut draft {
+                    Some(draft) => draft.write(content.take())?,
+                    None => content.reject(Rejection::LOCAL_ERROR),
+                },
+                server::Event::Deliver(delivery) => {
+                    let octets = draft.as_ref().map_or(0, Draft::octets);
+                    match draft.take().map(Draft::keep) {
+                        Some(Ok(path)) => {
+                            stored.push(path);
+                            delivery.accept_with(stored_in_words(octets));
+                        }
+                        _ => delivery.reject(Rejection::LOCAL_ERROR),
+                    }
+                }
+                server::Event::Abort(abort) => {
+                    draft = None;
+                    abort.done();
+                }
+                other => other.proceed(),
             }
-            server::Event::Abort(abort) => {
-                draft = None;
-                abort.done();
-            }
-            other => other.proceed(),
         }
+        Ok(stored)
     }
-    Ok(stored)
 }
 
 fn stored_in_words(octets: u64) -> Text<'static> {
@@ -113,12 +153,22 @@ fn stored_in_words(octets: u64) -> Text<'static> {
 /// The sending side. What the server cannot do shows here, before an octet of it is sent.
 fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
     let envelope = Envelope::new("ann@example.org", &["bob@example.net", "nobody@example.net"])?;
-    let config = client::Config::new("client.example.org")?;
+    let credentials = Credentials::password("ann", "correct horse");
+    let config = client::Config::new("client.example.org")?.with_tls(TlsPolicy::Required);
     let client = Client::new(config, Security::CLEAR).with_transcript(Box::new(Narrator));
-    let mut session = Connection::new(client, stream);
-    let mut report = None;
+    // The server of this tour has a certificate that nobody knows. A real client says
+    // `Trust::Roots`.
+    let tls = certificates::client(Trust::Anybody)?;
+    let name = ServerName::try_from("mx.example.net")?;
+    let secured = Secured::start_tls(client, End::Client(tls, name));
+    let mut session = Connection::new(secured, stream);
+    let (mut is_known, mut report) = (false, None);
     while let Some(event) = session.next()? {
         match event {
+            client::Event::Ready(ready) if !is_known => {
+                is_known = true;
+                ready.authenticate_as(&credentials, Nonce::generate()?)?;
+            }
             client::Event::Ready(ready) if report.is_none() => {
                 ready.send(envelope.clone(), MessageFacts::scan(MESSAGE))?;
             }

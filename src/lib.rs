@@ -10,6 +10,7 @@ pub mod envelope;
 #[cfg(feature = "std")]
 pub mod io;
 pub mod machine;
+pub mod proxy;
 pub mod sasl;
 pub mod security;
 pub mod server;

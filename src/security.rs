@@ -143,6 +143,100 @@ impl Security {
     }
 }
 
+/// Channel binding data of the type `tls-server-end-point` for a server's certificate in DER: its
+/// digest, by the digest of its signature, where MD5 and SHA-1 are replaced by SHA-256 (RFC 5929
+/// section 4.1).
+///
+/// `None` when it is no certificate, or its signature has no digest of its own (Ed25519): then
+/// this type of binding is not defined.
+#[cfg(feature = "scram")]
+#[must_use]
+pub fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+    use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
+
+    // Certificate ::= SEQUENCE { tbsCertificate SEQUENCE, signatureAlgorithm SEQUENCE, … } (RFC
+    // 5280 section 4.1).
+    let (content, _) = der::element(der::SEQUENCE, certificate)?;
+    let (_, content) = der::element(der::SEQUENCE, content)?;
+    let (algorithm, _) = der::element(der::SEQUENCE, content)?;
+    let (name, parameters) = der::element(der::OBJECT_IDENTIFIER, algorithm)?;
+    Some(match der::digest(name, parameters)? {
+        224 => Sha224::digest(certificate).to_vec(),
+        384 => Sha384::digest(certificate).to_vec(),
+        512 => Sha512::digest(certificate).to_vec(),
+        _ => Sha256::digest(certificate).to_vec(),
+    })
+}
+
+/// As much of ASN.1 as a certificate's signature algorithm takes.
+#[cfg(feature = "scram")]
+mod der {
+    pub(super) const SEQUENCE: u8 = 0x30;
+    pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+    const CONTEXT_0: u8 = 0xA0;
+
+    /// Content of the first element, if it has this tag, and what follows it.
+    pub(super) fn element(tag: u8, octets: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (length, rest) = match octets {
+            [first, length @ 0..=0x7F, rest @ ..] if *first == tag => (usize::from(*length), rest),
+            [first, 0x81, length, rest @ ..] if *first == tag => (usize::from(*length), rest),
+            [first, 0x82, high, low, rest @ ..] if *first == tag => {
+                (usize::from(u16::from_be_bytes([*high, *low])), rest)
+            }
+            [first, 0x83, high, middle, low, rest @ ..] if *first == tag => {
+                (usize::try_from(u32::from_be_bytes([0, *high, *middle, *low])).ok()?, rest)
+            }
+            _ => return None,
+        };
+        rest.split_at_checked(length)
+    }
+
+    /// The bits of the digest that stands for this signature algorithm.
+    pub(super) fn digest(name: &[u8], parameters: &[u8]) -> Option<u16> {
+        Some(match name {
+            // 1.2.840.113549.1.1: RSA (RFC 8017 appendix C).
+            [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, algorithm] => match algorithm {
+                4 | 5 | 11 => 256,
+                12 => 384,
+                13 => 512,
+                14 => 224,
+                10 => return pss(parameters),
+                _ => return None,
+            },
+            // 1.2.840.10045.4: ECDSA (RFC 5758 section 3.2).
+            [0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 1] => 256,
+            [0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, algorithm] => match algorithm {
+                1 => 224,
+                2 => 256,
+                3 => 384,
+                4 => 512,
+                _ => return None,
+            },
+            _ => return None,
+        })
+    }
+
+    /// RSASSA-PSS-params ::= SEQUENCE { hashAlgorithm [0] DEFAULT sha1, … }
+    fn pss(parameters: &[u8]) -> Option<u16> {
+        let (parameters, _) = element(SEQUENCE, parameters)?;
+        let Some((hash, _)) = element(CONTEXT_0, parameters) else { return Some(256) };
+        let (hash, _) = element(SEQUENCE, hash)?;
+        match element(OBJECT_IDENTIFIER, hash)?.0 {
+            // 2.16.840.1.101.3.4.2 (RFC 5754 section 2).
+            [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, algorithm] => match algorithm {
+                1 => Some(256),
+                2 => Some(384),
+                3 => Some(512),
+                4 => Some(224),
+                _ => None,
+            },
+            // 1.3.14.3.2.26: SHA-1.
+            [0x2B, 0x0E, 3, 2, 0x1A] => Some(256),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Debug for Details {
     /// Without the channel binding data: they are derived from the secrets of the channel.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

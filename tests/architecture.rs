@@ -160,10 +160,9 @@ fn is_compared(t: &[Located], start: usize, end: usize) -> bool {
         else {
             return false;
         };
-        if let Some(brace) = (open..start).rev().find(|&b| t[b].is("{")) {
-            if behind_group(t, brace) > start {
-                return false; // a block lies between
-            }
+        let is_in_block = |brace: usize| t[brace].is("{") && behind_group(t, brace) > start;
+        if (open..start).rev().any(is_in_block) {
+            return false;
         }
         if open > 1 && t[open - 1].is("!") {
             return t[open - 2].is("matches");
@@ -280,18 +279,32 @@ fn modules(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
 fn every_module_is_in_the_map_and_the_map_names_no_other() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md");
     let (drawn, real) = (map(&fs::read_to_string(path).unwrap()), modules(&sources()));
+    let mut complaints = Vec::new();
     for (name, files) in &real {
-        let on_map =
-            drawn.get(name).unwrap_or_else(|| panic!("`{name}` is not in CONTRIBUTING.md's map"));
-        let missing: Vec<_> = files.difference(on_map).collect();
-        assert!(missing.is_empty(), "not in CONTRIBUTING.md's map: {name}/{missing:?}");
+        let Some(on_map) = drawn.get(name) else {
+            complaints.push(format!("add a line `  {name}{}  WHAT IT IS`", ending(files)));
+            continue;
+        };
+        for file in files.difference(on_map) {
+            complaints.push(format!("add the word `{file}` under `  {name}/`"));
+        }
     }
     for (name, files) in &drawn {
-        let there =
-            real.get(name).unwrap_or_else(|| panic!("the map names `{name}`, which is not there"));
-        let gone: Vec<_> = files.difference(there).collect();
-        assert!(gone.is_empty(), "the map names what is not there: {name}/{gone:?}");
+        let Some(there) = real.get(name) else {
+            complaints.push(format!("take out the line `  {name}{}`", ending(files)));
+            continue;
+        };
+        for file in files.difference(there) {
+            complaints.push(format!("take out the word `{file}` under `  {name}/`"));
+        }
     }
+    let complaints = complaints.join("\n");
+    assert!(complaints.is_empty(), "in the map of CONTRIBUTING.md, below `src/`:\n{complaints}\n");
+}
+
+/// A module without files of its own is a file.
+fn ending(files: &BTreeSet<String>) -> &'static str {
+    if files.is_empty() { ".rs" } else { "/" }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The server's side of AUTH in conversation (RFC 4954).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
 mod common;
 
 use common::{Experience, converse_with};

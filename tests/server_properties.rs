@@ -1,5 +1,8 @@
 //! What holds for a server whatever a client says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
 use esmtp::{
     machine::{Closed, Machine, Need},
     security::Security,

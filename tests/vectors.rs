@@ -3,6 +3,13 @@
 //! `input` holds octets as U+0000 to U+00FF. A row that is not `valid` may say what a tolerant parser makes of it
 //! (`lenient`), that more octets are wanted (`incomplete`), or that the RFC leaves it open (`choice`).
 //! Rows of the kind `sasl` are none of the syntax layer's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what went wrong by failing"
+)]
 
 use esmtp::syntax::{
     AttributeName, AttributeValue, Code, Command, EhloLine, Extension, Extensions, ForwardPath,
@@ -349,8 +356,8 @@ fn mail_value(typed: &MailParameters<'_>) -> Option<Value> {
     if let Some(list) = &typed.solicitation {
         return Some(list.classes().collect::<Vec<_>>().into());
     }
-    let tracking = typed.tracking.as_ref().map(|tracking| tracking.to_string());
-    tracking.or(typed.transaction_id.as_ref().map(|id| id.to_string())).map(Value::from)
+    let tracking = typed.tracking.as_ref().map(ToString::to_string);
+    tracking.or(typed.transaction_id.as_ref().map(ToString::to_string)).map(Value::from)
 }
 
 fn rcpt_value(typed: &RcptParameters<'_>) -> Option<Value> {

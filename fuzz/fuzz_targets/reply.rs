@@ -1,11 +1,11 @@
-//! Any octets: no panic; a reply is whole exactly once; what parses is encoded as a reply that
-//! means the same.
+//! Any octets: no panic; a reply is whole exactly once; what parses is encoded as a reply that means the same; an EHLO list
+//! takes no more memory than it came with, and is announced again as it was.
 //!
 //! Input: what a server says.
 
 #![no_main]
 
-use esmtp::syntax::Reply;
+use esmtp::syntax::{Code, Extensions, Reply};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
@@ -17,17 +17,41 @@ fuzz_target!(|octets: &[u8]| {
             panic!("a reply of {early} octets within one of {taken}");
         }
     }
+    let lines = octets[..taken].split_inclusive(|octet| *octet == b'\n');
+    let last = lines.clone().count();
+    for (number, line) in lines.enumerate() {
+        assert_eq!(Reply::is_last_line(line), number + 1 == last);
+    }
     let mut encoded = Vec::new();
     reply.encode(&mut encoded);
     for line in encoded.split_inclusive(|octet| *octet == b'\n') {
-        assert!(line.ends_with(b"\r\n") && line.len() <= 512, "{}", line.escape_ascii());
+        let is_short = line.len() <= 512 || reply.code() == Code::AUTH_CHALLENGE;
+        assert!(line.ends_with(b"\r\n") && is_short, "{}", line.escape_ascii());
         assert!(!line[..line.len() - 2].contains(&b'\r') && !line.contains(&0));
     }
     let (again, all) = Reply::parse(&encoded).expect("right").expect("whole");
     assert_eq!(all, encoded.len());
     assert_eq!((again.code(), again.status()), (reply.code(), reply.status()));
+    let text = |reply: &Reply<'_>| reply.lines().flatten().copied().collect::<Vec<u8>>();
+    assert_eq!(text(&again), text(&reply), "wrapping loses nothing");
     let mut twice = Vec::new();
     again.encode(&mut twice);
     assert_eq!(twice, encoded, "encoding is stable");
     assert!(!reply.to_string().chars().any(char::is_control));
+    assert_eq!(reply.clone().into_owned(), reply);
+    let _ = reply.retry();
+
+    let extensions = Extensions::parse(&reply);
+    let announced: Vec<_> = extensions.lines().collect();
+    assert!(announced.iter().map(|line| line.len()).sum::<usize>() <= 2 * taken);
+    let lines = announced.iter().map(|line| &**line);
+    assert_eq!(Extensions::from_lines(lines).expect("lines"), extensions);
+    let _ = (extensions.limits(), extensions.deliver_by_minimum(), extensions.future_release());
+    let _ =
+        (extensions.no_soliciting(), extensions.mt_priority_profile(), extensions.burl().count());
+    let _ = (
+        extensions.xclient().count(),
+        extensions.xforward().count(),
+        extensions.mechanisms().count(),
+    );
 });

@@ -285,7 +285,7 @@ fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::syntax::{ForwardPath, ReversePath};
-    use alloc::{format, string::String};
+    use alloc::{format, string::String, vec};
 
     fn envelope() -> Envelope {
         Envelope::new("ann@example.org", &["bob@example.net"]).unwrap()

@@ -77,7 +77,9 @@ impl<'a> Header<'a> {
             ),
         };
         let authzid = match authzid {
-            "" => None,
+            // "a=" without a name is outside the grammar, but a wide-spread library writes it
+            // where there is none.
+            "" | "a=" => None,
             _ => {
                 let name = authzid.strip_prefix("a=");
                 Some(unquote(name.ok_or(Malformed::new("a GS2 attribute that is not a="))?)?)
@@ -213,9 +215,10 @@ mod tests {
             ("n", None),
             ("", None),
             ("n,user=ann,", None),
-            ("n,a=,", None),
+            ("n,a", None),
             ("F,n,,", None),
         ];
+        assert_eq!(Header::parse("n,a=,").unwrap().0.authzid, None);
         for (text, expected) in cases {
             let parsed = Header::parse(text).ok();
             let seen = parsed.as_ref().map(|(header, _)| (header.flag, header.authzid.as_deref()));

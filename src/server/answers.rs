@@ -5,10 +5,12 @@ use super::{
     event::Answer,
     replies,
     session::Session,
-    state::{AbortReason, Body, End, Intake, Lent, PendingChunk, Phase, Question, Then},
+    state::{
+        AbortReason, Beginning, Body, End, Intake, Lent, PendingChunk, Phase, Piece, Question, Then,
+    },
 };
 use crate::{
-    syntax::{Code, Host, Reply},
+    syntax::{Code, Host, Rejection, Reply},
     transcript::{Entry, Side},
     wire::{BareLineBreaks, ReceiveBuffer},
 };
@@ -32,7 +34,7 @@ impl Session {
             Phase::Asked(question) => self.answered(question, answer),
             Phase::Content(intake) => self.content_answered(intake, answer, input),
             Phase::Abort(_, then) => {
-                self.facts.transaction.clear();
+                self.facts.end_transaction();
                 self.proceed(then);
             }
             other => self.phase = other,
@@ -43,7 +45,7 @@ impl Session {
         if let Answer::RejectAndClose(rejection) = answer {
             if matches!(question, Question::Deliver(_)) {
                 // This transaction has had its answer.
-                self.facts.transaction.clear();
+                self.facts.end_transaction();
             }
             self.end(rejection.reply(), End::Refused);
             return;
@@ -91,7 +93,20 @@ impl Session {
                     self.reply(&worded(replies::FORWARD_PATH_OK, accepted));
                 }
             },
-            Question::Data(chunk) => self.data_answered(chunk, answer),
+            Question::Data(beginning) => self.data_answered(beginning, answer),
+            Question::Burl(intake, piece) => self.burl_answered(intake, &piece, answer),
+            Question::Etrn(_) => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                other => self.reply(&worded(replies::QUEUEING, other)),
+            },
+            Question::Xclient(attributes) => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                _ => self.speak_for(&attributes),
+            },
+            Question::Xforward(attributes) => match answer {
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                _ => self.note_forwarded(&attributes),
+            },
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
             Question::Verify | Question::Expand => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
@@ -100,25 +115,52 @@ impl Session {
         }
     }
 
-    fn data_answered(&mut self, chunk: Option<PendingChunk>, answer: Answer) {
+    fn data_answered(&mut self, beginning: Beginning, answer: Answer) {
         let policy = match self.facts.transaction.is_binary() {
             // "No restriction on the content": RFC 3030 section 3.
             true => BareLineBreaks::Keep,
             false => self.config.bare_line_breaks(),
         };
-        match (chunk, answer) {
-            (None, Answer::Reject(rejection)) => {
+        match (beginning, answer) {
+            (Beginning::Url(piece), Answer::Reject(rejection)) => {
+                self.refuse_piece(&piece, &rejection);
+            }
+            (Beginning::Url(piece), _) => {
+                let nothing = PendingChunk { octets: 0, is_last: piece.is_last };
+                self.ask(Question::Burl(Intake::chunks(policy, nothing), piece));
+            }
+            (Beginning::Dots, Answer::Reject(rejection)) => {
                 self.reply(rejection.reply());
                 self.go(AbortReason::Refused, Then::Command);
             }
-            (None, _) => {
+            (Beginning::Dots, _) => {
                 self.reply(&replies::start_content());
                 self.phase = Phase::Content(Intake::dots(policy));
             }
-            (Some(chunk), Answer::Reject(rejection)) => {
+            (Beginning::Chunk(chunk), Answer::Reject(rejection)) => {
                 self.discard(Intake::chunks(policy, chunk), AbortReason::Refused, rejection);
             }
-            (Some(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+            (Beginning::Chunk(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+        }
+    }
+
+    fn burl_answered(&mut self, intake: Intake, piece: &Piece, answer: Answer) {
+        match answer {
+            Answer::Reject(rejection) => self.refuse_piece(piece, &rejection),
+            _ if piece.is_last => self.ask(Question::Deliver(Verdicts::default())),
+            _ => {
+                self.reply(&replies::CHUNK_OK);
+                self.body = Body::Chunks(intake);
+            }
+        }
+    }
+
+    /// What follows of this content is discarded (RFC 4468 section 3.4, RFC 3030 section 2).
+    fn refuse_piece(&mut self, piece: &Piece, rejection: &Rejection) {
+        self.reply(rejection.reply());
+        self.go(AbortReason::Refused, Then::Command);
+        if !piece.is_last {
+            self.body = Body::Failed;
         }
     }
 
@@ -240,6 +282,7 @@ pub(super) fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
         Answer::Accept(Some(text)) => (reply, text),
         Answer::Forward(text) => (replies::WILL_FORWARD, text),
         Answer::CannotVerify => return replies::CANNOT_VERIFY,
+        Answer::NothingWaits => return replies::NOTHING_WAITS,
         _ => return reply,
     };
     reply.with_text(text)

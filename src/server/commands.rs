@@ -3,7 +3,10 @@
 use super::{
     replies, sequence,
     session::Session,
-    state::{AbortReason, Body, End, Intake, PendingChunk, Phase, Question, Refusal, Then},
+    state::{
+        AbortReason, Beginning, Body, End, Intake, PendingChunk, Phase, Piece, Question, Refusal,
+        Then,
+    },
 };
 use crate::{
     syntax::{
@@ -73,7 +76,13 @@ impl Session {
             Command::Rcpt { forward_path, parameters } => {
                 return self.rcpt(&forward_path, &parameters);
             }
-            Command::Data => self.ask(Question::Data(None)),
+            Command::Data => self.ask(Question::Data(Beginning::Dots)),
+            Command::Burl { uri, last } => {
+                self.burl(Piece { uri: uri.into_owned(), is_last: last });
+            }
+            Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
+            Command::Xclient(attributes) => self.ask(Question::Xclient(attributes.into_owned())),
+            Command::Xforward(attributes) => self.ask(Question::Xforward(attributes.into_owned())),
             Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
             Command::Auth { mechanism, initial_response } => {
                 self.auth(mechanism.as_str(), initial_response.as_ref());
@@ -100,6 +109,12 @@ impl Session {
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
             Verb::Bdat => self.offered.contains(Extension::Chunking),
+            Verb::Etrn => self.offered.contains(Extension::Etrn),
+            Verb::Xclient => self.offered.contains(Extension::Xclient),
+            Verb::Xforward => self.offered.contains(Extension::Xforward),
+            // RFC 4468 section 3: only for who is authenticated.
+            Verb::Burl => self.offered.contains(Extension::Burl) && self.facts.identity.is_some(),
+            Verb::Atrn => false,
             Verb::Auth => self.offered.contains(Extension::Auth),
             // In TLS it is no longer offered; that it comes at the wrong time says more.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
@@ -110,7 +125,14 @@ impl Session {
     fn bdat(&mut self, chunk: PendingChunk) {
         match mem::take(&mut self.body) {
             Body::Chunks(intake) => self.take_chunk(intake, chunk),
-            _ => self.ask(Question::Data(Some(chunk))),
+            _ => self.ask(Question::Data(Beginning::Chunk(chunk))),
+        }
+    }
+
+    fn burl(&mut self, piece: Piece) {
+        match mem::take(&mut self.body) {
+            Body::Chunks(intake) => self.ask(Question::Burl(intake, piece)),
+            _ => self.ask(Question::Data(Beginning::Url(piece))),
         }
     }
 
@@ -213,10 +235,6 @@ fn ascii(line: &[u8]) -> &str {
 /// Why a message may not be delivered at the time that it asks for.
 fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {
     let by = typed.deliver_by.filter(|by| by.mode() == ByMode::Return);
-    if by.is_some_and(|by| by.seconds() <= 0) {
-        // RFC 2852 section 4.
-        return Some(replies::DELIVERED_TOO_LATE);
-    }
     let minimum = offered.deliver_by_minimum().map(i64::from);
     if by.is_some_and(|by| minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)) {
         return Some(replies::DELIVERED_TOO_SOON);

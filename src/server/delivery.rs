@@ -92,7 +92,7 @@ impl Session {
             self.totals.messages = self.totals.messages.saturating_add(1);
             self.forgive();
         }
-        self.facts.transaction.clear();
+        self.facts.end_transaction();
         self.phase = Phase::Command;
     }
 }

@@ -6,13 +6,16 @@ use super::{
     delivery::{Verdict, Verdicts},
     facts::Facts,
     replies,
-    state::{AbortReason, Lent},
+    state::{AbortReason, Lent, Piece},
     transaction::{Recipient, Transaction},
 };
 use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
     security::Security,
-    syntax::{ForwardPath, Host, Parameters, Rejection, ReversePath, Text},
+    syntax::{
+        ForwardPath, Host, Node, Parameters, Rejection, ReversePath, Text, Uri, XclientAttributes,
+        XforwardAttributes,
+    },
     wire::ReceiveBuffer,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -58,6 +61,14 @@ pub enum Event<'s> {
     Verify(Verify<'s>),
     /// EXPN.
     Expand(Expand<'s>),
+    /// A URL that stands for a piece of content.
+    Burl(Burl<'s>),
+    /// ETRN.
+    Etrn(Etrn<'s>),
+    /// XCLIENT.
+    Xclient(Xclient<'s>),
+    /// XFORWARD.
+    Xforward(Xforward<'s>),
 }
 
 impl Event<'_> {
@@ -85,6 +96,10 @@ impl Event<'_> {
             Self::Abort(abort) => abort.done(),
             Self::Verify(verify) => verify.cannot_verify(),
             Self::Expand(expand) => expand.reject(replies::NOT_IMPLEMENTED),
+            Self::Burl(burl) => burl.reject(replies::URL_NOT_RESOLVED),
+            Self::Etrn(etrn) => etrn.reject(replies::CANNOT_QUEUE),
+            Self::Xclient(xclient) => xclient.reject(replies::NOT_TRUSTED),
+            Self::Xforward(xforward) => xforward.reject(replies::NOT_TRUSTED),
         }
     }
 
@@ -107,6 +122,10 @@ impl Event<'_> {
             Self::Abort(token) => token.facts,
             Self::Verify(token) => token.facts,
             Self::Expand(token) => token.facts,
+            Self::Burl(token) => token.facts,
+            Self::Etrn(token) => token.facts,
+            Self::Xclient(token) => token.facts,
+            Self::Xforward(token) => token.facts,
         }
     }
 }
@@ -130,6 +149,8 @@ pub(super) enum Answer {
     Forward(Text<'static>),
     /// 252.
     CannotVerify,
+    /// 251 to ETRN.
+    NothingWaits,
     Reject(Rejection),
     RejectAndClose(Rejection),
     /// So many octets of content were dealt with, and stay in the receive buffer.
@@ -248,11 +269,21 @@ tokens! {
     Verify {}
     /// EXPN (RFC 5321 section 4.1.1.7).
     Expand {}
+    /// A URL that stands for a piece of content (RFC 4468 section 2). Whoever accepts it has the
+    /// octets, and puts them behind those that came before.
+    Burl { piece: &'s Piece }
+    /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
+    Etrn { node: &'s Node<'static> }
+    /// XCLIENT: the client speaks for another. Accepted, the session begins anew for that one,
+    /// with [`Connect`].
+    Xclient { attributes: &'s XclientAttributes<'static> }
+    /// XFORWARD: what the client knows of its own client, for one transaction.
+    Xforward { attributes: &'s XforwardAttributes<'static> }
 }
 
-acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand }
-rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand }
-configurable! { Authenticated Connect Hello Upgrade Mail }
+acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand Burl Etrn Xclient Xforward }
+rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand Burl Etrn Xclient Xforward }
+configurable! { Authenticated Connect Hello Upgrade Mail Xclient }
 
 impl<'s> Hello<'s> {
     /// The channel has proven who this client is, by its certificate or as a local socket does:
@@ -490,5 +521,48 @@ impl<'s> Expand<'s> {
     #[must_use]
     pub fn text(&self) -> Text<'s> {
         Text::lossy(&self.facts.argument)
+    }
+}
+
+impl<'s> Burl<'s> {
+    /// Where the octets are.
+    #[must_use]
+    pub const fn uri(&self) -> &'s Uri<'static> {
+        &self.piece.uri
+    }
+
+    /// Whether they are the last of the content.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.piece.is_last
+    }
+}
+
+impl<'s> Etrn<'s> {
+    /// For whom mail is wanted.
+    #[must_use]
+    pub const fn node(&self) -> &'s Node<'static> {
+        self.node
+    }
+
+    /// 251: nothing waits for this node.
+    pub fn nothing_waits(self) {
+        self.exchange.answer = Some(Answer::NothingWaits);
+    }
+}
+
+impl<'s> Xclient<'s> {
+    /// What the client says of the other one.
+    #[must_use]
+    pub const fn attributes(&self) -> &'s XclientAttributes<'static> {
+        self.attributes
+    }
+}
+
+impl<'s> Xforward<'s> {
+    /// What the client says of its own client.
+    #[must_use]
+    pub const fn attributes(&self) -> &'s XforwardAttributes<'static> {
+        self.attributes
     }
 }

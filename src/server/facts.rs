@@ -5,9 +5,9 @@ use crate::{
     sasl::Identity,
     security::Security,
     service::{Service, With},
-    syntax::{Domain, Host},
+    syntax::{AttributeName, Domain, Host},
 };
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 /// Who is at the other end, as far as the driver knows.
@@ -20,6 +20,10 @@ pub struct Peer {
 impl Peer {
     /// Nothing is known: a pipe, a Unix-domain socket.
     pub const UNKNOWN: Self = Self { address: None, name: None };
+
+    pub(super) const fn of(address: Option<SocketAddr>, name: Option<Domain<'static>>) -> Self {
+        Self { address, name }
+    }
 
     /// With a name that was looked up for the address.
     #[must_use]
@@ -55,9 +59,13 @@ pub struct Facts {
     pub(super) service: Service,
     pub(super) host: Option<Host<'static>>,
     pub(super) is_extended: bool,
+    /// EHLO was heard before the channel became TLS.
+    pub(super) had_hello: bool,
     pub(super) identity: Option<Identity>,
     /// Whom the channel has proven.
     pub(super) proven: Option<Box<str>>,
+    /// What a trusted client knows of its own, for one transaction.
+    pub(super) forwarded: Vec<(AttributeName, String)>,
     pub(super) transaction: Transaction,
     /// The argument of the command that the application is asked about.
     pub(super) argument: String,
@@ -71,20 +79,29 @@ impl Facts {
             service,
             host: None,
             is_extended: false,
+            had_hello: false,
             identity: None,
             proven: None,
+            forwarded: Vec::new(),
             transaction: Transaction::new(),
             argument: String::new(),
         }
     }
 
+    /// The transaction is over, and what belonged to it.
+    pub(super) fn end_transaction(&mut self) {
+        self.transaction.clear();
+        self.forwarded.clear();
+    }
+
     /// A channel on which nothing has been said yet.
     pub(super) fn upgrade(&mut self, security: Security) {
         self.security = security;
+        self.had_hello = self.is_extended;
         self.host = None;
         self.is_extended = false;
         self.identity = None;
-        self.transaction.clear();
+        self.end_transaction();
     }
 
     /// Who is at the other end.
@@ -115,6 +132,11 @@ impl Facts {
     #[must_use]
     pub const fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// What XFORWARD said, for the transaction that it preceded.
+    pub fn forwarded(&self) -> impl Iterator<Item = (AttributeName, &str)> {
+        self.forwarded.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// The transaction so far; `None` before MAIL was accepted.

@@ -12,6 +12,7 @@
 //! | `event` | the questions, and which answers each has |
 //! | `answers` | what an answer does |
 //! | `auth` | the dialogue of AUTH |
+//! | `trusted` | XCLIENT and XFORWARD |
 //! | `delivery` | what becomes of a whole message |
 //! | `replies` | the words |
 //! | `transaction` | the envelope of the message in progress |
@@ -23,16 +24,18 @@ mod config;
 mod delivery;
 mod event;
 mod facts;
+mod output;
 mod replies;
 mod sequence;
 mod session;
 mod state;
 mod transaction;
+mod trusted;
 
 pub use config::{Config, Limits, Timeouts};
 pub use event::{
-    Abort, Auth, Authenticated, Connect, Content, Credentials, Data, Deliver, Event, Expand, Hello,
-    Mail, PerRecipient, Rcpt, StartTls, Upgrade, Verify,
+    Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn, Event,
+    Expand, Hello, Mail, PerRecipient, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
 };
 pub use facts::{Facts, Peer};
 pub use session::Totals;

@@ -58,8 +58,6 @@ pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large")
 pub(super) const BARE_LINE_BREAK: Rejection =
     negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
 pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
-pub(super) const DELIVERED_TOO_LATE: Rejection =
-    negative(501, 5, 4, "Nothing can be delivered before now");
 pub(super) const DELIVERED_TOO_SOON: Rejection =
     negative(550, 4, 7, "Cannot be delivered within so short a time");
 pub(super) const HELD_TOO_LONG: Rejection = negative(501, 5, 4, "Cannot be held for so long");
@@ -68,6 +66,15 @@ pub(super) const SENDER_NEEDS_UTF8: Rejection =
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
 
+pub(super) const QUEUEING: Reply<'static> =
+    positive(250, 0, 0, "Queueing for this node has started");
+pub(super) const NOTHING_WAITS: Reply<'static> =
+    positive(251, 0, 0, "No messages are waiting for this node");
+pub(super) const CANNOT_QUEUE: Rejection =
+    negative(458, 0, 0, "Unable to queue messages for this node");
+pub(super) const URL_NOT_RESOLVED: Rejection =
+    negative(554, 6, 6, "This URL cannot be resolved here");
+pub(super) const NOT_TRUSTED: Rejection = negative(550, 7, 1, "Not from this client");
 pub(super) const AUTHENTICATED: Reply<'static> = positive(235, 7, 0, "Authentication successful");
 pub(super) const BAD_CREDENTIALS: Rejection =
     negative(535, 7, 8, "Authentication credentials invalid");

@@ -45,6 +45,8 @@ pub(crate) struct Standing {
     pub(crate) is_secure: bool,
     /// AUTH has succeeded.
     pub(crate) is_authenticated: bool,
+    /// EHLO was heard before the channel became TLS.
+    pub(crate) had_hello: bool,
     /// Mail is taken only from whoever is authenticated.
     pub(crate) must_authenticate: bool,
 }
@@ -101,10 +103,16 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
             | Stage::Chunking
             | Stage::Failed,
         ) => Ok(()),
+        (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
+        // Clients exist that do not ask whether it is offered, and all that comes before it is
+        // forgotten anyway.
+        (Verb::StartTls, Stage::Connected) => Ok(()),
+        // Clients exist that go on with AUTH right behind the handshake. Nothing that was said
+        // in the clear has a part in it.
+        (Verb::Auth, Stage::Connected) if standing.is_secure && standing.had_hello => Ok(()),
         (_, Stage::Connected) => Err(Misplaced::HelloFirst),
         // "until a RSET, or a LAST": RFC 3030 section 2.
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
-        (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
         (Verb::Auth, _) if standing.is_authenticated => Err(Misplaced::AlreadyAuthenticated),
         (Verb::Mail | Verb::Etrn | Verb::Bdat, Stage::Ready)
             if standing.must_authenticate && !standing.is_authenticated =>
@@ -113,17 +121,20 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         }
         (Verb::StartTls | Verb::Auth, Stage::Ready) => Ok(()),
         // RFC 3207 section 4.2: everything is forgotten; better not in the middle of a transaction.
-        (Verb::Mail | Verb::StartTls | Verb::Auth, Stage::Addressed { .. } | Stage::Chunking) => {
-            Err(Misplaced::TransactionOpen)
+        (
+            Verb::Mail | Verb::StartTls | Verb::Auth | Verb::Etrn | Verb::Xclient | Verb::Xforward,
+            Stage::Addressed { .. } | Stage::Chunking,
+        ) => Err(Misplaced::TransactionOpen),
+        (Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl, Stage::Ready) => {
+            Err(Misplaced::MailFirst)
         }
-        (Verb::Rcpt | Verb::Data | Verb::Bdat, Stage::Ready) => Err(Misplaced::MailFirst),
         (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
-        (Verb::Data | Verb::Bdat, Stage::Addressed { recipients: 0, .. }) => {
+        (Verb::Data | Verb::Bdat | Verb::Burl, Stage::Addressed { recipients: 0, .. }) => {
             Err(Misplaced::RcptFirst)
         }
         (Verb::Data, Stage::Addressed { is_binary: true, .. }) => Err(Misplaced::BinaryNeedsChunks),
-        (Verb::Data | Verb::Bdat, Stage::Addressed { .. }) => Ok(()),
-        (Verb::Bdat, Stage::Chunking) => Ok(()),
+        (Verb::Data | Verb::Bdat | Verb::Burl, Stage::Addressed { .. }) => Ok(()),
+        (Verb::Bdat | Verb::Burl, Stage::Chunking) => Ok(()),
         (Verb::Rcpt | Verb::Data, Stage::Chunking) => Err(Misplaced::ContentBegun),
         (_, Stage::Ready | Stage::Addressed { .. } | Stage::Chunking) => Ok(()),
     }
@@ -141,6 +152,7 @@ mod tests {
         stage: Stage::Ready,
         is_secure: false,
         is_authenticated: false,
+        had_hello: false,
         must_authenticate: false,
     };
     const ONE: Stage = Stage::Addressed { recipients: 1, is_binary: false };
@@ -157,7 +169,7 @@ mod tests {
             (Verb::Data, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
             (Verb::Bdat, Err(HelloFirst), Err(MailFirst), Err(RcptFirst), Ok(())),
             (Verb::Auth, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
-            (Verb::StartTls, Err(HelloFirst), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
+            (Verb::StartTls, Ok(()), Ok(()), Err(TransactionOpen), Err(TransactionOpen)),
             (Verb::Quit, Ok(()), Ok(()), Ok(()), Ok(())),
         ] {
             assert_eq!(permit(Stage::Connected, verb), connected, "{verb:?}");
@@ -182,6 +194,11 @@ mod tests {
         let stranger = Standing { must_authenticate: true, ..AT_FIRST };
         assert_eq!(super::permit(stranger, Verb::Mail), Err(Misplaced::AuthFirst));
         assert_eq!(super::permit(stranger, Verb::Auth), Ok(()));
+        let secured = Standing { stage: Stage::Connected, is_secure: true, ..AT_FIRST };
+        assert_eq!(super::permit(secured, Verb::Auth), Err(Misplaced::HelloFirst));
+        let secured = Standing { had_hello: true, ..secured };
+        assert_eq!(super::permit(secured, Verb::Auth), Ok(()));
+        assert_eq!(super::permit(secured, Verb::Mail), Err(Misplaced::HelloFirst));
         let known = Standing { is_authenticated: true, ..stranger };
         assert_eq!(super::permit(known, Verb::Mail), Ok(()));
         assert_eq!(super::permit(known, Verb::Auth), Err(Misplaced::AlreadyAuthenticated));

@@ -3,24 +3,25 @@
 use super::{
     config::Config,
     event::{
-        Abort, Auth, Authenticated, Connect, Content, Credentials, Data, Deliver, Event, Exchange,
-        Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify,
+        Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn,
+        Event, Exchange, Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
     },
     facts::{Facts, Peer},
+    output::Output,
     replies,
     sequence::{Stage, Standing},
-    state::{AbortReason, Body, End, Intake, Phase, Question, Refusal, Then},
+    state::{AbortReason, Beginning, Body, End, Intake, Phase, Question, Refusal, Then},
 };
 use crate::{
     machine::{Closed, Need},
     security::Security,
     syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
     time::{Instant, Stopwatch},
-    transcript::{Entry, Side, Transcript},
-    wire::{ReceiveBuffer, SendBuffer},
+    transcript::{Entry, Side},
+    wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::{fmt, mem};
+use alloc::{sync::Arc, vec::Vec};
+use core::mem;
 
 /// What a session has come to so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +116,7 @@ impl Session {
             stage: self.stage(),
             is_secure: self.facts.security.is_tls(),
             is_authenticated: self.facts.identity.is_some(),
+            had_hello: self.facts.had_hello,
             must_authenticate: self.config.requires_auth(),
         }
     }
@@ -179,8 +181,17 @@ impl Session {
                     let recipient = recipients.last()?;
                     Event::Rcpt(Rcpt { facts, exchange, recipient, index })
                 }
-                Question::Data(chunk) => {
-                    Event::Data(Data { facts, exchange, is_chunked: chunk.is_some() })
+                Question::Data(beginning) => {
+                    let is_chunked = !matches!(beginning, Beginning::Dots);
+                    Event::Data(Data { facts, exchange, is_chunked })
+                }
+                Question::Burl(_, piece) => Event::Burl(Burl { facts, exchange, piece }),
+                Question::Etrn(node) => Event::Etrn(Etrn { facts, exchange, node }),
+                Question::Xclient(attributes) => {
+                    Event::Xclient(Xclient { facts, exchange, attributes })
+                }
+                Question::Xforward(attributes) => {
+                    Event::Xforward(Xforward { facts, exchange, attributes })
                 }
                 Question::Deliver(verdicts) => {
                     Event::Deliver(Deliver { facts, exchange, verdicts })
@@ -268,7 +279,7 @@ impl Session {
     /// Everything that was learnt before is forgotten (RFC 3207 section 4.2).
     pub(super) fn upgraded(&mut self, security: Security) {
         self.facts.upgrade(security);
-        self.offered = Extensions::NONE;
+        self.announce(self.facts.had_hello);
         self.body = Body::None;
         self.output.note(Entry::Secured);
         // With implicit TLS nothing has been said yet, and the greeting follows.
@@ -432,7 +443,7 @@ impl Session {
             self.phase = Phase::Abort(reason, then);
             self.lend();
         } else {
-            self.facts.transaction.clear();
+            self.facts.end_transaction();
             self.proceed(then);
         }
     }
@@ -489,65 +500,5 @@ impl Session {
         {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }
-    }
-}
-
-/// What goes out.
-#[derive(Default)]
-pub(super) struct Output {
-    buffer: SendBuffer,
-    pub(super) transcript: Option<Box<dyn Transcript>>,
-    pub(super) now: Instant,
-}
-
-impl Output {
-    fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
-        let text = self.buffer.text();
-        let start = text.len();
-        if is_enhanced {
-            reply.encode(text);
-        } else {
-            reply.without_status().encode(text);
-        }
-        if let Some(transcript) = &mut self.transcript {
-            let said = text.get(start..).unwrap_or_default();
-            for line in said.split(|octet| *octet == b'\n') {
-                if let Some(octets) = line.strip_suffix(b"\r") {
-                    transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
-                }
-            }
-        }
-    }
-
-    pub(super) fn note(&mut self, entry: Entry<'_>) {
-        if let Some(transcript) = &mut self.transcript {
-            transcript.entry(self.now, entry);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.buffer.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
-    pub(super) fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.buffer.slices(slices)
-    }
-
-    fn sent(&mut self, octets: usize) {
-        self.buffer.sent(octets);
-    }
-
-    fn clear(&mut self) {
-        self.buffer.clear();
-    }
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").field("buffer", &self.buffer).finish_non_exhaustive()
     }
 }

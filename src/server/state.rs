@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     sasl::{Proven, Verifier},
-    syntax::{Host, Rejection},
+    syntax::{Host, Node, Rejection, Uri, XclientAttributes, XforwardAttributes},
     time::Instant,
     wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
 };
@@ -74,8 +74,12 @@ pub(super) enum Question {
     },
     Mail,
     Rcpt,
-    /// DATA, or the first BDAT of a transaction.
-    Data(Option<PendingChunk>),
+    Data(Beginning),
+    /// A URL that stands for content, in the course of it.
+    Burl(Intake, Piece),
+    Etrn(Node<'static>),
+    Xclient(XclientAttributes<'static>),
+    Xforward(XforwardAttributes<'static>),
     Deliver(Verdicts),
     Verify,
     Expand,
@@ -109,6 +113,24 @@ impl From<Then> for Phase {
             Then::Closed(end) => Self::Closed(end),
         }
     }
+}
+
+/// How content is about to begin.
+#[derive(Debug)]
+pub(super) enum Beginning {
+    /// DATA.
+    Dots,
+    /// BDAT.
+    Chunk(PendingChunk),
+    /// BURL.
+    Url(Piece),
+}
+
+/// A URL that stands for a piece of content (RFC 4468 section 2).
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) uri: Uri<'static>,
+    pub(super) is_last: bool,
 }
 
 /// A BDAT that has been read, and whose octets follow.

@@ -4,25 +4,25 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use nom::Parser as _;
-use nom::bytes::complete::tag_no_case;
 use nom::combinator::opt;
 use nom::sequence::preceded;
 
 use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
-    self, Parsed as Found, Tolerance, VERB, WSP, as_kind, cut, fail, is, span, whole,
+    self, Parsed as Found, TEXT, Tolerance, VERB, WSP, cut, fail, is, is_all, span, whole, word,
 };
 use super::host::hello_host;
 use super::path::{forward_path, reverse_path};
 use super::{
     Argument, Base64, DomainList, ForwardPath, Host, Lenience, Lookup, Mechanism, Node, Parameters,
-    ReversePath, SyntaxError, SyntaxErrorKind, UnknownVerb, Uri, Verb, XclientAttributes,
+    ReversePath, SyntaxError, SyntaxErrorKind, Text, UnknownVerb, Uri, Verb, XclientAttributes,
     XforwardAttributes, parameters,
 };
 
 /// One command line (RFC 5321 section 4.1).
 ///
-/// Parsed, it borrows the line; encoded, it cannot hold a line break that the encoder did not put there.
+/// Parsed, it borrows the line; encoded, it cannot hold a line break that the encoder did not put there. The domains of EHLO,
+/// HELO, LHLO, ETRN and ATRN are ASCII, with A-labels, whatever the session has negotiated: a server reads no others there.
 ///
 /// ```
 /// use esmtp::syntax::{Command, Lenience, Verb};
@@ -161,7 +161,8 @@ impl<'a> Command<'a> {
     ///
     /// What is wrong, with the verb (if there is one), the offset, and the code that it deserves.
     pub fn parse(line: &'a [u8], lenience: Lenience) -> Result<Self, SyntaxError> {
-        Self::parse_with(line, lenience).map(|parsed| parsed.command)
+        let tolerance = Tolerance::new(lenience);
+        Self::read(line, &tolerance).map_err(|error| line_break_first(line, error))
     }
 
     /// The same, with the switches of `lenience` that were needed.
@@ -188,25 +189,25 @@ impl<'a> Command<'a> {
             }
         };
         let text = trimmed(text, tolerance);
-        let (word, rest) = cut(text, span(text, VERB));
-        let verb = Verb::from_word(word.as_bytes());
+        let (name, rest) = cut(text, span(text, VERB));
+        let verb = Verb::from_word(name.as_bytes());
         let (argument, offset) = match rest.as_bytes() {
-            [] if word.is_empty() => return Err(SyntaxError::new(SyntaxErrorKind::Verb, 0)),
-            [] => (None, word.len()),
+            _ if name.is_empty() => return Err(SyntaxError::new(SyntaxErrorKind::Verb, 0)),
+            [] => (None, name.len()),
             [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
                 let argument = rest.trim_start_matches(' ');
                 (Some(argument), text.len() - argument.len())
             }
-            [b' ', ..] if !word.is_empty() => (rest.get(1..), word.len() + 1),
-            _ => return Err(SyntaxError::new(SyntaxErrorKind::Verb, word.len())),
+            [b' ', ..] => (rest.get(1..), name.len() + 1),
+            _ => return Err(SyntaxError::new(SyntaxErrorKind::Verb, name.len())),
         };
-        Self::of(verb, word, argument, tolerance).map_err(|error| error.behind(offset).on(verb))
+        Self::of(verb, name, argument, tolerance).map_err(|error| error.behind(offset).on(verb))
     }
 
     #[inline]
     fn of(
         verb: Verb,
-        word: &'a str,
+        name: &'a str,
         argument: Option<&'a str>,
         tolerance: &Tolerance,
     ) -> Result<Self, SyntaxError> {
@@ -231,16 +232,16 @@ impl<'a> Command<'a> {
             Verb::Help => Ok(Self::Help(string(argument, tolerance)?)),
             Verb::Vrfy => Ok(Self::Vrfy(lookup(needed(argument)?, tolerance)?)),
             Verb::Expn => Ok(Self::Expn(lookup(needed(argument)?, tolerance)?)),
-            Verb::Send => Ok(Self::Obsolete(ObsoleteVerb::Send)),
-            Verb::Soml => Ok(Self::Obsolete(ObsoleteVerb::Soml)),
-            Verb::Saml => Ok(Self::Obsolete(ObsoleteVerb::Saml)),
-            Verb::Turn => Ok(Self::Obsolete(ObsoleteVerb::Turn)),
+            Verb::Send => obsolete(ObsoleteVerb::Send, argument),
+            Verb::Soml => obsolete(ObsoleteVerb::Soml, argument),
+            Verb::Saml => obsolete(ObsoleteVerb::Saml, argument),
+            Verb::Turn => obsolete(ObsoleteVerb::Turn, argument),
             Verb::Other => {
                 let argument = argument
                     .map(|text| text.trim_matches([' ', '\t']))
                     .filter(|text| !text.is_empty());
                 Ok(Self::Other {
-                    verb: UnknownVerb::from_valid(word),
+                    verb: UnknownVerb::from_valid(name),
                     argument: argument.map(Argument::new).transpose()?,
                 })
             }
@@ -423,14 +424,26 @@ fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>
     }
 }
 
+/// Whatever comes behind it, as long as it is text.
+fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a>, SyntaxError> {
+    argument.map(Text::new).transpose()?;
+    Ok(Command::Obsolete(verb))
+}
+
 /// ```text
 /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
 /// helo = "HELO" SP Domain CRLF
 /// ```
+///
+/// The domain is ASCII even where SMTPUTF8 is in use (RFC 6531 section 3.7.1).
 fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Host, |input| {
         let (rest, host) = hello_host(input, tolerance)?;
-        match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.text_behind_host) {
+        if !host.is_ascii() {
+            return fail(input, SyntaxErrorKind::Host);
+        }
+        let is_text = rest.starts_with(' ') && is_all(rest, TEXT);
+        match is_text && tolerance.of(|lenience| &mut lenience.text_behind_host) {
             true => Ok(("", host)),
             false => Ok((rest, host)),
         }
@@ -440,7 +453,7 @@ fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, Synta
 /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
 fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Path, |input| {
-        let (rest, _) = tag_no_case("FROM:")(input)?;
+        let (rest, _) = word(b"from:", SyntaxErrorKind::Argument)(input)?;
         let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
         let (rest, parameters) = behind_path(rest, tolerance)?;
         Ok((rest, Command::Mail { reverse_path, parameters }))
@@ -450,7 +463,7 @@ fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 /// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
 fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Path, |input| {
-        let (rest, _) = tag_no_case("TO:")(input)?;
+        let (rest, _) = word(b"to:", SyntaxErrorKind::Argument)(input)?;
         let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
         let (rest, parameters) = behind_path(rest, tolerance)?;
         Ok((rest, Command::Rcpt { forward_path, parameters }))
@@ -483,7 +496,7 @@ fn bdat<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
         let (rest, octets) = grammar::number(input)?;
         let (rest, last) = opt(preceded(
             |input| space(input, tolerance),
-            as_kind(SyntaxErrorKind::Argument, tag_no_case("LAST")),
+            word(b"last", SyntaxErrorKind::Argument),
         ))
         .parse(rest)?;
         Ok((rest, Command::Bdat { octets, last: last.is_some() }))
@@ -593,7 +606,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// 5321-4.1.1-a 5321-4.1.1.2-a 5321-4.1.1.6-a 5321-4.1.1.7-a 3030-2-b 4954-4-a 3207-4-a
+    /// 3030-2-b 3207-4-a 4954-4-a 5321-2.4-a 5321-2.4-d 5321-3.3-e 5321-3.3-f 5321-3.6.3-a
+    /// 5321-4.1.1-a 5321-4.1.1-c 5321-4.1.1.1-c 5321-4.1.1.2-a 5321-4.1.1.3-c 5321-4.1.1.6-a
+    /// 5321-4.1.1.7-a
     #[test]
     fn commands_are_read_and_written() {
         for (line, verb, wire) in [
@@ -654,6 +669,7 @@ mod tests {
         }
     }
 
+    /// 5321-2.3.8-a 5321-4.1.2-e 6531-3.3-b
     #[test]
     fn what_is_wrong_gets_its_code_at_its_offset() {
         for (line, code, offset) in [
@@ -670,6 +686,9 @@ mod tests {
             ("HELO ", 501, 5),
             ("EHLO my_host", 501, 7),
             ("EHLO a b", 501, 6),
+            ("EHLO bücher.example", 501, 5),
+            ("ETRN bücher.example", 501, 5),
+            ("ATRN a,bücher.example", 501, 7),
             ("HELO [192.0.2.1]", 501, 5),
             ("EHLO a.example)\tby", 501, 14),
             ("MAIL", 501, 4),
@@ -718,13 +737,28 @@ mod tests {
             ("VRFY", 501, 4),
             ("EXPN", 501, 4),
             ("NOOP a b", 501, 5),
+            ("SEND a\nb", 500, 6),
+            ("TURN \u{1}", 501, 5),
+            ("XYZZY \u{1}", 500, 6),
         ] {
             let error = strict(line).unwrap_err();
             assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");
         }
-        let error = Command::parse(b"MAIL FROM:<\xff@b>", Lenience::ALL).unwrap_err();
-        assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
-        assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+        // Latin-1, overlong, truncated, a surrogate, beyond U+10FFFF.
+        for octets in [
+            &b"\xff"[..],
+            b"\xc0\xaf",
+            b"\xc0\x80",
+            b"\xc3",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xbf",
+        ] {
+            let line = [b"MAIL FROM:<", octets, b"@b>"].concat();
+            let error = Command::parse(&line, Lenience::ALL).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, 11));
+            assert_eq!((error.verb(), error.code()), (Some(Verb::Mail), Code::COMMAND_SYNTAX));
+        }
     }
 
     /// 5321-4.1.1-e 5321-4.1.1.1-b
@@ -759,11 +793,13 @@ mod tests {
         }
         for line in [
             " EHLO a",
+            "  EHLO a",
             "EHLO    ",
             "MAIL FROM :<a@b>",
             "MAILFROM:<a@b>",
             "RCPT TO:<a@b>,<c@d>",
             "RCPT TO:<a@b> <c@d>",
+            "EHLO a b\nc",
         ] {
             assert!(Command::parse(line.as_bytes(), Lenience::ALL).is_err(), "{line:?}");
         }

@@ -33,6 +33,12 @@ impl Ret {
     }
 }
 
+impl fmt::Display for Ret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// ENVID: the sender's identifier of the envelope, xtext of at most 100 octets that is printable when decoded (RFC 3461
 /// section 4.4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +77,13 @@ impl<'a> EnvelopeId<'a> {
     #[must_use]
     pub fn into_owned(self) -> EnvelopeId<'static> {
         EnvelopeId(self.0.into_owned())
+    }
+}
+
+/// In xtext.
+impl fmt::Display for EnvelopeId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -296,14 +309,11 @@ fn is_original_recipient(value: &str) -> bool {
     // Octets that stand for themselves cannot break a `+` and its two digits apart, so the check of xtext works around them.
     let is_plain = address.split(|c: char| !c.is_ascii()).all(|piece| Xtext::parse(piece).is_ok());
     let decoded = || xtext::octets_of(address);
-    match is_utf8 {
-        false => is_plain && decoded().all(|octet| matches!(octet, b' '..=b'~')),
-        true => {
-            is_plain
-                && decoded().all(|octet| matches!(octet, b' '..=b'~' | 128..))
-                && (!address.contains('+') || String::from_utf8(decoded().collect()).is_ok())
-        }
-    }
+    // Relays write an internationalized address as `rfc822` too, so UTF-8 is taken in every type.
+    is_plain
+        && decoded().all(|octet| matches!(octet, b' '..=b'~' | 128..))
+        && (decoded().all(|octet| octet.is_ascii())
+            || String::from_utf8(decoded().collect()).is_ok())
 }
 
 /// The type without case, the address octet for octet.
@@ -352,7 +362,7 @@ mod tests {
         }
     }
 
-    /// 3461-4.2-a
+    /// 3461-4.2-a 3461-4.2-d
     #[test]
     fn an_original_recipient_has_a_type_and_xtext() {
         for (value, address_type, decoded) in [
@@ -378,7 +388,7 @@ mod tests {
             "rfc822;a+0Ab",
             "rfc822;a+2bb",
             "rfc822;ü@x",
-            "rfc822;+C3+BC@x",
+            "rfc822;+C3@x",
             "utf-8;+C3@x",
             "utf-8;+ü41",
             "ü;a",
@@ -386,6 +396,8 @@ mod tests {
         ] {
             assert!(OriginalRecipient::parse(value).is_err(), "{value:?}");
         }
+        // Relays write it so.
+        assert_eq!(OriginalRecipient::parse("rfc822;+C3+BC@x").unwrap().decoded(), "ü@x");
         assert!(OriginalRecipient::parse(too_long.get(..500).unwrap()).is_ok());
     }
 

@@ -1,5 +1,7 @@
 //! Service extensions, and the lines of an EHLO reply.
 
+use core::fmt;
+
 use super::grammar::{self, KEYWORD, VISIBLE, cut, span};
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -101,16 +103,26 @@ impl Extension {
     /// The extension with this keyword, in any case.
     #[must_use]
     pub fn from_keyword(keyword: &str) -> Option<Self> {
+        Self::from_octets(keyword.as_bytes())
+    }
+
+    pub(super) fn from_octets(keyword: &[u8]) -> Option<Self> {
         let mut upper = [0; LONGEST];
         let room = upper.get_mut(..keyword.len())?;
-        for (to, from) in room.iter_mut().zip(keyword.bytes()) {
-            *to = from.to_ascii_uppercase();
-        }
+        room.copy_from_slice(keyword);
+        room.make_ascii_uppercase();
         Self::from_upper(room)
     }
 
     pub(super) const fn bit(self) -> u64 {
         1 << self as u32
+    }
+}
+
+/// The EHLO keyword.
+impl fmt::Display for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.keyword())
     }
 }
 

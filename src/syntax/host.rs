@@ -7,13 +7,12 @@ use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use nom::branch::alt;
-use nom::bytes::complete::tag_no_case;
 use nom::combinator::map;
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
 use super::grammar::{
-    self, Class, DCONTENT, Fault, LABEL, Parsed, Tolerance, cut, fail, octet, span, whole,
+    self, Class, DCONTENT, Fault, LABEL, Parsed, Tolerance, cut, fail, octet, span, whole, word,
 };
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -282,6 +281,7 @@ impl From<core::net::IpAddr> for Host<'_> {
 }
 
 /// `( Domain / address-literal )`
+#[inline]
 pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     if input.starts_with('[') {
         return address_literal(input, tolerance);
@@ -292,7 +292,7 @@ pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host
 /// The host of a hello, where underscores may be tolerated.
 pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     match host(input, tolerance) {
-        Ok((rest, found)) if !rest.starts_with('_') => Ok((rest, found)),
+        Ok((rest, found)) if rest.is_empty() || rest.starts_with(' ') => Ok((rest, found)),
         strict if input.starts_with('[') => strict,
         // Windows machines have such names; they are harmless in a trace field.
         strict => match domain_of(LABEL | grammar::VERB)(input) {
@@ -305,6 +305,7 @@ pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
 }
 
 /// `Domain`, with a dot behind it where that is tolerated.
+#[inline]
 pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Domain<'a>> {
     let (rest, found) = domain_octets(input)?;
     let rest = match rest.strip_prefix('.') {
@@ -398,7 +399,7 @@ fn snum(input: &str) -> Parsed<'_, u8> {
 
 /// `IPv6-address-literal = "IPv6:" IPv6-addr`               RFC 5321 section 4.1.3
 fn ipv6_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
-    preceded(tag_no_case("IPv6:"), |input| ipv6(input, tolerance)).parse(input)
+    preceded(word(b"ipv6:", SyntaxErrorKind::Host), |input| ipv6(input, tolerance)).parse(input)
 }
 
 /// ```text
@@ -554,6 +555,7 @@ mod tests {
         }
     }
 
+    /// 5321-4.5.3.1.2-a
     #[test]
     fn a_domain_has_at_most_255_octets_and_a_label_63() {
         let label = "x".repeat(63);
@@ -658,6 +660,7 @@ mod tests {
         assert!(tolerance.used().underscore_in_host && !tolerance.used().dot_behind_domain);
         assert_eq!(hello_host("my_host.example", &Tolerance::none()).unwrap().0, "_host.example");
         assert_eq!(hello_host("my_host..example", &tolerance).unwrap().0, "..example");
+        assert_eq!(hello_host("host._1", &tolerance).unwrap().0, "");
 
         let tolerance = Tolerance::new(Lenience::ALL);
         assert_eq!(domain("a.example.>", &tolerance).unwrap().0, ">");

@@ -16,6 +16,7 @@ macro_rules! switches {
         /// # Ok::<(), esmtp::syntax::SyntaxError>(())
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
         #[non_exhaustive]
         pub struct Lenience { $($(#[$doc])* pub $name: bool,)* }
 

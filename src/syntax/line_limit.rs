@@ -98,7 +98,8 @@ mod tests {
     use super::*;
     use crate::syntax::{Argument, Parameters, ReversePath};
 
-    /// 5321-4.5.3.1.4-b
+    /// 1870-3-c 2852-4-b 3030-3-f 4865-3-d 4954-3-c 5321-4.5.3.1.4-b 6531-3.1-d 6710-3-c 7293-3-c
+    /// 8689-2-c
     #[test]
     fn the_limit_is_512_and_what_the_extensions_add() {
         let all: Extensions = Extension::ALL.iter().copied().collect();

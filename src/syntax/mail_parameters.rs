@@ -1,5 +1,7 @@
 //! What MAIL may carry.
 
+use core::fmt;
+
 use super::DateTime;
 use super::parameters::Parameter;
 use super::{
@@ -80,6 +82,12 @@ impl Body {
             Self::EightBitMime => "8BITMIME",
             Self::BinaryMime => "BINARYMIME",
         }
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -12,6 +12,9 @@ use super::{Host, SyntaxError, SyntaxErrorKind};
 /// Octets of a local-part as it is written, RFC 5321 section 4.5.3.1.1.
 const LOCAL_PART_LIMIT: usize = 64;
 
+/// Octets of a mailbox: a path has 256, two of which are its brackets (RFC 5321 section 4.5.3.1.3).
+const MAILBOX_LIMIT: usize = 254;
+
 /// What is in front of the `@` of a mailbox: a dot-string or a quoted string (RFC 5321 section 4.1.2).
 ///
 /// It keeps the form in which it was written. Equality and hash are by meaning: unquoted, and octet for octet, because
@@ -198,15 +201,36 @@ impl<'a> Mailbox<'a> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the local-part or the host; [`SyntaxErrorKind::Path`] without an `@`, or above 254 octets, which
-    /// no path has room for.
+    /// What is wrong with the local-part or the host; [`SyntaxErrorKind::Path`] without an `@`;
+    /// [`SyntaxErrorKind::PathTooLong`] above 254 octets, which no path has room for.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
-        whole(input, SyntaxErrorKind::Path, |input| mailbox(input, &Tolerance::none()))
+        let found =
+            whole(input, SyntaxErrorKind::Path, |input| mailbox(input, &Tolerance::none()))?;
+        match input.len() {
+            0..=MAILBOX_LIMIT => Ok(found),
+            _ => Err(SyntaxError::new(SyntaxErrorKind::PathTooLong, MAILBOX_LIMIT)),
+        }
     }
 
     /// A mailbox of its parts.
-    #[must_use]
-    pub fn new(local_part: LocalPart<'a>, host: Host<'a>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::PathTooLong`] when both together have more than 254 octets, which no path has room for.
+    pub fn new(local_part: LocalPart<'a>, host: Host<'a>) -> Result<Self, SyntaxError> {
+        let host_octets = match &host {
+            Host::Domain(domain) => domain.as_str().len(),
+            Host::General(literal) => literal.as_str().len() + 2,
+            // Shorter than what a local-part leaves, in any form.
+            Host::Ipv4(_) | Host::Ipv6(_) => 0,
+        };
+        match local_part.as_str().len() + 1 + host_octets {
+            0..=MAILBOX_LIMIT => Ok(Self { local_part, host }),
+            _ => Err(SyntaxError::new(SyntaxErrorKind::PathTooLong, MAILBOX_LIMIT)),
+        }
+    }
+
+    pub(crate) const fn from_valid(local_part: LocalPart<'a>, host: Host<'a>) -> Self {
         Self { local_part, host }
     }
 
@@ -265,6 +289,7 @@ impl core::str::FromStr for Mailbox<'static> {
 }
 
 /// `Mailbox = Local-part "@" ( Domain / address-literal )`      RFC 5321 section 4.1.2
+#[inline]
 pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
     let (rest, local_part) = local_part(input)?;
     let (rest, ()) = octet(b'@', SyntaxErrorKind::Path)(rest)?;
@@ -273,6 +298,7 @@ pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, M
 }
 
 /// `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
+#[inline]
 pub(crate) fn local_part(input: &str) -> Parsed<'_, LocalPart<'_>> {
     let (rest, found) =
         if input.starts_with('"') { quoted_string(input)? } else { dot_string(input)? };
@@ -287,6 +313,7 @@ pub(crate) fn local_part(input: &str) -> Parsed<'_, LocalPart<'_>> {
 /// Atom       = 1*atext
 /// atext      =/ UTF8-non-ascii                                 RFC 6531 section 3.3
 /// ```
+#[inline]
 pub(crate) fn dot_string(input: &str) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let mut end = 0;
@@ -335,7 +362,8 @@ mod tests {
 
     use super::*;
 
-    /// 5321-4.1.2-j 5321-4.1.2-k 5321-4.1.2-l 5321-4.1.2-m 6531-3.3-a
+    /// 5321-2.4-b 5321-4.1.2-j 5321-4.1.2-k 5321-4.1.2-l 5321-4.1.2-m 5321-4.1.2-o 5321-4.1.2-p
+    /// 5321-4.1.2-r 6531-3.3-a
     #[test]
     fn local_parts_are_dot_strings_or_quoted_strings() {
         for (form, meaning, shortest) in [
@@ -393,6 +421,7 @@ mod tests {
         assert!(LocalPart::from_unquoted("a\r\n").is_err());
     }
 
+    /// 5321-4.5.3.1.1-a
     #[test]
     fn a_local_part_has_at_most_64_octets_as_written() {
         let longest = "x".repeat(64);
@@ -408,6 +437,21 @@ mod tests {
         assert_eq!(error.kind(), SyntaxErrorKind::LocalPartTooLong);
     }
 
+    #[test]
+    fn a_mailbox_has_room_in_a_path() {
+        let domain = alloc::format!("{0}.{0}.{1}", "d".repeat(63), "e".repeat(61));
+        let local_part = LocalPart::parse(&"x".repeat(64)).unwrap().into_owned();
+        let new = |domain: &str| {
+            Mailbox::new(local_part.clone(), Host::parse(domain).unwrap().into_owned())
+        };
+        assert_eq!(new(&domain).unwrap().to_string().len(), 254);
+        let too_long = alloc::format!("{domain}e");
+        assert_eq!(new(&too_long).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
+        let text = alloc::format!("{local_part}@{too_long}");
+        assert_eq!(Mailbox::parse(&text).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
+    }
+
+    /// 5321-2.4-c 5321-4.1.2-n
     #[test]
     fn mailboxes_are_equal_by_meaning() {
         let parse = |text| Mailbox::parse(text).unwrap();

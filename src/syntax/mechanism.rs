@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::grammar::{VERB, is_all};
+use super::grammar::{VERB, is, is_all};
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// The name of a SASL mechanism (RFC 4422 section 3.1).
@@ -75,6 +75,27 @@ impl<'a> Mechanism<'a> {
             true => Ok(Self(name)),
             false => Err(SyntaxError::new(SyntaxErrorKind::Mechanism, 0)),
         }
+    }
+
+    /// A literal; as a constant it does not compile when it is no name of a mechanism.
+    ///
+    /// # Panics
+    ///
+    /// When it is none and is evaluated at run time.
+    #[allow(clippy::panic, clippy::indexing_slicing)] // for constants: the panic is a compile error
+    #[must_use]
+    pub const fn literal(name: &'static str) -> Mechanism<'static> {
+        let octets = name.as_bytes();
+        assert!(
+            !octets.is_empty() && octets.len() <= 20,
+            "the name of a mechanism has 1 to 20 octets"
+        );
+        let mut at = 0;
+        while at < octets.len() {
+            assert!(is(octets[at], VERB), "not the name of a mechanism");
+            at += 1;
+        }
+        Mechanism(Cow::Borrowed(name))
     }
 
     pub(crate) const fn from_valid(name: &'a str) -> Self {

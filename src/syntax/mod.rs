@@ -26,8 +26,12 @@ mod dsn;
 mod error;
 mod extension;
 mod extensions;
+#[cfg(any(test, feature = "arbitrary"))]
+mod generate;
 mod grammar;
 mod host;
+#[cfg(feature = "idna")]
+mod idna;
 mod labels;
 mod lenience;
 mod line_limit;
@@ -36,10 +40,14 @@ mod mailbox;
 mod mechanism;
 mod parameters;
 mod path;
+#[cfg(test)]
+mod properties;
 mod rcpt_parameters;
 mod rejection;
 mod remote_queue;
 mod reply;
+#[cfg(feature = "serde")]
+mod serde;
 mod status;
 mod text;
 mod timing;

@@ -130,6 +130,12 @@ impl<'a> Parameters<'a> {
         self.0.is_empty()
     }
 
+    /// Whether no value needs SMTPUTF8 (RFC 6531 section 3.3).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
+    }
+
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
         self.with_offsets().map(|(_, parameter)| parameter)
@@ -217,14 +223,14 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
         if rest.is_empty() {
             return Ok((rest, anew.unwrap_or(Parameters::from_valid(input))));
         }
-        let next = rest.trim_start_matches(' ');
-        if rest.len() - next.len() > 1 {
+        let next = cut(rest, 1).1;
+        if next.starts_with(' ') {
             if !tolerance.of(|lenience| &mut lenience.repeated_spaces) {
-                return fail(cut(rest, 1).1, SyntaxErrorKind::Parameters);
+                return fail(next, SyntaxErrorKind::Parameters);
             }
             anew.get_or_insert_with(|| written(input, rest));
         }
-        rest = next;
+        rest = if next.starts_with(' ') { next.trim_start_matches(' ') } else { next };
     }
 }
 

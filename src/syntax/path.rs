@@ -367,7 +367,7 @@ impl PathParts {
                 Host::General(GeneralLiteral::from_valid(piece(behind, octets)))
             }
         };
-        Some(Mailbox::new(LocalPart::from_valid(piece(self.start, self.local_part)), host))
+        Some(Mailbox::from_valid(LocalPart::from_valid(piece(self.start, self.local_part)), host))
     }
 }
 
@@ -430,6 +430,7 @@ mod tests {
         }
     }
 
+    /// 5321-4.5.3.1.3-a
     #[test]
     fn a_path_has_at_most_256_octets() {
         let domain = alloc::format!("{0}.{0}.{1}", "d".repeat(63), "e".repeat(61));

@@ -523,7 +523,8 @@ mod tests {
         out
     }
 
-    /// 5321-4.2.1-a 5321-4.2-h 5321-4.2-k
+    /// 2034-4-f 2034-4-g 4954-4-h 5321-4.2-d 5321-4.2-h 5321-4.2-k 5321-4.2.1-a 5321-4.2.1-c
+    /// 6531-3.7.4.1-b
     #[test]
     fn replies_are_read_as_servers_send_them() {
         for (input, code, status, text) in [
@@ -571,6 +572,7 @@ mod tests {
         }
     }
 
+    /// 5321-4.2-b 5321-4.2-g 5321-4.2.1-b
     #[test]
     fn what_is_uncertain_is_an_error() {
         for (input, error) in [
@@ -631,6 +633,7 @@ mod tests {
         assert_eq!(Reply::parse(&encoded(&twice)).unwrap().unwrap().0, twice);
     }
 
+    /// 5321-4.5.3.1.5-a
     #[test]
     fn long_lines_are_wrapped_at_512_octets() {
         let words = "lorem ipsum ".repeat(120);
@@ -667,6 +670,7 @@ mod tests {
         );
     }
 
+    /// 5321-4.2.5-b 5321-4.5.3.1.10-b 7504-4-b
     #[test]
     fn replies_know_what_may_help() {
         for (input, retry) in [

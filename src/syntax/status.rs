@@ -398,7 +398,7 @@ mod tests {
         assert_eq!(Status::new(0, 1000), None);
     }
 
-    /// 3463-2-a 3463-2-b
+    /// 3463-2-a 3463-2-b 5248-2-a
     #[test]
     fn a_status_is_class_subject_and_detail_without_leading_zeros() {
         let split = |text: &'static str| {

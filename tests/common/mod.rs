@@ -15,6 +15,8 @@
 //! Every conversation is held twice, with the octets of the client in one piece and one at a
 //! time. The server's lines and the application's experience must be the same.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(dead_code, unreachable_pub)] // Not every test program needs everything.
 
 use esmtp::{

@@ -368,7 +368,7 @@ class Wire:
         cbuf, sbuf = b"", b""
         mode, bdat_left, chunk = "cmd", 0, b""
         outstanding, greeted, auth_left = 0, False, False
-        pend_data = False
+        until_data = 0              # replies up to and with the one to DATA
         for who, data in log:
             if self.tls:
                 return
@@ -392,9 +392,10 @@ class Wire:
                         if line.startswith(b"250") and self.commands and self.commands[-1][:4].upper() in (b"EHLO", b"LHLO"):
                             self.features.add("offer:" + line[4:].decode("latin-1").split(" ")[0].upper())
                         outstanding = max(0, outstanding - 1)
-                        if pend_data:
-                            pend_data = False
-                            mode = "data" if line.startswith(b"354") else "cmd"
+                        if until_data:
+                            until_data -= 1
+                            if not until_data:
+                                mode = "data" if line.startswith(b"354") else "cmd"
                         elif line.startswith(b"334"):
                             auth_left = True
                         else:
@@ -460,7 +461,7 @@ class Wire:
                         k = par.split("=")[0].upper()
                         self.features.add(par.upper() if k in ("BODY",) else k)
                 if verb == b"DATA":
-                    pend_data = True
+                    until_data = outstanding
                 if verb == b"BDAT":
                     f = up.split()
                     try:

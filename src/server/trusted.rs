@@ -1,0 +1,58 @@
+//! What a trusted client says of the one that it speaks for (XCLIENT and XFORWARD, as Postfix
+//! describes them).
+
+use super::{
+    facts::Peer,
+    replies,
+    session::Session,
+    state::{Body, Phase},
+};
+use crate::{
+    sasl::Identity,
+    syntax::{AttributeName, AttributeValue, Domain, XclientAttributes, XforwardAttributes},
+};
+use core::net::SocketAddr;
+
+impl Session {
+    /// From here on the session is that of another client; TLS and what was not said stay.
+    pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
+        let facts = &mut self.facts;
+        let (mut address, mut port) = (facts.peer.address().map(|it| it.ip()), 0);
+        let mut name = facts.peer.name().cloned();
+        for (attribute, value) in attributes.iter() {
+            match attribute {
+                AttributeName::Addr => address = value.address(),
+                AttributeName::Port => {
+                    port = value.text().and_then(|text| text.parse().ok()).unwrap_or(0);
+                }
+                AttributeName::Name => {
+                    let domain = value.text().and_then(|text| Domain::new(text).ok());
+                    name = domain.map(Domain::into_owned);
+                }
+                AttributeName::Login => {
+                    facts.identity = value.text().map(Identity::new);
+                }
+                _ => {}
+            }
+        }
+        facts.peer = Peer::of(address.map(|address| SocketAddr::new(address, port)), name);
+        facts.host = None;
+        facts.is_extended = false;
+        facts.had_hello = false;
+        facts.end_transaction();
+        self.announce(false);
+        self.body = Body::None;
+        // "220" and the greeting that this client would have heard: the policy is asked again.
+        self.phase = Phase::Start;
+    }
+
+    /// For the next transaction only.
+    pub(super) fn note_forwarded(&mut self, attributes: &XforwardAttributes<'_>) {
+        for (name, value) in attributes.iter() {
+            if let AttributeValue::Text(text) = value {
+                self.facts.forwarded.push((name, text.into_owned()));
+            }
+        }
+        self.reply(&replies::OK);
+    }
+}

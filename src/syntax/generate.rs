@@ -1,0 +1,399 @@
+//! Valid values of every type, made of arbitrary octets: for fuzzers and properties.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use arbitrary::{Arbitrary, Error, Result, Unstructured};
+
+use super::grammar::{self, Class as Octets};
+use super::{
+    Argument, AttributeName, AttributeValue, AuthResponse, Base64, Body, ByMode, Code, Command,
+    DateTime, DeliverBy, Domain, DomainList, EnvelopeId, Extension, Extensions, ForwardPath,
+    FutureRelease, GeneralLiteral, Hold, HoldSeconds, Host, Lenience, LocalPart, Lookup,
+    MailParameters, Mailbox, Mechanism, Node, Notify, ObsoleteVerb, OriginalRecipient, Parameters,
+    Priority, QueueName, RcptParameters, Rejection, Reply, Ret, ReversePath, RrvsAction,
+    SessionLimits, Solicitation, Status, Submitter, Text, Tracking, TransactionId, UnknownVerb,
+    Uri, ValidSince, Verb, XclientAttributes, XforwardAttributes, Xtext,
+};
+
+/// A value that turned out not to be one: another try is up to the fuzzer.
+fn no<T>(_: T) -> Error {
+    Error::IncorrectFormat
+}
+
+/// Octets of a class, and characters outside ASCII where they belong to it.
+fn string(u: &mut Unstructured<'_>, class: Octets, least: usize, most: usize) -> Result<String> {
+    let pool: Vec<u8> = (0..128).filter(|octet| grammar::is(*octet, class)).collect();
+    let has_unicode = grammar::is(0xFF, class);
+    let mut text = String::new();
+    for _ in 0..u.int_in_range(least..=most)? {
+        if has_unicode && u.ratio(1, 8)? {
+            text.push(*u.choose(&['ü', 'é', '例', '\u{80}', '\u{2028}', '𝄞'])?);
+        } else {
+            text.push(char::from(*u.choose(&pool)?));
+        }
+    }
+    Ok(text)
+}
+
+/// A host or a domain without U-labels, where no others are read.
+fn ascii<T: for<'a> Arbitrary<'a>>(
+    u: &mut Unstructured<'_>,
+    is_ascii: fn(&T) -> bool,
+) -> Result<T> {
+    let value = T::arbitrary(u)?;
+    if is_ascii(&value) { Ok(value) } else { Err(Error::IncorrectFormat) }
+}
+
+macro_rules! chosen {
+    ($($type:ty: $all:expr;)*) => {
+        $(impl<'a> Arbitrary<'a> for $type {
+            fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+                u.choose($all).copied()
+            }
+        })*
+    };
+}
+
+chosen! {
+    Verb: Verb::ALL;
+    Body: Body::ALL;
+    Extension: Extension::ALL;
+    AttributeName: AttributeName::ALL;
+    Ret: &[Ret::Full, Ret::Headers];
+    ByMode: &[ByMode::Notify, ByMode::Return];
+    RrvsAction: &[RrvsAction::Reject, RrvsAction::Continue];
+    ObsoleteVerb: &[ObsoleteVerb::Send, ObsoleteVerb::Soml, ObsoleteVerb::Saml, ObsoleteVerb::Turn];
+}
+
+macro_rules! made {
+    ($($type:ty: |$u:ident| $make:expr;)*) => {
+        $(impl<'a> Arbitrary<'a> for $type {
+            fn arbitrary($u: &mut Unstructured<'a>) -> Result<Self> {
+                $make
+            }
+        })*
+    };
+}
+
+made! {
+    Code: |u| Code::new(u.int_in_range(200..=599)?).ok_or(Error::IncorrectFormat);
+    Status: |u| {
+        Status::new(u.int_in_range(0..=999)?, u.int_in_range(0..=999)?).ok_or(Error::IncorrectFormat)
+    };
+    Text<'static>: |u| Text::new(string(u, grammar::TEXT, 0, 60)?).map_err(no);
+    Argument<'static>: |u| {
+        let text = string(u, grammar::TEXT, 1, 30)?;
+        let text = text.trim_matches([' ', '\t']);
+        Argument::new(if text.is_empty() { "x".to_string() } else { text.to_string() }).map_err(no)
+    };
+    Lookup<'static>: |u| Lookup::new(Argument::arbitrary(u)?, bool::arbitrary(u)?).map_err(no);
+    UnknownVerb<'static>: |u| UnknownVerb::new(string(u, grammar::VERB, 1, 12)?).map_err(no);
+    Reply<'static>: |u| {
+        let code = Code::arbitrary(u)?;
+        let status = Option::arbitrary(u)?.filter(|status: &Status| status.under(code).is_some());
+        let mut text = string(u, grammar::TEXT, 0, 80)?;
+        for _ in 0..u.int_in_range(0..=3)? {
+            text.push('\n');
+            text.push_str(&string(u, grammar::TEXT, 0, 80)?);
+        }
+        Reply::new(code, status, text).map_err(no)
+    };
+    Rejection: |u| {
+        let code = Code::new(u.int_in_range(400..=599)?).ok_or(Error::IncorrectFormat)?;
+        Rejection::new(code, Status::arbitrary(u)?, Text::arbitrary(u)?).map_err(no)
+    };
+    Domain<'static>: |u| {
+        let mut name = String::new();
+        for label in 0..u.int_in_range(1..=4)? {
+            if label > 0 {
+                name.push('.');
+            }
+            name.push_str(&string(u, grammar::LET_DIG, 1, 1)?);
+            if bool::arbitrary(u)? {
+                name.push_str(&string(u, grammar::LABEL, 0, 12)?);
+                name.push_str(&string(u, grammar::LET_DIG, 1, 1)?);
+            }
+        }
+        Domain::new(name).map_err(no)
+    };
+    GeneralLiteral<'static>: |u| {
+        let mut literal = string(u, grammar::KEYWORD, 0, 8)?;
+        literal.push_str(&string(u, grammar::LET_DIG, 1, 1)?);
+        literal.push(':');
+        literal.push_str(&string(u, grammar::DCONTENT, 1, 20)?);
+        GeneralLiteral::new(literal).map_err(no)
+    };
+    Host<'static>: |u| Ok(match u.int_in_range(0..=7)? {
+        0 => Host::Ipv4(<[u8; 4]>::arbitrary(u)?.into()),
+        1 => Host::Ipv6(<[u8; 16]>::arbitrary(u)?.into()),
+        // Runs of zeros are what is hard about them.
+        2 => Host::Ipv6((u128::arbitrary(u)? & u128::arbitrary(u)? & u128::arbitrary(u)?).into()),
+        3 => Host::General(GeneralLiteral::arbitrary(u)?),
+        _ => Host::Domain(Domain::arbitrary(u)?),
+    });
+    LocalPart<'static>: |u| match u.int_in_range(0..=3)? {
+        0 => LocalPart::from_unquoted(string(u, grammar::QTEXT, 0, 12)? + &string(u, grammar::ATEXT, 0, 6)?).map_err(no),
+        1 => {
+            // Quoted although it need not be.
+            let mut form = String::from("\"");
+            for _ in 0..u.int_in_range(0..=10)? {
+                match bool::arbitrary(u)? {
+                    true => {
+                        form.push('\\');
+                        form.push(char::from(u.int_in_range(b' '..=b'~')?));
+                    }
+                    false => form.push_str(&string(u, grammar::QTEXT, 1, 1)?),
+                }
+            }
+            form.push('"');
+            LocalPart::parse(&form).map(LocalPart::into_owned).map_err(no)
+        }
+        _ => {
+            let mut form = string(u, grammar::ATEXT, 1, 8)?;
+            for _ in 0..u.int_in_range(0..=2)? {
+                form.push('.');
+                form.push_str(&string(u, grammar::ATEXT, 1, 8)?);
+            }
+            LocalPart::parse(&form).map(LocalPart::into_owned).map_err(no)
+        }
+    };
+    Mailbox<'static>: |u| Mailbox::new(LocalPart::arbitrary(u)?, Host::arbitrary(u)?).map_err(no);
+    ReversePath<'static>: |u| Ok(match u.ratio(1, 5)? {
+        true => ReversePath::Null,
+        false => ReversePath::Mailbox(Mailbox::arbitrary(u)?),
+    });
+    ForwardPath<'static>: |u| Ok(match u.ratio(1, 5)? {
+        true => ForwardPath::Postmaster,
+        false => ForwardPath::Mailbox(Mailbox::arbitrary(u)?),
+    });
+    Parameters<'static>: |u| {
+        let mut parameters = Parameters::NONE;
+        for _ in 0..u.int_in_range(0..=4)? {
+            let keyword = string(u, grammar::LET_DIG, 1, 1)? + &string(u, grammar::KEYWORD, 0, 8)?;
+            let value = match bool::arbitrary(u)? {
+                true => Some(string(u, grammar::VALUE, 1, 12)?),
+                false => None,
+            };
+            parameters.push(&keyword, value.as_deref()).map_err(no)?;
+        }
+        Ok(parameters)
+    };
+    Xtext<'static>: |u| {
+        let mut text = Xtext::encode(<&[u8]>::arbitrary(u)?.get(..20).unwrap_or_default()).to_string();
+        text.push_str(&string(u, grammar::XCHAR, 0, 10)?);
+        Xtext::parse(text).map_err(no)
+    };
+    Base64<'static>: |u| Ok(Base64::encode(<&[u8]>::arbitrary(u)?));
+    AuthResponse<'static>: |u| Ok(match u.ratio(1, 8)? {
+        true => AuthResponse::Cancel,
+        false => AuthResponse::Response(Base64::arbitrary(u)?),
+    });
+    Mechanism<'static>: |u| Mechanism::new(string(u, grammar::VERB, 1, 20)?).map_err(no);
+    DateTime<'static>: |u| {
+        let seconds = u.int_in_range(-62_167_219_200..=253_402_300_799)?;
+        let time = DateTime::from_unix_seconds(seconds).ok_or(Error::IncorrectFormat)?;
+        let form = time.as_str().trim_end_matches('Z');
+        DateTime::new(match u.int_in_range(0..=3)? {
+            0 => alloc::format!("{form}+01:30"),
+            1 => alloc::format!("{form}.125-00:00"),
+            _ => alloc::format!("{form}Z"),
+        })
+        .map_err(no)
+    };
+    EnvelopeId<'static>: |u| {
+        let text: String = string(u, grammar::QTEXT, 1, 30)?.chars().filter(char::is_ascii).collect();
+        EnvelopeId::new(Xtext::encode(alloc::format!("x{text}").as_bytes())).map_err(no)
+    };
+    Notify: |u| {
+        let mut notify = Notify::NEVER;
+        for event in [Notify::SUCCESS, Notify::FAILURE, Notify::DELAY] {
+            if bool::arbitrary(u)? {
+                notify = notify | event;
+            }
+        }
+        Ok(notify)
+    };
+    OriginalRecipient<'static>: |u| {
+        let address = Mailbox::arbitrary(u)?.to_string();
+        // C1 controls are no printable characters, but RFC 6533 does not say so.
+        let kind = if address.is_ascii() { "rfc822" } else { "utf-8" };
+        OriginalRecipient::new(kind, &address).map_err(no)
+    };
+    DeliverBy: |u| {
+        let mode = ByMode::arbitrary(u)?;
+        let least = if mode == ByMode::Return { 1 } else { -DeliverBy::LIMIT };
+        DeliverBy::new(u.int_in_range(least..=DeliverBy::LIMIT)?, mode, bool::arbitrary(u)?).ok_or(Error::IncorrectFormat)
+    };
+    HoldSeconds: |u| HoldSeconds::new(u.int_in_range(1..=999_999_999)?).ok_or(Error::IncorrectFormat);
+    Hold<'static>: |u| Ok(match bool::arbitrary(u)? {
+        true => Hold::For(HoldSeconds::arbitrary(u)?),
+        false => Hold::Until(DateTime::arbitrary(u)?),
+    });
+    Priority: |u| Priority::new(u.int_in_range(-9..=9)?).ok_or(Error::IncorrectFormat);
+    ValidSince<'static>: |u| Ok(ValidSince::new(DateTime::arbitrary(u)?, RrvsAction::arbitrary(u)?));
+    Solicitation<'static>: |u| {
+        let mut list = String::new();
+        for word in 0..u.int_in_range(1..=3)? {
+            if word > 0 {
+                list.push(',');
+            }
+            list.push('a');
+            list.push_str(&string(u, grammar::VERB, 0, 8)?);
+            list.push_str(u.choose(&["", ":ADV", ".example"])?);
+        }
+        Solicitation::parse(list).map_err(no)
+    };
+    Tracking<'static>: |u| {
+        let timeout = match bool::arbitrary(u)? {
+            true => Some(u.int_in_range(0..=999_999_999)?),
+            false => None,
+        };
+        Tracking::new(string(u, grammar::BASE64, 1, 28)?, timeout).map_err(no)
+    };
+    TransactionId<'static>: |u| {
+        let domain = ascii(u, Domain::is_ascii)?.to_string();
+        TransactionId::parse(alloc::format!("<{}@{domain}>", u32::arbitrary(u)?)).map_err(no)
+    };
+    Submitter<'static>: |u| Ok(match u.ratio(1, 5)? {
+        true => Submitter::Unknown,
+        false => Submitter::Mailbox(Mailbox::arbitrary(u)?),
+    });
+    MailParameters<'static>: |u| Ok(MailParameters {
+        size: Option::arbitrary(u)?,
+        body: Option::arbitrary(u)?,
+        smtputf8: bool::arbitrary(u)?,
+        require_tls: bool::arbitrary(u)?,
+        ret: Option::arbitrary(u)?,
+        envelope_id: Option::arbitrary(u)?,
+        submitter: Option::arbitrary(u)?,
+        deliver_by: Option::arbitrary(u)?,
+        hold: Option::arbitrary(u)?,
+        priority: Option::arbitrary(u)?,
+        solicitation: Option::arbitrary(u)?,
+        conversion_permitted: bool::arbitrary(u)?,
+        tracking: Option::arbitrary(u)?,
+        transaction_id: Option::arbitrary(u)?,
+    });
+    RcptParameters<'static>: |u| Ok(RcptParameters {
+        notify: Option::arbitrary(u)?,
+        original_recipient: Option::arbitrary(u)?,
+        valid_since: Option::arbitrary(u)?,
+        capabilities_wanted: bool::arbitrary(u)?,
+    });
+    AttributeValue<'static>: |u| Ok(match u.int_in_range(0..=5)? {
+        0 => AttributeValue::Unavailable,
+        1 => AttributeValue::TemporarilyUnavailable,
+        _ => AttributeValue::Text(string(u, grammar::VISIBLE, 1, 20)?.into()),
+    });
+    XclientAttributes<'static>: |u| {
+        let names: Vec<_> = AttributeName::ALL.iter().copied().filter(|name| name.is_xclient()).collect();
+        let mut list = XclientAttributes::new(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+        for _ in 0..u.int_in_range(0..=3)? {
+            list = list.and(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+        }
+        Ok(list)
+    };
+    XforwardAttributes<'static>: |u| {
+        let names: Vec<_> = AttributeName::ALL.iter().copied().filter(|name| name.is_xforward()).collect();
+        let mut list = XforwardAttributes::new(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+        for _ in 0..u.int_in_range(0..=3)? {
+            list = list.and(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+        }
+        Ok(list)
+    };
+    QueueName<'static>: |u| QueueName::new(string(u, grammar::VISIBLE, 1, 12)?).map_err(no);
+    Node<'static>: |u| Ok(match u.int_in_range(0..=2)? {
+        0 => Node::Domain(ascii(u, Domain::is_ascii)?),
+        1 => Node::Subdomains(ascii(u, Domain::is_ascii)?),
+        _ => Node::Queue(QueueName::arbitrary(u)?),
+    });
+    DomainList<'static>: |u| {
+        let mut list = DomainList::new(&ascii(u, Domain::is_ascii)?);
+        for _ in 0..u.int_in_range(0..=2)? {
+            list = list.and(&ascii(u, Domain::is_ascii)?);
+        }
+        Ok(list)
+    };
+    Uri<'static>: |u| {
+        let rest = string(u, grammar::VERB, 1, 20)?;
+        Uri::new(alloc::format!("imap://{rest}{}", u.choose(&["", "/x;uid=1", "/%20?q"])?)).map_err(no)
+    };
+    SessionLimits: |u| {
+        let mut limit = || Ok(match bool::arbitrary(u)? {
+            true => Some(u.int_in_range(1..=999_999)?),
+            false => None,
+        });
+        Ok(SessionLimits { mail_max: limit()?, rcpt_max: limit()?, rcpt_domain_max: limit()? })
+    };
+    Extensions: |u| {
+        let mut extensions = Extensions::NONE;
+        for extension in Extension::ALL {
+            if bool::arbitrary(u)? {
+                extensions = extensions.with(*extension);
+            }
+        }
+        if bool::arbitrary(u)? {
+            extensions = extensions.with_size(u64::arbitrary(u)?);
+        }
+        if bool::arbitrary(u)? {
+            extensions = extensions.with_mechanisms([Mechanism::arbitrary(u)?, Mechanism::arbitrary(u)?]);
+        }
+        if bool::arbitrary(u)? {
+            extensions = extensions.with_limits(SessionLimits::arbitrary(u)?);
+        }
+        if bool::arbitrary(u)? {
+            let bounds = FutureRelease { most: HoldSeconds::arbitrary(u)?, last: DateTime::arbitrary(u)? };
+            extensions = extensions.with_future_release(&bounds).with_deliver_by(Some(5));
+        }
+        if bool::arbitrary(u)? {
+            extensions = extensions
+                .with_no_soliciting(&Solicitation::arbitrary(u)?)
+                .with_xclient(&[AttributeName::arbitrary(u)?])
+                .with_xforward(AttributeName::ALL);
+        }
+        if bool::arbitrary(u)? {
+            extensions = extensions
+                .with_other(&alloc::format!("X-{} {}", string(u, grammar::LET_DIG, 1, 8)?, string(u, grammar::VISIBLE, 1, 8)?))
+                .map_err(no)?;
+        }
+        Ok(extensions)
+    };
+    Lenience: |u| Ok(*u.choose(&[Lenience::STRICT, Lenience::default(), Lenience::ALL])?);
+    Command<'static>: |u| Ok(match u.int_in_range(0..=24)? {
+        0 => Command::Ehlo(ascii(u, Host::is_ascii)?),
+        1 => Command::Helo(Host::Domain(ascii(u, Domain::is_ascii)?)),
+        2 => Command::Lhlo(ascii(u, Host::is_ascii)?),
+        3 | 4 => {
+            let parameters = match bool::arbitrary(u)? {
+                true => Parameters::arbitrary(u)?,
+                false => MailParameters::arbitrary(u)?.to_parameters(),
+            };
+            Command::Mail { reverse_path: ReversePath::arbitrary(u)?, parameters }
+        }
+        5 | 6 => {
+            let parameters = match bool::arbitrary(u)? {
+                true => Parameters::arbitrary(u)?,
+                false => RcptParameters::arbitrary(u)?.to_parameters(),
+            };
+            Command::Rcpt { forward_path: ForwardPath::arbitrary(u)?, parameters }
+        }
+        7 => Command::Data,
+        8 => Command::Bdat { octets: u64::arbitrary(u)?, last: bool::arbitrary(u)? },
+        9 => Command::Rset,
+        10 => Command::Noop(Option::arbitrary(u)?),
+        11 => Command::Quit,
+        12 => Command::Help(Option::arbitrary(u)?),
+        13 => Command::Vrfy(Lookup::arbitrary(u)?),
+        14 => Command::Expn(Lookup::arbitrary(u)?),
+        15 => Command::StartTls,
+        16 => Command::Auth { mechanism: Mechanism::arbitrary(u)?, initial_response: Option::arbitrary(u)? },
+        17 => Command::Etrn(Node::arbitrary(u)?),
+        18 => Command::Atrn(Option::arbitrary(u)?),
+        19 => Command::Burl { uri: Uri::arbitrary(u)?, last: bool::arbitrary(u)? },
+        20 => Command::Xclient(XclientAttributes::arbitrary(u)?),
+        21 => Command::Xforward(XforwardAttributes::arbitrary(u)?),
+        22 => Command::Obsolete(ObsoleteVerb::arbitrary(u)?),
+        _ => Command::Other { verb: UnknownVerb::arbitrary(u)?, argument: Option::arbitrary(u)? },
+    });
+}

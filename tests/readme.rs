@@ -1,0 +1,367 @@
+//! What the README says in tables is true: extensions, features, dependencies, the compiler.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    reason = "a test has std, and says what went wrong by failing"
+)]
+
+use esmtp::{
+    client::{Client, Config, Event, MessageFacts, Obstacle},
+    envelope::Envelope,
+    machine::{Machine, Need},
+    sasl::{Mechanism, Offer, PlainVerifier, Question},
+    security::Security,
+    server::{self, Peer, Server},
+    service::Service,
+    syntax::{Argument, Extension, Extensions, ForwardPath, Lookup, Parameters, Reply},
+    time::Instant,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+const README: &str = include_str!("../README.md");
+const MANIFEST: &str = include_str!("../Cargo.toml");
+
+/// The rows of the table whose first column is headed so, cell by cell.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let heading = format!("| {heading} |");
+    let rows: Vec<_> = README
+        .lines()
+        .skip_while(|line| !line.starts_with(&heading))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(!rows.is_empty(), "the README has no table of {heading}");
+    rows
+}
+
+// ------------------------------------------------------------------------------- extensions
+
+#[test]
+fn every_extension_has_its_row_and_the_server_does_what_the_row_says() {
+    let rows = table("keyword");
+    let keywords: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    let all: Vec<_> = Extension::ALL.iter().map(|extension| extension.keyword()).collect();
+    assert_eq!(keywords, all, "the README's table and `Extension::ALL`");
+
+    let by_itself = server::Config::new("mx.example.org").unwrap();
+    for (row, extension) in rows.iter().zip(Extension::ALL) {
+        let expected = if by_itself.extensions().contains(*extension) {
+            "by itself"
+        } else if server::Config::implemented().any(|one| one == *extension)
+            && COMMANDS.iter().all(|(of, command)| of != extension || is_done(*extension, command))
+        {
+            "yes"
+        } else {
+            ""
+        };
+        assert_eq!(row[3], expected, "column `server` of {}", row[0]);
+    }
+}
+
+/// The commands that extensions bring, each by itself in its place.
+const COMMANDS: &[(Extension, &str)] = &[
+    (Extension::Chunking, "MAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBDAT 0 LAST"),
+    (Extension::StartTls, "STARTTLS"),
+    (Extension::Etrn, "ETRN example.org"),
+    (
+        Extension::Burl, // behind AUTH only
+        "AUTH PLAIN AHUAcA==\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBURL imap://example.net/x LAST",
+    ),
+    (Extension::Vrfy, "VRFY bob"),
+    (Extension::Expn, "EXPN staff"),
+    (Extension::Help, "HELP"),
+    (Extension::Xclient, "XCLIENT ADDR=192.0.2.1"),
+    (Extension::Xforward, "XFORWARD ADDR=192.0.2.1"),
+];
+
+/// Whether a server that offers an extension asks something at its command, or does it.
+fn is_done(extension: Extension, commands: &str) -> bool {
+    let service = [Service::Smtp, Service::Submission].into_iter().find(|one| one.has(extension));
+    let config = server::Config::new("mx.example.org")
+        .unwrap()
+        .with_service(service.unwrap())
+        .with_extension(extension)
+        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+    let mut server = Server::new(config.into(), Peer::UNKNOWN, Security::CLEAR);
+    let octets = format!("EHLO c.example\r\n{commands}\r\n");
+    assert_eq!(server.feed(octets.as_bytes()), octets.len());
+    let (mut said, mut has_asked) = (Vec::new(), false);
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event().unwrap() {
+                server::Event::Rcpt(rcpt) => rcpt.accept(),
+                server::Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
+                server::Event::Credentials(credentials) => match credentials.question {
+                    Question::Password(question) => question.accept(),
+                    other => other.reject(),
+                },
+                server::Event::Authenticated(authenticated) => authenticated.accept(),
+                other => {
+                    has_asked |= !matches!(
+                        other,
+                        server::Event::Connect(_)
+                            | server::Event::Hello(_)
+                            | server::Event::Mail(_)
+                    );
+                    other.proceed();
+                }
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                if server.to_send(&mut slices) == 0 {
+                    break;
+                }
+                said.extend_from_slice(slices[0]);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            _ => break,
+        }
+    }
+    let last = said.split_inclusive(|octet| *octet == b'\n').next_back().unwrap();
+    has_asked || !(last.starts_with(b"500") || last.starts_with(b"502"))
+}
+
+#[test]
+fn every_extension_is_announced_and_read_again() {
+    for extension in Extension::ALL {
+        let offered = Extensions::NONE.with(*extension);
+        let mut reply = b"250-mx.example.org\r\n".to_vec();
+        let lines: Vec<_> = offered.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let mark = if index + 1 == lines.len() { ' ' } else { '-' };
+            reply.extend(format!("250{mark}{line}\r\n").bytes());
+        }
+        let (reply, _) = Reply::parse(&reply).unwrap().unwrap();
+        assert!(Extensions::parse(&reply).contains(*extension), "{}", extension.keyword());
+    }
+}
+
+/// A client that shows whether it makes use of an extension.
+struct Probe {
+    /// What must be offered beside it.
+    beside: &'static [Extension],
+    sender: &'static str,
+    mail: &'static str,
+    rcpt: &'static str,
+    message: &'static [u8],
+    /// What is in a write of the client where the extension is offered, and only there.
+    shows: &'static str,
+}
+
+const PLAIN: Probe = Probe {
+    beside: &[],
+    sender: "ann@example.org",
+    mail: "",
+    rcpt: "",
+    message: b"Subject: x\r\n\r\ny\r\n",
+    shows: "",
+};
+
+const fn mail(parameter: &'static str) -> Probe {
+    Probe { mail: parameter, shows: parameter, ..PLAIN }
+}
+
+const fn rcpt(parameter: &'static str) -> Probe {
+    Probe { rcpt: parameter, shows: parameter, ..PLAIN }
+}
+
+/// Of every extension that the client makes use of: what shows it. One that it comes to use
+/// gets a row here, or in `SHOWN_ELSEWHERE`, and a "yes" in the README.
+#[rustfmt::skip]
+const PROBES: &[(Extension, Probe)] = &[
+    (Extension::Size, Probe { shows: "SIZE=17", ..PLAIN }),
+    (Extension::Pipelining, Probe { shows: ">\r\nRCPT TO", ..PLAIN }),
+    (Extension::EightBitMime, Probe { message: b"\r\n\xc3\xa9\r\n", shows: "BODY=8BITMIME", ..PLAIN }),
+    (Extension::Chunking, Probe { shows: "BDAT 17 LAST\r\n", ..PLAIN }),
+    (Extension::BinaryMime, Probe { beside: &[Extension::Chunking], message: b"\r\n\0\r\n", shows: "BODY=BINARYMIME", ..PLAIN }),
+    (Extension::SmtpUtf8, Probe { sender: "\u{e9}@example.org", shows: "SMTPUTF8", ..PLAIN }),
+    (Extension::Dsn, rcpt("NOTIFY=NEVER")),
+    (Extension::RequireTls, mail("REQUIRETLS")),
+    (Extension::DeliverBy, mail("BY=120;R")),
+    (Extension::MtPriority, mail("MT-PRIORITY=3")),
+    (Extension::FutureRelease, mail("HOLDFOR=60")),
+    (Extension::Rrvs, rcpt("RRVS=2014-04-03T23:01:00Z")),
+    (Extension::NoSoliciting, mail("SOLICIT=org.example:ADV")),
+    (Extension::ConPerm, mail("CONPERM")),
+    (Extension::ConNeg, rcpt("CONNEG")),
+    (Extension::Mtrk, mail("MTRK=dGhpcyBpcyBhIGhhc2gh")),
+    (Extension::Checkpoint, mail("TRANSID=<12345@example.org>")),
+];
+
+/// Extensions that are more than a parameter: the test of the client, and a word of it.
+#[rustfmt::skip]
+const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
+    (Extension::StartTls, include_str!("client_secured.rs"), "fn inside_tls_everything_begins_anew("),
+    (Extension::Auth, include_str!("client_secured.rs"), "fn the_strongest_common_mechanism_is_used("),
+    (Extension::Vrfy, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
+    (Extension::Expn, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
+    (Extension::Help, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
+];
+
+#[test]
+fn the_client_does_what_the_table_says() {
+    let mut shown: BTreeSet<_> = PROBES.iter().map(|(extension, _)| *extension).collect();
+    for (extension, test, word) in SHOWN_ELSEWHERE {
+        assert!(test.contains(word), "nothing shows {}", extension.keyword());
+        shown.insert(*extension);
+    }
+    for (row, extension) in table("keyword").iter().zip(Extension::ALL) {
+        let expected = if shown.contains(extension) { "yes" } else { "" };
+        assert_eq!(row[4], expected, "column `client` of {}", row[0]);
+    }
+    for (extension, probe) in PROBES {
+        let offered = probe.beside.iter().fold(Extensions::NONE, |offered, one| offered.with(*one));
+        let (without, _) = send(probe, &offered);
+        assert!(!without.contains(probe.shows), "{}: {without}", extension.keyword());
+        let (with, obstacles) = send(probe, &offered.with(*extension));
+        assert!(with.contains(probe.shows), "{}: {with}{obstacles:?}", extension.keyword());
+    }
+}
+
+/// What a client says to a server that offers this and accepts everything.
+fn send(probe: &Probe, offered: &Extensions) -> (String, Vec<Obstacle>) {
+    let forward_path = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
+    let envelope = Envelope::new(probe.sender, &[])
+        .unwrap()
+        .with_parameters(Parameters::parse(probe.mail).unwrap())
+        .with_recipient(forward_path, Parameters::parse(probe.rcpt).unwrap());
+    let (mut obstacles, mut envelope) = (Vec::new(), Some(envelope));
+    let said = converse(offered, |event| match event {
+        Event::Ready(ready) if envelope.is_some() => {
+            let sent = ready.send(envelope.take().unwrap(), MessageFacts::scan(probe.message));
+            obstacles = sent.err().map_or_else(Vec::new, |error| error.obstacles().to_vec());
+        }
+        Event::Content(mut content) => {
+            assert_eq!(content.write(probe.message), Ok(probe.message.len()));
+            content.finish().unwrap();
+        }
+        other => other.quit(),
+    });
+    (said, obstacles)
+}
+
+#[test]
+fn a_client_asks_for_users_lists_and_help() {
+    let lookup = |what| Lookup::new(Argument::new(what).unwrap(), false).unwrap();
+    let mut asked = 0;
+    let said = converse(&Extensions::NONE, |event| match event {
+        Event::Ready(ready) if asked < 3 => {
+            asked += 1;
+            match asked {
+                1 => ready.verify(lookup("bob")),
+                2 => ready.expand(lookup("staff")),
+                _ => ready.help(None),
+            }
+        }
+        other => other.quit(),
+    });
+    for line in ["VRFY bob\r\n", "EXPN staff\r\n", "HELP\r\n"] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+/// Each write of a client, on a line of its own if it does not end one.
+fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
+    let hello: String = offered.lines().map(|line| format!("250-{line}\r\n")).collect();
+    let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS);
+    let (mut said, mut heard, mut to_say) = (String::new(), 0, "220 mx\r\n".to_owned());
+    loop {
+        match client.poll(Instant::ORIGIN) {
+            Need::Answer => answer(client.event().unwrap()),
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]; 8];
+                let count = client.to_send(&mut slices);
+                let octets = slices[..count].concat();
+                client.sent(octets.len());
+                said.push_str(&String::from_utf8_lossy(&octets));
+                said.push('\0');
+            }
+            Need::Read(_) => {
+                // A reply for each line of command, as far as one has come.
+                for line in said[heard..].split_inclusive(['\n', '\0']) {
+                    match line.get(..4) {
+                        Some("EHLO") => to_say.push_str(&format!("250-mx\r\n{hello}250 HELP\r\n")),
+                        Some("DATA") => to_say.push_str("354 go\r\n"),
+                        Some("QUIT") => to_say.push_str("221 bye\r\n"),
+                        Some("MAIL" | "RCPT" | "BDAT" | "VRFY" | "EXPN" | "HELP") => {
+                            to_say.push_str("250 ok\r\n")
+                        }
+                        _ if line == ".\r\n" => to_say.push_str("250 ok\r\n"),
+                        _ => {}
+                    }
+                }
+                heard = said.len();
+                assert!(!to_say.is_empty(), "nothing to say to {said:?}");
+                assert_eq!(client.feed(to_say.as_bytes()), to_say.len());
+                to_say.clear();
+            }
+            Need::Wait(_) => unreachable!(),
+            Need::Close => return said,
+        }
+    }
+}
+
+// ----------------------------------------------------------- features, crates, the compiler
+
+/// `name = value` in a section of the manifest.
+fn section(name: &str) -> BTreeMap<&'static str, &'static str> {
+    MANIFEST
+        .lines()
+        .skip_while(|line| *line != format!("[{name}]"))
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .collect()
+}
+
+/// The words of a cell that stand in backticks.
+fn quoted(cell: &'static str) -> BTreeSet<&'static str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn features_and_the_crates_they_bring_are_those_of_the_manifest() {
+    let features = section("features");
+    let drawn: BTreeMap<_, _> =
+        table("feature").into_iter().map(|row| (row[0], quoted(row[2]))).collect();
+    let mut real = BTreeMap::new();
+    for (feature, list) in &features {
+        if *feature != "default" {
+            let brought = list.split('"').filter_map(|word| word.strip_prefix("dep:")).collect();
+            let is_default = features["default"].contains(&format!("\"{feature}\""));
+            let default = if is_default { " (default)" } else { "" };
+            real.insert(format!("`{feature}`{default}"), brought);
+        }
+    }
+    let drawn: BTreeMap<_, BTreeSet<_>> =
+        drawn.into_iter().map(|(feature, crates)| (feature.to_owned(), crates)).collect();
+    assert_eq!(drawn, real, "the README's table of features, and Cargo.toml");
+}
+
+#[test]
+fn the_crates_of_the_core_are_those_of_the_manifest() {
+    let dependencies = section("dependencies");
+    let core: BTreeSet<_> = dependencies
+        .iter()
+        .filter(|(_, value)| !value.contains("optional = true"))
+        .map(|(name, _)| *name)
+        .collect();
+    let drawn: BTreeSet<_> = table("crate").into_iter().flat_map(|row| quoted(row[0])).collect();
+    assert_eq!(drawn, core, "the README's table of crates, and Cargo.toml");
+    for name in core {
+        assert!(dependencies[name].contains("default-features = false"), "{name}");
+    }
+}
+
+#[test]
+fn the_compiler_is_the_one_of_the_manifest() {
+    let version = section("package")["rust-version"].trim_matches('"');
+    assert!(README.contains(&format!("Rust {version} or newer")), "rust-version is {version}");
+}

@@ -1,0 +1,271 @@
+//! Service extensions of the server in conversation.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
+mod common;
+
+use common::{Experience, config, converse, converse_with};
+use esmtp::{
+    sasl::Identity,
+    security::Security,
+    server::{Config, Event},
+    service::Service,
+    syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds},
+};
+
+fn with(extensions: &[Extension]) -> Config {
+    config().with_extensions(extensions.iter().copied().fold(Extensions::NONE, Extensions::with))
+}
+
+fn session(list: &str, script: &str) -> String {
+    let lines: Vec<&str> = list.split('|').collect();
+    let mut hello = String::from(
+        "S: 220 mx.example.org ESMTP service ready\nC: EHLO client.example.net\nS: 250-mx.example.org\n",
+    );
+    for (index, line) in lines.iter().enumerate() {
+        hello.push_str(if index + 1 == lines.len() { "S: 250 " } else { "S: 250-" });
+        hello.push_str(line);
+        hello.push('\n');
+    }
+    hello + script
+}
+
+/// 6531-3.1-c
+#[test]
+fn an_internationalized_address_needs_smtputf8() {
+    let experience = converse(
+        with(&[Extension::SmtpUtf8, Extension::EightBitMime]),
+        &session(
+            "8BITMIME|SMTPUTF8",
+            r"C| MAIL FROM:<\xc3\xa4@b.org>\r\n
+              S: 550 Non-ASCII reverse-path without SMTPUTF8
+              C: MAIL FROM:<a@b.org>
+              S: 250 Ok
+              C| RCPT TO:<\xc3\xa4@b.org>\r\n
+              S: 553 Non-ASCII forward-path without SMTPUTF8
+              C: RSET
+              S: 250 Ok
+              C| MAIL FROM:<\xc3\xa4@b.org> SMTPUTF8\r\n
+              S: 250 Ok
+              C| RCPT TO:<\xc3\xb6@b.org>\r\n
+              S: 250 Ok",
+        ),
+    );
+    assert_eq!(experience.log[3], "mail <ä@b.org> SMTPUTF8");
+}
+
+/// 3461-5.1-a
+#[test]
+fn delivery_status_notifications_are_asked_for() {
+    converse(
+        with(&[Extension::Dsn]),
+        &session(
+            "DSN",
+            "C: MAIL FROM:<a@b.org> RET=HDRS ENVID=x+2By
+             S: 250 Ok
+             C: RCPT TO:<c@d.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;C@d.org
+             S: 250 Ok
+             C: RCPT TO:<c@d.org> NOTIFY=NEVER,DELAY
+             S: 501 Not a value for this parameter
+             C: RCPT TO:<c@d.org> RET=FULL
+             S: 555 This parameter belongs to another command",
+        ),
+    );
+}
+
+/// 2852-4-c 2852-4-d 2852-4-e
+#[test]
+fn delivery_within_a_time_must_be_possible() {
+    let extensions = Extensions::NONE.with_deliver_by(Some(60));
+    converse(
+        config().with_extensions(extensions),
+        &session(
+            "DELIVERBY 60",
+            "C: MAIL FROM:<a@b.org> BY=0;R
+             S: 501 Not a value for this parameter
+             C: MAIL FROM:<a@b.org> BY=30;R
+             S: 550 Cannot be delivered within so short a time
+             C: MAIL FROM:<a@b.org> BY=-10;N
+             S: 250 Ok",
+        ),
+    );
+}
+
+/// 4865-4-a 4865-4-b 4865-4-c
+#[test]
+fn a_message_may_be_held_for_a_while_in_submission() {
+    let bounds = FutureRelease {
+        most: HoldSeconds::new(3600).unwrap(),
+        last: esmtp::syntax::DateTime::new("2030-01-01T00:00:00Z").unwrap(),
+    };
+    let extensions = Extensions::NONE.with_future_release(&bounds);
+    let submission = config().with_service(Service::Submission).with_extensions(extensions.clone());
+    converse(
+        submission,
+        &session(
+            "FUTURERELEASE 3600 2030-01-01T00:00:00Z",
+            "C: MAIL FROM:<a@b.org> HOLDFOR=3601
+             S: 501 Cannot be held for so long
+             C: MAIL FROM:<a@b.org> HOLDUNTIL=2030-01-01T00:00:01Z
+             S: 501 Cannot be held for so long
+             C: MAIL FROM:<a@b.org> HOLDFOR=60 HOLDUNTIL=2029-01-01T00:00:00Z
+             S: 501 Syntax error in parameters or arguments
+             C: MAIL FROM:<a@b.org> HOLDFOR=3600
+             S: 250 Ok",
+        ),
+    );
+    let transfer = config().with_extensions(extensions.with(Extension::Pipelining));
+    converse(
+        transfer,
+        &session(
+            "PIPELINING",
+            "C: MAIL FROM:<a@b.org> HOLDFOR=60
+             S: 555 Parameter not recognised or not implemented",
+        ),
+    );
+}
+
+/// 8689-2-a 8689-2-b
+#[test]
+fn requiretls_is_offered_in_tls_only() {
+    converse_with(
+        with(&[Extension::StartTls, Extension::RequireTls]),
+        &session(
+            "STARTTLS",
+            "C: MAIL FROM:<a@b.org> REQUIRETLS
+             S: 555 Parameter not recognised or not implemented
+             C: STARTTLS
+             S: 220 Ready to start TLS
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250 REQUIRETLS
+             C: MAIL FROM:<a@b.org> REQUIRETLS=1
+             S: 501 This parameter has no value
+             C: MAIL FROM:<a@b.org> REQUIRETLS
+             S: 250 Ok",
+        ),
+        |experience, event| match event {
+            Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+            other => experience.answer(other),
+        },
+    );
+}
+
+/// 9422-3-e
+#[test]
+fn limits_are_announced_as_they_are_enforced() {
+    let limits = esmtp::server::Limits::default().with_recipients(1);
+    converse(
+        with(&[Extension::Limits]).with_limits(limits),
+        &session(
+            "LIMITS RCPTMAX=1",
+            "C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: RCPT TO:<e@f.org>
+             S: 452 Too many recipients",
+        ),
+    );
+}
+
+/// 1985-5-a
+#[test]
+fn a_remote_queue_is_started() {
+    converse_with(
+        with(&[Extension::Etrn]),
+        &session(
+            "ETRN",
+            "C: ETRN example.net
+             S: 250 Queueing for this node has started
+             C: ETRN empty.example
+             S: 251 No messages are waiting for this node
+             C: ETRN @sub.example
+             S: 458 Unable to queue messages for this node
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: ETRN example.net
+             S: 503 A transaction is open already",
+        ),
+        |experience, event| match event {
+            Event::Etrn(etrn) if etrn.node().to_string() == "example.net" => etrn.accept(),
+            Event::Etrn(etrn) if etrn.node().to_string() == "empty.example" => {
+                etrn.nothing_waits();
+            }
+            other => experience.answer(other),
+        },
+    );
+}
+
+fn trusting(experience: &mut Experience, event: Event<'_>) {
+    match event {
+        Event::Xclient(xclient) => xclient.accept(),
+        Event::Xforward(xforward) => xforward.accept(),
+        Event::Mail(mail) => {
+            let facts = mail.facts();
+            let forwarded: Vec<_> = facts.forwarded().collect();
+            experience.log.push(format!(
+                "peer {:?} {:?} {:?} {forwarded:?}",
+                facts.peer().address(),
+                facts.peer().name().map(ToString::to_string),
+                facts.identity().map(Identity::authcid),
+            ));
+            mail.accept();
+        }
+        other => experience.answer(other),
+    }
+}
+
+#[test]
+fn a_trusted_client_speaks_for_another() {
+    let extensions = Extensions::NONE
+        .with_xclient(&[AttributeName::Name, AttributeName::Addr])
+        .with_xforward(&[AttributeName::Name]);
+    let experience = converse_with(
+        config().with_extensions(extensions),
+        &session(
+            "XCLIENT NAME ADDR|XFORWARD NAME",
+            "C: XCLIENT NAME=client.example ADDR=192.0.2.7 PORT=25 LOGIN=ann
+             S: 220 mx.example.org ESMTP service ready
+             C: MAIL FROM:<a@b.org>
+             S: 503 Say hello first
+             C: EHLO other.example
+             S: 250-mx.example.org
+             S: 250-XCLIENT NAME ADDR
+             S: 250 XFORWARD NAME
+             C: XFORWARD NAME=origin.example ADDR=[UNAVAILABLE]
+             S: 250 Ok
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: XFORWARD NAME=x
+             S: 503 A transaction is open already
+             C: RSET
+             S: 250 Ok
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok",
+        ),
+        trusting,
+    );
+    let peers: Vec<_> = experience.log.iter().filter(|line| line.starts_with("peer")).collect();
+    assert_eq!(
+        peers,
+        [
+            "peer Some(192.0.2.7:25) Some(\"client.example\") Some(\"ann\") [(Name, \"origin.example\")]",
+            "peer Some(192.0.2.7:25) Some(\"client.example\") Some(\"ann\") []",
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_trusted_unasked() {
+    let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
+    converse(
+        config().with_extensions(extensions),
+        &session("XCLIENT NAME", "C: XCLIENT NAME=client.example\nS: 550 Not from this client"),
+    );
+    converse(
+        with(&[Extension::Pipelining]),
+        &session("PIPELINING", "C: XCLIENT NAME=client.example\nS: 502 Command not implemented"),
+    );
+}
