@@ -381,13 +381,7 @@ mod tests {
             ("MT-PRIORITY=3", "RRVS=x", vec!["MT-PRIORITY is not", "RRVS is not"]),
         ] {
             let config = Config::new("me.example.org").unwrap();
-            let plan = Plan::new(
-                &with(mail, rcpt),
-                &MessageFacts::UNKNOWN,
-                &dsn,
-                &config,
-                &crate::security::Security::CLEAR,
-            );
+            let plan = Plan::new(&with(mail, rcpt), &MessageFacts::UNKNOWN, &dsn, &config);
             let obstacles = plan.map_or_else(|error| error.obstacles, |_| Vec::new());
             assert_eq!(obstacles.len(), expected.len(), "{mail} {rcpt}: {obstacles:?}");
             for (obstacle, expected) in obstacles.iter().zip(expected) {
