@@ -1,21 +1,36 @@
-//! Sends mail: `cargo run --features tokio --example send -- --help`.
+//! Sends mail: `cargo run --all-features --example send -- --help`.
 
-#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // an example has std
 
+#[path = "support/certificates.rs"]
+#[allow(dead_code)] // a server's are not needed
+mod certificates;
 #[path = "support/transcript.rs"]
 mod transcript;
 
+use certificates::Trust;
+
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
-    client::{Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Report, Timeouts},
+    client::{
+        Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Ready, Report, Timeouts,
+        TlsPolicy,
+    },
     envelope::Envelope,
-    io::tokio::Connection,
+    io::{AsClient, tokio::Connection},
+    machine::Machine,
+    sasl::{Channel, Credentials, Mechanism, NoCommonMechanism, Nonce},
     security::Security,
     service::Service,
-    syntax::{Extension, Extensions, ForwardPath, Host, Parameters, Reply, Xtext},
+    syntax::{
+        EnvelopeId, Extension, Extensions, ForwardPath, Host, Notify, Parameters, Reply, Retry,
+        Verb, Xtext,
+    },
+    tls::{self, Secured},
     wire::LineEnds,
 };
 use indicatif::ProgressBar;
+use rustls::pki_types::ServerName;
 use std::{
     collections::VecDeque,
     io::{self, IsTerminal, Read, Write},
@@ -107,7 +122,7 @@ enum Protocol {
     Lmtp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Tls {
     None,
     Opportunistic,
@@ -131,6 +146,7 @@ enum Fate {
     Refused = 69,
     Retry = 75,
     Protocol = 76,
+    Authentication = 77,
 }
 
 /// A failure that ends the program, and how.
@@ -155,7 +171,7 @@ async fn main() -> ExitCode {
 }
 
 async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
-    not_yet(arguments)?;
+    let credentials = credentials(arguments)?;
     let messages = messages(&arguments.files)?;
     let paths: Vec<&str> = arguments.to.iter().map(String::as_str).collect();
     // A first look at the addresses, before anybody is called.
@@ -166,26 +182,49 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
     if arguments.verbose {
         client = client.with_transcript(Box::new(Narrator(arguments.server.clone())));
     }
-    let jobs = messages.iter().flat_map(|message| (0..arguments.repeat).map(move |_| message));
-    let queue = jobs.collect();
-    Sender::new(arguments, paths, queue).run(Connection::new(client, stream)).await
+    let jobs = messages
+        .iter()
+        .flat_map(|message| (0..arguments.repeat).map(|_| Job { message, paths: paths.clone() }));
+    let sender = Sender::new(arguments, credentials, jobs.collect());
+    match (arguments.tls, tls_end(arguments)) {
+        (Tls::None, _) => sender.run(Connection::new(client, stream)).await,
+        (Tls::Implicit, end) => {
+            sender.run(Connection::new(Secured::implicit(client, end?), stream)).await
+        }
+        (Tls::Opportunistic | Tls::Starttls, end) => {
+            sender.run(Connection::new(Secured::start_tls(client, end?), stream)).await
+        }
+    }
 }
 
-/// What the flags ask for and this program cannot do yet is refused rather than ignored.
-fn not_yet(arguments: &Arguments) -> Result<(), Failure> {
-    let wanted = [
-        ("--tls", matches!(arguments.tls, Tls::Starttls | Tls::Implicit)),
-        ("--ca", arguments.ca.is_some()),
-        ("--insecure", arguments.insecure),
-        ("--user", arguments.user.is_some()),
-        ("--password", arguments.password.is_some()),
-        ("--token", arguments.token.is_some()),
-        ("--auth", arguments.auth.is_some()),
-    ];
-    match wanted.iter().find(|(_, is_wanted)| *is_wanted) {
-        Some((flag, _)) => Err(Failure(Fate::Usage, format!("{flag}: not implemented yet"))),
-        None => Ok(()),
+fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure(Fate::Usage, format!("{what}: {error}"))
+}
+
+fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
+    let user = arguments.user.as_deref();
+    match (user, &arguments.password, &arguments.token) {
+        (None, None, None) if arguments.auth.is_none() => Ok(None),
+        (Some(user), Some(password), None) => Ok(Some(Credentials::password(user, password))),
+        (user, None, Some(token)) => Ok(Some(Credentials::token(user.unwrap_or_default(), token))),
+        _ => Err(usage("--user", &"goes with one of --password and --token")),
     }
+}
+
+/// Whom TLS wants to meet. Opportunistic TLS keeps listeners out, and may not fail because of a
+/// certificate: whoever could show a false one could as well have taken the offer away.
+fn tls_end(arguments: &Arguments) -> Result<tls::End, Failure> {
+    let trust = match (&arguments.ca, arguments.tls) {
+        _ if arguments.insecure => Trust::Anybody,
+        (Some(path), _) => Trust::Only(path),
+        (None, Tls::Opportunistic) => Trust::Anybody,
+        (None, _) => Trust::Roots,
+    };
+    let host = arguments.server.rsplit_once(':').map_or(&*arguments.server, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(host).map_err(|error| usage("--server", &error))?;
+    let config = certificates::client(trust).map_err(|error| usage("--ca", &error))?;
+    Ok(tls::End::Client(config, name))
 }
 
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
@@ -218,9 +257,6 @@ async fn connect(arguments: &Arguments) -> Result<TcpStream, Failure> {
 }
 
 fn config(arguments: &Arguments, local: SocketAddr) -> Result<Config, Failure> {
-    let usage = |what: &str, error: &dyn std::fmt::Display| {
-        Failure(Fate::Usage, format!("{what}: {error}"))
-    };
     let host = match &arguments.helo {
         Some(name) => Host::parse(name).map_err(|error| usage("--helo", &error))?.into_owned(),
         None => own_host(local),
@@ -231,6 +267,11 @@ fn config(arguments: &Arguments, local: SocketAddr) -> Result<Config, Failure> {
             Protocol::Lmtp => Service::Lmtp,
         },
     );
+    config = config.with_tls(match arguments.tls {
+        Tls::None => TlsPolicy::Never,
+        Tls::Opportunistic => TlsPolicy::IfOffered,
+        Tls::Starttls | Tls::Implicit => TlsPolicy::Required,
+    });
     if arguments.no_pipelining {
         config = config.without(Extension::Pipelining);
     }
@@ -268,6 +309,14 @@ fn envelope(
     let push = |parameters: &mut Parameters<'static>, keyword: &str, value: Option<&str>| {
         parameters.push(keyword, value).map_err(|error| bad(keyword, &error))
     };
+    // What is wrong with them is wrong for every server.
+    if let Some(notify) = &arguments.notify {
+        Notify::parse(notify).map_err(|error| bad("--notify", &error))?;
+    }
+    let envid = arguments.envid.as_ref().map(|envid| Xtext::encode(envid.as_bytes()));
+    if let Some(envid) = &envid {
+        EnvelopeId::new(envid.clone()).map_err(|error| bad("--envid", &error))?;
+    }
     if offered.is_none_or(|offered| offered.contains(Extension::Dsn)) {
         if let Some(ret) = arguments.ret {
             let ret = match ret {
@@ -276,8 +325,8 @@ fn envelope(
             };
             push(&mut mail, "RET", Some(ret))?;
         }
-        if let Some(envid) = &arguments.envid {
-            push(&mut mail, "ENVID", Some(Xtext::encode(envid.as_bytes()).as_str()))?;
+        if let Some(envid) = &envid {
+            push(&mut mail, "ENVID", Some(envid.as_str()))?;
         }
         if let Some(notify) = &arguments.notify {
             push(&mut rcpt, "NOTIFY", Some(&notify.to_ascii_uppercase()))?;
@@ -305,41 +354,60 @@ fn envelope(
     Ok(envelope)
 }
 
+/// A message, and to whom it goes.
+struct Job<'a> {
+    message: &'a [u8],
+    paths: Vec<&'a str>,
+}
+
 /// The messages on their way.
 struct Sender<'a> {
     arguments: &'a Arguments,
-    paths: Vec<&'a str>,
-    queue: VecDeque<&'a Vec<u8>>,
+    /// Whom to authenticate as, until that is done.
+    credentials: Option<Credentials>,
+    queue: VecDeque<Job<'a>>,
+    /// What has no report yet, in order.
+    underway: VecDeque<Job<'a>>,
     /// What is left of the message that is being sent.
     rest: &'a [u8],
     progress: ProgressBar,
-    /// Messages of which no report has come.
-    pending: usize,
+    /// What keeps everything that was not sent from being sent: the exit code, and what is said.
+    obstacle: Option<(Fate, String)>,
     retry: bool,
     refused: bool,
 }
 
 /// What stands in the place of a reply where none came: "bad connection" (RFC 3463 section 3.5).
 const NO_REPLY: &str = "451 4.4.2";
+/// "Security features not supported", where nothing could be asked (RFC 3463 section 3.8).
+const NO_SECURITY: &str = "530 5.7.4";
 
 /// A message of more octets shows a progress bar.
 const LARGE: usize = 1024 * 1024;
 
 impl<'a> Sender<'a> {
-    fn new(arguments: &'a Arguments, paths: Vec<&'a str>, queue: VecDeque<&'a Vec<u8>>) -> Self {
+    fn new(
+        arguments: &'a Arguments,
+        credentials: Option<Credentials>,
+        queue: VecDeque<Job<'a>>,
+    ) -> Self {
         Self {
             arguments,
-            paths,
+            credentials,
             queue,
+            underway: VecDeque::new(),
             rest: &[],
             progress: ProgressBar::hidden(),
-            pending: 0,
+            obstacle: None,
             retry: false,
             refused: false,
         }
     }
 
-    async fn run(mut self, mut session: Connection<Client>) -> Result<Fate, Failure> {
+    async fn run<M>(mut self, mut session: Connection<M>) -> Result<Fate, Failure>
+    where
+        M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
+    {
         let mut cut_off = None;
         loop {
             let event = match session.next().await {
@@ -351,17 +419,7 @@ impl<'a> Sender<'a> {
                 }
             };
             match event {
-                Event::Ready(ready) => match self.queue.pop_front() {
-                    Some(message) => {
-                        let envelope =
-                            envelope(self.arguments, &self.paths, Some(ready.extensions()))?;
-                        match ready.send(envelope, MessageFacts::scan(message)) {
-                            Ok(_) => self.begin(message),
-                            Err(obstacles) => self.unfit(&obstacles)?,
-                        }
-                    }
-                    None => ready.quit(),
-                },
+                Event::Ready(ready) => self.ready(ready)?,
                 Event::Content(mut content) => {
                     match content.write(self.rest) {
                         Ok(octets) => {
@@ -379,6 +437,13 @@ impl<'a> Sender<'a> {
                     }
                 }
                 Event::Sent(sent) => self.report(&sent.take())?,
+                Event::Refused(refused) if refused.verb() == Verb::Auth => {
+                    let reply = refused.reply();
+                    let is_transient = reply.is_transient();
+                    let fate = if is_transient { Fate::Retry } else { Fate::Authentication };
+                    self.obstacle = Some((fate, line(reply)));
+                    refused.quit();
+                }
                 Event::Refused(refused) => {
                     eprintln!("send: {}", refused.reply());
                     refused.go_on();
@@ -387,41 +452,101 @@ impl<'a> Sender<'a> {
             }
         }
         self.progress.finish_and_clear();
-        self.end(session.machine().end(), cut_off)
+        self.end(session.machine().as_client().end(), cut_off)
     }
 
-    fn begin(&mut self, message: &'a [u8]) {
-        self.pending += 1;
-        self.rest = message;
-        if message.len() > LARGE && io::stderr().is_terminal() {
-            self.progress = ProgressBar::new(message.len() as u64);
+    /// Authenticates, then sends one after the other.
+    fn ready(&mut self, ready: Ready<'_>) -> Result<(), Failure> {
+        if self.obstacle.is_some() {
+            ready.quit();
+        } else if let Some(credentials) = self.credentials.take() {
+            if let Err(error) = self.authenticate(&credentials, ready) {
+                let fate = match error {
+                    NoCommonMechanism::Credentials(_) => Fate::Data,
+                    _ => Fate::Authentication,
+                };
+                self.obstacle = Some((fate, format!("{NO_SECURITY} {error}")));
+            }
+        } else if let Some(job) = self.queue.pop_front() {
+            let envelope = envelope(self.arguments, &job.paths, Some(ready.extensions()))?;
+            match ready.send(envelope, MessageFacts::scan(job.message)) {
+                Ok(_) => self.begin(job),
+                Err(obstacles) => self.unfit(&job, &obstacles)?,
+            }
+        } else {
+            ready.quit();
         }
+        Ok(())
+    }
+
+    fn authenticate(
+        &self,
+        credentials: &Credentials,
+        ready: Ready<'_>,
+    ) -> Result<(), NoCommonMechanism> {
+        let nonce = Nonce::generate().map_err(|_| NoCommonMechanism::NotOffered)?;
+        let Some(name) = &self.arguments.auth else {
+            return ready.authenticate_as(credentials, nonce).map(drop);
+        };
+        let Some(only) = ready
+            .mechanisms()
+            .into_iter()
+            .find(|offered| Mechanism::ignoring_case(name).is_ok_and(|wanted| wanted == *offered))
+        else {
+            return Err(NoCommonMechanism::NotOffered);
+        };
+        // A SCRAM without -PLUS that was asked for must not claim that the server has none
+        // (RFC 5802 section 6): it knows of no channel to bind to.
+        let channel = match ready.security().channel() {
+            channel if only.needs_channel_binding() || !channel.is_tls() => channel,
+            _ => Channel::tls(),
+        };
+        let initiator = credentials.strongest(&[only], &channel, nonce)?;
+        ready.authenticate(vec![initiator]).map(drop)
+    }
+
+    fn begin(&mut self, job: Job<'a>) {
+        self.rest = job.message;
+        if job.message.len() > LARGE && io::stderr().is_terminal() {
+            self.progress = ProgressBar::new(job.message.len() as u64);
+        }
+        self.underway.push_back(job);
     }
 
     /// The server does not offer what this message needs: no octet of it leaves.
-    fn unfit(&mut self, why: &NotOffered) -> Result<(), Failure> {
+    fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) -> Result<(), Failure> {
         let is_nobodys_message = why.obstacles().iter().any(|obstacle| {
-            // Such octets are in no message of RFC 5322, whatever a server offers.
-            matches!(obstacle, Obstacle::BareLineBreak | Obstacle::Extension(Extension::BinaryMime))
+            // NUL is in no message of RFC 5322, whatever a server offers.
+            obstacle.is_for_every_server()
+                || matches!(obstacle, Obstacle::Extension(Extension::BinaryMime))
         });
         if is_nobodys_message {
-            return Err(Failure(Fate::Data, why.to_string()));
+            self.obstacle = Some((Fate::Data, format!("554 5.6.0 {why}")));
         }
         self.refused = true;
         let code = match why.obstacles().first() {
             Some(Obstacle::Size { .. }) => "552 5.3.4",
             Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
+            Some(Obstacle::RequireTls) => "550 5.7.30",
             _ => "554 5.6.3",
         };
-        for path in &self.paths {
+        for path in &job.paths {
             say(&format!("{path} {code} {why}"))?;
         }
         Ok(())
     }
 
     fn report(&mut self, report: &Report) -> Result<(), Failure> {
-        self.pending -= 1;
-        for (path, (_, outcome)) in self.paths.iter().zip(report.recipients()) {
+        let Some(mut job) = self.underway.pop_front() else { return Ok(()) };
+        // Those beyond what the server takes at once get a transaction of their own, as long as
+        // each brings somebody nearer.
+        let goes_on = report.is_delivered_to_any();
+        let mut rest = Vec::new();
+        for (index, (path, outcome)) in job.paths.iter().zip(report.outcomes()).enumerate() {
+            if goes_on && report.retry(index) == Some(Retry::NextTransaction) {
+                rest.push(*path);
+                continue;
+            }
             self.retry |= outcome.is_transient();
             self.refused |= outcome.is_permanent();
             match outcome.reply() {
@@ -429,27 +554,39 @@ impl<'a> Sender<'a> {
                 None => say(&format!("{path} {NO_REPLY} {outcome}"))?,
             }
         }
+        if !rest.is_empty() {
+            job.paths = rest;
+            self.queue.push_front(job);
+        }
         Ok(())
     }
 
     /// What the session came to. Messages that were not sent are told of too.
     fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
-        let why = match (end, &cut_off) {
-            (Some(End::Refused(reply)), _) => line(reply),
-            (Some(end), _) => format!("{NO_REPLY} {end}"),
-            (None, Some(error)) => format!("{NO_REPLY} {error}"),
-            (None, None) => format!("{NO_REPLY} the session is over"),
+        let why = match (&self.obstacle, end, &cut_off) {
+            (Some((_, why)), _, _) => why.clone(),
+            (None, Some(End::Refused(reply)), _) => line(reply),
+            (None, Some(end), _) => format!("{NO_REPLY} {end}"),
+            (None, None, Some(error)) => format!("{NO_REPLY} {error}"),
+            (None, None, None) => format!("{NO_REPLY} the session is over"),
         };
         let is_unsent = !self.queue.is_empty();
-        for _ in self.queue.drain(..) {
-            for path in &self.paths {
+        for job in self.queue.drain(..) {
+            for path in &job.paths {
                 say(&format!("{path} {why}"))?;
             }
         }
+        if let Some((fate, why)) = self.obstacle {
+            return Err(Failure(fate, why));
+        }
         match end {
-            Some(End::Protocol(error)) => {
-                return Err(Failure(Fate::Protocol, error.to_string()));
-            }
+            Some(
+                end @ (End::Protocol(_)
+                | End::TlsNotOffered
+                | End::TlsRefused(_)
+                | End::TlsFailed
+                | End::Auth(_)),
+            ) => return Err(Failure(Fate::Protocol, end.to_string())),
             Some(End::Refused(reply)) if is_unsent => {
                 self.retry |= reply.is_transient();
                 self.refused |= !reply.is_transient();

@@ -5,6 +5,7 @@ use super::{
     config::{Limits, Timeouts},
     error::ProtocolError,
     queue::ReplyReader,
+    report::Totals,
 };
 use crate::{
     machine::Closed,
@@ -33,6 +34,7 @@ pub(super) struct Channel {
     pub(super) output: Output,
     /// Octets that have left.
     pub(super) sent: u64,
+    pub(super) totals: Totals,
     pub(super) transcript: Option<Box<dyn Transcript>>,
     /// What was said in secret, in the forms in which a server might repeat it.
     secrets: VecDeque<Secret>,
@@ -75,6 +77,7 @@ impl Channel {
             send: SendBuffer::default(),
             output: Output::Open,
             sent: 0,
+            totals: Totals::default(),
             transcript: None,
             secrets: VecDeque::new(),
             now: Instant::ORIGIN,
@@ -90,6 +93,7 @@ impl Channel {
 
     /// Writes a command line.
     pub(super) fn say(&mut self, command: &Command<'_>) {
+        self.totals.commands += 1;
         let out = self.send.text();
         let start = out.len();
         command.encode(out);
@@ -101,6 +105,7 @@ impl Channel {
 
     /// Writes AUTH; what is behind the mechanism is nobody else's.
     pub(super) fn say_redacted(&mut self, command: &Command<'_>) {
+        self.totals.commands += 1;
         let out = self.send.text();
         let start = out.len();
         command.encode(out);
@@ -183,6 +188,11 @@ impl Channel {
             _ => return Err(ReplyError::Code.into()),
         };
         self.receive.consume(length);
+        self.totals.replies += 1;
+        self.totals.octets_received += length as u64;
+        if reply.is_transient() || reply.is_permanent() {
+            self.totals.refusals += 1;
+        }
         self.reply = Stopwatch::default();
         Ok(Some((reply, length)))
     }

@@ -35,6 +35,10 @@ pub enum End {
     /// a whole message.
     #[error("content was aborted")]
     Aborted,
+    /// The server takes no more transactions in this session (MAILMAX of LIMITS, RFC 9422 section
+    /// 4.1), and QUIT was sent: what is left needs another.
+    #[error("the server takes no more transactions in a session")]
+    MailMax,
     /// TLS is [required](super::TlsPolicy::Required), and the server does not offer it.
     #[error("TLS is required and not offered")]
     TlsNotOffered,
@@ -164,6 +168,23 @@ pub enum Obstacle {
         /// The recipient's place in the envelope; `None` for a parameter of MAIL.
         recipient: Option<usize>,
     },
+    /// REQUIRETLS is asked for, and this session is not inside TLS with a certificate that was
+    /// verified (RFC 8689 section 4.2.1). It means 550 5.7.30.
+    #[error("the message requires TLS with a verified certificate")]
+    RequireTls,
+    /// BY with the mode `R` asks for a delivery sooner than the server promises (RFC 2852
+    /// section 4.1.2).
+    #[error("delivery within {seconds} seconds, and the server promises {minimum}")]
+    DeliverBy {
+        /// What the envelope asks for.
+        seconds: i32,
+        /// What the server announced.
+        minimum: u32,
+    },
+    /// HOLDFOR or HOLDUNTIL asks for a later release than the server holds mail for (RFC 4865
+    /// section 4.1).
+    #[error("the message asks to be held longer than the server does")]
+    Hold,
     /// A command line would be longer than the protocol and its extensions allow
     /// (RFC 5321 section 4.5.3.1.4).
     #[error("the command line of {} would have {octets} octets of {limit}", .verb.as_str())]
@@ -189,6 +210,9 @@ impl Obstacle {
             Self::Extension(_)
             | Self::Size { .. }
             | Self::Parameter { .. }
+            | Self::RequireTls
+            | Self::DeliverBy { .. }
+            | Self::Hold
             | Self::LineTooLong { .. } => false,
         }
     }

@@ -6,9 +6,10 @@ use super::{
     config::Config,
     error::{ContentError, End, NotOffered, Obstacle},
     facts::MessageFacts,
+    plan::Plan,
     report::Report,
     state::{Core, Facts, Phase, Question},
-    transaction::{Plan, Transaction},
+    transaction::Transaction,
 };
 use crate::{
     envelope::Envelope,
@@ -131,7 +132,8 @@ impl<'c> Ready<'c> {
         facts: MessageFacts,
     ) -> Result<Transaction, NotOffered> {
         let envelope = envelope.into();
-        let plan = Plan::new(&envelope, &facts, &self.facts.offered, &self.facts.config)?;
+        let Facts { offered, security, config, .. } = self.facts;
+        let plan = Plan::new(&envelope, &facts, offered, security, config)?;
         self.core.question = None;
         Ok(self.core.begin(envelope, plan))
     }
@@ -209,6 +211,12 @@ impl<'c> Ready<'c> {
         let mechanism = exchange.mechanism;
         self.ask(Ask::Auth(exchange));
         mechanism
+    }
+
+    /// The mechanisms of AUTH that may be used now: none once it has succeeded.
+    #[must_use]
+    pub fn mechanisms(&self) -> Vec<Mechanism> {
+        self.facts.mechanisms()
     }
 
     /// The mechanism with which this session has authenticated.

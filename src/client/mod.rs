@@ -7,7 +7,8 @@
 //! | `start_tls`, `auth` | the way into TLS, and the dialogue behind AUTH |
 //! | `replies` | what each reply means |
 //! | `queue` | the replies that are owed, and how they are found in what was received |
-//! | `transaction` | one transaction: its plan, its commands, its recipients |
+//! | `plan` | how a transaction will be sent, and what keeps it from being sent |
+//! | `transaction` | one transaction: its commands, its recipients |
 //! | `facts` | what is known of a message before it is sent |
 //! | `content` | content on its way out |
 //! | `channel` | octets and deadlines of either direction |
@@ -22,6 +23,7 @@ mod content;
 mod error;
 mod event;
 mod facts;
+mod plan;
 mod queue;
 mod replies;
 mod report;
@@ -33,7 +35,7 @@ pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
 pub use event::{Challenge, Content, Event, Ready, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
-pub use report::{Outcome, Report};
+pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
 
 use crate::{
@@ -174,6 +176,11 @@ impl Client {
         match &core.phase {
             Phase::Quitting(_) | Phase::Over(_) | Phase::Asking(Ask::Quit(_)) => State::MustClose,
             Phase::Ready | Phase::Waiting
+                if core.is_exhausted(&self.facts) && core.underway.is_empty() =>
+            {
+                State::MustClose
+            }
+            Phase::Ready | Phase::Waiting
                 if core.queue.is_empty()
                     && core.underway.is_empty()
                     && core.channel.receive.is_empty() =>
@@ -191,6 +198,12 @@ impl Client {
     #[must_use]
     pub const fn security(&self) -> &Security {
         &self.facts.security
+    }
+
+    /// What the session has come to so far.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        Totals { octets_sent: self.core.channel.sent, ..self.core.channel.totals }
     }
 
     /// The settings of the session.

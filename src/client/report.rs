@@ -63,6 +63,24 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// What a session has come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Octets of the replies that were read.
+    pub octets_received: u64,
+    /// Octets that were sent.
+    pub octets_sent: u64,
+    /// Commands that were sent.
+    pub commands: u64,
+    /// Replies that were read.
+    pub replies: u64,
+    /// Replies among them that refused something.
+    pub refusals: u64,
+    /// Messages that the server has taken, for at least one recipient.
+    pub messages: u64,
+}
+
 /// What became of a transaction: one [`Outcome`] a recipient, in the envelope's order,
 /// duplicates included.
 ///

@@ -7,9 +7,10 @@ use super::{
     config::{Config, Limits},
     content::{Framing, Outgoing},
     error::{End, ProtocolError},
+    plan::Plan,
     queue::{Expected, Queue},
     report::Report,
-    transaction::{Plan, Step, Transaction, Underway},
+    transaction::{Step, Transaction, Underway},
 };
 use crate::{
     envelope::Envelope,
@@ -147,6 +148,8 @@ pub(super) struct Core {
     /// How many transactions were begun.
     begun: u64,
     pub(super) slate: Slate,
+    /// How many times MAIL was sent.
+    mails: u32,
 }
 
 impl Core {
@@ -161,6 +164,7 @@ impl Core {
             reports: VecDeque::new(),
             begun: 0,
             slate: Slate::Clean,
+            mails: 0,
         }
     }
 
@@ -230,8 +234,10 @@ impl Core {
             Phase::Refused => Some(Question::Refused),
             Phase::Upgrading => Some(Question::Upgrade),
             Phase::Auth(exchange) => exchange.is_asking().then_some(Question::Challenge),
-            Phase::Ready => (self.underway.len() < facts.transactions() && self.may_speak())
-                .then_some(Question::Ready),
+            Phase::Ready => (self.underway.len() < facts.transactions()
+                && self.may_speak()
+                && !self.is_exhausted(facts))
+            .then_some(Question::Ready),
             Phase::Content(content) => (content.error().is_some()
                 || !content.is_flushing() && self.room(facts) > 0)
                 .then_some(Question::Content),
@@ -245,6 +251,11 @@ impl Core {
             | Phase::Quitting(_)
             | Phase::Over(_) => None,
         }
+    }
+
+    /// Whether the server takes no further transaction (RFC 9422 section 4.1).
+    pub(super) fn is_exhausted(&self, facts: &Facts) -> bool {
+        facts.offered.limits().mail_max.is_some_and(|most| self.mails >= most)
     }
 
     /// How many octets of content may be taken now.
@@ -324,6 +335,14 @@ impl Core {
             Phase::Ending(..) => self.end_content(facts),
             Phase::Aborting(_) => self.abort(),
             Phase::Auth(_) => self.respond(),
+            Phase::Ready
+                if self.is_exhausted(facts)
+                    && self.queue.is_empty()
+                    && self.underway.is_empty() =>
+            {
+                self.phase = Phase::Asking(Ask::Quit(End::MailMax));
+                self.ask(facts);
+            }
             Phase::Opening
             | Phase::Asked
             | Phase::Ready
@@ -366,11 +385,13 @@ impl Core {
                 }
                 Step::Mail => {
                     self.channel.say(&newest.mail());
+                    self.mails = self.mails.saturating_add(1);
                     self.slate = Slate::Used;
                     newest.step = Step::Rcpt(0);
                     Expected::Mail(transaction)
                 }
                 Step::Rcpt(index) => {
+                    let index = newest.next_recipient(index);
                     let Some(command) = newest.rcpt(index) else {
                         newest.step = Step::Content;
                         continue;
@@ -501,7 +522,11 @@ impl Core {
     pub(super) fn settle(&mut self) {
         while self.underway.front().is_some_and(Underway::is_complete) {
             if let Some(done) = self.underway.pop_front() {
-                self.reports.push_back(done.report(self.channel.sent, None));
+                let report = done.report(self.channel.sent, None);
+                if report.is_delivered_to_any() {
+                    self.channel.totals.messages += 1;
+                }
+                self.reports.push_back(report);
             }
         }
     }

@@ -21,7 +21,8 @@ use super::{
 
 /// One command line (RFC 5321 section 4.1).
 ///
-/// Parsed, it borrows the line; encoded, it cannot hold a line break that the encoder did not put there.
+/// Parsed, it borrows the line; encoded, it cannot hold a line break that the encoder did not put there. The domains of EHLO,
+/// HELO, LHLO, ETRN and ATRN are ASCII, with A-labels, whatever the session has negotiated: a server reads no others there.
 ///
 /// ```
 /// use esmtp::syntax::{Command, Lenience, Verb};
@@ -433,9 +434,14 @@ fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a
 /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
 /// helo = "HELO" SP Domain CRLF
 /// ```
+///
+/// The domain is ASCII even where SMTPUTF8 is in use (RFC 6531 section 3.7.1).
 fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, SyntaxError> {
     whole(argument, SyntaxErrorKind::Host, |input| {
         let (rest, host) = hello_host(input, tolerance)?;
+        if !host.is_ascii() {
+            return fail(input, SyntaxErrorKind::Host);
+        }
         let is_text = rest.starts_with(' ') && is_all(rest, TEXT);
         match is_text && tolerance.of(|lenience| &mut lenience.text_behind_host) {
             true => Ok(("", host)),
@@ -680,6 +686,9 @@ mod tests {
             ("HELO ", 501, 5),
             ("EHLO my_host", 501, 7),
             ("EHLO a b", 501, 6),
+            ("EHLO bücher.example", 501, 5),
+            ("ETRN bücher.example", 501, 5),
+            ("ATRN a,bücher.example", 501, 7),
             ("HELO [192.0.2.1]", 501, 5),
             ("EHLO a.example)\tby", 501, 14),
             ("MAIL", 501, 4),
@@ -730,6 +739,7 @@ mod tests {
             ("NOOP a b", 501, 5),
             ("SEND a\nb", 500, 6),
             ("TURN \u{1}", 501, 5),
+            ("XYZZY \u{1}", 500, 6),
         ] {
             let error = strict(line).unwrap_err();
             assert_eq!((error.code().get(), error.offset()), (code, offset), "{line:?}: {error}");

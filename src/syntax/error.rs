@@ -141,6 +141,8 @@ impl SyntaxError {
     pub const fn code(&self) -> Code {
         use SyntaxErrorKind as Kind;
         match self.kind {
+            // A command that nobody knows is not recognised, whatever its argument is.
+            _ if matches!(self.verb, Some(Verb::Other)) => Code::COMMAND_SYNTAX,
             Kind::LineBreak | Kind::NotUtf8 | Kind::Verb => Code::COMMAND_SYNTAX,
             Kind::UnknownParameter | Kind::MisplacedParameter => Code::UNKNOWN_PARAMETER,
             Kind::ValueNotOffered => Code::PARAMETER_NOT_IMPLEMENTED,
@@ -158,6 +160,7 @@ impl SyntaxError {
     pub const fn status(&self) -> Status {
         use SyntaxErrorKind as Kind;
         match self.kind {
+            _ if matches!(self.verb, Some(Verb::Other)) => Status::SYNTAX_ERROR,
             Kind::LineBreak | Kind::NotUtf8 | Kind::Verb | Kind::Base64 => Status::SYNTAX_ERROR,
             Kind::NonAscii => Status::NON_ASCII_ADDRESS,
             // RFC 6710 section 4.1 names 5.5.2, also for the parameter given twice.
@@ -268,6 +271,7 @@ mod tests {
             (Kind::UnknownParameter, Some(Verb::Mail), 555, (5, 4)),
             (Kind::ValueNotOffered, Some(Verb::Mail), 504, (5, 4)),
             (Kind::Base64, Some(Verb::Auth), 501, (5, 2)),
+            (Kind::Text, Some(Verb::Other), 500, (5, 2)),
         ] {
             let mut error = SyntaxError::new(kind, 0);
             error.verb = verb;

@@ -36,6 +36,15 @@ fn string(u: &mut Unstructured<'_>, class: Octets, least: usize, most: usize) ->
     Ok(text)
 }
 
+/// A host or a domain without U-labels, where no others are read.
+fn ascii<T: for<'a> Arbitrary<'a>>(
+    u: &mut Unstructured<'_>,
+    is_ascii: fn(&T) -> bool,
+) -> Result<T> {
+    let value = T::arbitrary(u)?;
+    if is_ascii(&value) { Ok(value) } else { Err(Error::IncorrectFormat) }
+}
+
 macro_rules! chosen {
     ($($type:ty: $all:expr;)*) => {
         $(impl<'a> Arbitrary<'a> for $type {
@@ -243,7 +252,7 @@ made! {
         Tracking::new(string(u, grammar::BASE64, 1, 28)?, timeout).map_err(no)
     };
     TransactionId<'static>: |u| {
-        let domain = Domain::arbitrary(u)?.to_string();
+        let domain = ascii(u, Domain::is_ascii)?.to_string();
         TransactionId::parse(alloc::format!("<{}@{domain}>", u32::arbitrary(u)?)).map_err(no)
     };
     Submitter<'static>: |u| Ok(match u.ratio(1, 5)? {
@@ -295,14 +304,14 @@ made! {
     };
     QueueName<'static>: |u| QueueName::new(string(u, grammar::VISIBLE, 1, 12)?).map_err(no);
     Node<'static>: |u| Ok(match u.int_in_range(0..=2)? {
-        0 => Node::Domain(Domain::arbitrary(u)?),
-        1 => Node::Subdomains(Domain::arbitrary(u)?),
+        0 => Node::Domain(ascii(u, Domain::is_ascii)?),
+        1 => Node::Subdomains(ascii(u, Domain::is_ascii)?),
         _ => Node::Queue(QueueName::arbitrary(u)?),
     });
     DomainList<'static>: |u| {
-        let mut list = DomainList::new(&Domain::arbitrary(u)?);
+        let mut list = DomainList::new(&ascii(u, Domain::is_ascii)?);
         for _ in 0..u.int_in_range(0..=2)? {
-            list = list.and(&Domain::arbitrary(u)?);
+            list = list.and(&ascii(u, Domain::is_ascii)?);
         }
         Ok(list)
     };
@@ -352,9 +361,9 @@ made! {
     };
     Lenience: |u| Ok(*u.choose(&[Lenience::STRICT, Lenience::default(), Lenience::ALL])?);
     Command<'static>: |u| Ok(match u.int_in_range(0..=24)? {
-        0 => Command::Ehlo(Host::arbitrary(u)?),
-        1 => Command::Helo(Host::Domain(Domain::arbitrary(u)?)),
-        2 => Command::Lhlo(Host::arbitrary(u)?),
+        0 => Command::Ehlo(ascii(u, Host::is_ascii)?),
+        1 => Command::Helo(Host::Domain(ascii(u, Domain::is_ascii)?)),
+        2 => Command::Lhlo(ascii(u, Host::is_ascii)?),
         3 | 4 => {
             let parameters = match bool::arbitrary(u)? {
                 true => Parameters::arbitrary(u)?,

@@ -130,6 +130,12 @@ impl<'a> Parameters<'a> {
         self.0.is_empty()
     }
 
+    /// Whether no value needs SMTPUTF8 (RFC 6531 section 3.3).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
+    }
+
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
         self.with_offsets().map(|(_, parameter)| parameter)

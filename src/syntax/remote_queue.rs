@@ -8,6 +8,14 @@ use super::grammar::{Tolerance, VISIBLE, is_all, whole};
 use super::host::domain;
 use super::{Domain, SyntaxError, SyntaxErrorKind};
 
+/// No extension brings U-labels to these commands.
+fn ascii(domain: Domain<'_>) -> Result<Domain<'_>, SyntaxError> {
+    match domain.is_ascii() {
+        true => Ok(domain),
+        false => Err(SyntaxError::new(SyntaxErrorKind::Host, 0)),
+    }
+}
+
 /// What ETRN asks for (RFC 1985 section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -48,8 +56,10 @@ impl<'a> QueueName<'a> {
 impl<'a> Node<'a> {
     /// `ETRN [<option character>]<node name>`                   RFC 1985 section 5
     pub(crate) fn parse(input: &'a str, tolerance: &Tolerance) -> Result<Self, SyntaxError> {
-        let name =
-            |input: &'a str| whole(input, SyntaxErrorKind::Host, |input| domain(input, tolerance));
+        let name = |input: &'a str| {
+            let found = whole(input, SyntaxErrorKind::Host, |input| domain(input, tolerance))?;
+            ascii(found)
+        };
         match input.as_bytes().first() {
             Some(b'@') => {
                 let domain =
@@ -110,7 +120,7 @@ impl<'a> DomainList<'a> {
     pub(crate) fn parse(input: &'a str) -> Result<Self, SyntaxError> {
         let mut at = 0;
         for name in input.split(',') {
-            Domain::new(name).map_err(|error| error.behind(at))?;
+            Domain::new(name).and_then(ascii).map_err(|error| error.behind(at))?;
             at += name.len() + 1;
         }
         Ok(Self(Cow::Borrowed(input)))

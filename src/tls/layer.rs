@@ -31,6 +31,8 @@ pub(super) struct Layer {
     pub(super) told: Option<Closed>,
     /// Nothing can be sent any more.
     pub(super) is_broken: bool,
+    /// TLS has come from the peer.
+    is_spoken_to: bool,
     /// The extended master secret is required, so what is exported binds the channel also
     /// before TLS 1.3.
     requires_ems: bool,
@@ -94,6 +96,7 @@ impl Layer {
             closed: None,
             told: None,
             is_broken: false,
+            is_spoken_to: false,
             requires_ems,
         }
     }
@@ -113,6 +116,13 @@ impl Layer {
     }
 
     fn take_in(&mut self, end: &End) -> Result<(), ()> {
+        match (self.is_spoken_to, self.inbox.octets().first()) {
+            // The content types of what a peer may begin with (RFC 8446 section 5.1).
+            (false, Some(20..=22)) => self.is_spoken_to = true,
+            // Octets in the clear. Whoever sends them would take an alert for a reply.
+            (false, Some(_)) => self.engine = Engine::Dead,
+            _ => {}
+        }
         match &mut self.engine {
             Engine::Dead => return Err(()),
             Engine::Chosen(_) => {}

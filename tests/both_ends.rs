@@ -1,0 +1,335 @@
+//! The client against the server, in memory: whatever they offer each other, however their
+//! octets are cut and wherever the connection is lost, both ends tell the same story.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
+#[path = "common/link.rs"]
+mod link;
+
+use esmtp::{
+    client::{self, Client, MessageFacts, Outcome, Report},
+    envelope::Envelope,
+    security::Security,
+    server::{self, Peer, Server},
+    service::Service,
+    syntax::{Extension, Extensions, Rejection},
+    wire::{BareLineBreaks, LineEnds},
+};
+use link::{Wire, run};
+use proptest::{collection::vec, option, prelude::*, sample::subsequence};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+/// A message and who is to get it.
+#[derive(Clone, Debug)]
+struct Mail {
+    to: Vec<&'static str>,
+    content: Vec<u8>,
+    /// Whether it was looked at before.
+    is_known: bool,
+    /// Gives up where the content ends.
+    aborts: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    service: Service,
+    extensions: Vec<Extension>,
+    unused: Vec<Extension>,
+    policy: BareLineBreaks,
+    line_ends: LineEnds,
+    transactions: usize,
+    in_flight: usize,
+    ahead: usize,
+    receive_buffer: usize,
+    mails: Vec<Mail>,
+    wire: Wire,
+}
+
+/// `a` to `c` are taken; `nobody` is not; for `full` nothing can be stored.
+const MAILBOXES: [&str; 5] =
+    ["a@example.net", "b@example.net", "c@example.net", "nobody@example.net", "full@example.net"];
+
+const EXTENSIONS: [Extension; 8] = [
+    Extension::Pipelining,
+    Extension::Chunking,
+    Extension::EightBitMime,
+    Extension::BinaryMime,
+    Extension::SmtpUtf8,
+    Extension::Size,
+    Extension::EnhancedStatusCodes,
+    Extension::Dsn,
+];
+
+fn mail() -> impl Strategy<Value = Mail> {
+    let piece = prop_oneof![
+        6 => Just(&b"\r\n"[..]),
+        4 => Just(&b"."[..]),
+        4 => Just(&b"ab"[..]),
+        2 => Just(&b"\n"[..]),
+        1 => Just(&b"\r"[..]),
+        1 => Just(&b"\xc3\xa9"[..]),
+        1 => Just(&b"\0"[..]),
+        1 => Just(&[b'x'; 700][..]),
+    ];
+    let content = vec(piece, 0..16).prop_map(|pieces| pieces.concat());
+    let to = vec(proptest::sample::select(&MAILBOXES[..]), 1..5);
+    (to, content, prop::bool::weighted(0.8), prop::bool::weighted(0.1))
+        .prop_map(|(to, content, is_known, aborts)| Mail { to, content, is_known, aborts })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let service = prop_oneof![Just(Service::Smtp), Just(Service::Submission), Just(Service::Lmtp)];
+    let policy = prop_oneof![
+        Just(BareLineBreaks::Reject),
+        Just(BareLineBreaks::Normalise),
+        Just(BareLineBreaks::Keep)
+    ];
+    let line_ends = prop_oneof![Just(LineEnds::Strict), Just(LineEnds::FromLf)];
+    let settings = (
+        1..5_usize,
+        prop_oneof![Just(128_usize), 1..12_usize],
+        prop_oneof![Just(65_536_usize), 1..60_usize],
+        prop_oneof![Just(65_536_usize), Just(4_096_usize)],
+    );
+    let wire = (
+        prop_oneof![Just(Vec::new()), vec(1..40_usize, 1..8)],
+        prop_oneof![3 => Just(None), 1 => option::of(0..900_usize)],
+        prop_oneof![3 => Just(None), 1 => option::of(0..1_200_usize)],
+    );
+    (
+        (service, policy, line_ends),
+        subsequence(EXTENSIONS.to_vec(), 0..=EXTENSIONS.len()),
+        subsequence(vec![Extension::Pipelining, Extension::Chunking], 0..=1),
+        settings,
+        vec(mail(), 1..6),
+        wire,
+    )
+        .prop_map(
+            |((service, policy, line_ends), extensions, unused, settings, mails, wire)| {
+                let (transactions, in_flight, ahead, receive_buffer) = settings;
+                let (pieces, server_is_cut, client_is_cut) = wire;
+                let delay = Duration::from_millis(50);
+                let wire = Wire { delay, pieces, server_is_cut, client_is_cut };
+                Case {
+                    service,
+                    extensions,
+                    unused,
+                    policy,
+                    line_ends,
+                    transactions,
+                    in_flight,
+                    ahead,
+                    receive_buffer,
+                    mails,
+                    wire,
+                }
+            },
+        )
+}
+
+/// What the receiving side has taken responsibility for.
+#[derive(Clone, Debug, PartialEq)]
+struct Stored {
+    to: Vec<String>,
+    content: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Receiver {
+    content: Vec<u8>,
+    stored: Vec<Stored>,
+    begun: usize,
+    finished: usize,
+}
+
+impl Receiver {
+    fn answer(&mut self, event: server::Event<'_>) {
+        match event {
+            server::Event::Mail(mail) => {
+                self.begun += 1;
+                mail.accept();
+            }
+            server::Event::Rcpt(rcpt) => {
+                if rcpt.forward_path().to_string().contains("nobody") {
+                    rcpt.reject(Rejection::NO_SUCH_MAILBOX);
+                } else {
+                    rcpt.accept();
+                }
+            }
+            server::Event::Data(data) => {
+                self.content.clear();
+                data.accept();
+            }
+            server::Event::Content(content) => self.content.extend_from_slice(content.take()),
+            server::Event::Deliver(mut delivery) => {
+                self.finished += 1;
+                let content = std::mem::take(&mut self.content);
+                let to: Vec<String> = delivery
+                    .envelope()
+                    .recipients()
+                    .map(|recipient| recipient.forward_path().to_string())
+                    .collect();
+                if let Some(mut each) = delivery.per_recipient() {
+                    let (full, to): (Vec<_>, Vec<_>) =
+                        to.into_iter().enumerate().partition(|(_, path)| path.contains("full"));
+                    for (index, _) in full {
+                        each.settle(index, Err(Rejection::LOCAL_ERROR));
+                    }
+                    let to: Vec<_> = to.into_iter().map(|(_, path)| path).collect();
+                    if !to.is_empty() {
+                        self.stored.push(Stored { to, content });
+                    }
+                    delivery.accept();
+                } else if to.iter().any(|path| path.contains("full")) {
+                    delivery.reject(Rejection::LOCAL_ERROR);
+                } else {
+                    self.stored.push(Stored { to, content });
+                    delivery.accept();
+                }
+            }
+            server::Event::Abort(abort) => {
+                self.finished += 1;
+                self.content.clear();
+                abort.done();
+            }
+            other => other.proceed(),
+        }
+    }
+}
+
+/// The content as it arrives.
+fn received(content: &[u8], line_ends: LineEnds, is_chunked: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for octet in content {
+        if line_ends == LineEnds::FromLf && *octet == b'\n' && out.last() != Some(&b'\r') {
+            out.push(b'\r');
+        }
+        out.push(*octet);
+    }
+    // A message ends with a line end, and behind DATA it is added.
+    if !is_chunked && !out.is_empty() && !out.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+fn play(case: &Case) -> (Receiver, Vec<(Mail, Report)>, bool) {
+    let offered = case.extensions.iter().fold(Extensions::NONE, |all, one| all.with(*one));
+    let limits =
+        server::Limits::default().with_receive_buffer(case.receive_buffer).with_errors(10_000);
+    let receiving = server::Config::new("mx.example.org")
+        .unwrap()
+        .with_service(case.service)
+        .with_extensions(offered)
+        .with_bare_line_breaks(case.policy)
+        .with_limits(limits);
+    let mut sending = client::Config::new("me.example.org")
+        .unwrap()
+        .with_service(case.service)
+        .with_tls(client::TlsPolicy::Never)
+        .with_line_ends(case.line_ends)
+        .with_transactions(case.transactions)
+        .with_in_flight(case.in_flight)
+        .with_ahead(case.ahead);
+    for extension in &case.unused {
+        sending = sending.without(*extension);
+    }
+    let mut client = Client::new(sending, Security::CLEAR);
+    let mut server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
+    let mut receiver = Receiver::default();
+    let mut waiting: VecDeque<Mail> = case.mails.clone().into();
+    let mut under_way: VecDeque<Mail> = VecDeque::new();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut reports = Vec::new();
+    let mut is_chunked = false;
+    run(
+        &case.wire,
+        &mut client,
+        &mut server,
+        |_, event| match event {
+            client::Event::Ready(ready) => match waiting.pop_front() {
+                Some(mail) => {
+                    let number = case.mails.len() - waiting.len();
+                    is_chunked = ready.extensions().contains(Extension::Chunking);
+                    let facts = match mail.is_known {
+                        true => MessageFacts::scan(&mail.content),
+                        false => MessageFacts::UNKNOWN,
+                    };
+                    let envelope = Envelope::new(&format!("{number}@example.org"), &mail.to);
+                    if ready.send(envelope.unwrap(), facts).is_ok() {
+                        rest.clone_from(&mail.content);
+                        under_way.push_back(mail);
+                    }
+                }
+                None => ready.quit(),
+            },
+            client::Event::Content(mut content) => match content.write(&rest) {
+                Ok(taken) => {
+                    rest.drain(..taken);
+                    if rest.is_empty() {
+                        match under_way.back().unwrap().aborts {
+                            true => content.abort(),
+                            false => drop(content.finish()),
+                        }
+                    }
+                }
+                Err(_) => content.abort(),
+            },
+            client::Event::Sent(sent) => {
+                reports.push((under_way.pop_front().unwrap(), sent.take()));
+            }
+            client::Event::Refused(refused) => refused.go_on(),
+            other => panic!("{other:?}"),
+        },
+        |_, event| receiver.answer(event),
+    );
+    assert!(client.end().is_some(), "it has come to its end");
+    assert!(under_way.is_empty(), "a report came for every transaction");
+    (receiver, reports, is_chunked)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_ends_tell_the_same_story(case in case()) {
+        let (receiver, reports, is_chunked) = play(&case);
+        prop_assert_eq!(receiver.begun, receiver.finished, "every transaction was ended once");
+        let is_whole = case.wire.server_is_cut.is_none() && case.wire.client_is_cut.is_none();
+        let mut stored = receiver.stored.iter();
+        for (mail, report) in &reports {
+            let delivered: Vec<String> = report
+                .recipients()
+                .filter(|(_, outcome)| outcome.is_delivered())
+                .map(|(path, _)| path.to_string())
+                .collect();
+            let unknown = report.outcomes().filter(|it| matches!(it, Outcome::Unknown)).count();
+            if is_whole {
+                prop_assert_eq!(unknown, 0);
+            }
+            let here = if delivered.is_empty() && unknown == 0 { None } else { stored.as_slice().first() };
+            let expected = received(&mail.content, case.line_ends, is_chunked);
+            match here {
+                Some(here) if !delivered.is_empty() => {
+                    prop_assert!(delivered.iter().all(|path| here.to.contains(path)));
+                    prop_assert_eq!(&here.content, &expected);
+                    if unknown == 0 {
+                        prop_assert_eq!(&delivered, &here.to);
+                    }
+                    stored.next();
+                }
+                // It was taken, and the reply did not come; or it was not.
+                Some(here) if here.content == expected => {
+                    prop_assert!(here.to.len() <= unknown);
+                    stored.next();
+                }
+                _ => prop_assert!(delivered.is_empty(), "lost: {delivered:?}"),
+            }
+            if mail.aborts {
+                prop_assert!(delivered.is_empty());
+            }
+        }
+        prop_assert_eq!(stored.as_slice(), &[], "doubled, or kept without the sender's knowledge");
+    }
+}
