@@ -213,3 +213,51 @@ fn no_password_is_asked_for_in_the_clear() {
         answer,
     );
 }
+
+/// Credentials never stand in a transcript, however they are written.
+#[test]
+fn no_secret_is_told() {
+    use esmtp::{
+        machine::{Machine, Need},
+        server::{Peer, Server},
+        time::Instant,
+        transcript::Entry,
+    };
+    use std::sync::{Arc, Mutex};
+
+    let heard = Arc::new(Mutex::new(String::new()));
+    let listener = Arc::clone(&heard);
+    let tell = move |_: Instant, entry: Entry<'_>| {
+        listener.lock().unwrap().push_str(&format!("{entry}\n"));
+    };
+    let config = config().with_limits(Limits::default().with_auth_failures(100).with_errors(100));
+    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR)
+        .with_transcript(Box::new(tell));
+    let mut experience = Experience::default();
+    for line in [
+        "EHLO client.example.net",
+        "AUTH PLAIN\tAGFubgBzZWNyZXQ=",
+        "AUTH\tPLAIN\tAGFubgBzZWNyZXQ=",
+        "AUTH AGFubgBzZWNyZXQ=",
+        " AUTH PLAIN AGFubgBzZWNyZXQ=",
+        "AGFubgBzZWNyZXQ= ",
+        "AUTH LOGIN",
+        "AGFubgBzZWNyZXQ=",
+        "AUTH XYZZY AGFubgBzZWNyZXQ=",
+        "AGFubgBzZWNyZXQ=",
+        "auth plain AGFubgBzZWNyZXQ=",
+    ] {
+        server.feed(format!("{line}\r\n").as_bytes());
+        loop {
+            match server.poll(Instant::ORIGIN) {
+                Need::Answer => answer(&mut experience, server.event().unwrap()),
+                Need::Write(_) | Need::Either(_) => server.sent(usize::MAX),
+                _ => break,
+            }
+        }
+        assert!(!format!("{server:?}").contains("AGFubg"));
+    }
+    let heard = heard.lock().unwrap();
+    assert!(!heard.contains("AGFubg"), "{heard}");
+    assert!(heard.contains("C: auth plain\n") && heard.contains("S: 235"), "{heard}");
+}

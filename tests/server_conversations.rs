@@ -10,7 +10,7 @@ use esmtp::{
     security::Security,
     server::{Config, End, Event, Limits, Timeouts},
     service::Service,
-    syntax::{Extension, Extensions, Rejection, Text},
+    syntax::{Code, Extension, Extensions, Rejection, Status, Text},
     wire::BareLineBreaks,
 };
 use std::time::Duration;
@@ -151,7 +151,7 @@ fn malformed_commands_leave_the_session_intact() {
              C: LHLO client.example.net
              S: 500 5.5.1 Command not recognised
              C: EHLO
-             S: 501 5.5.4 This command needs an argument
+             S: 501 This command needs an argument
              C: RSET now
              S: 501 5.5.4 This command takes no such argument
              C: MAIL FROM:<a@b.org> FOO=1
@@ -627,4 +627,119 @@ fn of_two_sizes_the_one_that_is_too_large_counts() {
          S: 501 5.5.4 The same parameter twice",
     );
     converse(config(), &script);
+}
+
+/// RFC 5321 section 3.8.
+#[test]
+fn a_421_of_the_applications_is_the_last_word() {
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         S: 421 4.3.2 No more
+         S: (closed)",
+    );
+    let experience = converse_with(config(), &script, |experience, event| match event {
+        Event::Rcpt(rcpt) => rcpt.reject(
+            Rejection::new(
+                Code::NOT_AVAILABLE,
+                Status::new(3, 2).unwrap(),
+                Text::literal("No more"),
+            )
+            .unwrap(),
+        ),
+        other => experience.answer(other),
+    });
+    assert_eq!(experience.aborts(), ["Refused"]);
+    assert_eq!(experience.end, Some(End::Refused));
+}
+
+/// RFC 3030 section 2: nobody knows how many octets are no commands.
+#[test]
+fn a_chunk_that_cannot_be_told_from_commands_ends_the_session() {
+    let long =
+        format!("C: BDAT 6 LAST{}\nS: 500 5.5.2 Line too long\nS: (closed)", " ".repeat(3000));
+    for script in [
+        "C| BDAT\\t6 LAST\\r\\nQUIT\\r\\n\nS: 500 5.5.2 No command in this line\nS: (closed)",
+        &long,
+    ] {
+        let experience = converse(config(), &after_hello(script));
+        assert_eq!(experience.end, Some(End::Unframed), "{script}");
+    }
+}
+
+/// RFC 2920 section 3.1, RFC 3030 section 2: what was under way is nobody's fault.
+#[test]
+fn what_was_pipelined_behind_a_refusal_is_no_error() {
+    let limits = Limits::default().with_errors(3).with_recipients(1).with_message(10);
+    let rcpt = "C: RCPT TO:<c@d.org>\n".repeat(9);
+    let script = format!(
+        "{}C: MAIL FROM:<a@b.org> SIZE=11\n{rcpt}C: DATA\n\
+         S: 552 5.3.4 Message size exceeds the fixed maximum\n{}\
+         S: 503 5.5.1 MAIL has to come first\n\
+         C: MAIL FROM:<a@b.org>\n{rcpt}\
+         S: 250 2.1.0 Ok\nS: 250 2.1.5 Ok\n{}\
+         C: BDAT 20\nC| 01234567890123456789\n{}\
+         S: 552 5.3.4 Message too large\n{}",
+        HELLO.replace("33554432", "10"),
+        "S: 503 5.5.1 MAIL has to come first\n".repeat(9),
+        "S: 452 4.5.3 Too many recipients\n".repeat(8),
+        "C: BDAT 1\nC| x\n".repeat(9),
+        "S: 503 5.5.1 Content was refused, RSET is next\n".repeat(9),
+    );
+    converse(config().with_limits(limits), &script);
+}
+
+/// RFC 2033 section 4.2.
+#[test]
+fn whoever_closes_behind_a_message_still_answers_for_every_recipient() {
+    converse_with(
+        config().with_service(Service::Lmtp).with_extensions(Extensions::NONE),
+        "S: 220 mx.example.org LMTP service ready
+         C: LHLO client.example.net
+         S: 250-mx.example.org
+         S: 250-PIPELINING
+         S: 250 ENHANCEDSTATUSCODES
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         C: RCPT TO:<e@f.org>
+         S: 250 2.1.5 Ok
+         S: 250 2.1.5 Ok
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: .
+         S: 451 4.3.0 Local error in processing
+         S: 250 2.0.0 Message accepted
+         S: (closed)",
+        |experience, event| match event {
+            Event::Deliver(mut delivery) => {
+                if let Some(mut each) = delivery.per_recipient() {
+                    each.settle(1, Ok(()));
+                }
+                delivery.reject_and_close(Rejection::LOCAL_ERROR);
+            }
+            other => experience.answer(other),
+        },
+    );
+}
+
+#[test]
+fn a_shut_down_lets_chunks_come_to_their_last() {
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         S: 250 2.1.5 Ok
+         C: BDAT 3
+         C| abc
+         S: 250 2.0.0 Chunk received
+         C: (shut down)
+         C: BDAT 3 LAST
+         C| def
+         S: 250 2.0.0 queued
+         S: 421 4.3.2 Shutting down, try again later
+         S: (closed)",
+    );
+    assert_eq!(converse(config(), &script).messages[0].content, b"abcdef");
 }

@@ -42,14 +42,12 @@ impl Session {
     }
 
     fn answered(&mut self, question: Question, answer: Answer) {
-        if let Answer::RejectAndClose(rejection) = answer {
-            if matches!(question, Question::Deliver(_)) {
-                // This transaction has had its answer.
-                self.facts.end_transaction();
+        let answer = match closing(answer) {
+            Answer::RejectAndClose(rejection) => {
+                return self.refuse_and_close(&question, rejection);
             }
-            self.end(rejection.reply(), End::Refused);
-            return;
-        }
+            other => other,
+        };
         match question {
             Question::Connect => self.connect_answered(answer),
             Question::Auth(attempt) => match answer {
@@ -57,6 +55,7 @@ impl Session {
                 Answer::Reject(rejection) => self.fail_auth(rejection),
                 _ => self.fail_auth(replies::BAD_CREDENTIALS),
             },
+            // Its answer is the verifier's, which was asked before.
             Question::Credentials(verifier) => self.resume(verifier),
             Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
@@ -79,6 +78,7 @@ impl Session {
                     self.reply(rejection.reply());
                 }
                 accepted => {
+                    self.is_mail_refused = false;
                     self.facts.transaction.accept();
                     self.reply(&worded(replies::REVERSE_PATH_OK, accepted));
                 }
@@ -105,7 +105,10 @@ impl Session {
             },
             Question::Xforward(attributes) => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
-                _ => self.note_forwarded(&attributes),
+                accepted => {
+                    self.note_forwarded(&attributes);
+                    self.reply(&worded(replies::OK, accepted));
+                }
             },
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
             Question::Verify | Question::Expand => match answer {
@@ -133,8 +136,8 @@ impl Session {
                 self.reply(rejection.reply());
                 self.go(AbortReason::Refused, Then::Command);
             }
-            (Beginning::Dots, _) => {
-                self.reply(&replies::start_content());
+            (Beginning::Dots, accepted) => {
+                self.reply(&worded(replies::start_content(), accepted));
                 self.phase = Phase::Content(Intake::dots(policy));
             }
             (Beginning::Chunk(chunk), Answer::Reject(rejection)) => {
@@ -148,8 +151,8 @@ impl Session {
         match answer {
             Answer::Reject(rejection) => self.refuse_piece(piece, &rejection),
             _ if piece.is_last => self.ask(Question::Deliver(Verdicts::default())),
-            _ => {
-                self.reply(&replies::CHUNK_OK);
+            accepted => {
+                self.reply(&worded(replies::CHUNK_OK, accepted));
                 self.body = Body::Chunks(intake);
             }
         }
@@ -175,11 +178,24 @@ impl Session {
         }
     }
 
+    /// The last word of the application's.
+    fn refuse_and_close(&mut self, question: &Question, rejection: Rejection) {
+        match question {
+            // Whoever has sent a whole message hears of every recipient.
+            Question::Deliver(verdicts) => {
+                self.delivered(verdicts, Answer::Reject(rejection));
+                self.go(AbortReason::Refused, Then::Farewell(End::Refused));
+            }
+            // No enhanced code in an opening reply, nor in that to a hello (RFC 2034 section 4).
+            Question::Connect | Question::Hello { .. } => {
+                self.end(&rejection.reply().without_status(), End::Refused);
+            }
+            _ => self.end(rejection.reply(), End::Refused),
+        }
+    }
+
     fn connect_answered(&mut self, answer: Answer) {
         match answer {
-            Answer::Reject(rejection) if rejection.code() == Code::NOT_AVAILABLE => {
-                self.end(rejection.reply(), End::Refused);
-            }
             Answer::Reject(rejection) => {
                 self.is_refused = true;
                 // The opening reply has no enhanced code (RFC 2034 section 4).
@@ -197,7 +213,7 @@ impl Session {
         let text = match answer {
             Answer::Reject(rejection) => {
                 // The session stays as it was (RFC 5321 section 4.1.4).
-                self.reply(rejection.reply());
+                self.reply(&rejection.reply().without_status());
                 return;
             }
             Answer::Accept(text) => text,
@@ -212,7 +228,7 @@ impl Session {
     }
 
     fn content_answered(&mut self, mut intake: Intake, answer: Answer, input: &mut ReceiveBuffer) {
-        match answer {
+        match closing(answer) {
             Answer::Reject(rejection) => {
                 self.phase = Phase::Content(intake);
                 self.abandon(AbortReason::Refused, rejection);
@@ -273,6 +289,16 @@ impl Session {
         if !intake.is_counted() {
             self.output.note(Entry::Line { from: Side::Client, octets: b"." });
         }
+    }
+}
+
+/// 421 is the last word, whoever says it (RFC 5321 section 3.8).
+fn closing(answer: Answer) -> Answer {
+    match answer {
+        Answer::Reject(rejection) if rejection.code() == Code::NOT_AVAILABLE => {
+            Answer::RejectAndClose(rejection)
+        }
+        other => other,
     }
 }
 

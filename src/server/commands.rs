@@ -9,6 +9,7 @@ use super::{
     },
 };
 use crate::{
+    sasl,
     syntax::{
         Base64, ByMode, Command, Extension, Extensions, ForwardPath, Hold, Host, MailParameters,
         Parameters, RcptParameters, Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
@@ -26,11 +27,14 @@ impl Session {
         self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
         if let Err(error) = self.interpret(line, is_last) {
             let rejection = replies::syntax(error);
-            if error.verb() == Some(Verb::Bdat) {
+            match Verb::of(line) {
                 // Nobody knows how many octets of content follow.
-                self.end(rejection.reply(), End::TooManyErrors);
-            } else {
-                self.offend(&rejection);
+                Verb::Bdat => self.end(rejection.reply(), End::Unframed),
+                // The reply to a hello has no enhanced code (RFC 2034 section 4).
+                Verb::Ehlo | Verb::Helo | Verb::Lhlo => {
+                    self.offend_with(rejection.reply().without_status());
+                }
+                _ => self.offend(&rejection),
             }
         }
     }
@@ -40,6 +44,14 @@ impl Session {
         self.heard(now);
         self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
         self.offend(&replies::LINE_TOO_LONG);
+    }
+
+    /// A line that is longer than the limit, by its front.
+    pub(super) fn check_long_line(&mut self, front: &[u8]) {
+        if Verb::of(front) == Verb::Bdat {
+            // Nobody knows how many octets of content follow.
+            self.end(replies::LINE_TOO_LONG.reply(), End::Unframed);
+        }
     }
 
     fn heard(&mut self, now: Instant) {
@@ -62,6 +74,10 @@ impl Session {
             match command {
                 Command::Bdat { octets, last } => {
                     self.swallow(PendingChunk { octets, is_last: last }, refusal);
+                }
+                // So are recipients that were under way when MAIL was refused (RFC 2920 section 3.1).
+                Command::Rcpt { .. } | Command::Data if self.is_mail_refused => {
+                    self.reply(refusal.reply());
                 }
                 _ => self.offend(&refusal),
             }
@@ -91,6 +107,7 @@ impl Session {
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
             Command::StartTls => self.end(replies::INJECTED.reply(), End::Injection),
             Command::Rset => {
+                self.is_mail_refused = false;
                 self.reply(&replies::OK);
                 self.go(AbortReason::Reset, Then::Command);
             }
@@ -112,7 +129,6 @@ impl Session {
             Verb::Etrn => self.offered.contains(Extension::Etrn),
             Verb::Xclient => self.offered.contains(Extension::Xclient),
             Verb::Xforward => self.offered.contains(Extension::Xforward),
-            // RFC 4468 section 3: only for who is authenticated.
             Verb::Burl => self.offered.contains(Extension::Burl) && self.facts.identity.is_some(),
             Verb::Atrn => false,
             Verb::Auth => self.offered.contains(Extension::Auth),
@@ -138,11 +154,13 @@ impl Session {
 
     /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
     fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection) {
-        if chunk.is_last && matches!(self.body, Body::Failed) {
+        // Chunks that were under way when one was refused are nobody's fault.
+        let is_offence = !matches!(self.body, Body::Failed);
+        if chunk.is_last && !is_offence {
             self.body = Body::None;
         }
         let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
-        self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence: true });
+        self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence });
     }
 
     fn hello(&mut self, host: Host<'_>, is_extended: bool) {
@@ -151,6 +169,8 @@ impl Session {
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
+        // Until it is accepted.
+        self.is_mail_refused = true;
         let typed = match MailParameters::parse(raw, &self.offered) {
             // Clients exist that declare a size of their own besides the one they were told:
             // where one of them is too large, that is the better reason.
@@ -182,7 +202,8 @@ impl Session {
         } else if transaction.accepted() >= limits.recipients
             || transaction.octets() >= limits.envelope
         {
-            self.refuse_recipient(&replies::TOO_MANY_RECIPIENTS);
+            // RFC 5321 section 4.5.3.1.10 lets a client find the limit in this way.
+            self.reply(replies::TOO_MANY_RECIPIENTS.reply());
         } else {
             transaction.address(path, raw);
             self.ask(Question::Rcpt);
@@ -212,24 +233,40 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
         .any(|octets| octets > limit)
 }
 
-/// The line without what may be a secret: all that stands behind the mechanism of AUTH, and
-/// lines that look like base64, for a client may go on with an exchange that was refused.
+/// The line without what may be a secret: all that stands behind the mechanism of AUTH, the
+/// tokens in a URL, and lines that look like an exchange that goes on after it was refused.
 fn fit_to_be_seen(line: &[u8]) -> &[u8] {
-    let mut words = line.split_inclusive(|octet| *octet == b' ');
+    let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t');
+    let mut words = line.split(is_blank).filter(|word| !word.is_empty());
     match Verb::of(line) {
         Verb::Auth => {
-            let shown = words.by_ref().take(2).map(<[u8]>::len).sum();
-            line.get(..shown).unwrap_or_default()
+            let mechanism = words.nth(1).and_then(|word| core::str::from_utf8(word).ok());
+            match mechanism.map(|name| (name, sasl::Mechanism::ignoring_case(name))) {
+                Some((name, Ok(_))) if !looks_like_base64(name.as_bytes()) => {
+                    let shown = line.windows(name.len()).position(|part| part == name.as_bytes());
+                    line.get(..shown.unwrap_or(0).saturating_add(name.len())).unwrap_or(b"AUTH")
+                }
+                _ => line.get(..4).unwrap_or_default(),
+            }
         }
-        Verb::Other if words.count() == 1 && Base64::parse(ascii(line)).is_ok() => {
+        Verb::Burl => line.get(..4).unwrap_or_default(),
+        Verb::Other
+            if words.any(|word| word.eq_ignore_ascii_case(b"AUTH") || looks_like_base64(word)) =>
+        {
             replies::REDACTED
         }
         _ => line,
     }
 }
 
-fn ascii(line: &[u8]) -> &str {
-    core::str::from_utf8(line).unwrap_or("-")
+/// Whether it could be a message of a mechanism, rather than a word or a mechanism's name.
+fn looks_like_base64(word: &[u8]) -> bool {
+    const SHORTEST: usize = 8;
+    let has_lower_case = word.iter().any(u8::is_ascii_lowercase);
+    let has_other = word.iter().any(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit());
+    word.len() >= SHORTEST
+        && (has_lower_case && has_other || word.ends_with(b"="))
+        && core::str::from_utf8(word).is_ok_and(|word| Base64::parse(word).is_ok())
 }
 
 /// Why a message may not be delivered at the time that it asks for.

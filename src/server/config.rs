@@ -201,6 +201,15 @@ impl Config {
                 self.offered = self.offered.with(extension);
             }
         }
+        // What is of no use without another one (RFC 3030 section 3, RFC 6531 section 3.1).
+        for (dependent, other) in [
+            (Extension::BinaryMime, Extension::Chunking),
+            (Extension::SmtpUtf8, Extension::EightBitMime),
+        ] {
+            if !self.offered.contains(other) {
+                self.offered = self.offered.without(dependent);
+            }
+        }
         if self.offered.contains(Extension::Size) {
             self.offered = self.offered.with_size(self.limits.message);
         }
@@ -210,6 +219,17 @@ impl Config {
                 self.offered.with_limits(SessionLimits { rcpt_max, ..Default::default() });
         }
         self
+    }
+
+    /// The same with no limit of a transaction below what it was.
+    pub(super) fn rising_from(&self, before: &Limits) -> Self {
+        let limits = Limits {
+            message: self.limits.message.max(before.message),
+            recipients: self.limits.recipients.max(before.recipients),
+            envelope: self.limits.envelope.max(before.envelope),
+            ..self.limits
+        };
+        self.clone().with_limits(limits)
     }
 
     /// The name in the greeting.

@@ -101,6 +101,7 @@ impl Facts {
         self.host = None;
         self.is_extended = false;
         self.identity = None;
+        self.proven = None;
         self.end_transaction();
     }
 

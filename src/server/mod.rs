@@ -131,9 +131,15 @@ impl Server {
     }
 
     /// Lets content and delivery in progress finish, then answers 421 and closes (RFC 5321
-    /// section 3.8).
+    /// section 3.8). It takes effect with the next poll.
     pub const fn shut_down(&mut self) {
         self.session.is_stopping = true;
+    }
+
+    /// Ends the session with the next poll, and says 421 if that is possible at once; a message
+    /// that is whole is still answered for.
+    pub const fn close(&mut self) {
+        self.session.is_closing = true;
     }
 
     /// Goes on as far as possible without the driver; `None` when something has changed.
@@ -146,7 +152,9 @@ impl Server {
             }
             Phase::Command if session.is_clogged() => Some(session.must_write(now)),
             Phase::Command => {
-                match lines.cut(input.octets(), session.config.limits().command_line) {
+                // A configuration that came later may allow more than there is room for.
+                let limit = session.config.limits().command_line.min(input.capacity());
+                match lines.cut(input.octets(), limit) {
                     Cut::Line(octets) => {
                         let (line, rest) =
                             input.octets().split_at_checked(octets).unwrap_or_default();
@@ -154,10 +162,16 @@ impl Server {
                         session.command(line, rest.is_empty(), now);
                         input.consume(octets);
                     }
-                    Cut::Skip(octets) => input.consume(octets),
-                    Cut::TooLong(octets) => {
+                    Cut::Skip(octets) => {
+                        session.check_long_line(input.octets());
                         input.consume(octets);
-                        session.line_too_long(now);
+                    }
+                    Cut::TooLong(octets) => {
+                        session.check_long_line(input.octets());
+                        input.consume(octets);
+                        if matches!(session.phase, Phase::Command) {
+                            session.line_too_long(now);
+                        }
                     }
                     Cut::Incomplete if session.link == Link::Open => {
                         return session.await_command(now);

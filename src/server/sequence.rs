@@ -104,6 +104,7 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
             | Stage::Failed,
         ) => Ok(()),
         (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
+        (Verb::Auth, _) if standing.is_authenticated => Err(Misplaced::AlreadyAuthenticated),
         // Clients exist that do not ask whether it is offered, and all that comes before it is
         // forgotten anyway.
         (Verb::StartTls, Stage::Connected) => Ok(()),
@@ -111,9 +112,10 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         // in the clear has a part in it.
         (Verb::Auth, Stage::Connected) if standing.is_secure && standing.had_hello => Ok(()),
         (_, Stage::Connected) => Err(Misplaced::HelloFirst),
+        // RFC 4468 section 3.
+        (Verb::Burl, _) if !standing.is_authenticated => Err(Misplaced::AuthFirst),
         // "until a RSET, or a LAST": RFC 3030 section 2.
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
-        (Verb::Auth, _) if standing.is_authenticated => Err(Misplaced::AlreadyAuthenticated),
         (Verb::Mail | Verb::Etrn | Verb::Bdat, Stage::Ready)
             if standing.must_authenticate && !standing.is_authenticated =>
         {
@@ -199,6 +201,8 @@ mod tests {
         let secured = Standing { had_hello: true, ..secured };
         assert_eq!(super::permit(secured, Verb::Auth), Ok(()));
         assert_eq!(super::permit(secured, Verb::Mail), Err(Misplaced::HelloFirst));
+        let known = Standing { is_authenticated: true, ..secured };
+        assert_eq!(super::permit(known, Verb::Auth), Err(Misplaced::AlreadyAuthenticated));
         let known = Standing { is_authenticated: true, ..stranger };
         assert_eq!(super::permit(known, Verb::Mail), Ok(()));
         assert_eq!(super::permit(known, Verb::Auth), Err(Misplaced::AlreadyAuthenticated));

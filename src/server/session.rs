@@ -74,6 +74,9 @@ pub(super) struct Session {
     pub(super) offered: Extensions,
     pub(super) link: Link,
     pub(super) is_stopping: bool,
+    pub(super) is_closing: bool,
+    /// The last MAIL was refused.
+    pub(super) is_mail_refused: bool,
     pub(super) totals: Totals,
     /// The greeting was 554.
     pub(super) is_refused: bool,
@@ -100,6 +103,8 @@ impl Session {
             offered: Extensions::NONE,
             link: Link::Open,
             is_stopping: false,
+            is_closing: false,
+            is_mail_refused: false,
             totals: Totals::default(),
             is_refused: false,
             began: None,
@@ -216,8 +221,13 @@ impl Session {
 
     /// A negative reply that is the machine's own verdict, and counts against the client.
     pub(super) fn offend(&mut self, rejection: &Rejection) {
+        self.offend_with(rejection.reply().as_borrowed());
+    }
+
+    /// The same with a reply of another form.
+    pub(super) fn offend_with(&mut self, reply: Reply<'_>) {
         self.totals.errors = self.totals.errors.saturating_add(1);
-        self.charge(HALVES, rejection);
+        self.charge(HALVES, &reply);
     }
 
     /// A recipient that the application does not want: a few are normal, many are a search for
@@ -225,15 +235,15 @@ impl Session {
     pub(super) fn refuse_recipient(&mut self, rejection: &Rejection) {
         self.refused_recipients = self.refused_recipients.saturating_add(1);
         let halves = u32::from(self.refused_recipients > TYPICAL_REFUSALS);
-        self.charge(halves, rejection);
+        self.charge(halves, rejection.reply());
     }
 
-    fn charge(&mut self, halves: u32, rejection: &Rejection) {
+    fn charge(&mut self, halves: u32, reply: &Reply<'_>) {
         self.half_errors = self.half_errors.saturating_add(halves);
         if halves > 0 && self.half_errors >= self.config.limits().errors.saturating_mul(HALVES) {
             self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
         } else {
-            self.reply(rejection.reply());
+            self.reply(reply);
         }
     }
 
@@ -302,7 +312,7 @@ impl Session {
 
     /// Whether so many replies wait that nothing more may be read.
     pub(super) fn is_clogged(&self) -> bool {
-        self.output.len() >= self.config.limits().send_buffer
+        !self.output.is_empty() && self.output.len() >= self.config.limits().send_buffer
     }
 
     pub(super) fn await_command(&mut self, now: Instant) -> Option<Need> {
@@ -333,7 +343,9 @@ impl Session {
     }
 
     pub(super) fn await_answer(&mut self, now: Instant) -> Need {
+        // What we owe is not held against the peer.
         self.reading.stop(now);
+        self.writing.stop(now);
         Need::Answer
     }
 
@@ -352,7 +364,7 @@ impl Session {
     pub(super) fn sent(&mut self, octets: usize) {
         self.totals.octets_sent = self.totals.octets_sent.saturating_add(octets as u64);
         self.output.sent(octets);
-        if self.output.is_empty() {
+        if octets > 0 {
             self.writing = Stopwatch::default();
         }
     }
@@ -363,7 +375,10 @@ impl Session {
         self.began.get_or_insert(now);
         self.output.now = now;
         if let Some(config) = self.exchange.configure.take() {
-            self.config = config;
+            self.config = match self.facts.transaction.is_open() {
+                true => Arc::new(config.rising_from(self.config.limits())),
+                false => config,
+            };
         }
         if let Some(identity) = self.exchange.proven.take() {
             self.facts.proven = Some(identity);
@@ -379,14 +394,18 @@ impl Session {
         {
             self.link = Link::Lost;
             self.drop_out(End::TimedOut);
-        } else if self.is_stopping {
-            match self.phase {
-                Phase::Start | Phase::Command | Phase::Asked(_)
-                    if !matches!(self.phase, Phase::Asked(Question::Deliver(_))) =>
-                {
-                    self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
-                }
-                _ => {}
+        } else if self.is_closing || self.is_stopping {
+            let may_end = match self.phase {
+                Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
+                // A whole message has its answer, and what is said after 220 is TLS.
+                Phase::Asked(Question::Deliver(_) | Question::Upgrade) => false,
+                Phase::Content(_) | Phase::Discard(..) => self.is_closing,
+                // Content in progress, between two chunks of it.
+                Phase::Command => self.is_closing || !matches!(self.body, Body::Chunks(_)),
+                Phase::Start | Phase::Asked(_) | Phase::Auth(_) | Phase::Penance(..) => true,
+            };
+            if may_end {
+                self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
             }
         }
     }
@@ -419,7 +438,11 @@ impl Session {
         match &mut self.phase {
             // Whoever was asked to take responsibility for a whole message has to answer.
             Phase::Asked(Question::Deliver(_)) | Phase::Closed(_) => {}
-            Phase::Abort(_, then) => *then = Then::Closed(end),
+            Phase::Abort(_, Then::Closed(_)) => {}
+            Phase::Abort(_, then) => {
+                let end = if let Then::Farewell(end) = then { *end } else { end };
+                *then = Then::Closed(end);
+            }
             Phase::Farewell(end) if self.link == Link::Lost => {
                 let end = *end;
                 self.close(end);
@@ -439,6 +462,7 @@ impl Session {
             Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed,
             _ => Body::None,
         };
+        self.facts.transaction.withdraw();
         if self.facts.transaction.is_open() {
             self.phase = Phase::Abort(reason, then);
             self.lend();

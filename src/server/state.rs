@@ -298,6 +298,8 @@ pub enum End {
     Injection,
     /// The TLS handshake failed.
     NoTls,
+    /// A command that says how much content follows could not be understood.
+    Unframed,
     /// The application refused the client and closed.
     Refused,
     /// The server was shut down.
@@ -311,7 +313,7 @@ impl End {
             Self::Quit => AbortReason::Quit,
             Self::ConnectionLost | Self::Injection | Self::NoTls => AbortReason::ConnectionLost,
             Self::TimedOut => AbortReason::TimedOut,
-            Self::TooManyErrors => AbortReason::TooManyErrors,
+            Self::TooManyErrors | Self::Unframed => AbortReason::TooManyErrors,
             Self::Refused => AbortReason::Refused,
             Self::ShutDown => AbortReason::ShutDown,
         }

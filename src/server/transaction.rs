@@ -177,6 +177,13 @@ impl Transaction {
         }
     }
 
+    /// The application will not be asked about the last recipient any more.
+    pub(super) fn withdraw(&mut self) {
+        if self.progress == Progress::Addressing {
+            self.refuse();
+        }
+    }
+
     /// The transaction is over.
     pub(super) fn clear(&mut self) {
         self.text.clear();

@@ -3,7 +3,6 @@
 
 use super::{
     facts::Peer,
-    replies,
     session::Session,
     state::{Body, Phase},
 };
@@ -17,11 +16,19 @@ impl Session {
     /// From here on the session is that of another client; TLS and what was not said stay.
     pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
         let facts = &mut self.facts;
-        let (mut address, mut port) = (facts.peer.address().map(|it| it.ip()), 0);
+        let before = facts.peer.address();
+        let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));
+        // Whoever speaks for another has proven nothing about it.
+        facts.identity = None;
+        facts.proven = None;
         let mut name = facts.peer.name().cloned();
         for (attribute, value) in attributes.iter() {
             match attribute {
-                AttributeName::Addr => address = value.address(),
+                AttributeName::Addr => {
+                    address = value.address();
+                    // Another host's port is not known, unless it comes too.
+                    port = attributes.get(AttributeName::Port).map_or(0, |_| port);
+                }
                 AttributeName::Port => {
                     port = value.text().and_then(|text| text.parse().ok()).unwrap_or(0);
                 }
@@ -49,10 +56,10 @@ impl Session {
     /// For the next transaction only.
     pub(super) fn note_forwarded(&mut self, attributes: &XforwardAttributes<'_>) {
         for (name, value) in attributes.iter() {
+            self.facts.forwarded.retain(|(known, _)| *known != name);
             if let AttributeValue::Text(text) = value {
                 self.facts.forwarded.push((name, text.into_owned()));
             }
         }
-        self.reply(&replies::OK);
     }
 }

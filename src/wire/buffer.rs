@@ -2,6 +2,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 use bytes::{Buf, Bytes, BytesMut};
+use core::fmt;
 use core::mem;
 
 /// The first allocation of a [`ReceiveBuffer`]: a handful of pipelined commands.
@@ -22,7 +23,6 @@ const FIRST_ALLOCATION: usize = 4096;
 /// buffer.consume(6);
 /// buffer.release(); // no memory is held
 /// ```
-#[derive(Debug)]
 pub struct ReceiveBuffer {
     /// One allocation, every octet of which is initialised.
     memory: BytesMut,
@@ -41,6 +41,12 @@ impl ReceiveBuffer {
         let capacity = capacity.max(1);
         let next = capacity.min(FIRST_ALLOCATION);
         Self { memory: BytesMut::new(), start: 0, end: 0, next, capacity }
+    }
+
+    /// How many octets it holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Free space behind the octets, allocated when needed; empty only when
@@ -165,7 +171,7 @@ const WORTH_MOVING: usize = 4096;
 /// buffer.sent(5016);
 /// assert_eq!(buffer.len(), 6);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SendBuffer {
     text: Vec<u8>,
     /// Octets of `text` that were sent.
@@ -176,7 +182,6 @@ pub struct SendBuffer {
 }
 
 /// A slice that stands behind the first `behind` octets of the text.
-#[derive(Debug)]
 struct Shared {
     behind: usize,
     octets: Bytes,
@@ -282,6 +287,24 @@ impl SendBuffer {
             }
             self.sent = 0;
         }
+    }
+}
+
+/// Without the octets: credentials pass through here.
+impl fmt::Debug for ReceiveBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (octets, capacity) = (self.end - self.start, self.capacity);
+        f.debug_struct("ReceiveBuffer")
+            .field("octets", &octets)
+            .field("capacity", &capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the octets: credentials pass through here.
+impl fmt::Debug for SendBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendBuffer").field("octets", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -292,6 +292,7 @@ pub fn unescape(text: &str) -> Vec<u8> {
             (_, true) => match rest.next() {
                 Some(b'r') => b'\r',
                 Some(b'n') => b'\n',
+                Some(b't') => b'\t',
                 Some(b'0') => 0,
                 Some(b'x') => {
                     let digits = [rest.next().unwrap(), rest.next().unwrap()];
