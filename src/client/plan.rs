@@ -264,7 +264,7 @@ fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
     let (most_recipients, most_domains) = (most(limits.rcpt_max), most(limits.rcpt_domain_max));
     let mut count = 0;
     let mut domains = BTreeSet::new();
-    let mut is_beyond = |path: &ForwardPath<'_>| {
+    let is_beyond = |path: &ForwardPath<'_>| {
         if count >= most_recipients {
             return true;
         }
@@ -278,7 +278,7 @@ fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
         count += 1;
         false
     };
-    envelope.forward_paths().map(|path| is_beyond(path)).collect()
+    envelope.forward_paths().map(is_beyond).collect()
 }
 
 #[cfg(test)]
@@ -381,7 +381,13 @@ mod tests {
             ("MT-PRIORITY=3", "RRVS=x", vec!["MT-PRIORITY is not", "RRVS is not"]),
         ] {
             let config = Config::new("me.example.org").unwrap();
-            let plan = Plan::new(&with(mail, rcpt), &MessageFacts::UNKNOWN, &dsn, &config);
+            let plan = Plan::new(
+                &with(mail, rcpt),
+                &MessageFacts::UNKNOWN,
+                &dsn,
+                &Security::CLEAR,
+                &config,
+            );
             let obstacles = plan.map_or_else(|error| error.obstacles, |_| Vec::new());
             assert_eq!(obstacles.len(), expected.len(), "{mail} {rcpt}: {obstacles:?}");
             for (obstacle, expected) in obstacles.iter().zip(expected) {
