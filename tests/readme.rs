@@ -290,7 +290,7 @@ fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
                         Some("DATA") => to_say.push_str("354 go\r\n"),
                         Some("QUIT") => to_say.push_str("221 bye\r\n"),
                         Some("MAIL" | "RCPT" | "BDAT" | "VRFY" | "EXPN" | "HELP") => {
-                            to_say.push_str("250 ok\r\n")
+                            to_say.push_str("250 ok\r\n");
                         }
                         _ if line == ".\r\n" => to_say.push_str("250 ok\r\n"),
                         _ => {}

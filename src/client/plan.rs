@@ -284,7 +284,10 @@ fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::{ForwardPath, ReversePath};
+    use crate::{
+        security::Security,
+        syntax::{ForwardPath, ReversePath},
+    };
     use alloc::{format, string::String, vec};
 
     fn envelope() -> Envelope {
