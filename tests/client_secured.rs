@@ -729,3 +729,114 @@ C: (closed)
 "
     );
 }
+
+// LIMITS, EXPN, HELP
+
+/// RFC 9422 section 4.1: the session ends by itself when the server takes no more transactions.
+#[test]
+fn no_more_transactions_than_the_server_takes() {
+    let mails = ["a@example.net", "b@example.net", "c@example.net"];
+    let notes = Dialogue::new(mails.map(|to| Act::Send(mail(&[to], "")))).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 LIMITS MAILMAX=2
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<a@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: .
+         S: 250 taken
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<b@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        [
+            "0: <a@example.net> 250 taken",
+            "1: <b@example.net> 250 taken",
+            "end: the server takes no more transactions in a session"
+        ]
+    );
+}
+
+/// RFC 9422 sections 4.2, 4.3: the others are for a further transaction.
+#[test]
+fn no_more_recipients_than_the_server_takes() {
+    let to = ["a@x.example", "b@y.example", "c@x.example", "d@x.example"];
+    for (limits, second, third) in [
+        ("RCPTMAX=2", "b@y.example", "<c@x.example> <d@x.example>"),
+        ("RCPTDOMAINMAX=1 RCPTMAX=2", "c@x.example", "<b@y.example> <d@x.example>"),
+    ] {
+        let notes = Dialogue::sends(&to, "").plays(&format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250 LIMITS {limits}
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<a@x.example>
+             S: 250 ok
+             C: RCPT TO:<{second}>
+             S: 550 no
+             C: DATA
+             S: 354 go
+             C: .
+             S: 250 taken
+             C: QUIT
+             S: 221 bye
+             C: (closed)"
+        ));
+        assert!(notes[0].starts_with("0: <a@x.example> 250 taken"), "{}", notes[0]);
+        assert!(notes[0].contains(&format!("<{second}> 550 no")), "{}", notes[0]);
+        assert!(notes[0].ends_with(&format!("rest: {third}")), "{}", notes[0]);
+    }
+    // Nobody is left when the first ones are refused, and nothing more is sent.
+    let notes = Dialogue::sends(&to, "").plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 LIMITS RCPTMAX=1
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<a@x.example>
+         S: 550 no
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert!(notes[0].ends_with("rest: <b@y.example> <c@x.example> <d@x.example>"), "{}", notes[0]);
+}
+
+/// RFC 5321 sections 3.5, 4.1.1.7, 4.1.1.8.
+#[test]
+fn lists_and_help_can_be_asked_for() {
+    let notes = Dialogue::new([Act::Expand("staff"), Act::Help, Act::Expand("staff")]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: EXPN staff
+         S: 250-Jon Postel <Postel@isi.edu>
+         S: 250 Sam Q. Smith <SQSmith@specific.example.com>
+         C: HELP
+         S: 214 there is none
+         C: EXPN staff
+         S: 550 Access Denied to You.
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(notes[0], "EXPN refused: 550 Access Denied to You.");
+}

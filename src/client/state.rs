@@ -31,13 +31,18 @@ use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 ///            220           250
 /// Opening ────────► Asking ───► Ready ◄──────────────────────────────┐
 ///    │ 4yz 5yz      (EHLO,      │ ▲ │                                │
-///    ▼               HELO)      │ │ └─ wait ─► Waiting ── Sent, ready()┤
-/// Asking(QUIT)                  │ │                                  │
-///                               │ │ 2yz                              │
-///    noop verify reset start_tls┤ └──── Asked ──► Refused ── go_on ───┤
-///         Asking ─► Asked ◄─────┤     ▲      4yz 5yz ▲               │
-///               220 │ STARTTLS  │     │ 235          │               │
-///  EHLO ◄─ done ─ Upgrading     ├── Auth ◄─► 334 ────┘               │
+///    ▼               HELO)      │ │ └─ wait ─► Waiting ─ Sent, ready()┤
+/// Asking(QUIT)         ▲        │ │                                  │
+///                      │        │ │ 2yz           4yz 5yz            │
+///     noop, verify, …  │   ◄────┤ └──── Asked ──────────► Refused ───┤
+///     Asking ─► Asked  │        │ │ 235                    ▲  go_on  │
+///                      │   ◄────┤ └──── Auth ◄─► 334       │         │
+///     Asking ─► Auth   │        │         │    4yz 5yz     │         │
+///                      │ done   │         └────────────────┤         │
+///     start_tls        │   ◄────┤                          │         │
+///     Asking ─► Asked ─┤        │              4yz 5yz     │         │
+///         220 └► Upgrading      │  Asked ──────────────────┘         │
+///                               │                                    │
 ///                               │ send                               │
 ///                               ▼             no recipient           │
 ///                           Envelope ────────────────────────────────┤
