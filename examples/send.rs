@@ -19,7 +19,7 @@ use esmtp::{
     envelope::Envelope,
     io::{AsClient, tokio::Connection},
     machine::Machine,
-    sasl::{Channel, Credentials, Mechanism, NoCommonMechanism, Nonce},
+    sasl::{Credentials, Mechanism, NoCommonMechanism, Nonce},
     security::Security,
     service::Service,
     syntax::{
@@ -203,12 +203,22 @@ fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
 
 fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
     let user = arguments.user.as_deref();
-    match (user, &arguments.password, &arguments.token) {
-        (None, None, None) if arguments.auth.is_none() => Ok(None),
-        (Some(user), Some(password), None) => Ok(Some(Credentials::password(user, password))),
-        (user, None, Some(token)) => Ok(Some(Credentials::token(user.unwrap_or_default(), token))),
-        _ => Err(usage("--user", &"goes with one of --password and --token")),
-    }
+    let credentials = match (user, &arguments.password, &arguments.token) {
+        (None, None, None) if arguments.auth.is_none() => return Ok(None),
+        (Some(user), Some(password), None) => Credentials::password(user, password),
+        (user, None, Some(token)) => Credentials::token(user.unwrap_or_default(), token),
+        _ => return Err(usage("--user", &"goes with one of --password and --token")),
+    };
+    let credentials = match arguments.auth.as_deref().map(Mechanism::ignoring_case) {
+        Some(Ok(mechanism)) => credentials.only(mechanism),
+        Some(Err(error)) => return Err(usage("--auth", &error)),
+        None => credentials,
+    };
+    // Whoever says `--tls none` has decided; nobody else's password travels in the clear.
+    Ok(Some(match arguments.tls {
+        Tls::None => credentials.even_in_the_clear(),
+        _ => credentials,
+    }))
 }
 
 /// Whom TLS wants to meet. Opportunistic TLS keeps listeners out, and may not fail because of a
@@ -460,7 +470,9 @@ impl<'a> Sender<'a> {
         if self.obstacle.is_some() {
             ready.quit();
         } else if let Some(credentials) = self.credentials.take() {
-            if let Err(error) = self.authenticate(&credentials, ready) {
+            let nonce =
+                Nonce::generate().map_err(|error| Failure(Fate::Retry, error.to_string()))?;
+            if let Err(error) = ready.authenticate_as(&credentials, nonce) {
                 let fate = match error {
                     NoCommonMechanism::Credentials(_) => Fate::Data,
                     _ => Fate::Authentication,
@@ -477,32 +489,6 @@ impl<'a> Sender<'a> {
             ready.quit();
         }
         Ok(())
-    }
-
-    fn authenticate(
-        &self,
-        credentials: &Credentials,
-        ready: Ready<'_>,
-    ) -> Result<(), NoCommonMechanism> {
-        let nonce = Nonce::generate().map_err(|_| NoCommonMechanism::NotOffered)?;
-        let Some(name) = &self.arguments.auth else {
-            return ready.authenticate_as(credentials, nonce).map(drop);
-        };
-        let Some(only) = ready
-            .mechanisms()
-            .into_iter()
-            .find(|offered| Mechanism::ignoring_case(name).is_ok_and(|wanted| wanted == *offered))
-        else {
-            return Err(NoCommonMechanism::NotOffered);
-        };
-        // A SCRAM without -PLUS that was asked for must not claim that the server has none
-        // (RFC 5802 section 6): it knows of no channel to bind to.
-        let channel = match ready.security().channel() {
-            channel if only.needs_channel_binding() || !channel.is_tls() => channel,
-            _ => Channel::tls(),
-        };
-        let initiator = credentials.strongest(&[only], &channel, nonce)?;
-        ready.authenticate(vec![initiator]).map(drop)
     }
 
     fn begin(&mut self, job: Job<'a>) {

@@ -199,6 +199,7 @@ const PROBES: &[(Extension, Probe)] = &[
 const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
     (Extension::StartTls, include_str!("client_secured.rs"), "fn inside_tls_everything_begins_anew("),
     (Extension::Auth, include_str!("client_secured.rs"), "fn the_strongest_common_mechanism_is_used("),
+    (Extension::Limits, include_str!("../src/client/plan.rs"), "fn recipients_beyond_the_limits_are_left("),
     (Extension::Vrfy, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
     (Extension::Expn, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
     (Extension::Help, include_str!("readme.rs"), "fn a_client_asks_for_users_lists_and_help("),
@@ -269,7 +270,8 @@ fn a_client_asks_for_users_lists_and_help() {
 /// Each write of a client, on a line of its own if it does not end one.
 fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
     let hello: String = offered.lines().map(|line| format!("250-{line}\r\n")).collect();
-    let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS);
+    let security = Security::TLS.with_peer_certificates(Vec::new(), true);
+    let mut client = Client::new(Config::new("me.example.org").unwrap(), security);
     let (mut said, mut heard, mut to_say) = (String::new(), 0, "220 mx\r\n".to_owned());
     loop {
         match client.poll(Instant::ORIGIN) {

@@ -31,6 +31,7 @@ pub struct Credentials {
     #[cfg(feature = "scram")]
     prepare: super::prepare::Prepare,
     at_least: Strength,
+    only: Option<Mechanism>,
     in_the_clear: bool,
 }
 
@@ -68,6 +69,7 @@ impl Credentials {
             #[cfg(feature = "scram")]
             prepare: super::prepare::standard,
             at_least: Strength::NOTHING,
+            only: None,
             in_the_clear: false,
         }
     }
@@ -128,6 +130,12 @@ impl Credentials {
         Self { at_least: strength, ..self }
     }
 
+    /// No other mechanism than this.
+    #[must_use]
+    pub fn only(self, mechanism: Mechanism) -> Self {
+        Self { only: Some(mechanism), ..self }
+    }
+
     /// Passwords and tokens also outside TLS. Whoever listens can use them.
     #[must_use]
     pub fn even_in_the_clear(self) -> Self {
@@ -166,7 +174,10 @@ impl Credentials {
     ) -> Result<Mechanism, NoCommonMechanism> {
         let mut reason = NoCommonMechanism::NotOffered;
         let mut chosen: Option<Mechanism> = None;
-        for &mechanism in offered.iter().filter(|mechanism| self.fit(**mechanism)) {
+        let is_wanted = |mechanism: &Mechanism| {
+            self.only.is_none_or(|only| only == *mechanism) && self.fit(*mechanism)
+        };
+        for &mechanism in offered.iter().filter(|mechanism| is_wanted(mechanism)) {
             if mechanism.needs_channel_binding() && !channel.carries(mechanism) {
                 continue;
             } else if !channel.carries(mechanism) && !self.in_the_clear {
@@ -331,6 +342,9 @@ mod tests {
         let clear = Channel::CLEAR;
         assert_eq!(password.choose(&plain, &clear), Err(NoCommonMechanism::NeedsTls));
         assert_eq!(password.choose(&plain, &Channel::tls()), Ok(Mechanism::PLAIN));
+        let only = password.clone().only(Mechanism::LOGIN);
+        assert_eq!(only.choose(&EVERYTHING, &bindable()), Ok(Mechanism::LOGIN));
+        assert_eq!(only.choose(&plain, &bindable()), Err(NoCommonMechanism::NotOffered));
         assert_eq!(password.even_in_the_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
         let token = Credentials::token("ann", "t");
         let bearer = [Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
