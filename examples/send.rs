@@ -186,13 +186,16 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
         .iter()
         .flat_map(|message| (0..arguments.repeat).map(|_| Job { message, paths: paths.clone() }));
     let sender = Sender::new(arguments, credentials, jobs.collect());
+    let is_verified = !matches!(trust(arguments), Trust::Anybody);
     match (arguments.tls, tls_end(arguments)) {
         (Tls::None, _) => sender.run(Connection::new(client, stream)).await,
         (Tls::Implicit, end) => {
-            sender.run(Connection::new(Secured::implicit(client, end?), stream)).await
+            let secured = Secured::implicit(client, end?).with_verified(is_verified);
+            sender.run(Connection::new(secured, stream)).await
         }
         (Tls::Opportunistic | Tls::Starttls, end) => {
-            sender.run(Connection::new(Secured::start_tls(client, end?), stream)).await
+            let secured = Secured::start_tls(client, end?).with_verified(is_verified);
+            sender.run(Connection::new(secured, stream)).await
         }
     }
 }
@@ -221,19 +224,23 @@ fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
     }))
 }
 
-/// Whom TLS wants to meet. Opportunistic TLS keeps listeners out, and may not fail because of a
-/// certificate: whoever could show a false one could as well have taken the offer away.
-fn tls_end(arguments: &Arguments) -> Result<tls::End, Failure> {
-    let trust = match (&arguments.ca, arguments.tls) {
+/// Opportunistic TLS keeps listeners out, and may not fail because of a certificate: whoever could
+/// show a false one could as well have taken the offer away.
+fn trust(arguments: &Arguments) -> Trust<'_> {
+    match (&arguments.ca, arguments.tls) {
         _ if arguments.insecure => Trust::Anybody,
         (Some(path), _) => Trust::Only(path),
         (None, Tls::Opportunistic) => Trust::Anybody,
         (None, _) => Trust::Roots,
-    };
+    }
+}
+
+/// Whom TLS wants to meet.
+fn tls_end(arguments: &Arguments) -> Result<tls::End, Failure> {
     let host = arguments.server.rsplit_once(':').map_or(&*arguments.server, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|error| usage("--server", &error))?;
-    let config = certificates::client(trust).map_err(|error| usage("--ca", &error))?;
+    let config = certificates::client(trust(arguments)).map_err(|error| usage("--ca", &error))?;
     Ok(tls::End::Client(config, name))
 }
 

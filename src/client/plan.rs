@@ -184,7 +184,7 @@ fn too_long(
         line.0 += 1 + parameters.as_str().len();
     }
     let Length(octets) = line;
-    let limit = line_limit(verb, offered);
+    let limit = offered.line_limit(verb);
     if octets > limit {
         obstacles.push(Obstacle::LineTooLong { verb, recipient, octets, limit });
     }
@@ -198,35 +198,6 @@ impl Write for Length {
         self.0 += text.len();
         Ok(())
     }
-}
-
-fn line_limit(verb: Verb, offered: &Extensions) -> usize {
-    let additions: &[(Extension, usize)] = if verb == Verb::Mail {
-        &[
-            (Extension::Size, 26),           // RFC 1870 section 3
-            (Extension::EightBitMime, 14),   // RFC 6152 states none: what BODY=8BITMIME needs
-            (Extension::BinaryMime, 16),     // RFC 3030 section 3
-            (Extension::SmtpUtf8, 10),       // RFC 6531 section 3.1
-            (Extension::Auth, 500),          // RFC 4954 section 3
-            (Extension::Dsn, 524),           // RFC 3461 section 5.4: 1036 octets
-            (Extension::RequireTls, 11),     // RFC 8689 section 3
-            (Extension::DeliverBy, 17),      // RFC 2852 section 3
-            (Extension::FutureRelease, 34),  // RFC 4865 section 3
-            (Extension::MtPriority, 15),     // RFC 6710 section 3
-            (Extension::NoSoliciting, 1007), // RFC 3865 section 3
-        ]
-    } else {
-        &[
-            (Extension::Dsn, 524), // RFC 3461 section 5.4
-            (Extension::Rrvs, 33), // RFC 7293 section 3
-        ]
-    };
-    let sum: usize = additions
-        .iter()
-        .filter(|(extension, _)| offered.contains(*extension))
-        .map(|(_, octets)| octets)
-        .sum();
-    512 + sum
 }
 
 /// Values that the server has bounds for, and that which binds the channel.
