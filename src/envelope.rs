@@ -30,6 +30,7 @@ use alloc::vec::Vec;
 /// assert_eq!(envelope.len(), 1);
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     reverse_path: ReversePath<'static>,

@@ -27,6 +27,8 @@ mod plan;
 mod queue;
 mod replies;
 mod report;
+#[cfg(feature = "serde")]
+mod serde;
 mod start_tls;
 mod state;
 mod transaction;
