@@ -387,10 +387,10 @@ mod tests {
             plan(&envelope(513), &MessageFacts::UNKNOWN, &Extensions::NONE),
             "[LineTooLong { verb: Rcpt, recipient: Some(0), octets: 513, limit: 512 }]"
         );
-        assert_eq!(plan(&envelope(1036), &MessageFacts::UNKNOWN, &dsn), "");
+        assert_eq!(plan(&envelope(1042), &MessageFacts::UNKNOWN, &dsn), "");
         assert_eq!(
-            plan(&envelope(1037), &MessageFacts::UNKNOWN, &dsn),
-            "[LineTooLong { verb: Rcpt, recipient: Some(0), octets: 1037, limit: 1036 }]"
+            plan(&envelope(1043), &MessageFacts::UNKNOWN, &dsn),
+            "[LineTooLong { verb: Rcpt, recipient: Some(0), octets: 1043, limit: 1042 }]"
         );
     }
 

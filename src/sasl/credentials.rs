@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(password.choose(&plain, &Channel::tls()), Ok(Mechanism::PLAIN));
         let only = password.clone().only(Mechanism::LOGIN);
         assert_eq!(only.choose(&EVERYTHING, &bindable()), Ok(Mechanism::LOGIN));
-        assert_eq!(only.choose(&plain, &bindable()), Err(NoCommonMechanism::NotOffered));
+        assert_eq!(only.choose(&plain[..1], &bindable()), Err(NoCommonMechanism::NotOffered));
         assert_eq!(password.even_in_the_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
         let token = Credentials::token("ann", "t");
         let bearer = [Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
