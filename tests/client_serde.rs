@@ -29,7 +29,7 @@ fn an_envelope_is_read_as_it_was_written() {
 #[test]
 fn a_report_says_what_became_of_everybody() {
     let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::CLEAR);
-    let mut hear = |octets: &[u8], client: &mut Client| {
+    let hear = |octets: &[u8], client: &mut Client| {
         client.feed(octets);
         while let Need::Either(_) | Need::Write(_) = client.poll(Instant::ORIGIN) {
             client.sent(usize::MAX);
