@@ -743,3 +743,50 @@ fn a_shut_down_lets_chunks_come_to_their_last() {
     );
     assert_eq!(converse(config(), &script).messages[0].content, b"abcdef");
 }
+
+#[test]
+fn who_speaks_http_is_not_listened_to() {
+    let script = "
+        S: 220 mx.example.org ESMTP service ready
+        C: POST / HTTP/1.1
+        C: EHLO evil.example
+        S: 554 5.5.1 This is no web server
+        S: (closed)";
+    assert_eq!(converse(config(), script).end, Some(End::OtherProtocol));
+}
+
+#[test]
+fn who_speaks_tls_in_the_clear_is_not_listened_to() {
+    let script = r"
+        S: 220 mx.example.org ESMTP service ready
+        C| \x16\x03\x01\x02\x00
+        S: (closed)";
+    assert_eq!(converse(config(), script).end, Some(End::OtherProtocol));
+}
+
+#[test]
+fn a_session_that_comes_to_nothing_comes_to_an_end() {
+    let limits = Limits::default().with_idle_commands(2).with_errors(2);
+    let script = after_hello(
+        "C: NOOP
+         S: 250 2.0.0 Ok
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         S: 250 2.1.5 Ok
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: .
+         S: 250 2.0.0 queued
+         C: NOOP
+         S: 250 2.0.0 Ok
+         C: RSET
+         S: 250 2.0.0 Ok
+         C: NOOP
+         S: 503 5.5.1 Too many commands that bring no message nearer
+         C: NOOP
+         S: 421 4.7.0 Too many errors
+         S: (closed)",
+    );
+    assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
+}

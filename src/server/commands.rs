@@ -63,6 +63,28 @@ impl Session {
     fn interpret(&mut self, line: &[u8], is_last: bool) -> Result<(), SyntaxError> {
         let command = Command::parse(line, self.config.lenience())?;
         let verb = command.verb();
+        if let Command::Other { verb, .. } = &command {
+            // Whatever the session is at.
+            match HTTP.contains(&verb.as_str()) {
+                true => self.end(replies::HTTP.reply(), End::OtherProtocol),
+                false => self.offend(&replies::UNKNOWN_COMMAND),
+            }
+            return Ok(());
+        }
+        let is_idle = matches!(
+            verb,
+            Verb::Noop
+                | Verb::Rset
+                | Verb::Vrfy
+                | Verb::Expn
+                | Verb::Help
+                | Verb::Ehlo
+                | Verb::Helo
+        );
+        if is_idle && self.is_idling() {
+            self.offend(&replies::NOTHING_DONE);
+            return Ok(());
+        }
         let refusal = if !self.facts.service.knows(verb) {
             Some(replies::UNKNOWN_COMMAND)
         } else if !self.is_offered(verb) {
@@ -116,7 +138,6 @@ impl Session {
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
             Command::Vrfy(lookup) => self.ask_about(lookup.as_str(), Question::Verify),
             Command::Expn(lookup) => self.ask_about(lookup.as_str(), Question::Expand),
-            Command::Other { .. } => self.offend(&replies::UNKNOWN_COMMAND),
             _ => self.offend(&replies::NOT_IMPLEMENTED),
         }
         Ok(())
@@ -232,6 +253,9 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
         .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
         .any(|octets| octets > limit)
 }
+
+/// What a browser that was lured here says first. Further lines of its request could hold anything.
+const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PRI", "PUT"];
 
 /// The line without what may be a secret: all that stands behind the mechanism of AUTH, the
 /// tokens in a URL, and lines that look like an exchange that goes on after it was refused.

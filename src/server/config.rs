@@ -285,6 +285,7 @@ pub struct Limits {
     pub(crate) envelope: usize,
     pub(crate) errors: u32,
     pub(crate) auth_failures: u32,
+    pub(crate) idle_commands: u32,
     pub(crate) receive_buffer: usize,
     pub(crate) send_buffer: usize,
 }
@@ -301,6 +302,7 @@ impl Default for Limits {
             envelope: 512 * 1024,
             errors: 20,
             auth_failures: 3,
+            idle_commands: 100,
             receive_buffer: 32 * 1024,
             send_buffer: 64 * 1024,
         }
@@ -340,6 +342,15 @@ impl Limits {
     #[must_use]
     pub const fn with_errors(mut self, errors: u32) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello), counted
+    /// from one accepted message to the next; those beyond count as errors. 100 unless said
+    /// otherwise.
+    #[must_use]
+    pub const fn with_idle_commands(mut self, commands: u32) -> Self {
+        self.idle_commands = commands;
         self
     }
 

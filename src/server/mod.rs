@@ -173,6 +173,7 @@ impl Server {
                             session.line_too_long(now);
                         }
                     }
+                    Cut::Incomplete if is_client_hello(input.octets()) => session.other_protocol(),
                     Cut::Incomplete if session.link == Link::Open => {
                         return session.await_command(now);
                     }
@@ -275,6 +276,11 @@ impl Server {
         }
         None
     }
+}
+
+/// Whether these octets, where a command should be, are the beginning of TLS (RFC 8446 section 5.1).
+const fn is_client_hello(octets: &[u8]) -> bool {
+    matches!(octets, [22, 3, ..])
 }
 
 impl Machine for Server {

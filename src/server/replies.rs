@@ -47,6 +47,9 @@ pub(super) const INJECTED: Rejection =
 pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
     negative(421, 3, 4, "Far too much content, closing the channel");
 
+pub(super) const HTTP: Rejection = negative(554, 5, 1, "This is no web server");
+pub(super) const NOTHING_DONE: Rejection =
+    negative(503, 5, 1, "Too many commands that bring no message nearer");
 pub(super) const LINE_TOO_LONG: Rejection = negative(500, 5, 2, "Line too long");
 pub(super) const UNKNOWN_COMMAND: Rejection = negative(500, 5, 1, "Command not recognised");
 pub(super) const NOT_IMPLEMENTED: Rejection = negative(502, 5, 1, "Command not implemented");

@@ -87,6 +87,8 @@ pub(super) struct Session {
     writing: Stopwatch,
     half_errors: u32,
     refused_recipients: u32,
+    /// Commands that brought no message nearer, since the last one.
+    idle_commands: u32,
     /// Of AUTH; neither RSET nor EHLO renews them.
     pub(super) failed_attempts: u32,
 }
@@ -112,6 +114,7 @@ impl Session {
             writing: Stopwatch::default(),
             half_errors: 0,
             refused_recipients: 0,
+            idle_commands: 0,
             failed_attempts: 0,
         }
     }
@@ -247,7 +250,14 @@ impl Session {
         }
     }
 
+    /// Whether a command that brings no message nearer is one too many.
+    pub(super) fn is_idling(&mut self) -> bool {
+        self.idle_commands = self.idle_commands.saturating_add(1);
+        self.idle_commands > self.config.limits().idle_commands
+    }
+
     pub(super) const fn forgive(&mut self) {
+        self.idle_commands = 0;
         self.half_errors = self.half_errors.saturating_sub(FORGIVEN_BY_MESSAGE * HALVES);
     }
 
@@ -301,6 +311,12 @@ impl Session {
     /// Octets in the clear after 220: nothing more may be said or heard.
     pub(super) fn inject(&mut self) {
         self.close(End::Injection);
+    }
+
+    /// A client that speaks TLS in the clear waits for TLS: nothing that is said here would reach
+    /// anybody.
+    pub(super) fn other_protocol(&mut self) {
+        self.drop_out(End::OtherProtocol);
     }
 
     pub(super) fn upgrade_failed(&mut self) {

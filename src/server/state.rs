@@ -300,6 +300,8 @@ pub enum End {
     NoTls,
     /// A command that says how much content follows could not be understood.
     Unframed,
+    /// The client speaks another protocol: HTTP, or TLS where nobody expects it.
+    OtherProtocol,
     /// The application refused the client and closed.
     Refused,
     /// The server was shut down.
@@ -311,7 +313,9 @@ impl End {
     pub(super) const fn abort(self) -> AbortReason {
         match self {
             Self::Quit => AbortReason::Quit,
-            Self::ConnectionLost | Self::Injection | Self::NoTls => AbortReason::ConnectionLost,
+            Self::ConnectionLost | Self::Injection | Self::NoTls | Self::OtherProtocol => {
+                AbortReason::ConnectionLost
+            }
             Self::TimedOut => AbortReason::TimedOut,
             Self::TooManyErrors | Self::Unframed => AbortReason::TooManyErrors,
             Self::Refused => AbortReason::Refused,
