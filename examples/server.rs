@@ -340,7 +340,7 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
         }
     };
     // These need what this program does not have, or was not given.
-    let mut missing = vec![Extension::Burl, Extension::Etrn];
+    let mut missing = vec![Extension::Burl, Extension::Etrn, Extension::Expn];
     if tls != Some(Tls::Starttls) {
         missing.push(Extension::StartTls);
     }

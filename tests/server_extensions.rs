@@ -269,3 +269,35 @@ fn nobody_is_trusted_unasked() {
         &session("PIPELINING", "C: XCLIENT NAME=client.example\nS: 502 Command not implemented"),
     );
 }
+
+/// RFC 5321 sections 3.5.1 and 3.5.2.
+#[test]
+fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
+    use esmtp::syntax::Mailbox;
+
+    converse_with(
+        with(&[Extension::Vrfy, Extension::Expn, Extension::EnhancedStatusCodes]),
+        &session(
+            "ENHANCEDSTATUSCODES|VRFY|EXPN",
+            "C: VRFY ann
+             S: 250 2.1.5 <ann@example.org>
+             C: VRFY bob
+             S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+             C: EXPN friends
+             S: 250-2.1.5 <ann@example.org>
+             S: 250 2.1.5 <bob@example.net>",
+        ),
+        |experience, event| {
+            let mailbox = |text: &'static str| Mailbox::parse(text).unwrap();
+            match event {
+                Event::Verify(verify) if verify.text().as_str() == "ann" => {
+                    verify.accept(mailbox("ann@example.org"));
+                }
+                Event::Expand(expand) => {
+                    expand.accept(vec![mailbox("ann@example.org"), mailbox("bob@example.net")]);
+                }
+                other => experience.answer(other),
+            }
+        },
+    );
+}

@@ -113,6 +113,7 @@ impl Session {
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
             Question::Verify | Question::Expand => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
+                Answer::Mailboxes(mailboxes) => self.reply(&replies::mailboxes(&mailboxes)),
                 other => self.reply(&worded(replies::OK, other)),
             },
         }

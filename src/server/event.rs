@@ -13,12 +13,12 @@ use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
     security::Security,
     syntax::{
-        ForwardPath, Host, Node, Parameters, Rejection, ReversePath, Text, Uri, XclientAttributes,
-        XforwardAttributes,
+        ForwardPath, Host, Mailbox, Node, Parameters, Rejection, ReversePath, Text, Uri,
+        XclientAttributes, XforwardAttributes,
     },
     wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use bytes::Bytes;
 
 /// What the application is asked, or told.
@@ -151,6 +151,8 @@ pub(super) enum Answer {
     CannotVerify,
     /// 251 to ETRN.
     NothingWaits,
+    /// The mailboxes that VRFY or EXPN asked for.
+    Mailboxes(Vec<Mailbox<'static>>),
     Reject(Rejection),
     RejectAndClose(Rejection),
     /// So many octets of content were dealt with, and stay in the receive buffer.
@@ -281,7 +283,7 @@ tokens! {
     Xforward { attributes: &'s XforwardAttributes<'static> }
 }
 
-acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver Verify Expand Burl Etrn Xclient Xforward }
+acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver  Burl Etrn Xclient Xforward }
 rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand Burl Etrn Xclient Xforward }
 configurable! { Authenticated Connect Hello Upgrade Mail Xclient }
 
@@ -510,6 +512,11 @@ impl<'s> Verify<'s> {
         Text::lossy(&self.facts.argument)
     }
 
+    /// 250: there is this mailbox, and no other that was meant (RFC 5321 section 3.5.1).
+    pub fn accept(self, mailbox: Mailbox<'static>) {
+        self.exchange.answer = Some(Answer::Mailboxes(vec![mailbox]));
+    }
+
     /// 252: perhaps.
     pub fn cannot_verify(self) {
         self.exchange.answer = Some(Answer::CannotVerify);
@@ -521,6 +528,16 @@ impl<'s> Expand<'s> {
     #[must_use]
     pub fn text(&self) -> Text<'s> {
         Text::lossy(&self.facts.argument)
+    }
+
+    /// 250, with a line for each member of the list (RFC 5321 section 3.5.2); 252 if it has none.
+    pub fn accept(self, members: Vec<Mailbox<'static>>) {
+        self.exchange.answer = Some(Answer::Mailboxes(members));
+    }
+
+    /// 252: perhaps.
+    pub fn cannot_verify(self) {
+        self.exchange.answer = Some(Answer::CannotVerify);
     }
 }
 

@@ -6,7 +6,9 @@
 use super::{config::Config, sequence::Misplaced};
 use crate::{
     service::With,
-    syntax::{Code, Extensions, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text},
+    syntax::{
+        Code, Extensions, Mailbox, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text,
+    },
 };
 use alloc::{format, string::String};
 
@@ -137,6 +139,21 @@ pub(super) fn hello(
         lines.push_str(&line);
     }
     bare(Code::OK, lines)
+}
+
+/// What VRFY and EXPN asked for, a line each (RFC 5321 section 3.5.1).
+pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>]) -> Reply<'static> {
+    let mut lines = String::new();
+    for mailbox in mailboxes {
+        if !lines.is_empty() {
+            lines.push('\n');
+        }
+        lines.push_str(&format!("<{mailbox}>"));
+    }
+    match Reply::new(Code::OK, Some(Status::DESTINATION_VALID), lines) {
+        Ok(reply) if !mailboxes.is_empty() => reply,
+        _ => CANNOT_VERIFY,
+    }
 }
 
 /// A reply without an enhanced code. The texts are made of valid values, so nothing can be
