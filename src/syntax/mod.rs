@@ -72,14 +72,11 @@ pub use mail_parameters::{Body, MailParameters};
 pub use mailbox::{LocalPart, Mailbox};
 pub use mechanism::Mechanism;
 pub use parameters::{Parameter, Parameters};
-#[allow(unused_imports)] // for the server's envelope
 pub(crate) use path::PathParts;
 pub use path::{ForwardPath, ReversePath};
 pub use rcpt_parameters::RcptParameters;
 pub use rejection::{InvalidRejection, Rejection};
 pub use remote_queue::{DomainList, Node, QueueName, Uri};
-#[allow(unused_imports)] // for transcripts
-pub(crate) use reply::Escaped;
 pub use reply::{Reply, ReplyError, Retry};
 pub use status::{EnhancedCode, Status};
 pub use text::Text;

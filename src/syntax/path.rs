@@ -287,7 +287,6 @@ fn source_route(input: &str) -> Result<&str, nom::Err<super::grammar::Fault>> {
 /// A path without its text: how to lend it from a string that holds the text of many.
 ///
 /// A session keeps the text of its paths in one string, and lends them as borrowed values without parsing them again.
-#[allow(dead_code)] // the server's envelope is what it is for
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PathParts {
     start: u32,
@@ -296,7 +295,6 @@ pub(crate) struct PathParts {
 }
 
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code)]
 enum HostParts {
     /// No mailbox at all: `<>`, `<Postmaster>`.
     None,
@@ -306,7 +304,6 @@ enum HostParts {
     General(u32),
 }
 
-#[allow(dead_code)]
 impl PathParts {
     /// Appends the text of the path to `arena`.
     pub(crate) fn of_reverse(path: &ReversePath<'_>, arena: &mut String) -> Self {
