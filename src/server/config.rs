@@ -331,7 +331,8 @@ impl Limits {
         self
     }
 
-    /// Octets of all paths and parameters of one transaction; recipients beyond them get 452.
+    /// Octets of memory that the paths and parameters of one transaction take; recipients beyond
+    /// them get 452.
     #[must_use]
     pub const fn with_envelope(mut self, octets: usize) -> Self {
         self.envelope = octets;

@@ -184,9 +184,7 @@ impl Session {
                 }
                 Question::Mail => Event::Mail(Mail { facts, exchange }),
                 Question::Rcpt => {
-                    let recipients = facts.transaction.recipients();
-                    let index = recipients.len().saturating_sub(1);
-                    let recipient = recipients.last()?;
+                    let (index, recipient) = facts.transaction.last()?;
                     Event::Rcpt(Rcpt { facts, exchange, recipient, index })
                 }
                 Question::Data(beginning) => {

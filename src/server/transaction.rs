@@ -122,9 +122,16 @@ impl Transaction {
         matches!(self.progress, Progress::Open | Progress::Addressing)
     }
 
-    /// How many octets the envelope takes.
+    /// The last recipient and its index.
+    pub(super) fn last(&self) -> Option<(usize, Recipient<'_>)> {
+        let entry = self.recipients.last()?;
+        Some((self.recipients.len().saturating_sub(1), Recipient { text: &self.text, entry }))
+    }
+
+    /// How many octets of memory the envelope takes.
     pub(super) const fn octets(&self) -> usize {
-        self.text.len()
+        let entries = self.recipients.len().saturating_mul(size_of::<Entry>());
+        self.text.len().saturating_add(entries)
     }
 
     /// How many recipients have been accepted.
