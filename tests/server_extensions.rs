@@ -301,3 +301,112 @@ fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
         },
     );
 }
+
+/// 8689-5-a
+#[test]
+fn parameters_are_told_by_what_they_mean() {
+    use esmtp::syntax::Ret;
+
+    let experience = converse_with(
+        with(&[
+            Extension::StartTls,
+            Extension::RequireTls,
+            Extension::Dsn,
+            Extension::MtPriority,
+            Extension::Rrvs,
+        ]),
+        &session(
+            "DSN|STARTTLS|MT-PRIORITY|RRVS",
+            "C: STARTTLS
+             S: 220 Ready to start TLS
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-DSN
+             S: 250-REQUIRETLS
+             S: 250-MT-PRIORITY
+             S: 250 RRVS
+             C: MAIL FROM:<a@b.org> REQUIRETLS RET=FULL MT-PRIORITY=-3
+             S: 250 Ok
+             C: RCPT TO:<c@d.org> NOTIFY=DELAY RRVS=2020-01-01T00:00:00Z
+             S: 250 Ok",
+        ),
+        |experience, event| match event {
+            Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+            Event::Mail(mail) => {
+                let typed = mail.typed_parameters();
+                assert_eq!(typed.ret, Some(Ret::Headers));
+                assert_eq!(typed.priority.map(|priority| priority.get()), Some(-3));
+                mail.accept();
+            }
+            Event::Rcpt(rcpt) => {
+                let typed = rcpt.typed_parameters();
+                assert!(typed.notify.is_some_and(|notify| notify.has_delay()));
+                assert!(typed.valid_since.is_some());
+                experience.log.push("read".to_owned());
+                rcpt.accept();
+            }
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(experience.log.last().unwrap(), "read");
+}
+
+/// RFC 4468 section 2: a URL stands for content, among chunks or alone.
+#[test]
+fn content_may_stand_elsewhere() {
+    let extensions = [Extension::Burl, Extension::Chunking].into_iter();
+    let config = config()
+        .with_service(Service::Submission)
+        .with_extensions(extensions.fold(Extensions::NONE, Extensions::with))
+        .with_auth(esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).even_in_the_clear());
+    let experience = converse_with(
+        config,
+        &session(
+            "CHUNKING|AUTH PLAIN|BURL",
+            "C: BURL imap://example.org/;uid=1 LAST
+             S: 530 Authentication required
+             C: AUTH PLAIN AGFubgBzZWNyZXQ=
+             S: 235 Authentication successful
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: BURL imap://example.org/;uid=1 LAST
+             S: 503 No valid recipients
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: BDAT 3
+             C| abc
+             S: 250 Chunk received
+             C: BURL imap://example.org/;uid=1
+             S: 250 Chunk received
+             C: BURL imap://example.org/;uid=2 LAST
+             S: 250 queued
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: BURL imap://example.org/;uid=404
+             S: 554 This URL cannot be resolved here
+             C: BDAT 3 LAST
+             C| abc
+             S: 503 Content was refused, RSET is next
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok",
+        ),
+        |experience, event| match event {
+            Event::Auth(auth) => auth.verify(Box::new(esmtp::sasl::PlainVerifier::new())),
+            Event::Credentials(credentials) => match credentials.question {
+                esmtp::sasl::Question::Password(question) => question.accept(),
+                other => other.reject(),
+            },
+            Event::Authenticated(authenticated) => authenticated.accept(),
+            Event::Burl(burl) if !burl.uri().as_str().ends_with("404") => {
+                experience.log.push(format!("burl {} {}", burl.uri(), burl.is_last()));
+                burl.accept();
+            }
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(experience.messages.len(), 1);
+    assert_eq!(experience.aborts(), ["Refused"]);
+    assert!(experience.log.contains(&"burl imap://example.org/;uid=2 true".to_owned()));
+}

@@ -150,7 +150,7 @@ impl Session {
             Verb::Etrn => self.offered.contains(Extension::Etrn),
             Verb::Xclient => self.offered.contains(Extension::Xclient),
             Verb::Xforward => self.offered.contains(Extension::Xforward),
-            Verb::Burl => self.offered.contains(Extension::Burl) && self.facts.identity.is_some(),
+            Verb::Burl => self.offered.contains(Extension::Burl),
             Verb::Atrn => false,
             Verb::Auth => self.offered.contains(Extension::Auth),
             // In TLS it is no longer offered; that it comes at the wrong time says more.

@@ -13,8 +13,8 @@ use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
     security::Security,
     syntax::{
-        ForwardPath, Host, Mailbox, Node, Parameters, Rejection, ReversePath, Text, Uri,
-        XclientAttributes, XforwardAttributes,
+        ForwardPath, Host, MailParameters, Mailbox, Node, Parameters, RcptParameters, Rejection,
+        ReversePath, Text, Uri, XclientAttributes, XforwardAttributes,
     },
     wire::ReceiveBuffer,
 };
@@ -373,6 +373,13 @@ impl<'s> Mail<'s> {
         self.facts.transaction.mail_parameters()
     }
 
+    /// What the parameters mean. With REQUIRETLS no notification returns a whole message (RFC 8689
+    /// section 5).
+    #[must_use]
+    pub fn typed_parameters(&self) -> MailParameters<'static> {
+        self.facts.transaction.typed_parameters()
+    }
+
     /// The size that the client declares, in octets (RFC 1870 section 3).
     #[must_use]
     pub const fn declared_size(&self) -> Option<u64> {
@@ -391,6 +398,12 @@ impl<'s> Rcpt<'s> {
     #[must_use]
     pub fn parameters(&self) -> Parameters<'s> {
         self.recipient.parameters()
+    }
+
+    /// What the parameters mean.
+    #[must_use]
+    pub fn typed_parameters(&self) -> RcptParameters<'static> {
+        self.recipient.typed_parameters()
     }
 
     /// The index that this recipient has in the transaction if it is accepted.

@@ -1,6 +1,9 @@
 //! The transaction in progress: its envelope in one reused buffer.
 
-use crate::syntax::{Body, ForwardPath, MailParameters, Parameters, PathParts, ReversePath};
+use crate::syntax::{
+    Body, Extension, Extensions, ForwardPath, MailParameters, Parameters, PathParts,
+    RcptParameters, Ret, ReversePath,
+};
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
@@ -84,6 +87,19 @@ impl Transaction {
             Some(entry) => entry.parameters(&self.text),
             None => Parameters::NONE,
         }
+    }
+
+    /// What the parameters of MAIL mean. With REQUIRETLS no notification returns a whole message
+    /// (RFC 8689 section 5).
+    #[must_use]
+    pub fn typed_parameters(&self) -> MailParameters<'static> {
+        // They were read before they were kept.
+        let parameters = self.mail_parameters();
+        let mut typed = MailParameters::parse(&parameters, &every_extension()).unwrap_or_default();
+        if typed.require_tls {
+            typed.ret = typed.ret.map(|_| Ret::Headers);
+        }
+        typed.into_owned()
     }
 
     /// The recipients so far, in the order of RCPT, duplicates included. While the application
@@ -222,4 +238,17 @@ impl<'t> Recipient<'t> {
     pub fn parameters(&self) -> Parameters<'t> {
         self.entry.parameters(self.text)
     }
+
+    /// What the parameters of RCPT mean.
+    #[must_use]
+    pub fn typed_parameters(&self) -> RcptParameters<'static> {
+        // They were read before they were kept.
+        let parameters = self.parameters();
+        RcptParameters::parse(&parameters, &every_extension()).unwrap_or_default().into_owned()
+    }
+}
+
+/// What was announced has been checked before.
+fn every_extension() -> Extensions {
+    Extension::ALL.iter().copied().fold(Extensions::NONE, Extensions::with)
 }
