@@ -305,7 +305,7 @@ fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
 /// 8689-5-a
 #[test]
 fn parameters_are_told_by_what_they_mean() {
-    use esmtp::syntax::Ret;
+    use esmtp::syntax::{Notify, Priority, Ret};
 
     let experience = converse_with(
         with(&[
@@ -335,12 +335,12 @@ fn parameters_are_told_by_what_they_mean() {
             Event::Mail(mail) => {
                 let typed = mail.typed_parameters();
                 assert_eq!(typed.ret, Some(Ret::Headers));
-                assert_eq!(typed.priority.map(|priority| priority.get()), Some(-3));
+                assert_eq!(typed.priority.map(Priority::get), Some(-3));
                 mail.accept();
             }
             Event::Rcpt(rcpt) => {
                 let typed = rcpt.typed_parameters();
-                assert!(typed.notify.is_some_and(|notify| notify.has_delay()));
+                assert!(typed.notify.is_some_and(Notify::has_delay));
                 assert!(typed.valid_since.is_some());
                 experience.log.push("read".to_owned());
                 rcpt.accept();
