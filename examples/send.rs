@@ -2,13 +2,10 @@
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // an example has std
 
-#[path = "support/certificates.rs"]
-#[allow(dead_code)] // a server's are not needed
-mod certificates;
 #[path = "support/transcript.rs"]
 mod transcript;
-
-use certificates::Trust;
+#[path = "support/trust.rs"]
+mod trust;
 
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
@@ -41,6 +38,7 @@ use std::{
 };
 use tokio::{net::TcpStream, time::timeout};
 use transcript::Narrator;
+use trust::Trust;
 
 /// Sends mail
 #[derive(Debug, Parser)]
@@ -186,7 +184,7 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
         .iter()
         .flat_map(|message| (0..arguments.repeat).map(|_| Job { message, paths: paths.clone() }));
     let sender = Sender::new(arguments, credentials, jobs.collect());
-    let is_verified = !matches!(trust(arguments), Trust::Anybody);
+    let is_verified = !matches!(trusted(arguments), Trust::Anybody);
     match (arguments.tls, tls_end(arguments)) {
         (Tls::None, _) => sender.run(Connection::new(client, stream)).await,
         (Tls::Implicit, end) => {
@@ -226,7 +224,7 @@ fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
 
 /// Opportunistic TLS keeps listeners out, and may not fail because of a certificate: whoever could
 /// show a false one could as well have taken the offer away.
-fn trust(arguments: &Arguments) -> Trust<'_> {
+fn trusted(arguments: &Arguments) -> Trust<'_> {
     match (&arguments.ca, arguments.tls) {
         _ if arguments.insecure => Trust::Anybody,
         (Some(path), _) => Trust::Only(path),
@@ -240,7 +238,7 @@ fn tls_end(arguments: &Arguments) -> Result<tls::End, Failure> {
     let host = arguments.server.rsplit_once(':').map_or(&*arguments.server, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|error| usage("--server", &error))?;
-    let config = certificates::client(trust(arguments)).map_err(|error| usage("--ca", &error))?;
+    let config = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
     Ok(tls::End::Client(config, name))
 }
 

@@ -4,7 +4,6 @@
 
 #[path = "support/accounts.rs"]
 mod accounts;
-#[allow(dead_code)] // the client's half
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/maildir.rs"]
@@ -312,7 +311,7 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    if !accounts.is_empty() {
+    if !arguments.user.is_empty() {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
             offer = offer.even_in_the_clear();

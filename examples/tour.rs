@@ -6,17 +6,17 @@
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
-#[allow(dead_code)]
 #[path = "support/accounts.rs"]
 mod accounts;
-#[allow(dead_code)] // what only other programs need
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/maildir.rs"]
 mod maildir;
+#[allow(dead_code)] // the other kinds of trust
+#[path = "support/trust.rs"]
+mod trust;
 
 use accounts::Accounts;
-use certificates::Trust;
 use esmtp::{
     client::{self, Client, MessageFacts, Report, TlsPolicy},
     envelope::Envelope,
@@ -39,6 +39,7 @@ use std::{
     sync::Arc,
     thread,
 };
+use trust::Trust;
 
 const MESSAGE: &[u8] = b"From: Ann <ann@example.org>\r\n\
     To: Bob <bob@example.net>\r\n\
@@ -158,7 +159,7 @@ fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
     let client = Client::new(config, Security::CLEAR).with_transcript(Box::new(Narrator));
     // The server of this tour has a certificate that nobody knows. A real client says
     // `Trust::Roots`.
-    let tls = certificates::client(Trust::Anybody)?;
+    let tls = trust::client(Trust::Anybody)?;
     let name = ServerName::try_from("mx.example.net")?;
     let secured = Secured::start_tls(client, End::Client(tls, name));
     let mut session = Connection::new(secured, stream);

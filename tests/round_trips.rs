@@ -10,10 +10,12 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 #[path = "../examples/support/certificates.rs"]
-#[allow(dead_code, unused_imports)]
 mod certificates;
 #[path = "common/link.rs"]
 mod link;
+#[allow(dead_code)] // the other kinds of trust
+#[path = "../examples/support/trust.rs"]
+mod trust;
 
 use esmtp::{
     client::{self, Client, MessageFacts, TlsPolicy},
@@ -78,7 +80,7 @@ impl Session<'_> {
         let client = Client::new(sending, Security::CLEAR);
         let server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
         if self.has_tls {
-            let trust = certificates::client(certificates::Trust::Anybody).unwrap();
+            let trust = trust::client(trust::Trust::Anybody).unwrap();
             let name = "mx.example.org".try_into().unwrap();
             let own = certificates::server(None, "mx.example.org").unwrap();
             self.play(

@@ -41,10 +41,6 @@ impl Accounts {
         Ok(Self { users })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.users.is_empty()
-    }
-
     /// Every mechanism that these accounts can serve.
     pub(crate) fn offer(&self, host: &str) -> Result<Offer, String> {
         let offer = Offer::new([

@@ -13,7 +13,9 @@
 //! }
 //! ```
 
-use super::{AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending, over, refused};
+use super::{
+    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, feed, is_sending, over, refused,
+};
 use crate::{
     client::{self, Client, Content, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -23,7 +25,7 @@ use crate::{
     time::Instant,
 };
 use alloc::{boxed::Box, sync::Arc};
-use core::time::Duration;
+use core::{ops::ControlFlow, time::Duration};
 use std::{
     io::{self, BufRead, ErrorKind, IoSlice, Read, Write},
     net::{Shutdown, TcpStream, ToSocketAddrs},
@@ -435,30 +437,14 @@ where
 /// Writes as much of `content` as the client takes.
 fn write(mut question: Content<'_>, content: &mut impl BufRead) -> io::Result<()> {
     loop {
-        let octets = match content.fill_buf() {
-            Ok(octets) => octets,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => {
-                question.abort();
-                return Err(error);
+        match feed(question, content.fill_buf()) {
+            ControlFlow::Continue((again, taken)) => {
+                question = again;
+                content.consume(taken);
             }
-        };
-        if octets.is_empty() {
-            return question.finish().map_err(unfit);
-        }
-        match question.write(octets) {
-            Ok(0) => return Ok(()),
-            Ok(taken) => content.consume(taken),
-            Err(error) => {
-                question.abort();
-                return Err(unfit(error));
-            }
+            ControlFlow::Break(result) => return result,
         }
     }
-}
-
-fn unfit(error: client::ContentError) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
 }
 
 /// The time until a deadline, as the timeout of a socket: not zero.

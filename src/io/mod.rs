@@ -18,10 +18,10 @@ pub mod blocking;
 pub mod tokio;
 
 use crate::{
-    client::{Client, End, Refused},
+    client::{Client, Content, ContentError, End, Refused},
     machine::Machine,
 };
-use core::time::Duration;
+use core::{ops::ControlFlow, time::Duration};
 use std::io;
 
 /// How long a connection that is being closed waits for the peer to close it too: enough for a
@@ -73,6 +73,32 @@ fn over(client: &Client) -> io::Error {
         _ => io::ErrorKind::NotConnected,
     };
     io::Error::new(kind, end.clone())
+}
+
+/// Gives the client what was read of the content: how much it took, or that the content is at its
+/// end, which leaves nothing to read, or could not be read, which aborts it.
+fn feed<'a>(
+    mut question: Content<'a>,
+    read: io::Result<&[u8]>,
+) -> ControlFlow<io::Result<()>, (Content<'a>, usize)> {
+    let error = match read {
+        Ok([]) => return ControlFlow::Break(question.finish().map_err(unfit)),
+        Ok(octets) => match question.write(octets) {
+            Ok(0) => return ControlFlow::Break(Ok(())),
+            Ok(taken) => return ControlFlow::Continue((question, taken)),
+            Err(error) => unfit(error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            return ControlFlow::Continue((question, 0));
+        }
+        Err(error) => error,
+    };
+    question.abort();
+    ControlFlow::Break(Err(error))
+}
+
+fn unfit(error: ContentError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// A command was refused, and to go on is not for a helper to decide.

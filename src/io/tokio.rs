@@ -14,7 +14,9 @@
 //! }
 //! ```
 
-use super::{AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending, over, refused};
+use super::{
+    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, feed, is_sending, over, refused,
+};
 use crate::{
     client::{self, Client, Content, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -31,6 +33,7 @@ use ::tokio::{
 use alloc::{boxed::Box, sync::Arc};
 use core::{
     future::{Future, poll_fn},
+    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -274,30 +277,14 @@ async fn write(
     content: &mut (impl AsyncBufRead + Unpin),
 ) -> io::Result<()> {
     loop {
-        let octets = match content.fill_buf().await {
-            Ok(octets) => octets,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => {
-                question.abort();
-                return Err(error);
+        match feed(question, content.fill_buf().await) {
+            ControlFlow::Continue((again, taken)) => {
+                question = again;
+                content.consume(taken);
             }
-        };
-        if octets.is_empty() {
-            return question.finish().map_err(unfit);
-        }
-        match question.write(octets) {
-            Ok(0) => return Ok(()),
-            Ok(taken) => content.consume(taken),
-            Err(error) => {
-                question.abort();
-                return Err(unfit(error));
-            }
+            ControlFlow::Break(result) => return result,
         }
     }
-}
-
-fn unfit(error: client::ContentError) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {

@@ -92,7 +92,7 @@ impl fmt::Display for Body {
 }
 
 /// The keywords of MAIL, and the extensions that bring them.
-pub(super) const KEYWORDS: &[(&str, &[Extension])] = &[
+pub(super) const KEYWORDS: &Keywords = &[
     ("SIZE", &[Extension::Size]),
     ("BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
     ("SMTPUTF8", &[Extension::SmtpUtf8]),
@@ -135,25 +135,14 @@ impl<'a> MailParameters<'a> {
         offered: &Extensions,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
-        let mut read = Self::default();
-        for (offset, parameter) in parameters.with_offsets() {
-            let result = match find(KEYWORDS, parameter, offered) {
-                Some(keyword) => read.take(keyword, parameter, offered),
-                None if is_known(parameter.keyword()) => Ok(()),
-                None => Err(unknown(parameter, offered, rcpt_parameters::KEYWORDS)),
-            };
-            result.map_err(|error| error.behind(offset).on(Verb::Mail))?;
-        }
-        Ok(read)
+        let mut typed = Self::default();
+        let command = (Verb::Mail, KEYWORDS, rcpt_parameters::KEYWORDS);
+        read(command, (parameters, offered), is_known, |given| typed.take(given, offered))?;
+        Ok(typed)
     }
 
-    fn take(
-        &mut self,
-        keyword: &'static str,
-        parameter: Parameter<'a>,
-        offered: &Extensions,
-    ) -> Result<(), SyntaxError> {
-        let given = Given { keyword, parameter };
+    fn take(&mut self, given: Given<'a>, offered: &Extensions) -> Result<(), SyntaxError> {
+        let keyword = given.keyword;
         match keyword {
             "SIZE" => given.once(&mut self.size, size),
             "BODY" => given.once(&mut self.body, |value| body(value, offered)),
@@ -262,28 +251,41 @@ fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
     }
 }
 
+/// What the parameters of a command are called, and the extensions that bring them.
+pub(super) type Keywords = [(&'static str, &'static [Extension])];
+
+/// Lets `take` have each parameter of `verb` that an announced extension brings; `elsewhere` are the keywords of the
+/// other command.
+pub(super) fn read<'a>(
+    (verb, keywords, elsewhere): (Verb, &Keywords, &Keywords),
+    (parameters, offered): (&'a Parameters<'_>, &Extensions),
+    is_known: impl Fn(&str) -> bool,
+    mut take: impl FnMut(Given<'a>) -> Result<(), SyntaxError>,
+) -> Result<(), SyntaxError> {
+    for (offset, parameter) in parameters.with_offsets() {
+        let result = match find(keywords, parameter, offered) {
+            Some(keyword) => take(Given { keyword, parameter }),
+            None if is_known(parameter.keyword()) => Ok(()),
+            None => Err(match find(elsewhere, parameter, offered) {
+                Some(keyword) => {
+                    SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0).of_parameter(keyword)
+                }
+                None => SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0),
+            }),
+        };
+        result.map_err(|error| error.behind(offset).on(verb))?;
+    }
+    Ok(())
+}
+
 /// The keyword of a parameter that an announced extension brings.
-pub(super) fn find(
-    keywords: &'static [(&'static str, &'static [Extension])],
+fn find(
+    keywords: &Keywords,
     parameter: Parameter<'_>,
     offered: &Extensions,
 ) -> Option<&'static str> {
     let (keyword, extensions) = keywords.iter().find(|(keyword, _)| parameter.is(keyword))?;
     extensions.iter().any(|extension| offered.contains(*extension)).then_some(keyword)
-}
-
-/// The error of a parameter that is not known here; `elsewhere` are the keywords of the other command.
-pub(super) fn unknown(
-    parameter: Parameter<'_>,
-    offered: &Extensions,
-    elsewhere: &'static [(&'static str, &'static [Extension])],
-) -> SyntaxError {
-    match find(elsewhere, parameter, offered) {
-        Some(keyword) => {
-            SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0).of_parameter(keyword)
-        }
-        None => SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0),
-    }
 }
 
 /// A parameter with a known keyword.

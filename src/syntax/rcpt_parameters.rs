@@ -1,7 +1,6 @@
 //! What RCPT may carry.
 
-use super::mail_parameters::{self, Given, find, unknown};
-use super::parameters::Parameter;
+use super::mail_parameters::{self, Given, Keywords, read};
 use super::{
     Extension, Extensions, Notify, OriginalRecipient, Parameters, SyntaxError, ValidSince, Verb,
 };
@@ -32,7 +31,7 @@ pub struct RcptParameters<'a> {
 }
 
 /// The keywords of RCPT, and the extensions that bring them.
-pub(super) const KEYWORDS: &[(&str, &[Extension])] = &[
+pub(super) const KEYWORDS: &Keywords = &[
     ("NOTIFY", &[Extension::Dsn]),
     ("ORCPT", &[Extension::Dsn]),
     ("RRVS", &[Extension::Rrvs]),
@@ -62,21 +61,14 @@ impl<'a> RcptParameters<'a> {
         offered: &Extensions,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
-        let mut read = Self::default();
-        for (offset, parameter) in parameters.with_offsets() {
-            let result = match find(KEYWORDS, parameter, offered) {
-                Some(keyword) => read.take(keyword, parameter),
-                None if is_known(parameter.keyword()) => Ok(()),
-                None => Err(unknown(parameter, offered, mail_parameters::KEYWORDS)),
-            };
-            result.map_err(|error| error.behind(offset).on(Verb::Rcpt))?;
-        }
-        Ok(read)
+        let mut typed = Self::default();
+        let command = (Verb::Rcpt, KEYWORDS, mail_parameters::KEYWORDS);
+        read(command, (parameters, offered), is_known, |given| typed.take(given))?;
+        Ok(typed)
     }
 
-    fn take(&mut self, keyword: &'static str, parameter: Parameter<'a>) -> Result<(), SyntaxError> {
-        let given = Given { keyword, parameter };
-        match keyword {
+    fn take(&mut self, given: Given<'a>) -> Result<(), SyntaxError> {
+        match given.keyword {
             "NOTIFY" => given.once(&mut self.notify, Notify::parse),
             "ORCPT" => given.once(&mut self.original_recipient, OriginalRecipient::parse),
             "RRVS" => given.once(&mut self.valid_since, ValidSince::parse),
