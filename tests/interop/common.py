@@ -244,7 +244,7 @@ def have(*names):
     for n in names:
         p = n if n.startswith("/") and os.path.exists(n) else (shutil.which(n, path=path) if not n.startswith("/") else None)
         if not p:
-            raise Skip("no %s here" % n)
+            raise Missing("no %s here" % n)
         r.append(p)
     return r[0] if len(r) == 1 else r
 
@@ -252,7 +252,7 @@ def have(*names):
 def prefixed(rel):
     p = os.path.join(PREFIX, rel)
     if not os.path.exists(p):
-        raise Skip("no %s" % p)
+        raise Missing("no %s" % p)
     return p
 
 
@@ -492,6 +492,10 @@ class Skip(Exception):
     pass
 
 
+class Missing(Skip):
+    """A program is not there."""
+
+
 def expect(cond, what):
     if not cond:
         raise Fail(what)
@@ -510,6 +514,7 @@ class Suite:
     def parse(self, add):
         ap = argparse.ArgumentParser(description=self.doc)
         add(ap)
+        ap.add_argument("--strict", action="store_true", help="a missing program is a failure without --basic too")
         ap.add_argument("--basic", action="store_true", help="only the cases that need no extension beyond SIZE, 8BITMIME, PIPELINING and no programs but those of 'setup.sh basic'; a missing program is a failure")
         ap.add_argument("--only", action="append", default=[], metavar="NAME", help="run only these cases: a name, its start up to a '.', or a glob; repeatable")
         ap.add_argument("--skip", action="append", default=[], metavar="NAME", help="leave these out; repeatable")
@@ -539,7 +544,7 @@ class Suite:
                 passed += 1
                 state, text = "ok", ""
             except Skip as e:
-                if self.opt.basic:            # everything that these need is in `setup.sh basic`
+                if self.opt.basic or self.opt.strict and isinstance(e, Missing):   # `setup.sh` brings everything that these need
                     failed += 1
                     state, text = "FAILED", str(e)
                 else:

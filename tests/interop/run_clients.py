@@ -564,7 +564,7 @@ def aio(ctx, srv, frm, tos, raw, mech=None, count=1):
     try:
         import aiosmtplib
     except ImportError:
-        raise Skip("no aiosmtplib")
+        raise Missing("no aiosmtplib")
     cx = ssl.create_default_context(cafile=ctx.cert["ca"]) if srv.tls != "none" else None
 
     async def go():
@@ -746,7 +746,7 @@ def dma(ctx, srv, frm, tos, raw, mech=None):
     prog = prefixed("dma/usr/sbin/dma")
     for d in ("/etc/dma", "/var/spool/dma"):
         if not os.path.isdir(d):
-            raise Skip("no mount point %s (setup.sh makes it)" % d)
+            raise Missing("no mount point %s (setup.sh makes it)" % d)
     conf, spool = ctx.dir("dma-conf"), ctx.dir("dma-spool")
     c = "SMARTHOST %s\nPORT %d\nMAILNAME dma.client.example\nAUTHPATH /etc/dma/auth.conf\n" % (srv.host, srv.port)
     if srv.tls != "none":
@@ -1129,7 +1129,7 @@ def opensmtpd_relay(ctx):
     os.makedirs(rundir)
     for x in ("/var/spool/smtpd", "/var/lib/opensmtpd/empty"):
         if not os.path.isdir(x):
-            raise Skip("no %s (setup.sh makes it)" % x)
+            raise Missing("no %s (setup.sh makes it)" % x)
     ports = {c: free_port() for c in OSD_CONFS}
     conf = "table secrets { label = \"alice:secret\" }\nsmtp max-message-size 50M\n"
     for c in OSD_CONFS:
@@ -1186,7 +1186,7 @@ def sendmail(ctx, srv, frm, tos, raw, mech=None, extra=()):
     root = prefixed("sendmail/usr/libexec/sendmail")
     prog = next((os.path.join(dp, f) for dp, _, fs in os.walk(root) for f in fs if f == "sendmail"), None)
     if not prog:
-        raise Skip("no sendmail binary")
+        raise Missing("no sendmail binary")
     cfdir = prefixed("sendmail/usr/share/sendmail/cf")
     d = ctx.dir("sendmail-" + srv.conf)
     cf = d + "/sendmail.cf"

@@ -760,7 +760,7 @@ class OpenSMTPD(RealServer):
         prog = prefixed("opensmtpd/usr/sbin/smtpd")
         for x in ("/var/spool/smtpd", "/var/lib/opensmtpd/empty", "/usr/libexec/opensmtpd"):
             if not os.path.isdir(x):
-                raise Skip("no %s (setup.sh makes it)" % x)
+                raise Missing("no %s (setup.sh makes it)" % x)
         d = ctx.dir("opensmtpd")
         spool, rundir, home = ctx.dir("opensmtpd/spool", mode=0o711), ctx.dir("opensmtpd/run"), ctx.dir("opensmtpd/home", "interop")
         box = ctx.dir("opensmtpd/home/mail", "interop")
@@ -821,7 +821,7 @@ def aiosmtpd_start(box, port, tls=None, auth=False, lmtp=False, implicit=None):
         from aiosmtpd.smtp import SMTP, AuthResult
         from aiosmtpd.lmtp import LMTP
     except ImportError:
-        raise Skip("no aiosmtpd")
+        raise Missing("no aiosmtpd")
     warnings.simplefilter("ignore")
     logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)

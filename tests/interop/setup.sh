@@ -37,18 +37,6 @@ python_env() (
 ) >"$P/log/pip.log" 2>&1
 pip_pid=
 if python3 -c 'import ensurepip' 2>/dev/null; then python_env & pip_pid=$!; fi
-npm_pid=
-if [ "$SET" = full ]; then
-    (
-        set -e
-        mkdir -p "$P/node"
-        cp "$HERE"/node/package.json "$P/node/"
-        cd "$P/node"
-        npm install --no-audit --no-fund --ignore-scripts
-    ) >"$P/log/npm.log" 2>&1 &
-    npm_pid=$!
-fi
-
 # ---- Debian ---------------------------------------------------------------------------------------
 WANT="swaks libsocket6-perl libio-socket-inet6-perl curl openssl postfix procps python3-venv"
 if [ "$SET" = full ]; then
@@ -58,6 +46,7 @@ if [ "$SET" = full ]; then
  s-nail mutt esmtp gsasl chasquid m4 make iproute2
  libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0 libevent-2.1-7 libpam0g
  libldap-2.5-0 liblockfile1 libsasl2-2 libsasl2-modules libwrap0 libssl3 libstdc++6"
+    command -v npm >/dev/null || WANT="$WANT nodejs npm"
 fi
 missing=
 for w in $WANT; do dpkg-query -W -f '${Status}' "$w" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $w"; done
@@ -81,6 +70,17 @@ if [ -n "$missing" ]; then
     [ $made_policy = 1 ] && rm -f /usr/sbin/policy-rc.d
 fi
 say "apt done"
+npm_pid=
+if [ "$SET" = full ]; then
+    (
+        set -e
+        mkdir -p "$P/node"
+        cp "$HERE"/node/package.json "$P/node/"
+        cd "$P/node"
+        npm install --no-audit --no-fund --ignore-scripts
+    ) >"$P/log/npm.log" 2>&1 &
+    npm_pid=$!
+fi
 if [ -z "$pip_pid" ]; then python_env & pip_pid=$!; fi
 
 unpack() { # NAME PACKAGE...
