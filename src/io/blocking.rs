@@ -117,6 +117,8 @@ pub struct Connection<M, S = TcpStream> {
     is_readable: bool,
     /// The peer may still be told something.
     is_writable: bool,
+    /// Something was written and the stream may hold it.
+    is_unflushed: bool,
     /// A write took too long while the machine could also read.
     is_stuck: bool,
     /// Why the session failed, until [`next`](Self::next) has returned it.
@@ -134,6 +136,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             origin: time::Instant::now(),
             is_readable: true,
             is_writable: true,
+            is_unflushed: false,
             is_stuck: false,
             error: None,
             is_over: false,
@@ -216,6 +219,11 @@ impl<M: Machine, S: Stream> Connection<M, S> {
 
     /// Reads once; whether something came of it.
     fn read(&mut self, timeout: Option<Duration>) -> bool {
+        let timeout = match self.is_unflushed && !self.flush() {
+            // It is flushed again soon, whether the peer says something or not.
+            true => Some(patience(timeout)),
+            false => timeout,
+        };
         let read = self
             .stream
             .set_read_timeout(timeout)
@@ -247,35 +255,44 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             .stream
             .set_write_timeout(timeout)
             .and_then(|()| self.stream.write_vectored(slices.get(..count).unwrap_or_default()));
-        let flushed = match written {
-            Ok(0) => Err(ErrorKind::WriteZero.into()),
+        match written {
+            Ok(0) => self.unsendable(ErrorKind::WriteZero.into()),
             Ok(octets) => {
                 self.machine.sent(octets);
-                self.stream.flush()
+                self.is_unflushed = true;
+                return self.flush();
             }
-            Err(error) => Err(error),
-        };
-        match flushed {
-            Ok(()) => true,
-            Err(error) if is_passing(&error) => false,
-            Err(error) => {
-                self.is_writable = false;
-                self.machine.unsendable();
-                self.error.get_or_insert(error);
-                true
-            }
+            Err(error) if is_passing(&error) => return false,
+            Err(error) => self.unsendable(error),
         }
+        true
+    }
+
+    /// Flushes; whether that is done with.
+    fn flush(&mut self) -> bool {
+        match self.stream.flush() {
+            Ok(()) => {}
+            Err(error) if is_passing(&error) => return false,
+            Err(error) => self.unsendable(error),
+        }
+        self.is_unflushed = false;
+        true
+    }
+
+    fn unsendable(&mut self, error: io::Error) {
+        self.is_writable = false;
+        self.machine.unsendable();
+        self.error.get_or_insert(error);
     }
 
     /// Writes, or reads while writing does not get on.
     fn write_or_read(&mut self, timeout: Option<Duration>) {
-        let patience = Some(timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE)));
         if !is_sending(&self.machine) {
             self.read(timeout);
         } else if self.is_stuck {
             self.is_stuck = self.read(Some(Duration::from_millis(1)));
         } else {
-            self.is_stuck = !self.write(patience);
+            self.is_stuck = !self.write(Some(patience(timeout)));
         }
     }
 
@@ -445,6 +462,11 @@ fn write(mut question: Content<'_>, content: &mut impl BufRead) -> io::Result<()
             ControlFlow::Break(result) => return result,
         }
     }
+}
+
+/// At most [`PATIENCE`].
+fn patience(timeout: Option<Duration>) -> Duration {
+    timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE))
 }
 
 /// The time until a deadline, as the timeout of a socket: not zero.

@@ -55,8 +55,8 @@ impl<'a> OauthBearer<'a> {
         if authzid.is_some_and(str::is_empty) || port == Some(0) {
             return Err(CredentialsError::Empty);
         }
-        if authzid.is_some_and(|authzid| authzid.contains(['\0', '\u{1}']))
-            || host.is_some_and(|host| !host.bytes().all(|octet| octet.is_ascii_graphic()))
+        if authzid.is_some_and(|authzid| !is_authzid(authzid))
+            || host.is_some_and(|host| !is_host(host))
             || !(token.is_empty() || is_token(token))
         {
             return Err(CredentialsError::Forbidden);
@@ -130,6 +130,12 @@ impl<'a> OauthBearer<'a> {
             }
         }
         let token = auth.ok_or(Malformed::new("no auth"))?;
+        if header.authzid().is_some_and(|authzid| !is_authzid(authzid)) {
+            return Err(Malformed::new("a separator in the identity"));
+        }
+        if host.is_some_and(|host| !is_host(host)) {
+            return Err(Malformed::new("white space in the host"));
+        }
         Ok(Self { authzid: header.authzid, host, port, token })
     }
 
@@ -546,6 +552,14 @@ verifiers! {
     };
 }
 
+fn is_authzid(authzid: &str) -> bool {
+    !authzid.contains(['\0', '\u{1}'])
+}
+
+fn is_host(host: &str) -> bool {
+    host.bytes().all(|octet| octet.is_ascii_graphic())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -557,7 +571,7 @@ mod tests {
     #[test]
     fn oauthbearer_is_read_as_the_grammar_says() {
         type Parts<'a> = (Option<&'a str>, Option<&'a str>, Option<u16>, &'a str);
-        let cases: [(&str, Option<Parts<'_>>); 24] = [
+        let cases: [(&str, Option<Parts<'_>>); 26] = [
             (
                 "n,a=user@example.com,^host=server.example.com^port=143^auth=Bearer vF9dft4=^^",
                 Some((Some("user@example.com"), Some("server.example.com"), Some(143), "vF9dft4=")),
@@ -566,6 +580,8 @@ mod tests {
             ("y,,^auth=Bearer t^^", Some((None, None, None, "t"))),
             ("n,a=a=2Cb,^auth=Bearer t^^", Some((Some("a,b"), None, None, "t"))),
             ("n,,^auth=^^", Some((None, None, None, ""))),
+            ("n,a=a^auth=b,^auth=Bearer t^^", None),
+            ("n,,^host=a b^auth=Bearer t^^", None),
             ("^", None),
             ("", None),
             ("n,,^^", None),

@@ -11,6 +11,7 @@ use super::{
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
@@ -21,7 +22,7 @@ const DIGITS: usize = 32;
 ///
 /// RFC 2195 section 2; the last space separates, so that a name may hold others, and the digits
 /// are lower-case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Response<'a> {
     user: &'a str,
     digest: &'a str,
@@ -56,6 +57,13 @@ impl<'a> Response<'a> {
     #[must_use]
     pub const fn digest(&self) -> &'a str {
         self.digest
+    }
+}
+
+/// Without the digest: with the challenge, it lets one guess at the password.
+impl fmt::Debug for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -149,7 +157,7 @@ pub struct CramMd5Verifier {
 enum State {
     Start,
     Challenged,
-    Asked { user: Box<str>, digest: Box<str>, answer: Answer<Option<Secret>> },
+    Asked { user: Box<str>, digest: Secret, answer: Answer<Option<Secret>> },
     Over,
 }
 
@@ -189,7 +197,7 @@ impl Verifier for CramMd5Verifier {
                 Ok(Response { user, digest }) => {
                     self.state = State::Asked {
                         user: user.into(),
-                        digest: digest.into(),
+                        digest: digest.as_bytes().into(),
                         answer: Answer::Open,
                     };
                     Step::Ask
@@ -229,7 +237,7 @@ impl Verifier for CramMd5Verifier {
             }
         };
         let expected = Secret::from(digest(&password, self.challenge.as_bytes()));
-        let step = if expected.is(sent.as_bytes()) & is_known {
+        let step = if expected.is(sent.expose()) & is_known {
             Step::proved(Identity::new(core::mem::take(user)))
         } else {
             Step::Failed(VerifierError::Rejected)

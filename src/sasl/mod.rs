@@ -127,7 +127,7 @@ pub use plain::{PlainInitiator, PlainVerifier};
 pub use question::{Answer, Question};
 #[cfg(feature = "scram")]
 pub use scram::{ScramInitiator, ScramVerifier};
-pub use secret::{Secret, wipe};
+pub use secret::Secret;
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -112,20 +112,16 @@ impl From<&[u8]> for Secret {
 }
 
 /// Overwrites the octets and the spare room behind them, and empties.
-///
-/// The machines use it for the buffers in which the lines of an exchange stood.
 #[cfg(feature = "zeroize")]
-pub fn wipe(octets: &mut Vec<u8>) {
+fn wipe(octets: &mut Vec<u8>) {
     zeroize::Zeroize::zeroize(octets);
 }
 
 /// Overwrites the octets and the spare room behind them, and empties.
-///
-/// The machines use it for the buffers in which the lines of an exchange stood.
 // What zeroize does on targets without inline assembly: a write that the optimiser must
 // believe to be read.
 #[cfg(not(feature = "zeroize"))]
-pub fn wipe(octets: &mut Vec<u8>) {
+fn wipe(octets: &mut Vec<u8>) {
     octets.clear();
     octets.resize(octets.capacity(), 0);
     core::hint::black_box(octets.as_mut_slice());

@@ -255,7 +255,14 @@ fn with(
     match value {
         AttributeValue::Unavailable => list.push_str(UNAVAILABLE),
         AttributeValue::TemporarilyUnavailable => list.push_str(TEMPORARILY_UNAVAILABLE),
-        AttributeValue::Text(text) => list.push_str(&super::xtext::encoded(text.as_bytes())),
+        AttributeValue::Text(text) => match text.strip_prefix('[') {
+            // A text that looks like one of the above is still a text.
+            Some(behind) => {
+                list.push_str("+5B");
+                list.push_str(&super::xtext::encoded(behind.as_bytes()));
+            }
+            None => list.push_str(&super::xtext::encoded(text.as_bytes())),
+        },
     }
     match attribute(list.get(start..).unwrap_or_default(), verb) {
         Some(()) => Ok(list),
@@ -362,6 +369,9 @@ mod tests {
             .and_then(|list| list.and(AttributeName::Helo, &AttributeValue::Unavailable))
             .unwrap();
         assert_eq!(list.as_str(), "NAME=a+20b HELO=[UNAVAILABLE]");
+        let looks = text("[unavailable]");
+        let list = XclientAttributes::new(AttributeName::Name, &looks).unwrap();
+        assert_eq!(list.get(AttributeName::Name), Some(looks));
         assert!(XclientAttributes::new(AttributeName::Name, &text("a\r\nb")).is_err());
         assert!(XclientAttributes::new(AttributeName::Name, &text("")).is_err());
         assert!(XforwardAttributes::new(AttributeName::Ident, &text("a b")).is_err());

@@ -237,9 +237,7 @@ impl<'a> Command<'a> {
             Verb::Saml => obsolete(ObsoleteVerb::Saml, argument),
             Verb::Turn => obsolete(ObsoleteVerb::Turn, argument),
             Verb::Other => {
-                let argument = argument
-                    .map(|text| text.trim_matches([' ', '\t']))
-                    .filter(|text| !text.is_empty());
+                let argument = argument.filter(|text| !text.is_empty());
                 Ok(Self::Other {
                     verb: UnknownVerb::from_valid(name),
                     argument: argument.map(Argument::new).transpose()?,

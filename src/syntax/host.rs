@@ -414,7 +414,7 @@ fn ipv6_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Add
 ///
 /// The `::` stands for two groups or more: "no more than 6 groups in addition to the `::` may be present".
 fn ipv6<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
-    let (rest, head) = groups(input, true)?;
+    let (rest, head) = groups(input)?;
     let Some(behind) = rest.strip_prefix("::") else {
         return match head.count {
             8 => Ok((rest, Ipv6Addr::from(head.groups))),
@@ -424,7 +424,7 @@ fn ipv6<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
     if head.has_ipv4 {
         return fail(rest, SyntaxErrorKind::Host);
     }
-    let (rest, tail) = groups(behind, true)?;
+    let (rest, tail) = groups(behind)?;
     let mut all = head.groups;
     let count = head.count + tail.count;
     let is_fine =
@@ -455,7 +455,7 @@ impl Groups {
 }
 
 /// `[IPv6-hex *(":" IPv6-hex)]`, the last two of which may be an IPv4 address; stops in front of a `::`.
-fn groups(input: &str, may_be_empty: bool) -> IResult<&str, Groups, Fault> {
+fn groups(input: &str) -> IResult<&str, Groups, Fault> {
     let mut found = Groups::default();
     let mut rest = input;
     loop {
@@ -474,7 +474,7 @@ fn groups(input: &str, may_be_empty: bool) -> IResult<&str, Groups, Fault> {
         match group.map(|group| found.push(group)) {
             Some(Some(())) => rest = behind,
             Some(None) => return fail(rest, SyntaxErrorKind::Host),
-            None if found.count == 0 && len == 0 && may_be_empty => return Ok((rest, found)),
+            None if found.count == 0 && len == 0 => return Ok((rest, found)),
             None => return fail(rest, SyntaxErrorKind::Host),
         }
         match rest.as_bytes() {

@@ -4,8 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
-use super::grammar::{self, BASE64, DIGIT, Tolerance, is_all, whole};
-use super::mailbox::mailbox;
+use super::grammar::{self, BASE64, DIGIT, is_all};
 use super::{Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
@@ -212,12 +211,9 @@ impl<'a> Submitter<'a> {
     ///
     /// [`SyntaxErrorKind::ParameterValue`].
     pub fn parse(value: &'a str) -> Result<Self, SyntaxError> {
-        let read = |text: &'a str| {
-            whole(text, SyntaxErrorKind::Path, |text| mailbox(text, &Tolerance::none()))
-        };
         match xtext::decode_text(value).ok_or(VALUE)? {
             text if text == "<>" => Ok(Self::Unknown),
-            Cow::Borrowed(text) => Ok(Self::Mailbox(read(text).map_err(|_| VALUE)?)),
+            Cow::Borrowed(text) => Ok(Self::Mailbox(Mailbox::parse(text).map_err(|_| VALUE)?)),
             Cow::Owned(text) => {
                 Ok(Self::Mailbox(Mailbox::parse(&text).map_err(|_| VALUE)?.into_owned()))
             }

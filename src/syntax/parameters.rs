@@ -249,7 +249,7 @@ fn raw_auth<'a>(
     if !found.is("AUTH") || found.value == Some("<>") {
         return None;
     }
-    let value = start.get("AUTH=".len()..)?;
+    let value = start.get("AUTH".len()..)?.strip_prefix('=')?;
     let (value, rest) = cut(value, memchr::memchr(b' ', value.as_bytes()).unwrap_or(value.len()));
     let address = match value.strip_prefix('<').and_then(|value| value.strip_suffix('>')) {
         Some(inside) => inside,
@@ -372,6 +372,11 @@ mod tests {
             assert_eq!(found.as_str(), written);
             assert_eq!(tolerance.used().raw_auth_value, input != written);
         }
+        for input in ["AUTH:<a@b.example>", "AUTH\n<a@b.example>", "AUTH\0<a@b.example>"] {
+            assert!(list(input, &Tolerance::new(Lenience::ALL)).is_err(), "{input:?}");
+        }
+        let (_, found) = list("AUTH ENVID=x@y.example", &Tolerance::new(Lenience::ALL)).unwrap();
+        assert_eq!(found.as_str(), "AUTH ENVID=x@y.example");
         assert!(list("AUTH=a=b", &Tolerance::new(Lenience::ALL)).is_err(), "no address");
         assert!(list("AUTH=a=b@c.example", &Tolerance::none()).is_err());
     }

@@ -282,7 +282,16 @@ impl<'a> Reply<'a> {
     pub fn without_status(&self) -> Reply<'_> {
         let Reply { code, body, .. } = self.as_borrowed();
         let body = match body {
-            Body::Wire(_) => Body::Lines(Cow::Owned(self.body.without(code, self.status))),
+            Body::Wire(_) => {
+                let mut text = String::new();
+                for (number, line) in self.lines().enumerate() {
+                    if number > 0 {
+                        text.push('\n');
+                    }
+                    text.push_str(&String::from_utf8_lossy(line));
+                }
+                Body::Lines(Cow::Owned(text))
+            }
             made => made,
         };
         Reply { code, status: None, body }
@@ -521,6 +530,22 @@ mod tests {
         let mut out = Vec::new();
         reply.encode(&mut out);
         out
+    }
+
+    /// 2034-4-a: what was read is passed on without its status like what was made.
+    #[test]
+    fn a_reply_of_another_server_is_passed_on_without_its_status() {
+        for (wire, written) in [
+            (&b"550 5.1.1 No\r\n"[..], &b"550 No\r\n"[..]),
+            (b"550-5.1.1 No\r\n550 5.1.1 never\r\n", b"550-No\r\n550 never\r\n"),
+            (b"550 No\r\n", b"550 No\r\n"),
+            (b"550 5.1.1 \xff\r\n", b"550 \xef\xbf\xbd\r\n"),
+        ] {
+            let (read, _) = Reply::parse(wire).unwrap().unwrap();
+            let mut text = Vec::new();
+            read.without_status().encode(&mut text);
+            assert_eq!(text, written, "{}", wire.escape_ascii());
+        }
     }
 
     /// 2034-4-f 2034-4-g 4954-4-h 5321-4.2-d 5321-4.2-h 5321-4.2-k 5321-4.2.1-a 5321-4.2.1-c

@@ -130,6 +130,16 @@ fn what_only_means_not_yet_is_tried_again() {
 }
 
 #[test]
+fn a_flush_that_only_means_not_yet_is_tried_again() {
+    let mut script = Script::new([Ok("one\r\n"), Ok("")], [Ok(99)]);
+    script.flushes = [ErrorKind::WouldBlock].into();
+    let mut connection = Connection::new(Toy::new(), script);
+    assert_eq!(echo(&mut connection), ["one"]);
+    let (_, stream) = connection.into_parts();
+    assert_eq!((stream.written.len(), stream.flushed), (5, 5));
+}
+
+#[test]
 fn a_failed_read_is_an_error_once_after_what_was_left() {
     let reads = [Ok("one\r\n"), Err(ErrorKind::ConnectionReset.into())];
     let mut connection = Connection::new(Toy::new(), Script::new(reads, [Ok(99)]));

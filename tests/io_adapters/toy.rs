@@ -188,6 +188,8 @@ pub struct Script {
     /// How many octets are taken.
     pub writes: VecDeque<io::Result<usize>>,
     pub written: Vec<u8>,
+    /// Flushes that fail, before they all succeed.
+    pub flushes: VecDeque<io::ErrorKind>,
     pub flushed: usize,
     pub is_shut_down: bool,
 }
@@ -219,6 +221,9 @@ impl Write for Script {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if let Some(kind) = self.flushes.pop_front() {
+            return Err(kind.into());
+        }
         self.flushed = self.written.len();
         Ok(())
     }
