@@ -5,15 +5,17 @@
 
 mod common;
 
-use common::{HELLO, config, converse, converse_with};
+use common::{Experience, HELLO, config, converse, converse_in_one_piece, converse_with};
 use esmtp::{
+    machine::{Machine, Need},
     security::Security,
-    server::{Config, End, Event, Limits, Timeouts},
+    server::{Config, End, Event, Limits, Peer, Server, Timeouts},
     service::Service,
     syntax::{Code, Extension, Extensions, Rejection, Status, Text},
+    time::Instant,
     wire::BareLineBreaks,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 fn after_hello(script: &str) -> String {
     format!("{HELLO}{script}")
@@ -789,4 +791,93 @@ fn a_session_that_comes_to_nothing_comes_to_an_end() {
          S: (closed)",
     );
     assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
+}
+
+/// RFC 5321 section 3.8: a client hears nothing behind 421, and would send again to everybody there.
+#[test]
+fn a_421_for_one_recipient_comes_behind_what_became_of_the_others() {
+    let experience = converse_with(
+        config().with_service(Service::Lmtp).with_extensions(Extensions::NONE),
+        "S: 220 mx.example.org LMTP service ready
+         C: LHLO client.example.net
+         S: 250-mx.example.org
+         S: 250-PIPELINING
+         S: 250 ENHANCEDSTATUSCODES
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         C: RCPT TO:<e@f.org>
+         S: 250 2.1.5 Ok
+         S: 250 2.1.5 Ok
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: .
+         S: 451 4.3.0 Local error in processing
+         S: 250 2.0.0 Message accepted
+         S: 421 4.3.2 No more
+         S: (closed)",
+        |experience, event| match event {
+            Event::Deliver(mut delivery) => {
+                let status = Status::new(3, 2).unwrap();
+                let text = Text::literal("No more");
+                let last = Rejection::new(Code::NOT_AVAILABLE, status, text).unwrap();
+                let mut each = delivery.per_recipient().unwrap();
+                each.settle(0, Err(last));
+                each.settle(1, Ok(()));
+            }
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(experience.end, Some(End::Refused));
+}
+
+#[test]
+fn lhlo_brings_no_message_nearer_either() {
+    let hello = "C: LHLO client.example.net
+         S: 250-mx.example.org
+         S: 250-PIPELINING
+         S: 250 ENHANCEDSTATUSCODES\n";
+    let script = format!(
+        "S: 220 mx.example.org LMTP service ready\n{hello}{hello}\
+         C: LHLO client.example.net\n\
+         S: 503 5.5.1 Too many commands that bring no message nearer"
+    );
+    let config = config().with_service(Service::Lmtp).with_extensions(Extensions::NONE);
+    converse(config.with_limits(Limits::default().with_idle_commands(2)), &script);
+}
+
+#[test]
+fn refused_chunks_come_to_an_end() {
+    let limits = Limits::default().with_message(10).with_errors(1);
+    let script = format!(
+        "{}C: MAIL FROM:<a@b.org>\nS: 250 2.1.0 Ok\nC: RCPT TO:<c@d.org>\nS: 250 2.1.5 Ok\n\
+         C: BDAT 20\nC| 01234567890123456789\nS: 552 5.3.4 Message too large\n{}\
+         C: BDAT 0\nS: 421 4.3.4 Far too much content, closing the channel\nS: (closed)",
+        HELLO.replace("33554432", "10"),
+        "C: BDAT 0\nS: 503 5.5.1 Content was refused, RSET is next\n".repeat(8 * 1024 * 2),
+    );
+    let experience =
+        converse_in_one_piece(config().with_limits(limits), &script, Experience::answer);
+    assert_eq!(experience.end, Some(End::TooManyErrors));
+}
+
+/// RFC 5321 section 4.5.3.2.
+#[test]
+fn who_reads_octet_by_octet_gains_no_time() {
+    let timeouts = Timeouts::default().with_write(Duration::from_secs(10));
+    let config = config().with_timeouts(timeouts);
+    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+    assert_eq!(server.poll(Instant::ORIGIN), Need::Answer);
+    match server.event() {
+        Some(Event::Connect(connect)) => connect.accept(),
+        other => panic!("{other:?}"),
+    }
+    let end = Instant::ORIGIN + Duration::from_secs(10);
+    for seconds in 0..10 {
+        let now = Instant::ORIGIN + Duration::from_secs(seconds);
+        assert_eq!(server.poll(now), Need::Either(end));
+        server.sent(1);
+    }
+    while server.poll(end) == Need::Answer {}
+    assert_eq!(server.end(), Some(End::TimedOut));
 }

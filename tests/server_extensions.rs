@@ -12,6 +12,7 @@ use esmtp::{
     server::{Config, Event},
     service::Service,
     syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds},
+    wire::BareLineBreaks,
 };
 
 fn with(extensions: &[Extension]) -> Config {
@@ -409,4 +410,51 @@ fn content_may_stand_elsewhere() {
     assert_eq!(experience.messages.len(), 1);
     assert_eq!(experience.aborts(), ["Refused"]);
     assert!(experience.log.contains(&"burl imap://example.org/;uid=2 true".to_owned()));
+}
+
+/// RFC 5321 section 2.3.8: nor does what stands elsewhere make a line break of a CR.
+#[test]
+fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
+    for (policy, reply, content) in [
+        (BareLineBreaks::Reject, "550 A CR or LF outside CRLF (RFC 5321 section 2.3.8)", None),
+        (BareLineBreaks::Normalise, "250 queued", Some(&b"abc\r\n"[..])),
+    ] {
+        let extensions = [Extension::Burl, Extension::Chunking].into_iter();
+        let config = config()
+            .with_service(Service::Submission)
+            .with_bare_line_breaks(policy)
+            .with_extensions(extensions.fold(Extensions::NONE, Extensions::with))
+            .with_auth(
+                esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).even_in_the_clear(),
+            );
+        let script = format!(
+            "C: AUTH PLAIN AGFubgBzZWNyZXQ=
+             S: 235 Authentication successful
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: BDAT 4
+             C| abc\\r
+             S: 250 Chunk received
+             C: BURL imap://example.org/;uid=1 LAST
+             S: {reply}"
+        );
+        let experience = converse_with(
+            config,
+            &session("CHUNKING|AUTH PLAIN|BURL", &script),
+            |experience, event| match event {
+                Event::Auth(auth) => auth.verify(Box::new(esmtp::sasl::PlainVerifier::new())),
+                Event::Credentials(credentials) => match credentials.question {
+                    esmtp::sasl::Question::Password(question) => question.accept(),
+                    other => other.reject(),
+                },
+                Event::Authenticated(authenticated) => authenticated.accept(),
+                Event::Burl(burl) => burl.accept(),
+                other => experience.answer(other),
+            },
+        );
+        let stored = experience.messages.first().map(|message| &message.content[..]);
+        assert_eq!(stored, content);
+    }
 }

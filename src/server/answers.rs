@@ -1,7 +1,7 @@
 //! What an answer of the application does.
 
 use super::{
-    delivery::Verdicts,
+    delivery::{Verdicts, is_last_word},
     event::Answer,
     replies,
     session::Session,
@@ -10,7 +10,7 @@ use super::{
     },
 };
 use crate::{
-    syntax::{Code, Host, Rejection, Reply},
+    syntax::{Host, Rejection, Reply},
     transcript::{Entry, Side},
     wire::{BareLineBreaks, ReceiveBuffer},
 };
@@ -262,17 +262,22 @@ impl Session {
     pub(super) fn end_of_content(&mut self) {
         self.reading = crate::time::Stopwatch::default();
         match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Content(intake) if intake.is_to_be_continued() => {
+            Phase::Content(mut intake) => {
+                if let Some(piece) = intake.url.take() {
+                    self.ask(Question::Burl(intake, piece));
+                    return;
+                }
                 self.note_content(&intake);
-                self.reply(&replies::CHUNK_OK);
-                self.body = Body::Chunks(intake);
-            }
-            Phase::Content(intake) => {
-                self.note_content(&intake);
-                self.ask(Question::Deliver(Verdicts::default()));
+                if intake.is_to_be_continued() {
+                    self.reply(&replies::CHUNK_OK);
+                    self.body = Body::Chunks(intake);
+                } else {
+                    self.ask(Question::Deliver(Verdicts::default()));
+                }
             }
             Phase::Discard(intake, refusal) => {
                 self.note_content(&intake);
+                self.discarded = self.discarded.saturating_add(intake.wire.max(CHUNK_COST));
                 if refusal.is_offence {
                     self.offend(&refusal.rejection);
                     return;
@@ -293,12 +298,13 @@ impl Session {
     }
 }
 
-/// 421 is the last word, whoever says it (RFC 5321 section 3.8).
+/// What a chunk costs at least that nobody wants, in octets: a line.
+const CHUNK_COST: u64 = 512;
+
+/// What closes by its code.
 fn closing(answer: Answer) -> Answer {
     match answer {
-        Answer::Reject(rejection) if rejection.code() == Code::NOT_AVAILABLE => {
-            Answer::RejectAndClose(rejection)
-        }
+        Answer::Reject(rejection) if is_last_word(&rejection) => Answer::RejectAndClose(rejection),
         other => other,
     }
 }

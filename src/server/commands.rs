@@ -80,6 +80,7 @@ impl Session {
                 | Verb::Help
                 | Verb::Ehlo
                 | Verb::Helo
+                | Verb::Lhlo
         );
         if is_idle && self.is_idling() {
             self.offend(&replies::NOTHING_DONE);
@@ -168,7 +169,11 @@ impl Session {
 
     fn burl(&mut self, piece: Piece) {
         match mem::take(&mut self.body) {
-            Body::Chunks(intake) => self.ask(Question::Burl(intake, piece)),
+            Body::Chunks(mut intake) => {
+                // What the last chunk ended with comes first.
+                intake.next_url(piece);
+                self.phase = Phase::Content(intake);
+            }
             _ => self.ask(Question::Data(Beginning::Url(piece))),
         }
     }
@@ -182,6 +187,7 @@ impl Session {
         }
         let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
         self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence });
+        self.check_discarded();
     }
 
     fn hello(&mut self, host: Host<'_>, is_extended: bool) {

@@ -4,9 +4,9 @@ use super::{
     event::Answer,
     replies,
     session::Session,
-    state::{Phase, Question},
+    state::{End, Phase, Question},
 };
-use crate::syntax::{Rejection, Text};
+use crate::syntax::{Code, Rejection, Text};
 use alloc::vec::Vec;
 use core::mem;
 
@@ -58,7 +58,7 @@ impl Session {
         }
         if verdicts.replied == replies {
             self.exchange.answer = None;
-            self.delivery_over(verdicts.places.iter().flatten().any(Result::is_ok));
+            self.delivery_over(verdicts.places.iter().flatten());
         } else {
             self.phase = Phase::Asked(Question::Deliver(verdicts));
         }
@@ -75,24 +75,39 @@ impl Session {
             let settled = verdicts.places.get(place).and_then(Option::as_ref);
             self.pronounce(settled.unwrap_or(&rest));
         }
-        let is_accepted = rest.is_ok() || verdicts.places.iter().flatten().any(Result::is_ok);
-        self.delivery_over(is_accepted);
+        self.delivery_over(verdicts.places.iter().flatten().chain([&rest]));
     }
 
     fn pronounce(&mut self, verdict: &Verdict) {
         match verdict {
+            // A client hears nothing behind 421, and would send again to those who come behind it.
+            Err(rejection) if is_last_word(rejection) && self.replies() > 1 => {
+                self.reply(Rejection::LOCAL_ERROR.reply());
+            }
             Err(rejection) => self.reply(rejection.reply()),
             Ok(None) => self.reply(&replies::ACCEPTED),
             Ok(Some(text)) => self.reply(&replies::ACCEPTED.with_text(text.as_borrowed())),
         }
     }
 
-    fn delivery_over(&mut self, is_accepted: bool) {
-        if is_accepted {
+    fn delivery_over<'v>(&mut self, verdicts: impl Iterator<Item = &'v Verdict> + Clone) {
+        if verdicts.clone().any(Result::is_ok) {
             self.totals.messages = self.totals.messages.saturating_add(1);
             self.forgive();
         }
+        let last_word =
+            verdicts.filter_map(|verdict| verdict.as_ref().err()).find(|said| is_last_word(said));
+        let is_said = self.replies() == 1;
         self.facts.end_transaction();
-        self.phase = Phase::Command;
+        match last_word {
+            Some(_) if is_said => self.phase = Phase::Farewell(End::Refused),
+            Some(rejection) => self.end(rejection.reply(), End::Refused),
+            None => self.phase = Phase::Command,
+        }
     }
+}
+
+/// 421 closes the session, whoever says it (RFC 5321 section 3.8).
+pub(super) fn is_last_word(rejection: &Rejection) -> bool {
+    rejection.code() == Code::NOT_AVAILABLE
 }

@@ -229,8 +229,8 @@ macro_rules! rejectable {
 macro_rules! configurable {
     ($($name:ident)*) => {$(
         impl $name<'_> {
-            /// Another configuration for this session, from this reply on. The host and the
-            /// service of a session do not change.
+            /// Another configuration for this session, from this reply on. Its host and its service
+            /// must be those of the session.
             pub fn configure(&mut self, config: Arc<Config>) {
                 self.exchange.configure = Some(config);
             }

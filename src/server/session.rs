@@ -78,13 +78,18 @@ pub(super) struct Session {
     /// The last MAIL was refused.
     pub(super) is_mail_refused: bool,
     pub(super) totals: Totals,
+    /// Octets of content that nobody wanted, since the last message.
+    pub(super) discarded: u64,
     /// The greeting was 554.
     pub(super) is_refused: bool,
     began: Option<Instant>,
     /// How long the peer has let us wait for a command or for content.
     pub(super) reading: Stopwatch,
-    /// How long the peer has not read what waits for it.
+    /// How long the peer has not read all of a block that waits for it: taking octet by octet
+    /// gains no time.
     writing: Stopwatch,
+    /// What is left of that block, in octets.
+    block: usize,
     half_errors: u32,
     refused_recipients: u32,
     /// Commands that brought no message nearer, since the last one.
@@ -108,10 +113,12 @@ impl Session {
             is_closing: false,
             is_mail_refused: false,
             totals: Totals::default(),
+            discarded: 0,
             is_refused: false,
             began: None,
             reading: Stopwatch::default(),
             writing: Stopwatch::default(),
+            block: 0,
             half_errors: 0,
             refused_recipients: 0,
             idle_commands: 0,
@@ -255,6 +262,7 @@ impl Session {
     }
 
     pub(super) const fn forgive(&mut self) {
+        self.discarded = 0;
         self.idle_commands = 0;
         self.half_errors = self.half_errors.saturating_sub(FORGIVEN_BY_MESSAGE * HALVES);
     }
@@ -364,6 +372,9 @@ impl Session {
     }
 
     pub(super) fn must_write(&mut self, now: Instant) -> Need {
+        if self.block == 0 {
+            self.block = self.output.len();
+        }
         self.writing.start(now);
         Need::Write(self.writing.deadline(now, self.config.timeouts().write))
     }
@@ -378,7 +389,8 @@ impl Session {
     pub(super) fn sent(&mut self, octets: usize) {
         self.totals.octets_sent = self.totals.octets_sent.saturating_add(octets as u64);
         self.output.sent(octets);
-        if octets > 0 {
+        self.block = self.block.saturating_sub(octets);
+        if self.block == 0 {
             self.writing = Stopwatch::default();
         }
     }
@@ -413,7 +425,9 @@ impl Session {
                 Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
                 // A whole message has its answer, and what is said after 220 is TLS.
                 Phase::Asked(Question::Deliver(_) | Question::Upgrade) => false,
-                Phase::Content(_) | Phase::Discard(..) => self.is_closing,
+                Phase::Content(_) | Phase::Discard(..) | Phase::Asked(Question::Burl(..)) => {
+                    self.is_closing
+                }
                 // Content in progress, between two chunks of it.
                 Phase::Command => self.is_closing || !matches!(self.body, Body::Chunks(_)),
                 Phase::Start | Phase::Asked(_) | Phase::Auth(_) | Phase::Penance(..) => true,
@@ -534,7 +548,7 @@ impl Session {
     pub(super) fn check_discarded(&mut self) {
         let bound = self.config.limits().message.saturating_mul(DISCARDED_MESSAGES);
         if let Phase::Discard(intake, _) = &self.phase
-            && intake.wire > bound.max(DISCARDED_AT_LEAST)
+            && self.discarded.saturating_add(intake.wire) > bound.max(DISCARDED_AT_LEAST)
         {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }

@@ -171,6 +171,8 @@ pub(super) struct Intake {
     /// the terminator.
     pub(super) wire: u64,
     pub(super) lent: Lent,
+    /// A URL follows what has come so far.
+    pub(super) url: Option<Piece>,
 }
 
 /// What the application has not taken yet.
@@ -206,7 +208,7 @@ impl Intake {
     }
 
     const fn new(framing: Framing) -> Self {
-        Self { framing, octets: 0, wire: 0, lent: Lent::NOTHING }
+        Self { framing, octets: 0, wire: 0, lent: Lent::NOTHING, url: None }
     }
 
     /// The next chunk of the same content.
@@ -216,6 +218,12 @@ impl Intake {
             *is_last = chunk.is_last;
             self.wire = 0;
         }
+    }
+
+    /// A URL that stands for the next piece of it.
+    pub(super) fn next_url(&mut self, piece: Piece) {
+        self.next_chunk(PendingChunk { octets: 0, is_last: piece.is_last });
+        self.url = Some(piece);
     }
 
     /// Whether more content follows behind the end of this: a chunk that is not the last.
@@ -232,10 +240,13 @@ impl Intake {
     pub(super) fn next(&mut self, octets: &[u8]) -> Span {
         let span = match &mut self.framing {
             Framing::Dots(unstuffer) => unstuffer.next(octets),
-            Framing::Chunks { left, is_last, breaks } if left.is_complete() => match is_last {
-                true => breaks.finish().unwrap_or(Span::End(0)),
-                false => Span::End(0),
-            },
+            Framing::Chunks { left, is_last, breaks } if left.is_complete() => {
+                match *is_last || self.url.is_some() {
+                    // What comes from elsewhere does not complete a line break either.
+                    true => breaks.finish().unwrap_or(Span::End(0)),
+                    false => Span::End(0),
+                }
+            }
             Framing::Chunks { left, breaks, .. } => {
                 let span = breaks.next(octets.get(..left.span(octets)).unwrap_or_default());
                 if let Span::Content(octets) | Span::Skip(octets) | Span::LineBreak(octets) = span {
