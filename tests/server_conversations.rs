@@ -764,6 +764,32 @@ fn who_speaks_tls_in_the_clear_is_not_listened_to() {
         C| \x16\x03\x01\x02\x00
         S: (closed)";
     assert_eq!(converse(config(), script).end, Some(End::OtherProtocol));
+    // Octets of a hello may happen to end a line.
+    let script = r"
+        S: 220 mx.example.org ESMTP service ready
+        C| \x16\x03\x01\r\nNOOP\r\n
+        S: (closed)";
+    assert_eq!(converse(config(), script).end, Some(End::OtherProtocol));
+}
+
+#[test]
+fn what_stands_in_a_long_line_is_no_command_wherever_it_is_cut() {
+    let script = after_hello(&format!(
+        "C| {}
+         T: 0
+         C| BDAT 5\\r\\n
+         S: 500 5.5.2 Line too long
+         C| {}
+         T: 0
+         C| \\x16\\x03\\r\\n
+         S: 500 5.5.2 Line too long
+         C: QUIT
+         S: 221 2.0.0 Closing the channel
+         S: (closed)",
+        "x".repeat(2048),
+        "x".repeat(2048),
+    ));
+    assert_eq!(converse(config(), &script).end, Some(End::Quit));
 }
 
 #[test]

@@ -152,6 +152,11 @@ impl Server {
             }
             Phase::Command if session.is_clogged() => Some(session.must_write(now)),
             Phase::Command => {
+                let is_at_front = lines.is_at_front();
+                if is_at_front && is_client_hello(input.octets()) {
+                    session.other_protocol();
+                    return None;
+                }
                 // A configuration that came later may allow more than there is room for.
                 let limit = session.config.limits().command_line.min(input.capacity());
                 match lines.cut(input.octets(), limit) {
@@ -163,17 +168,20 @@ impl Server {
                         input.consume(octets);
                     }
                     Cut::Skip(octets) => {
-                        session.check_long_line(input.octets());
+                        if is_at_front {
+                            session.check_long_line(input.octets());
+                        }
                         input.consume(octets);
                     }
                     Cut::TooLong(octets) => {
-                        session.check_long_line(input.octets());
+                        if is_at_front {
+                            session.check_long_line(input.octets());
+                        }
                         input.consume(octets);
                         if matches!(session.phase, Phase::Command) {
                             session.line_too_long(now);
                         }
                     }
-                    Cut::Incomplete if is_client_hello(input.octets()) => session.other_protocol(),
                     Cut::Incomplete if session.link == Link::Open => {
                         return session.await_command(now);
                     }

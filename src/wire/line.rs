@@ -60,6 +60,12 @@ impl LineCutter {
         if skipped == 0 { Cut::Incomplete } else { Cut::Skip(skipped) }
     }
 
+    /// Whether what comes next stands at the front of a line, and not inside one that is too long.
+    #[must_use]
+    pub const fn is_at_front(&self) -> bool {
+        !self.is_skipping
+    }
+
     /// Where the first line of `octets` ends, behind its CRLF.
     fn line_end(&mut self, octets: &[u8]) -> Option<usize> {
         while let Some(at) = memchr::memchr(b'\n', octets.get(self.looked..).unwrap_or_default()) {
