@@ -201,6 +201,7 @@ impl Room {
             .fold(extensions, Extensions::with);
         server::Config::new("mx.example.org")
             .unwrap()
+            .with_enforced_sync(false)
             .with_extensions(all)
             .with_limits(self.limits())
             .with_auth(offer())

@@ -230,7 +230,8 @@ fn no_secret_is_told() {
     let tell = move |_: Instant, entry: Entry<'_>| {
         listener.lock().unwrap().push_str(&format!("{entry}\n"));
     };
-    let config = config().with_limits(Limits::default().with_auth_failures(100).with_errors(100));
+    let limits = Limits::default().with_auth_failures(100).with_errors(100);
+    let config = config().with_limits(limits).with_enforced_sync(false);
     let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR)
         .with_transcript(Box::new(tell));
     let mut experience = Experience::default();

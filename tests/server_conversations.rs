@@ -678,18 +678,186 @@ fn what_was_pipelined_behind_a_refusal_is_no_error() {
     let script = format!(
         "{}C: MAIL FROM:<a@b.org> SIZE=11\n{rcpt}C: DATA\n\
          S: 552 5.3.4 Message size exceeds the fixed maximum\n{}\
-         S: 503 5.5.1 MAIL has to come first\n\
+         S: 503 5.5.1 MAIL was refused\n\
          C: MAIL FROM:<a@b.org>\n{rcpt}\
          S: 250 2.1.0 Ok\nS: 250 2.1.5 Ok\n{}\
          C: BDAT 20\nC| 01234567890123456789\n{}\
          S: 552 5.3.4 Message too large\n{}",
         HELLO.replace("33554432", "10"),
-        "S: 503 5.5.1 MAIL has to come first\n".repeat(9),
+        "S: 503 5.5.1 MAIL was refused\n".repeat(9),
         "S: 452 4.5.3 Too many recipients\n".repeat(8),
         "C: BDAT 1\nC| x\n".repeat(9),
         "S: 503 5.5.1 Content was refused, RSET is next\n".repeat(9),
     );
     converse(config().with_limits(limits), &script);
+}
+
+/// RFC 2920 section 3.1: as many as a client that means well can have under way.
+#[test]
+fn what_is_pipelined_behind_a_refusal_without_end_is_an_error() {
+    let limits = Limits::default().with_errors(3).with_recipients(1);
+    let behind_mail = "S: 503 5.5.1 MAIL was refused\n";
+    for (first, replies, behind) in [
+        (
+            "C: MAIL FROM:<a@b.org> SIZE=33554433\n",
+            "S: 552 5.3.4 Message size exceeds the fixed maximum\n",
+            behind_mail.repeat(103),
+        ),
+        (
+            "C: MAIL FROM:<a@b.org\n",
+            "S: 501 5.1.7 Not a path: <local-part@domain> was expected\n",
+            behind_mail.repeat(102),
+        ),
+        (
+            "C: MAIL FROM:<a@b.org>\nC: RCPT TO:<c@d.org>\n",
+            "S: 250 2.1.0 Ok\nS: 250 2.1.5 Ok\n",
+            "S: 452 4.5.3 Too many recipients\n".repeat(103),
+        ),
+    ] {
+        let script = format!(
+            "{HELLO}{first}{}{replies}{behind}S: 421 4.7.0 Too many errors\nS: (closed)",
+            "C: RCPT TO:<c@d.org>\n".repeat(200),
+        );
+        let experience = converse(config().with_limits(limits), &script);
+        assert_eq!(experience.end, Some(End::TooManyErrors));
+    }
+}
+
+/// A client that is told no again and again comes to an end too.
+#[test]
+fn transactions_that_come_to_nothing_are_counted() {
+    let limits = Limits::default().with_errors(1).with_idle_commands(2);
+    let experience = converse_with(
+        config().with_limits(limits),
+        &after_hello(
+            "C: MAIL FROM:<a@b.org>
+             S: 550 5.1.1 No such mailbox here
+             C: MAIL FROM:<a@b.org>
+             S: 421 4.7.0 Too many errors
+             S: (closed)",
+        ),
+        |experience, event| match event {
+            Event::Mail(mail) => mail.reject(Rejection::NO_SUCH_MAILBOX),
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(experience.end, Some(End::TooManyErrors));
+}
+
+/// RFC 2920 section 3.1.
+#[test]
+fn who_does_not_wait_where_it_must_is_not_listened_to() {
+    let hello = after_hello("");
+    let bare = config().with_extensions(Extensions::NONE);
+    let to_data = "C: MAIL FROM:<a@b.org>\nC: RCPT TO:<c@d.org>\nC: DATA\n";
+    for (config, script) in [
+        (config(), "S: 220 mx.example.org ESMTP service ready\nC: EHLO a.org\nC: NOOP\n"),
+        (config(), "S: 220 mx.example.org ESMTP service ready\nC: HELO a.org\nC: NOOP\n"),
+        // Before EHLO, PIPELINING is not offered.
+        (config(), "S: 220 mx.example.org ESMTP service ready\nC: NOOP\nC: NOOP\n"),
+        (
+            bare,
+            "S: 220 mx.example.org ESMTP service ready\nC: EHLO a.org\nS: 250 mx.example.org\nC: MAIL FROM:<>\nC: NOOP\n",
+        ),
+        (config(), &format!("{hello}{to_data}C: x\nS: 250 2.1.0 Ok\nS: 250 2.1.5 Ok\n")),
+        (config(), &format!("{hello}C: VRFY a\nC: NOOP\n")),
+        (config(), &format!("{hello}C: EXPN a\nC: NOOP\n")),
+    ] {
+        let is_bare = !config.extensions().contains(Extension::EnhancedStatusCodes);
+        let code = if is_bare { "554" } else { "554 5.5.0" };
+        let script = format!(
+            "{script}S: {code} Octets before their turn (RFC 2920 section 3.1)\nS: (closed)"
+        );
+        let experience = converse_in_one_piece(config, &script, Experience::answer);
+        assert_eq!(experience.end, Some(End::OutOfTurn), "{script}");
+        assert!(experience.messages.is_empty());
+    }
+}
+
+#[test]
+fn who_does_not_wait_is_served_where_that_is_wanted() {
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org>
+         C: RCPT TO:<c@d.org>
+         C: DATA
+         C: .
+         C: QUIT
+         S: 250 2.1.0 Ok
+         S: 250 2.1.5 Ok
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         S: 250 2.0.0 queued
+         S: 221 2.0.0 Closing the channel
+         S: (closed)",
+    );
+    let experience =
+        converse_in_one_piece(config().with_enforced_sync(false), &script, |experience, event| {
+            if let Event::Deliver(_) = event {
+                assert!(event.facts().has_pipelined_out_of_turn());
+                assert!(!event.facts().has_talked_early());
+            }
+            experience.answer(event);
+        });
+    assert_eq!(experience.messages.len(), 1);
+}
+
+#[test]
+fn who_talks_before_the_greeting_gives_itself_away() {
+    let delay = Timeouts::default().with_greeting_delay(Duration::from_secs(5));
+    let script = "
+        T: 4
+        C: EHLO a.org
+        S: 554 Octets before their turn (RFC 2920 section 3.1)
+        S: (closed)";
+    let experience = converse(config().with_timeouts(delay), script);
+    assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfTurn), 0));
+    // Who waits is greeted.
+    let script = "
+        T: 5
+        S: 220 mx.example.org ESMTP service ready
+        C: QUIT
+        S: 221 2.0.0 Closing the channel
+        S: (closed)";
+    assert_eq!(converse(config().with_timeouts(delay), script).end, Some(End::Quit));
+    // Where it is not enforced, the application is told, and what was said is heard.
+    let script = "
+        T: 4
+        C: QUIT
+        S: 220 mx.example.org ESMTP service ready
+        S: 221 2.0.0 Closing the channel
+        S: (closed)";
+    let lax = config().with_timeouts(delay).with_enforced_sync(false);
+    let experience = converse_in_one_piece(lax, script, |experience, event| {
+        if let Event::Connect(_) = event {
+            experience.log.push(format!("early {}", event.facts().has_talked_early()));
+        }
+        experience.answer(event);
+    });
+    assert_eq!(experience.log, ["early true"]);
+    // Nor does a client have to wait that has gone.
+    let script = "T: 1\nC: (closed)\nS: (closed)";
+    let experience = converse(config().with_timeouts(delay), script);
+    assert_eq!(experience.end, Some(End::ConnectionLost));
+}
+
+/// RFC 5321 section 4.1.1.8.
+#[test]
+fn help_tells_what_may_be_used() {
+    converse(
+        config(),
+        &after_hello(
+            "C: HELP
+             S: 214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY EXPN
+             C: QUIT
+             S: 221 2.0.0 Closing the channel
+             S: (closed)",
+        ),
+    );
+    converse(
+        config().with_service(Service::Lmtp).with_extensions(Extensions::NONE),
+        "S: 220 mx.example.org LMTP service ready
+         C: HELP
+         S: 214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY EXPN",
+    );
 }
 
 /// RFC 2033 section 4.2.

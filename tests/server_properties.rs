@@ -183,16 +183,17 @@ fn moods() -> impl Strategy<Value = Vec<Mood>> {
     vec(mood, 1..30)
 }
 
-fn a_config() -> impl Strategy<Value = Arc<Config>> {
+fn a_config(enforces_sync: bool) -> impl Strategy<Value = Arc<Config>> {
     (
         select(vec![Service::Smtp, Service::Submission, Service::Lmtp]),
         select(vec![BareLineBreaks::Reject, BareLineBreaks::Normalise, BareLineBreaks::Keep]),
         select(vec![10, 1000, 100_000]),
     )
-        .prop_map(|(service, policy, message)| {
+        .prop_map(move |(service, policy, message)| {
             let limits = Limits::default().with_message(message).with_recipients(3);
             let config = Config::new("mx.example.org").unwrap().with_service(service);
-            Arc::new(config.with_bare_line_breaks(policy).with_limits(limits))
+            let config = config.with_bare_line_breaks(policy).with_limits(limits);
+            Arc::new(config.with_enforced_sync(enforces_sync))
         })
 }
 
@@ -201,7 +202,7 @@ proptest! {
 
     #[test]
     fn every_transaction_ends_once_and_every_reply_is_one(
-        config in a_config(),
+        config in any::<bool>().prop_flat_map(a_config),
         lines in vec(line(), 0..40),
         cuts in vec(1_usize..200, 1..20),
         moods in moods(),
@@ -225,7 +226,7 @@ proptest! {
 
     #[test]
     fn no_cutting_changes_the_conversation(
-        config in a_config(),
+        config in a_config(false),
         lines in vec(line(), 0..40),
         cuts in vec(1_usize..200, 1..20),
     ) {

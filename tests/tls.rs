@@ -456,7 +456,8 @@ fn octets_in_the_clear_behind_220_fail_the_handshake() {
     for piece in [usize::MAX, 1] {
         let mut host = Host::start_tls().cut(piece);
         let mut other = Other::clear();
-        other.ask(&mut host, b"EHLO a.example\r\nSTARTTLS\r\n");
+        other.ask(&mut host, b"EHLO a.example\r\n");
+        other.ask(&mut host, b"STARTTLS\r\n");
         other.say(b"EHLO b.example\r\nMAIL FROM:<x@y.example>\r\n");
         other.talk(&mut host);
         assert_eq!((host.need, host.end()), (Need::Close, Some(ServerEnd::NoTls)));
@@ -471,7 +472,8 @@ fn commands_before_the_handshake_are_not_commands_behind_it() {
     // Half a command in the clear, the other half in TLS.
     let mut host = Host::start_tls();
     let mut other = Other::clear();
-    other.ask(&mut host, b"EHLO a.example\r\nSTARTTLS\r\nNO");
+    other.ask(&mut host, b"EHLO a.example\r\n");
+    other.ask(&mut host, b"STARTTLS\r\nNO");
     assert_eq!(host.end(), Some(ServerEnd::Injection));
 }
 
@@ -479,7 +481,8 @@ fn commands_before_the_handshake_are_not_commands_behind_it() {
 fn a_handshake_has_a_deadline_that_octets_do_not_extend() {
     let mut host = Host::start_tls();
     let mut other = Other::clear();
-    other.ask(&mut host, b"EHLO a.example\r\nSTARTTLS\r\n");
+    other.ask(&mut host, b"EHLO a.example\r\n");
+    other.ask(&mut host, b"STARTTLS\r\n");
     other.tls = Some(rustls_client());
     let mut hello = Vec::new();
     other.tls.as_mut().unwrap().write_tls(&mut hello).unwrap();
@@ -666,7 +669,8 @@ fn security_of(server: Identity, client: ClientConfig) -> (Security, Connection)
     let end = End::Server(Arc::new(server.server));
     let mut host = Host::with(Secured::start_tls(new_server(Security::CLEAR), end));
     let mut other = Other::clear();
-    other.ask(&mut host, b"EHLO a.example\r\nSTARTTLS\r\n");
+    other.ask(&mut host, b"EHLO a.example\r\n");
+    other.ask(&mut host, b"STARTTLS\r\n");
     other.tls = Some(ClientConnection::new(Arc::new(client), name()).unwrap().into());
     other.talk(&mut host);
     (host.machine.machine().facts().security().clone(), other.tls.unwrap())

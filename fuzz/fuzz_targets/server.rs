@@ -199,6 +199,8 @@ fuzz_target!(|data: &[u8]| {
         .with_bare_line_breaks(policy[usize::from(kind / 3 % 3)])
         .with_required_auth(kind & AUTH != 0)
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO));
+    // Who does not wait is found out by what comes together.
+    config = config.with_enforced_sync(false);
     if kind & SMALL != 0 {
         config = config.with_limits(limits);
     }

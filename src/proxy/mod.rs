@@ -18,9 +18,9 @@
 //!     time::Instant,
 //! };
 //!
-//! // What has come so far; a client behind a proxy may have spoken already.
+//! // What has come so far. Octets behind the header are the client's: it did not wait.
 //! let mut octets = Vec::new();
-//! let mut stream = [&b"PROXY TCP4 192.0.2.1 198.51.10"[..], b"0.1 56324 25\r\nNOOP\r\n"].into_iter();
+//! let mut stream = [&b"PROXY TCP4 192.0.2.1 198.51.10"[..], b"0.1 56324 25\r\n"].into_iter();
 //! let (header, length) = loop {
 //!     // An error closes the connection without a word.
 //!     if let Some(read) = Header::parse(&octets)? {

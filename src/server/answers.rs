@@ -73,12 +73,8 @@ impl Session {
                 self.hello_answered(host, is_extended, answer);
             }
             Question::Mail => match answer {
-                Answer::Reject(rejection) => {
-                    self.facts.transaction.refuse();
-                    self.reply(rejection.reply());
-                }
+                Answer::Reject(rejection) => self.refuse_mail(&rejection),
                 accepted => {
-                    self.is_mail_refused = false;
                     self.facts.transaction.accept();
                     self.reply(&worded(replies::REVERSE_PATH_OK, accepted));
                 }
@@ -277,7 +273,7 @@ impl Session {
             }
             Phase::Discard(intake, refusal) => {
                 self.note_content(&intake);
-                self.discarded = self.discarded.saturating_add(intake.wire.max(CHUNK_COST));
+                self.budget.discard(intake.wire.max(CHUNK_COST));
                 if refusal.is_offence {
                     self.offend(&refusal.rejection);
                     return;

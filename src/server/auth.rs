@@ -87,8 +87,7 @@ impl Session {
     fn take_step(&mut self, verifier: Box<dyn Verifier>, step: Step) {
         match step {
             Step::Challenge(challenge) => {
-                self.challenge(&challenge);
-                self.phase = Phase::Auth(Dialogue::Challenged(verifier));
+                self.challenge(&challenge, Dialogue::Challenged(verifier));
             }
             Step::Ask => self.ask(Question::Credentials(verifier)),
             Step::Proved(proven) => self.ask(Question::Authenticated(proven)),
@@ -105,14 +104,20 @@ impl Session {
     }
 
     /// 334 with nothing but base64 behind it (RFC 4954 section 4).
-    fn challenge(&mut self, octets: &[u8]) {
+    fn challenge(&mut self, octets: &[u8], dialogue: Dialogue) {
+        if self.is_followed && self.is_out_of_turn() {
+            return;
+        }
         let challenge = Base64::encode(octets);
         self.reply(&Reply::line(Code::AUTH_CHALLENGE, None, Text::lossy(challenge.as_str())));
+        self.phase = Phase::Auth(dialogue);
     }
 
     /// One line of the client's in the dialogue, without its CRLF.
-    pub(super) fn auth_response(&mut self, line: &[u8], now: Instant) {
+    /// `is_last`: no octets have come behind it.
+    pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard_response(now);
+        self.is_followed = !is_last;
         let Phase::Auth(dialogue) = core::mem::replace(&mut self.phase, Phase::Command) else {
             return;
         };
@@ -158,8 +163,8 @@ impl Session {
         let reply = worded(replies::AUTHENTICATED, answer);
         match proven.success_data() {
             Some(data) => {
-                self.challenge(data);
-                self.phase = Phase::Auth(Dialogue::Told(proven.into_identity(), reply));
+                let data = data.to_vec();
+                self.challenge(&data, Dialogue::Told(proven.into_identity(), reply));
             }
             None => self.succeed(proven.into_identity(), &reply),
         }
@@ -172,9 +177,8 @@ impl Session {
 
     /// The attempt has failed: the client waits for the reply, so that guessing takes time.
     pub(super) fn fail_auth(&mut self, rejection: Rejection) {
-        self.failed_attempts = self.failed_attempts.saturating_add(1);
         self.totals.errors = self.totals.errors.saturating_add(1);
-        if self.failed_attempts >= self.config.limits().auth_failures {
+        if self.budget.failed_attempt(self.config.limits()) {
             self.end(replies::TOO_MANY_ATTEMPTS.reply(), End::TooManyErrors);
         } else {
             let until = self.output.now + self.config.timeouts().auth_failure;

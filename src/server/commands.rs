@@ -24,10 +24,15 @@ impl Session {
     /// One line without its CRLF, and whether more octets have come behind it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard(now);
+        self.is_followed = !is_last;
         self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
-        if let Err(error) = self.interpret(line, is_last) {
+        let verb = Verb::of(line);
+        if verb == Verb::Mail {
+            self.budget.transaction();
+        }
+        if let Err(error) = self.interpret(line) {
             let rejection = replies::syntax(error);
-            match Verb::of(line) {
+            match verb {
                 // Nobody knows how many octets of content follow.
                 Verb::Bdat => self.end(rejection.reply(), End::Unframed),
                 // The reply to a hello has no enhanced code (RFC 2034 section 4).
@@ -36,6 +41,9 @@ impl Session {
                 }
                 _ => self.offend(&rejection),
             }
+        }
+        if verb == Verb::Mail && matches!(self.phase, Phase::Command) {
+            self.facts.transaction.fail();
         }
     }
 
@@ -60,7 +68,7 @@ impl Session {
         self.output.now = now;
     }
 
-    fn interpret(&mut self, line: &[u8], is_last: bool) -> Result<(), SyntaxError> {
+    fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
         let command = Command::parse(line, self.config.lenience())?;
         let verb = command.verb();
         if let Command::Other { verb, .. } = &command {
@@ -69,6 +77,9 @@ impl Session {
                 true => self.end(replies::HTTP.reply(), End::OtherProtocol),
                 false => self.offend(&replies::UNKNOWN_COMMAND),
             }
+            return Ok(());
+        }
+        if self.is_followed && !self.may_be_followed(verb) && self.is_out_of_turn() {
             return Ok(());
         }
         let is_idle = matches!(
@@ -82,26 +93,25 @@ impl Session {
                 | Verb::Helo
                 | Verb::Lhlo
         );
-        if is_idle && self.is_idling() {
+        if is_idle && self.budget.idle(self.config.limits()) {
             self.offend(&replies::NOTHING_DONE);
             return Ok(());
         }
-        let refusal = if !self.facts.service.knows(verb) {
-            Some(replies::UNKNOWN_COMMAND)
+        let permitted = if !self.facts.service.knows(verb) {
+            Err((replies::UNKNOWN_COMMAND, false))
         } else if !self.is_offered(verb) {
-            Some(replies::NOT_IMPLEMENTED)
+            Err((replies::NOT_IMPLEMENTED, false))
         } else {
-            sequence::permit(self.standing(), verb).err().map(replies::misplaced)
+            sequence::permit(self.standing(), verb)
+                .map_err(|why| (replies::misplaced(why), why.is_innocent()))
         };
-        if let Some(refusal) = refusal {
+        if let Err((refusal, is_innocent)) = permitted {
             match command {
                 Command::Bdat { octets, last } => {
-                    self.swallow(PendingChunk { octets, is_last: last }, refusal);
+                    let chunk = PendingChunk { octets, is_last: last };
+                    self.swallow(chunk, refusal, is_innocent);
                 }
-                // So are recipients that were under way when MAIL was refused (RFC 2920 section 3.1).
-                Command::Rcpt { .. } | Command::Data if self.is_mail_refused => {
-                    self.reply(refusal.reply());
-                }
+                _ if is_innocent => self.excuse(&refusal),
                 _ => self.offend(&refusal),
             }
             return Ok(());
@@ -126,22 +136,40 @@ impl Session {
             Command::Auth { mechanism, initial_response } => {
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
-            Command::StartTls if is_last => self.ask(Question::StartTls),
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
-            Command::StartTls => self.end(replies::INJECTED.reply(), End::Injection),
+            Command::StartTls if self.is_followed => {
+                self.end(replies::INJECTED.reply(), End::Injection);
+            }
+            Command::StartTls => self.ask(Question::StartTls),
             Command::Rset => {
-                self.is_mail_refused = false;
                 self.reply(&replies::OK);
                 self.go(AbortReason::Reset, Then::Command);
             }
             Command::Noop(_) => self.reply(&replies::OK),
-            Command::Help(_) => self.reply(&replies::HELP),
+            Command::Help(_) => {
+                let known = Verb::ALL.iter().copied();
+                let known =
+                    known.filter(|it| self.facts.service.knows(*it) && self.is_offered(*it));
+                let reply = replies::help(known);
+                self.reply(&reply);
+            }
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
             Command::Vrfy(lookup) => self.ask_about(lookup.as_str(), Question::Verify),
             Command::Expn(lookup) => self.ask_about(lookup.as_str(), Question::Expand),
             _ => self.offend(&replies::NOT_IMPLEMENTED),
         }
         Ok(())
+    }
+
+    /// Whether octets may stand behind the command before its reply (RFC 2920 section 3.1).
+    fn may_be_followed(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo | Verb::Data | Verb::Vrfy | Verb::Expn => false,
+            // The octets of the chunk; what nobody will read; an initial response may be all that
+            // the mechanism needs (RFC 4954 section 4); an injection, which is another matter.
+            Verb::Bdat | Verb::Quit | Verb::Auth | Verb::StartTls => true,
+            _ => self.offered.contains(Extension::Pipelining),
+        }
     }
 
     /// Whether `verb` belongs to no extension, or to one that is offered.
@@ -152,7 +180,7 @@ impl Session {
             Verb::Xclient => self.offered.contains(Extension::Xclient),
             Verb::Xforward => self.offered.contains(Extension::Xforward),
             Verb::Burl => self.offered.contains(Extension::Burl),
-            Verb::Atrn => false,
+            Verb::Atrn | Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
             Verb::Auth => self.offered.contains(Extension::Auth),
             // In TLS it is no longer offered; that it comes at the wrong time says more.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
@@ -179,14 +207,13 @@ impl Session {
     }
 
     /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
-    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection) {
-        // Chunks that were under way when one was refused are nobody's fault.
-        let is_offence = !matches!(self.body, Body::Failed);
-        if chunk.is_last && !is_offence {
+    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection, is_innocent: bool) {
+        if chunk.is_last && matches!(self.body, Body::Failed) {
             self.body = Body::None;
         }
         let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
-        self.phase = Phase::Discard(intake, Refusal { rejection, replies: 1, is_offence });
+        let refusal = Refusal { rejection, replies: 1, is_offence: !is_innocent };
+        self.phase = Phase::Discard(intake, refusal);
         self.check_discarded();
     }
 
@@ -196,13 +223,11 @@ impl Session {
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
-        // Until it is accepted.
-        self.is_mail_refused = true;
         let typed = match MailParameters::parse(raw, &self.offered) {
             // Clients exist that declare a size of their own besides the one they were told:
             // where one of them is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
-                self.reply(replies::DECLARED_TOO_LARGE.reply());
+                self.refuse_mail(&replies::DECLARED_TOO_LARGE);
                 return Ok(());
             }
             parsed => parsed?,
@@ -210,9 +235,9 @@ impl Session {
         if !path.is_ascii() && !typed.smtputf8 {
             self.offend(&replies::SENDER_NEEDS_UTF8);
         } else if typed.size.is_some_and(|octets| octets > limit) {
-            self.reply(replies::DECLARED_TOO_LARGE.reply());
+            self.refuse_mail(&replies::DECLARED_TOO_LARGE);
         } else if let Some(refusal) = untimely(&typed, &self.offered) {
-            self.reply(refusal.reply());
+            self.refuse_mail(&refusal);
         } else {
             self.facts.transaction.propose(path, raw, &typed);
             self.ask(Question::Mail);
@@ -230,7 +255,7 @@ impl Session {
             || transaction.octets() >= limits.envelope
         {
             // RFC 5321 section 4.5.3.1.10 lets a client find the limit in this way.
-            self.reply(replies::TOO_MANY_RECIPIENTS.reply());
+            self.excuse(&replies::TOO_MANY_RECIPIENTS);
         } else {
             transaction.address(path, raw);
             self.ask(Question::Rcpt);

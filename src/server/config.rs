@@ -36,6 +36,7 @@ pub struct Config {
     bare_line_breaks: BareLineBreaks,
     auth: Option<Offer>,
     requires_auth: bool,
+    enforces_sync: bool,
 }
 
 /// Every extension that the server machine implements.
@@ -98,6 +99,7 @@ impl Config {
             bare_line_breaks: BareLineBreaks::default(),
             auth: None,
             requires_auth: false,
+            enforces_sync: true,
         };
         let undemanding = UNDEMANDING.iter().copied();
         Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
@@ -176,6 +178,28 @@ impl Config {
     pub const fn with_required_auth(mut self, is_required: bool) -> Self {
         self.requires_auth = is_required;
         self
+    }
+
+    /// Whether a client that does not wait for its turn is answered 554 and hung up on: true unless
+    /// told otherwise.
+    ///
+    /// Nobody may talk before the greeting, nor send anything behind EHLO, HELO, LHLO, DATA, VRFY,
+    /// EXPN or a command of AUTH that is challenged before its reply; where PIPELINING is not
+    /// offered, nor behind any other command (RFC 2920 section 3.1). Programs that know SMTP do
+    /// wait; those that were made to pour out mail, or to make a server take one protocol for
+    /// another, do not. Octets that come while a reply is on its way are no offence, so how this
+    /// turns out depends on when they arrive. With `false` the session goes on, and the
+    /// [`Facts`](super::Facts) say what was noticed. Octets behind STARTTLS are never served.
+    #[must_use]
+    pub const fn with_enforced_sync(mut self, is_enforced: bool) -> Self {
+        self.enforces_sync = is_enforced;
+        self
+    }
+
+    /// Whether a client that does not wait for its turn is hung up on.
+    #[must_use]
+    pub const fn enforces_sync(&self) -> bool {
+        self.enforces_sync
     }
 
     /// The mechanisms that AUTH offers; `None` where there is no AUTH.
@@ -401,6 +425,7 @@ pub struct Timeouts {
     pub(crate) write: Duration,
     pub(crate) session: Option<Duration>,
     pub(crate) auth_failure: Duration,
+    pub(crate) greeting: Duration,
 }
 
 impl Default for Timeouts {
@@ -413,6 +438,7 @@ impl Default for Timeouts {
             write: Duration::from_secs(300),
             session: None,
             auth_failure: Duration::from_secs(1),
+            greeting: Duration::ZERO,
         }
     }
 }
@@ -450,6 +476,14 @@ impl Timeouts {
     #[must_use]
     pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
         self.auth_failure = delay;
+        self
+    }
+
+    /// How long the greeting is held back, while a client that talks before it gives itself away; not
+    /// at all by default.
+    #[must_use]
+    pub const fn with_greeting_delay(mut self, delay: Duration) -> Self {
+        self.greeting = delay;
         self
     }
 

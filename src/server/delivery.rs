@@ -93,7 +93,7 @@ impl Session {
     fn delivery_over<'v>(&mut self, verdicts: impl Iterator<Item = &'v Verdict> + Clone) {
         if verdicts.clone().any(Result::is_ok) {
             self.totals.messages = self.totals.messages.saturating_add(1);
-            self.forgive();
+            self.budget.forgive();
         }
         let last_word =
             verdicts.filter_map(|verdict| verdict.as_ref().err()).find(|said| is_last_word(said));

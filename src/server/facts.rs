@@ -59,6 +59,8 @@ pub struct Facts {
     pub(super) service: Service,
     pub(super) host: Option<Host<'static>>,
     pub(super) is_extended: bool,
+    pub(super) has_talked_early: bool,
+    pub(super) has_pipelined: bool,
     /// EHLO was heard before the channel became TLS.
     pub(super) had_hello: bool,
     pub(super) identity: Option<Identity>,
@@ -79,6 +81,8 @@ impl Facts {
             service,
             host: None,
             is_extended: false,
+            has_talked_early: false,
+            has_pipelined: false,
             had_hello: false,
             identity: None,
             proven: None,
@@ -127,6 +131,22 @@ impl Facts {
     #[must_use]
     pub const fn is_extended(&self) -> bool {
         self.is_extended
+    }
+
+    /// Whether the client talked before the greeting. Only with
+    /// [`Config::with_enforced_sync`](super::Config::with_enforced_sync) turned off does a session
+    /// go on behind it.
+    #[must_use]
+    pub const fn has_talked_early(&self) -> bool {
+        self.has_talked_early
+    }
+
+    /// Whether the client has sent octets behind a command whose reply it has to wait for (RFC 2920
+    /// section 3.1). Only with [`Config::with_enforced_sync`](super::Config::with_enforced_sync)
+    /// turned off does a session go on behind it.
+    #[must_use]
+    pub const fn has_pipelined_out_of_turn(&self) -> bool {
+        self.has_pipelined
     }
 
     /// Who the client is, after a successful AUTH.

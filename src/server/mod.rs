@@ -19,6 +19,7 @@
 
 mod answers;
 mod auth;
+mod budget;
 mod commands;
 mod config;
 mod delivery;
@@ -146,9 +147,20 @@ impl Server {
     fn step(&mut self, now: Instant) -> Option<Need> {
         let Self { input, lines, session } = self;
         match &session.phase {
-            Phase::Start => {
-                session.ask(Question::Connect);
+            Phase::Start | Phase::Asked(Question::Connect) if session.is_early(input) => {
+                session.talked_early(is_client_hello(input.octets()));
                 None
+            }
+            Phase::Start if session.link != Link::Open => {
+                session.lose();
+                None
+            }
+            Phase::Start => {
+                let need = session.await_silence(now);
+                if need.is_none() {
+                    session.ask(Question::Connect);
+                }
+                need
             }
             Phase::Command if session.is_clogged() => Some(session.must_write(now)),
             Phase::Command => {
@@ -193,7 +205,9 @@ impl Server {
                 match lines.cut(input.octets(), auth::RESPONSE_LINE) {
                     Cut::Line(octets) => {
                         let line = input.octets().get(..octets).unwrap_or_default();
-                        session.auth_response(line.strip_suffix(b"\r\n").unwrap_or(line), now);
+                        let is_last = octets == input.octets().len();
+                        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                        session.auth_response(line, is_last, now);
                         input.consume(octets);
                     }
                     Cut::Skip(octets) => input.consume(octets),

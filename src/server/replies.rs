@@ -8,6 +8,7 @@ use crate::{
     service::With,
     syntax::{
         Code, Extensions, Mailbox, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text,
+        Verb,
     },
 };
 use alloc::{format, string::String};
@@ -30,8 +31,6 @@ pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepte
 pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
 pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
-pub(super) const HELP: Reply<'static> =
-    positive(214, 0, 0, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT");
 /// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
 pub(super) fn start_content() -> Reply<'static> {
     Reply::line(
@@ -44,6 +43,8 @@ pub(super) fn start_content() -> Reply<'static> {
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
 pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
+pub(super) const OUT_OF_TURN: Rejection =
+    negative(554, 5, 0, "Octets before their turn (RFC 2920 section 3.1)");
 pub(super) const INJECTED: Rejection =
     negative(554, 5, 0, "Octets behind STARTTLS (RFC 3207 section 4.2)");
 pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
@@ -141,6 +142,21 @@ pub(super) fn hello(
     bare(Code::OK, lines)
 }
 
+/// What HELP says: the commands that this client may use (RFC 5321 section 4.1.1.8).
+pub(super) fn help(verbs: impl Iterator<Item = Verb>) -> Reply<'static> {
+    let mut text = String::new();
+    for verb in verbs {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(verb.as_str());
+    }
+    match Reply::new(Code::HELP_MESSAGE, Some(Status::OTHER), text) {
+        Ok(reply) => reply,
+        Err(_) => OK,
+    }
+}
+
 /// What VRFY and EXPN asked for, a line each (RFC 5321 section 3.5.1).
 pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>]) -> Reply<'static> {
     let mut lines = String::new();
@@ -209,6 +225,7 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::HelloFirst => negative(503, 5, 1, "Say hello first"),
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
+        Misplaced::MailRefused => negative(503, 5, 1, "MAIL was refused"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
         Misplaced::AlreadyAuthenticated => negative(503, 5, 1, "Authenticated already"),
         Misplaced::AuthFirst => negative(530, 7, 0, "Authentication required"),

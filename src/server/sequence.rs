@@ -14,6 +14,7 @@ use crate::syntax::Verb;
 ///                      │                            Addressed ─── BDAT ──► Chunking
 ///                      │                                                 ──► Failed
 ///                      └──── LAST, RSET, EHLO ─────────────────────────────────┘
+/// MailRefused: Ready, and what stands behind MAIL is nobody's fault
 /// Refused: the greeting was 554
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) enum Stage {
     Connected,
     /// No transaction.
     Ready,
+    /// No transaction, for MAIL was refused.
+    MailRefused,
     /// MAIL was accepted, and so were so many recipients.
     Addressed {
         /// Accepted recipients.
@@ -62,6 +65,8 @@ pub(crate) enum Misplaced {
     TransactionOpen,
     /// MAIL has to come first.
     MailFirst,
+    /// MAIL was refused: what a client that pipelines had sent behind it (RFC 2920 section 3.1).
+    MailRefused,
     /// No recipient was accepted.
     RcptFirst,
     /// DATA for content that only chunks can carry (RFC 3030 section 3).
@@ -76,6 +81,13 @@ pub(crate) enum Misplaced {
     ContentBegun,
     /// A chunk of content that has been refused.
     ContentRefused,
+}
+
+impl Misplaced {
+    /// Whether a client that pipelines may have sent the command in good faith.
+    pub(crate) const fn is_innocent(self) -> bool {
+        matches!(self, Self::MailRefused | Self::ContentRefused)
+    }
 }
 
 /// Whether `verb` may come now.
@@ -99,6 +111,7 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
             | Verb::Expn,
             Stage::Connected
             | Stage::Ready
+            | Stage::MailRefused
             | Stage::Addressed { .. }
             | Stage::Chunking
             | Stage::Failed,
@@ -116,12 +129,12 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         (Verb::Burl, _) if !standing.is_authenticated => Err(Misplaced::AuthFirst),
         // "until a RSET, or a LAST": RFC 3030 section 2.
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
-        (Verb::Mail | Verb::Etrn | Verb::Bdat, Stage::Ready)
+        (Verb::Mail | Verb::Etrn | Verb::Bdat, Stage::Ready | Stage::MailRefused)
             if standing.must_authenticate && !standing.is_authenticated =>
         {
             Err(Misplaced::AuthFirst)
         }
-        (Verb::StartTls | Verb::Auth, Stage::Ready) => Ok(()),
+        (Verb::StartTls | Verb::Auth, Stage::Ready | Stage::MailRefused) => Ok(()),
         // RFC 3207 section 4.2: everything is forgotten; better not in the middle of a transaction.
         (
             Verb::Mail | Verb::StartTls | Verb::Auth | Verb::Etrn | Verb::Xclient | Verb::Xforward,
@@ -129,6 +142,9 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         ) => Err(Misplaced::TransactionOpen),
         (Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl, Stage::Ready) => {
             Err(Misplaced::MailFirst)
+        }
+        (Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl, Stage::MailRefused) => {
+            Err(Misplaced::MailRefused)
         }
         (Verb::Rcpt, Stage::Addressed { .. }) => Ok(()),
         (Verb::Data | Verb::Bdat | Verb::Burl, Stage::Addressed { recipients: 0, .. }) => {
@@ -138,7 +154,9 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         (Verb::Data | Verb::Bdat | Verb::Burl, Stage::Addressed { .. }) => Ok(()),
         (Verb::Bdat | Verb::Burl, Stage::Chunking) => Ok(()),
         (Verb::Rcpt | Verb::Data, Stage::Chunking) => Err(Misplaced::ContentBegun),
-        (_, Stage::Ready | Stage::Addressed { .. } | Stage::Chunking) => Ok(()),
+        (_, Stage::Ready | Stage::MailRefused | Stage::Addressed { .. } | Stage::Chunking) => {
+            Ok(())
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a session keeps between two polls, and how it waits and ends.
 
 use super::{
+    budget::Budget,
     config::Config,
     event::{
         Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn,
@@ -50,17 +51,6 @@ pub(super) enum Link {
     Lost,
 }
 
-/// An error counts two of these, a refused recipient beyond the tenth one.
-const HALVES: u32 = 2;
-/// So many refused recipients are nobody's fault.
-const TYPICAL_REFUSALS: u32 = 10;
-/// So many errors are forgiven for a message that was accepted.
-const FORGIVEN_BY_MESSAGE: u32 = 10;
-/// So many times the greatest message is thrown away before the session ends.
-const DISCARDED_MESSAGES: u64 = 4;
-/// So much is thrown away at any rate.
-const DISCARDED_AT_LEAST: u64 = 8 * 1024 * 1024;
-
 /// Everything of a server but the octets that have come in.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -75,11 +65,10 @@ pub(super) struct Session {
     pub(super) link: Link,
     pub(super) is_stopping: bool,
     pub(super) is_closing: bool,
-    /// The last MAIL was refused.
-    pub(super) is_mail_refused: bool,
     pub(super) totals: Totals,
-    /// Octets of content that nobody wanted, since the last message.
-    pub(super) discarded: u64,
+    pub(super) budget: Budget,
+    /// Octets have come behind the line that is being answered.
+    pub(super) is_followed: bool,
     /// The greeting was 554.
     pub(super) is_refused: bool,
     began: Option<Instant>,
@@ -90,12 +79,6 @@ pub(super) struct Session {
     writing: Stopwatch,
     /// What is left of that block, in octets.
     block: usize,
-    half_errors: u32,
-    refused_recipients: u32,
-    /// Commands that brought no message nearer, since the last one.
-    idle_commands: u32,
-    /// Of AUTH; neither RSET nor EHLO renews them.
-    pub(super) failed_attempts: u32,
 }
 
 impl Session {
@@ -111,18 +94,14 @@ impl Session {
             link: Link::Open,
             is_stopping: false,
             is_closing: false,
-            is_mail_refused: false,
             totals: Totals::default(),
-            discarded: 0,
+            budget: Budget::default(),
+            is_followed: false,
             is_refused: false,
             began: None,
             reading: Stopwatch::default(),
             writing: Stopwatch::default(),
             block: 0,
-            half_errors: 0,
-            refused_recipients: 0,
-            idle_commands: 0,
-            failed_attempts: 0,
         }
     }
 
@@ -150,6 +129,7 @@ impl Session {
                     recipients: transaction.accepted(),
                     is_binary: transaction.is_binary(),
                 },
+                Body::None if transaction.is_refused() => Stage::MailRefused,
                 Body::None => Stage::Ready,
             }
         }
@@ -235,36 +215,84 @@ impl Session {
     /// The same with a reply of another form.
     pub(super) fn offend_with(&mut self, reply: Reply<'_>) {
         self.totals.errors = self.totals.errors.saturating_add(1);
-        self.charge(HALVES, &reply);
+        let is_too_much = self.budget.error(self.config.limits());
+        self.reply_or_end(is_too_much, &reply);
     }
 
-    /// A recipient that the application does not want: a few are normal, many are a search for
-    /// names.
+    /// A negative reply that is the machine's own verdict, and nobody's fault, unless there are
+    /// too many of them.
+    pub(super) fn excuse(&mut self, rejection: &Rejection) {
+        if self.budget.innocent(self.config.limits()) {
+            self.offend(rejection);
+        } else {
+            self.reply(rejection.reply());
+        }
+    }
+
+    /// A recipient that the application does not want.
     pub(super) fn refuse_recipient(&mut self, rejection: &Rejection) {
-        self.refused_recipients = self.refused_recipients.saturating_add(1);
-        let halves = u32::from(self.refused_recipients > TYPICAL_REFUSALS);
-        self.charge(halves, rejection.reply());
+        let is_too_much = self.budget.refused_recipient(self.config.limits());
+        self.reply_or_end(is_too_much, rejection.reply());
     }
 
-    fn charge(&mut self, halves: u32, reply: &Reply<'_>) {
-        self.half_errors = self.half_errors.saturating_add(halves);
-        if halves > 0 && self.half_errors >= self.config.limits().errors.saturating_mul(HALVES) {
+    /// A transaction that comes to nothing at its very beginning.
+    pub(super) fn refuse_mail(&mut self, rejection: &Rejection) {
+        self.facts.transaction.fail();
+        if self.budget.idle(self.config.limits()) {
+            self.offend(rejection);
+        } else {
+            self.reply(rejection.reply());
+        }
+    }
+
+    fn reply_or_end(&mut self, is_too_much: bool, reply: &Reply<'_>) {
+        if is_too_much {
             self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
         } else {
             self.reply(reply);
         }
     }
 
-    /// Whether a command that brings no message nearer is one too many.
-    pub(super) fn is_idling(&mut self) -> bool {
-        self.idle_commands = self.idle_commands.saturating_add(1);
-        self.idle_commands > self.config.limits().idle_commands
+    // Whose turn it is.
+
+    /// The client has not waited for a reply that it must wait for: the end, where that is enforced.
+    pub(super) fn is_out_of_turn(&mut self) -> bool {
+        self.facts.has_pipelined = true;
+        if self.config.enforces_sync() {
+            self.end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
+        }
+        self.config.enforces_sync()
     }
 
-    pub(super) const fn forgive(&mut self) {
-        self.discarded = 0;
-        self.idle_commands = 0;
-        self.half_errors = self.half_errors.saturating_sub(FORGIVEN_BY_MESSAGE * HALVES);
+    /// Whether octets have come before the greeting, and nobody has noticed yet.
+    pub(super) fn is_early(&self, input: &ReceiveBuffer) -> bool {
+        // Behind XCLIENT there is a greeting too.
+        self.totals.commands == 0 && !self.facts.has_talked_early && !input.is_empty()
+    }
+
+    pub(super) fn talked_early(&mut self, is_tls: bool) {
+        self.facts.has_talked_early = true;
+        if is_tls {
+            self.other_protocol();
+        } else if self.config.enforces_sync() {
+            // The opening reply has no enhanced code (RFC 2034 section 4).
+            self.end(&replies::OUT_OF_TURN.reply().without_status(), End::OutOfTurn);
+        }
+    }
+
+    /// The greeting is due, or the client may still show that it does not wait for it.
+    pub(super) fn await_silence(&mut self, now: Instant) -> Option<Need> {
+        let delay = self.config.timeouts().greeting;
+        if delay.is_zero() || self.totals.commands > 0 || self.facts.has_talked_early {
+            return None;
+        }
+        self.reading.start(now);
+        let until = self.reading.deadline(now, delay);
+        if until.has_passed(now) {
+            self.reading = Stopwatch::default();
+            return None;
+        }
+        Some(Need::Read(until))
     }
 
     // TLS.
@@ -546,9 +574,8 @@ impl Session {
 
     /// A peer that pours out content which nobody wants is not listened to for ever.
     pub(super) fn check_discarded(&mut self) {
-        let bound = self.config.limits().message.saturating_mul(DISCARDED_MESSAGES);
         if let Phase::Discard(intake, _) = &self.phase
-            && self.discarded.saturating_add(intake.wire) > bound.max(DISCARDED_AT_LEAST)
+            && self.budget.is_discarding_too_much(intake.wire, self.config.limits())
         {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }

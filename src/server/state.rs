@@ -309,6 +309,9 @@ pub enum End {
     Injection,
     /// The TLS handshake failed.
     NoTls,
+    /// The client did not wait for its turn: it talked before the greeting, or sent octets behind a
+    /// command whose reply it has to wait for (RFC 2920 section 3.1).
+    OutOfTurn,
     /// A command that says how much content follows could not be understood.
     Unframed,
     /// The client speaks another protocol: HTTP, or TLS where nobody expects it.
@@ -324,9 +327,11 @@ impl End {
     pub(super) const fn abort(self) -> AbortReason {
         match self {
             Self::Quit => AbortReason::Quit,
-            Self::ConnectionLost | Self::Injection | Self::NoTls | Self::OtherProtocol => {
-                AbortReason::ConnectionLost
-            }
+            Self::ConnectionLost
+            | Self::Injection
+            | Self::NoTls
+            | Self::OutOfTurn
+            | Self::OtherProtocol => AbortReason::ConnectionLost,
             Self::TimedOut => AbortReason::TimedOut,
             Self::TooManyErrors | Self::Unframed => AbortReason::TooManyErrors,
             Self::Refused => AbortReason::Refused,

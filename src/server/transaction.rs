@@ -25,9 +25,11 @@ pub struct Transaction {
 /// How far the transaction has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
-    /// No MAIL, or none that was accepted.
+    /// No MAIL.
     #[default]
     Empty,
+    /// MAIL was refused.
+    Refused,
     /// The application is being asked about MAIL.
     Proposed,
     /// MAIL was accepted; every recipient in the list is accepted too.
@@ -138,6 +140,11 @@ impl Transaction {
         matches!(self.progress, Progress::Open | Progress::Addressing)
     }
 
+    /// Whether MAIL was refused, and none has come since.
+    pub(super) const fn is_refused(&self) -> bool {
+        matches!(self.progress, Progress::Refused)
+    }
+
     /// The last recipient and its index.
     pub(super) fn last(&self) -> Option<(usize, Recipient<'_>)> {
         let entry = self.recipients.last()?;
@@ -153,7 +160,7 @@ impl Transaction {
     /// How many recipients have been accepted.
     pub(super) const fn accepted(&self) -> usize {
         match self.progress {
-            Progress::Empty | Progress::Proposed => 0,
+            Progress::Empty | Progress::Refused | Progress::Proposed => 0,
             Progress::Open => self.recipients.len(),
             Progress::Addressing => self.recipients.len().saturating_sub(1),
         }
@@ -196,7 +203,16 @@ impl Transaction {
             }
             self.progress = Progress::Open;
         } else {
+            self.fail();
+        }
+    }
+
+    /// A MAIL that was not accepted leaves this behind, unless it came in the middle of another
+    /// transaction.
+    pub(super) fn fail(&mut self) {
+        if !self.is_open() {
             self.clear();
+            self.progress = Progress::Refused;
         }
     }
 

@@ -294,6 +294,7 @@ async fn a_server_serves_whoever_is_accepted() {
         heard
     });
     let config = esmtp::server::Config::new("mx.example.org").unwrap();
+    let config = config.with_enforced_sync(false);
     let mut connection = Connection::accept(stream, config.into()).unwrap();
     while let Some(event) = connection.next().await.unwrap() {
         assert_eq!(event.facts().peer().address(), Some(address));
