@@ -90,6 +90,9 @@ struct Arguments {
     /// Deadline of a command, in seconds
     #[arg(long, default_value_t = 300)]
     idle_timeout: u64,
+    /// How long the greeting is held back, in seconds, to find out who does not wait for it
+    #[arg(long, default_value_t = 0)]
+    greeting_delay: u64,
     /// Which service extensions are announced: all, none, or EHLO keywords with commas between
     #[arg(long, default_value = "all")]
     extensions: String,
@@ -304,7 +307,11 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
         )
         .with_timeouts({
             let idle = Duration::from_secs(arguments.idle_timeout);
-            Timeouts::default().with_command(idle).with_content(idle).with_write(idle)
+            Timeouts::default()
+                .with_command(idle)
+                .with_content(idle)
+                .with_write(idle)
+                .with_greeting_delay(Duration::from_secs(arguments.greeting_delay))
         })
         .with_bare_line_breaks(match arguments.bare_line_breaks {
             BareLineBreak::Reject => BareLineBreaks::Reject,

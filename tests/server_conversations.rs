@@ -839,6 +839,44 @@ fn who_talks_before_the_greeting_gives_itself_away() {
     assert_eq!(experience.end, Some(End::ConnectionLost));
 }
 
+/// RFC 5321 section 3.8: 421 says so.
+#[test]
+fn a_session_is_not_for_ever_but_content_comes_to_its_end() {
+    let timeouts = Timeouts::default().with_session(Some(Duration::from_secs(10)));
+    let experience = converse(
+        config().with_timeouts(timeouts),
+        &after_hello(
+            "T: 6
+             C: MAIL FROM:<a@b.org>
+             C: RCPT TO:<c@d.org>
+             C: DATA
+             S: 250 2.1.0 Ok
+             S: 250 2.1.5 Ok
+             S: 354 Start mail input; end with <CRLF>.<CRLF>
+             T: 6
+             C: x
+             T: 6
+             C: .
+             S: 250 2.0.0 queued
+             S: 421 4.4.2 Waited too long, closing the channel
+             S: (closed)",
+        ),
+    );
+    assert_eq!((experience.end, experience.messages.len()), (Some(End::TimedOut), 1));
+    let experience = converse(
+        config().with_timeouts(timeouts),
+        &after_hello(
+            "T: 9
+             C: NOOP
+             S: 250 2.0.0 Ok
+             T: 1
+             S: 421 4.4.2 Waited too long, closing the channel
+             S: (closed)",
+        ),
+    );
+    assert_eq!(experience.end, Some(End::TimedOut));
+}
+
 /// RFC 5321 section 4.1.1.8.
 #[test]
 fn help_tells_what_may_be_used() {

@@ -436,7 +436,7 @@ impl Default for Timeouts {
             content: Duration::from_secs(300),
             floor: Rate::octets_per_second(500),
             write: Duration::from_secs(300),
-            session: None,
+            session: Some(Duration::from_secs(3600)),
             auth_failure: Duration::from_secs(1),
             greeting: Duration::ZERO,
         }
@@ -487,7 +487,7 @@ impl Timeouts {
         self
     }
 
-    /// For the whole session; a message in progress is not waited for. None by default.
+    /// For the whole session: an hour by default. Content that has begun may come to its end.
     #[must_use]
     pub const fn with_session(mut self, timeout: Option<Duration>) -> Self {
         self.session = timeout;

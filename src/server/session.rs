@@ -366,19 +366,21 @@ impl Session {
     }
 
     pub(super) fn await_command(&mut self, now: Instant) -> Option<Need> {
-        self.await_octets(now, self.config.timeouts().command)
+        let allowance = self.config.timeouts().command;
+        let deadline = self.reading.deadline(now, allowance).min(self.session_deadline());
+        self.await_octets(now, deadline)
     }
 
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
         let (Phase::Content(intake) | Phase::Discard(intake, _)) = &self.phase else { return None };
         let timeouts = self.config.timeouts();
         let allowance = timeouts.content.saturating_add(timeouts.floor.time_for(intake.wire));
-        self.await_octets(now, allowance)
+        let deadline = self.reading.deadline(now, allowance);
+        self.await_octets(now, deadline)
     }
 
-    fn await_octets(&mut self, now: Instant, allowance: core::time::Duration) -> Option<Need> {
+    fn await_octets(&mut self, now: Instant, deadline: Instant) -> Option<Need> {
         self.reading.start(now);
-        let deadline = self.reading.deadline(now, allowance).min(self.session_deadline());
         if deadline.has_passed(now) {
             self.end(replies::TIMED_OUT.reply(), End::TimedOut);
             None
@@ -448,6 +450,8 @@ impl Session {
         {
             self.link = Link::Lost;
             self.drop_out(End::TimedOut);
+        } else if matches!(self.phase, Phase::Command) && self.session_deadline().has_passed(now) {
+            self.end(replies::TIMED_OUT.reply(), End::TimedOut);
         } else if self.is_closing || self.is_stopping {
             let may_end = match self.phase {
                 Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
