@@ -94,7 +94,7 @@ fn unstuff<const POLICY: usize>(bencher: Bencher<'_, '_>, name: &str) {
                     there = wire.len().min(there + CHUNK);
                     0
                 }
-                Span::LineBreak(_) | Span::Bare(_) => unreachable!(),
+                Span::LineBreak(_) | Span::Bare(_) | Span::Nul(_) => unreachable!(),
             }
         }
         assert_eq!(octets, message.len());

@@ -839,6 +839,30 @@ fn who_talks_before_the_greeting_gives_itself_away() {
     assert_eq!(experience.end, Some(End::ConnectionLost));
 }
 
+/// RFC 2045 section 2.8, RFC 3030 section 3.
+#[test]
+fn a_nul_is_content_only_where_anything_is() {
+    let to_data =
+        "C: MAIL FROM:<a@b.org>\nS: 250 2.1.0 Ok\nC: RCPT TO:<c@d.org>\nS: 250 2.1.5 Ok\n";
+    let dots = format!(
+        "{to_data}C: DATA\nS: 354 Start mail input; end with <CRLF>.<CRLF>\nC| a\\0b\\r\\n.\\r\\n\n"
+    );
+    let chunk = format!("{to_data}C: BDAT 5 LAST\nC| a\\0b\\r\\n\n");
+    for transfer in [&dots, &chunk] {
+        let script = after_hello(&format!(
+            "{transfer}S: 550 5.6.0 A NUL in the content (RFC 2045 section 2.8)"
+        ));
+        let experience = converse(config(), &script);
+        assert_eq!(experience.aborts(), ["Nul(1)"]);
+        let script = after_hello(&format!("{transfer}S: 250 2.0.0 queued"));
+        let experience = converse(config().with_rejected_nul(false), &script);
+        assert_eq!(experience.messages[0].content, b"a\0b\r\n");
+    }
+    let script = after_hello(&chunk.replace("b.org>", "b.org> BODY=BINARYMIME"));
+    let experience = converse(config(), &format!("{script}S: 250 2.0.0 queued"));
+    assert_eq!(experience.messages[0].content, b"a\0b\r\n");
+}
+
 /// RFC 5321 section 3.8: 421 says so.
 #[test]
 fn a_session_is_not_for_ever_but_content_comes_to_its_end() {

@@ -61,6 +61,7 @@ fn unstuff(policy: BareLineBreaks, input: &[u8], cuts: &[u8]) -> Unstuffed {
                 octets
             }
             Span::Skip(octets) => octets,
+            Span::Nul(_) => unreachable!("it is not asked for"),
             Span::Bare(offset) => {
                 assert_eq!(out.bare.replace(offset), None);
                 0

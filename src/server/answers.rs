@@ -6,13 +6,14 @@ use super::{
     replies,
     session::Session,
     state::{
-        AbortReason, Beginning, Body, End, Intake, Lent, PendingChunk, Phase, Piece, Question, Then,
+        AbortReason, Beginning, Body, End, Fitness, Intake, Lent, PendingChunk, Phase, Piece,
+        Question, Then,
     },
 };
 use crate::{
     syntax::{Host, Rejection, Reply},
     transcript::{Entry, Side},
-    wire::{BareLineBreaks, ReceiveBuffer},
+    wire::ReceiveBuffer,
 };
 use core::mem;
 
@@ -116,10 +117,9 @@ impl Session {
     }
 
     fn data_answered(&mut self, beginning: Beginning, answer: Answer) {
-        let policy = match self.facts.transaction.is_binary() {
-            // "No restriction on the content": RFC 3030 section 3.
-            true => BareLineBreaks::Keep,
-            false => self.config.bare_line_breaks(),
+        let fitness = match self.facts.transaction.is_binary() {
+            true => Fitness::ANY,
+            false => self.config.fitness(),
         };
         match (beginning, answer) {
             (Beginning::Url(piece), Answer::Reject(rejection)) => {
@@ -127,7 +127,7 @@ impl Session {
             }
             (Beginning::Url(piece), _) => {
                 let nothing = PendingChunk { octets: 0, is_last: piece.is_last };
-                self.ask(Question::Burl(Intake::chunks(policy, nothing), piece));
+                self.ask(Question::Burl(Intake::chunks(fitness, nothing), piece));
             }
             (Beginning::Dots, Answer::Reject(rejection)) => {
                 self.reply(rejection.reply());
@@ -135,12 +135,12 @@ impl Session {
             }
             (Beginning::Dots, accepted) => {
                 self.reply(&worded(replies::start_content(), accepted));
-                self.phase = Phase::Content(Intake::dots(policy));
+                self.phase = Phase::Content(Intake::dots(fitness));
             }
             (Beginning::Chunk(chunk), Answer::Reject(rejection)) => {
-                self.discard(Intake::chunks(policy, chunk), AbortReason::Refused, rejection);
+                self.discard(Intake::chunks(fitness, chunk), AbortReason::Refused, rejection);
             }
-            (Beginning::Chunk(chunk), _) => self.take_chunk(Intake::chunks(policy, chunk), chunk),
+            (Beginning::Chunk(chunk), _) => self.take_chunk(Intake::chunks(fitness, chunk), chunk),
         }
     }
 

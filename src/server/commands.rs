@@ -4,8 +4,8 @@ use super::{
     replies, sequence,
     session::Session,
     state::{
-        AbortReason, Beginning, Body, End, Intake, PendingChunk, Phase, Piece, Question, Refusal,
-        Then,
+        AbortReason, Beginning, Body, End, Fitness, Intake, PendingChunk, Phase, Piece, Question,
+        Refusal, Then,
     },
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
     },
     time::Instant,
     transcript::{Entry, Side},
-    wire::BareLineBreaks,
 };
 use core::mem;
 
@@ -211,7 +210,7 @@ impl Session {
         if chunk.is_last && matches!(self.body, Body::Failed) {
             self.body = Body::None;
         }
-        let intake = Intake::chunks(BareLineBreaks::Keep, chunk);
+        let intake = Intake::chunks(Fitness::ANY, chunk);
         let refusal = Refusal { rejection, replies: 1, is_offence: !is_innocent };
         self.phase = Phase::Discard(intake, refusal);
         self.check_discarded();

@@ -1,5 +1,6 @@
 //! What a server offers, how much it bears and how long it waits.
 
+use super::state::Fitness;
 use crate::{
     sasl::Offer,
     service::Service,
@@ -33,7 +34,7 @@ pub struct Config {
     limits: Limits,
     timeouts: Timeouts,
     lenience: Lenience,
-    bare_line_breaks: BareLineBreaks,
+    fitness: Fitness,
     auth: Option<Offer>,
     requires_auth: bool,
     enforces_sync: bool,
@@ -96,7 +97,7 @@ impl Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             lenience: Lenience::default(),
-            bare_line_breaks: BareLineBreaks::default(),
+            fitness: Fitness { bare_line_breaks: BareLineBreaks::default(), rejects_nul: true },
             auth: None,
             requires_auth: false,
             enforces_sync: true,
@@ -162,7 +163,15 @@ impl Config {
     /// What becomes of content with a bare CR or LF; it is refused unless told otherwise.
     #[must_use]
     pub const fn with_bare_line_breaks(mut self, policy: BareLineBreaks) -> Self {
-        self.bare_line_breaks = policy;
+        self.fitness.bare_line_breaks = policy;
+        self
+    }
+
+    /// Whether content with a NUL is refused, where it is not BINARYMIME (RFC 2045 section 2.8, RFC
+    /// 3030 section 3): true unless told otherwise. Some programs cut a message off at one.
+    #[must_use]
+    pub const fn with_rejected_nul(mut self, is_rejected: bool) -> Self {
+        self.fitness.rejects_nul = is_rejected;
         self
     }
 
@@ -295,7 +304,17 @@ impl Config {
     /// What becomes of content with a bare CR or LF.
     #[must_use]
     pub const fn bare_line_breaks(&self) -> BareLineBreaks {
-        self.bare_line_breaks
+        self.fitness.bare_line_breaks
+    }
+
+    /// Whether content with a NUL is refused.
+    #[must_use]
+    pub const fn rejects_nul(&self) -> bool {
+        self.fitness.rejects_nul
+    }
+
+    pub(super) const fn fitness(&self) -> Fitness {
+        self.fitness
     }
 }
 

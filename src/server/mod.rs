@@ -289,6 +289,7 @@ impl Server {
                 }
             }
             Span::Bare(octet) => session.bare_line_break(octet),
+            Span::Nul(octet) => session.nul(octet),
             Span::End(octets) => {
                 input.consume(octets);
                 session.end_of_content();

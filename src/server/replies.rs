@@ -63,6 +63,8 @@ pub(super) const DECLARED_TOO_LARGE: Rejection =
 pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large");
 pub(super) const BARE_LINE_BREAK: Rejection =
     negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
+pub(super) const NUL: Rejection =
+    negative(550, 6, 0, "A NUL in the content (RFC 2045 section 2.8)");
 pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
 pub(super) const DELIVERED_TOO_SOON: Rejection =
     negative(550, 4, 7, "Cannot be delivered within so short a time");

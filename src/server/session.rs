@@ -576,6 +576,10 @@ impl Session {
         self.abandon(AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK);
     }
 
+    pub(super) fn nul(&mut self, octet: u64) {
+        self.abandon(AbortReason::Nul(octet), replies::NUL);
+    }
+
     /// A peer that pours out content which nobody wants is not listened to for ever.
     pub(super) fn check_discarded(&mut self) {
         if let Phase::Discard(intake, _) = &self.phase

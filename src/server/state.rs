@@ -152,6 +152,19 @@ pub(super) enum Body {
     Failed,
 }
 
+/// Which octets content may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fitness {
+    pub(super) bare_line_breaks: BareLineBreaks,
+    pub(super) rejects_nul: bool,
+}
+
+impl Fitness {
+    /// "No restriction on the content": RFC 3030 section 3.
+    pub(super) const ANY: Self =
+        Self { bare_line_breaks: BareLineBreaks::Keep, rejects_nul: false };
+}
+
 /// How content is told from commands.
 #[derive(Debug)]
 enum Framing {
@@ -197,14 +210,20 @@ impl Lent {
 
 impl Intake {
     /// Content behind DATA.
-    pub(super) fn dots(policy: BareLineBreaks) -> Self {
-        Self::new(Framing::Dots(Unstuffer::new(policy)))
+    pub(super) const fn dots(fitness: Fitness) -> Self {
+        let unstuffer = Unstuffer::new(fitness.bare_line_breaks);
+        Self::new(Framing::Dots(match fitness.rejects_nul {
+            true => unstuffer.rejecting_nul(),
+            false => unstuffer,
+        }))
     }
 
     /// Content behind BDAT.
-    pub(super) fn chunks(policy: BareLineBreaks, first: PendingChunk) -> Self {
+    pub(super) const fn chunks(fitness: Fitness, first: PendingChunk) -> Self {
         let (left, is_last) = (Chunk::new(first.octets), first.is_last);
-        Self::new(Framing::Chunks { left, is_last, breaks: LineBreaks::new(policy) })
+        let breaks = LineBreaks::new(fitness.bare_line_breaks);
+        let breaks = if fitness.rejects_nul { breaks.rejecting_nul() } else { breaks };
+        Self::new(Framing::Chunks { left, is_last, breaks })
     }
 
     const fn new(framing: Framing) -> Self {
@@ -259,7 +278,7 @@ impl Intake {
             Span::Content(octets) => (octets, octets),
             Span::Skip(octets) => (0, octets),
             Span::LineBreak(octets) => (2, octets),
-            Span::Bare(_) | Span::End(_) | Span::Incomplete => (0, 0),
+            Span::Bare(_) | Span::Nul(_) | Span::End(_) | Span::Incomplete => (0, 0),
         };
         self.octets = self.octets.saturating_add(content as u64);
         self.wire = self.wire.saturating_add(wire as u64);
@@ -281,6 +300,8 @@ pub enum AbortReason {
     TooLarge,
     /// The content holds a CR or LF outside CRLF at this octet.
     BareLineBreak(u64),
+    /// The content holds a NUL at this octet.
+    Nul(u64),
     /// The client sent QUIT.
     Quit,
     /// The connection was lost, or closed in the middle of a transaction.

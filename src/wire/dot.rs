@@ -70,7 +70,8 @@ pub struct Unstuffer {
     place: Place,
     /// Octets of content so far.
     offset: u64,
-    /// A bare CR or LF was reported.
+    rejects_nul: bool,
+    /// Something was reported.
     is_reported: bool,
 }
 
@@ -89,6 +90,10 @@ pub enum Span {
     /// content before the octet (and, for a CR, perhaps the CR); what follows is cut as with
     /// [`BareLineBreaks::Keep`], for the end must be found all the same.
     Bare(u64),
+    /// The octet at this offset of the content is a NUL
+    /// ([`Unstuffer::rejecting_nul`], [`LineBreaks::rejecting_nul`](super::LineBreaks::rejecting_nul)).
+    /// Nothing is to be consumed. This or [`Bare`](Self::Bare) comes once.
+    Nul(u64),
     /// The first so many octets are the end of the content and no part of it.
     End(usize),
     /// More octets are needed. What is there stays unconsumed: nothing, or `.`, or `.` CR, or,
@@ -100,7 +105,21 @@ impl Unstuffer {
     /// For content that is about to begin.
     #[must_use]
     pub const fn new(bare_line_breaks: BareLineBreaks) -> Self {
-        Self { policy: bare_line_breaks, place: Place::LineStart, offset: 0, is_reported: false }
+        Self {
+            policy: bare_line_breaks,
+            place: Place::LineStart,
+            offset: 0,
+            rejects_nul: false,
+            is_reported: false,
+        }
+    }
+
+    /// The same that also reports a NUL, which only BINARYMIME allows in content (RFC 2045 section
+    /// 2.8, RFC 3030 section 3).
+    #[must_use]
+    pub const fn rejecting_nul(mut self) -> Self {
+        self.rejects_nul = true;
+        self
     }
 
     /// Looks at `octets`, which are all that is unconsumed.
@@ -111,10 +130,11 @@ impl Unstuffer {
     pub fn next(&mut self, octets: &[u8]) -> Span {
         let normalises = self.policy == BareLineBreaks::Normalise;
         let rejects = self.policy == BareLineBreaks::Reject && !self.is_reported;
+        let rejects_nul = self.rejects_nul && !self.is_reported;
         match (self.place, octets) {
             (_, []) | (Place::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
             (Place::LineStart, [b'.', b'\r', b'\n', ..]) => {
-                *self = Self::new(self.policy);
+                *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
                 return Span::End(3);
             }
             (Place::LineStart, [b'.', ..]) => {
@@ -122,47 +142,54 @@ impl Unstuffer {
                 return Span::Skip(1);
             }
             (Place::AfterCr, [b'\n', ..]) => {}
-            (Place::AfterCr, _) if rejects => return self.report(self.offset.saturating_sub(1)),
-            (_, [b'\n', ..]) if rejects => return self.report(self.offset),
+            (Place::AfterCr, _) if rejects => {
+                return self.report(Span::Bare(self.offset.saturating_sub(1)));
+            }
+            (_, [b'\n', ..]) if rejects => return self.report(Span::Bare(self.offset)),
+            (_, [0, ..]) if rejects_nul => return self.report(Span::Nul(self.offset)),
             (_, [b'\r']) if normalises => return Span::Incomplete,
             (_, [b'\r', b'\n', ..]) => {}
             (_, [b'\r' | b'\n', ..]) if normalises => {
                 self.place = Place::Within;
+                self.offset = self.offset.saturating_add(2);
                 return Span::LineBreak(1);
             }
             _ => {}
         }
-        let content = if rejects || normalises {
-            self.up_to_decision(octets, normalises)
-        } else {
-            self.up_to_dot(octets)
+        let content = match (rejects || normalises, rejects_nul) {
+            (true, true) => Self::up_to_decision::<true>(octets, normalises),
+            (true, false) => Self::up_to_decision::<false>(octets, normalises),
+            (false, true) => self.up_to_dot::<true>(octets),
+            (false, false) => self.up_to_dot::<false>(octets),
         };
         self.place = self.place.behind(content);
         self.offset = self.offset.saturating_add(content.len() as u64);
         Span::Content(content.len())
     }
 
-    fn report(&mut self, offset: u64) -> Span {
+    const fn report(&mut self, span: Span) -> Span {
         self.is_reported = true;
-        Span::Bare(offset)
+        span
     }
 
     /// The octets before the first that needs a decision; of a CR at their end it is not known,
     /// or known to be false, that it is half of CRLF.
-    fn up_to_decision<'a>(&self, octets: &'a [u8], normalises: bool) -> &'a [u8] {
-        let decision = first_decision::<true>(octets);
+    fn up_to_decision<const NUL: bool>(octets: &[u8], normalises: bool) -> &[u8] {
+        let decision = first_decision::<true, NUL>(octets);
         match decision.map_or(octets, |at| octets.get(..at).unwrap_or(octets)) {
             [content @ .., b'\r'] if normalises => content,
             content => content,
         }
     }
 
-    /// The octets before the first dot at the start of a line.
-    fn up_to_dot<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
-        Decisions::<false>::new(octets)
-            .filter_map(|at| octets.get(..at))
-            .find(|content| self.place.behind(content) == Place::LineStart)
-            .unwrap_or(octets)
+    /// The octets before the first dot at the start of a line, or NUL.
+    fn up_to_dot<'a, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
+        Decisions::<false, NUL>::new(octets)
+            .filter_map(|at| octets.split_at_checked(at))
+            .find(|(content, rest)| {
+                rest.first() == Some(&0) || self.place.behind(content) == Place::LineStart
+            })
+            .map_or(octets, |(content, _)| content)
     }
 }
 
@@ -286,7 +313,7 @@ impl Stuffer {
             _ => {}
         }
         let mut start = 0;
-        for at in Decisions::<true>::new(content) {
+        for at in Decisions::<true, false>::new(content) {
             let (bare, added) = match content.get(at - 1..=at) {
                 Some([b'\r', _]) => (Some(at - 1), &b""[..]),
                 Some([_, b'\n']) if is_strict => (Some(at), &b""[..]),
@@ -328,6 +355,14 @@ mod tests {
     const POLICIES: [BareLineBreaks; 3] =
         [BareLineBreaks::Reject, BareLineBreaks::Normalise, BareLineBreaks::Keep];
 
+    /// And whether a NUL is rejected.
+    type Policy = (BareLineBreaks, bool);
+
+    fn unstuffer(policy: BareLineBreaks, rejects_nul: bool) -> Unstuffer {
+        let unstuffer = Unstuffer::new(policy);
+        if rejects_nul { unstuffer.rejecting_nul() } else { unstuffer }
+    }
+
     /// The longest input of which every cutting is tried.
     const LONGEST: usize = 8;
 
@@ -336,7 +371,7 @@ mod tests {
     struct Unstuffed {
         content: [u8; 2 * LONGEST],
         octets: usize,
-        bare: Option<u64>,
+        report: Option<Span>,
         /// Octets up to and with the end.
         end: Option<usize>,
     }
@@ -349,9 +384,9 @@ mod tests {
     }
 
     /// The same octet by octet, with all of the input in view.
-    fn reference(policy: BareLineBreaks, input: &[u8]) -> Unstuffed {
+    fn reference((policy, rejects_nul): Policy, input: &[u8]) -> Unstuffed {
         let mut out = Unstuffed::default();
-        let mut bare = None;
+        let is_strict = policy == BareLineBreaks::Reject;
         let mut at = 0;
         while at < input.len() {
             if input[at] == b'.' && (at == 0 || input[..at].ends_with(b"\r\n")) {
@@ -370,8 +405,10 @@ mod tests {
                 b'\n' => at == 0 || input[at - 1] != b'\r',
                 _ => false,
             };
-            if is_bare {
-                bare.get_or_insert(out.octets as u64);
+            if is_bare && is_strict {
+                out.report.get_or_insert(Span::Bare(out.octets as u64));
+            } else if input[at] == 0 && rejects_nul {
+                out.report.get_or_insert(Span::Nul(out.octets as u64));
             }
             match policy {
                 BareLineBreaks::Normalise if is_last_cr => break,
@@ -380,7 +417,6 @@ mod tests {
             }
             at += 1;
         }
-        out.bare = bare.filter(|_| policy == BareLineBreaks::Reject);
         out
     }
 
@@ -393,8 +429,8 @@ mod tests {
     }
 
     impl Run {
-        fn new(policy: BareLineBreaks) -> Self {
-            Self { unstuffer: Unstuffer::new(policy), consumed: 0, out: Unstuffed::default() }
+        fn new(unstuffer: Unstuffer) -> Self {
+            Self { unstuffer, consumed: 0, out: Unstuffed::default() }
         }
 
         /// Goes on with what of `input` is not consumed.
@@ -412,8 +448,8 @@ mod tests {
                         self.out.extend(b"\r\n");
                         octets
                     }
-                    Span::Bare(offset) => {
-                        assert_eq!(self.out.bare.replace(offset), None);
+                    report @ (Span::Bare(_) | Span::Nul(_)) => {
+                        assert_eq!(self.out.report.replace(report), None);
                         0
                     }
                     Span::End(octets) => {
@@ -439,7 +475,12 @@ mod tests {
 
     /// Tries every further octet behind `input`, when `runs[n]` are all the different ways in
     /// which the cuttings of its first n octets may have gone.
-    fn try_all(policy: BareLineBreaks, input: &mut Vec<u8>, runs: &mut Vec<Vec<Run>>) -> u32 {
+    fn try_all(
+        policy: Policy,
+        longest: usize,
+        input: &mut Vec<u8>,
+        runs: &mut Vec<Vec<Run>>,
+    ) -> u32 {
         let mut tried = 1;
         for octet in *b"\r\n.a\0" {
             input.push(octet);
@@ -452,9 +493,9 @@ mod tests {
                     ways.push(run);
                 }
             }
-            if input.len() < LONGEST {
+            if input.len() < longest {
                 runs.push(ways);
-                tried += try_all(policy, input, runs);
+                tried += try_all(policy, longest, input, runs);
                 runs.pop();
             } else {
                 tried += 1;
@@ -466,10 +507,13 @@ mod tests {
 
     #[test]
     fn every_cutting_of_every_short_content_is_what_the_reference_says() {
-        for policy in POLICIES {
-            let mut runs = alloc::vec![alloc::vec![Run::new(policy)]];
-            let tried = try_all(policy, &mut Vec::new(), &mut runs);
-            assert_eq!(tried, (0..=8).map(|length| 5_u32.pow(length)).sum());
+        for (policy, rejects_nul) in POLICIES.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+            let first = Run::new(unstuffer(policy, rejects_nul));
+            let mut runs = alloc::vec![alloc::vec![first]];
+            let longest = if rejects_nul { 6 } else { LONGEST };
+            let mut room = Vec::with_capacity(longest);
+            let tried = try_all((policy, rejects_nul), longest, &mut room, &mut runs);
+            assert_eq!(tried, (0..=longest as u32).map(|length| 5_u32.pow(length)).sum());
         }
     }
 
@@ -489,7 +533,7 @@ mod tests {
                     octets
                 }
                 Span::Skip(octets) => octets,
-                Span::Bare(_) => 0,
+                Span::Bare(_) | Span::Nul(_) => 0,
                 Span::End(octets) => return (content, Some(whole - input.len() + octets)),
                 Span::Incomplete => return (content, None),
             };

@@ -26,13 +26,22 @@ pub struct LineBreaks {
     is_after_cr: bool,
     /// Octets of content so far.
     offset: u64,
+    rejects_nul: bool,
 }
 
 impl LineBreaks {
     /// For content that is about to begin.
     #[must_use]
     pub const fn new(policy: BareLineBreaks) -> Self {
-        Self { policy, is_after_cr: false, offset: 0 }
+        Self { policy, is_after_cr: false, offset: 0, rejects_nul: false }
+    }
+
+    /// The same that also reports a NUL, as
+    /// [`Unstuffer::rejecting_nul`](super::Unstuffer::rejecting_nul) does.
+    #[must_use]
+    pub const fn rejecting_nul(mut self) -> Self {
+        self.rejects_nul = true;
+        self
     }
 
     /// Looks at `octets` of content, as [`Unstuffer::next`](super::Unstuffer::next) does.
@@ -44,25 +53,25 @@ impl LineBreaks {
             return Span::Incomplete;
         };
         self.is_after_cr = false;
-        let content = match self.policy {
-            BareLineBreaks::Keep => octets,
-            BareLineBreaks::Reject => match (is_after_cr, first) {
-                (true, b'\n') => Self::up_to_bare(octets),
-                (true, _) => return self.report(self.offset.saturating_sub(1)),
-                (false, b'\n') => return self.report(self.offset),
-                (false, _) => Self::up_to_bare(octets),
-            },
-            BareLineBreaks::Normalise => match (is_after_cr, octets) {
-                (true, [b'\n', ..]) | (false, [b'\n', ..]) => return Span::LineBreak(1),
-                (true, _) => return Span::LineBreak(0),
-                (false, [b'\r']) => {
-                    self.is_after_cr = true;
-                    return Span::Skip(1);
-                }
-                (false, [b'\r', b'\n', ..]) => Self::up_to_bare(octets),
-                (false, [b'\r', ..]) => return Span::LineBreak(1),
-                (false, _) => Self::up_to_bare(octets),
-            },
+        let is_nul = self.rejects_nul && *first == 0;
+        let content = match (self.policy, is_after_cr, octets) {
+            (BareLineBreaks::Reject, true, [b'\n', ..]) => self.up_to_report(octets),
+            (BareLineBreaks::Reject, true, _) => {
+                return self.report(Span::Bare(self.offset.saturating_sub(1)));
+            }
+            (BareLineBreaks::Reject, false, [b'\n', ..]) => {
+                return self.report(Span::Bare(self.offset));
+            }
+            (BareLineBreaks::Normalise, _, [b'\n', ..]) => return self.line_break(1),
+            (BareLineBreaks::Normalise, true, _) => return self.line_break(0),
+            (BareLineBreaks::Normalise, false, [b'\r']) => {
+                self.is_after_cr = true;
+                return Span::Skip(1);
+            }
+            (BareLineBreaks::Normalise, false, [b'\r', b'\n', ..]) => self.up_to_report(octets),
+            (BareLineBreaks::Normalise, false, [b'\r', ..]) => return self.line_break(1),
+            _ if is_nul => return self.report(Span::Nul(self.offset)),
+            _ => self.up_to_report(octets),
         };
         let content = match content {
             [whole @ .., b'\r'] if self.policy == BareLineBreaks::Normalise => whole,
@@ -82,27 +91,43 @@ impl LineBreaks {
         let is_after_cr = core::mem::take(&mut self.is_after_cr);
         match self.policy {
             BareLineBreaks::Reject if is_after_cr => {
-                Some(self.report(self.offset.saturating_sub(1)))
+                Some(self.report(Span::Bare(self.offset.saturating_sub(1))))
             }
             BareLineBreaks::Normalise if is_after_cr => Some(Span::LineBreak(0)),
             _ => None,
         }
     }
 
-    /// Said once: what follows is cut as with `Keep`.
-    const fn report(&mut self, offset: u64) -> Span {
-        self.policy = BareLineBreaks::Keep;
-        Span::Bare(offset)
+    const fn line_break(&mut self, octets: usize) -> Span {
+        self.offset = self.offset.saturating_add(2);
+        Span::LineBreak(octets)
     }
 
-    /// The octets before the first that is a bare LF or tells of a bare CR.
-    fn up_to_bare(octets: &[u8]) -> &[u8] {
-        Decisions::<true>::new(octets)
-            .find(|at| {
-                octets.get(*at) != Some(&b'.') || octets.get(at.saturating_sub(1)) == Some(&b'\r')
-            })
-            .and_then(|at| octets.get(..at))
-            .unwrap_or(octets)
+    /// Said once: bare line breaks that follow are kept.
+    const fn report(&mut self, span: Span) -> Span {
+        if matches!(self.policy, BareLineBreaks::Reject) {
+            self.policy = BareLineBreaks::Keep;
+        }
+        self.rejects_nul = false;
+        span
+    }
+
+    /// The octets before the first that has to be reported or normalised.
+    fn up_to_report<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        let at = match (self.policy, self.rejects_nul) {
+            (BareLineBreaks::Keep, false) => None,
+            (BareLineBreaks::Keep, true) => memchr::memchr(0, octets),
+            (_, false) => Self::first::<false>(octets),
+            (_, true) => Self::first::<true>(octets),
+        };
+        at.and_then(|at| octets.get(..at)).unwrap_or(octets)
+    }
+
+    /// The first octet that is a bare LF, tells of a bare CR or is a NUL: a dot is none of these.
+    fn first<const NUL: bool>(octets: &[u8]) -> Option<usize> {
+        Decisions::<true, NUL>::new(octets).find(|at| {
+            octets.get(*at) != Some(&b'.') || octets.get(at.saturating_sub(1)) == Some(&b'\r')
+        })
     }
 }
 
@@ -111,9 +136,13 @@ mod tests {
     use super::*;
     use alloc::{vec, vec::Vec};
 
-    /// Content and the offset of the first bare line break, octet by octet.
-    fn reference(input: &[u8], policy: BareLineBreaks) -> (Vec<u8>, Option<u64>) {
-        let (mut content, mut bare) = (Vec::new(), None);
+    /// Content and the first report, octet by octet.
+    fn reference(
+        input: &[u8],
+        policy: BareLineBreaks,
+        rejects_nul: bool,
+    ) -> (Vec<u8>, Option<Span>) {
+        let (mut content, mut report) = (Vec::new(), None);
         for (at, octet) in input.iter().enumerate() {
             let is_bare = match octet {
                 b'\r' => input.get(at + 1) != Some(&b'\n'),
@@ -121,19 +150,20 @@ mod tests {
                 _ => false,
             };
             if is_bare && policy == BareLineBreaks::Reject {
-                bare = bare.or(Some(at as u64));
+                report = report.or(Some(Span::Bare(content.len() as u64)));
+            } else if *octet == 0 && rejects_nul {
+                report = report.or(Some(Span::Nul(content.len() as u64)));
             }
             match policy {
                 BareLineBreaks::Normalise if is_bare => content.extend_from_slice(b"\r\n"),
                 _ => content.push(*octet),
             }
         }
-        (content, bare)
+        (content, report)
     }
 
-    fn run(input: &[u8], cuts: u32, policy: BareLineBreaks) -> (Vec<u8>, Option<u64>) {
-        let (mut content, mut bare) = (Vec::new(), None);
-        let mut breaks = LineBreaks::new(policy);
+    fn run(input: &[u8], cuts: u32, mut breaks: LineBreaks) -> (Vec<u8>, Option<Span>) {
+        let (mut content, mut report) = (Vec::new(), None);
         let mut take = |span, rest: &mut &[u8]| {
             let covered = match span {
                 Span::Content(octets) => {
@@ -145,8 +175,8 @@ mod tests {
                     octets
                 }
                 Span::Skip(octets) => octets,
-                Span::Bare(at) => {
-                    assert_eq!(bare.replace(at), None);
+                Span::Bare(_) | Span::Nul(_) => {
+                    assert_eq!(report.replace(span), None);
                     0
                 }
                 Span::End(_) | Span::Incomplete => panic!("{span:?}"),
@@ -169,12 +199,12 @@ mod tests {
         while let Some(span) = breaks.finish() {
             take(span, &mut &[][..]);
         }
-        (content, bare)
+        (content, report)
     }
 
     #[test]
     fn any_cutting_gives_what_the_reference_gives() {
-        let alphabet = [b'\r', b'\n', b'.', b'a'];
+        let alphabet = [b'\r', b'\n', b'.', 0];
         for length in 0..=5_u32 {
             for number in 0..4_usize.pow(length) {
                 let input: Vec<u8> =
@@ -182,9 +212,14 @@ mod tests {
                 for policy in
                     [BareLineBreaks::Reject, BareLineBreaks::Normalise, BareLineBreaks::Keep]
                 {
-                    let expected = reference(&input, policy);
-                    for cuts in 0..1 << length {
-                        assert_eq!(run(&input, cuts, policy), expected, "{input:?} {cuts:b}");
+                    for rejects_nul in [false, true] {
+                        let expected = reference(&input, policy, rejects_nul);
+                        let mut breaks = LineBreaks::new(policy);
+                        breaks.rejects_nul = rejects_nul;
+                        for cuts in 0..1 << length {
+                            let outcome = run(&input, cuts, breaks.clone());
+                            assert_eq!(outcome, expected, "{input:?} {cuts:b}");
+                        }
                     }
                 }
             }

@@ -10,35 +10,43 @@ const BLOCK: usize = 64;
 /// 1 when `octet` behind `before` needs a decision, else 0.
 ///
 /// That is: a dot behind LF; with `BARE`, also an LF that is not behind CR and whatever is
-/// behind CR and not LF, which tells of the bare CR.
+/// behind CR and not LF, which tells of the bare CR; with `NUL`, also a NUL.
 #[inline(always)]
-fn judge<const BARE: bool>(before: u8, octet: u8) -> u8 {
+fn judge<const BARE: bool, const NUL: bool>(before: u8, octet: u8) -> u8 {
     let dot = u8::from(octet == b'.') & u8::from(before == b'\n');
-    if BARE { dot | (u8::from(octet == b'\n') ^ u8::from(before == b'\r')) } else { dot }
+    let nul = if NUL { u8::from(octet == 0) } else { 0 };
+    let bare = if BARE { u8::from(octet == b'\n') ^ u8::from(before == b'\r') } else { 0 };
+    dot | bare | nul
 }
 
 #[inline(always)]
-fn is_any<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> bool {
+fn is_any<const BARE: bool, const NUL: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> bool {
     let mut any = 0;
     for (before, octet) in before.iter().zip(octets) {
-        any |= judge::<BARE>(*before, *octet);
+        any |= judge::<BARE, NUL>(*before, *octet);
     }
     any != 0
 }
 
 #[inline(always)]
-fn judge_all<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> [u8; BLOCK] {
+fn judge_all<const BARE: bool, const NUL: bool>(
+    before: &[u8; BLOCK],
+    octets: &[u8; BLOCK],
+) -> [u8; BLOCK] {
     let mut judged = [0; BLOCK];
     for ((before, octet), judged) in before.iter().zip(octets).zip(&mut judged) {
-        *judged = judge::<BARE>(*before, *octet);
+        *judged = judge::<BARE, NUL>(*before, *octet);
     }
     judged
 }
 
 /// The place in a block of the first octet that needs a decision.
 #[inline(always)]
-fn first<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> Option<usize> {
-    let judged = judge_all::<BARE>(before, octets);
+fn first<const BARE: bool, const NUL: bool>(
+    before: &[u8; BLOCK],
+    octets: &[u8; BLOCK],
+) -> Option<usize> {
+    let judged = judge_all::<BARE, NUL>(before, octets);
     let mut rest = &judged[..];
     while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
         let eight = u64::from_le_bytes(*eight);
@@ -52,8 +60,8 @@ fn first<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> Option
 
 /// A bit for each octet of a block that needs a decision, the first one lowest.
 #[inline(always)]
-fn bits<const BARE: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
-    let judged = judge_all::<BARE>(before, octets);
+fn bits<const BARE: bool, const NUL: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
+    let judged = judge_all::<BARE, NUL>(before, octets);
     let mut bits = 0;
     let mut rest = &judged[..];
     while let Some((front, eight)) = rest.split_last_chunk::<8>() {
@@ -78,28 +86,29 @@ fn last_block(octets: &[u8]) -> Option<(&[u8; BLOCK], &[u8; BLOCK])> {
 /// With `BARE` false a dot at the start of a line is one behind LF: whether that LF is a line
 /// end is for the caller to see.
 #[inline]
-pub(super) fn first_decision<const BARE: bool>(octets: &[u8]) -> Option<usize> {
+pub(super) fn first_decision<const BARE: bool, const NUL: bool>(octets: &[u8]) -> Option<usize> {
     let mut rest = octets.get(1..)?;
     let mut before = octets;
     while let Some((block, behind)) = rest.split_first_chunk() {
         let (before_block, before_behind) = before.split_first_chunk()?;
-        if is_any::<BARE>(before_block, block) {
-            return Some(octets.len() - rest.len() + first::<BARE>(before_block, block)?);
+        if is_any::<BARE, NUL>(before_block, block) {
+            return Some(octets.len() - rest.len() + first::<BARE, NUL>(before_block, block)?);
         }
         rest = behind;
         before = before_behind;
     }
     if let Some((before_block, block)) = last_block(octets) {
         // In its front, judged before, there is none.
-        return Some(octets.len() - BLOCK + first::<BARE>(before_block, block)?);
+        return Some(octets.len() - BLOCK + first::<BARE, NUL>(before_block, block)?);
     }
     let at = octets.len() - rest.len();
-    let mut judged = before.iter().zip(rest).map(|(before, octet)| judge::<BARE>(*before, *octet));
+    let mut judged =
+        before.iter().zip(rest).map(|(before, octet)| judge::<BARE, NUL>(*before, *octet));
     judged.position(|judged| judged != 0).map(|index| at + index)
 }
 
 /// All the positions that [`first_decision`] finds one of.
-pub(super) struct Decisions<'a, const BARE: bool> {
+pub(super) struct Decisions<'a, const BARE: bool, const NUL: bool> {
     octets: &'a [u8],
     /// The next octet that is not yet in `bits`.
     at: usize,
@@ -108,7 +117,7 @@ pub(super) struct Decisions<'a, const BARE: bool> {
     base: usize,
 }
 
-impl<'a, const BARE: bool> Decisions<'a, BARE> {
+impl<'a, const BARE: bool, const NUL: bool> Decisions<'a, BARE, NUL> {
     #[inline]
     pub(super) fn new(octets: &'a [u8]) -> Self {
         Self { octets, at: 1, bits: 0, base: 0 }
@@ -122,8 +131,8 @@ impl<'a, const BARE: bool> Decisions<'a, BARE> {
             let (before_block, before_behind) = before.split_first_chunk()?;
             self.base = self.at;
             self.at += BLOCK;
-            if is_any::<BARE>(before_block, block) {
-                self.bits = bits::<BARE>(before_block, block);
+            if is_any::<BARE, NUL>(before_block, block) {
+                self.bits = bits::<BARE, NUL>(before_block, block);
                 return Some(());
             }
             rest = behind;
@@ -136,17 +145,17 @@ impl<'a, const BARE: bool> Decisions<'a, BARE> {
         self.at = self.octets.len();
         if let Some((before_block, block)) = last_block(self.octets) {
             // What was judged before falls out at the low end.
-            self.bits = bits::<BARE>(before_block, block) >> (BLOCK - rest.len());
+            self.bits = bits::<BARE, NUL>(before_block, block) >> (BLOCK - rest.len());
         } else {
             for (index, (before, octet)) in before.iter().zip(rest).enumerate() {
-                self.bits |= u64::from(judge::<BARE>(*before, *octet)) << index;
+                self.bits |= u64::from(judge::<BARE, NUL>(*before, *octet)) << index;
             }
         }
         Some(())
     }
 }
 
-impl<const BARE: bool> Iterator for Decisions<'_, BARE> {
+impl<const BARE: bool, const NUL: bool> Iterator for Decisions<'_, BARE, NUL> {
     type Item = usize;
 
     #[inline]
@@ -165,33 +174,33 @@ mod tests {
     use super::*;
     use alloc::{vec, vec::Vec};
 
-    fn one_by_one<const BARE: bool>(octets: &[u8]) -> Vec<usize> {
-        let judged = octets.windows(2).map(|pair| judge::<BARE>(pair[0], pair[1]));
+    fn one_by_one<const BARE: bool, const NUL: bool>(octets: &[u8]) -> Vec<usize> {
+        let judged = octets.windows(2).map(|pair| judge::<BARE, NUL>(pair[0], pair[1]));
         judged.enumerate().filter(|(_, judged)| *judged == 1).map(|(at, _)| at + 1).collect()
     }
 
     #[test]
     fn a_decision_is_due_at_bare_line_breaks_and_at_dots_behind_lf() {
-        let octets = b"a.\r\n.b\n.\r.\r\r\n.";
-        assert_eq!(one_by_one::<true>(octets), [4, 6, 7, 9, 11, 13]);
-        assert_eq!(one_by_one::<false>(octets), [4, 7, 13]);
+        let octets = b"a.\r\n.b\n.\r.\r\r\n.\0";
+        assert_eq!(one_by_one::<true, true>(octets), [4, 6, 7, 9, 11, 13, 14]);
+        assert_eq!(one_by_one::<false, false>(octets), [4, 7, 13]);
     }
 
     #[test]
     fn blocks_find_what_octets_find_at_every_length_and_place() {
         for length in 0..=260 {
             let plain = vec![b'a'; length];
-            assert_eq!(Decisions::<true>::new(&plain).count(), 0);
-            assert_eq!(first_decision::<true>(&plain), None);
+            assert_eq!(Decisions::<true, true>::new(&plain).count(), 0);
+            assert_eq!(first_decision::<true, true>(&plain), None);
             for at in 0..length.saturating_sub(4) {
-                for what in [&b"\r\n.x"[..], b"x\n..", b"x\rx\r", b"\n.\n."] {
+                for what in [&b"\r\n.x"[..], b"x\n..", b"x\rx\r", b"\n.\n.", b"a\0\0b"] {
                     let mut octets = plain.clone();
                     octets[at..at + 4].copy_from_slice(what);
-                    let found: Vec<_> = Decisions::<true>::new(&octets).collect();
-                    assert_eq!(found, one_by_one::<true>(&octets));
-                    assert_eq!(first_decision::<true>(&octets), found.first().copied());
-                    let found: Vec<_> = Decisions::<false>::new(&octets).collect();
-                    assert_eq!(found, one_by_one::<false>(&octets));
+                    let found: Vec<_> = Decisions::<true, true>::new(&octets).collect();
+                    assert_eq!(found, one_by_one::<true, true>(&octets));
+                    assert_eq!(first_decision::<true, true>(&octets), found.first().copied());
+                    let found: Vec<_> = Decisions::<false, false>::new(&octets).collect();
+                    assert_eq!(found, one_by_one::<false, false>(&octets));
                 }
             }
         }
@@ -200,6 +209,6 @@ mod tests {
     #[test]
     fn every_octet_of_a_block_may_need_a_decision() {
         let octets = [b'\n'; 300];
-        assert!(Decisions::<true>::new(&octets).eq(1..300));
+        assert!(Decisions::<true, true>::new(&octets).eq(1..300));
     }
 }
