@@ -181,6 +181,61 @@ fn ehlo_succeeds_without_extensions() {
     assert_eq!(experience.log[0], "hello client.example.net");
 }
 
+/// 5321-2.2.2-a: RFC 5321 section 2.2.2. A keyword that begins otherwise needs somebody who says
+/// that it is registered.
+#[test]
+fn a_local_extension_begins_with_x() {
+    const REGISTERED: [&str; 27] = [
+        "8BITMIME",
+        "ATRN",
+        "AUTH",
+        "BINARYMIME",
+        "BURL",
+        "CHECKPOINT",
+        "CHUNKING",
+        "CONNEG",
+        "CONPERM",
+        "DELIVERBY",
+        "DSN",
+        "ENHANCEDSTATUSCODES",
+        "ETRN",
+        "EXPN",
+        "FUTURERELEASE",
+        "HELP",
+        "LIMITS",
+        "MT-PRIORITY",
+        "MTRK",
+        "NO-SOLICITING",
+        "PIPELINING",
+        "REQUIRETLS",
+        "RRVS",
+        "SIZE",
+        "SMTPUTF8",
+        "STARTTLS",
+        "VRFY",
+    ];
+    for extension in Config::implemented() {
+        let keyword = extension.keyword();
+        assert!(keyword.starts_with('X') || REGISTERED.contains(&keyword), "{keyword}");
+    }
+    let none = Extensions::NONE;
+    for keyword in ["FOO", "FOO a=b", "8FOO", "-XFOO", "SIZE", "VERB"] {
+        assert!(none.clone().with_other(keyword).is_err(), "{keyword}");
+    }
+    for keyword in ["XFOO", "X-FOO a=b", "xfoo", "XCLIENT"] {
+        assert!(none.clone().with_registered(keyword).is_err(), "{keyword}");
+    }
+    let made = none.with_other("X-FOO a=b").and_then(|made| made.with_registered("SUBMITTER"));
+    converse(
+        config().with_extensions(made.unwrap()),
+        "S: 220 mx.example.org ESMTP service ready
+         C: EHLO client.example.net
+         S: 250-mx.example.org
+         S: 250-X-FOO a=b
+         S: 250 SUBMITTER",
+    );
+}
+
 /// Every extension with the arguments that it takes.
 fn all_extensions() -> Extensions {
     let bounds = FutureRelease {
