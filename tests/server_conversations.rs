@@ -94,6 +94,7 @@ fn a_pipelined_group_gets_its_replies_in_order() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
+/// 5321-3.2-a
 #[test]
 fn helo_opens_a_session_without_extensions() {
     converse(
@@ -108,6 +109,7 @@ fn helo_opens_a_session_without_extensions() {
     );
 }
 
+/// 5321-3.3-d
 #[test]
 fn commands_out_of_order_change_nothing() {
     let experience = converse(

@@ -271,7 +271,7 @@ fn nobody_is_trusted_unasked() {
     );
 }
 
-/// RFC 5321 sections 3.5.1 and 3.5.2.
+/// 5321-3.5.1-a 5321-3.5.1-b 5321-3.5.2-b: RFC 5321 sections 3.5.1 and 3.5.2.
 #[test]
 fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
     use esmtp::syntax::Mailbox;

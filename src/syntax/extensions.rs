@@ -374,14 +374,29 @@ impl Extensions {
         arguments.flat_map(|arguments| arguments.split(' ')).filter_map(AttributeName::from_word)
     }
 
-    /// With a line of an extension that is none of [`Extension::ALL`].
+    /// With a line of a local extension, whose keyword begins with X (RFC 5321 section 2.2.2).
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Keyword`] when the line is none, or begins with a known keyword.
-    pub fn with_other(mut self, line: &str) -> Result<Self, SyntaxError> {
-        let read = EhloLine::parse(line)?;
-        if Extension::from_keyword(read.keyword()).is_some() {
+    /// [`SyntaxErrorKind::Keyword`] when the line is none, or begins with a known keyword or with one that has no X in front.
+    pub fn with_other(self, line: &str) -> Result<Self, SyntaxError> {
+        self.with_line(line, true)
+    }
+
+    /// With a line of an extension that is registered with IANA, though it is none of [`Extension::ALL`]: a server must not
+    /// announce others but local ones (RFC 5321 section 2.2.2). Nothing here knows the registry, so the caller vouches for it.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`] when the line is none, or begins with a known keyword or with X.
+    pub fn with_registered(self, line: &str) -> Result<Self, SyntaxError> {
+        self.with_line(line, false)
+    }
+
+    fn with_line(mut self, line: &str, is_local: bool) -> Result<Self, SyntaxError> {
+        let keyword = EhloLine::parse(line)?.keyword();
+        if Extension::from_keyword(keyword).is_some() || keyword.starts_with(['X', 'x']) != is_local
+        {
             return Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0));
         }
         self.others.push_str(line);

@@ -10,3 +10,5 @@
 mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
+
+mod rfc5321_session;
