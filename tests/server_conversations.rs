@@ -138,7 +138,8 @@ fn commands_out_of_order_change_nothing() {
          S: 250-8BITMIME
          S: 250-ENHANCEDSTATUSCODES
          S: 250-CHUNKING
-         S: 250 BINARYMIME
+         S: 250-BINARYMIME
+         S: 250 HELP
          C: DATA
          S: 503 5.5.1 MAIL has to come first",
     );
@@ -910,14 +911,16 @@ fn help_tells_what_may_be_used() {
         config(),
         &after_hello(
             "C: HELP
-             S: 214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY EXPN
+             S: 214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY
              C: QUIT
              S: 221 2.0.0 Closing the channel
              S: (closed)",
         ),
     );
     converse(
-        config().with_service(Service::Lmtp).with_extensions(Extensions::NONE),
+        config()
+            .with_service(Service::Lmtp)
+            .with_extensions(Extensions::NONE.with(Extension::Help).with(Extension::Expn)),
         "S: 220 mx.example.org LMTP service ready
          C: HELP
          S: 214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY EXPN",

@@ -29,6 +29,13 @@ impl Session {
         if verb == Verb::Mail {
             self.budget.transaction();
         }
+        if self.is_refused && verb != Verb::Bdat {
+            // However it is made; of BDAT the octets that follow have to be known.
+            if let Err(why) = sequence::permit(self.standing(), verb) {
+                self.offend(&replies::misplaced(why));
+                return;
+            }
+        }
         if let Err(error) = self.interpret(line) {
             let rejection = replies::syntax(error);
             match verb {
@@ -181,6 +188,9 @@ impl Session {
             Verb::Burl => self.offered.contains(Extension::Burl),
             Verb::Atrn | Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
             Verb::Auth => self.offered.contains(Extension::Auth),
+            // Before EHLO too: what is supported is announced, and nothing else (RFC 5321 section 4.1.1.1).
+            Verb::Expn => self.config.extensions().contains(Extension::Expn),
+            Verb::Help => self.config.extensions().contains(Extension::Help),
             // In TLS it is no longer offered; that it comes at the wrong time says more.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
             _ => true,

@@ -73,6 +73,7 @@ const IMPLEMENTED: &[Extension] = &[
 
 /// What needs nothing from the application.
 const UNDEMANDING: &[Extension] = &[
+    Extension::Help,
     Extension::Size,
     Extension::Pipelining,
     Extension::EightBitMime,
@@ -83,7 +84,7 @@ const UNDEMANDING: &[Extension] = &[
 
 impl Config {
     /// A mail transfer server with this name, which offers the extensions that need nothing from
-    /// the application: SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME.
+    /// the application: SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, HELP.
     ///
     /// # Errors
     ///

@@ -164,7 +164,8 @@ pub const HELLO: &str = "
     S: 250-8BITMIME
     S: 250-ENHANCEDSTATUSCODES
     S: 250-CHUNKING
-    S: 250 BINARYMIME
+    S: 250-BINARYMIME
+    S: 250 HELP
 ";
 
 struct Conversation {
