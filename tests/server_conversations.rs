@@ -726,6 +726,32 @@ fn what_is_pipelined_behind_a_refusal_without_end_is_an_error() {
     }
 }
 
+#[test]
+fn errors_take_time_where_that_is_wanted() {
+    let experience = converse(
+        config()
+            .with_limits(Limits::default().with_errors(4))
+            .with_timeouts(Timeouts::default().with_error_delay(Duration::from_secs(2))),
+        &after_hello(
+            "C: DATA
+             S: 503 5.5.1 MAIL has to come first
+             C: DATA
+             T: 2
+             S: 503 5.5.1 MAIL has to come first
+             C: BDAT 4
+             C| abcd
+             T: 2
+             S: 503 5.5.1 MAIL has to come first
+             C: NOOP
+             S: 250 2.0.0 Ok
+             C: DATA
+             S: 421 4.7.0 Too many errors
+             S: (closed)",
+        ),
+    );
+    assert_eq!(experience.end, Some(End::TooManyErrors));
+}
+
 /// A client that is told no again and again comes to an end too.
 #[test]
 fn transactions_that_come_to_nothing_are_counted() {

@@ -182,7 +182,7 @@ impl Session {
             self.end(replies::TOO_MANY_ATTEMPTS.reply(), End::TooManyErrors);
         } else {
             let until = self.output.now + self.config.timeouts().auth_failure;
-            self.phase = Phase::Penance(until, rejection);
+            self.phase = Phase::Penance(until, rejection.into());
         }
     }
 }

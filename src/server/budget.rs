@@ -1,6 +1,12 @@
 //! What a client may still cost a session.
 
-use super::config::Limits;
+use super::{
+    config::Limits,
+    replies,
+    session::Session,
+    state::{End, Phase},
+};
+use crate::syntax::{Rejection, Reply};
 
 /// An error counts two of these, a refused recipient beyond the tenth one.
 const HALVES: u32 = 2;
@@ -48,6 +54,11 @@ impl Budget {
         self.half_errors >= limits.errors.saturating_mul(HALVES)
     }
 
+    /// Whether the next errors deserve a delay.
+    const fn is_half_spent(&self, limits: &Limits) -> bool {
+        self.half_errors >= limits.errors
+    }
+
     /// A command that brings no message nearer; whether it is one too many.
     pub(super) const fn idle(&mut self, limits: &Limits) -> bool {
         self.idle_commands = self.idle_commands.saturating_add(1);
@@ -90,5 +101,56 @@ impl Budget {
         self.discarded = 0;
         self.idle_commands = 0;
         self.half_errors = self.half_errors.saturating_sub(FORGIVEN_BY_MESSAGE * HALVES);
+    }
+}
+
+impl Session {
+    /// A negative reply that is the machine's own verdict, and counts against the client.
+    pub(super) fn offend(&mut self, rejection: &Rejection) {
+        self.offend_with(rejection.reply().as_borrowed());
+    }
+
+    /// The same with a reply of another form.
+    pub(super) fn offend_with(&mut self, reply: Reply<'_>) {
+        self.totals.errors = self.totals.errors.saturating_add(1);
+        let is_too_much = self.budget.error(self.config.limits());
+        self.charged(is_too_much, reply);
+    }
+
+    /// A negative reply that is the machine's own verdict, and nobody's fault, unless there are
+    /// too many of them.
+    pub(super) fn excuse(&mut self, rejection: &Rejection) {
+        if self.budget.innocent(self.config.limits()) {
+            self.offend(rejection);
+        } else {
+            self.reply(rejection.reply());
+        }
+    }
+
+    /// A recipient that the application does not want.
+    pub(super) fn refuse_recipient(&mut self, rejection: &Rejection) {
+        let is_too_much = self.budget.refused_recipient(self.config.limits());
+        self.charged(is_too_much, rejection.reply().as_borrowed());
+    }
+
+    /// A transaction that comes to nothing at its very beginning.
+    pub(super) fn refuse_mail(&mut self, rejection: &Rejection) {
+        self.facts.transaction.fail();
+        if self.budget.idle(self.config.limits()) {
+            self.offend(rejection);
+        } else {
+            self.reply(rejection.reply());
+        }
+    }
+
+    fn charged(&mut self, is_too_much: bool, reply: Reply<'_>) {
+        let delay = self.config.timeouts().error;
+        if is_too_much {
+            self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
+        } else if !delay.is_zero() && self.budget.is_half_spent(self.config.limits()) {
+            self.phase = Phase::Penance(self.output.now + delay, reply.into_owned());
+        } else {
+            self.reply(&reply);
+        }
     }
 }

@@ -445,6 +445,7 @@ pub struct Timeouts {
     pub(crate) write: Duration,
     pub(crate) session: Option<Duration>,
     pub(crate) auth_failure: Duration,
+    pub(crate) error: Duration,
     pub(crate) greeting: Duration,
 }
 
@@ -458,6 +459,7 @@ impl Default for Timeouts {
             write: Duration::from_secs(300),
             session: Some(Duration::from_secs(3600)),
             auth_failure: Duration::from_secs(1),
+            error: Duration::ZERO,
             greeting: Duration::ZERO,
         }
     }
@@ -496,6 +498,14 @@ impl Timeouts {
     #[must_use]
     pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
         self.auth_failure = delay;
+        self
+    }
+
+    /// How long the reply to an error is withheld once half of [`Limits::with_errors`] is spent; not
+    /// at all by default.
+    #[must_use]
+    pub const fn with_error_delay(mut self, delay: Duration) -> Self {
+        self.error = delay;
         self
     }
 

@@ -207,52 +207,6 @@ impl Session {
         self.output.reply(reply, is_enhanced);
     }
 
-    /// A negative reply that is the machine's own verdict, and counts against the client.
-    pub(super) fn offend(&mut self, rejection: &Rejection) {
-        self.offend_with(rejection.reply().as_borrowed());
-    }
-
-    /// The same with a reply of another form.
-    pub(super) fn offend_with(&mut self, reply: Reply<'_>) {
-        self.totals.errors = self.totals.errors.saturating_add(1);
-        let is_too_much = self.budget.error(self.config.limits());
-        self.reply_or_end(is_too_much, &reply);
-    }
-
-    /// A negative reply that is the machine's own verdict, and nobody's fault, unless there are
-    /// too many of them.
-    pub(super) fn excuse(&mut self, rejection: &Rejection) {
-        if self.budget.innocent(self.config.limits()) {
-            self.offend(rejection);
-        } else {
-            self.reply(rejection.reply());
-        }
-    }
-
-    /// A recipient that the application does not want.
-    pub(super) fn refuse_recipient(&mut self, rejection: &Rejection) {
-        let is_too_much = self.budget.refused_recipient(self.config.limits());
-        self.reply_or_end(is_too_much, rejection.reply());
-    }
-
-    /// A transaction that comes to nothing at its very beginning.
-    pub(super) fn refuse_mail(&mut self, rejection: &Rejection) {
-        self.facts.transaction.fail();
-        if self.budget.idle(self.config.limits()) {
-            self.offend(rejection);
-        } else {
-            self.reply(rejection.reply());
-        }
-    }
-
-    fn reply_or_end(&mut self, is_too_much: bool, reply: &Reply<'_>) {
-        if is_too_much {
-            self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
-        } else {
-            self.reply(reply);
-        }
-    }
-
     // Whose turn it is.
 
     /// The client has not waited for a reply that it must wait for: the end, where that is enforced.
@@ -325,8 +279,8 @@ impl Session {
 
     /// What was withheld is said.
     pub(super) fn end_penance(&mut self) {
-        if let Phase::Penance(_, rejection) = mem::replace(&mut self.phase, Phase::Command) {
-            self.reply(rejection.reply());
+        if let Phase::Penance(_, reply) = mem::replace(&mut self.phase, Phase::Command) {
+            self.reply(&reply);
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     sasl::{Proven, Verifier},
-    syntax::{Host, Node, Rejection, Uri, XclientAttributes, XforwardAttributes},
+    syntax::{Host, Node, Rejection, Reply, Uri, XclientAttributes, XforwardAttributes},
     time::Instant,
     wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
 };
@@ -44,7 +44,7 @@ pub(super) enum Phase {
     /// A response of the mechanism is awaited.
     Auth(Dialogue),
     /// This is said then, and not before.
-    Penance(Instant, Rejection),
+    Penance(Instant, Reply<'static>),
     /// Content comes in, or waits for the application to take it.
     Content(Intake),
     /// Content that nobody wants comes in; its end is answered with this.
