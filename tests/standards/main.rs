@@ -10,3 +10,7 @@
 mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
+mod rfc1870;
+mod rfc2920;
+mod rfc5321_client;
+mod rfc6152;
