@@ -388,11 +388,14 @@ fn a_transaction_is_over_before_the_next_mail() {
 /// held against the next message.
 #[test]
 fn a_5yz_is_for_the_message_that_got_it() {
-    let mut client = sending(config(), 0);
-    hear(&mut client, "550 5.7.1 not from you\r\n");
-    let report = report(&mut client);
-    assert!(report.outcomes().all(Outcome::is_permanent));
-    assert_eq!((report.retry(0), report.rest()), (Some(Retry::Never), None));
+    for replies in 0..=3 {
+        let mut client = sending(config(), replies);
+        hear(&mut client, "550 5.7.1 not this\r\n");
+        let report = report(&mut client);
+        assert!(report.outcomes().all(Outcome::is_permanent), "{replies}");
+        assert_eq!((report.retry(0), report.rest()), (Some(Retry::Never), None), "{replies}");
+        assert_eq!(write(&mut client, Instant::ORIGIN).0, "", "nothing goes out by itself");
+    }
 
     let acts = [Act::Send(mail(&[BOB], "x\r\n")), Act::Send(mail(&[BOB], "x\r\n"))];
     let notes = Dialogue::new(acts).plays(&format!(
