@@ -148,10 +148,15 @@ impl Envelope {
         self.recipients.is_empty()
     }
 
-    /// Whether every path is ASCII; otherwise the server must offer SMTPUTF8 (RFC 6531).
+    /// Whether every path and every parameter is ASCII; otherwise the server must offer SMTPUTF8
+    /// (RFC 6531 section 3.3).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
-        self.reverse_path.is_ascii() && self.forward_paths().all(ForwardPath::is_ascii)
+        self.reverse_path.is_ascii()
+            && self.parameters.as_str().is_ascii()
+            && self
+                .recipients()
+                .all(|(path, parameters)| path.is_ascii() && parameters.as_str().is_ascii())
     }
 }
 

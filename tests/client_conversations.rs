@@ -18,6 +18,7 @@ const CARL: &str = "carl@example.net";
 const DORA: &str = "dora@example.net";
 
 /// RFC 5321 sections 2.2.1, 3.1 to 3.3, 4.1.1.10, appendix D.1.
+/// 5321-2.2.1-b, 5321-3.4-c, 5321-4.3.1-a, 5321-4.5.4.1-b
 #[test]
 fn a_message_goes_one_command_at_a_time() {
     let notes = Dialogue::sends(&[BOB, CARL, DORA], "Subject: x\r\n\r\nblah\r\n").plays(
@@ -58,6 +59,7 @@ fn a_message_goes_one_command_at_a_time() {
 }
 
 /// RFC 2920 section 4.
+/// 2920-3.1-b, 2920-3.1-e
 #[test]
 fn commands_go_in_one_group_where_pipelining_is_offered() {
     let notes = Dialogue::sends(&[BOB, CARL], "blah\r\n").plays(
@@ -88,6 +90,7 @@ fn commands_go_in_one_group_where_pipelining_is_offered() {
 }
 
 /// RFC 2920 section 3.1: the client cannot assume that DATA will be rejected.
+/// 2920-3.1-c
 #[test]
 fn a_single_dot_follows_354_without_a_recipient() {
     let notes = Dialogue::sends(&[BOB, CARL], "blah\r\n").plays(
@@ -195,6 +198,7 @@ fn nothing_follows_a_refused_mail_or_the_last_refused_recipient() {
 }
 
 /// RFC 5321 section 4.5.3.1.10.
+/// 5321-4.5.3.1.8-c
 #[test]
 fn recipients_beyond_the_limit_are_for_a_further_transaction() {
     let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n").plays(
@@ -227,6 +231,7 @@ fn recipients_beyond_the_limit_are_for_a_further_transaction() {
 }
 
 /// RFC 5321 section 4.5.2.
+/// 5321-4.5.2-a, 5321-4.1.1.4-f
 #[test]
 fn dots_are_stuffed_and_a_last_line_is_ended() {
     let notes =
@@ -264,6 +269,7 @@ fn dots_are_stuffed_and_a_last_line_is_ended() {
 }
 
 /// RFC 5321 section 2.3.8.
+/// 5321-2.3.8-c
 #[test]
 fn a_bare_line_feed_is_refused_or_made_a_line_end() {
     let content = "one\ntwo\n.\nthree\r\n";
@@ -318,6 +324,7 @@ fn a_bare_line_feed_is_refused_or_made_a_line_end() {
 }
 
 /// RFC 5321 section 3.2; after HELO no extension is used.
+/// 5321-3.2-b, 5321-3.2-c
 #[test]
 fn helo_follows_a_refused_ehlo() {
     for code in ["500", "502", "504", "550"] {
@@ -356,6 +363,7 @@ fn helo_follows_a_refused_ehlo() {
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
 }
 
+/// 5321-3.1-e
 #[test]
 fn a_server_that_refuses_the_session_is_left_with_quit() {
     for script in [
@@ -442,6 +450,7 @@ fn a_waiting_session_sees_its_421() {
 }
 
 /// RFC 5321 sections 3.8 and 6.1.
+/// 5321-6.1-a
 #[test]
 fn a_lost_connection_tells_what_is_unknown() {
     let opening = "S: 220 mx
@@ -527,6 +536,7 @@ fn content_that_is_given_up_is_never_ended() {
     );
 }
 
+/// 5321-4.2.1-e
 #[test]
 fn what_a_server_may_not_say_ends_the_session() {
     let opening = "S: 220 mx
@@ -665,6 +675,7 @@ fn lmtp_has_one_reply_for_each_accepted_recipient() {
 }
 
 /// RFC 5321 section 4.5.3.2.
+/// 5321-4.5.3.2.1-a, 5321-4.5.3.2.2-a, 5321-4.5.3.2.3-a, 5321-4.5.3.2.4-a, 5321-4.5.3.2.6-a
 #[test]
 fn every_phase_has_its_deadline() {
     let timed_out = "end: the server took too long";
@@ -1051,6 +1062,7 @@ fn odd_ehlo_lists_do_no_harm() {
 }
 
 /// RFC 5321 sections 4.2 and 4.2.1: codes are read by their first digit, and text may be absent.
+/// 5321-4.2-c, 5321-4.2-f
 #[test]
 fn replies_are_read_by_their_first_digit() {
     let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n").plays(

@@ -257,6 +257,7 @@ fn a_reply_that_has_come_counts_although_its_time_has_passed() {
 }
 
 /// RFC 5321 section 4.5.3.2.5.
+/// 5321-4.5.3.2.5-a
 #[test]
 fn a_server_that_takes_octet_by_octet_gains_no_time() {
     let mut client = with_content(&[]);
@@ -382,6 +383,7 @@ fn the_replies_of_a_transaction_have_a_bound() {
 
 /// A driver that cannot read while it writes must not be led into a deadlock (RFC 2920 section
 /// 3.1).
+/// 2920-3.1-h
 #[test]
 fn no_more_commands_than_allowed_wait_for_replies() {
     let mut client = ready(client_with(|config| config.with_in_flight(3)), &["PIPELINING"]);

@@ -224,6 +224,7 @@ proptest! {
         }
     }
 
+    /// 2920-3.2-h
     #[test]
     fn no_cutting_changes_the_conversation(
         config in a_config(false),

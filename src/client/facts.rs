@@ -25,6 +25,9 @@ pub struct MessageFacts {
     has_eight_bit: Option<bool>,
     has_utf8_header: Option<bool>,
     has_nul: Option<bool>,
+    has_control: Option<bool>,
+    is_mime: Option<bool>,
+    has_return_path: Option<bool>,
     bare: Bare,
     longest_line: u64,
     scan: Scan,
@@ -44,7 +47,12 @@ struct Scan {
     is_after_cr: bool,
     /// Octets of the line so far, without its end.
     line: u64,
+    /// The first of them, in lower case, while it is a line of the header.
+    name: [u8; NAME],
 }
+
+/// Octets of the longest field name that is looked for, with its colon.
+const NAME: usize = b"mime-version:".len();
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -59,9 +67,12 @@ impl MessageFacts {
         has_eight_bit: None,
         has_utf8_header: None,
         has_nul: None,
+        has_control: None,
+        is_mime: None,
+        has_return_path: None,
         bare: Bare { cr: false, lf: 0 },
         longest_line: 0,
-        scan: Scan { part: Part::Header, is_after_cr: false, line: 0 },
+        scan: Scan { part: Part::Header, is_after_cr: false, line: 0, name: [0; NAME] },
     };
 
     /// The facts of an empty message, to be brought up to date with [`update`](Self::update).
@@ -72,6 +83,9 @@ impl MessageFacts {
             has_eight_bit: Some(false),
             has_utf8_header: Some(false),
             has_nul: Some(false),
+            has_control: Some(false),
+            is_mime: Some(false),
+            has_return_path: Some(false),
             ..Self::UNKNOWN
         }
     }
@@ -95,6 +109,10 @@ impl MessageFacts {
         if memchr::memchr(0, octets).is_some() {
             self.has_nul = self.has_nul.map(|_| true);
         }
+        // Without a way out of the loop, which would keep it from looking at many octets at once.
+        if octets.iter().fold(false, |found, octet| found | is_control(*octet)) {
+            self.has_control = self.has_control.map(|_| true);
+        }
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', octets) {
             self.line(octets.get(start..end).unwrap_or_default());
@@ -106,7 +124,7 @@ impl MessageFacts {
                 self.scan.part = Part::Body;
             }
             self.longest_line = self.longest_line.max(line);
-            self.scan = Scan { is_after_cr: false, line: 0, ..self.scan };
+            self.scan = Scan { is_after_cr: false, line: 0, name: [0; NAME], ..self.scan };
             start = end + 1;
         }
         self.line(octets.get(start..).unwrap_or_default());
@@ -119,9 +137,27 @@ impl MessageFacts {
         let Some((last, before)) = octets.split_last() else { return };
         self.bare.cr |= self.scan.is_after_cr || memchr::memchr(b'\r', before).is_some();
         self.scan.is_after_cr = *last == b'\r';
+        if self.scan.part == Part::Header && self.scan.line < NAME as u64 {
+            self.name(octets);
+        }
         self.scan.line = self.scan.line.saturating_add(octets.len() as u64);
         if self.scan.part == Part::Header && !octets.is_ascii() {
             self.has_utf8_header = self.has_utf8_header.map(|_| true);
+        }
+    }
+
+    /// Octets of a line of the header, which may belong to the name of a field.
+    fn name(&mut self, octets: &[u8]) {
+        let at = usize::try_from(self.scan.line).unwrap_or(NAME);
+        let free = self.scan.name.get_mut(at..).unwrap_or_default();
+        for (place, octet) in free.iter_mut().zip(octets) {
+            *place = octet.to_ascii_lowercase();
+        }
+        if self.scan.name == *b"mime-version:" {
+            self.is_mime = self.is_mime.map(|_| true);
+        }
+        if self.scan.name.starts_with(b"return-path:") {
+            self.has_return_path = self.has_return_path.map(|_| true);
         }
     }
 
@@ -183,6 +219,28 @@ impl MessageFacts {
         self.has_nul
     }
 
+    /// Whether control characters other than TAB, CR and LF occur, in what was scanned: they may
+    /// cause problems and are better avoided (RFC 5321 section 4.1.1.4).
+    #[must_use]
+    pub const fn has_control(&self) -> Option<bool> {
+        self.has_control
+    }
+
+    /// Whether the header that was scanned has a field `MIME-Version`. Octets above 127 are for
+    /// messages that have (RFC 5321 section 2.4): a server may refuse others, and the client does
+    /// not, but asks for `BODY=8BITMIME` wherever such octets occur.
+    #[must_use]
+    pub const fn is_mime(&self) -> Option<bool> {
+        self.is_mime
+    }
+
+    /// Whether the header that was scanned has a field `Return-Path`, which the server of the
+    /// final delivery writes and nobody sends (RFC 5321 section 4.4).
+    #[must_use]
+    pub const fn has_return_path(&self) -> Option<bool> {
+        self.has_return_path
+    }
+
     /// Whether a CR, or under [`LineEnds::Strict`] an LF, stands outside CRLF, in what was
     /// scanned: such content is not sent (RFC 5321 section 2.3.8), except as BINARYMIME.
     #[must_use]
@@ -205,6 +263,11 @@ impl Default for MessageFacts {
     fn default() -> Self {
         Self::UNKNOWN
     }
+}
+
+/// SP, TAB, CR and LF are the only ones that mail needs.
+const fn is_control(octet: u8) -> bool {
+    octet.is_ascii_control() & !matches!(octet, b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]
@@ -245,6 +308,36 @@ pub(super) mod tests {
                 cut(&content, cuts).into_iter().for_each(|piece| facts.update(piece));
                 assert_eq!(facts, whole, "{} cut {cuts:b}", content.escape_ascii());
             }
+        }
+    }
+
+    #[test]
+    fn fields_are_found_by_their_name_however_the_header_is_cut() {
+        for (message, is_mime, has_return_path) in [
+            (&b"Return-Path: <>\r\nMIME-Version: 1.0\r\n\r\n"[..], true, true),
+            (b"a: b\nmime-VERSION:1.0\n\nReturn-Path:\n", true, false),
+            (b"Return-Path:\xe9", false, true),
+            (b"X-MIME-Version: 1.0\r\n\r\nMIME-Version: 1.0\r\n", false, false),
+            (b"MIME-Version\r\n: 1.0\r\n Return-Path:\r\n", false, false),
+            (b"MIME-Versio\0:\r\nReturn-Path", false, false),
+        ] {
+            for cut in 0..message.len() {
+                let mut facts = MessageFacts::new();
+                facts.update(&message[..cut]);
+                facts.update(&message[cut..]);
+                assert_eq!(facts, MessageFacts::scan(message));
+                assert_eq!(facts.is_mime(), Some(is_mime), "{}", message.escape_ascii());
+                assert_eq!(facts.has_return_path(), Some(has_return_path));
+            }
+        }
+        assert_eq!(MessageFacts::UNKNOWN.is_mime(), None);
+    }
+
+    #[test]
+    fn control_characters_are_those_that_mail_does_not_need() {
+        for octet in 0..=u8::MAX {
+            let expected = octet < 32 && ![9, 10, 13].contains(&octet) || octet == 127;
+            assert_eq!(MessageFacts::scan(&[octet]).has_control(), Some(expected), "{octet}");
         }
     }
 

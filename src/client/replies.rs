@@ -25,14 +25,18 @@ impl Core {
             return self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
         }
         let belongs = match expected {
-            Expected::Greeting => is_negative(class) || reply.code() == Code::SERVICE_READY,
+            Expected::Greeting => {
+                is_negative(class) || is_as_good_as(reply.code(), Code::SERVICE_READY)
+            }
             // Sent between MAIL and another transaction, it must not fail.
             Expected::Reset(_) | Expected::Clearing => class == Class::Completion,
             Expected::Auth => {
                 is_negative(class)
                     || matches!(reply.code(), Code::AUTHENTICATED | Code::AUTH_CHALLENGE)
             }
-            Expected::Data(_) => is_negative(class) || reply.code() == Code::START_MAIL_INPUT,
+            Expected::Data(_) => {
+                is_negative(class) || is_as_good_as(reply.code(), Code::START_MAIL_INPUT)
+            }
             _ => class != Class::Intermediate,
         };
         if !belongs {
@@ -201,6 +205,12 @@ impl Core {
 /// EHLO is not known (RFC 5321 sections 3.2 and 4.1.4).
 fn knows_no_ehlo(code: Code) -> bool {
     matches!(code.get(), 500 | 502 | 504 | 550)
+}
+
+/// `code` is the one that is asked for, or has its first digit and no meaning of its own: a code
+/// that no standard has is read by its first digit only (RFC 5321 section 4.2).
+fn is_as_good_as(code: Code, wanted: Code) -> bool {
+    code == wanted || code.class() == wanted.class() && !Code::NAMED.contains(&code)
 }
 
 const fn is_negative(class: Class) -> bool {

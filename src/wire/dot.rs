@@ -605,6 +605,7 @@ mod tests {
         Ok(out)
     }
 
+    /// 5321-4.5.2-a
     #[test]
     fn stuffing_adds_dots_and_the_end() {
         for (content, expected) in [

@@ -11,4 +11,8 @@ mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
 
+mod rfc1870;
+mod rfc2920;
+mod rfc5321_client;
 mod rfc5321_session;
+mod rfc6152;
