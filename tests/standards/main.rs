@@ -10,3 +10,7 @@
 mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
+mod rfc1985;
+mod rfc2033;
+mod rfc3461;
+mod rfc6531;
