@@ -276,12 +276,12 @@ fn config(arguments: &Arguments, local: SocketAddr) -> Result<Config, Failure> {
         Some(name) => Host::parse(name).map_err(|error| usage("--helo", &error))?.into_owned(),
         None => own_host(local),
     };
-    let mut config = Config::from_host(host).with_line_ends(LineEnds::FromLf).with_service(
-        match arguments.protocol {
+    let config = Config::from_host(host).map_err(|error| usage("--helo", &error))?;
+    let mut config =
+        config.with_line_ends(LineEnds::FromLf).with_service(match arguments.protocol {
             Protocol::Smtp => Service::Smtp,
             Protocol::Lmtp => Service::Lmtp,
-        },
-    );
+        });
     config = config.with_tls(match arguments.tls {
         Tls::None => TlsPolicy::Never,
         Tls::Opportunistic => TlsPolicy::IfOffered,

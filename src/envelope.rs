@@ -104,6 +104,24 @@ impl Envelope {
         self.recipients.clear();
     }
 
+    /// The same for a server that does not offer DSN: without RET, ENVID, NOTIFY and ORCPT.
+    ///
+    /// Whoever relays without them owes a `relayed` notification for every recipient whose NOTIFY
+    /// held SUCCESS and whom the server accepts, and a `failed` one where it refuses, unless NOTIFY
+    /// had no FAILURE (RFC 3461 section 5.2.2): this envelope still says who they are, place by
+    /// place.
+    #[must_use]
+    pub fn without_dsn(&self) -> Self {
+        let recipients = self.recipients.iter();
+        Self {
+            reverse_path: self.reverse_path.clone(),
+            parameters: without(&self.parameters, &["RET", "ENVID"]),
+            recipients: recipients
+                .map(|(path, given)| (path.clone(), without(given, &["NOTIFY", "ORCPT"])))
+                .collect(),
+        }
+    }
+
     /// Where reports of non-delivery go.
     #[must_use]
     pub const fn reverse_path(&self) -> &ReversePath<'static> {
@@ -158,6 +176,14 @@ impl Envelope {
                 .recipients()
                 .all(|(path, parameters)| path.is_ascii() && parameters.as_str().is_ascii())
     }
+}
+
+fn without(parameters: &Parameters<'_>, keywords: &[&str]) -> Parameters<'static> {
+    let mut rest = Parameters::NONE;
+    for one in parameters.iter().filter(|one| !keywords.iter().any(|keyword| one.is(keyword))) {
+        rest.push_valid(one.keyword(), one.value());
+    }
+    rest
 }
 
 fn owned_mailbox(address: &str) -> Result<Mailbox<'static>, SyntaxError> {

@@ -65,6 +65,13 @@ impl Service {
         matches!(self, Self::Lmtp)
     }
 
+    /// Whether this service may be spoken on this TCP port: LMTP never is on 25 (RFC 2033 section
+    /// 5).
+    #[must_use]
+    pub const fn may_use_port(self, port: u16) -> bool {
+        !matches!((self, port), (Self::Lmtp, 25))
+    }
+
     /// Whether a client of this service speaks only inside TLS unless it is told otherwise
     /// (RFC 8314 section 3).
     #[must_use]

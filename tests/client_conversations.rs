@@ -614,7 +614,7 @@ fn replies_that_nobody_asked_for_end_the_session() {
     }
 }
 
-/// RFC 2033 sections 4.1 and 4.2.
+/// 2033-4.1-e, 2033-4.2-f: RFC 2033 sections 4.1 and 4.2.
 #[test]
 fn lmtp_has_one_reply_for_each_accepted_recipient() {
     let lmtp = |config: Config| config.with_service(Service::Lmtp);

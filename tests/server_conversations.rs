@@ -365,7 +365,7 @@ fn a_shut_down_lets_content_and_delivery_finish() {
     assert_eq!(converse(config(), &busy).messages.len(), 1);
 }
 
-/// RFC 2033 section 4.2.
+/// 2033-4.2-b, 2033-4.2-c, 2033-4.2-e: RFC 2033 section 4.2.
 #[test]
 fn lmtp_replies_for_every_accepted_recipient() {
     let experience = converse(

@@ -32,7 +32,7 @@ fn session(list: &str, script: &str) -> String {
     hello + script
 }
 
-/// 6531-3.1-c
+/// 6531-3.1-a, 6531-3.1-c, 6531-3.2-c: RFC 6531 sections 3.1 and 3.5.
 #[test]
 fn an_internationalized_address_needs_smtputf8() {
     let experience = converse(
@@ -56,7 +56,7 @@ fn an_internationalized_address_needs_smtputf8() {
     assert_eq!(experience.log[3], "mail <ä@b.org> SMTPUTF8");
 }
 
-/// 3461-5.1-a
+/// 3461-3-a, 3461-5.1-a
 #[test]
 fn delivery_status_notifications_are_asked_for() {
     converse(
@@ -171,7 +171,7 @@ fn limits_are_announced_as_they_are_enforced() {
     );
 }
 
-/// 1985-5-a
+/// 1985-4-a, 1985-5-a, 1985-5-b, 1985-5.1-b
 #[test]
 fn a_remote_queue_is_started() {
     converse_with(

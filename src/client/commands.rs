@@ -6,7 +6,7 @@ use super::{
     queue::Expected,
     state::{Core, Facts, Phase, Slate},
 };
-use crate::syntax::{Argument, Command, Lookup, Verb};
+use crate::syntax::{Argument, Command, Lookup, Node, Verb};
 
 /// A command that stands alone.
 #[derive(Debug)]
@@ -19,15 +19,17 @@ pub(super) enum Ask {
     Verify(Lookup<'static>),
     Expand(Lookup<'static>),
     Help(Option<Argument<'static>>),
+    StartQueue(Node<'static>),
     Reset,
     Quit(End),
 }
 
 impl Ask {
     /// Whether it may not be sent while other replies are owed, nor inside a transaction: what
-    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4).
+    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4), or the
+    /// standard says so (RFC 1985 section 5).
     const fn needs_silence(&self) -> bool {
-        matches!(self, Self::StartTls | Self::Auth(_))
+        matches!(self, Self::StartTls | Self::Auth(_) | Self::StartQueue(_))
     }
 }
 
@@ -68,6 +70,7 @@ impl Core {
             Ask::Verify(lookup) => (Command::Vrfy(lookup), Expected::Single(Verb::Vrfy)),
             Ask::Expand(lookup) => (Command::Expn(lookup), Expected::Single(Verb::Expn)),
             Ask::Help(argument) => (Command::Help(argument), Expected::Single(Verb::Help)),
+            Ask::StartQueue(node) => (Command::Etrn(node), Expected::Single(Verb::Etrn)),
             Ask::Reset => {
                 self.slate = Slate::Clean;
                 (Command::Rset, Expected::Single(Verb::Rset))

@@ -2,7 +2,7 @@
 
 use crate::{
     service::Service,
-    syntax::{Extension, Host, SyntaxError},
+    syntax::{Extension, Host, SyntaxError, SyntaxErrorKind},
     time::Rate,
     wire::LineEnds,
 };
@@ -41,15 +41,21 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// `host` is neither.
+    /// `host` is neither, or not ASCII: EHLO takes A-labels (RFC 6531 section 3.7.1).
     pub fn new(host: &str) -> Result<Self, SyntaxError> {
-        Host::parse(host).map(|host| Self::from_host(host.into_owned()))
+        Self::from_host(Host::parse(host)?.into_owned())
     }
 
-    /// The same with a host that was checked before.
-    #[must_use]
-    pub fn from_host(host: Host<'static>) -> Self {
-        Self {
+    /// The same with a host that was parsed before.
+    ///
+    /// # Errors
+    ///
+    /// `host` is not ASCII.
+    pub fn from_host(host: Host<'static>) -> Result<Self, SyntaxError> {
+        if !host.is_ascii() {
+            return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
+        }
+        Ok(Self {
             host,
             service: Service::default(),
             tls: None,
@@ -60,7 +66,7 @@ impl Config {
             in_flight: 128,
             ahead: 64 * 1024,
             transactions: 1,
-        }
+        })
     }
 
     /// Which service is spoken. Default: [`Service::Smtp`].

@@ -15,7 +15,7 @@ use crate::{
     envelope::Envelope,
     sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Extension, Extensions, Lookup, Reply, Verb},
+    syntax::{Argument, Extension, Extensions, Lookup, Node, Reply, Verb},
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use bytes::Bytes;
@@ -241,6 +241,23 @@ impl<'c> Ready<'c> {
     /// [`verify`](Self::verify).
     pub fn help(self, about: Option<Argument<'static>>) {
         self.ask(Ask::Help(about));
+    }
+
+    /// Asks the server to send the mail that waits for a node (ETRN, RFC 1985 section 5), once
+    /// nothing else is under way; the reply comes as with [`verify`](Self::verify). Every positive
+    /// one is a success, and the text behind 253 says how many messages wait. A 4yz reply means
+    /// not this node, not now; behind a 5yz one no other node need be tried.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it.
+    pub fn start_queue(self, node: Node<'static>) -> Result<(), NotOffered> {
+        if !self.facts.offered.contains(Extension::Etrn) {
+            let obstacles = vec![Obstacle::Extension(Extension::Etrn)];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::StartQueue(node));
+        Ok(())
     }
 
     /// Sends NOOP: is the server still there?

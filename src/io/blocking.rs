@@ -14,7 +14,8 @@
 //! ```
 
 use super::{
-    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, feed, is_sending, over, refused,
+    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, feed, is_sending, over,
+    refused,
 };
 use crate::{
     client::{self, Client, Content, Event, MessageFacts, Report},
@@ -328,8 +329,9 @@ impl Connection<Server> {
     ///
     /// # Errors
     ///
-    /// The connection is gone already.
+    /// The connection is gone already, or it is LMTP on port 25 (RFC 2033 section 5).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
+        check_port(config.service(), stream.local_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.
         stream.set_nodelay(true)?;
         let peer = Peer::from(stream.peer_addr()?);
@@ -344,7 +346,7 @@ impl Connection<Server> {
 ///
 /// # Errors
 ///
-/// The name has no address, or no server answers.
+/// The name has no address, no server answers, or it would be LMTP on port 25 (RFC 2033 section 5).
 pub fn connect(
     server: impl ToSocketAddrs,
     config: impl Into<Arc<client::Config>>,
@@ -352,6 +354,7 @@ pub fn connect(
     let config = config.into();
     let mut result = Err(ErrorKind::NotFound.into());
     for address in server.to_socket_addrs()? {
+        check_port(config.service(), address)?;
         result = TcpStream::connect_timeout(&address, config.timeouts().greeting);
         if result.is_ok() {
             break;

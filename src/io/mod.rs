@@ -20,8 +20,9 @@ pub mod tokio;
 use crate::{
     client::{Client, Content, ContentError, End, Refused},
     machine::Machine,
+    service::Service,
 };
-use core::{ops::ControlFlow, time::Duration};
+use core::{net::SocketAddr, ops::ControlFlow, time::Duration};
 use std::io;
 
 /// How long a connection that is being closed waits for the peer to close it too: enough for a
@@ -59,6 +60,14 @@ impl AsClient for Client {
 impl<M: AsClient + crate::machine::Upgradable> AsClient for crate::tls::Secured<M> {
     fn as_client(&self) -> &Client {
         self.machine().as_client()
+    }
+}
+
+/// LMTP is never spoken on the port of SMTP (RFC 2033 section 5).
+fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
+    match service.may_use_port(address.port()) {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "LMTP on port 25 (RFC 2033)")),
     }
 }
 

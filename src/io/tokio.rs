@@ -15,7 +15,8 @@
 //! ```
 
 use super::{
-    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, feed, is_sending, over, refused,
+    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, feed, is_sending, over,
+    refused,
 };
 use crate::{
     client::{self, Client, Content, Event, MessageFacts, Report},
@@ -27,10 +28,10 @@ use crate::{
 };
 use ::tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, ToSocketAddrs},
+    net::{self, TcpStream, ToSocketAddrs},
     time,
 };
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     future::{Future, poll_fn},
     ops::ControlFlow,
@@ -152,8 +153,9 @@ impl Connection<Server> {
     ///
     /// # Errors
     ///
-    /// The connection is gone already.
+    /// The connection is gone already, or it is LMTP on port 25 (RFC 2033 section 5).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
+        check_port(config.service(), stream.local_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.
         stream.set_nodelay(true)?;
         let peer = Peer::from(stream.peer_addr()?);
@@ -168,13 +170,18 @@ impl Connection<Server> {
 ///
 /// # Errors
 ///
-/// The name has no address, or no server answers.
+/// The name has no address, no server answers, or it would be LMTP on port 25 (RFC 2033 section 5).
 pub async fn connect(
     server: impl ToSocketAddrs,
     config: impl Into<Arc<client::Config>>,
 ) -> io::Result<Connection<Client>> {
     let config = config.into();
-    let stream = time::timeout(config.timeouts().greeting, TcpStream::connect(server)).await??;
+    let connecting = async {
+        let addresses: Vec<_> = net::lookup_host(server).await?.collect();
+        addresses.iter().try_for_each(|address| check_port(config.service(), *address))?;
+        TcpStream::connect(&addresses[..]).await
+    };
+    let stream = time::timeout(config.timeouts().greeting, connecting).await??;
     // A command must not wait for the acknowledgement of the one before it.
     stream.set_nodelay(true)?;
     Ok(Connection::new(Client::new(config, Security::CLEAR), stream))

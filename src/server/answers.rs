@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    syntax::{Host, Rejection, Reply},
+    syntax::{Extension, Host, Rejection, Reply},
     transcript::{Entry, Side},
     wire::ReceiveBuffer,
 };
@@ -43,7 +43,7 @@ impl Session {
     }
 
     fn answered(&mut self, question: Question, answer: Answer) {
-        let answer = match closing(answer) {
+        let answer = match closing(self.legible(&question, answer)) {
             Answer::RejectAndClose(rejection) => {
                 return self.refuse_and_close(&question, rejection);
             }
@@ -110,9 +110,29 @@ impl Session {
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
             Question::Verify | Question::Expand => match answer {
                 Answer::Reject(rejection) => self.reply(rejection.reply()),
-                Answer::Mailboxes(mailboxes) => self.reply(&replies::mailboxes(&mailboxes)),
+                Answer::Mailboxes(mailboxes) => {
+                    self.reply(&replies::mailboxes(&mailboxes, self.facts.reads_utf8));
+                }
                 other => self.reply(&worded(replies::OK, other)),
             },
+        }
+    }
+
+    /// An address beyond ASCII is told only to whoever asked for SMTPUTF8 (RFC 6531 section
+    /// 3.7.4): otherwise 251 becomes 250, and 551 becomes 550.
+    fn legible(&self, question: &Question, answer: Answer) -> Answer {
+        let reads_utf8 = match question {
+            Question::Rcpt => self.facts.transaction.is_utf8(),
+            Question::Verify | Question::Expand => self.facts.reads_utf8,
+            _ => true,
+        };
+        match answer {
+            Answer::Forward(text) if !reads_utf8 && !text.is_ascii() => Answer::Accept(None),
+            Answer::Reject(rejection) if !reads_utf8 => Answer::Reject(replies::legible(rejection)),
+            Answer::RejectAndClose(rejection) if !reads_utf8 => {
+                Answer::RejectAndClose(replies::legible(rejection))
+            }
+            other => other,
         }
     }
 
@@ -274,6 +294,9 @@ impl Session {
             Phase::Discard(intake, refusal) => {
                 self.note_content(&intake);
                 self.budget.discard(intake.wire.max(CHUNK_COST));
+                if self.is_silent_at(&intake) {
+                    return;
+                }
                 if refusal.is_offence {
                     self.offend(&refusal.rejection);
                     return;
@@ -284,6 +307,15 @@ impl Session {
             }
             other => self.phase = other,
         }
+    }
+
+    /// Where each recipient gets a reply, the last chunk has none if nobody was accepted (RFC 2033
+    /// section 4.3), also behind a MAIL that was refused.
+    fn is_silent_at(&self, end: &Intake) -> bool {
+        let transaction = &self.facts.transaction;
+        let is_addressed = transaction.is_open() || transaction.is_refused();
+        let is_chunked = self.offered.contains(Extension::Chunking);
+        self.replies() == 0 && is_addressed && is_chunked && !end.is_to_be_continued()
     }
 
     fn note_content(&mut self, intake: &Intake) {
@@ -311,7 +343,7 @@ pub(super) fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
         Answer::Accept(Some(text)) => (reply, text),
         Answer::Forward(text) => (replies::WILL_FORWARD, text),
         Answer::CannotVerify => return replies::CANNOT_VERIFY,
-        Answer::NothingWaits => return replies::NOTHING_WAITS,
+        Answer::Waiting(messages) => return replies::waiting(messages),
         _ => return reply,
     };
     reply.with_text(text)

@@ -1,7 +1,7 @@
 //! What becomes of a whole message: one reply, or one a recipient (RFC 2033 section 4.2).
 
 use super::{
-    event::Answer,
+    event::{Answer, PerRecipient},
     replies,
     session::Session,
     state::{End, Phase, Question},
@@ -20,6 +20,20 @@ pub(super) struct Verdicts {
     pub(super) places: Vec<Option<Verdict>>,
     /// So many replies have been sent.
     replied: usize,
+}
+
+impl PerRecipient<'_> {
+    /// The message was stored for the recipient with this index, or not. Only the first answer
+    /// for a recipient counts, and one for a recipient that does not exist is none.
+    pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
+        self.exchange.settled.push((recipient, verdict.map(|()| None)));
+    }
+
+    /// Whether the recipient with this index has been answered for in an earlier poll.
+    #[must_use]
+    pub fn is_settled(&self, recipient: usize) -> bool {
+        self.verdicts.places.get(recipient).is_some_and(Option::is_some)
+    }
 }
 
 impl Session {

@@ -149,8 +149,8 @@ pub(super) enum Answer {
     Forward(Text<'static>),
     /// 252.
     CannotVerify,
-    /// 251 to ETRN.
-    NothingWaits,
+    /// To ETRN: so many messages wait, if somebody has counted them.
+    Waiting(Option<u32>),
     /// The mailboxes that VRFY or EXPN asked for.
     Mailboxes(Vec<Mailbox<'static>>),
     Reject(Rejection),
@@ -487,22 +487,8 @@ impl<'s> Deliver<'s> {
 /// are still open.
 #[derive(Debug)]
 pub struct PerRecipient<'d> {
-    exchange: &'d mut Exchange,
-    verdicts: &'d Verdicts,
-}
-
-impl PerRecipient<'_> {
-    /// The message was stored for the recipient with this index, or not. Only the first answer
-    /// for a recipient counts, and one for a recipient that does not exist is none.
-    pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
-        self.exchange.settled.push((recipient, verdict.map(|()| None)));
-    }
-
-    /// Whether the recipient with this index has been answered for in an earlier poll.
-    #[must_use]
-    pub fn is_settled(&self, recipient: usize) -> bool {
-        self.verdicts.places.get(recipient).is_some_and(Option::is_some)
-    }
+    pub(super) exchange: &'d mut Exchange,
+    pub(super) verdicts: &'d Verdicts,
 }
 
 impl Abort<'_> {
@@ -577,7 +563,13 @@ impl<'s> Etrn<'s> {
 
     /// 251: nothing waits for this node.
     pub fn nothing_waits(self) {
-        self.exchange.answer = Some(Answer::NothingWaits);
+        self.exchange.answer = Some(Answer::Waiting(Some(0)));
+    }
+
+    /// 253: so many messages wait for this node, and are started; 252 where nobody has counted
+    /// them.
+    pub fn accept_waiting(self, messages: Option<u32>) {
+        self.exchange.answer = Some(Answer::Waiting(messages));
     }
 }
 

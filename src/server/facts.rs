@@ -71,6 +71,8 @@ pub struct Facts {
     pub(super) transaction: Transaction,
     /// The argument of the command that the application is asked about.
     pub(super) argument: String,
+    /// Whether that command carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
+    pub(super) reads_utf8: bool,
 }
 
 impl Facts {
@@ -89,6 +91,7 @@ impl Facts {
             forwarded: Vec::new(),
             transaction: Transaction::new(),
             argument: String::new(),
+            reads_utf8: false,
         }
     }
 

@@ -73,11 +73,27 @@ pub(super) const SENDER_NEEDS_UTF8: Rejection =
     negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
+const ONLY_IN_UTF8: Reply<'static> =
+    positive(252, 6, 8, "There is an answer, which cannot be given without SMTPUTF8");
+const MOVED_IN_UTF8: Rejection =
+    negative(550, 6, 8, "User not local, and the address cannot be told without SMTPUTF8");
 
 pub(super) const QUEUEING: Reply<'static> =
     positive(250, 0, 0, "Queueing for this node has started");
-pub(super) const NOTHING_WAITS: Reply<'static> =
-    positive(251, 0, 0, "No messages are waiting for this node");
+/// What waits for a node (RFC 1985 section 5.1).
+pub(super) fn waiting(messages: Option<u32>) -> Reply<'static> {
+    const NOTHING: Reply<'static> = positive(251, 0, 0, "No messages are waiting for this node");
+    const SOMETHING: Reply<'static> =
+        positive(252, 0, 0, "Pending messages for this node have started");
+    match messages {
+        None => SOMETHING,
+        Some(0) => NOTHING,
+        Some(messages) => {
+            let text = format!("{messages} pending messages for this node have started");
+            Reply::new(Code::known(253), Some(Status::known(0, 0)), text).unwrap_or(SOMETHING)
+        }
+    }
+}
 pub(super) const CANNOT_QUEUE: Rejection =
     negative(458, 0, 0, "Unable to queue messages for this node");
 pub(super) const URL_NOT_RESOLVED: Rejection =
@@ -159,8 +175,12 @@ pub(super) fn help(verbs: impl Iterator<Item = Verb>) -> Reply<'static> {
     }
 }
 
-/// What VRFY and EXPN asked for, a line each (RFC 5321 section 3.5.1).
-pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>]) -> Reply<'static> {
+/// What VRFY and EXPN asked for, a line each (RFC 5321 section 3.5.1); addresses beyond ASCII
+/// only for a client that reads them (RFC 6531 section 3.7.4.2).
+pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>], reads_utf8: bool) -> Reply<'static> {
+    if !reads_utf8 && !mailboxes.iter().all(Mailbox::is_ascii) {
+        return ONLY_IN_UTF8;
+    }
     let mut lines = String::new();
     for mailbox in mailboxes {
         if !lines.is_empty() {
@@ -171,6 +191,15 @@ pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>]) -> Reply<'static> {
     match Reply::new(Code::OK, Some(Status::DESTINATION_VALID), lines) {
         Ok(reply) if !mailboxes.is_empty() => reply,
         _ => CANNOT_VERIFY,
+    }
+}
+
+/// 551 without an address that the client does not read (RFC 6531 section 3.7.4.1).
+pub(super) fn legible(rejection: Rejection) -> Rejection {
+    let is_ascii = rejection.reply().lines().all(<[u8]>::is_ascii);
+    match rejection.code() == Code::USER_NOT_LOCAL && !is_ascii {
+        true => MOVED_IN_UTF8,
+        false => rejection,
     }
 }
 

@@ -1,11 +1,12 @@
 //! What delivery status notifications add to MAIL and RCPT.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::grammar::{self, ATEXT, XCHAR, is_all};
-use super::{SyntaxError, SyntaxErrorKind, Xtext, xtext};
+use super::{Mailbox, SyntaxError, SyntaxErrorKind, Xtext, xtext};
 
 /// RET: how much of the message comes back with a failure (RFC 3461 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -235,14 +236,52 @@ impl<'a> OriginalRecipient<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`parse`](Self::parse).
+    /// As for [`parse`](Self::parse); also for an address beyond ASCII of any other type than
+    /// `utf-8` (RFC 3461 section 4.2).
     pub fn new(
         address_type: &str,
         address: &str,
     ) -> Result<OriginalRecipient<'static>, SyntaxError> {
+        if !address.is_ascii() && !address_type.eq_ignore_ascii_case(UTF8) {
+            return Err(SyntaxError::new(SyntaxErrorKind::ParameterValue, 0));
+        }
         let mut value = String::from(address_type);
         value.push(';');
         value.push_str(&xtext::encoded(address.as_bytes()));
+        OriginalRecipient::parse(value)
+    }
+
+    /// The recipient of a first submission: the very mailbox of RCPT (RFC 3461 section 4.2), as
+    /// `rfc822`, or beyond ASCII as `utf-8` (RFC 6533 section 3).
+    ///
+    /// ```
+    /// use esmtp::syntax::{Mailbox, OriginalRecipient};
+    ///
+    /// let of = |address| OriginalRecipient::of(&Mailbox::parse(address)?);
+    /// assert_eq!(of("Bob+cats@example.com")?.as_str(), "rfc822;Bob+2Bcats@example.com");
+    /// assert_eq!(of("bö+b@example.com")?.as_str(), r"utf-8;bö\x{2B}b@example.com");
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::ParameterValue`] above 500 octets.
+    pub fn of(mailbox: &Mailbox<'_>) -> Result<OriginalRecipient<'static>, SyntaxError> {
+        let address = mailbox.to_string();
+        if address.is_ascii() {
+            return Self::new("rfc822", &address);
+        }
+        let mut value = String::from(UTF8);
+        value.push(';');
+        for character in address.chars() {
+            match character {
+                // What QUCHAR leaves out.
+                ' ' | '+' | '=' | '\\' => {
+                    value.push_str(&format!("\\x{{{:X}}}", u32::from(character)));
+                }
+                other => value.push(other),
+            }
+        }
         OriginalRecipient::parse(value)
     }
 
@@ -293,9 +332,12 @@ impl<'a> OriginalRecipient<'a> {
     }
 }
 
+/// The type of addresses beyond ASCII (RFC 6533 section 3).
+const UTF8: &str = "utf-8";
+
 fn is_original_recipient(value: &str) -> bool {
     let Some((address_type, address)) = value.split_once(';') else { return false };
-    let is_utf8 = address_type.eq_ignore_ascii_case("utf-8");
+    let is_utf8 = address_type.eq_ignore_ascii_case(UTF8);
     let is_known_octet = |octet: u8| {
         octet.is_ascii() && grammar::is(octet, XCHAR) || octet == b'+' || is_utf8 && octet > 127
     };

@@ -29,7 +29,7 @@ use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Lookup},
+    syntax::{Argument, Lookup, Node},
     time::Instant,
 };
 use std::{collections::VecDeque, fmt::Write, time::Duration};
@@ -42,6 +42,7 @@ pub(crate) enum Act {
     Verify(&'static str),
     Expand(&'static str),
     Help,
+    StartQueue(Node<'static>),
     StartTls,
     /// The strongest of these.
     Auth(fn() -> Vec<Box<dyn Initiator>>),
@@ -310,6 +311,11 @@ impl Player {
                     ready.expand(Lookup::new(Argument::new(list).unwrap(), false).unwrap());
                 }
                 Some(Act::Help) => ready.help(None),
+                Some(Act::StartQueue(node)) => {
+                    if let Err(error) = ready.start_queue(node) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
                 Some(Act::StartTls) => {
                     if let Err(error) = ready.start_tls() {
                         self.notes.push(format!("not offered: {error}"));

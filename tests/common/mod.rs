@@ -168,6 +168,20 @@ pub const HELLO: &str = "
     S: 250 HELP
 ";
 
+/// The introduction by a server that offers exactly this, with `|` between the lines, and what
+/// follows.
+pub fn announcing(lines: &str, script: &str) -> String {
+    let mut hello = String::from(
+        "S: 220 mx.example.org ESMTP service ready\nC: EHLO client.example.net\nS: 250-mx.example.org\n",
+    );
+    let (first, last) = lines.rsplit_once('|').map_or((None, lines), |(a, b)| (Some(a), b));
+    for line in first.into_iter().flat_map(|lines| lines.split('|')) {
+        let _ = writeln!(hello, "S: 250-{line}");
+    }
+    let _ = writeln!(hello, "S: 250 {last}");
+    hello + script
+}
+
 struct Conversation {
     server: Server,
     now: Instant,

@@ -12,7 +12,11 @@ mod common;
 mod dialogue;
 
 mod rfc1870;
+mod rfc1985;
+mod rfc2033;
 mod rfc2920;
+mod rfc3461;
 mod rfc5321_client;
 mod rfc5321_session;
 mod rfc6152;
+mod rfc6531;
