@@ -11,8 +11,9 @@ use super::{
 use crate::{
     sasl,
     syntax::{
-        Base64, ByMode, Command, Extension, Extensions, ForwardPath, Hold, Host, MailParameters,
-        Parameters, RcptParameters, Rejection, ReversePath, SyntaxError, SyntaxErrorKind, Verb,
+        Base64, ByMode, Command, Extension, Extensions, ForwardPath, Hold, Host, Lookup,
+        MailParameters, Parameters, RcptParameters, Rejection, ReversePath, SyntaxError,
+        SyntaxErrorKind, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -160,8 +161,8 @@ impl Session {
                 self.reply(&reply);
             }
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
-            Command::Vrfy(lookup) => self.ask_about(lookup.as_str(), Question::Verify),
-            Command::Expn(lookup) => self.ask_about(lookup.as_str(), Question::Expand),
+            Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify),
+            Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand),
             _ => self.offend(&replies::NOT_IMPLEMENTED),
         }
         Ok(())
@@ -279,9 +280,10 @@ impl Session {
             && self.offered.contains(Extension::Size)
     }
 
-    fn ask_about(&mut self, text: &str, question: Question) {
+    fn ask_about(&mut self, lookup: &Lookup<'_>, question: Question) {
         self.facts.argument.clear();
-        self.facts.argument.push_str(text);
+        self.facts.argument.push_str(lookup.as_str());
+        self.facts.reads_utf8 = lookup.is_smtputf8();
         self.ask(question);
     }
 }

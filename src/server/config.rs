@@ -4,7 +4,7 @@ use super::state::Fitness;
 use crate::{
     sasl::Offer,
     service::Service,
-    syntax::{Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError},
+    syntax::{Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError, SyntaxErrorKind},
     time::Rate,
     wire::BareLineBreaks,
 };
@@ -90,8 +90,12 @@ impl Config {
     ///
     /// `host` is neither a domain nor an address literal (RFC 5321 section 4.1.2).
     pub fn new(host: &str) -> Result<Self, SyntaxError> {
+        let host = Host::parse(host)?.into_owned();
+        if !host.is_ascii() {
+            return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
+        }
         let config = Self {
-            host: Host::parse(host)?.into_owned(),
+            host,
             service: Service::Smtp,
             wanted: Extensions::NONE,
             offered: Extensions::NONE,

@@ -287,7 +287,6 @@ fn the_client_calls_itself_in_ascii() {
 
 /// 6531-3.7.1-b: RFC 6531 section 3.7.1.
 #[test]
-#[ignore = "the server's configuration takes a host with U-labels yet"]
 fn the_server_calls_itself_in_ascii() {
     assert_eq!(
         server::Config::new("bücher.example").unwrap_err().kind(),
@@ -427,7 +426,6 @@ fn a_lookup_without_smtputf8_is_answered_in_ascii() {
 
 /// RFC 6531 section 3.7.4.2: the parameter counts for the command that has it.
 #[test]
-#[ignore = "the server does not note yet whether VRFY and EXPN carried SMTPUTF8"]
 fn a_lookup_with_smtputf8_is_answered_in_utf8() {
     converse_with(
         server(),
