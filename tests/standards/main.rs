@@ -10,3 +10,17 @@
 mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
+
+mod offering;
+mod rfc1845;
+mod rfc2645;
+mod rfc2852;
+mod rfc3848;
+mod rfc3865;
+mod rfc4141;
+mod rfc4865;
+mod rfc6710;
+mod rfc7293;
+mod rfc7504;
+mod rfc7505;
+mod rfc9422;
