@@ -11,17 +11,17 @@ use esmtp::syntax::Extension;
 #[test]
 fn a_priority_is_one_and_valid() {
     let experience = converse(
-        with(&[Extension::MtPriority]),
+        with(&[Extension::MtPriority, Extension::EnhancedStatusCodes]),
         &session(
-            "MT-PRIORITY",
+            "ENHANCEDSTATUSCODES|MT-PRIORITY",
             "C: MAIL FROM:<a@b.org> MT-PRIORITY=ab
-             S: 501 Not a value for this parameter
+             S: 501 5.5.2 Not a value for this parameter
              C: MAIL FROM:<a@b.org> MT-PRIORITY=10
-             S: 501 Not a value for this parameter
+             S: 501 5.5.2 Not a value for this parameter
              C: MAIL FROM:<a@b.org> MT-PRIORITY=3 MT-PRIORITY=3
-             S: 501 The same parameter twice
+             S: 501 5.5.2 The same parameter twice
              C: MAIL FROM:<a@b.org> MT-PRIORITY=3
-             S: 250 Ok",
+             S: 250 2.1.0 Ok",
         ),
     );
     assert_eq!(experience.log[1..], ["mail <a@b.org> MT-PRIORITY=3"]);
