@@ -855,7 +855,7 @@ const CHUNKING: &str = "S: 220 mx
      S: 250-mx
      S: 250 CHUNKING";
 
-/// A chunk is refused: nothing more goes out, and the session goes on (RFC 3030 section 2).
+/// 3030-2-k, 3030-2-l: a chunk is refused: nothing more goes out, and the session goes on (RFC 3030 section 2).
 #[test]
 fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
     let acts = [Act::Send(mail(&[BOB], "one\r\ntwo\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];

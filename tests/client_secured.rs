@@ -732,7 +732,7 @@ C: (closed)
 
 // LIMITS, EXPN, HELP
 
-/// RFC 9422 section 4.1: the session ends by itself when the server takes no more transactions.
+/// 9422-4-a: RFC 9422 section 4.1: the session ends by itself when the server takes no more transactions.
 #[test]
 fn no_more_transactions_than_the_server_takes() {
     let mails = ["a@example.net", "b@example.net", "c@example.net"];
@@ -772,7 +772,7 @@ fn no_more_transactions_than_the_server_takes() {
     );
 }
 
-/// RFC 9422 sections 4.2, 4.3: the others are for a further transaction.
+/// 9422-4-a: RFC 9422 sections 4.2, 4.3: the others are for a further transaction.
 #[test]
 fn no_more_recipients_than_the_server_takes() {
     let to = ["a@x.example", "b@y.example", "c@x.example", "d@x.example"];

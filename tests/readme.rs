@@ -191,7 +191,6 @@ const PROBES: &[(Extension, Probe)] = &[
     (Extension::ConPerm, mail("CONPERM")),
     (Extension::ConNeg, rcpt("CONNEG")),
     (Extension::Mtrk, mail("MTRK=dGhpcyBpcyBhIGhhc2gh")),
-    (Extension::Checkpoint, mail("TRANSID=<12345@example.org>")),
 ];
 
 /// Extensions that are more than a parameter: the test of the client, and a word of it.

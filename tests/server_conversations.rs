@@ -483,7 +483,7 @@ fn chunks_carry_any_octets() {
     assert_eq!(experience.log[3..], ["data", "deliver"]);
 }
 
-/// RFC 3030 section 2.
+/// 3030-2-i, 3030-2-j, 3030-2-u: RFC 3030 section 2.
 #[test]
 fn the_octets_of_a_chunk_that_is_refused_are_no_commands() {
     let misplaced = r"

@@ -50,7 +50,13 @@ impl Plan {
         }
 
         let is_chunked = offered.contains(Extension::Chunking);
-        let is_binary = facts.has_nul() == Some(true);
+        let said_binary = envelope
+            .parameters()
+            .get("BODY")
+            .map(|body| body.value().is_some_and(|value| value.eq_ignore_ascii_case("BINARYMIME")));
+        let is_binary = facts.has_nul() == Some(true) || said_binary == Some(true);
+        // What the application has said of the body counts: then a NUL does not leave under it.
+        let goes_as_binary = is_binary && said_binary != Some(false);
         let mut need = |extension| {
             let is_offered = offered.contains(extension);
             if !is_offered {
@@ -78,7 +84,7 @@ impl Plan {
         } else if facts.has_eight_bit().is_none() && offered.contains(Extension::EightBitMime) {
             additions.push(("BODY", Some("8BITMIME")));
         }
-        let is_as_it_is = is_binary && line_ends == LineEnds::Strict;
+        let is_as_it_is = goes_as_binary && line_ends == LineEnds::Strict;
         if facts.has_bare_line_break(line_ends) && !is_as_it_is {
             obstacles.push(Obstacle::BareLineBreak);
         }
@@ -114,8 +120,8 @@ impl Plan {
             parameters,
             framing: if is_chunked { Framing::Chunks } else { Framing::Dots },
             allowed: Allowed {
-                has_eight_bit: is_binary || offered.contains(Extension::EightBitMime),
-                is_binary,
+                has_eight_bit: goes_as_binary || offered.contains(Extension::EightBitMime),
+                is_binary: goes_as_binary,
                 size: offered.size(),
                 line_ends,
             },
@@ -298,6 +304,30 @@ mod tests {
         ] {
             assert_eq!(plan(envelope, &facts, offered), expected);
         }
+    }
+
+    /// 3030-3-g
+    #[test]
+    fn content_is_binary_where_the_application_says_so() {
+        use Extension::{BinaryMime, Chunking};
+        let config = Config::new("me.example.org").unwrap();
+        let plan = |body: &str, content: &[u8], offered: &[Extension]| {
+            let given = Parameters::parse(body).unwrap().into_owned();
+            let (envelope, facts) =
+                (envelope().with_parameters(given), MessageFacts::scan(content));
+            let offered = self::offered(offered);
+            Plan::new(&envelope, &facts, &offered, &Security::CLEAR, &config)
+                .map(|plan| (plan.framing, plan.allowed.is_binary))
+                .map_err(|error| error.obstacles)
+        };
+        let both = [Chunking, BinaryMime];
+        assert_eq!(plan("BODY=binarymime", b"a\rb\n", &both), Ok((Framing::Chunks, true)));
+        assert_eq!(
+            plan("BODY=BINARYMIME", b"a\rb\n", &[BinaryMime]),
+            Err(vec![Obstacle::Extension(Chunking)])
+        );
+        assert_eq!(plan("", b"a\rb\n", &both), Err(vec![Obstacle::BareLineBreak]));
+        assert_eq!(plan("BODY=7BIT", b"a\0", &both), Ok((Framing::Chunks, false)));
     }
 
     #[test]

@@ -134,7 +134,10 @@ impl Core {
             // outside (RFC 8689 section 3).
             let useless =
                 if facts.security.is_tls() { Extension::StartTls } else { Extension::RequireTls };
-            facts.offered = core::mem::take(&mut facts.offered).without(useless);
+            // A transaction that is taken up again begins in the middle of its content (RFC 1845
+            // section 4), and this client begins at the beginning only.
+            facts.offered =
+                core::mem::take(&mut facts.offered).without(useless).without(Extension::Checkpoint);
             facts.hello = Some(verb);
             facts.last = Some((verb, reply));
             self.phase = Self::opened(facts);

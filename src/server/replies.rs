@@ -211,7 +211,8 @@ fn bare(code: Code, text: String) -> Reply<'static> {
 
 /// What a line deserves that does not parse.
 pub(super) fn syntax(error: SyntaxError) -> Rejection {
-    if error.kind() == SyntaxErrorKind::UnknownParameter {
+    if matches!(error.kind(), SyntaxErrorKind::UnknownParameter | SyntaxErrorKind::ValueNotOffered)
+    {
         return UNKNOWN_PARAMETER;
     }
     let text = match error.kind() {

@@ -144,8 +144,11 @@ impl SyntaxError {
             // A command that nobody knows is not recognised, whatever its argument is.
             _ if matches!(self.verb, Some(Verb::Other)) => Code::COMMAND_SYNTAX,
             Kind::LineBreak | Kind::NotUtf8 | Kind::Verb => Code::COMMAND_SYNTAX,
-            Kind::UnknownParameter | Kind::MisplacedParameter => Code::UNKNOWN_PARAMETER,
-            Kind::ValueNotOffered => Code::PARAMETER_NOT_IMPLEMENTED,
+            // "Does not recognize or cannot implement": RFC 5321 section 4.1.1.11. In section 4.3.2,
+            // 504 is not among the replies to MAIL.
+            Kind::UnknownParameter | Kind::MisplacedParameter | Kind::ValueNotOffered => {
+                Code::UNKNOWN_PARAMETER
+            }
             // RFC 6531 section 3.5: "553 for RCPT, 550 for MAIL" and everything else.
             Kind::NonAscii => match self.verb {
                 Some(Verb::Rcpt) => Code::MAILBOX_NAME_NOT_ALLOWED,
@@ -269,7 +272,7 @@ mod tests {
             (Kind::NonAscii, Some(Verb::Mail), 550, (6, 7)),
             (Kind::NonAscii, Some(Verb::Rcpt), 553, (6, 7)),
             (Kind::UnknownParameter, Some(Verb::Mail), 555, (5, 4)),
-            (Kind::ValueNotOffered, Some(Verb::Mail), 504, (5, 4)),
+            (Kind::ValueNotOffered, Some(Verb::Mail), 555, (5, 4)),
             (Kind::Base64, Some(Verb::Auth), 501, (5, 2)),
             (Kind::Text, Some(Verb::Other), 500, (5, 2)),
         ] {

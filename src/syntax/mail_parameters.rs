@@ -448,7 +448,7 @@ mod tests {
         let parameters = Parameters::parse("BODY=BINARYMIME").unwrap();
         let error =
             MailParameters::parse(&parameters, &none.with(Extension::EightBitMime)).unwrap_err();
-        assert_eq!((error.kind(), error.code().get()), (SyntaxErrorKind::ValueNotOffered, 504));
+        assert_eq!((error.kind(), error.code().get()), (SyntaxErrorKind::ValueNotOffered, 555));
     }
 
     #[test]

@@ -56,6 +56,25 @@ impl DeliverBy {
         self.is_traced
     }
 
+    /// What a relay says to the next host after it has had the message for so many seconds (RFC 2852
+    /// section 4.1). `None` when the time of a message is over that is to be returned then: it is
+    /// not relayed any more.
+    ///
+    /// ```
+    /// use esmtp::syntax::DeliverBy;
+    ///
+    /// let by = DeliverBy::parse("120;R")?;
+    /// assert_eq!(by.after(50).map(|by| by.to_string()).as_deref(), Some("70;R"));
+    /// assert_eq!(by.after(120), None);
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn after(self, seconds: u32) -> Option<Self> {
+        let rest = i64::from(self.seconds).saturating_sub(i64::from(seconds));
+        let rest = i32::try_from(rest.max(i64::from(-Self::LIMIT))).ok()?;
+        Self::new(rest, self.mode, self.is_traced)
+    }
+
     /// Reads the value of the parameter.
     ///
     /// ```text
@@ -318,6 +337,21 @@ mod tests {
             assert!(DeliverBy::parse(value).is_err(), "{value}");
         }
         assert_eq!(DeliverBy::new(1_000_000_000, ByMode::Notify, false), None);
+    }
+
+    /// 2852-4-h
+    #[test]
+    fn by_is_less_by_the_time_that_a_relay_took() {
+        let after = |value, seconds| {
+            DeliverBy::parse(value).unwrap().after(seconds).map(|by| by.to_string())
+        };
+        assert_eq!(after("120;RT", 0).as_deref(), Some("120;RT"));
+        assert_eq!(after("120;RT", 50).as_deref(), Some("70;RT"));
+        assert_eq!(after("120;R", 120), None);
+        assert_eq!(after("120;R", u32::MAX), None);
+        assert_eq!(after("120;N", 120).as_deref(), Some("0;N"));
+        assert_eq!(after("-10;NT", 20).as_deref(), Some("-30;NT"));
+        assert_eq!(after("0;N", u32::MAX).as_deref(), Some("-999999999;N"));
     }
 
     /// 4865-3-b

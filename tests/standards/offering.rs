@@ -1,0 +1,82 @@
+//! A server that offers something, and a client that wants something that may be offered.
+
+use crate::{
+    common::config,
+    dialogue::{Act, Dialogue, Mail, mail},
+};
+use esmtp::{
+    envelope::Envelope,
+    server::Config,
+    syntax::{Extension, Extensions, ForwardPath, Parameters},
+};
+
+/// A server that offers exactly these.
+pub(crate) fn with(extensions: &[Extension]) -> Config {
+    config().with_extensions(extensions.iter().copied().fold(Extensions::NONE, Extensions::with))
+}
+
+/// The script behind a greeting and a hello that announces `list`, line by line between bars.
+pub(crate) fn session(list: &str, script: &str) -> String {
+    format!("S: 220 mx.example.org ESMTP service ready\n{}{script}", hello(list))
+}
+
+/// EHLO, and the reply that announces `list`.
+pub(crate) fn hello(list: &str) -> String {
+    let mut hello = "C: EHLO client.example.net\n".to_owned();
+    let lines: Vec<&str> = ["mx.example.org"].into_iter().chain(list.split('|')).collect();
+    for (index, line) in lines.iter().enumerate() {
+        let mark = if index + 1 == lines.len() { ' ' } else { '-' };
+        hello.push_str(&format!("S: 250{mark}{line}\n"));
+    }
+    hello
+}
+
+/// A message from ann@example.org to bob@example.net with these parameters of MAIL and of RCPT.
+pub(crate) fn asking(for_mail: &str, for_rcpt: &str) -> Mail {
+    let parameters = |text: &str| Parameters::parse(text).unwrap().into_owned();
+    let to = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
+    let envelope = Envelope::new("ann@example.org", &[]).unwrap();
+    let envelope =
+        envelope.with_parameters(parameters(for_mail)).with_recipient(to, parameters(for_rcpt));
+    Mail { envelope, ..mail(&["bob@example.net"], "x\r\n") }
+}
+
+/// The client sends these parameters where `line` is announced, and nothing at all elsewhere.
+#[track_caller]
+pub(crate) fn goes_only_where_offered(line: &str, for_mail: &str, for_rcpt: &str) {
+    let space = |text: &str| if text.is_empty() { String::new() } else { format!(" {text}") };
+    let dialogue = Dialogue::new([Act::Send(asking(for_mail, for_rcpt))]);
+    let notes = dialogue.plays(&format!(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 {line}
+         C: MAIL FROM:<ann@example.org>{}
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>{}
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         C: x
+         C: .
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+        space(for_mail),
+        space(for_rcpt)
+    ));
+    assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
+    let keyword = format!("{for_mail}{for_rcpt}");
+    let keyword = keyword.split('=').next().unwrap();
+    let notes = dialogue.plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 HELP
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(notes[0], format!("not offered: the parameter {keyword} is not offered"));
+}

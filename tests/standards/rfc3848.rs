@@ -1,0 +1,73 @@
+//! RFC 3848, the words of `Received:` for a transmission.
+
+use esmtp::{
+    machine::{Machine, Need},
+    sasl::{Mechanism, Offer, PlainVerifier, Question},
+    security::Security,
+    server::{Config, Event, Peer, Server},
+    service::Service,
+    syntax::Extension,
+    time::Instant,
+};
+
+/// What MAIL sees behind these commands, each sent when the one before has been answered.
+fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static str {
+    let config = Config::new("mx.example.org")
+        .unwrap()
+        .with_service(service)
+        .with_extension(Extension::StartTls)
+        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+    let mut server = Server::new(config.into(), Peer::UNKNOWN, security);
+    let mut commands = commands.iter().chain(&["MAIL FROM:<ann@example.org>"]);
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event().unwrap() {
+                Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+                Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
+                Event::Credentials(credentials) => match credentials.question {
+                    Question::Password(question) => question.accept(),
+                    other => other.reject(),
+                },
+                Event::Authenticated(authenticated) => authenticated.accept(),
+                Event::Mail(mail) => return mail.facts().protocol(),
+                other => other.proceed(),
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                server.to_send(&mut slices);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            Need::Read(_) => {
+                let line = format!("{}\r\n", commands.next().unwrap());
+                assert_eq!(server.feed(line.as_bytes()), line.len());
+            }
+            need => panic!("{need:?}"),
+        }
+    }
+}
+
+const AUTH: &str = "AUTH PLAIN AGFubgBzZWNyZXQ=";
+
+/// 3848-2-a, 3848-2-b, 3848-2-c: RFC 3848 section 2.
+#[test]
+fn the_word_tells_tls_and_auth() {
+    for (service, hello, word) in [
+        (Service::Smtp, "EHLO c.example", "ESMTP"),
+        (Service::Submission, "EHLO c.example", "ESMTP"),
+        (Service::Lmtp, "LHLO c.example", "LMTP"),
+    ] {
+        let clear = |commands: &[&str]| protocol(service, Security::CLEAR, commands);
+        let tls = |commands: &[&str]| protocol(service, Security::TLS, commands);
+        assert_eq!(clear(&[hello]), word);
+        assert_eq!(clear(&[hello, AUTH]), format!("{word}A"));
+        assert_eq!(clear(&[hello, "STARTTLS", hello]), format!("{word}S"));
+        assert_eq!(clear(&[hello, "STARTTLS", hello, AUTH]), format!("{word}SA"));
+        // Who authenticated in the clear has proven nothing inside TLS.
+        assert_eq!(clear(&[hello, AUTH, "STARTTLS", hello]), format!("{word}S"));
+        assert_eq!(tls(&[hello]), format!("{word}S"));
+        assert_eq!(tls(&[hello, AUTH]), format!("{word}SA"));
+        // A refused AUTH is none.
+        assert_eq!(clear(&[hello, "AUTH PLAIN *"]), word);
+    }
+}

@@ -1,0 +1,43 @@
+//! RFC 3865, solicitation.
+
+use crate::{
+    common::{config, converse},
+    offering::{goes_only_where_offered, session, with},
+};
+use esmtp::syntax::{Extension, Extensions, Solicitation};
+
+/// 3865-3-d: RFC 3865 sections 2 and 3.
+#[test]
+fn a_message_says_how_it_solicits() {
+    let classes = Solicitation::parse("net.example:ADV").unwrap().into_owned();
+    let experience = converse(
+        config().with_extensions(Extensions::NONE.with_no_soliciting(&classes)),
+        &session(
+            "NO-SOLICITING net.example:ADV",
+            "C: MAIL FROM:<a@b.org> SOLICIT=
+             S: 501 Syntax error in parameters or arguments
+             C: MAIL FROM:<a@b.org> SOLICIT=1abc
+             S: 501 Not a value for this parameter
+             C: MAIL FROM:<a@b.org> SOLICIT=org.example:ADV:ADLT,net.example:ADV
+             S: 250 Ok",
+        ),
+    );
+    assert_eq!(
+        experience.log.last().unwrap(),
+        "mail <a@b.org> SOLICIT=org.example:ADV:ADLT,net.example:ADV"
+    );
+    converse(
+        with(&[Extension::Pipelining]),
+        &session(
+            "PIPELINING",
+            "C: MAIL FROM:<a@b.org> SOLICIT=org.example:ADV
+             S: 555 Parameter not recognised or not implemented",
+        ),
+    );
+}
+
+/// 3865-3-f: RFC 3865 section 3.
+#[test]
+fn solicit_goes_only_to_who_knows_it() {
+    goes_only_where_offered("NO-SOLICITING", "SOLICIT=org.example:ADV:ADLT", "");
+}

@@ -1,0 +1,39 @@
+//! RFC 4141, conversion of content.
+
+use crate::{
+    common::converse,
+    offering::{goes_only_where_offered, session, with},
+};
+use esmtp::syntax::Extension;
+
+/// 4141-4-b: RFC 4141 section 4.
+#[test]
+fn permission_to_convert_is_given_where_it_is_asked_for() {
+    converse(
+        with(&[Extension::ConPerm]),
+        &session(
+            "CONPERM",
+            "C: MAIL FROM:<a@b.org> CONPERM=yes
+             S: 501 This parameter has no value
+             C: MAIL FROM:<a@b.org> CONPERM
+             S: 250 Ok
+             C: RCPT TO:<c@d.org> CONNEG
+             S: 555 Parameter not recognised or not implemented",
+        ),
+    );
+    converse(
+        with(&[Extension::ConNeg]),
+        &session(
+            "CONNEG",
+            "C: MAIL FROM:<a@b.org> CONPERM
+             S: 555 Parameter not recognised or not implemented",
+        ),
+    );
+}
+
+/// 4141-5-c: RFC 4141 section 5.
+#[test]
+fn conneg_and_conperm_go_only_to_who_knows_them() {
+    goes_only_where_offered("CONNEG", "", "CONNEG");
+    goes_only_where_offered("CONPERM", "CONPERM", "");
+}

@@ -1,0 +1,111 @@
+//! RFC 7504, hosts that take no mail.
+
+use crate::{
+    common::{config, converse_with},
+    dialogue::Dialogue,
+};
+use esmtp::{
+    client::{Client, Config, End},
+    machine::{Machine, Need},
+    security::Security,
+    server::{self, Event},
+    syntax::{Code, Rejection, Status, Text},
+    time::Instant,
+};
+
+fn no_mail() -> Rejection {
+    let code = Code::new(521).unwrap();
+    assert!(Status::NOT_ACCEPTING.goes_with(code));
+    Rejection::new(code, Status::NOT_ACCEPTING, Text::literal("Host does not accept mail")).unwrap()
+}
+
+/// 7504-2-a: RFC 7504 section 3: at the opening, and the session may come to its QUIT or be closed.
+#[test]
+fn a_host_that_takes_no_mail_greets_with_521() {
+    let experience = converse_with(
+        config(),
+        "S: 521 Host does not accept mail
+         C: EHLO client.example.net
+         S: 503 5.5.1 No service here, only QUIT is heard
+         C: MAIL FROM:<a@b.org>
+         S: 503 5.5.1 No service here, only QUIT is heard
+         C: QUIT
+         S: 221 2.0.0 Closing the channel
+         S: (closed)",
+        |experience, event| match event {
+            Event::Connect(connect) => connect.reject(no_mail()),
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(experience.end, Some(server::End::Quit));
+    assert!(experience.log.is_empty());
+    converse_with(
+        config(),
+        "S: 521 Host does not accept mail
+         S: (closed)",
+        |experience, event| match event {
+            Event::Connect(connect) => connect.reject_and_close(no_mail()),
+            other => experience.answer(other),
+        },
+    );
+}
+
+/// What the client said to these replies, and why its session ended.
+fn hears(replies: &[&str]) -> (String, End) {
+    let config = Config::new("me.example.org").unwrap();
+    let mut client = Client::new(config, Security::CLEAR);
+    let (mut said, mut replies) = (String::new(), replies.iter());
+    loop {
+        match client.poll(Instant::ORIGIN) {
+            Need::Answer => panic!("{:?}", client.event()),
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                client.to_send(&mut slices);
+                let octets = slices[0].to_vec();
+                client.sent(octets.len());
+                said.push_str(&String::from_utf8(octets).unwrap());
+            }
+            Need::Read(_) | Need::Wait(_) => {
+                client.feed(format!("{}\r\n", replies.next().unwrap()).as_bytes());
+            }
+            Need::Close => return (said, client.end().unwrap().clone()),
+        }
+    }
+}
+
+/// 7504-2-b, 7504-2-c: RFC 7504 section 3: QUIT is all that is said to it, whatever it answers; the
+/// application is told 521 itself, which is for ever.
+#[test]
+fn a_client_says_quit_to_521() {
+    let hello = "EHLO me.example.org\r\nQUIT\r\n";
+    for (replies, expected) in [
+        (&["521 5.3.2 Host does not accept mail", "221 bye"][..], "QUIT\r\n"),
+        (&["521 Host does not accept mail", "521 still"], "QUIT\r\n"),
+        (&["220 mx", "521 Host does not accept mail", "521 still"], hello),
+    ] {
+        let (said, end) = hears(replies);
+        assert_eq!(said, expected);
+        let End::Refused(reply) = end else { panic!("{end:?}") };
+        assert_eq!(reply.code().get(), 521);
+        assert!(reply.is_permanent());
+    }
+}
+
+/// 7504-2-c: RFC 7504 section 3.
+#[test]
+fn to_any_command_521_is_a_permanent_failure() {
+    let notes = Dialogue::sends(&["bob@example.net"], "x\r\n").plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 521 5.3.2 no mail
+         C: QUIT
+         S: 521 5.3.2 no mail
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        ["0: <bob@example.net> 521 5.3.2 no mail", "end: the session was ended with QUIT"]
+    );
+}
