@@ -10,3 +10,7 @@
 mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
+
+mod rfc5321_server;
+mod rfc5321_syntax;
+mod rfc5321bis;
