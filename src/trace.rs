@@ -38,7 +38,7 @@ impl fmt::Display for ReturnPath<'_> {
 /// );
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Received<'a> {
     by: &'a Host<'a>,
     with: &'a str,
@@ -47,7 +47,7 @@ pub struct Received<'a> {
     address: Option<IpAddr>,
     name: Option<&'a Domain<'a>>,
     id: Option<&'a str>,
-    recipient: Option<&'a ForwardPath<'a>>,
+    recipient: Option<ForwardPath<'a>>,
 }
 
 impl<'a> Received<'a> {
@@ -80,10 +80,15 @@ impl<'a> Received<'a> {
         self
     }
 
-    /// The only recipient. With several of them the field names none (RFC 5321 section 7.2).
+    /// Whom the message is for. The field names a single recipient; of several it names none, for they may not know of
+    /// each other (RFC 5321 section 7.2).
     #[must_use]
-    pub const fn with_recipient(mut self, recipient: &'a ForwardPath<'a>) -> Self {
-        self.recipient = Some(recipient);
+    pub fn with_recipients(
+        mut self,
+        recipients: impl IntoIterator<Item = ForwardPath<'a>>,
+    ) -> Self {
+        let mut recipients = recipients.into_iter();
+        self.recipient = recipients.next().filter(|_| recipients.next().is_none());
         self
     }
 }
@@ -113,10 +118,90 @@ impl fmt::Display for Received<'_> {
                 write!(f, "{octet}")?;
             }
         }
-        if let Some(recipient) = self.recipient {
+        if let Some(recipient) = &self.recipient {
             write!(f, "\r\n for {recipient}")?;
         }
         write!(f, ";\r\n {}\r\n", self.at)
+    }
+}
+
+/// Counts the `Received:` fields of a message, so that one that goes round in circles is noticed (RFC 5321 section 6.3).
+///
+/// It is shown the content from its beginning, however that is cut; what comes behind the header section is not looked at.
+/// A message with [`LIMIT`](Self::LIMIT) fields deserves [`ROUTING_LOOP`](crate::syntax::Status::ROUTING_LOOP).
+///
+/// ```
+/// use esmtp::trace::Hops;
+///
+/// let mut hops = Hops::default();
+/// hops.observe(b"Received: from a\r\n by b; now\r\nRecei");
+/// hops.observe(b"ved: from c\r\nSubject: x\r\n\r\nReceived: no field\r\n");
+/// assert_eq!(hops.count(), 2);
+/// assert!(!hops.are_too_many());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Hops {
+    count: u32,
+    place: Place,
+}
+
+/// Where in a message one is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// So many octets of the name have been met since the start of the line.
+    Name(usize),
+    /// In a line that is not of interest.
+    Within,
+    /// Behind the header section.
+    Body,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Name(0)
+    }
+}
+
+impl Hops {
+    /// "Normally at least 100" (RFC 5321 section 6.3).
+    pub const LIMIT: u32 = 100;
+
+    /// Looks at the next octets of the content.
+    pub fn observe(&mut self, octets: &[u8]) {
+        const NAME: &[u8] = b"received";
+        for octet in octets {
+            self.place = match (self.place, octet) {
+                (Place::Body, _) => return,
+                (Place::Name(0), b'\r') => Place::Name(0),
+                (Place::Name(0), b'\n') => Place::Body,
+                (_, b'\n') => Place::Name(0),
+                (Place::Name(met), octet) => match NAME.get(met) {
+                    Some(expected) if octet.eq_ignore_ascii_case(expected) => {
+                        Place::Name(met.saturating_add(1))
+                    }
+                    None if *octet == b':' => {
+                        self.count = self.count.saturating_add(1);
+                        Place::Within
+                    }
+                    // White space may stand in front of the colon (RFC 5322 section 4.5).
+                    None if matches!(octet, b' ' | b'\t') => Place::Name(met),
+                    _ => Place::Within,
+                },
+                (Place::Within, _) => Place::Within,
+            };
+        }
+    }
+
+    /// So many `Received:` fields have been seen.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are as many as [`LIMIT`](Self::LIMIT).
+    #[must_use]
+    pub const fn are_too_many(&self) -> bool {
+        self.count >= Self::LIMIT
     }
 }
 
@@ -198,7 +283,7 @@ mod tests {
             .with_from(&from)
             .with_peer("2001:db8::7".parse().unwrap(), Some(&name))
             .with_id("a-1.b\r\nX: y")
-            .with_recipient(&recipient);
+            .with_recipients([recipient]);
         assert_eq!(
             field.to_string(),
             "Received: from [192.0.2.7]\r\n (client.example.net [IPv6:2001:db8::7])\r\n \

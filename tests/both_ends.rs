@@ -292,6 +292,7 @@ fn play(case: &Case) -> (Receiver, Vec<(Mail, Report)>, bool) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
+    /// 5321-3.6.3-b, 5321-4.4-h, 5321-6.4-a
     #[test]
     fn both_ends_tell_the_same_story(case in case()) {
         let (receiver, reports, is_chunked) = play(&case);

@@ -300,7 +300,7 @@ fn what_was_said_before_an_orderly_close_is_answered() {
     );
 }
 
-/// RFC 5321 section 4.5.3.2.7.
+/// 5321-4.5.3.2.7-a: RFC 5321 section 4.5.3.2.7.
 #[test]
 fn a_client_that_says_nothing_hears_421() {
     let script = after_hello(

@@ -53,18 +53,13 @@ impl Maildir {
         };
         write!(draft.file, "{}", ReturnPath(&envelope.reverse_path()))?;
         let mut received = Received::new(by, facts.protocol(), Timestamp::since_unix_epoch(time))
-            .with_id(&draft.id);
+            .with_id(&draft.id)
+            .with_recipients(envelope.recipients().map(|recipient| recipient.forward_path()));
         if let Some(host) = facts.host() {
             received = received.with_from(host);
         }
         if let Some(address) = facts.peer().address() {
             received = received.with_peer(address.ip(), facts.peer().name());
-        }
-        let mut recipients = envelope.recipients();
-        let only = recipients.next().filter(|_| recipients.len() == 0);
-        let path = only.map(|recipient| recipient.forward_path());
-        if let Some(path) = &path {
-            received = received.with_recipient(path);
         }
         write!(draft.file, "{received}")?;
         Ok(draft)

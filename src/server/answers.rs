@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    syntax::{Extension, Host, Rejection, Reply},
+    syntax::{Code, Extension, Host, Rejection, Reply},
     transcript::{Entry, Side},
     wire::ReceiveBuffer,
 };
@@ -108,13 +108,25 @@ impl Session {
                 }
             },
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
-            Question::Verify | Question::Expand => match answer {
-                Answer::Reject(rejection) => self.reply(rejection.reply()),
-                Answer::Mailboxes(mailboxes) => {
-                    self.reply(&replies::mailboxes(&mailboxes, self.facts.reads_utf8));
-                }
-                other => self.reply(&worded(replies::OK, other)),
-            },
+            Question::Verify => self.looked_up(Extension::Vrfy, answer),
+            Question::Expand => self.looked_up(Extension::Expn, answer),
+        }
+    }
+
+    fn looked_up(&mut self, extension: Extension, answer: Answer) {
+        match answer {
+            // What EHLO lists is implemented (RFC 5321 section 4.2.4).
+            Answer::Reject(rejection)
+                if rejection.code() == Code::NOT_IMPLEMENTED
+                    && self.offered.contains(extension) =>
+            {
+                self.reply(&replies::CANNOT_VERIFY);
+            }
+            Answer::Reject(rejection) => self.reply(rejection.reply()),
+            Answer::Mailboxes(mailboxes) => {
+                self.reply(&replies::mailboxes(&mailboxes, self.facts.reads_utf8));
+            }
+            other => self.reply(&worded(replies::OK, other)),
         }
     }
 
@@ -203,10 +215,9 @@ impl Session {
                 self.delivered(verdicts, Answer::Reject(rejection));
                 self.go(AbortReason::Refused, Then::Farewell(End::Refused));
             }
-            // No enhanced code in an opening reply, nor in that to a hello (RFC 2034 section 4).
-            Question::Connect | Question::Hello { .. } => {
-                self.end(&rejection.reply().without_status(), End::Refused);
-            }
+            // No enhanced code in an opening reply (RFC 2034 section 4).
+            Question::Connect => self.end(&rejection.reply().without_status(), End::Refused),
+            Question::Hello { .. } => self.end(&to_hello(&rejection), End::Refused),
             _ => self.end(rejection.reply(), End::Refused),
         }
     }
@@ -230,7 +241,7 @@ impl Session {
         let text = match answer {
             Answer::Reject(rejection) => {
                 // The session stays as it was (RFC 5321 section 4.1.4).
-                self.reply(&rejection.reply().without_status());
+                self.reply(&to_hello(&rejection));
                 return;
             }
             Answer::Accept(text) => text,
@@ -334,6 +345,20 @@ fn closing(answer: Answer) -> Answer {
     match answer {
         Answer::Reject(rejection) if is_last_word(&rejection) => Answer::RejectAndClose(rejection),
         other => other,
+    }
+}
+
+/// How a hello is refused: for good with 500, 501, 502, 504 or 550 (RFC 5321 sections 4.1.4 and 4.3.2), whatever else the
+/// application would say, and without an enhanced code (RFC 2034 section 4).
+fn to_hello(rejection: &Rejection) -> Reply<'_> {
+    let reply = rejection.reply().without_status();
+    match rejection.code() {
+        Code::COMMAND_SYNTAX
+        | Code::ARGUMENT_SYNTAX
+        | Code::NOT_IMPLEMENTED
+        | Code::PARAMETER_NOT_IMPLEMENTED => reply,
+        code if code.is_transient() => reply,
+        _ => reply.with_code(Code::MAILBOX_UNAVAILABLE),
     }
 }
 

@@ -303,6 +303,11 @@ impl<'a> Reply<'a> {
         Reply { code: self.code, status: self.status, body: Body::Line(text) }
     }
 
+    /// The same with another code of its class.
+    pub(crate) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
     /// The same with its own memory.
     #[must_use]
     pub fn into_owned(self) -> Reply<'static> {

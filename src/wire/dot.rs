@@ -505,6 +505,7 @@ mod tests {
         tried
     }
 
+    /// 5321-4.5.2-d, 5321-4.5.2-e, 5321bis-4.1.1.4-a
     #[test]
     fn every_cutting_of_every_short_content_is_what_the_reference_says() {
         for (policy, rejects_nul) in POLICIES.into_iter().flat_map(|it| [(it, false), (it, true)]) {
@@ -668,6 +669,7 @@ mod tests {
     }
 
     proptest! {
+        /// 5321-4.5.2-d
         #[test]
         fn what_was_stuffed_is_unstuffed_however_both_are_cut(
             content in content(),

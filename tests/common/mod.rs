@@ -219,6 +219,11 @@ impl Conversation {
                 group.extend_from_slice(b"\r\n");
                 continue;
             }
+            let is_over = line.starts_with("T: ") || line.starts_with("C: (");
+            if !group.is_empty() || is_over {
+                // Whatever was said before had its line.
+                assert!(it.said.is_empty(), "{heard}but S: {}", it.said.escape_ascii());
+            }
             it.send(&std::mem::take(&mut group), piece);
             match line {
                 "C: (closed)" => {
