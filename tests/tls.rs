@@ -415,7 +415,8 @@ fn messages_come_through_tls_however_the_octets_are_cut() {
     }
 }
 
-/// RFC 8314 section 3: the greeting comes behind the handshake.
+/// 8314-3.3-a, 8314-3.3-b: RFC 8314 section 3.3: the greeting comes behind the handshake, and STARTTLS is
+/// not announced.
 #[test]
 fn with_implicit_tls_nothing_is_said_in_the_clear() {
     for piece in [usize::MAX, 1] {
@@ -503,7 +504,7 @@ fn a_connection_that_ends_in_the_handshake_is_no_tls() {
     }
 }
 
-/// RFC 8446 section 6.1: without close_notify nobody knows whether something was cut off.
+/// 8446-6.1-a: RFC 8446 section 6.1: without close_notify nobody knows whether something was cut off.
 #[test]
 fn an_end_without_close_notify_is_no_end_of_content() {
     for (command, content) in
@@ -672,6 +673,8 @@ fn security_of(server: Identity, client: ClientConfig) -> (Security, Connection)
     (host.machine.machine().facts().security().clone(), other.tls.unwrap())
 }
 
+/// 9266-2-a, 5929-3-a: RFC 9266 section 2: 32 octets under this label with an empty context. RFC 5929
+/// section 3: tls-unique is no binding here.
 #[test]
 fn both_ends_export_the_same_binding() {
     let identity = identity(&[&rustls::version::TLS13]);
@@ -686,9 +689,11 @@ fn both_ends_export_the_same_binding() {
     assert_eq!(security.exporter(), Some(&exported));
     let channel = security.channel();
     assert_eq!(channel.binding(BindingType::TlsExporter).unwrap().data(), exported);
+    assert_eq!(channel.binding(BindingType::TlsUnique), None);
 }
 
-/// RFC 9266 section 4.2.
+/// 5929-3-a: RFC 9266 section 4.2; and tls-unique never is a binding, for nobody knows whether the extended
+/// master secret was used where it is not required.
 #[test]
 fn before_tls_1_3_a_binding_is_exported_only_with_the_extended_master_secret() {
     for requires_ems in [false, true] {
@@ -698,6 +703,7 @@ fn before_tls_1_3_a_binding_is_exported_only_with_the_extended_master_secret() {
         let (security, _) = security_of(identity, client);
         assert_eq!(security.version(), Some("TLSv1_2"));
         assert_eq!(security.exporter().is_some(), requires_ems);
+        assert_eq!(security.channel().binding(BindingType::TlsUnique), None);
     }
 }
 
@@ -764,6 +770,7 @@ fn send(machine: &mut Secured<Always<Client>>, piece: usize) -> Vec<u8> {
     }
 }
 
+/// 8314-3.3-a: RFC 8314 section 3.3.
 #[test]
 fn a_client_sends_through_implicit_tls() {
     for piece in [usize::MAX, 1] {
@@ -851,7 +858,7 @@ fn meet(client: &mut Secured<Witness>, server: &mut Secured<Witness>) {
     while step(client, server) | step(server, client) {}
 }
 
-/// RFC 8446 section 6.1: only close_notify is an end, and what came before either is heard.
+/// 8446-6.1-a: RFC 8446 section 6.1: only close_notify is an end, and what came before either is heard.
 #[test]
 fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
     for (has_close_notify, how, expected) in [

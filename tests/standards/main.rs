@@ -10,3 +10,8 @@
 mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
+
+mod by_hand;
+mod rfc2034;
+mod rfc3463;
+mod rfc3207;
