@@ -15,3 +15,4 @@ mod by_hand;
 mod rfc2034;
 mod rfc3463;
 mod rfc3207;
+mod rfc4954;

@@ -7,7 +7,7 @@ use esmtp::{
     machine::{Machine, Need, Upgradable},
     security::Security,
     server,
-    syntax::{Extension, Extensions},
+    syntax::Extension,
     time::Instant,
 };
 
