@@ -11,8 +11,12 @@ mod common;
 #[path = "../common/dialogue.rs"]
 mod dialogue;
 
+#[cfg(feature = "scram")]
+mod bindings;
 mod by_hand;
 mod rfc2034;
-mod rfc3463;
 mod rfc3207;
+mod rfc3463;
 mod rfc4954;
+mod rfc6409;
+mod rfc8689;

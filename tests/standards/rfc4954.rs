@@ -173,7 +173,8 @@ fn an_empty_response_is_another_thing_than_none() {
         let experience = converse_with(config(), &script, parrot);
         assert_eq!(experience.log.last().unwrap(), &format!("authenticated {heard}"));
     }
-    let script = format!("{HELLO}C: AUTH PLAIN\nS: 334 \nC: =\nS: 501 5.5.2 Cannot decode this as base64");
+    let script =
+        format!("{HELLO}C: AUTH PLAIN\nS: 334 \nC: =\nS: 501 5.5.2 Cannot decode this as base64");
     converse_with(config(), &script, parrot);
 }
 
@@ -224,7 +225,8 @@ fn unknown_mechanisms_and_cancellations_leave_the_session_as_it_was() {
 fn lines_of_an_exchange_have_12288_octets() {
     let limits = Limits::default().with_command_line(512);
     let begin = || {
-        let mut session = ByHand::after_hello(config().with_limits(limits), Security::CLEAR, parrot);
+        let mut session =
+            ByHand::after_hello(config().with_limits(limits), Security::CLEAR, parrot);
         assert_eq!(session.say(b"AUTH PLAIN\r\n"), "334 \r\n");
         session
     };
@@ -271,8 +273,7 @@ fn a_client_takes_and_gives_lines_of_12288_octets() {
 
 /// A client in TLS that has said EHLO.
 fn client() -> Client {
-    let mut client =
-        Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
+    let mut client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
     assert_eq!(said(&mut client), "");
     hear(&mut client, "220 mx");
     client
@@ -442,7 +443,8 @@ fn an_unknown_submitter_is_passed_on() {
 #[test]
 fn mail_needs_authentication_where_that_is_required() {
     let extensions = [Extension::EnhancedStatusCodes, Extension::Etrn, Extension::Vrfy];
-    let config = config().with_extensions(extensions.into_iter().collect()).with_required_auth(true);
+    let config =
+        config().with_extensions(extensions.into_iter().collect()).with_required_auth(true);
     converse_with(
         config,
         &format!(
