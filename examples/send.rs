@@ -21,7 +21,7 @@ use esmtp::{
     service::Service,
     syntax::{
         EnvelopeId, Extension, Extensions, ForwardPath, Host, Notify, Parameters, Reply, Retry,
-        Verb, Xtext,
+        Status, Verb, Xtext,
     },
     tls::{self, Secured},
     wire::LineEnds,
@@ -518,7 +518,7 @@ impl<'a> Sender<'a> {
         let code = match why.obstacles().first() {
             Some(Obstacle::Size { .. }) => "552 5.3.4",
             Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
-            Some(Obstacle::RequireTls) => "550 5.7.30",
+            Some(it) if it.status() == Status::REQUIRETLS_NEEDED => "550 5.7.30",
             _ => "554 5.6.3",
         };
         for path in &job.paths {

@@ -28,7 +28,8 @@ fn if_offered(config: Config) -> Config {
     config.with_tls(TlsPolicy::IfOffered)
 }
 
-/// RFC 3207 sections 4, 4.2: the session is opened anew, and the first list is forgotten.
+/// 3207-4.2-c, 3207-4.2-d, 3207-4.2-g: RFC 3207 sections 4, 4.2: the session is opened anew, the first
+/// list is forgotten, and there is no second STARTTLS.
 #[test]
 fn inside_tls_everything_begins_anew() {
     let dialogue = Dialogue::new([Act::StartTls, Act::Send(mail(&[BOB], "x\r\n"))]).with(required);
@@ -69,6 +70,7 @@ fn inside_tls_everything_begins_anew() {
     );
 }
 
+/// 3207-6-a, 3207-6-c: RFC 3207 section 6.
 #[test]
 fn required_tls_that_is_not_offered_or_refused_ends_the_session() {
     let dialogue = Dialogue::sends(&[BOB], "x\r\n").with(required);
@@ -120,7 +122,7 @@ fn submission_is_inside_tls_unless_told_otherwise() {
     assert_eq!(dialogue.plays(opening), ["end: the session was ended with QUIT"]);
 }
 
-/// RFC 3207 section 4.1: to go on in the clear is a decision.
+/// 3207-6-b: RFC 3207 section 4.1: to go on in the clear is a decision.
 #[test]
 fn a_refused_starttls_is_a_question_where_tls_is_not_required() {
     for (policy, acts) in [
@@ -153,7 +155,7 @@ fn a_refused_starttls_is_a_question_where_tls_is_not_required() {
     assert_eq!(notes[0], "not offered: the message needs STARTTLS, which is not offered");
 }
 
-/// RFC 3207 section 6: response injection, whole lines and parts of them.
+/// 3207-4.2-i: RFC 3207 section 6: response injection, whole lines and parts of them.
 #[test]
 fn octets_behind_the_220_end_the_session() {
     for policy in [TlsPolicy::Required, TlsPolicy::IfOffered] {
@@ -174,6 +176,7 @@ fn octets_behind_the_220_end_the_session() {
     }
 }
 
+/// 3207-4-d: RFC 3207 section 4: no QUIT in the clear either.
 #[test]
 fn a_failed_handshake_is_the_end() {
     for policy in [TlsPolicy::Required, TlsPolicy::IfOffered] {
@@ -202,7 +205,7 @@ fn a_failed_handshake_is_the_end() {
     }
 }
 
-/// RFC 8314 section 3: the handshake comes before the greeting.
+/// 8314-3.3-a: RFC 8314 section 3.3: the handshake comes before the greeting.
 #[test]
 fn implicit_tls_asks_for_no_starttls() {
     let mut client = Client::new(required(Config::new("me.example.org").unwrap()), Security::CLEAR);
@@ -330,8 +333,8 @@ fn without_tls_or_a_common_mechanism_nothing_is_sent() {
     }
 }
 
-/// RFC 4954 section 4: the command line has 512 octets; what does not fit comes behind the empty
-/// challenge.
+/// 4954-4-q: RFC 4954 section 4: the command line has 512 octets; what does not fit comes behind the
+/// empty challenge.
 #[test]
 fn a_long_initial_response_waits_for_the_empty_challenge() {
     let opening = "S: 220 mx
@@ -401,7 +404,7 @@ fn a_long_initial_response_waits_for_the_empty_challenge() {
     );
 }
 
-/// RFC 4954 section 4: an empty initial response is a single `=`.
+/// 4954-4-m: RFC 4954 section 4: an empty initial response is a single `=`.
 #[test]
 fn an_empty_initial_response_is_an_equals_sign() {
     let notes = secured([Act::AuthAs(Credentials::external())]).plays(
@@ -445,7 +448,8 @@ fn a_refused_authentication_is_a_question() {
     }
 }
 
-/// RFC 4954 section 4, RFC 5802 section 5: what a server may not do is the end.
+/// 4954-4-j: RFC 4954 section 4, RFC 5802 section 5: what a server may not do is the end, and a challenge
+/// that is not base64 is answered with `*`.
 #[test]
 fn a_server_that_cheats_is_left() {
     let opening = "S: 220 mx

@@ -68,7 +68,7 @@ fn converse(config: Config, script: &str) -> Experience {
     converse_with(config, &format!("{HELLO}{script}"), answer)
 }
 
-/// 4954-4-a
+/// 4954-4-a, 4954-4-b, 4954-4-u
 #[test]
 fn plain_with_and_without_an_initial_response() {
     let experience = converse(
@@ -134,6 +134,7 @@ fn a_failure_is_told_after_a_while() {
     assert!(experience.end.is_none());
 }
 
+/// 4954-4-i: RFC 4954 section 4.
 #[test]
 fn an_exchange_may_be_cancelled_and_must_be_well_formed() {
     converse(
@@ -175,7 +176,7 @@ fn a_response_longer_than_the_limit_is_gone() {
     converse(config(), &script);
 }
 
-/// RFC 4954 section 6.
+/// 4954-4-c: RFC 4954 sections 4 and 6.
 #[test]
 fn mail_waits_for_auth_where_it_must() {
     converse(

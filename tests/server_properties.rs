@@ -77,6 +77,8 @@ impl Ledger {
                 }
             }
             (Event::Abort(abort), _) => {
+                // How much of a message was lent before its end depends on how it came.
+                self.content.clear();
                 self.aborted += 1;
                 abort.done();
             }

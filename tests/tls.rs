@@ -43,7 +43,12 @@ struct Identity {
 }
 
 fn identity(versions: &[&'static rustls::SupportedProtocolVersion]) -> Identity {
-    let made = rcgen::generate_simple_self_signed(vec!["mx.example.org".to_owned()]).unwrap();
+    identity_of("mx.example.org", versions)
+}
+
+/// The same for another name.
+fn identity_of(name: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -> Identity {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(ring::default_provider());
@@ -415,7 +420,8 @@ fn messages_come_through_tls_however_the_octets_are_cut() {
     }
 }
 
-/// RFC 8314 section 3: the greeting comes behind the handshake.
+/// 8314-3.3-a, 8314-3.3-b: RFC 8314 section 3.3: the greeting comes behind the handshake, and STARTTLS is
+/// not announced.
 #[test]
 fn with_implicit_tls_nothing_is_said_in_the_clear() {
     for piece in [usize::MAX, 1] {
@@ -506,7 +512,7 @@ fn a_connection_that_ends_in_the_handshake_is_no_tls() {
     }
 }
 
-/// RFC 8446 section 6.1: without close_notify nobody knows whether something was cut off.
+/// 8446-6.1-a: RFC 8446 section 6.1: without close_notify nobody knows whether something was cut off.
 #[test]
 fn an_end_without_close_notify_is_no_end_of_content() {
     for (command, content) in
@@ -676,6 +682,8 @@ fn security_of(server: Identity, client: ClientConfig) -> (Security, Connection)
     (host.machine.machine().facts().security().clone(), other.tls.unwrap())
 }
 
+/// 9266-2-a, 5929-3-a: RFC 9266 section 2: 32 octets under this label with an empty context. RFC 5929
+/// section 3: tls-unique is no binding here.
 #[test]
 fn both_ends_export_the_same_binding() {
     let identity = identity(&[&rustls::version::TLS13]);
@@ -690,9 +698,11 @@ fn both_ends_export_the_same_binding() {
     assert_eq!(security.exporter(), Some(&exported));
     let channel = security.channel();
     assert_eq!(channel.binding(BindingType::TlsExporter).unwrap().data(), exported);
+    assert_eq!(channel.binding(BindingType::TlsUnique), None);
 }
 
-/// RFC 9266 section 4.2.
+/// 5929-3-a: RFC 9266 section 4.2; and tls-unique never is a binding, for nobody knows whether the extended
+/// master secret was used where it is not required.
 #[test]
 fn before_tls_1_3_a_binding_is_exported_only_with_the_extended_master_secret() {
     for requires_ems in [false, true] {
@@ -702,6 +712,7 @@ fn before_tls_1_3_a_binding_is_exported_only_with_the_extended_master_secret() {
         let (security, _) = security_of(identity, client);
         assert_eq!(security.version(), Some("TLSv1_2"));
         assert_eq!(security.exporter().is_some(), requires_ems);
+        assert_eq!(security.channel().binding(BindingType::TlsUnique), None);
     }
 }
 
@@ -768,6 +779,7 @@ fn send(machine: &mut Secured<Always<Client>>, piece: usize) -> Vec<u8> {
     }
 }
 
+/// 8314-3.3-a: RFC 8314 section 3.3.
 #[test]
 fn a_client_sends_through_implicit_tls() {
     for piece in [usize::MAX, 1] {
@@ -855,7 +867,7 @@ fn meet(client: &mut Secured<Witness>, server: &mut Secured<Witness>) {
     while step(client, server) | step(server, client) {}
 }
 
-/// RFC 8446 section 6.1: only close_notify is an end, and what came before either is heard.
+/// 8446-6.1-a: RFC 8446 section 6.1: only close_notify is an end, and what came before either is heard.
 #[test]
 fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
     for (has_close_notify, how, expected) in [
@@ -934,6 +946,112 @@ fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
     assert!(server.machine().has_failed && server.machine().security.is_none());
     assert_eq!(client.poll(Instant::ORIGIN), Need::Close);
     assert_eq!(server.poll(Instant::ORIGIN), Need::Close);
+}
+
+/// Whether a client that wants to meet `wanted` is content with a certificate for `certified`.
+fn is_met(certified: &str, wanted: &str) -> bool {
+    let identity = identity_of(certified, rustls::ALL_VERSIONS);
+    let name = ServerName::try_from(wanted.to_owned()).unwrap();
+    let end = End::Client(Arc::new(identity.client), name);
+    let mut client = Secured::implicit(Witness::default(), end);
+    let end = End::Server(Arc::new(identity.server));
+    let mut server = Secured::implicit(Witness::default(), end);
+    meet(&mut client, &mut server);
+    assert_ne!(client.machine().security.is_some(), client.machine().has_failed);
+    client.machine().security.as_ref().is_some_and(Security::is_verified)
+}
+
+/// 7817-3-a: RFC 7817 section 3. The certificate must be for the name that the application gave.
+#[test]
+fn a_certificate_is_for_the_name_that_was_asked_for() {
+    assert!(is_met("mx.example.org", "mx.example.org"));
+    assert!(is_met("mx.example.org", "MX.example.org"));
+    for other in
+        ["mx.example.net", "example.org", "a.mx.example.org", "mx.example.org.evil.example"]
+    {
+        assert!(!is_met("mx.example.org", other), "{other}");
+    }
+}
+
+/// 7817-3-b: RFC 7817 section 3, RFC 6125 section 6.4.3. A wildcard is all of the left-most label.
+#[test]
+fn a_wildcard_stands_for_one_whole_label() {
+    assert!(is_met("*.example.org", "mx.example.org"));
+    for (certified, wanted) in [
+        ("*.example.org", "example.org"),
+        ("*.example.org", "a.mx.example.org"),
+        ("m*.example.org", "mx.example.org"),
+        ("*x.example.org", "mx.example.org"),
+        ("mx.*.org", "mx.example.org"),
+    ] {
+        assert!(!is_met(certified, wanted), "{certified} {wanted}");
+    }
+}
+
+/// 8314-4.1-a: RFC 8314 section 4.1. A client that has nothing later than TLS 1.1 is not served.
+#[test]
+fn there_is_no_tls_before_1_2() {
+    for version in [0, 1, 2] {
+        // ClientHello: version, random, no session, two cipher suites of that time, no compression.
+        let mut hello = vec![3, version];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 4, 0x00, 0x2F, 0xC0, 0x13, 1, 0]);
+        let length = u8::try_from(hello.len()).unwrap();
+        let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
+        record.extend(hello);
+        let mut host = Host::implicit();
+        host.take(&mut record);
+        assert_eq!(host.need, Need::Close, "TLS 1.{version}");
+        // An alert in place of a ServerHello, and no word of SMTP.
+        assert_eq!(host.out.first(), Some(&21), "{}", host.out.escape_ascii());
+        assert!(host.log.is_empty());
+    }
+}
+
+/// 8446-4.2.10-a: RFC 8446 section 4.2.10. What could be replayed is not heard, even where rustls was told
+/// to take it, and the layer says nothing early either.
+#[test]
+fn early_data_is_not_heard() {
+    let mut identity = identity(&[&rustls::version::TLS13]);
+    identity.server.max_early_data_size = 16 * 1024;
+    identity.client.enable_early_data = true;
+    let (server, client) = (Arc::new(identity.server), Arc::new(identity.client));
+    let mut is_accepted = false;
+    for is_resumed in [false, true] {
+        let always = Always(new_server(Security::TLS));
+        let mut host = Host::with(Secured::implicit(always, End::Server(Arc::clone(&server))));
+        let mut tls = ClientConnection::new(Arc::clone(&client), name()).unwrap();
+        if let Some(mut early) = tls.early_data() {
+            early.write_all(b"EHLO early.example\r\nMAIL FROM:<x@y.example>\r\n").unwrap();
+            assert!(is_resumed);
+        }
+        let mut other = Other { tls: Some(tls.into()), ..Other::clear() };
+        other.talk(&mut host);
+        let heard = other.heard();
+        assert!(heard.starts_with("220 ") && heard.matches("\r\n").count() == 1, "{heard}");
+        assert!(host.log.is_empty(), "{:?}", host.log);
+        let hello = other.ask(&mut host, b"EHLO late.example\r\n");
+        assert!(hello.starts_with("250-"), "{hello}");
+        if let Some(Connection::Client(tls)) = &other.tls {
+            is_accepted = tls.is_early_data_accepted();
+        }
+    }
+    assert!(is_accepted, "no early data was under way");
+
+    // The layer as a client, with a ticket that would allow it.
+    let end = || End::Client(Arc::clone(&client), name());
+    let mut machine = Secured::implicit(Always(Client::new(client_config(), Security::TLS)), end());
+    let _ = machine.poll(Instant::ORIGIN);
+    let mut slices = [&[][..]; 4];
+    let count = machine.to_send(&mut slices);
+    let hello = slices[..count].concat();
+    let length = 5 + usize::from(u16::from_be_bytes([hello[3], hello[4]]));
+    // A ClientHello and, for old middleboxes, a ChangeCipherSpec: no record with data in it.
+    assert_eq!((hello[0], &hello[length..]), (22, &[20, 3, 3, 0, 1, 1][..]));
+}
+
+fn client_config() -> client::Config {
+    client::Config::new("me.example.org").unwrap()
 }
 
 #[test]

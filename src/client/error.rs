@@ -3,7 +3,7 @@
 use crate::{
     machine::Closed,
     sasl::InitiatorError,
-    syntax::{Extension, Reply, ReplyError, SyntaxError, Verb},
+    syntax::{Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -214,6 +214,30 @@ impl Obstacle {
             | Self::DeliverBy { .. }
             | Self::Hold
             | Self::LineTooLong { .. } => false,
+        }
+    }
+
+    /// The enhanced status that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC 6531
+    /// section 3.5, RFC 8689 section 4.2.1).
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Extension(Extension::SmtpUtf8) => Status::NON_ASCII_ADDRESS,
+            Self::Extension(_) => Status::CONVERSION_UNSUPPORTED,
+            Self::BareLineBreak => Status::OTHER_CONTENT,
+            Self::Size { .. } => Status::MESSAGE_TOO_BIG,
+            Self::RequireTls => Status::REQUIRETLS_NEEDED,
+            Self::Parameter { keyword, .. }
+                if keyword.eq_ignore_ascii_case(Extension::RequireTls.keyword()) =>
+            {
+                Status::REQUIRETLS_NEEDED
+            }
+            Self::Parameter { .. } => Status::NOT_CAPABLE,
+            Self::DeliverBy { .. } => Status::TIME_EXPIRED,
+            Self::NoRecipients
+            | Self::InvalidParameter { .. }
+            | Self::Hold
+            | Self::LineTooLong { .. } => Status::INVALID_ARGUMENTS,
         }
     }
 }

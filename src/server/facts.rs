@@ -5,7 +5,7 @@ use crate::{
     sasl::Identity,
     security::Security,
     service::{Service, With},
-    syntax::{AttributeName, Domain, Host},
+    syntax::{AttributeName, Domain, Host, Submitter},
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -167,6 +167,17 @@ impl Facts {
     #[must_use]
     pub fn transaction(&self) -> Option<&Transaction> {
         self.transaction.is_open().then_some(&self.transaction)
+    }
+
+    /// Who submitted the message of this transaction, as far as it may be believed: what AUTH on MAIL
+    /// says, from a client that has authenticated, and from any other
+    /// [`Unknown`](Submitter::Unknown), as if it had said `<>` (RFC 4954 section 5). `None` where MAIL
+    /// says nothing. Whether the identity may speak for others is for the application to know; if
+    /// it may not, this is `Unknown` too.
+    #[must_use]
+    pub fn submitter(&self) -> Option<Submitter<'static>> {
+        let said = self.transaction.typed_parameters().submitter?;
+        Some(if self.identity.is_some() { said } else { Submitter::Unknown })
     }
 
     /// The word after `with` in a `Received:` field (RFC 3848).

@@ -183,6 +183,7 @@ impl From<Base64<'_>> for String {
 mod tests {
     use super::*;
 
+    /// 4954-4-l: RFC 4954 section 4, RFC 4648 section 3.
     #[test]
     fn base64_is_groups_of_four_with_padding_in_the_last() {
         for (text, octets) in [

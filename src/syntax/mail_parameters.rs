@@ -34,7 +34,7 @@ pub struct MailParameters<'a> {
     pub body: Option<Body>,
     /// SMTPUTF8: addresses or header fields are UTF-8 (RFC 6531).
     pub smtputf8: bool,
-    /// REQUIRETLS: TLS on every further hop (RFC 8689).
+    /// REQUIRETLS: TLS on every further hop (RFC 8689). It outranks a field `TLS-Required` in the message (section 4.1).
     pub require_tls: bool,
     /// RET: how much of the message comes back with a failure (RFC 3461).
     pub ret: Option<Ret>,

@@ -250,9 +250,10 @@ impl<'a> Reply<'a> {
     /// about storage (RFC 5321 section 4.5.3.1.10).
     #[must_use]
     pub fn retry(&self) -> Retry {
-        let is_about_recipients = self
-            .status
-            .is_none_or(|status| matches!((status.subject(), status.detail()), (5, 3) | (_, 0)));
+        let is_about_recipients = self.status.is_none_or(|status| {
+            let status = status.understood();
+            status == Status::TOO_MANY_RECIPIENTS || status.detail() == 0
+        });
         match self.code {
             Code::INSUFFICIENT_STORAGE | Code::EXCEEDED_STORAGE if is_about_recipients => {
                 Retry::NextTransaction

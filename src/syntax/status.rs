@@ -8,7 +8,7 @@ use super::{Class, Code};
 ///
 /// It has no class of its own: the class is the first digit of the reply code beside it, so a `250 5.1.1` cannot be
 /// written (RFC 2034 section 4). The named ones are the registry of RFC 5248; a client that meets another acts on its
-/// subject, or on the reply code (RFC 3463 section 2).
+/// subject ([`understood`](Self::understood)), or on the reply code (RFC 3463 section 2).
 ///
 /// ```
 /// use esmtp::syntax::{Code, Status};
@@ -111,6 +111,23 @@ impl Status {
     pub fn goes_with(self, code: Code) -> bool {
         let basic = self.basic_codes();
         !matches!(code.class(), Class::Intermediate) && (basic.is_empty() || basic.contains(&code))
+    }
+
+    /// This status as far as the registry knows it: an unknown detail stands for detail 0 of its subject, and an unknown
+    /// subject for `X.0.0` (RFC 3463 section 2).
+    ///
+    /// ```
+    /// use esmtp::syntax::Status;
+    ///
+    /// assert_eq!(Status::new(1, 99).unwrap().understood(), Status::OTHER_ADDRESS);
+    /// assert_eq!(Status::new(99, 1).unwrap().understood(), Status::OTHER);
+    /// ```
+    #[must_use]
+    pub fn understood(self) -> Self {
+        [self, Self { detail: 0, ..self }]
+            .into_iter()
+            .find(|status| status.is_registered())
+            .unwrap_or(Self::OTHER)
     }
 
     fn entry(self) -> Option<&'static Entry> {

@@ -1,0 +1,62 @@
+//! A server that is driven by hand: octets in, octets out, and what the clock says.
+
+use crate::common::Experience;
+use esmtp::{
+    machine::{Machine, Need},
+    security::Security,
+    server::{Config, Event, Peer, Server},
+    time::Instant,
+};
+use std::sync::Arc;
+
+pub(crate) struct ByHand {
+    pub(crate) server: Server,
+    pub(crate) experience: Experience,
+    pub(crate) now: Instant,
+    pub(crate) is_closed: bool,
+    answer: fn(&mut Experience, Event<'_>),
+}
+
+impl ByHand {
+    /// A session over this channel, greeted and behind the client's EHLO.
+    pub(crate) fn after_hello(
+        config: Config,
+        security: Security,
+        answer: fn(&mut Experience, Event<'_>),
+    ) -> Self {
+        let server = Server::new(Arc::new(config), Peer::UNKNOWN, security);
+        let (now, experience) = (Instant::ORIGIN, Experience::default());
+        let mut it = Self { server, experience, now, is_closed: false, answer };
+        assert!(it.say(b"").starts_with("220 "));
+        assert!(it.say(b"EHLO client.example.net\r\n").starts_with("250"));
+        it
+    }
+
+    /// What the server says to these octets, which come in one piece.
+    pub(crate) fn say(&mut self, octets: &[u8]) -> String {
+        let (mut rest, mut said) = (octets, Vec::new());
+        loop {
+            match self.server.poll(self.now) {
+                Need::Answer => (self.answer)(&mut self.experience, self.server.event().unwrap()),
+                Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&[][..]; 4];
+                    let count = self.server.to_send(&mut slices);
+                    let octets = slices[..count].concat();
+                    self.server.sent(octets.len());
+                    said.extend_from_slice(&octets);
+                }
+                Need::Read(_) if !rest.is_empty() => {
+                    let taken = self.server.feed(rest);
+                    assert!(taken > 0, "no room");
+                    rest = &rest[taken..];
+                }
+                Need::Read(_) => return String::from_utf8(said).unwrap(),
+                Need::Wait(until) => self.now = until,
+                Need::Close => {
+                    self.is_closed = true;
+                    return String::from_utf8(said).unwrap();
+                }
+            }
+        }
+    }
+}

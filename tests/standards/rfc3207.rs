@@ -1,0 +1,174 @@
+//! STARTTLS, both sides.
+
+use crate::common::{Experience, config, converse, converse_with};
+use crate::dialogue::{Act, Dialogue, mail};
+use esmtp::{
+    client::{Client, Config, Event, TlsPolicy},
+    machine::{Machine, Need, Upgradable},
+    security::Security,
+    server,
+    syntax::Extension,
+    time::Instant,
+};
+
+const HELLO: &str = "
+    S: 220 mx.example.org ESMTP service ready
+    C: EHLO client.example.net
+    S: 250-mx.example.org
+    S: 250-PIPELINING
+    S: 250 STARTTLS
+";
+
+fn offering() -> server::Config {
+    let extensions = [Extension::Pipelining, Extension::StartTls].into_iter().collect();
+    config().with_extensions(extensions)
+}
+
+/// The handshake succeeds at once.
+fn secure(experience: &mut Experience, event: server::Event<'_>) {
+    match event {
+        server::Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        other => experience.answer(other),
+    }
+}
+
+/// 3207-4-e: RFC 3207 section 4. A server that offers TLS takes mail without it.
+#[test]
+fn mail_is_taken_in_the_clear_where_tls_is_offered() {
+    let experience = converse(
+        offering(),
+        &format!(
+            "{HELLO}
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: DATA
+             S: 354 Start mail input; end with <CRLF>.<CRLF>
+             C: .
+             S: 250 queued"
+        ),
+    );
+    assert_eq!(experience.messages.len(), 1);
+}
+
+/// 3207-4-g: RFC 3207 section 4.2. What a transaction holds never comes to be inside TLS: STARTTLS is
+/// refused, and the transaction goes on where it was.
+#[test]
+fn a_transaction_is_not_carried_into_tls() {
+    let experience = converse_with(
+        offering(),
+        &format!(
+            "{HELLO}
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: STARTTLS
+             S: 503 A transaction is open already
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: STARTTLS
+             S: 503 A transaction is open already
+             C: RSET
+             S: 250 Ok
+             C: STARTTLS
+             S: 220 Ready to start TLS
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250 PIPELINING
+             C: RCPT TO:<c@d.org>
+             S: 503 MAIL has to come first"
+        ),
+        secure,
+    );
+    assert_eq!(experience.aborts(), ["Reset"]);
+}
+
+/// A client that has come to EHLO, where this was offered.
+fn opened(policy: TlsPolicy, offered: &str) -> Client {
+    let config = Config::new("me.example.org").unwrap().with_tls(policy);
+    let mut client = Client::new(config, Security::CLEAR);
+    assert_eq!(said(&mut client), "");
+    client.feed(b"220 mx\r\n");
+    assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
+    client.feed(format!("250-mx\r\n250-PIPELINING\r\n250 {offered}\r\n").as_bytes());
+    client
+}
+
+/// What it says until it waits for something else than us.
+fn said(client: &mut Client) -> String {
+    let mut said = Vec::new();
+    while let Need::Write(_) | Need::Either(_) = client.poll(Instant::ORIGIN) {
+        let mut slices = [&b""[..]; 4];
+        let filled = client.to_send(&mut slices);
+        let octets = slices[..filled].concat();
+        client.sent(octets.len());
+        said.extend(octets);
+    }
+    String::from_utf8(said).unwrap()
+}
+
+/// 3207-4-c, 3207-4.2-j, 3207-4.2-d: RFC 3207 sections 4 and 4.2, RFC 2920 section 3.1. STARTTLS goes
+/// alone, nothing is said between 220 and the end of the handshake, and then EHLO.
+#[test]
+fn nothing_is_said_around_the_handshake() {
+    for policy in [TlsPolicy::Required, TlsPolicy::IfOffered] {
+        let mut client = opened(policy, "STARTTLS");
+        assert_eq!(said(&mut client), "STARTTLS\r\n");
+        assert!(matches!(client.poll(Instant::ORIGIN), Need::Read(_)));
+        client.feed(b"220 go\r\n");
+        assert_eq!(said(&mut client), "");
+        assert_eq!(client.to_send(&mut [&b""[..]; 4]), 0);
+        assert!(client.is_upgrading());
+        assert!(matches!(client.event(), Some(Event::Upgrade(_))));
+        client.upgraded(Security::TLS);
+        assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
+    }
+}
+
+/// 3207-4.2-j: nor does anything precede it in its group: a transaction that may be open is reset, and
+/// the reply to that is awaited.
+#[test]
+fn nothing_is_pipelined_with_starttls() {
+    Dialogue::new([Act::Send(mail(&["bob@example.net"], "")), Act::StartTls]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 STARTTLS
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 550 no
+         S: 503 no
+         C: RSET
+         S: 250 ok
+         C: STARTTLS
+         S: 220 go
+         (secured)
+         C: EHLO me.example.org
+         S: 250 mx
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+}
+
+/// 3207-4.1-a: RFC 3207 section 4.1. The first question behind the handshake tells how the channel is
+/// protected, and whoever finds that too weak leaves with QUIT: no MAIL and no AUTH has gone out.
+#[test]
+fn a_channel_that_is_too_weak_is_left_with_quit() {
+    let mut client = opened(TlsPolicy::Required, "STARTTLS");
+    assert_eq!(said(&mut client), "STARTTLS\r\n");
+    client.feed(b"220 go\r\n");
+    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
+    client.upgraded(Security::TLS.with_version("TLSv1_2").with_cipher("TLS_NULL"));
+    assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
+    client.feed(b"250-mx\r\n250 AUTH PLAIN\r\n");
+    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
+    let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
+    assert_eq!(ready.security().cipher(), Some("TLS_NULL"));
+    assert!(!ready.security().is_verified());
+    ready.quit();
+    assert_eq!(said(&mut client), "QUIT\r\n");
+}

@@ -1,0 +1,578 @@
+//! AUTH, both sides.
+
+use crate::by_hand::ByHand;
+use crate::common::{self, Experience, converse_with};
+use crate::dialogue::{Act, Dialogue, mail};
+use esmtp::{
+    client::{self, Client},
+    envelope::Envelope,
+    machine::{Machine, Need},
+    sasl::{
+        Attempt, Credentials, Identity, Mechanism, Nonce, Offer, Question, Step, Verifier,
+        VerifierError,
+    },
+    security::Security,
+    server::{Config, Event, Limits, Timeouts},
+    syntax::{Base64, Code, Extension, Parameters, Rejection, Submitter},
+    time::Instant,
+};
+use std::{collections::VecDeque, time::Duration};
+
+fn offer() -> Offer {
+    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN])
+}
+
+fn config() -> Config {
+    let extensions = [Extension::Pipelining, Extension::EnhancedStatusCodes];
+    common::config()
+        .with_extensions(extensions.into_iter().collect())
+        .with_auth(offer().even_in_the_clear())
+        .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
+}
+
+const HELLO: &str = "
+    S: 220 mx.example.org ESMTP service ready
+    C: EHLO client.example.net
+    S: 250-mx.example.org
+    S: 250-PIPELINING
+    S: 250-ENHANCEDSTATUSCODES
+    S: 250 AUTH PLAIN LOGIN
+";
+/// `ann` with the password `secret`, and with another one.
+const ANN: &str = "AGFubgBzZWNyZXQ=";
+const NOT_ANN: &str = "AGFubgB3cm9uZw==";
+
+/// The application knows `ann`.
+fn answer(experience: &mut Experience, event: Event<'_>) {
+    match event {
+        Event::Auth(auth) => {
+            let channel = Security::TLS.channel();
+            let nonce = Nonce::new([1; 18]);
+            let attempt = Attempt { channel: &channel, proven: None, nonce, unix_seconds: 0 };
+            let verifier = offer().verifier(auth.mechanism(), attempt).unwrap();
+            auth.verify(verifier);
+        }
+        Event::Credentials(credentials) => match credentials.question {
+            Question::Password(question)
+                if question.user() == "ann" && question.password().is(b"secret") =>
+            {
+                question.accept();
+            }
+            other => other.reject(),
+        },
+        Event::Mail(mail) => {
+            let facts = mail.facts();
+            let submitter = facts.submitter().map(|submitter| submitter.to_string());
+            experience.log.push(format!(
+                "mail with {} {} of {}",
+                facts.protocol(),
+                if facts.security().is_tls() { "in TLS" } else { "in the clear" },
+                submitter.as_deref().unwrap_or("nobody"),
+            ));
+            mail.accept();
+        }
+        other => decide(experience, other),
+    }
+}
+
+/// Whoever is proven may.
+fn decide(experience: &mut Experience, event: Event<'_>) {
+    match event {
+        Event::Authenticated(authenticated) => {
+            experience.log.push(format!("authenticated {}", authenticated.identity().authcid()));
+            authenticated.accept();
+        }
+        other => experience.answer(other),
+    }
+}
+
+fn converse(script: &str) -> Experience {
+    converse_with(config(), &format!("{HELLO}{script}"), answer)
+}
+
+/// A mechanism that gives these challenges, and whose identity is what it heard.
+#[derive(Debug)]
+struct Parrot {
+    challenges: VecDeque<Vec<u8>>,
+    heard: Vec<String>,
+}
+
+impl Parrot {
+    fn boxed(challenges: impl IntoIterator<Item = Vec<u8>>) -> Box<dyn Verifier> {
+        Box::new(Self { challenges: challenges.into_iter().collect(), heard: Vec::new() })
+    }
+}
+
+impl Verifier for Parrot {
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::PLAIN
+    }
+
+    fn step(&mut self, response: Option<&[u8]>) -> Step {
+        self.heard.push(match response {
+            None => "none".to_owned(),
+            Some(octets) => format!("{} octets", octets.len()),
+        });
+        match self.challenges.pop_front() {
+            Some(challenge) => Step::Challenge(challenge),
+            None => Step::proved(Identity::new(self.heard.join(", "))),
+        }
+    }
+
+    fn question(&mut self) -> Option<Question<'_>> {
+        None
+    }
+
+    fn resume(&mut self) -> Step {
+        Step::Failed(VerifierError::Rejected)
+    }
+}
+
+/// Two empty challenges.
+fn parrot(experience: &mut Experience, event: Event<'_>) {
+    match event {
+        Event::Auth(auth) => auth.verify(Parrot::boxed([vec![], vec![]])),
+        other => decide(experience, other),
+    }
+}
+
+fn challenges() -> impl Iterator<Item = Vec<u8>> {
+    let octet = |place: usize| u8::try_from(place * 37 % 256).unwrap();
+    (0..100).chain([382, 383, 384, 385, 600, 9000]).map(move |size| (0..size).map(octet).collect())
+}
+
+/// 4954-4-f, 4954-4-g: RFC 4954 sections 4 and 8. A challenge is `334`, a space and base64 in one line,
+/// however long; of nothing it is `334` and a space.
+#[test]
+fn a_challenge_is_base64_and_nothing_else() {
+    let mut session =
+        ByHand::after_hello(config(), Security::CLEAR, |experience, event| match event {
+            Event::Auth(auth) => auth.verify(Parrot::boxed(challenges())),
+            other => decide(experience, other),
+        });
+    let mut line = "AUTH PLAIN\r\n";
+    for challenge in challenges() {
+        let said = session.say(line.as_bytes());
+        assert_eq!(said, format!("334 {}\r\n", Base64::encode(&challenge).as_str()));
+        line = "\r\n";
+    }
+    assert_eq!(session.say(b"\r\n"), "235 2.7.0 Authentication successful\r\n");
+}
+
+/// 4954-4-n: RFC 4954 section 4. `=` is an initial response of no octets, which is another thing than none.
+/// 4954-4-o: an empty line is an empty response, and `=` in its place is not base64.
+#[test]
+fn an_empty_response_is_another_thing_than_none() {
+    let empty = "S: 334 \nC:\nS: 334 \nC:\nS: 235 2.7.0 Authentication successful\n";
+    for (command, heard) in [
+        ("AUTH PLAIN =", "0 octets, 0 octets, 0 octets"),
+        ("AUTH PLAIN", "none, 0 octets, 0 octets"),
+        ("AUTH PLAIN eA==", "1 octets, 0 octets, 0 octets"),
+    ] {
+        let script = format!("{HELLO}C: {command}\n{empty}");
+        let experience = converse_with(config(), &script, parrot);
+        assert_eq!(experience.log.last().unwrap(), &format!("authenticated {heard}"));
+    }
+    let script =
+        format!("{HELLO}C: AUTH PLAIN\nS: 334 \nC: =\nS: 501 5.5.2 Cannot decode this as base64");
+    converse_with(config(), &script, parrot);
+}
+
+/// 4954-4-k, 4954-4-l: RFC 4954 section 4. What is not strictly base64 is refused, wherever it stands.
+#[test]
+fn foreign_characters_and_misplaced_padding_are_refused() {
+    for wrong in ["!!!", "=AAA", "AAA=BBB=", "AA A", "AAAA=", "AB==", "A", "AAAA "] {
+        let config = config().with_limits(Limits::default().with_auth_failures(9));
+        let script = format!(
+            "{HELLO}
+             C: AUTH PLAIN
+             S: 334 
+             C: {wrong}
+             S: 501 5.5.2 Cannot decode this as base64
+             C: AUTH PLAIN {ANN}
+             S: 235 2.7.0 Authentication successful"
+        );
+        converse_with(config.clone(), &script, answer);
+        if wrong.contains(' ') {
+            continue;
+        }
+        let mut session = ByHand::after_hello(config, Security::CLEAR, answer);
+        let said = session.say(format!("AUTH PLAIN {wrong}\r\n").as_bytes());
+        assert!(said.starts_with("501 5.5."), "{wrong}: {said}");
+        assert!(session.experience.log.iter().all(|line| !line.starts_with("authenticated")));
+    }
+}
+
+/// 4954-4-e, 4954-4-i: RFC 4954 section 4, with the codes of section 6.
+#[test]
+fn unknown_mechanisms_and_cancellations_leave_the_session_as_it_was() {
+    converse(&format!(
+        "C: AUTH FOO
+         S: 504 5.5.4 Unrecognised authentication type
+         C: AUTH SCRAM-SHA-256 AAAA
+         S: 504 5.5.4 Unrecognised authentication type
+         C: AUTH LOGIN
+         S: 334 VXNlcm5hbWU6
+         C: *
+         S: 501 5.7.0 Authentication cancelled
+         C: AUTH PLAIN {ANN}
+         S: 235 2.7.0 Authentication successful"
+    ));
+}
+
+/// 4954-4-r, 4954-4-s: RFC 4954 section 4. Lines of an exchange have 12288 octets, whatever commands have.
+#[test]
+fn lines_of_an_exchange_have_12288_octets() {
+    let limits = Limits::default().with_command_line(512);
+    let begin = || {
+        let mut session =
+            ByHand::after_hello(config().with_limits(limits), Security::CLEAR, parrot);
+        assert_eq!(session.say(b"AUTH PLAIN\r\n"), "334 \r\n");
+        session
+    };
+    let mut session = begin();
+    let long = Base64::encode(&[0; 9213]);
+    assert_eq!(session.say(format!("{}\r\n", long.as_str()).as_bytes()), "334 \r\n");
+    assert!(session.say(b"\r\n").starts_with("235 2.7.0 "));
+    assert_eq!(session.experience.log.last().unwrap(), "authenticated none, 9213 octets, 0 octets");
+    // No base64 has exactly so many characters; what is wrong with the line is not its length.
+    let said = begin().say(format!("{}\r\n", "A".repeat(12_286)).as_bytes());
+    assert!(said.starts_with("501 5.5.2 "), "{said}");
+    for octets in [12_287, 12_288, 13_000, 40_000] {
+        let mut session = begin();
+        let said = session.say(format!("{}\r\n", "A".repeat(octets)).as_bytes());
+        assert!(said.starts_with("500 5.5.6 "), "{octets}: {said}");
+        assert!(session.say(b"NOOP\r\n").starts_with("250 "), "the exchange is over");
+        assert!(session.say(b"NOOP 123456789\r\n").starts_with("250 "));
+    }
+}
+
+fn secured(acts: impl IntoIterator<Item = Act>) -> Dialogue {
+    Dialogue { security: Security::TLS, ..Dialogue::new(acts) }
+}
+
+/// 4954-4-r: nor do the client's other limits count in an exchange.
+#[test]
+fn a_client_takes_and_gives_lines_of_12288_octets() {
+    let octets = [7; 9210];
+    let base64 = Base64::encode(&octets);
+    let mut client = client();
+    said(&mut client);
+    hear(&mut client, "250-mx\r\n250 AUTH X-OWN");
+    let Some(client::Event::Ready(ready)) = client.event() else { panic!("not ready") };
+    ready.authenticate_by_steps(Mechanism::new("X-OWN").unwrap(), None).unwrap();
+    assert_eq!(said(&mut client), "AUTH X-OWN\r\n");
+    hear(&mut client, &format!("334 {}", base64.as_str()));
+    let Some(client::Event::Challenge(challenge)) = client.event() else { panic!("no challenge") };
+    assert_eq!(challenge.octets(), octets);
+    challenge.respond(octets.to_vec());
+    assert_eq!(said(&mut client), format!("{}\r\n", base64.as_str()));
+    hear(&mut client, "235 2.7.0 ok");
+    assert!(client.authenticated().is_some());
+}
+
+/// A client in TLS that has said EHLO.
+fn client() -> Client {
+    let mut client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
+    assert_eq!(said(&mut client), "");
+    hear(&mut client, "220 mx");
+    client
+}
+
+/// What it says until it waits for something else than us.
+fn said(client: &mut Client) -> String {
+    let mut said = Vec::new();
+    while let Need::Write(_) | Need::Either(_) = client.poll(Instant::ORIGIN) {
+        let mut slices = [&b""[..]; 4];
+        let filled = client.to_send(&mut slices);
+        let octets = slices[..filled].concat();
+        client.sent(octets.len());
+        said.extend(octets);
+    }
+    String::from_utf8(said).unwrap()
+}
+
+/// The server says this line.
+fn hear(client: &mut Client, line: &str) {
+    let line = format!("{line}\r\n");
+    let mut rest = line.as_bytes();
+    while !rest.is_empty() {
+        let taken = client.feed(rest);
+        assert!(taken > 0, "no room");
+        rest = &rest[taken..];
+        let _ = client.poll(Instant::ORIGIN);
+    }
+}
+
+/// 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
+/// what comes behind it would be a response.
+#[test]
+fn nothing_is_pipelined_with_auth() {
+    let message = || Act::Send(mail(&["bob@example.net"], "x\r\n"));
+    let credentials = Act::AuthAs(Credentials::password("test", "1234"));
+    secured([message(), credentials, message()]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 AUTH PLAIN
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 530 5.7.0 who are you
+         S: 503 no
+         S: 503 no
+         C: RSET
+         S: 250 ok
+         C: AUTH PLAIN AHRlc3QAMTIzNA==
+         S: 235 2.7.0 ok
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: x
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+}
+
+/// 4954-4-aa: RFC 4954 section 4. What comes behind an AUTH that is not at its end is never a command.
+#[test]
+fn octets_behind_auth_are_responses_or_refused() {
+    for command in ["AUTH LOGIN", "AUTH PLAIN", "AUTH LOGIN YW5u"] {
+        let mut session = ByHand::after_hello(config(), Security::CLEAR, answer);
+        let said = session.say(format!("{command}\r\nMAIL FROM:<a@b.c>\r\n").as_bytes());
+        assert!(!said.contains("250 "), "{command}: {said}");
+        assert!(said.contains("\r\n501 5.5.2 ") || said.contains("554 "), "{command}: {said}");
+        let log = &session.experience.log;
+        assert!(log.iter().all(|line| !line.starts_with("mail")), "{command}: {log:?}");
+    }
+    let mut session = ByHand::after_hello(config(), Security::CLEAR, answer);
+    let said = session.say(format!("AUTH PLAIN {ANN}\r\nMAIL FROM:<a@b.c>\r\n").as_bytes());
+    let is_taken = said == "235 2.7.0 Authentication successful\r\n250 2.1.0 Ok\r\n";
+    assert!(is_taken || said.contains("554 ") && session.is_closed, "{said}");
+}
+
+/// 4954-4-d: RFC 4954 section 3 and RFC 5321 section 4.1.4.
+#[test]
+#[ignore = "AUTH in front of EHLO is told to be unimplemented (502), for nothing is announced yet"]
+fn auth_before_ehlo_is_out_of_order() {
+    converse_with(
+        config(),
+        &format!(
+            "S: 220 mx.example.org ESMTP service ready
+             C: AUTH PLAIN {ANN}
+             S: 503 5.5.1 Say hello first"
+        ),
+        answer,
+    );
+}
+
+/// 4954-5-b, 4954-5-c: RFC 4954 section 5. AUTH on MAIL is read from anybody, and believed of those who have
+/// authenticated.
+#[test]
+fn a_submitter_is_believed_of_whoever_has_authenticated() {
+    let experience = converse(&format!(
+        "C: MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com
+         S: 250 2.1.0 Ok
+         C: RSET
+         S: 250 2.0.0 Ok
+         C: MAIL FROM:<a@b.org> AUTH=e+3
+         S: 501 5.5.4 Not a value for this parameter
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RSET
+         S: 250 2.0.0 Ok
+         C: AUTH PLAIN {ANN}
+         S: 235 2.7.0 Authentication successful
+         C: MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com
+         S: 250 2.1.0 Ok
+         C: RSET
+         S: 250 2.0.0 Ok
+         C: MAIL FROM:<a@b.org> AUTH=<>
+         S: 250 2.1.0 Ok"
+    ));
+    let mails: Vec<_> = experience.log.iter().filter(|line| line.starts_with("mail")).collect();
+    assert_eq!(
+        mails,
+        [
+            "mail with ESMTP in the clear of <>",
+            "mail with ESMTP in the clear of nobody",
+            "mail with ESMTPA in the clear of e+3Dmc2@example.com",
+            "mail with ESMTPA in the clear of <>",
+        ]
+    );
+}
+
+/// 4954-5-d: RFC 4954 section 5. A relay that does not know who submitted a message says so to a server that
+/// knows the relay.
+#[test]
+fn an_unknown_submitter_is_passed_on() {
+    let mut message = mail(&["bob@example.net"], "x\r\n");
+    let said = Parameters::parse(&format!("AUTH={}", Submitter::Unknown)).unwrap().into_owned();
+    message.envelope =
+        Envelope::new("ann@example.org", &["bob@example.net"]).unwrap().with_parameters(said);
+    secured([Act::AuthAs(Credentials::password("test", "1234")), Act::Send(message)]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 AUTH PLAIN
+         C: AUTH PLAIN AHRlc3QAMTIzNA==
+         S: 235 2.7.0 ok
+         C: MAIL FROM:<ann@example.org> AUTH=<>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         C: x
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+}
+
+/// 4954-6-a: RFC 4954 section 6. What mail needs is refused, and what does not need authentication is not.
+#[test]
+fn mail_needs_authentication_where_that_is_required() {
+    let extensions = [Extension::EnhancedStatusCodes, Extension::Etrn, Extension::Vrfy];
+    let config =
+        config().with_extensions(extensions.into_iter().collect()).with_required_auth(true);
+    converse_with(
+        config,
+        &format!(
+            "S: 220 mx.example.org ESMTP service ready
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-ENHANCEDSTATUSCODES
+             S: 250-AUTH PLAIN LOGIN
+             S: 250-ETRN
+             S: 250 VRFY
+             C: MAIL FROM:<a@b.org>
+             S: 530 5.7.0 Authentication required
+             C: ETRN example.org
+             S: 530 5.7.0 Authentication required
+             C: VRFY ann
+             S: 530 5.7.0 Authentication required
+             C: RSET
+             S: 250 2.0.0 Ok
+             C: NOOP
+             S: 250 2.0.0 Ok
+             C: HELO client.example.net
+             S: 250 mx.example.org
+             C: MAIL FROM:<a@b.org>
+             S: 530 5.7.0 Authentication required
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-ENHANCEDSTATUSCODES
+             S: 250-AUTH PLAIN LOGIN
+             S: 250-ETRN
+             S: 250 VRFY
+             C: AUTH PLAIN {ANN}
+             S: 235 2.7.0 Authentication successful
+             C: MAIL FROM:<a@b.org>
+             S: 250 2.1.0 Ok
+             C: QUIT
+             S: 221 2.0.0 Closing the channel
+             S: (closed)"
+        ),
+        |experience, event| match event {
+            Event::Verify(verify) if verify.facts().identity().is_none() => {
+                verify.reject(Rejection::AUTHENTICATION_REQUIRED);
+            }
+            other => answer(experience, other),
+        },
+    );
+}
+
+/// 4954-6-c, 4954-6-d: RFC 4954 section 6. 454 is no reason to ask the user for another password; 535 is.
+#[test]
+fn a_server_that_cannot_now_is_told_from_a_wrong_password() {
+    for (line, code, is_transient) in [
+        ("454 4.7.0 later", Code::TEMPORARY_AUTHENTICATION_FAILURE, true),
+        ("535 5.7.8 no", Code::CREDENTIALS_INVALID, false),
+    ] {
+        let mut client = client();
+        said(&mut client);
+        hear(&mut client, "250-mx\r\n250 AUTH PLAIN");
+        let Some(client::Event::Ready(ready)) = client.event() else { panic!("not ready") };
+        let credentials = Credentials::password("test", "1234");
+        ready.authenticate_as(&credentials, Nonce::new([0; 18])).unwrap();
+        assert_eq!(said(&mut client), "AUTH PLAIN AHRlc3QAMTIzNA==\r\n");
+        hear(&mut client, line);
+        let Some(client::Event::Refused(refused)) = client.event() else { panic!("not refused") };
+        assert_eq!(refused.reply().code(), code);
+        assert_eq!(refused.reply().is_transient(), is_transient);
+        assert_eq!(refused.reply().is_permanent(), !is_transient);
+        assert!(client.authenticated().is_none());
+    }
+}
+
+/// 4954-7-a: RFC 4954 section 7, RFC 3848.
+#[test]
+fn the_protocol_says_that_the_client_is_authenticated() {
+    for (security, words) in [
+        (Security::CLEAR, ["ESMTP in the clear", "ESMTPA in the clear"]),
+        (Security::TLS, ["ESMTPS in TLS", "ESMTPSA in TLS"]),
+    ] {
+        let limits = Limits::default().with_auth_failures(9);
+        let mut session = ByHand::after_hello(config().with_limits(limits), security, answer);
+        let mut log = Vec::new();
+        for (auth, reply) in [(NOT_ANN, "535 5.7.8 "), (ANN, "235 2.7.0 ")] {
+            let said = session.say(format!("AUTH PLAIN {auth}\r\n").as_bytes());
+            assert!(said.starts_with(reply), "{said}");
+            assert_eq!(session.say(b"MAIL FROM:<a@b.org>\r\n"), "250 2.1.0 Ok\r\n");
+            log.push(session.experience.log.last().unwrap().clone());
+            session.say(b"RSET\r\n");
+        }
+        assert_eq!(log, words.map(|words| format!("mail with {words} of nobody")));
+    }
+}
+
+/// 4954-9-a: RFC 4954 section 9.
+#[test]
+fn three_attempts_may_fail() {
+    converse(&format!(
+        "C: AUTH PLAIN {NOT_ANN}
+         S: 535 5.7.8 Authentication credentials invalid
+         C: AUTH PLAIN {NOT_ANN}
+         S: 535 5.7.8 Authentication credentials invalid
+         C: AUTH PLAIN {NOT_ANN}
+         S: 421 4.7.0 Too many failed attempts to authenticate
+         S: (closed)"
+    ));
+}
+
+/// 4422-3.7-a: RFC 4422 section 3.7. No mechanism here negotiates a security layer, so the protection of the
+/// channel is after AUTH what it was, and the next octets are commands as they stand.
+#[test]
+fn no_mechanism_changes_how_the_channel_is_protected() {
+    for security in [Security::CLEAR, Security::TLS.with_version("TLSv1_3")] {
+        let mut session = ByHand::after_hello(config(), security.clone(), answer);
+        let said = session.say(format!("AUTH PLAIN {ANN}\r\n").as_bytes());
+        assert!(said.starts_with("235 "), "{said}");
+        assert_eq!(session.server.facts().security(), &security);
+        // Nor has anything been forgotten: the client need not say EHLO again.
+        assert_eq!(session.say(b"MAIL FROM:<a@b.org>\r\n"), "250 2.1.0 Ok\r\n");
+    }
+    secured([Act::AuthAs(Credentials::password("test", "1234")), Act::Noop]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 AUTH PLAIN
+         C: AUTH PLAIN AHRlc3QAMTIzNA==
+         S: 235 2.7.0 ok
+         C: NOOP
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+}
