@@ -330,7 +330,7 @@ fn data_without_a_recipient_is_refused() {
 #[test]
 fn replies_do_not_wait_for_further_commands() {
     for (group, expected) in [
-        ("EHLO client.example.net\r\n", &["250"; 7][..]),
+        ("EHLO client.example.net\r\n", &["250"; 8][..]),
         ("NOOP\r\n", &["250"]),
         ("VRFY bob\r\n", &["252"]),
         ("EXPN staff\r\n", &["502"]),

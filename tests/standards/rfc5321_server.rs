@@ -168,7 +168,8 @@ fn some_commands_need_no_hello() {
         let mut session = Session::new(config());
         assert_eq!(session.code(&format!("{command}\r\n")), code, "{command}");
     }
-    let mut session = Session::with(config(), |_, event| match event {
+    let config = config().with_extension(Extension::Expn);
+    let mut session = Session::with(config, |_, event| match event {
         Event::Expand(expand) => expand.cannot_verify(),
         other => other.proceed(),
     });
@@ -775,6 +776,7 @@ fn nobody_is_who_it_says_it_is() {
 /// 5321-7.3-a: RFC 5321 section 7.3.
 #[test]
 fn disabled_look_ups_say_neither_yes_nor_no() {
+    let config = || config().with_extension(Extension::Expn);
     let mut session = Session::with(config(), |_, event| match event {
         Event::Verify(verify) => verify.cannot_verify(),
         Event::Expand(expand) => expand.cannot_verify(),
@@ -785,8 +787,8 @@ fn disabled_look_ups_say_neither_yes_nor_no() {
         said.push(session.hear(&format!("{command}\r\n")));
     }
     assert!(said.iter().all(|reply| reply == &said[0] && reply.starts_with("252 ")), "{said:?}");
-    // Nor does who does not care; a list is not even there.
-    let mut session = Session::with(config(), |_, event| event.proceed());
+    // Nor does who does not care; where they are not announced, there are no lists.
+    let mut session = Session::with(crate::common::config(), |_, event| event.proceed());
     assert_eq!([session.code("VRFY known\r\n"), session.code("VRFY unknown\r\n")], [252, 252]);
     assert_eq!([session.code("EXPN known\r\n"), session.code("EXPN unknown\r\n")], [502, 502]);
 }

@@ -657,7 +657,8 @@ fn the_typical_scenario_runs_as_shown() {
          S: 250-8BITMIME
          S: 250-ENHANCEDSTATUSCODES
          S: 250-CHUNKING
-         S: 250 BINARYMIME
+         S: 250-BINARYMIME
+         S: 250 HELP
          C: MAIL FROM:<Smith@bar.com>
          S: 250 2.1.0 Ok
          C: RCPT TO:<Jones@foo.com>

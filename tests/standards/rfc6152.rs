@@ -56,7 +56,7 @@ fn body_is_given_once_and_has_a_known_value() {
              C: MAIL FROM:<a@b.org> BODY
              S: 501 5.5.4 This parameter needs a value
              C: RCPT TO:<c@d.org>
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 MAIL was refused
              C: MAIL FROM:<a@b.org> body=8bitmime
              S: 250 2.1.0 Ok"
         ),

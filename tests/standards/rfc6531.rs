@@ -29,11 +29,16 @@ fn utf8(script: &str) -> String {
             _ => format!("{line}\n"),
         })
         .collect();
-    announcing("8BITMIME|ENHANCEDSTATUSCODES|SMTPUTF8", &script)
+    announcing("8BITMIME|ENHANCEDSTATUSCODES|SMTPUTF8|EXPN", &script)
 }
 
 fn server() -> Config {
-    offering(&[Extension::SmtpUtf8, Extension::EightBitMime, Extension::EnhancedStatusCodes])
+    offering(&[
+        Extension::SmtpUtf8,
+        Extension::EightBitMime,
+        Extension::EnhancedStatusCodes,
+        Extension::Expn,
+    ])
 }
 
 /// 6531-3.1-e: RFC 6531 section 3.1, item 8.
