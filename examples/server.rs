@@ -318,7 +318,9 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    if !arguments.user.is_empty() {
+    if arguments.user.is_empty() {
+        config = config.with_required_auth(false);
+    } else {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
             offer = offer.even_in_the_clear();

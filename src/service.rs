@@ -79,6 +79,13 @@ impl Service {
         matches!(self, Self::Submission)
     }
 
+    /// Whether a server of this service takes mail only after AUTH unless it is told otherwise
+    /// (RFC 6409 section 4.3).
+    #[must_use]
+    pub const fn requires_auth(self) -> bool {
+        matches!(self, Self::Submission)
+    }
+
     /// Whether the extension must always be announced (RFC 2033 section 5).
     #[must_use]
     pub const fn requires(self, extension: Extension) -> bool {

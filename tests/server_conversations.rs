@@ -1127,7 +1127,7 @@ fn lhlo_brings_no_message_nearer_either() {
     let script = format!(
         "S: 220 mx.example.org LMTP service ready\n{hello}{hello}\
          C: LHLO client.example.net\n\
-         S: 503 5.5.1 Too many commands that bring no message nearer"
+         S: 550 Too many of these"
     );
     let config = config().with_service(Service::Lmtp).with_extensions(Extensions::NONE);
     converse(config.with_limits(Limits::default().with_idle_commands(2)), &script);

@@ -101,7 +101,10 @@ fn a_message_may_be_held_for_a_while_in_submission() {
         last: esmtp::syntax::DateTime::new("2030-01-01T00:00:00Z").unwrap(),
     };
     let extensions = Extensions::NONE.with_future_release(&bounds);
-    let submission = config().with_service(Service::Submission).with_extensions(extensions.clone());
+    let submission = config()
+        .with_service(Service::Submission)
+        .with_extensions(extensions.clone())
+        .with_required_auth(false);
     converse(
         submission,
         &session(

@@ -194,7 +194,8 @@ fn a_config(enforces_sync: bool) -> impl Strategy<Value = Arc<Config>> {
         .prop_map(move |(service, policy, message)| {
             let limits = Limits::default().with_message(message).with_recipients(3);
             let config = Config::new("mx.example.org").unwrap().with_service(service);
-            let config = config.with_bare_line_breaks(policy).with_limits(limits);
+            let config =
+                config.with_required_auth(false).with_bare_line_breaks(policy).with_limits(limits);
             Arc::new(config.with_enforced_sync(enforces_sync))
         })
 }

@@ -101,7 +101,13 @@ impl Session {
                 | Verb::Lhlo
         );
         if is_idle && self.budget.idle(self.config.limits()) {
-            self.offend(&replies::NOTHING_DONE);
+            match verb {
+                // RFC 5321 section 4.1.4; RFC 2034 section 4.
+                Verb::Ehlo | Verb::Helo | Verb::Lhlo => {
+                    self.offend_with(replies::TOO_MANY_HELLOS.reply().without_status());
+                }
+                _ => self.offend(&replies::NOTHING_DONE),
+            }
             return Ok(());
         }
         let permitted = if !self.facts.service.knows(verb) {
@@ -188,7 +194,12 @@ impl Session {
             Verb::Xforward => self.offered.contains(Extension::Xforward),
             Verb::Burl => self.offered.contains(Extension::Burl),
             Verb::Atrn | Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
-            Verb::Auth => self.offered.contains(Extension::Auth),
+            // Whoever has to say EHLO or STARTTLS first hears of that.
+            Verb::Auth => {
+                let is_early = self.facts.host.is_none()
+                    || self.config.requires_tls() && !self.facts.security.is_tls();
+                self.offered.contains(Extension::Auth) || is_early && self.config.auth().is_some()
+            }
             // Before EHLO too: what is supported is announced, and nothing else (RFC 5321 section 4.1.1.1).
             Verb::Expn => self.config.extensions().contains(Extension::Expn),
             Verb::Help => self.config.extensions().contains(Extension::Help),

@@ -4,7 +4,9 @@ use super::state::Fitness;
 use crate::{
     sasl::Offer,
     service::Service,
-    syntax::{Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError, SyntaxErrorKind},
+    syntax::{
+        Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError, SyntaxErrorKind, Verb,
+    },
     time::Rate,
     wire::BareLineBreaks,
 };
@@ -32,11 +34,14 @@ pub struct Config {
     /// What comes of it with this service and these limits.
     offered: Extensions,
     limits: Limits,
+    /// The longest command line, with what the extensions add to it.
+    command_line: usize,
     timeouts: Timeouts,
     lenience: Lenience,
     fitness: Fitness,
     auth: Option<Offer>,
-    requires_auth: bool,
+    requires_auth: Option<bool>,
+    requires_tls: bool,
     enforces_sync: bool,
 }
 
@@ -100,11 +105,13 @@ impl Config {
             wanted: Extensions::NONE,
             offered: Extensions::NONE,
             limits: Limits::default(),
+            command_line: 0,
             timeouts: Timeouts::default(),
             lenience: Lenience::default(),
             fitness: Fitness { bare_line_breaks: BareLineBreaks::default(), rejects_nul: true },
             auth: None,
-            requires_auth: false,
+            requires_auth: None,
+            requires_tls: false,
             enforces_sync: true,
         };
         let undemanding = UNDEMANDING.iter().copied();
@@ -184,13 +191,22 @@ impl Config {
     #[must_use]
     pub fn with_auth(mut self, offer: Offer) -> Self {
         self.auth = Some(offer);
+        self.offer()
+    }
+
+    /// MAIL before a successful AUTH gets 530 5.7.0 (RFC 4954 section 6). In submission it does unless
+    /// this says otherwise (RFC 6409 section 4.3).
+    #[must_use]
+    pub const fn with_required_auth(mut self, is_required: bool) -> Self {
+        self.requires_auth = Some(is_required);
         self
     }
 
-    /// MAIL before a successful AUTH gets 530 5.7.0 (RFC 4954 section 6).
+    /// In the clear everything but EHLO, LHLO, STARTTLS, NOOP and QUIT gets 530 5.7.0 (RFC 3207
+    /// section 4). A public mail transfer server must not do this.
     #[must_use]
-    pub const fn with_required_auth(mut self, is_required: bool) -> Self {
-        self.requires_auth = is_required;
+    pub const fn with_required_tls(mut self, is_required: bool) -> Self {
+        self.requires_tls = is_required;
         self
     }
 
@@ -225,7 +241,16 @@ impl Config {
     /// Whether mail is taken only after AUTH.
     #[must_use]
     pub const fn requires_auth(&self) -> bool {
-        self.requires_auth
+        match self.requires_auth {
+            Some(is_required) => is_required,
+            None => self.service.requires_auth(),
+        }
+    }
+
+    /// Whether nothing is done in the clear.
+    #[must_use]
+    pub const fn requires_tls(&self) -> bool {
+        self.requires_tls
     }
 
     fn offer(mut self) -> Self {
@@ -256,7 +281,26 @@ impl Config {
             self.offered =
                 self.offered.with_limits(SessionLimits { rcpt_max, ..Default::default() });
         }
+        let announced = match self.auth {
+            Some(_) => self.offered.clone().with(Extension::Auth),
+            None => self.offered.clone(),
+        };
+        self.command_line = [Verb::Mail, Verb::Rcpt]
+            .into_iter()
+            .map(|verb| announced.line_limit(verb))
+            .fold(self.limits.command_line, usize::max);
         self
+    }
+
+    /// The longest command line, in octets: every parameter that is offered may come with its
+    /// greatest length (RFC 5321 section 4.5.3.1.4).
+    pub(super) const fn command_line(&self) -> usize {
+        self.command_line
+    }
+
+    /// Octets received and not yet dealt with.
+    pub(super) fn receive_buffer(&self) -> usize {
+        self.limits.receive_buffer.max(self.command_line.saturating_mul(2))
     }
 
     /// The same with no limit of a transaction below what it was.
@@ -341,8 +385,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // RFC 5321 section 4.5.3.1.4 asks for 512 and what the extensions add to it;
-            // 2048 holds every sum.
+            // RFC 5321 section 4.5.3.1.4 asks for 512; what the extensions add comes on top.
             command_line: 2048,
             message: 32 * 1024 * 1024,
             // RFC 5321 section 4.5.3.1.8 asks for 100 at least.
@@ -358,7 +401,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Octets of a command line, CRLF included; at least 512 (RFC 5321 section 4.5.3.1.4).
+    /// Octets of a command line, CRLF included; at least 512, and what the extensions that are offered
+    /// add to it (RFC 5321 section 4.5.3.1.4).
     #[must_use]
     pub fn with_command_line(mut self, octets: usize) -> Self {
         self.command_line = octets.max(512);

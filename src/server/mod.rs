@@ -97,7 +97,7 @@ impl Server {
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, security: Security) -> Self {
         Self {
-            input: ReceiveBuffer::new(config.limits().receive_buffer),
+            input: ReceiveBuffer::new(config.receive_buffer()),
             lines: LineCutter::default(),
             session: Session::new(config, peer, security),
         }
@@ -170,7 +170,7 @@ impl Server {
                     return None;
                 }
                 // A configuration that came later may allow more than there is room for.
-                let limit = session.config.limits().command_line.min(input.capacity());
+                let limit = session.config.command_line().min(input.capacity());
                 match lines.cut(input.octets(), limit) {
                     Cut::Line(octets) => {
                         let (line, rest) =

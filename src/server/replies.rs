@@ -53,6 +53,7 @@ pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
 pub(super) const HTTP: Rejection = negative(554, 5, 1, "This is no web server");
 pub(super) const NOTHING_DONE: Rejection =
     negative(503, 5, 1, "Too many commands that bring no message nearer");
+pub(super) const TOO_MANY_HELLOS: Rejection = negative(550, 5, 1, "Too many of these");
 pub(super) const LINE_TOO_LONG: Rejection = negative(500, 5, 2, "Line too long");
 pub(super) const UNKNOWN_COMMAND: Rejection = negative(500, 5, 1, "Command not recognised");
 pub(super) const NOT_IMPLEMENTED: Rejection = negative(502, 5, 1, "Command not implemented");
@@ -261,6 +262,7 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
         Misplaced::AlreadyAuthenticated => negative(503, 5, 1, "Authenticated already"),
         Misplaced::AuthFirst => negative(530, 7, 0, "Authentication required"),
+        Misplaced::TlsFirst => negative(530, 7, 0, "Must issue a STARTTLS command first"),
         Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),

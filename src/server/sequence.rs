@@ -52,6 +52,8 @@ pub(crate) struct Standing {
     pub(crate) had_hello: bool,
     /// Mail is taken only from whoever is authenticated.
     pub(crate) must_authenticate: bool,
+    /// Nothing is done in the clear.
+    pub(crate) must_secure: bool,
 }
 
 /// Why a command is out of order.
@@ -75,6 +77,8 @@ pub(crate) enum Misplaced {
     AlreadyAuthenticated,
     /// Not a question of order but of rights: AUTH has to come first (RFC 4954 section 6).
     AuthFirst,
+    /// Not a question of order either: STARTTLS has to come first (RFC 3207 section 4).
+    TlsFirst,
     /// STARTTLS in TLS (RFC 3207 section 4.2).
     AlreadySecure,
     /// What only may precede content, or DATA, behind a first chunk.
@@ -100,6 +104,13 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         // "MAY be issued at any time" (RFC 5321 section 4.1.4): the session stays as it is.
         (Verb::Quit, _) => Ok(()),
         (_, Stage::Refused) => Err(Misplaced::NoService),
+        (verb, _)
+            if standing.must_secure
+                && !standing.is_secure
+                && !matches!(verb, Verb::Ehlo | Verb::Lhlo | Verb::Noop | Verb::StartTls) =>
+        {
+            Err(Misplaced::TlsFirst)
+        }
         (
             Verb::Ehlo
             | Verb::Helo
@@ -174,6 +185,7 @@ mod tests {
         is_authenticated: false,
         had_hello: false,
         must_authenticate: false,
+        must_secure: false,
     };
     const ONE: Stage = Stage::Addressed { recipients: 1, is_binary: false };
     const NONE: Stage = Stage::Addressed { recipients: 0, is_binary: false };

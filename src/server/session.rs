@@ -112,6 +112,7 @@ impl Session {
             is_authenticated: self.facts.identity.is_some(),
             had_hello: self.facts.had_hello,
             must_authenticate: self.config.requires_auth(),
+            must_secure: self.config.requires_tls(),
         }
     }
 

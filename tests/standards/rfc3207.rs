@@ -83,6 +83,65 @@ fn a_transaction_is_not_carried_into_tls() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
+/// 3207-4-f: RFC 3207 section 4. Where TLS is required, nothing but the way into it is open.
+#[test]
+fn nothing_is_done_in_the_clear_where_tls_is_required() {
+    use esmtp::sasl::{Mechanism, Offer};
+
+    let extensions =
+        [Extension::StartTls, Extension::EnhancedStatusCodes, Extension::Expn, Extension::Help];
+    let config = config()
+        .with_extensions(extensions.into_iter().collect())
+        .with_auth(Offer::new([Mechanism::PLAIN]))
+        .with_required_tls(true);
+    let refused: String = [
+        "HELO client.example.net",
+        "MAIL FROM:<a@b.org>",
+        "RCPT TO:<c@d.org>",
+        "DATA",
+        "RSET",
+        "VRFY ann",
+        "EXPN friends",
+        "HELP",
+        "AUTH PLAIN AGFubgBzZWNyZXQ=",
+    ]
+    .iter()
+    .map(|command| format!("C: {command}\nS: 530 5.7.0 Must issue a STARTTLS command first\n"))
+    .collect();
+    converse_with(
+        config,
+        &format!(
+            "S: 220 mx.example.org ESMTP service ready
+             {refused}
+             C: NOOP
+             S: 250 2.0.0 Ok
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-ENHANCEDSTATUSCODES
+             S: 250-STARTTLS
+             S: 250-EXPN
+             S: 250 HELP
+             {refused}
+             C: NOOP
+             S: 250 2.0.0 Ok
+             C: STARTTLS
+             S: 220 2.0.0 Ready to start TLS
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-ENHANCEDSTATUSCODES
+             S: 250-AUTH PLAIN
+             S: 250-EXPN
+             S: 250 HELP
+             C: MAIL FROM:<a@b.org>
+             S: 250 2.1.0 Ok
+             C: QUIT
+             S: 221 2.0.0 Closing the channel
+             S: (closed)"
+        ),
+        secure,
+    );
+}
+
 /// A client that has come to EHLO, where this was offered.
 fn opened(policy: TlsPolicy, offered: &str) -> Client {
     let config = Config::new("me.example.org").unwrap().with_tls(policy);

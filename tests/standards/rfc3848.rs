@@ -15,6 +15,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static
     let config = Config::new("mx.example.org")
         .unwrap()
         .with_service(service)
+        .with_required_auth(false)
         .with_extension(Extension::StartTls)
         .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, security);

@@ -15,6 +15,7 @@ use esmtp::{
 fn submission(extensions: Extensions) -> Config {
     config()
         .with_service(Service::Submission)
+        .with_required_auth(false)
         .with_extensions(extensions)
         .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
 }

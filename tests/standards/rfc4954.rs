@@ -360,7 +360,6 @@ fn octets_behind_auth_are_responses_or_refused() {
 
 /// 4954-4-d: RFC 4954 section 3 and RFC 5321 section 4.1.4.
 #[test]
-#[ignore = "AUTH in front of EHLO is told to be unimplemented (502), for nothing is announced yet"]
 fn auth_before_ehlo_is_out_of_order() {
     converse_with(
         config(),

@@ -313,6 +313,7 @@ fn what_is_announced_is_understood() {
         for security in [Security::CLEAR, Security::TLS] {
             let config = config()
                 .with_service(service)
+                .with_required_auth(false)
                 .with_extensions(all_extensions())
                 .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
             for extension in announced(&config, &security, hello).iter() {

@@ -103,7 +103,6 @@ fn removed_commands_are_not_implemented() {
 
 /// The same, section 4.1.1.
 #[test]
-#[ignore = "before a hello they are answered 503, as if their time would come"]
 fn removed_commands_are_not_implemented_before_a_hello_either() {
     converse(
         config(),

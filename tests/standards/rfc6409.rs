@@ -104,7 +104,6 @@ fn mail_without_authentication_is_refused() {
 
 /// 6409-4.3-a: and that without being asked to.
 #[test]
-#[ignore = "authentication is required only where Config::with_required_auth says so, also in submission"]
 fn mail_without_authentication_is_refused_by_default() {
     let config = config().with_service(Service::Submission);
     assert!(config.requires_auth());
