@@ -254,11 +254,12 @@ fn a_client_asks_for_users_lists_and_help() {
     let said = converse(&Extensions::NONE, |event| match event {
         Event::Ready(ready) if asked < 3 => {
             asked += 1;
-            match asked {
+            let said = match asked {
                 1 => ready.verify(lookup("bob")),
                 2 => ready.expand(lookup("staff")),
                 _ => ready.help(None),
-            }
+            };
+            said.unwrap();
         }
         other => other.quit(),
     });

@@ -227,20 +227,48 @@ impl<'c> Ready<'c> {
 
     /// Asks the server whether it knows a user or mailbox (VRFY, RFC 5321 section 3.5): the reply
     /// is in the next [`Ready::reply`], or in [`Refused`].
-    pub fn verify(self, lookup: Lookup<'static>) {
+    ///
+    /// # Errors
+    ///
+    /// The name is not ASCII, or the answer may be something else, and the server does not offer
+    /// SMTPUTF8 (RFC 6531 section 3.7.4.2).
+    pub fn verify(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
+        self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
         self.ask(Ask::Verify(lookup));
+        Ok(())
     }
 
     /// Asks the server who is on a mailing list (EXPN, RFC 5321 section 3.5); the reply comes as
     /// with [`verify`](Self::verify).
-    pub fn expand(self, lookup: Lookup<'static>) {
+    ///
+    /// # Errors
+    ///
+    /// As with [`verify`](Self::verify).
+    pub fn expand(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
+        self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
         self.ask(Ask::Expand(lookup));
+        Ok(())
     }
 
     /// Asks the server for help (HELP, RFC 5321 section 4.1.1.8); the reply comes as with
     /// [`verify`](Self::verify).
-    pub fn help(self, about: Option<Argument<'static>>) {
+    ///
+    /// # Errors
+    ///
+    /// The argument is not ASCII, and the server does not offer SMTPUTF8.
+    pub fn help(self, about: Option<Argument<'static>>) -> Result<(), NotOffered> {
+        self.may_say(about.as_ref().map_or("", Argument::as_str), false)?;
         self.ask(Ask::Help(about));
+        Ok(())
+    }
+
+    /// Commands are ASCII where nothing else was agreed on (RFC 5321 section 2.4).
+    fn may_say(&self, text: &str, wants_utf8: bool) -> Result<(), NotOffered> {
+        let is_needed = wants_utf8 || !text.is_ascii();
+        if is_needed && !self.facts.offered.contains(Extension::SmtpUtf8) {
+            return Err(NotOffered { obstacles: vec![Obstacle::Extension(Extension::SmtpUtf8)] });
+        }
+        Ok(())
     }
 
     /// Asks the server to send the mail that waits for a node (ETRN, RFC 1985 section 5), once

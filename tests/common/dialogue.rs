@@ -305,12 +305,17 @@ impl Player {
                 Some(Act::Reset) => ready.reset(),
                 Some(Act::Wait) => ready.wait(),
                 Some(Act::Verify(user)) => {
-                    ready.verify(Lookup::new(Argument::new(user).unwrap(), false).unwrap());
+                    let lookup = Lookup::new(Argument::new(user).unwrap(), false).unwrap();
+                    if let Err(error) = ready.verify(lookup) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
                 }
                 Some(Act::Expand(list)) => {
-                    ready.expand(Lookup::new(Argument::new(list).unwrap(), false).unwrap());
+                    ready
+                        .expand(Lookup::new(Argument::new(list).unwrap(), false).unwrap())
+                        .unwrap();
                 }
-                Some(Act::Help) => ready.help(None),
+                Some(Act::Help) => ready.help(None).unwrap(),
                 Some(Act::StartQueue(node)) => {
                     if let Err(error) = ready.start_queue(node) {
                         self.notes.push(format!("not offered: {error}"));

@@ -448,3 +448,17 @@ fn a_lookup_with_smtputf8_is_answered_in_utf8() {
         moved,
     );
 }
+
+/// RFC 6531 section 3.7.4.2, RFC 5321 section 2.4.
+#[test]
+fn nobody_is_asked_for_in_utf8_where_that_is_not_offered() {
+    let asks = |user: &'static str| Dialogue::new([Act::Verify(user)]);
+    let opening = "S: 220 mx\nC: EHLO me.example.org\n";
+    let end = "C: QUIT\nS: 221 bye\nC: (closed)";
+    let script = format!("{opening}S: 250 mx\n{end}");
+    assert!(asks("Jürgen").plays(&script)[0].starts_with("not offered: "));
+    let script = format!(
+        "{opening}S: 250-mx\nS: 250-8BITMIME\nS: 250 SMTPUTF8\nC: VRFY Jürgen\nS: 252 perhaps\n{end}"
+    );
+    assert!(asks("Jürgen").plays(&script).iter().all(|note| !note.contains("not offered")));
+}
