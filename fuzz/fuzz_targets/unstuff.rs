@@ -7,11 +7,11 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Debug, Default, PartialEq)]
 struct Unstuffed {
     content: Vec<u8>,
-    bare: Option<u64>,
+    report: Option<Span>,
     end: Option<usize>,
 }
 
-fn reference(policy: BareLineBreaks, input: &[u8]) -> Unstuffed {
+fn reference(policy: BareLineBreaks, rejects_nul: bool, input: &[u8]) -> Unstuffed {
     let mut out = Unstuffed::default();
     let mut at = 0;
     while at < input.len() {
@@ -31,7 +31,9 @@ fn reference(policy: BareLineBreaks, input: &[u8]) -> Unstuffed {
             _ => false,
         };
         if is_bare && policy == BareLineBreaks::Reject {
-            out.bare.get_or_insert(out.content.len() as u64);
+            out.report.get_or_insert(Span::Bare(out.content.len() as u64));
+        } else if input[at] == 0 && rejects_nul {
+            out.report.get_or_insert(Span::Nul(out.content.len() as u64));
         }
         match policy {
             BareLineBreaks::Normalise if &input[at..] == b"\r" => break,
@@ -44,9 +46,8 @@ fn reference(policy: BareLineBreaks, input: &[u8]) -> Unstuffed {
 }
 
 /// The input arrives in pieces as long as `cuts` says, over and over.
-fn unstuff(policy: BareLineBreaks, input: &[u8], cuts: &[u8]) -> Unstuffed {
+fn unstuff(mut unstuffer: Unstuffer, input: &[u8], cuts: &[u8]) -> Unstuffed {
     let mut out = Unstuffed::default();
-    let mut unstuffer = Unstuffer::new(policy);
     let mut cuts = cuts.iter().cycle();
     let (mut at, mut there) = (0, 0);
     loop {
@@ -61,9 +62,8 @@ fn unstuff(policy: BareLineBreaks, input: &[u8], cuts: &[u8]) -> Unstuffed {
                 octets
             }
             Span::Skip(octets) => octets,
-            Span::Nul(_) => unreachable!("it is not asked for"),
-            Span::Bare(offset) => {
-                assert_eq!(out.bare.replace(offset), None);
+            report @ (Span::Bare(_) | Span::Nul(_)) => {
+                assert_eq!(out.report.replace(report), None);
                 0
             }
             Span::End(octets) => {
@@ -89,19 +89,22 @@ fuzz_target!(|data: &[u8]| {
         _ => BareLineBreaks::Keep,
     };
     let (cuts, input) = data.split_at(data.len().min(usize::from(first / 3 % 4)));
-    let got = unstuff(policy, input, cuts);
-    assert_eq!(got, reference(policy, input));
+    let rejects_nul = first & 0x80 != 0;
+    let unstuffer = Unstuffer::new(policy);
+    let unstuffer = if rejects_nul { unstuffer.rejecting_nul() } else { unstuffer };
+    let got = unstuff(unstuffer, input, cuts);
+    assert_eq!(got, reference(policy, rejects_nul, input));
 
     // Whatever was accepted can be sent, and arrives as the same.
     let mut wire = Vec::new();
     let mut stuffer = Stuffer::new(LineEnds::Strict);
     let stuffed = stuffer.stuff(&got.content, &mut wire).and_then(|()| stuffer.finish(&mut wire));
     if let Ok(()) = stuffed {
-        let again = unstuff(BareLineBreaks::Reject, &wire, cuts);
-        assert_eq!((again.bare, again.end), (None, Some(wire.len())));
+        let again = unstuff(Unstuffer::new(BareLineBreaks::Reject), &wire, cuts);
+        assert_eq!((again.report, again.end), (None, Some(wire.len())));
         assert!(again.content.starts_with(&got.content));
         assert!(matches!(&again.content[got.content.len()..], b"" | b"\r\n"));
     } else if got.end.is_some() {
-        assert!(got.bare.is_some() || policy == BareLineBreaks::Keep);
+        assert!(got.report.is_some() || policy == BareLineBreaks::Keep);
     }
 });
