@@ -1168,3 +1168,53 @@ fn who_reads_octet_by_octet_gains_no_time() {
     while server.poll(end) == Need::Answer {}
     assert_eq!(server.end(), Some(End::TimedOut));
 }
+
+/// Another configuration holds for what begins behind it, and takes nothing from what has begun.
+#[test]
+fn a_session_may_be_given_another_configuration() {
+    fn small() -> Arc<Config> {
+        let limits = Limits::default().with_message(10).with_recipients(1);
+        Arc::new(
+            config().with_extensions(Extensions::NONE.with(Extension::Size)).with_limits(limits),
+        )
+    }
+    let begun = "C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         S: 250 2.1.5 Ok
+         ";
+    let script = after_hello(&format!(
+        "{begun}C: EHLO small.example
+         S: 250-mx.example.org
+         S: 250 SIZE 10
+         C: MAIL FROM:<a@b.org> SIZE=11
+         S: 552 Message size exceeds the fixed maximum"
+    ));
+    let experience = converse_with(config(), &script, |experience, event| match event {
+        Event::Hello(mut hello) if hello.host().to_string() == "small.example" => {
+            hello.configure(small());
+            hello.accept();
+        }
+        other => experience.answer(other),
+    });
+    assert_eq!(experience.aborts(), ["Hello"]);
+    let script = after_hello(&format!(
+        "{begun}C: EHLO small.example
+         S: 550 Refused by policy
+         C: RCPT TO:<e@f.org>
+         S: 250 Ok
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: 0123456789
+         C: .
+         S: 250 queued"
+    ));
+    let experience = converse_with(config(), &script, |experience, event| match event {
+        Event::Hello(mut hello) if hello.host().to_string() == "small.example" => {
+            hello.configure(small());
+            hello.reject(Rejection::POLICY);
+        }
+        other => experience.answer(other),
+    });
+    assert_eq!(experience.messages[0].to.len(), 2);
+}

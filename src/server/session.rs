@@ -4,8 +4,9 @@ use super::{
     budget::Budget,
     config::Config,
     event::{
-        Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn,
-        Event, Exchange, Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
+        Abort, Answer, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver,
+        Etrn, Event, Exchange, Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify, Xclient,
+        Xforward,
     },
     facts::{Facts, Peer},
     output::Output,
@@ -386,7 +387,9 @@ impl Session {
         self.began.get_or_insert(now);
         self.output.now = now;
         if let Some(config) = self.exchange.configure.take() {
-            self.config = match self.facts.transaction.is_open() {
+            // A hello that is accepted ends the transaction whose limits may not sink.
+            let is_over = matches!(self.exchange.answer, Some(Answer::Accept(_)));
+            self.config = match self.facts.transaction.is_open() && !is_over {
                 true => Arc::new(config.rising_from(self.config.limits())),
                 false => config,
             };
