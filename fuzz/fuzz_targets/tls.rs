@@ -96,6 +96,7 @@ fuzz_target!(|data: &[u8]| {
     let config = Config::new("mx.example.org").expect("a host").with_extensions(
         [Extension::EnhancedStatusCodes, Extension::StartTls].into_iter().collect(),
     );
+    let config = config.with_enforced_sync(false);
     let server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
     let how = if kind & 1 == 0 { Closed::Clean } else { Closed::CutOff };
     let piece = if *piece == 0 { usize::MAX } else { usize::from(*piece) };
