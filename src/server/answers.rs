@@ -1,13 +1,13 @@
 //! What an answer of the application does.
 
 use super::{
+    config::Fitness,
     delivery::{Verdicts, is_last_word},
     event::Answer,
     replies,
     session::Session,
     state::{
-        AbortReason, Beginning, Body, End, Fitness, Intake, Lent, PendingChunk, Phase, Piece,
-        Question, Then,
+        AbortReason, Beginning, Body, End, Intake, Lent, PendingChunk, Phase, Piece, Question, Then,
     },
 };
 use crate::{

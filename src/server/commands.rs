@@ -1,11 +1,12 @@
 //! What a command does.
 
 use super::{
+    config::Fitness,
     replies, sequence,
     session::Session,
     state::{
-        AbortReason, Beginning, Body, End, Fitness, Intake, PendingChunk, Phase, Piece, Question,
-        Refusal, Then,
+        AbortReason, Beginning, Body, End, Intake, PendingChunk, Phase, Piece, Question, Refusal,
+        Then,
     },
 };
 use crate::{

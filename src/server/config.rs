@@ -1,6 +1,5 @@
 //! What a server offers, how much it bears and how long it waits.
 
-use super::state::Fitness;
 use crate::{
     sasl::Offer,
     service::Service,
@@ -365,6 +364,19 @@ impl Config {
     pub(super) const fn fitness(&self) -> Fitness {
         self.fitness
     }
+}
+
+/// Which octets content may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fitness {
+    pub(super) bare_line_breaks: BareLineBreaks,
+    pub(super) rejects_nul: bool,
+}
+
+impl Fitness {
+    /// "No restriction on the content": RFC 3030 section 3.
+    pub(super) const ANY: Self =
+        Self { bare_line_breaks: BareLineBreaks::Keep, rejects_nul: false };
 }
 
 /// How much a session may cost. The memory of a session is bounded by the sum of its buffers

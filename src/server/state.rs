@@ -2,13 +2,14 @@
 
 use super::{
     auth::{Attempt, Dialogue},
+    config::Fitness,
     delivery::Verdicts,
 };
 use crate::{
     sasl::{Proven, Verifier},
     syntax::{Host, Node, Rejection, Reply, Uri, XclientAttributes, XforwardAttributes},
     time::Instant,
-    wire::{BareLineBreaks, Chunk, LineBreaks, Span, Unstuffer},
+    wire::{Chunk, LineBreaks, Span, Unstuffer},
 };
 use alloc::boxed::Box;
 
@@ -150,19 +151,6 @@ pub(super) enum Body {
     Chunks(Intake),
     /// A chunk was refused: those that are under way are discarded (RFC 3030 section 2).
     Failed,
-}
-
-/// Which octets content may hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fitness {
-    pub(super) bare_line_breaks: BareLineBreaks,
-    pub(super) rejects_nul: bool,
-}
-
-impl Fitness {
-    /// "No restriction on the content": RFC 3030 section 3.
-    pub(super) const ANY: Self =
-        Self { bare_line_breaks: BareLineBreaks::Keep, rejects_nul: false };
 }
 
 /// How content is told from commands.
