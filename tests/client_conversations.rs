@@ -888,6 +888,45 @@ fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
     );
 }
 
+/// RFC 2033 section 4.3: the last chunk has a reply for each recipient, also where one before it was
+/// refused.
+#[test]
+fn in_lmtp_the_last_chunk_is_answered_for_each_recipient_whatever_came_before() {
+    let acts = [Act::Send(mail(&[BOB, CARL], "one\r\ntwo\r\n")), Act::Noop];
+    let notes = Dialogue::new(acts)
+        .with(|config| config.with_service(Service::Lmtp).with_ahead(8))
+        .plays_whole(
+            "S: 220 mx
+             C: LHLO me.example.org
+             S: 250-mx
+             S: 250-PIPELINING
+             S: 250 CHUNKING
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<bob@example.net>
+             C: RCPT TO:<carl@example.net>
+             S: 250 ok
+             S: 250 ok
+             S: 250 ok
+             C: BDAT 7
+             C: one
+             C: tw\\
+             C: BDAT 3 LAST
+             C: o
+             S: 552 5.3.4 too much
+             S: 503 for Bob
+             S: 503 for Carl
+             C: NOOP
+             S: 250 ok
+             C: QUIT
+             S: 221 bye
+             C: (closed)",
+        );
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 552 5.3.4 too much, <carl@example.net> 552 5.3.4 too much"
+    );
+}
+
 #[test]
 fn content_is_withdrawn_when_nobody_is_left() {
     let acts =

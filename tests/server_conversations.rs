@@ -154,7 +154,7 @@ fn malformed_commands_leave_the_session_intact() {
             "C: FOO
              S: 500 5.5.1 Command not recognised
              C: LHLO client.example.net
-             S: 500 5.5.1 Command not recognised
+             S: 500 Command not recognised
              C: EHLO
              S: 501 This command needs an argument
              C: RSET now
@@ -374,7 +374,7 @@ fn lmtp_replies_for_every_accepted_recipient() {
             .with_extensions(Extensions::NONE.with(Extension::EightBitMime)),
         "S: 220 mx.example.org LMTP service ready
          C: EHLO client.example.net
-         S: 500 5.5.1 Command not recognised
+         S: 500 Command not recognised
          C: LHLO client.example.net
          S: 250-mx.example.org
          S: 250-PIPELINING
@@ -407,7 +407,7 @@ fn a_client_that_is_refused_may_still_quit() {
         config(),
         "S: 554 No service for you
          C: EHLO client.example.net
-         S: 503 5.5.1 No service here, only QUIT is heard
+         S: 503 No service here, only QUIT is heard
          C: QUIT
          S: 221 2.0.0 Closing the channel
          S: (closed)",
@@ -755,7 +755,7 @@ fn errors_take_time_where_that_is_wanted() {
 /// A client that is told no again and again comes to an end too.
 #[test]
 fn transactions_that_come_to_nothing_are_counted() {
-    let limits = Limits::default().with_errors(1).with_idle_commands(2);
+    let limits = Limits::default().with_errors(1).with_idle_commands(1);
     let experience = converse_with(
         config().with_limits(limits),
         &after_hello(
@@ -789,10 +789,14 @@ fn who_does_not_wait_where_it_must_is_not_listened_to() {
             "S: 220 mx.example.org ESMTP service ready\nC: EHLO a.org\nS: 250 mx.example.org\nC: MAIL FROM:<>\nC: NOOP\n",
         ),
         (config(), &format!("{hello}{to_data}C: x\nS: 250 2.1.0 Ok\nS: 250 2.1.5 Ok\n")),
+        // Whatever the command looks like.
+        (config(), &format!("{hello}C: DATA now\nC: RSET\n")),
         (config(), &format!("{hello}C: VRFY a\nC: NOOP\n")),
         (config(), &format!("{hello}C: EXPN a\nC: NOOP\n")),
     ] {
-        let is_bare = !config.extensions().contains(Extension::EnhancedStatusCodes);
+        // Behind a hello no reply has an enhanced code.
+        let is_bare = !config.extensions().contains(Extension::EnhancedStatusCodes)
+            || script.ends_with("LO a.org\nC: NOOP\n");
         let code = if is_bare { "554" } else { "554 5.5.0" };
         let script = format!(
             "{script}S: {code} Octets before their turn (RFC 2920 section 3.1)\nS: (closed)"
@@ -1130,7 +1134,7 @@ fn lhlo_brings_no_message_nearer_either() {
          S: 550 Too many of these"
     );
     let config = config().with_service(Service::Lmtp).with_extensions(Extensions::NONE);
-    converse(config.with_limits(Limits::default().with_idle_commands(2)), &script);
+    converse(config.with_limits(Limits::default().with_idle_commands(1)), &script);
 }
 
 #[test]
@@ -1217,4 +1221,235 @@ fn a_session_may_be_given_another_configuration() {
         other => experience.answer(other),
     });
     assert_eq!(experience.messages[0].to.len(), 2);
+}
+
+/// What is innocent is bounded, whatever stands between.
+#[test]
+fn mail_behind_a_refused_chunk_forgives_nothing() {
+    let limits = Limits::default().with_errors(1);
+    let script = after_hello(&format!(
+        "C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         S: 250 2.1.5 Ok
+         C: BDAT 2
+         C| \\n\\n
+         S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+         {}
+         C: RCPT TO:<c@d.org>
+         S: 503 5.5.1 Content was refused, RSET is next
+         C: MAIL FROM:<>
+         S: 421 4.7.0 Too many errors
+         S: (closed)",
+        "C: RCPT TO:<c@d.org>\nS: 503 5.5.1 Content was refused, RSET is next\n".repeat(40),
+    ));
+    assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
+}
+
+/// RFC 2033 section 4.3: as many replies as there were recipients, also where the content had failed.
+#[test]
+fn the_last_chunk_of_failed_content_has_its_replies() {
+    let opening = "S: 220 mx.example.org LMTP service ready
+         C: LHLO client.example.net
+         S: 250-mx.example.org
+         S: 250-SIZE 33554432
+         S: 250-PIPELINING
+         S: 250-8BITMIME
+         S: 250-ENHANCEDSTATUSCODES
+         S: 250-CHUNKING
+         S: 250-BINARYMIME
+         S: 250 HELP
+         C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<c@d.org>
+         S: 250 2.1.5 Ok
+         C: RCPT TO:<e@f.org>
+         S: 250 2.1.5 Ok
+         C: BDAT 2
+         C| \\n\\n
+         S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)";
+    let refused = "S: 503 5.5.1 Content was refused, RSET is next";
+    let script = format!(
+        "{opening}
+         C: MAIL FROM:<>
+         {refused}
+         C: BDAT 1
+         C| x
+         {refused}
+         C: BDAT 1 LAST
+         C| x
+         {refused}
+         {refused}
+         C: MAIL FROM:<>
+         S: 250 2.1.0 Ok"
+    );
+    converse(config().with_service(Service::Lmtp), &script);
+}
+
+/// The bookkeeping of a refused MAIL does not depend on when its reply comes, nor on how long it is.
+#[test]
+fn what_is_under_way_behind_a_bad_mail_is_forgiven_however_it_is_bad() {
+    let behind = "S: 503 5.5.1 MAIL was refused\n".repeat(3);
+    let group = "C: RCPT TO:<c@d.org>\nC: RCPT TO:<c@d.org>\nC: DATA\n";
+    let limits = Limits::default().with_errors(2);
+    let delay = Timeouts::default().with_error_delay(Duration::from_secs(2));
+    let script = after_hello(&format!(
+        "C: DATA\nS: 503 5.5.1 MAIL has to come first\nC: MAIL FROM:<a@b.org> FOO=1\n{group}\
+         S: 421 4.7.0 Too many errors\nS: (closed)"
+    ));
+    assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
+    let limits = Limits::default().with_errors(3);
+    let unknown = "S: 555 5.5.4 Parameter not recognised or not implemented\n";
+    for (timeouts, pause) in [(Timeouts::default(), ""), (delay, "T: 2\n")] {
+        let script = after_hello(&format!(
+            "C: DATA\nS: 503 5.5.1 MAIL has to come first\n\
+             C: MAIL FROM:<a@b.org> FOO=1\n{group}{pause}{unknown}{behind}\
+             C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)"
+        ));
+        let config = config().with_limits(limits).with_timeouts(timeouts);
+        assert_eq!(converse(config, &script).end, Some(End::Quit));
+    }
+    let script = after_hello(&format!(
+        "C: MAIL FROM:<{}@b.org>\n{group}S: 500 5.5.2 Line too long\n{behind}",
+        "x".repeat(5000)
+    ));
+    converse(config().with_limits(limits), &script);
+}
+
+/// RFC 2920 section 3.1: DATA was under way when the recipients were refused.
+#[test]
+fn data_behind_refused_recipients_is_no_error() {
+    let limits = Limits::default().with_errors(1);
+    let script = after_hello(
+        "C: MAIL FROM:<a@b.org>
+         C: RCPT TO:<nobody@d.org>
+         C: DATA
+         S: 250 2.1.0 Ok
+         S: 550 5.1.1 No such mailbox here
+         S: 503 5.5.1 No valid recipients
+         C: QUIT
+         S: 221 2.0.0 Closing the channel
+         S: (closed)",
+    );
+    assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::Quit));
+}
+
+#[test]
+fn content_in_chunks_comes_to_its_end_too() {
+    let timeouts = Timeouts::default().with_session(Some(Duration::from_secs(10)));
+    let experience = converse(
+        config().with_timeouts(timeouts),
+        &after_hello(
+            "C: MAIL FROM:<a@b.org>
+             S: 250 2.1.0 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 2.1.5 Ok
+             C: BDAT 2
+             C| ab
+             S: 250 2.0.0 Chunk received
+             T: 11
+             C: BDAT 2 LAST
+             C| \\r\\n
+             S: 250 2.0.0 queued
+             S: 421 4.4.2 Waited too long, closing the channel
+             S: (closed)",
+        ),
+    );
+    assert_eq!(experience.messages[0].content, b"ab\r\n");
+}
+
+/// What was said before an orderly close is answered, also where nobody waited for the greeting.
+#[test]
+fn who_closes_before_the_greeting_is_heard_where_that_is_wanted() {
+    let mut server =
+        Server::new(Arc::new(config().with_enforced_sync(false)), Peer::UNKNOWN, Security::CLEAR);
+    server.feed(b"QUIT\r\n");
+    server.closed(esmtp::machine::Closed::Clean);
+    let mut said = Vec::new();
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => server.event().into_iter().for_each(Event::proceed),
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                let _ = server.to_send(&mut slices);
+                said.extend_from_slice(slices[0]);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            Need::Close => break,
+            need => panic!("{need:?}"),
+        }
+    }
+    assert!(said.starts_with(b"220 ") && said.ends_with(b"221 2.0.0 Closing the channel\r\n"));
+}
+
+/// RFC 2034 section 4.
+#[test]
+fn no_opening_reply_has_an_enhanced_code() {
+    let mut server = Server::new(Arc::new(config()), Peer::UNKNOWN, Security::CLEAR);
+    server.shut_down();
+    assert!(matches!(server.poll(Instant::ORIGIN), Need::Write(_)));
+    let mut slices = [&[][..]];
+    let _ = server.to_send(&mut slices);
+    assert_eq!(slices[0], b"421 Shutting down, try again later\r\n");
+    let limits = Limits::default().with_errors(1);
+    let script = "S: 220 mx.example.org ESMTP service ready
+        C: EHLO -
+        S: 421 Too many errors
+        S: (closed)";
+    converse(config().with_limits(limits), script);
+}
+
+/// Whoever asks the application for what it refuses, again and again, comes to an end.
+#[test]
+fn refusals_without_end_are_errors() {
+    let limits = Limits::default().with_errors(1).with_idle_commands(3);
+    let config = || config().with_limits(limits).with_extension(Extension::Etrn);
+    let script = after_hello(&format!(
+        "{}C: ETRN b.org\nS: 421 4.7.0 Too many errors\nS: (closed)",
+        "C: ETRN b.org\nS: 458 4.0.0 Unable to queue messages for this node\n".repeat(3)
+    ))
+    .replace("250 HELP", "250-ETRN\nS: 250 HELP");
+    converse(config(), &script);
+    let refused =
+        "C: MAIL FROM:<a@b.org>\nS: 250 2.1.0 Ok\nC: RCPT TO:<c@d.org>\nS: 250 2.1.5 Ok\nC: DATA\n";
+    let script = after_hello(&format!(
+        "{}{refused}S: 421 4.7.0 Too many errors\nS: (closed)",
+        format!("{refused}S: 451 4.3.0 Local error in processing\n").repeat(3)
+    ))
+    .replace("250 HELP", "250-ETRN\nS: 250 HELP");
+    let experience = converse_with(config(), &script, |experience, event| match event {
+        Event::Data(data) => data.reject(Rejection::LOCAL_ERROR),
+        other => experience.answer(other),
+    });
+    assert_eq!(experience.aborts().len(), 4);
+    let content = "S: 354 Start mail input; end with <CRLF>.<CRLF>\nC: .\nS: 451 4.3.0 Local error in processing\n";
+    let script = after_hello(&format!(
+        "{}S: 421 4.7.0 Too many errors\nS: (closed)",
+        format!("{refused}{content}").repeat(4)
+    ))
+    .replace("250 HELP", "250-ETRN\nS: 250 HELP");
+    converse_with(config(), &script, |experience, event| match event {
+        Event::Deliver(delivery) => delivery.reject(Rejection::LOCAL_ERROR),
+        other => experience.answer(other),
+    });
+}
+
+/// "What is announced is what is accepted."
+#[test]
+fn auth_is_not_announced_where_tls_comes_first() {
+    use esmtp::sasl::{Mechanism, Offer};
+    let config = config()
+        .with_extensions(Extensions::NONE.with(Extension::StartTls))
+        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_required_tls(true);
+    converse(
+        config,
+        "S: 220 mx.example.org ESMTP service ready
+         C: EHLO client.example.net
+         S: 250-mx.example.org
+         S: 250 STARTTLS
+         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+         S: 530 Must issue a STARTTLS command first",
+    );
 }

@@ -261,6 +261,31 @@ fn a_trusted_client_speaks_for_another() {
     );
 }
 
+/// Postfix's XCLIENT_README: no line is longer than 512 octets, so it may take more than one. Some proxies
+/// do not wait between them.
+#[test]
+fn a_trusted_client_says_it_in_as_many_lines_as_it_takes() {
+    let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name, AttributeName::Addr]);
+    let experience = converse_with(
+        config().with_extensions(extensions),
+        &session(
+            "XCLIENT NAME ADDR",
+            "C: XCLIENT LOGIN=ann ADDR=192.0.2.7
+             C: XCLIENT NAME=client.example
+             C: EHLO other.example
+             S: 220 mx.example.org ESMTP service ready
+             S: 220 mx.example.org ESMTP service ready
+             S: 250-mx.example.org
+             S: 250 XCLIENT NAME ADDR
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok",
+        ),
+        trusting,
+    );
+    let peer = experience.log.iter().find(|line| line.starts_with("peer")).unwrap();
+    assert_eq!(peer, "peer Some(192.0.2.7:0) Some(\"client.example\") Some(\"ann\") []");
+}
+
 #[test]
 fn nobody_is_trusted_unasked() {
     let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
@@ -394,6 +419,14 @@ fn content_may_stand_elsewhere() {
              C| abc
              S: 503 Content was refused, RSET is next
              C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: BURL imap://example.org/;uid=404
+             S: 554 This URL cannot be resolved here
+             C: BURL imap://example.org/;uid=2 LAST
+             S: 503 Content was refused, RSET is next
+             C: MAIL FROM:<a@b.org>
              S: 250 Ok",
         ),
         |experience, event| match event {
@@ -411,7 +444,7 @@ fn content_may_stand_elsewhere() {
         },
     );
     assert_eq!(experience.messages.len(), 1);
-    assert_eq!(experience.aborts(), ["Refused"]);
+    assert_eq!(experience.aborts(), ["Refused", "Refused"]);
     assert!(experience.log.contains(&"burl imap://example.org/;uid=2 true".to_owned()));
 }
 

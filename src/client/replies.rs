@@ -101,7 +101,7 @@ impl Core {
             }
             Expected::Chunk(_) => {
                 if is_negative(class) {
-                    self.front(|front| front.content_replied(&reply));
+                    self.front(|front| front.chunk_refused(&reply));
                 }
                 self.answered();
             }
@@ -172,9 +172,8 @@ impl Core {
         let is_newest = self.underway.len() == 1;
         let is_for_one = facts.config.service().replies_per_recipient();
         let Some(front) = self.underway.front_mut() else { return };
-        if is_for_one && front.accepted() > 1 {
-            front.recipient_replied(reply);
-            return; // and the next recipient's is owed
+        if is_for_one && front.has_further_replies(reply) {
+            return;
         }
         if is_newest && front.framing == Framing::Chunks && reply.is_positive() {
             self.slate = Slate::Clean;

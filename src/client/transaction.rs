@@ -77,6 +77,8 @@ pub(super) struct Underway {
     fates: Vec<Fate>,
     /// Octets of the replies that are kept.
     kept: usize,
+    /// For so many recipients content was refused in the middle.
+    refused: usize,
 }
 
 impl Underway {
@@ -102,6 +104,7 @@ impl Underway {
             parameters: plan.parameters,
             mail: Mail::Open,
             kept: 0,
+            refused: 0,
         }
     }
 
@@ -159,11 +162,24 @@ impl Underway {
         }
     }
 
-    /// The content was answered for the next recipient that was accepted (RFC 2033 section 4.2).
-    pub(super) fn recipient_replied(&mut self, reply: &Arc<Reply<'static>>) {
+    /// A chunk was refused, and with it the content. Where each recipient has a reply to the last
+    /// chunk, that one is still answered as often (RFC 2033 section 4.3).
+    pub(super) fn chunk_refused(&mut self, reply: &Arc<Reply<'static>>) {
+        self.refused = self.refused.saturating_add(self.accepted());
+        self.content_replied(reply);
+    }
+
+    /// The content was answered for the next recipient that was accepted (RFC 2033 section 4.2);
+    /// `false` when it is the last one's, which is not counted here.
+    pub(super) fn has_further_replies(&mut self, reply: &Arc<Reply<'static>>) -> bool {
+        if self.accepted() <= 1 {
+            self.refused = self.refused.saturating_sub(1);
+            return self.refused > 0;
+        }
         if let Some(fate) = self.fates.iter_mut().find(|fate| matches!(fate, Fate::Accepted)) {
             *fate = Fate::Answered { reply: Arc::clone(reply), to: Verb::Data };
         }
+        true
     }
 
     /// A reply to it is kept for the report; `false` when the replies grow beyond `limit`, to

@@ -60,7 +60,7 @@ impl Session {
             Question::Credentials(verifier) => self.resume(verifier),
             Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
-                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
                 other => {
                     self.reply(&worded(replies::START_TLS, other));
                     self.ask(Question::Upgrade);
@@ -82,7 +82,7 @@ impl Session {
             },
             Question::Rcpt => match answer {
                 Answer::Reject(rejection) => {
-                    self.facts.transaction.refuse();
+                    self.facts.transaction.withdraw();
                     self.refuse_recipient(&rejection);
                 }
                 accepted => {
@@ -93,15 +93,15 @@ impl Session {
             Question::Data(beginning) => self.data_answered(beginning, answer),
             Question::Burl(intake, piece) => self.burl_answered(intake, &piece, answer),
             Question::Etrn(_) => match answer {
-                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
                 other => self.reply(&worded(replies::QUEUEING, other)),
             },
             Question::Xclient(attributes) => match answer {
-                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
                 _ => self.speak_for(&attributes),
             },
             Question::Xforward(attributes) => match answer {
-                Answer::Reject(rejection) => self.reply(rejection.reply()),
+                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
                 accepted => {
                     self.note_forwarded(&attributes);
                     self.reply(&worded(replies::OK, accepted));
@@ -161,10 +161,7 @@ impl Session {
                 let nothing = PendingChunk { octets: 0, is_last: piece.is_last };
                 self.ask(Question::Burl(Intake::chunks(fitness, nothing), piece));
             }
-            (Beginning::Dots, Answer::Reject(rejection)) => {
-                self.reply(rejection.reply());
-                self.go(AbortReason::Refused, Then::Command);
-            }
+            (Beginning::Dots, Answer::Reject(rejection)) => self.refuse_content(&rejection),
             (Beginning::Dots, accepted) => {
                 self.reply(&worded(replies::start_content(), accepted));
                 self.phase = Phase::Content(Intake::dots(fitness));
@@ -189,10 +186,20 @@ impl Session {
 
     /// What follows of this content is discarded (RFC 4468 section 3.4, RFC 3030 section 2).
     fn refuse_piece(&mut self, piece: &Piece, rejection: &Rejection) {
-        self.reply(rejection.reply());
-        self.go(AbortReason::Refused, Then::Command);
+        let replies = self.replies();
+        self.refuse_content(rejection);
         if !piece.is_last {
-            self.body = Body::Failed;
+            self.body = Body::Failed(replies);
+        }
+    }
+
+    /// The application does not want the content of a transaction.
+    fn refuse_content(&mut self, rejection: &Rejection) {
+        if self.is_worn_out() {
+            self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
+        } else {
+            self.reply(rejection.reply());
+            self.go(AbortReason::Refused, Then::Command);
         }
     }
 
@@ -215,8 +222,6 @@ impl Session {
                 self.delivered(verdicts, Answer::Reject(rejection));
                 self.go(AbortReason::Refused, Then::Farewell(End::Refused));
             }
-            // No enhanced code in an opening reply (RFC 2034 section 4).
-            Question::Connect => self.end(&rejection.reply().without_status(), End::Refused),
             Question::Hello { .. } => self.end(&to_hello(&rejection), End::Refused),
             _ => self.end(rejection.reply(), End::Refused),
         }
@@ -226,8 +231,7 @@ impl Session {
         match answer {
             Answer::Reject(rejection) => {
                 self.is_refused = true;
-                // The opening reply has no enhanced code (RFC 2034 section 4).
-                self.reply(&rejection.reply().without_status());
+                self.reply(rejection.reply());
             }
             Answer::Accept(text) => {
                 let greeting = replies::greeting(&self.config, text.as_ref());
@@ -241,7 +245,7 @@ impl Session {
         let text = match answer {
             Answer::Reject(rejection) => {
                 // The session stays as it was (RFC 5321 section 4.1.4).
-                self.reply(&to_hello(&rejection));
+                self.refuse(to_hello(&rejection));
                 return;
             }
             Answer::Accept(text) => text,
@@ -348,10 +352,10 @@ fn closing(answer: Answer) -> Answer {
     }
 }
 
-/// How a hello is refused: for good with 500, 501, 502, 504 or 550 (RFC 5321 sections 4.1.4 and 4.3.2), whatever else the
-/// application would say, and without an enhanced code (RFC 2034 section 4).
+/// How a hello is refused: for good with 500, 501, 502, 504 or 550 (RFC 5321 sections 4.1.4 and
+/// 4.3.2), whatever else the application would say.
 fn to_hello(rejection: &Rejection) -> Reply<'_> {
-    let reply = rejection.reply().without_status();
+    let reply = rejection.reply().as_borrowed();
     match rejection.code() {
         Code::COMMAND_SYNTAX
         | Code::ARGUMENT_SYNTAX

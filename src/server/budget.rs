@@ -133,14 +133,29 @@ impl Session {
         self.charged(is_too_much, rejection.reply().as_borrowed());
     }
 
+    /// A command that asked the application and came to nothing: it brought no message nearer.
+    pub(super) fn refuse(&mut self, reply: Reply<'_>) {
+        if self.budget.idle(self.config.limits()) {
+            self.offend_with(reply);
+        } else {
+            self.reply(&reply);
+        }
+    }
+
     /// A transaction that comes to nothing at its very beginning.
     pub(super) fn refuse_mail(&mut self, rejection: &Rejection) {
         self.facts.transaction.fail();
-        if self.budget.idle(self.config.limits()) {
-            self.offend(rejection);
-        } else {
-            self.reply(rejection.reply());
+        self.refuse(rejection.reply().as_borrowed());
+    }
+
+    /// A transaction that has come to nothing: whether there have been far too many of them.
+    pub(super) fn is_worn_out(&mut self) -> bool {
+        let limits = self.config.limits();
+        if !self.budget.idle(limits) {
+            return false;
         }
+        self.totals.errors = self.totals.errors.saturating_add(1);
+        self.budget.error(limits)
     }
 
     fn charged(&mut self, is_too_much: bool, reply: Reply<'_>) {

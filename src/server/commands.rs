@@ -28,8 +28,10 @@ impl Session {
         self.is_followed = !is_last;
         self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
         let verb = Verb::of(line);
-        if verb == Verb::Mail {
-            self.budget.transaction();
+        self.is_bare = is_hello(verb);
+        let pipelines = self.offered.contains(Extension::Pipelining);
+        if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_out_of_turn() {
+            return;
         }
         if self.is_refused && verb != Verb::Bdat {
             // However it is made; of BDAT the octets that follow have to be known.
@@ -43,14 +45,17 @@ impl Session {
             match verb {
                 // Nobody knows how many octets of content follow.
                 Verb::Bdat => self.end(rejection.reply(), End::Unframed),
-                // The reply to a hello has no enhanced code (RFC 2034 section 4).
-                Verb::Ehlo | Verb::Helo | Verb::Lhlo => {
-                    self.offend_with(rejection.reply().without_status());
-                }
                 _ => self.offend(&rejection),
             }
         }
-        if verb == Verb::Mail && matches!(self.phase, Phase::Command) {
+        if verb == Verb::Mail && !matches!(self.phase, Phase::Asked(Question::Mail)) {
+            self.mail_failed();
+        }
+    }
+
+    /// What is under way behind a MAIL that was not accepted is nobody's fault.
+    fn mail_failed(&mut self) {
+        if matches!(self.body, Body::None) {
             self.facts.transaction.fail();
         }
     }
@@ -64,9 +69,11 @@ impl Session {
 
     /// A line that is longer than the limit, by its front.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
-        if Verb::of(front) == Verb::Bdat {
+        match Verb::of(front) {
             // Nobody knows how many octets of content follow.
-            self.end(replies::LINE_TOO_LONG.reply(), End::Unframed);
+            Verb::Bdat => self.end(replies::LINE_TOO_LONG.reply(), End::Unframed),
+            Verb::Mail => self.mail_failed(),
+            verb => self.is_bare = is_hello(verb),
         }
     }
 
@@ -87,46 +94,46 @@ impl Session {
             }
             return Ok(());
         }
-        if self.is_followed && !self.may_be_followed(verb) && self.is_out_of_turn() {
-            return Ok(());
-        }
-        let is_idle = matches!(
-            verb,
-            Verb::Noop
-                | Verb::Rset
-                | Verb::Vrfy
-                | Verb::Expn
-                | Verb::Help
-                | Verb::Ehlo
-                | Verb::Helo
-                | Verb::Lhlo
-        );
+        let is_idle = match verb {
+            Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Expn | Verb::Help => true,
+            // One is needed.
+            _ => is_hello(verb) && self.facts.host.is_some(),
+        };
         if is_idle && self.budget.idle(self.config.limits()) {
-            match verb {
-                // RFC 5321 section 4.1.4; RFC 2034 section 4.
-                Verb::Ehlo | Verb::Helo | Verb::Lhlo => {
-                    self.offend_with(replies::TOO_MANY_HELLOS.reply().without_status());
-                }
-                _ => self.offend(&replies::NOTHING_DONE),
-            }
+            // RFC 5321 section 4.1.4 has a code for hellos.
+            self.offend(&match is_hello(verb) {
+                true => replies::TOO_MANY_HELLOS,
+                false => replies::NOTHING_DONE,
+            });
             return Ok(());
         }
-        let permitted = if !self.facts.service.knows(verb) {
+        let standing = self.standing();
+        let permitted = if self.is_refused {
+            sequence::permit(standing, verb).map_err(|why| (replies::misplaced(why), false))
+        } else if !self.facts.service.knows(verb) {
             Err((replies::UNKNOWN_COMMAND, false))
         } else if !self.is_offered(verb) {
             Err((replies::NOT_IMPLEMENTED, false))
         } else {
-            sequence::permit(self.standing(), verb)
-                .map_err(|why| (replies::misplaced(why), why.is_innocent()))
+            sequence::permit(standing, verb)
+                .map_err(|why| (replies::misplaced(why), standing.is_innocent(verb, why)))
         };
         if let Err((refusal, is_innocent)) = permitted {
             match command {
                 Command::Bdat { octets, last } => {
                     let chunk = PendingChunk { octets, is_last: last };
                     self.swallow(chunk, refusal, is_innocent);
+                    return Ok(());
                 }
-                _ if is_innocent => self.excuse(&refusal),
-                _ => self.offend(&refusal),
+                // Content that failed is over (RFC 4468 section 3.4).
+                Command::Burl { last: true, .. } if matches!(self.body, Body::Failed(_)) => {
+                    self.body = Body::None;
+                }
+                _ => {}
+            }
+            match is_innocent {
+                true => self.excuse(&refusal),
+                false => self.offend(&refusal),
             }
             return Ok(());
         }
@@ -134,6 +141,7 @@ impl Session {
             Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
             Command::Helo(host) => self.hello(host, false),
             Command::Mail { reverse_path, parameters } => {
+                self.budget.transaction();
                 return self.mail(&reverse_path, &parameters);
             }
             Command::Rcpt { forward_path, parameters } => {
@@ -173,17 +181,6 @@ impl Session {
             _ => self.offend(&replies::NOT_IMPLEMENTED),
         }
         Ok(())
-    }
-
-    /// Whether octets may stand behind the command before its reply (RFC 2920 section 3.1).
-    fn may_be_followed(&self, verb: Verb) -> bool {
-        match verb {
-            Verb::Ehlo | Verb::Helo | Verb::Lhlo | Verb::Data | Verb::Vrfy | Verb::Expn => false,
-            // The octets of the chunk; what nobody will read; an initial response may be all that
-            // the mechanism needs (RFC 4954 section 4); an injection, which is another matter.
-            Verb::Bdat | Verb::Quit | Verb::Auth | Verb::StartTls => true,
-            _ => self.offered.contains(Extension::Pipelining),
-        }
     }
 
     /// Whether `verb` belongs to no extension, or to one that is offered.
@@ -230,11 +227,15 @@ impl Session {
 
     /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
     fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection, is_innocent: bool) {
-        if chunk.is_last && matches!(self.body, Body::Failed) {
+        let replies = match (chunk.is_last, &self.body) {
+            (true, Body::Failed(replies)) => *replies,
+            _ => 1,
+        };
+        if chunk.is_last && matches!(self.body, Body::Failed(_)) {
             self.body = Body::None;
         }
         let intake = Intake::chunks(Fitness::ANY, chunk);
-        let refusal = Refusal { rejection, replies: 1, is_offence: !is_innocent };
+        let refusal = Refusal { rejection, replies, is_offence: !is_innocent };
         self.phase = Phase::Discard(intake, refusal);
         self.check_discarded();
     }
@@ -298,6 +299,10 @@ impl Session {
         self.facts.reads_utf8 = lookup.is_smtputf8();
         self.ask(question);
     }
+}
+
+const fn is_hello(verb: Verb) -> bool {
+    matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
 }
 
 /// Whether one of the sizes in these parameters is over `limit`.

@@ -218,7 +218,8 @@ impl Config {
     /// wait; those that were made to pour out mail, or to make a server take one protocol for
     /// another, do not. Octets that come while a reply is on its way are no offence, so how this
     /// turns out depends on when they arrive. With `false` the session goes on, and the
-    /// [`Facts`](super::Facts) say what was noticed. Octets behind STARTTLS are never served.
+    /// [`Facts`](super::Facts) say what was noticed. Octets behind STARTTLS are never served. Some
+    /// health checks of load balancers do not wait for the greeting.
     #[must_use]
     pub const fn with_enforced_sync(mut self, is_enforced: bool) -> Self {
         self.enforces_sync = is_enforced;
@@ -450,9 +451,9 @@ impl Limits {
         self
     }
 
-    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello), counted
-    /// from one accepted message to the next; those beyond count as errors. 100 unless said
-    /// otherwise.
+    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; whatever
+    /// the application refuses but a recipient), counted from one accepted message to the next;
+    /// those beyond count as errors. 100 unless said otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {
         self.idle_commands = commands;

@@ -109,6 +109,7 @@ impl Session {
             self.totals.messages = self.totals.messages.saturating_add(1);
             self.budget.forgive();
         }
+        let is_worn_out = !verdicts.clone().any(Result::is_ok) && self.is_worn_out();
         let last_word =
             verdicts.filter_map(|verdict| verdict.as_ref().err()).find(|said| is_last_word(said));
         let is_said = self.replies() == 1;
@@ -116,6 +117,9 @@ impl Session {
         match last_word {
             Some(_) if is_said => self.phase = Phase::Farewell(End::Refused),
             Some(rejection) => self.end(rejection.reply(), End::Refused),
+            None if is_worn_out => {
+                self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
+            }
             None => self.phase = Phase::Command,
         }
     }

@@ -12,6 +12,11 @@
 //! | `event` | the questions, and which answers each has |
 //! | `answers` | what an answer does |
 //! | `auth` | the dialogue of AUTH |
+//! | `budget` | what a client may still cost |
+//! | `session` | what a session keeps, how it waits and ends |
+//! | `output` | what waits to be sent |
+//! | `config` | what is offered, how much is borne |
+//! | `facts` | what is known of a session |
 //! | `trusted` | XCLIENT and XFORWARD |
 //! | `delivery` | what becomes of a whole message |
 //! | `replies` | the words |
@@ -66,7 +71,8 @@ use state::{Lent, Phase, Question};
 ///
 /// let config = std::sync::Arc::new(Config::new("mx.example.org")?);
 /// let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
-/// server.feed(b"NOOP\r\n");
+/// let mut client = [&b"EHLO me.example.org\r\n"[..], b"QUIT\r\n"].into_iter();
+/// let mut heard = String::new();
 /// loop {
 ///     match server.poll(Instant::ORIGIN) {
 ///         Need::Answer => server.event().into_iter().for_each(Event::proceed),
@@ -76,12 +82,18 @@ use state::{Lent, Phase, Question};
 ///                 0 => break,
 ///                 _ => slices[0].len(),
 ///             };
-///             print!("{}", slices[0].escape_ascii());
+///             heard.push_str(&String::from_utf8_lossy(slices[0]));
 ///             server.sent(octets);
 ///         }
+///         Need::Read(_) => match client.next() {
+///             Some(line) => assert_eq!(server.feed(line), line.len()),
+///             None => break,
+///         },
 ///         _ => break,
 ///     }
 /// }
+/// assert!(heard.starts_with("220 mx.example.org ESMTP service ready\r\n250-mx.example.org\r\n"));
+/// assert!(heard.ends_with("221 2.0.0 Closing the channel\r\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -151,7 +163,7 @@ impl Server {
                 session.talked_early(is_client_hello(input.octets()));
                 None
             }
-            Phase::Start if session.link != Link::Open => {
+            Phase::Start if session.link != Link::Open && input.is_empty() => {
                 session.lose();
                 None
             }

@@ -87,10 +87,41 @@ pub(crate) enum Misplaced {
     ContentRefused,
 }
 
-impl Misplaced {
-    /// Whether a client that pipelines may have sent the command in good faith.
-    pub(crate) const fn is_innocent(self) -> bool {
-        matches!(self, Self::MailRefused | Self::ContentRefused)
+impl Standing {
+    /// Whether a client that pipelines may have sent the command in good faith, before it heard that
+    /// what it depends on was refused (RFC 2920 section 3.1, RFC 3030 section 2).
+    pub(crate) const fn is_innocent(self, verb: Verb, why: Misplaced) -> bool {
+        let is_behind_mail =
+            matches!(verb, Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl) && !self.is_idle();
+        match why {
+            Misplaced::RcptFirst | Misplaced::MailRefused => true,
+            Misplaced::ContentRefused => !matches!(verb, Verb::Mail),
+            Misplaced::TlsFirst => is_behind_mail,
+            _ => false,
+        }
+    }
+
+    /// Whether no MAIL has come yet.
+    const fn is_idle(self) -> bool {
+        matches!(self.stage, Stage::Ready | Stage::Connected)
+    }
+}
+
+/// Whether octets may stand behind the command before its reply is there (RFC 2920 section 3.1);
+/// `pipelines` says that PIPELINING is offered.
+pub(crate) const fn may_be_followed(verb: Verb, pipelines: bool) -> bool {
+    match verb {
+        Verb::Ehlo | Verb::Helo | Verb::Lhlo | Verb::Data | Verb::Vrfy | Verb::Expn => false,
+        // The octets of the chunk; what nobody will read.
+        Verb::Bdat | Verb::Quit => true,
+        // An initial response may be all that the mechanism needs (RFC 4954 section 4); an injection,
+        // which is another matter.
+        Verb::Auth | Verb::StartTls => true,
+        // Proxies say who their client is in more lines than one, and do not wait.
+        Verb::Xclient => true,
+        // Whatever that is.
+        Verb::Other => true,
+        _ => pipelines,
     }
 }
 
@@ -129,6 +160,8 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         ) => Ok(()),
         (Verb::StartTls, _) if standing.is_secure => Err(Misplaced::AlreadySecure),
         (Verb::Auth, _) if standing.is_authenticated => Err(Misplaced::AlreadyAuthenticated),
+        // In as many lines as it takes.
+        (Verb::Xclient, Stage::Connected) => Ok(()),
         // Clients exist that do not ask whether it is offered, and all that comes before it is
         // forgotten anyway.
         (Verb::StartTls, Stage::Connected) => Ok(()),

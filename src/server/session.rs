@@ -70,6 +70,8 @@ pub(super) struct Session {
     pub(super) budget: Budget,
     /// Octets have come behind the line that is being answered.
     pub(super) is_followed: bool,
+    /// The next reply is the opening one or that to a hello.
+    pub(super) is_bare: bool,
     /// The greeting was 554.
     pub(super) is_refused: bool,
     began: Option<Instant>,
@@ -98,6 +100,7 @@ impl Session {
             totals: Totals::default(),
             budget: Budget::default(),
             is_followed: false,
+            is_bare: true,
             is_refused: false,
             began: None,
             reading: Stopwatch::default(),
@@ -126,7 +129,7 @@ impl Session {
             let transaction = &self.facts.transaction;
             match self.body {
                 Body::Chunks(_) => Stage::Chunking,
-                Body::Failed => Stage::Failed,
+                Body::Failed(_) => Stage::Failed,
                 Body::None if transaction.is_open() => Stage::Addressed {
                     recipients: transaction.accepted(),
                     is_binary: transaction.is_binary(),
@@ -205,7 +208,9 @@ impl Session {
     // What is said.
 
     pub(super) fn reply(&mut self, reply: &Reply<'_>) {
-        let is_enhanced = self.config.extensions().contains(Extension::EnhancedStatusCodes);
+        // RFC 2034 section 4: neither the opening reply nor that to a hello has an enhanced code.
+        let is_enhanced = !mem::take(&mut self.is_bare)
+            && self.config.extensions().contains(Extension::EnhancedStatusCodes);
         self.output.reply(reply, is_enhanced);
     }
 
@@ -231,8 +236,7 @@ impl Session {
         if is_tls {
             self.other_protocol();
         } else if self.config.enforces_sync() {
-            // The opening reply has no enhanced code (RFC 2034 section 4).
-            self.end(&replies::OUT_OF_TURN.reply().without_status(), End::OutOfTurn);
+            self.end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
         }
     }
 
@@ -271,6 +275,9 @@ impl Session {
     /// With AUTH, if there is a mechanism that this client may use now.
     fn with_mechanisms(&self, offered: Extensions) -> Extensions {
         let Some(offer) = self.config.auth() else { return offered };
+        if self.config.requires_tls() && !self.facts.security.is_tls() {
+            return offered;
+        }
         let channel = self.facts.security.channel();
         let names: Vec<_> = offer.announced(&channel, self.facts.proven.as_deref()).collect();
         if names.is_empty() {
@@ -366,6 +373,10 @@ impl Session {
     }
 
     fn session_deadline(&self) -> Instant {
+        // Content in progress, between two chunks of it.
+        if matches!(self.body, Body::Chunks(_)) {
+            return Instant::NEVER;
+        }
         match (self.began, self.config.timeouts().session) {
             (Some(began), Some(allowance)) => began + allowance,
             _ => Instant::NEVER,
@@ -408,7 +419,9 @@ impl Session {
         {
             self.link = Link::Lost;
             self.drop_out(End::TimedOut);
-        } else if matches!(self.phase, Phase::Command) && self.session_deadline().has_passed(now) {
+        } else if matches!(self.phase, Phase::Command | Phase::Penance(..))
+            && self.session_deadline().has_passed(now)
+        {
             self.end(replies::TIMED_OUT.reply(), End::TimedOut);
         } else if self.is_closing || self.is_stopping {
             let may_end = match self.phase {
@@ -477,7 +490,7 @@ impl Session {
     pub(super) fn go(&mut self, reason: AbortReason, then: Then) {
         self.exchange.answer = None;
         self.body = match &then {
-            Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed,
+            Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed(self.replies()),
             _ => Body::None,
         };
         self.facts.transaction.withdraw();

@@ -30,6 +30,8 @@ use alloc::boxed::Box;
 ///     Asked(Auth) ──► Asked(Credentials) ◄──► Auth ──► Asked(Authenticated) ──► Command
 ///                                              └─────► Penance ───────────────► Command
 ///
+///     any error of the client, where replies to errors are withheld ──► Penance ──► Command
+///
 ///     any, with a transaction that will not be delivered ──► Abort ────┘
 ///
 ///     any ──► Farewell (what is left goes out) ──► Closed
@@ -149,8 +151,9 @@ pub(super) enum Body {
     None,
     /// Chunks, and more will come.
     Chunks(Intake),
-    /// A chunk was refused: those that are under way are discarded (RFC 3030 section 2).
-    Failed,
+    /// A chunk was refused: those that are under way are discarded (RFC 3030 section 2). The last
+    /// one gets so many replies: one, or one for each recipient (RFC 2033 section 4.3).
+    Failed(usize),
 }
 
 /// How content is told from commands.

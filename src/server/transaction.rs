@@ -195,15 +195,13 @@ impl Transaction {
         self.progress = Progress::Open;
     }
 
-    /// The application refused what it was asked about.
-    pub(super) fn refuse(&mut self) {
+    /// The last recipient was refused, or the application will not be asked about it any more.
+    pub(super) fn withdraw(&mut self) {
         if self.progress == Progress::Addressing {
             if let Some(entry) = self.recipients.pop() {
                 self.text.truncate(entry.start);
             }
             self.progress = Progress::Open;
-        } else {
-            self.fail();
         }
     }
 
@@ -213,13 +211,6 @@ impl Transaction {
         if !self.is_open() {
             self.clear();
             self.progress = Progress::Refused;
-        }
-    }
-
-    /// The application will not be asked about the last recipient any more.
-    pub(super) fn withdraw(&mut self) {
-        if self.progress == Progress::Addressing {
-            self.refuse();
         }
     }
 

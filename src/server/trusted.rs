@@ -8,18 +8,24 @@ use super::{
 };
 use crate::{
     sasl::Identity,
-    syntax::{AttributeName, AttributeValue, Domain, XclientAttributes, XforwardAttributes},
+    syntax::{
+        AttributeName, AttributeValue, Domain, Extension, XclientAttributes, XforwardAttributes,
+    },
 };
 use core::net::SocketAddr;
 
 impl Session {
     /// From here on the session is that of another client; TLS and what was not said stay.
     pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
+        let is_continued = self.facts.host.is_none();
         let facts = &mut self.facts;
         let before = facts.peer.address();
         let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));
-        // Whoever speaks for another has proven nothing about it.
-        facts.identity = None;
+        // Whoever speaks for another has proven nothing about it; what a line of XCLIENT before this
+        // one said holds.
+        if !is_continued {
+            facts.identity = None;
+        }
         facts.proven = None;
         let mut name = facts.peer.name().cloned();
         for (attribute, value) in attributes.iter() {
@@ -47,8 +53,13 @@ impl Session {
         facts.is_extended = false;
         facts.had_hello = false;
         facts.end_transaction();
-        self.announce(false);
+        // As many lines as it takes (XCLIENT_README), and nothing else before a hello.
+        self.offered = Extension::ALL
+            .iter()
+            .filter(|extension| **extension != Extension::Xclient)
+            .fold(self.offered.clone(), |offered, other| offered.without(*other));
         self.body = Body::None;
+        self.is_bare = true;
         // "220" and the greeting that this client would have heard: the policy is asked again.
         self.phase = Phase::Start;
     }

@@ -53,9 +53,9 @@ fn lhlo_does_what_ehlo_does() {
 #[test]
 fn lmtp_knows_neither_helo_nor_ehlo() {
     let script = "C: EHLO client.example.net
-         S: 500 5.5.1 Command not recognised
+         S: 500 Command not recognised
          C: HELO client.example.net
-         S: 500 5.5.1 Command not recognised\n";
+         S: 500 Command not recognised\n";
     let experience = converse(
         lmtp(),
         &format!(
@@ -77,7 +77,7 @@ fn lhlo_exists_in_lmtp_only() {
             config().with_service(service),
             "S: 220 mx.example.org ESMTP service ready
              C: LHLO client.example.net
-             S: 500 5.5.1 Command not recognised
+             S: 500 Command not recognised
              C: MAIL FROM:<a@b.org>
              S: 503 5.5.1 Say hello first",
         );

@@ -106,7 +106,11 @@ fn nothing_is_done_in_the_clear_where_tls_is_required() {
         "AUTH PLAIN AGFubgBzZWNyZXQ=",
     ]
     .iter()
-    .map(|command| format!("C: {command}\nS: 530 5.7.0 Must issue a STARTTLS command first\n"))
+    .map(|command| {
+        // No enhanced code in reply to a hello (RFC 2034 section 4).
+        let code = if command.starts_with("HELO") { "530" } else { "530 5.7.0" };
+        format!("C: {command}\nS: {code} Must issue a STARTTLS command first\n")
+    })
     .collect();
     converse_with(
         config,

@@ -474,7 +474,9 @@ fn behind_a_554_greeting_only_quit_is_heard() {
         "NOOP",
         "VRFY ann",
     ] {
-        script += &format!("C: {line}\nS: 503 5.5.1 No service here, only QUIT is heard\n");
+        // No enhanced code in reply to a hello (RFC 2034 section 4).
+        let code = if line.contains("LO ") { "503" } else { "503 5.5.1" };
+        script += &format!("C: {line}\nS: {code} No service here, only QUIT is heard\n");
     }
     script += "C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)";
     let experience = converse_with(config(), &script, |experience, event| match event {
