@@ -230,14 +230,17 @@ fn recipients_beyond_the_limit_are_for_a_further_transaction() {
     );
 }
 
-/// RFC 5321 section 4.5.2.
+/// RFC 5321 section 4.5.2. The application writes seven octets at a time, so that each piece begins
+/// with the dot of a line.
 /// 5321-4.5.2-a, 5321-4.1.1.4-f
 #[test]
 fn dots_are_stuffed_and_a_last_line_is_ended() {
-    let notes =
-        Dialogue::new([Act::Send(mail(&[BOB], ".\r\n..a\r\n\r\n.")), Act::Send(mail(&[BOB], ""))])
-            .plays(
-                "S: 220 mx
+    let notes = Dialogue::new([
+        Act::Send(mail(&[BOB], "..\r\n.\r\n..a\r\n\r\n.")),
+        Act::Send(mail(&[BOB], "")),
+    ])
+    .plays(
+        "S: 220 mx
          C: EHLO me.example.org
          S: 250-mx
          S: 250 PIPELINING
@@ -247,6 +250,7 @@ fn dots_are_stuffed_and_a_last_line_is_ended() {
          S: 250 ok
          S: 250 ok
          S: 354 go
+         C: ...
          C: ..
          C: ...a
          C:
@@ -264,7 +268,7 @@ fn dots_are_stuffed_and_a_last_line_is_ended() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-            );
+    );
     assert_eq!(notes.len(), 3);
 }
 

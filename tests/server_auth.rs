@@ -103,6 +103,7 @@ fn login_asks_twice() {
     );
 }
 
+/// 4954-4-t, 4422-3.6-a: RFC 4954 section 4, RFC 4422 section 3.6.
 #[test]
 fn whatever_is_wrong_with_credentials_sounds_the_same() {
     let limits = Limits::default().with_auth_failures(3);
@@ -199,7 +200,7 @@ fn mail_waits_for_auth_where_it_must() {
     );
 }
 
-/// RFC 4954 section 4.
+/// 4954-4-x, 4954-6-e, LOGIN-draft-1-d: RFC 4954 sections 4 and 6.
 #[test]
 fn no_password_is_asked_for_in_the_clear() {
     let config =

@@ -185,6 +185,7 @@ fn a_line_too_long_is_one_error_and_its_tail_is_no_command() {
     converse(config(), &after_hello(&long));
 }
 
+/// 5321-2.3.8-a: RFC 5321 section 2.3.8.
 #[test]
 fn a_bare_line_feed_ends_no_command() {
     converse(

@@ -400,7 +400,7 @@ mod tests {
         }
     }
 
-    /// RFC 5321 section 4.5.3.1.4, RFC 3461 section 5.4.
+    /// 5321-4.5.3.1.4-b: RFC 5321 section 4.5.3.1.4, RFC 3461 section 5.4.
     #[test]
     fn a_command_line_beyond_its_limit_is_not_built() {
         // RCPT TO:<bob@example.net> X-OWN=… CRLF

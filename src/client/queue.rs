@@ -210,6 +210,7 @@ mod tests {
         }
     }
 
+    /// 5321-2.3.8-a
     #[test]
     fn what_is_no_reply_is_told() {
         for (input, error) in [

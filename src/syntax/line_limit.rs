@@ -103,6 +103,25 @@ mod tests {
     #[test]
     fn the_limit_is_512_and_what_the_extensions_add() {
         let all: Extensions = Extension::ALL.iter().copied().collect();
+        for extension in Extension::ALL.iter().copied() {
+            let (mail, rcpt) = match extension {
+                Extension::Size => (26, 0),
+                Extension::BinaryMime => (16, 0),
+                Extension::Auth => (500, 0),
+                Extension::SmtpUtf8 => (10, 0),
+                Extension::RequireTls => (11, 0),
+                Extension::MtPriority => (15, 0),
+                Extension::DeliverBy => (17, 0),
+                Extension::FutureRelease => (34, 0),
+                Extension::NoSoliciting => (1007, 0),
+                Extension::Dsn => (116, 530),
+                Extension::Rrvs => (0, 33),
+                _ => (0, 0),
+            };
+            let alone = Extensions::NONE.with(extension);
+            let limits = [Verb::Mail, Verb::Rcpt].map(|verb| alone.line_limit(verb));
+            assert_eq!(limits, [512 + mail, 512 + rcpt], "{extension}");
+        }
         for (extensions, verb, limit) in [
             (&Extensions::NONE, Verb::Mail, 512),
             (&all, Verb::Mail, 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + 34 + 1007 + 116),

@@ -375,13 +375,15 @@ mod tests {
     use super::*;
     use crate::syntax::Lenience;
 
-    /// 5321-4.1.2-a 5321-4.1.2-b 5321-4.1.2-i 5321-4.1.1.3-a 5321-4.1.1.3-b
+    /// 5321-4.1.2-a 5321-4.1.2-b 5321-4.1.2-i 5321-4.1.2-r 5321-4.1.1.3-a 5321-4.1.1.3-b
     #[test]
     fn paths_are_mailboxes_in_brackets() {
         for (input, wire) in [
             ("<a@b.example>", "<a@b.example>"),
             (r#"<"a>b"@c.example>"#, r#"<"a>b"@c.example>"#),
             (r#"<"a\>b"@c.example>"#, r#"<"a>b"@c.example>"#),
+            (r#"<"a@b>c"@x.y>"#, r#"<"a@b>c"@x.y>"#),
+            (r#"<@a,@b:"a@b>, c:d"@x.y>"#, r#"<"a@b>, c:d"@x.y>"#),
             ("<@a.example:u@c.example>", "<u@c.example>"),
             ("<@a,@b:c@d>", "<c@d>"),
             ("<a@[192.0.2.1]>", "<a@[192.0.2.1]>"),

@@ -71,6 +71,7 @@ written_and_read! {
 }
 
 proptest! {
+    /// 5321-2.3.8-b
     #[test]
     fn commands_are_read_as_written(command in any_of::<Command<'static>>()) {
         let mut out = Vec::new();
@@ -88,6 +89,7 @@ proptest! {
         prop_assert_eq!(parsed.command.clone().into_owned(), command);
     }
 
+    /// 5321-2.3.8-b
     #[test]
     fn replies_are_read_as_written(reply in any_of::<Reply<'static>>()) {
         let mut out = Vec::new();
@@ -152,6 +154,7 @@ proptest! {
         prop_assert_eq!(again.as_ref(), Ok(&typed));
     }
 
+    /// 5321-2.3.8-b
     #[test]
     fn responses_are_read_as_written(response in any_of::<AuthResponse<'static>>()) {
         let mut out = Vec::new();

@@ -538,7 +538,7 @@ mod tests {
         out
     }
 
-    /// 2034-4-a: what was read is passed on without its status like what was made.
+    /// RFC 2034 section 4: what was read is passed on without its status like what was made.
     #[test]
     fn a_reply_of_another_server_is_passed_on_without_its_status() {
         for (wire, written) in [

@@ -617,8 +617,12 @@ mod tests {
             (b"..\r\n.a.\r\n.\r\n", b"...\r\n..a.\r\n..\r\n.\r\n"),
             (b"\r\n\r\n.", b"\r\n\r\n..\r\n.\r\n"),
         ] {
-            assert_eq!(stuff(LineEnds::Strict, &[content]).unwrap(), expected);
-            assert_eq!(stuff(LineEnds::FromLf, &[content]).unwrap(), expected);
+            for (at, line_ends) in
+                (0..=content.len()).flat_map(|at| [(at, LineEnds::Strict), (at, LineEnds::FromLf)])
+            {
+                let (one, two) = content.split_at(at);
+                assert_eq!(stuff(line_ends, &[one, two]).unwrap(), expected, "cut at {at}");
+            }
             let as_lf: Vec<u8> = content.iter().copied().filter(|octet| *octet != b'\r').collect();
             assert_eq!(stuff(LineEnds::FromLf, &[&as_lf]).unwrap(), expected);
         }

@@ -45,6 +45,7 @@ mod rfc6710;
 mod rfc7293;
 mod rfc7504;
 mod rfc7505;
+mod rfc7628;
 mod rfc8689;
 mod rfc9422;
 mod xclient;

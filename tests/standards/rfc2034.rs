@@ -1,11 +1,17 @@
 //! Enhanced status codes in replies.
 
-use crate::common::{HELLO, config, converse, converse_with};
-use esmtp::{
-    server::Event,
-    service::Service,
-    syntax::{Code, Extension, Extensions, Rejection, Reply, Status, Text},
+use crate::{
+    by_hand::ByHand,
+    common::{Experience, HELLO, config, converse, converse_with},
 };
+use esmtp::{
+    sasl::{Mechanism, Offer},
+    security::Security,
+    server::{Config, Event, Limits},
+    service::Service,
+    syntax::{AttributeName, Code, Extension, Extensions, Mailbox, Rejection, Reply, Status, Text},
+};
+use std::time::Duration;
 
 fn encoded(reply: &Reply<'_>) -> String {
     let mut out = Vec::new();
@@ -37,7 +43,7 @@ fn opening_replies_and_354_carry_no_code() {
 /// 2034-4-b: nor do they when the application refuses.
 #[test]
 fn refused_opening_replies_carry_no_code() {
-    let refusing = |experience: &mut crate::common::Experience, event: Event<'_>| match event {
+    let refusing = |experience: &mut Experience, event: Event<'_>| match event {
         Event::Connect(connect) => connect.reject(Rejection::NO_SERVICE),
         other => experience.answer(other),
     };
@@ -112,4 +118,181 @@ fn every_line_carries_the_code() {
     let lines = encoded(&reply);
     assert!(lines.lines().count() > 2);
     assert!(lines.lines().all(|line| &line[4..10] == "2.0.0 "), "{lines}");
+}
+
+/// A server that offers all that there is.
+fn offering_everything() -> Config {
+    let extensions = Config::implemented().fold(Extensions::NONE, Extensions::with);
+    config()
+        .with_extensions(
+            extensions
+                .without(Extension::RequireTls)
+                .with_xclient(&[AttributeName::Name])
+                .with_xforward(&[AttributeName::Name]),
+        )
+        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_limits(Limits::default().with_errors(1000).with_message(10).with_recipients(3))
+}
+
+/// Answers in every way in which that question can be answered.
+fn varied(experience: &mut Experience, event: Event<'_>) {
+    let mailbox = |text| Mailbox::parse(text).unwrap();
+    match event {
+        Event::Verify(verify) => match verify.text().as_str() {
+            "ann" => verify.accept(mailbox("ann@example.org")),
+            "j\u{fc}rgen" => verify.accept(mailbox("j\u{fc}rgen@example.org")),
+            "bob" => verify.cannot_verify(),
+            _ => verify.reject(Rejection::NO_SUCH_MAILBOX),
+        },
+        Event::Expand(expand) => match expand.text().as_str() {
+            "all" => expand.accept(vec![mailbox("ann@b.org"), mailbox("bob@b.org")]),
+            _ => expand.accept(Vec::new()),
+        },
+        Event::Etrn(etrn) => match etrn.node().to_string().as_str() {
+            "none.example" => etrn.nothing_waits(),
+            "some.example" => etrn.accept_waiting(None),
+            "many.example" => etrn.accept_waiting(Some(7)),
+            "no.example" => etrn.reject(Rejection::POLICY),
+            _ => etrn.accept(),
+        },
+        Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("moved") => {
+            rcpt.accept_forwarding(Text::literal("will forward to <x@example.org>"));
+        }
+        Event::Auth(auth) => auth.reject(Rejection::CREDENTIALS_INVALID),
+        Event::Xclient(xclient) => xclient.reject(Rejection::POLICY),
+        other => experience.answer(other),
+    }
+}
+
+/// Whether the replies are none but 3yz without a code, and others with that of their class.
+#[track_caller]
+fn carry_codes(command: &str, said: &str) {
+    for line in said.lines() {
+        let (class, rest) = (&line[..1], line[4..].split_once(' ').map_or("", |(word, _)| word));
+        let parts: Vec<&str> = rest.split('.').collect();
+        let is_code = parts.len() == 3
+            && parts[0] == class
+            && parts.iter().all(|part| {
+                (1..=3).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit())
+            });
+        assert_eq!(is_code, class != "3", "{command}: {line}");
+    }
+}
+
+/// 2034-4-a: RFC 2034 section 4. Whatever comes, and however it is answered.
+#[test]
+fn every_reply_carries_a_code() {
+    let mut session = ByHand::after_hello(offering_everything(), Security::CLEAR, varied);
+    for command in [
+        "NOOP",
+        "NOOP a\tb",
+        "",
+        "FOO",
+        "GETT /",
+        "HELP",
+        "HELP MAIL",
+        "VRFY ann",
+        "VRFY bob",
+        "VRFY nobody",
+        "VRFY j\u{fc}rgen SMTPUTF8",
+        "EXPN all",
+        "EXPN few",
+        "ETRN none.example",
+        "ETRN some.example",
+        "ETRN many.example",
+        "ETRN no.example",
+        "ETRN a.example",
+        "ATRN",
+        "TURN",
+        "SEND FROM:<a@b.org>",
+        "AUTH FOO",
+        "AUTH PLAIN AAAA",
+        "AUTH",
+        "XCLIENT NAME=a",
+        "XFORWARD NAME=a",
+        "XFORWARD FOO=a",
+        "BURL imap://a@b.example/c LAST",
+        "RCPT TO:<c@d.org>",
+        "DATA",
+        "BDAT 1 LAST\r\nx",
+        "MAIL",
+        "MAIL FROM:a",
+        "MAIL FROM:<a@b.org> SIZE=11",
+        "MAIL FROM:<a@b.org> FOO=1",
+        "MAIL FROM:<a@b.org> SIZE=1 SIZE=1",
+        "MAIL FROM:<a@b.org> REQUIRETLS",
+        "MAIL FROM:<\u{e9}@b.org>",
+        "RCPT TO:<c@d.org>",
+        "MAIL FROM:<a@b.org> BODY=BINARYMIME",
+        "DATA",
+        "MAIL FROM:<a@b.org>",
+        "STARTTLS",
+        "AUTH PLAIN",
+        "RCPT TO:<nobody@d.org>",
+        "RCPT TO:<later@d.org>",
+        "RCPT TO:<\u{e9}@d.org>",
+        "RCPT TO:<moved@d.org>",
+        "DATA",
+        "BDAT 1\r\nx",
+        "RCPT TO:<c@d.org>",
+        &format!("BDAT 99 LAST\r\n{}", "x".repeat(97)),
+        "RSET",
+        "MAIL FROM:<a@b.org>",
+        "RCPT TO:<c@d.org>",
+        "RCPT TO:<c@d.org>",
+        "RCPT TO:<c@d.org>",
+        "RCPT TO:<c@d.org>",
+        "DATA",
+        "x\r\n.",
+        "MAIL FROM:<a@b.org>",
+        "RCPT TO:<full@d.org>",
+        "DATA",
+        "x\r\n.",
+        "MAIL FROM:<a@b.org>",
+        "RCPT TO:<c@d.org>",
+        "DATA",
+        "x\ny\r\n.",
+        "MAIL FROM:<a@b.org>",
+        "RCPT TO:<c@d.org>",
+        "DATA",
+        "much too large\r\n.",
+        "NO\rOP",
+        &"x".repeat(9000),
+        "QUIT",
+    ] {
+        let said = session.say(format!("{command}\r\n").as_bytes());
+        assert!(!said.is_empty(), "{command}");
+        carry_codes(command, &said);
+    }
+    assert!(session.is_closed);
+}
+
+/// 2034-4-a: RFC 2034 section 4. The last words too.
+#[test]
+fn every_last_reply_carries_a_code() {
+    let few = || Limits::default().with_errors(3).with_auth_failures(1).with_idle_commands(1);
+    for (words, octets) in [
+        ("554", "GET / HTTP/1.1\r\n"),
+        ("554", "DATA\r\nx"),
+        ("554", "STARTTLS\r\nx"),
+        ("501", "BDAT x\r\n"),
+        ("421", "FOO\r\nFOO\r\nFOO\r\nFOO\r\nFOO\r\n"),
+        ("421", "AUTH PLAIN AAAA\r\n"),
+        ("503", "NOOP\r\nNOOP\r\nNOOP\r\n"),
+        ("421", ""),
+        ("421", "MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\n"),
+    ] {
+        let config = offering_everything().with_limits(few());
+        let mut session = ByHand::after_hello(config, Security::CLEAR, varied);
+        let mut said = session.say(octets.as_bytes());
+        session.now = session.now + Duration::from_secs(86_400);
+        said += &session.say(b"");
+        carry_codes(octets, &said);
+        assert!(said.lines().any(|line| line.starts_with(words)), "{octets}: {said}");
+    }
+    let mut session = ByHand::after_hello(offering_everything(), Security::CLEAR, varied);
+    session.server.shut_down();
+    let said = session.say(b"");
+    assert!(said.starts_with("421 "), "{said}");
+    carry_codes("", &said);
 }

@@ -23,3 +23,25 @@ fn atrn_belongs_to_no_relay_and_no_submission_service() {
         );
     }
 }
+
+/// RFC 2645 section 5.2: nor is the session any other behind it.
+#[test]
+fn atrn_changes_nothing_in_a_transaction() {
+    let experience = converse(
+        config().with_extensions(Extensions::NONE.with(Extension::Pipelining)),
+        &crate::offering::session(
+            "PIPELINING",
+            "C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: ATRN example.org
+             S: 502 Command not implemented
+             C: DATA
+             S: 354 Start mail input; end with <CRLF>.<CRLF>
+             C: .
+             S: 250 queued",
+        ),
+    );
+    assert_eq!(experience.messages.len(), 1);
+}

@@ -7,7 +7,7 @@ use esmtp::{
     machine::{Machine, Need, Upgradable},
     security::Security,
     server,
-    syntax::Extension,
+    syntax::{Code, Extension, Rejection, Status, Text},
     time::Instant,
 };
 
@@ -50,6 +50,41 @@ fn mail_is_taken_in_the_clear_where_tls_is_offered() {
         ),
     );
     assert_eq!(experience.messages.len(), 1);
+}
+
+/// 3207-4-b: RFC 3207 section 4. The session goes on in the clear behind a refusal, and STARTTLS may come
+/// again.
+#[test]
+fn starttls_is_answered_with_220_501_or_454() {
+    let refuse_once = |experience: &mut Experience, event: server::Event<'_>| match event {
+        server::Event::StartTls(start_tls) if experience.aborts().is_empty() => {
+            let (code, text) = (Code::TEMPORARY_AUTHENTICATION_FAILURE, "No certificate now");
+            let refusal = Rejection::new(code, Status::OTHER_SECURITY, Text::literal(text));
+            start_tls.reject(refusal.unwrap());
+        }
+        other => secure(experience, other),
+    };
+    let experience = converse_with(
+        offering(),
+        &format!(
+            "{HELLO}
+             C: STARTTLS now
+             S: 501 This command takes no such argument
+             C: STARTTLS
+             S: 454 No certificate now
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RSET
+             S: 250 Ok
+             C: STARTTLS
+             S: 220 Ready to start TLS
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250 PIPELINING"
+        ),
+        refuse_once,
+    );
+    assert_eq!(experience.aborts(), ["Reset"]);
 }
 
 /// 3207-4-g: RFC 3207 section 4.2. What a transaction holds never comes to be inside TLS: STARTTLS is

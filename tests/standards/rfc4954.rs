@@ -12,7 +12,7 @@ use esmtp::{
         VerifierError,
     },
     security::Security,
-    server::{Config, Event, Limits, Timeouts},
+    server::{Auth, Config, Event, Limits, Timeouts},
     syntax::{Base64, Code, Extension, Parameters, Rejection, Submitter},
     time::Instant,
 };
@@ -42,16 +42,18 @@ const HELLO: &str = "
 const ANN: &str = "AGFubgBzZWNyZXQ=";
 const NOT_ANN: &str = "AGFubgB3cm9uZw==";
 
+/// Judges an attempt as if it were inside TLS.
+pub(crate) fn verify(offer: &Offer, auth: Auth<'_>) {
+    let (channel, nonce) = (Security::TLS.channel(), Nonce::new([1; 18]));
+    let attempt = Attempt { channel: &channel, proven: None, nonce, unix_seconds: 0 };
+    let verifier = offer.verifier(auth.mechanism(), attempt).unwrap();
+    auth.verify(verifier);
+}
+
 /// The application knows `ann`.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
-        Event::Auth(auth) => {
-            let channel = Security::TLS.channel();
-            let nonce = Nonce::new([1; 18]);
-            let attempt = Attempt { channel: &channel, proven: None, nonce, unix_seconds: 0 };
-            let verifier = offer().verifier(auth.mechanism(), attempt).unwrap();
-            auth.verify(verifier);
-        }
+        Event::Auth(auth) => verify(&offer(), auth),
         Event::Credentials(credentials) => match credentials.question {
             Question::Password(question)
                 if question.user() == "ann" && question.password().is(b"secret") =>
@@ -344,18 +346,28 @@ fn nothing_is_pipelined_with_auth() {
 /// 4954-4-aa: RFC 4954 section 4. What comes behind an AUTH that is not at its end is never a command.
 #[test]
 fn octets_behind_auth_are_responses_or_refused() {
-    for command in ["AUTH LOGIN", "AUTH PLAIN", "AUTH LOGIN YW5u"] {
-        let mut session = ByHand::after_hello(config(), Security::CLEAR, answer);
-        let said = session.say(format!("{command}\r\nMAIL FROM:<a@b.c>\r\n").as_bytes());
-        assert!(!said.contains("250 "), "{command}: {said}");
-        assert!(said.contains("\r\n501 5.5.2 ") || said.contains("554 "), "{command}: {said}");
-        let log = &session.experience.log;
-        assert!(log.iter().all(|line| !line.starts_with("mail")), "{command}: {log:?}");
+    for (command, challenge) in [
+        ("AUTH LOGIN", "334 VXNlcm5hbWU6\r\n"),
+        ("AUTH PLAIN", "334 \r\n"),
+        ("AUTH LOGIN YW5u", "334 UGFzc3dvcmQ6\r\n"),
+    ] {
+        for is_enforced in [true, false] {
+            let config = config().with_enforced_sync(is_enforced);
+            let mut session = ByHand::after_hello(config, Security::CLEAR, answer);
+            let said = session.say(format!("{command}\r\nMAIL FROM:<a@b.c>\r\n").as_bytes());
+            if is_enforced {
+                assert!(said.starts_with("554 5.5.0 ") && session.is_closed, "{command}: {said}");
+            } else {
+                let refusal = "501 5.5.2 Cannot decode this as base64\r\n";
+                assert_eq!(said, format!("{challenge}{refusal}"), "{command}");
+            }
+            let log = &session.experience.log;
+            assert!(log.iter().all(|line| !line.starts_with("mail")), "{command}: {log:?}");
+        }
     }
     let mut session = ByHand::after_hello(config(), Security::CLEAR, answer);
     let said = session.say(format!("AUTH PLAIN {ANN}\r\nMAIL FROM:<a@b.c>\r\n").as_bytes());
-    let is_taken = said == "235 2.7.0 Authentication successful\r\n250 2.1.0 Ok\r\n";
-    assert!(is_taken || said.contains("554 ") && session.is_closed, "{said}");
+    assert_eq!(said, "235 2.7.0 Authentication successful\r\n250 2.1.0 Ok\r\n");
 }
 
 /// 4954-4-d: RFC 4954 section 3 and RFC 5321 section 4.1.4.
@@ -535,7 +547,7 @@ fn the_protocol_says_that_the_client_is_authenticated() {
     }
 }
 
-/// 4954-9-a: RFC 4954 section 9.
+/// 4954-9-a, 4954-4-t: RFC 4954 sections 4 and 9.
 #[test]
 fn three_attempts_may_fail() {
     converse(&format!(
@@ -547,6 +559,83 @@ fn three_attempts_may_fail() {
          S: 421 4.7.0 Too many failed attempts to authenticate
          S: (closed)"
     ));
+}
+
+/// 4954-4-p, 2195-2-e: RFC 4954 section 4. The server speaks first in CRAM-MD5.
+#[cfg(feature = "cram-md5")]
+#[test]
+fn an_initial_response_to_who_speaks_first_is_refused() {
+    fn cram() -> Offer {
+        Offer::new([Mechanism::CRAM_MD5]).host("mx.example.org")
+    }
+    let mut session = ByHand::after_hello(
+        config().with_auth(cram().even_in_the_clear()),
+        Security::CLEAR,
+        |experience, event| match event {
+            Event::Auth(auth) => verify(&cram(), auth),
+            other => answer(experience, other),
+        },
+    );
+    for response in ["dGVzdA==", "="] {
+        let said = session.say(format!("AUTH CRAM-MD5 {response}\r\n").as_bytes());
+        assert_eq!(said, "501 5.7.0 This mechanism has no initial response\r\n", "{response}");
+    }
+    assert!(session.say(b"AUTH CRAM-MD5\r\n").starts_with("334 "));
+}
+
+/// 4422-3.6-b: RFC 4422 section 3.6, RFC 4954 section 4. What proves the server goes in a challenge, and
+/// success waits for the empty response.
+#[cfg(feature = "scram")]
+#[test]
+fn data_with_success_goes_in_a_challenge() {
+    use esmtp::sasl::scram::{Decoy, Keys};
+
+    fn scram() -> Offer {
+        Offer::new([Mechanism::SCRAM_SHA_256]).decoy(Decoy::new([3; 32]))
+    }
+    for (last, reply) in [
+        ("", "235 2.7.0 Authentication successful\r\n"),
+        ("AAAA", "501 5.5.2 Not a response of this mechanism\r\n"),
+        ("*", "501 5.7.0 Authentication cancelled\r\n"),
+    ] {
+        let mut session = ByHand::after_hello(
+            config().with_auth(scram().even_in_the_clear()),
+            Security::CLEAR,
+            |experience, event| match event {
+                Event::Auth(auth) => verify(&scram(), auth),
+                Event::Credentials(credentials) => match credentials.question {
+                    Question::Keys(question) if question.user() == "user" => {
+                        let keys = Keys::derive(question.hash(), "pencil", *b"salt", 4096);
+                        question.supply(keys.unwrap());
+                    }
+                    other => other.reject(),
+                },
+                other => answer(experience, other),
+            },
+        );
+        let credentials = Credentials::password("user", "pencil");
+        let (offered, channel) = ([Mechanism::SCRAM_SHA_256], Security::TLS.channel());
+        let mut client = credentials.strongest(&offered, &channel, Nonce::new([2; 18])).unwrap();
+        let first = client.initial_response().unwrap().unwrap();
+        let first = Base64::encode(first.expose());
+        let mut said = session.say(format!("AUTH SCRAM-SHA-256 {}\r\n", first.as_str()).as_bytes());
+        let mut responses = Vec::new();
+        for _ in 0..2 {
+            let challenge = said.strip_prefix("334 ").unwrap().trim_end();
+            let challenge = Base64::parse(challenge).unwrap().decoded();
+            let response = client.respond(&challenge).unwrap();
+            let response = Base64::encode(response.expose()).as_str().to_owned();
+            if responses.is_empty() {
+                said = session.say(format!("{response}\r\n").as_bytes());
+            }
+            responses.push(response);
+        }
+        assert_eq!(responses[1], "", "the client has nothing to add");
+        assert_eq!(client.finish(None), Ok(()));
+        assert_eq!(session.server.facts().identity(), None, "not before the last response");
+        assert_eq!(session.say(format!("{last}\r\n").as_bytes()), reply);
+        assert_eq!(session.server.facts().identity().is_some(), last.is_empty());
+    }
 }
 
 /// 4422-3.7-a: RFC 4422 section 3.7. No mechanism here negotiates a security layer, so the protection of the

@@ -681,7 +681,8 @@ fn lines_may_be_as_long_as_the_extensions_make_them() {
     );
 }
 
-/// RFC 5321 section 4.5.3.1.4.
+/// 5321-4.5.3.1.4-a, and the additions of each: 1870-3-c, 2852-4-b, 3030-3-f, 4954-3-c, 6531-3.1-d, 6710-3-c,
+/// 7293-3-c.
 #[test]
 fn lines_may_be_as_long_as_all_extensions_make_them() {
     let config = config()
@@ -691,6 +692,7 @@ fn lines_may_be_as_long_as_all_extensions_make_them() {
     let mut session = Session::new(config);
     let _ = session.hear(EHLO);
     assert_eq!(session.code(&longest(&extensions, Verb::Mail)), 250);
+    assert_eq!(session.code(&longest(&extensions, Verb::Rcpt)), 250);
 }
 
 /// RFC 5321 section 4.5.3.1.4.

@@ -1131,7 +1131,7 @@ fn what_looks_like_the_end_of_data_is_none() {
     }
 }
 
-/// 5321-4.1.1.4-c: RFC 5321 sections 2.3.8 and 4.1.1.4.
+/// 5321-4.1.1.4-c, 5321-2.3.8-a: RFC 5321 sections 2.3.8 and 4.1.1.4.
 #[test]
 fn a_line_feed_alone_makes_no_line() {
     let script = |reply: &str| {

@@ -72,3 +72,62 @@ fn limits_are_those_of_the_last_hello() {
         ]
     );
 }
+
+/// 9422-4-a: RFC 9422 section 4.1. Nor is a transaction too many begun while the replies to those before it
+/// are still owed.
+#[test]
+fn no_mail_too_many_is_pipelined() {
+    let acts = || [(); 2].map(|()| Act::Send(mail(&["bob@example.net"], "x\r\n")));
+    let opening = |limit: &str| {
+        format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250-PIPELINING
+             S: 250 LIMITS MAILMAX={limit}
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<bob@example.net>
+             C: DATA
+             S: 250 ok
+             S: 250 ok
+             S: 354 go
+             C: x
+             C: ."
+        )
+    };
+    let dialogue = || Dialogue::new(acts()).with(|config| config.with_transactions(4));
+    let notes = dialogue().plays(&format!(
+        "{}
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+        opening("1")
+    ));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 250 taken",
+            "end: the server takes no more transactions in a session"
+        ]
+    );
+    // Where one more is allowed it does not wait.
+    let notes = dialogue().plays(&format!(
+        "{}
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 taken
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: x
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+        opening("2")
+    ));
+    assert_eq!(notes[1], "1: <bob@example.net> 250 taken");
+}
