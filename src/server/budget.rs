@@ -29,7 +29,7 @@ pub(super) struct Budget {
     refused_recipients: u32,
     /// Commands that brought no message nearer, since the last one.
     idle_commands: u32,
-    /// Commands behind the last MAIL that were refused for nobody's fault.
+    /// Commands that were refused for nobody's fault, since the last MAIL at its time.
     innocent: usize,
     failed_attempts: u32,
     /// Octets of content that nobody wanted, since the last message.
@@ -65,7 +65,7 @@ impl Budget {
         self.idle_commands > limits.idle_commands
     }
 
-    /// MAIL, whatever becomes of it.
+    /// MAIL at its time: what stands behind it is counted anew.
     pub(super) const fn transaction(&mut self) {
         self.innocent = 0;
     }
