@@ -1,7 +1,7 @@
 //! What a client may still cost a session.
 
 use super::{
-    config::Limits,
+    limits::Limits,
     replies,
     session::Session,
     state::{End, Phase},

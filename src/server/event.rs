@@ -14,11 +14,11 @@ use crate::{
     security::Security,
     syntax::{
         ForwardPath, Host, MailParameters, Mailbox, Node, Parameters, RcptParameters, Rejection,
-        ReversePath, Text, Uri, XclientAttributes, XforwardAttributes,
+        ReversePath, Text, XclientAttributes, XforwardAttributes,
     },
     wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use bytes::Bytes;
 
 /// What the application is asked, or told.
@@ -501,90 +501,5 @@ impl Abort<'_> {
     /// What was kept of it is gone.
     pub fn done(self) {
         self.exchange.answer = Some(Answer::Done);
-    }
-}
-
-impl<'s> Verify<'s> {
-    /// A user name or a mailbox, as the client wrote it.
-    #[must_use]
-    pub fn text(&self) -> Text<'s> {
-        Text::lossy(&self.facts.argument)
-    }
-
-    /// 250: there is this mailbox, and no other that was meant (RFC 5321 section 3.5.1).
-    pub fn accept(self, mailbox: Mailbox<'static>) {
-        self.exchange.answer = Some(Answer::Mailboxes(vec![mailbox]));
-    }
-
-    /// 252: perhaps.
-    pub fn cannot_verify(self) {
-        self.exchange.answer = Some(Answer::CannotVerify);
-    }
-}
-
-impl<'s> Expand<'s> {
-    /// The name of a list, as the client wrote it.
-    #[must_use]
-    pub fn text(&self) -> Text<'s> {
-        Text::lossy(&self.facts.argument)
-    }
-
-    /// 250, with a line for each member of the list (RFC 5321 section 3.5.2); 252 if it has none.
-    pub fn accept(self, members: Vec<Mailbox<'static>>) {
-        self.exchange.answer = Some(Answer::Mailboxes(members));
-    }
-
-    /// 252: perhaps.
-    pub fn cannot_verify(self) {
-        self.exchange.answer = Some(Answer::CannotVerify);
-    }
-}
-
-impl<'s> Burl<'s> {
-    /// Where the octets are.
-    #[must_use]
-    pub const fn uri(&self) -> &'s Uri<'static> {
-        &self.piece.uri
-    }
-
-    /// Whether they are the last of the content.
-    #[must_use]
-    pub const fn is_last(&self) -> bool {
-        self.piece.is_last
-    }
-}
-
-impl<'s> Etrn<'s> {
-    /// For whom mail is wanted.
-    #[must_use]
-    pub const fn node(&self) -> &'s Node<'static> {
-        self.node
-    }
-
-    /// 251: nothing waits for this node.
-    pub fn nothing_waits(self) {
-        self.exchange.answer = Some(Answer::Waiting(Some(0)));
-    }
-
-    /// 253: so many messages wait for this node, and are started; 252 where nobody has counted
-    /// them.
-    pub fn accept_waiting(self, messages: Option<u32>) {
-        self.exchange.answer = Some(Answer::Waiting(messages));
-    }
-}
-
-impl<'s> Xclient<'s> {
-    /// What the client says of the other one.
-    #[must_use]
-    pub const fn attributes(&self) -> &'s XclientAttributes<'static> {
-        self.attributes
-    }
-}
-
-impl<'s> Xforward<'s> {
-    /// What the client says of its own client.
-    #[must_use]
-    pub const fn attributes(&self) -> &'s XforwardAttributes<'static> {
-        self.attributes
     }
 }

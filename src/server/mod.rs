@@ -10,12 +10,14 @@
 //! | `sequence` | which command may come when |
 //! | `commands` | what a command does |
 //! | `event` | the questions, and which answers each has |
+//! | `extension_events` | the same for service extensions and lookups |
 //! | `answers` | what an answer does |
 //! | `auth` | the dialogue of AUTH |
 //! | `budget` | what a client may still cost |
 //! | `session` | what a session keeps, how it waits and ends |
 //! | `output` | what waits to be sent |
-//! | `config` | what is offered, how much is borne |
+//! | `config` | what is offered |
+//! | `limits` | how much is borne, and how long |
 //! | `facts` | what is known of a session |
 //! | `trusted` | XCLIENT and XFORWARD |
 //! | `delivery` | what becomes of a whole message |
@@ -29,7 +31,9 @@ mod commands;
 mod config;
 mod delivery;
 mod event;
+mod extension_events;
 mod facts;
+mod limits;
 mod output;
 mod replies;
 mod sequence;
@@ -38,12 +42,13 @@ mod state;
 mod transaction;
 mod trusted;
 
-pub use config::{Config, Limits, Timeouts};
+pub use config::Config;
 pub use event::{
     Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn, Event,
     Expand, Hello, Mail, PerRecipient, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
 };
 pub use facts::{Facts, Peer};
+pub use limits::{Limits, Timeouts};
 pub use session::Totals;
 pub use state::{AbortReason, End};
 pub use transaction::{Recipient, Transaction};

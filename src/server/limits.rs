@@ -1,0 +1,210 @@
+//! How much a session may cost, and how long the server waits.
+
+use crate::time::Rate;
+use core::time::Duration;
+
+/// How much a session may cost. The memory of a session is bounded by the sum of its buffers
+/// and its envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) command_line: usize,
+    pub(crate) message: u64,
+    pub(crate) recipients: usize,
+    pub(crate) envelope: usize,
+    pub(crate) errors: u32,
+    pub(crate) auth_failures: u32,
+    pub(crate) idle_commands: u32,
+    pub(crate) receive_buffer: usize,
+    pub(crate) send_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // RFC 5321 section 4.5.3.1.4 asks for 512; what the extensions add comes on top.
+            command_line: 2048,
+            message: 32 * 1024 * 1024,
+            // RFC 5321 section 4.5.3.1.8 asks for 100 at least.
+            recipients: 1000,
+            envelope: 512 * 1024,
+            errors: 20,
+            auth_failures: 3,
+            idle_commands: 100,
+            receive_buffer: 32 * 1024,
+            send_buffer: 64 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// Octets of a command line, CRLF included; at least 512, and what the extensions that are offered
+    /// add to it (RFC 5321 section 4.5.3.1.4).
+    #[must_use]
+    pub fn with_command_line(mut self, octets: usize) -> Self {
+        self.command_line = octets.max(512);
+        self.with_receive_buffer(self.receive_buffer)
+    }
+
+    /// Octets of content, CRLFs counted and stuffed dots not (RFC 1870 section 3).
+    #[must_use]
+    pub const fn with_message(mut self, octets: u64) -> Self {
+        self.message = octets;
+        self
+    }
+
+    /// Recipients of one transaction; more get 452 (RFC 5321 section 4.5.3.1.10).
+    #[must_use]
+    pub const fn with_recipients(mut self, recipients: usize) -> Self {
+        self.recipients = recipients;
+        self
+    }
+
+    /// Octets of memory that the paths and parameters of one transaction take; recipients beyond
+    /// them get 452.
+    #[must_use]
+    pub const fn with_envelope(mut self, octets: usize) -> Self {
+        self.envelope = octets;
+        self
+    }
+
+    /// The error of a session with this number is answered 421, and the session ends.
+    #[must_use]
+    pub const fn with_errors(mut self, errors: u32) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; whatever
+    /// the application refuses but a recipient), counted from one accepted message to the next;
+    /// those beyond count as errors. 100 unless said otherwise.
+    #[must_use]
+    pub const fn with_idle_commands(mut self, commands: u32) -> Self {
+        self.idle_commands = commands;
+        self
+    }
+
+    /// The failed AUTH of a session with this number is answered 421, and the session ends.
+    #[must_use]
+    pub const fn with_auth_failures(mut self, failures: u32) -> Self {
+        self.auth_failures = failures;
+        self
+    }
+
+    /// Octets received and not yet dealt with; never less than two command lines, nor than the
+    /// longest line of AUTH (RFC 4954 section 4).
+    #[must_use]
+    pub fn with_receive_buffer(mut self, octets: usize) -> Self {
+        let lines = self.command_line.saturating_mul(2).max(super::auth::RESPONSE_LINE);
+        self.receive_buffer = octets.max(lines);
+        self
+    }
+
+    /// Octets of replies that may wait for a peer that does not read, before nothing more is
+    /// read from it.
+    #[must_use]
+    pub const fn with_send_buffer(mut self, octets: usize) -> Self {
+        self.send_buffer = octets;
+        self
+    }
+
+    /// The greatest message, in octets.
+    #[must_use]
+    pub const fn message(&self) -> u64 {
+        self.message
+    }
+
+    /// The greatest number of recipients of a transaction.
+    #[must_use]
+    pub const fn recipients(&self) -> usize {
+        self.recipients
+    }
+}
+
+/// How long the server waits. Time during which the application owes an answer never counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    pub(crate) command: Duration,
+    pub(crate) content: Duration,
+    pub(crate) floor: Rate,
+    pub(crate) write: Duration,
+    pub(crate) session: Option<Duration>,
+    pub(crate) auth_failure: Duration,
+    pub(crate) error: Duration,
+    pub(crate) greeting: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            // RFC 5321 section 4.5.3.2.7: at least five minutes.
+            command: Duration::from_secs(300),
+            content: Duration::from_secs(300),
+            floor: Rate::octets_per_second(500),
+            write: Duration::from_secs(300),
+            session: Some(Duration::from_secs(3600)),
+            auth_failure: Duration::from_secs(1),
+            error: Duration::ZERO,
+            greeting: Duration::ZERO,
+        }
+    }
+}
+
+impl Timeouts {
+    /// For a whole command line, however many octets of it have come (RFC 5321 section 4.5.3.2.7).
+    #[must_use]
+    pub const fn with_command(mut self, timeout: Duration) -> Self {
+        self.command = timeout;
+        self
+    }
+
+    /// For the content of a message, beyond the time that it may take at the slowest rate.
+    #[must_use]
+    pub const fn with_content(mut self, timeout: Duration) -> Self {
+        self.content = timeout;
+        self
+    }
+
+    /// The slowest rate at which content may come.
+    #[must_use]
+    pub const fn with_slowest_content(mut self, rate: Rate) -> Self {
+        self.floor = rate;
+        self
+    }
+
+    /// For the peer to read the replies that wait.
+    #[must_use]
+    pub const fn with_write(mut self, timeout: Duration) -> Self {
+        self.write = timeout;
+        self
+    }
+
+    /// How long the reply to a failed AUTH is withheld; a second by default.
+    #[must_use]
+    pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
+        self.auth_failure = delay;
+        self
+    }
+
+    /// How long the reply to an error is withheld once half of [`Limits::with_errors`] is spent; not
+    /// at all by default.
+    #[must_use]
+    pub const fn with_error_delay(mut self, delay: Duration) -> Self {
+        self.error = delay;
+        self
+    }
+
+    /// How long the greeting is held back, while a client that talks before it gives itself away; not
+    /// at all by default.
+    #[must_use]
+    pub const fn with_greeting_delay(mut self, delay: Duration) -> Self {
+        self.greeting = delay;
+        self
+    }
+
+    /// For the whole session: an hour by default. Content that has begun may come to its end.
+    #[must_use]
+    pub const fn with_session(mut self, timeout: Option<Duration>) -> Self {
+        self.session = timeout;
+        self
+    }
+}
