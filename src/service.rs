@@ -34,7 +34,9 @@ impl Service {
         match self {
             Self::Smtp => !matches!(verb, Verb::Lhlo),
             Self::Submission => !matches!(verb, Verb::Lhlo | Verb::Etrn | Verb::Atrn | Verb::Turn),
-            Self::Lmtp => !matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Etrn | Verb::Turn),
+            Self::Lmtp => {
+                !matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Etrn | Verb::Atrn | Verb::Turn)
+            }
         }
     }
 
@@ -45,8 +47,8 @@ impl Service {
     }
 
     /// Whether this service may offer the extension at all: FUTURERELEASE and BURL are for
-    /// submission (RFC 4865 section 4, RFC 4468 section 2), ETRN is for mail transfer (RFC 1985
-    /// section 1; RFC 6409 section 7).
+    /// submission (RFC 4865 section 4, RFC 4468 section 2), ETRN and ATRN are for mail transfer (RFC
+    /// 1985 section 1; RFC 2645 section 4; RFC 6409 section 7).
     #[must_use]
     pub const fn has(self, extension: Extension) -> bool {
         match self {

@@ -7,13 +7,16 @@ mod common;
 
 use common::{Experience, config, converse, converse_with};
 use esmtp::{
+    machine::{Machine, Need},
     sasl::Identity,
     security::Security,
-    server::{Config, Event},
+    server::{AbortReason, Config, Event, OwnVerb, Peer, Place, Server},
     service::Service,
-    syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds},
+    syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds, Text},
+    time::Instant,
     wire::BareLineBreaks,
 };
+use std::{sync::Arc, time::Duration};
 
 fn with(extensions: &[Extension]) -> Config {
     config().with_extensions(extensions.iter().copied().fold(Extensions::NONE, Extensions::with))
@@ -493,4 +496,120 @@ fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
         let stored = experience.messages.first().map(|message| &message.content[..]);
         assert_eq!(stored, content);
     }
+}
+
+/// RFC 5321 sections 2.2.2 and 4.1.5.
+#[test]
+fn an_application_may_have_verbs_of_its_own() {
+    let own = |verb: &str, place| OwnVerb::new(verb, place).unwrap();
+    let config = with(&[Extension::Pipelining])
+        .with_verb(own("XSTATS", Place::BetweenTransactions).announced_as("XSTATS brief").unwrap())
+        .with_verb(own("XNOTE", Place::InTransaction))
+        .with_verb(own("XHELLO", Place::Anywhere))
+        .with_verb(own("XADMIN", Place::AfterHello).with_required_auth());
+    let experience = converse_with(
+        config,
+        r"S: 220 mx.example.org ESMTP service ready
+          C: XSTATS
+          S: 503 Say hello first
+          C: xhello there
+          S: 250 there
+          C: EHLO client.example.net
+          S: 250-mx.example.org
+          S: 250-PIPELINING
+          S: 250 XSTATS brief
+          C: XSTATS
+          S: 250 Ok
+          C: XNOTE a
+          S: 503 MAIL has to come first
+          C: XADMIN
+          S: 530 Authentication required
+          C: XOTHER
+          S: 500 Command not recognised
+          C: MAIL FROM:<a@b.org>
+          C: XNOTE a b=c
+          C: XSTATS
+          S: 250 Ok
+          S: 250 Ok
+          S: 503 A transaction is open already
+          C: XHELLO
+          S: 502 Command not implemented
+          C: QUIT
+          S: 221 Closing the channel
+          S: (closed)",
+        |experience, event| match event {
+            Event::Other(other) => {
+                let argument = other.argument().map_or("", |argument| argument.as_str());
+                experience.log.push(format!("{} {argument}", other.verb().as_str()));
+                match other.verb().as_str() {
+                    "xhello" => other.accept_with(Text::new(argument.to_owned()).unwrap()),
+                    "XHELLO" => Event::Other(other).proceed(),
+                    _ => other.accept(),
+                }
+            }
+            other => experience.answer(other),
+        },
+    );
+    assert_eq!(
+        experience.log,
+        [
+            "xhello there",
+            "hello client.example.net",
+            "XSTATS ",
+            "mail <a@b.org> ",
+            "XNOTE a b=c",
+            "XHELLO ",
+            "abort Quit"
+        ]
+    );
+}
+
+/// A verb of one's own may begin another protocol: what has come behind it is kept.
+#[test]
+fn a_channel_can_be_handed_over() {
+    let verb = OwnVerb::new("XPROTO", Place::AfterHello).unwrap();
+    let config = Arc::new(with(&[Extension::Pipelining]).with_verb(verb));
+    let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
+    let mut said = Vec::new();
+    let mut aborts = 0;
+    let script = b"EHLO client.example.net\r\nMAIL FROM:<a@b.org>\r\nXPROTO 1\r\nhello, world";
+    let mut rest = &script[..];
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event().unwrap() {
+                Event::Other(other) => other.hand_over(Text::literal("go")),
+                Event::Abort(abort) => {
+                    assert_eq!(abort.reason(), AbortReason::HandedOver);
+                    aborts += 1;
+                    abort.done();
+                }
+                Event::HandOver(_) => break,
+                other => other.proceed(),
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                server.to_send(&mut slices);
+                said.extend_from_slice(slices[0]);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            Need::Read(_) => {
+                // EHLO is alone in its packet.
+                let end = rest.iter().position(|it| *it == b'\n').unwrap() + 1;
+                let end = if end == 25 { end } else { rest.len() };
+                rest = &rest[server.feed(&rest[..end])..];
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(rest.is_empty() && aborts == 1, "{aborts}");
+    assert!(said.ends_with(b"250 Ok\r\n250 go\r\n"), "{}", said.escape_ascii());
+    // The question stays, and nothing more is read or said.
+    let number = server.event().unwrap().number();
+    assert_eq!(server.poll(Instant::since_origin(Duration::from_secs(1_000_000))), Need::Answer);
+    server.shut_down();
+    assert_eq!(server.poll(Instant::since_origin(Duration::from_secs(1_000_000))), Need::Answer);
+    assert_eq!(server.event().unwrap().number(), number);
+    assert_eq!(server.to_send(&mut [&[]]), 0);
+    assert_eq!(server.into_received(), "hello, world");
 }

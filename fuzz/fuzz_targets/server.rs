@@ -14,9 +14,9 @@ use esmtp::{
         scram::{Decoy, Keys},
     },
     security::Security,
-    server::{Config, End, Event, Limits, Peer, Server, Timeouts},
+    server::{Config, End, Event, Limits, OwnVerb, Peer, Place, Server, Timeouts},
     service::Service,
-    syntax::{Rejection, Reply},
+    syntax::{Rejection, Reply, Text},
     time::Instant,
     wire::BareLineBreaks,
 };
@@ -131,6 +131,15 @@ fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
             }
             delivery.accept();
         }
+        Event::Etrn(etrn) if is_accepted => etrn.accept_waiting(Some(1)),
+        Event::Atrn(atrn) if is_accepted => atrn.accept(),
+        Event::Burl(burl) if is_accepted => burl.accept(),
+        Event::Xclient(xclient) if is_accepted => xclient.accept(),
+        Event::Xforward(xforward) if is_accepted => xforward.accept(),
+        Event::Other(other) if is_accepted => other.accept(),
+        Event::Other(other) if other.argument().is_some() => {
+            other.hand_over(Text::literal("go on"));
+        }
         Event::Abort(abort) => {
             session.log.push(format!("{:?}", abort.reason()));
             session.ended += 1;
@@ -205,7 +214,12 @@ fuzz_target!(|data: &[u8]| {
         config = config.with_limits(limits);
     }
     if kind & BARE == 0 {
-        config = Config::implemented().fold(config, Config::with_extension).with_auth(offer());
+        let own = |verb, place| OwnVerb::new(verb, place).expect("a verb");
+        config = Config::implemented()
+            .fold(config, Config::with_extension)
+            .with_auth(offer())
+            .with_verb(own("XOWN", Place::Anywhere))
+            .with_verb(own("XIN", Place::InTransaction).with_required_auth());
     }
     let (config, how) =
         (Arc::new(config), if how % 2 == 0 { Closed::Clean } else { Closed::CutOff });

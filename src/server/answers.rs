@@ -60,7 +60,7 @@ impl Session {
             Question::Credentials(verifier) => self.resume(verifier),
             Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
-                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
+                Answer::Reject(rejection) => self.refuse(to_start_tls(&rejection)),
                 other => {
                     self.reply(&worded(replies::START_TLS, other));
                     self.ask(Question::Upgrade);
@@ -96,6 +96,17 @@ impl Session {
                 Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
                 other => self.reply(&worded(replies::QUEUEING, other)),
             },
+            Question::Atrn(_) => match answer {
+                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
+                Answer::Waiting(_) => self.refuse(replies::NO_MAIL.reply().as_borrowed()),
+                accepted => self.hand_over(&worded(replies::TURNING, accepted)),
+            },
+            Question::Other(..) => match answer {
+                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
+                Answer::HandOver(text) => self.hand_over(&replies::OK.with_text(text)),
+                accepted => self.reply(&worded(replies::OK, accepted)),
+            },
+            Question::HandOver => self.close(End::HandedOver),
             Question::Xclient(attributes) => match answer {
                 Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
                 _ => self.speak_for(&attributes),
@@ -111,6 +122,12 @@ impl Session {
             Question::Verify => self.looked_up(Extension::Vrfy, answer),
             Question::Expand => self.looked_up(Extension::Expn, answer),
         }
+    }
+
+    /// Another protocol goes on behind this reply.
+    fn hand_over(&mut self, reply: &Reply<'_>) {
+        self.reply(reply);
+        self.go(AbortReason::HandedOver, Then::HandOver);
     }
 
     fn looked_up(&mut self, extension: Extension, answer: Answer) {
@@ -223,6 +240,7 @@ impl Session {
                 self.go(AbortReason::Refused, Then::Farewell(End::Refused));
             }
             Question::Hello { .. } => self.end(&to_hello(&rejection), End::Refused),
+            Question::StartTls => self.end(&to_start_tls(&rejection), End::Refused),
             _ => self.end(rejection.reply(), End::Refused),
         }
     }
@@ -363,6 +381,16 @@ fn to_hello(rejection: &Rejection) -> Reply<'_> {
         | Code::PARAMETER_NOT_IMPLEMENTED => reply,
         code if code.is_transient() => reply,
         _ => reply.with_code(Code::MAILBOX_UNAVAILABLE),
+    }
+}
+
+/// How STARTTLS is refused: with 501 or 454 (RFC 3207 section 4), whatever else the application
+/// would say; 421 is the end of the session.
+fn to_start_tls(rejection: &Rejection) -> Reply<'_> {
+    let reply = rejection.reply().as_borrowed();
+    match rejection.code() {
+        Code::ARGUMENT_SYNTAX | Code::NOT_AVAILABLE => reply,
+        _ => reply.with_code(Rejection::TLS_NOT_AVAILABLE.code()),
     }
 }
 

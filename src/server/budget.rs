@@ -32,6 +32,8 @@ pub(super) struct Budget {
     /// Commands that were refused for nobody's fault, since the last MAIL at its time.
     innocent: usize,
     failed_attempts: u32,
+    /// How many times MAIL came at its time.
+    transactions: u32,
     /// Octets of content that nobody wanted, since the last message.
     discarded: u64,
 }
@@ -65,9 +67,11 @@ impl Budget {
         self.idle_commands > limits.idle_commands
     }
 
-    /// MAIL at its time: what stands behind it is counted anew.
-    pub(super) const fn transaction(&mut self) {
+    /// MAIL at its time: what stands behind it is counted anew. Whether it is one too many.
+    pub(super) fn transaction(&mut self, limits: &Limits) -> bool {
         self.innocent = 0;
+        self.transactions = self.transactions.saturating_add(1);
+        limits.transactions.is_some_and(|most| self.transactions > most)
     }
 
     /// A command that was under way when what it depends on was refused (RFC 2920 section 3.1), or

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     sasl,
     syntax::{
-        Base64, ByMode, Command, Extension, Extensions, ForwardPath, Hold, Host, Lookup,
-        MailParameters, Parameters, RcptParameters, Rejection, ReversePath, SyntaxError,
-        SyntaxErrorKind, Verb,
+        Argument, Base64, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, Hold,
+        Host, Lookup, MailParameters, Parameters, RcptParameters, Rejection, ReversePath,
+        SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
     time::Instant,
     transcript::{Entry, Side},
@@ -86,12 +86,8 @@ impl Session {
     fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
         let command = Command::parse(line, self.config.lenience())?;
         let verb = command.verb();
-        if let Command::Other { verb, .. } = &command {
-            // Whatever the session is at.
-            match HTTP.contains(&verb.as_str()) {
-                true => self.end(replies::HTTP.reply(), End::OtherProtocol),
-                false => self.offend(&replies::UNKNOWN_COMMAND),
-            }
+        if let Command::Other { verb, argument } = command {
+            self.other(verb, argument);
             return Ok(());
         }
         let is_idle = match verb {
@@ -140,8 +136,10 @@ impl Session {
         match command {
             Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
             Command::Helo(host) => self.hello(host, false),
+            Command::Mail { .. } if self.budget.transaction(self.config.limits()) => {
+                self.refuse_mail(&replies::TOO_MANY_TRANSACTIONS);
+            }
             Command::Mail { reverse_path, parameters } => {
-                self.budget.transaction();
                 return self.mail(&reverse_path, &parameters);
             }
             Command::Rcpt { forward_path, parameters } => {
@@ -152,6 +150,9 @@ impl Session {
                 self.burl(Piece { uri: uri.into_owned(), is_last: last });
             }
             Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
+            Command::Atrn(domains) => {
+                self.ask(Question::Atrn(domains.map(DomainList::into_owned)));
+            }
             Command::Xclient(attributes) => self.ask(Question::Xclient(attributes.into_owned())),
             Command::Xforward(attributes) => self.ask(Question::Xforward(attributes.into_owned())),
             Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
@@ -183,6 +184,32 @@ impl Session {
         Ok(())
     }
 
+    /// A verb that is none of the standards'.
+    fn other(&mut self, verb: UnknownVerb<'_>, argument: Option<Argument<'_>>) {
+        let Some(own) = self.config.own_verb(&verb) else {
+            // Whatever the session is at.
+            return match HTTP.contains(&verb.as_str()) {
+                true => self.end(replies::HTTP.reply(), End::OtherProtocol),
+                false => self.offend(&replies::UNKNOWN_COMMAND),
+            };
+        };
+        let standing = self.standing();
+        match sequence::permit_own(standing, own.place(), own.requires_auth()) {
+            Err(why) if standing.is_innocent(Verb::Other, why) => {
+                self.excuse(&replies::misplaced(why));
+            }
+            Err(why) => self.offend(&replies::misplaced(why)),
+            // It brings no message nearer, as far as anybody here knows.
+            Ok(()) if self.budget.idle(self.config.limits()) => {
+                self.offend(&replies::NOTHING_DONE);
+            }
+            Ok(()) => {
+                let argument = argument.map(Argument::into_owned);
+                self.ask(Question::Other(verb.into_owned(), argument));
+            }
+        }
+    }
+
     /// Whether `verb` belongs to no extension, or to one that is offered.
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
@@ -191,7 +218,8 @@ impl Session {
             Verb::Xclient => self.offered.contains(Extension::Xclient),
             Verb::Xforward => self.offered.contains(Extension::Xforward),
             Verb::Burl => self.offered.contains(Extension::Burl),
-            Verb::Atrn | Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
+            Verb::Atrn => self.offered.contains(Extension::Atrn),
+            Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
             // Whoever has to say EHLO or STARTTLS first hears of that.
             Verb::Auth => {
                 let is_early = self.facts.host.is_none()

@@ -1,14 +1,19 @@
 //! What a server is and offers.
 
-use super::limits::{Limits, Timeouts};
+use super::{
+    limits::{Limits, Timeouts},
+    own_verb::OwnVerb,
+};
 use crate::{
     sasl::Offer,
     service::Service,
     syntax::{
-        Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError, SyntaxErrorKind, Verb,
+        Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError, SyntaxErrorKind,
+        UnknownVerb, Verb,
     },
     wire::BareLineBreaks,
 };
+use alloc::vec::Vec;
 
 /// What a server is called, which service it is, what it offers and how much it bears.
 ///
@@ -41,6 +46,7 @@ pub struct Config {
     requires_auth: Option<bool>,
     requires_tls: bool,
     enforces_sync: bool,
+    own: Vec<OwnVerb>,
 }
 
 /// Every extension that the server machine implements.
@@ -66,6 +72,7 @@ const IMPLEMENTED: &[Extension] = &[
     Extension::ConNeg,
     Extension::Mtrk,
     Extension::Etrn,
+    Extension::Atrn,
     Extension::Burl,
     Extension::Vrfy,
     Extension::Expn,
@@ -111,6 +118,7 @@ impl Config {
             requires_auth: None,
             requires_tls: false,
             enforces_sync: true,
+            own: Vec::new(),
         };
         let undemanding = UNDEMANDING.iter().copied();
         Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
@@ -142,6 +150,18 @@ impl Config {
     pub fn with_extension(self, extension: Extension) -> Self {
         let wanted = self.wanted.clone().with(extension);
         self.with_extensions(wanted)
+    }
+
+    /// Knows this verb too, instead of one with the same name.
+    #[must_use]
+    pub fn with_verb(mut self, verb: OwnVerb) -> Self {
+        self.own.retain(|own| own.verb() != verb.verb());
+        self.own.push(verb);
+        self.offer()
+    }
+
+    pub(super) fn own_verb(&self, verb: &UnknownVerb<'_>) -> Option<&OwnVerb> {
+        self.own.iter().find(|own| own.verb() == verb)
     }
 
     /// The extensions that the machine implements.
@@ -276,10 +296,14 @@ impl Config {
             self.offered = self.offered.with_size(self.limits.message);
         }
         if self.offered.contains(Extension::Limits) {
-            let rcpt_max = u32::try_from(self.limits.recipients).ok();
-            self.offered =
-                self.offered.with_limits(SessionLimits { rcpt_max, ..Default::default() });
+            let limits = SessionLimits {
+                rcpt_max: u32::try_from(self.limits.recipients).ok(),
+                mail_max: self.limits.transactions,
+                ..Default::default()
+            };
+            self.offered = self.offered.with_limits(limits);
         }
+        self.offered = self.own.iter().fold(self.offered, |offered, own| own.announce(offered));
         let announced = match self.auth {
             Some(_) => self.offered.clone().with(Extension::Auth),
             None => self.offered.clone(),

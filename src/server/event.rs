@@ -13,8 +13,9 @@ use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
     security::Security,
     syntax::{
-        ForwardPath, Host, MailParameters, Mailbox, Node, Parameters, RcptParameters, Rejection,
-        ReversePath, Text, XclientAttributes, XforwardAttributes,
+        Argument, DomainList, ForwardPath, Host, MailParameters, Mailbox, Node, Parameters,
+        RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
+        XforwardAttributes,
     },
     wire::ReceiveBuffer,
 };
@@ -65,10 +66,46 @@ pub enum Event<'s> {
     Burl(Burl<'s>),
     /// ETRN.
     Etrn(Etrn<'s>),
+    /// ATRN.
+    Atrn(Atrn<'s>),
     /// XCLIENT.
     Xclient(Xclient<'s>),
     /// XFORWARD.
     Xforward(Xforward<'s>),
+    /// A verb of the application's own.
+    Other(Other<'s>),
+    /// Another protocol goes on in this channel: who takes it over?
+    HandOver(HandOver<'s>),
+}
+
+/// What every token has.
+macro_rules! each {
+    ($event:expr, $token:ident => $what:expr) => {
+        match $event {
+            Self::Connect($token) => $what,
+            Self::Hello($token) => $what,
+            Self::Auth($token) => $what,
+            Self::Credentials($token) => $what,
+            Self::Authenticated($token) => $what,
+            Self::StartTls($token) => $what,
+            Self::Upgrade($token) => $what,
+            Self::Mail($token) => $what,
+            Self::Rcpt($token) => $what,
+            Self::Data($token) => $what,
+            Self::Content($token) => $what,
+            Self::Deliver($token) => $what,
+            Self::Abort($token) => $what,
+            Self::Verify($token) => $what,
+            Self::Expand($token) => $what,
+            Self::Burl($token) => $what,
+            Self::Etrn($token) => $what,
+            Self::Atrn($token) => $what,
+            Self::Xclient($token) => $what,
+            Self::Xforward($token) => $what,
+            Self::Other($token) => $what,
+            Self::HandOver($token) => $what,
+        }
+    };
 }
 
 impl Event<'_> {
@@ -100,33 +137,22 @@ impl Event<'_> {
             Self::Etrn(etrn) => etrn.reject(replies::CANNOT_QUEUE),
             Self::Xclient(xclient) => xclient.reject(replies::NOT_TRUSTED),
             Self::Xforward(xforward) => xforward.reject(replies::NOT_TRUSTED),
+            Self::Atrn(atrn) => atrn.reject(replies::CANNOT_TURN),
+            Self::Other(other) => other.reject(replies::NOT_IMPLEMENTED),
+            Self::HandOver(nobody) => nobody.close(),
         }
     }
 
     /// What is known of the session.
     #[must_use]
     pub const fn facts(&self) -> &Facts {
-        match self {
-            Self::Connect(token) => token.facts,
-            Self::Hello(token) => token.facts,
-            Self::Auth(token) => token.facts,
-            Self::Credentials(token) => token.facts,
-            Self::Authenticated(token) => token.facts,
-            Self::StartTls(token) => token.facts,
-            Self::Upgrade(token) => token.facts,
-            Self::Mail(token) => token.facts,
-            Self::Rcpt(token) => token.facts,
-            Self::Data(token) => token.facts,
-            Self::Content(token) => token.facts,
-            Self::Deliver(token) => token.facts,
-            Self::Abort(token) => token.facts,
-            Self::Verify(token) => token.facts,
-            Self::Expand(token) => token.facts,
-            Self::Burl(token) => token.facts,
-            Self::Etrn(token) => token.facts,
-            Self::Xclient(token) => token.facts,
-            Self::Xforward(token) => token.facts,
-        }
+        each!(self, token => token.facts())
+    }
+
+    /// The number of the question in its session: the same while it is not answered.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        each!(self, token => token.number())
     }
 }
 
@@ -164,6 +190,8 @@ pub(super) enum Answer {
     Verify(Box<dyn Verifier>),
     /// The TLS handshake succeeded, or not.
     Upgraded(Option<Security>),
+    /// 250 in these words, and then another protocol.
+    HandOver(Text<'static>),
 }
 
 macro_rules! tokens {
@@ -276,6 +304,21 @@ tokens! {
     Burl { piece: &'s Piece }
     /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
     Etrn { node: &'s Node<'static> }
+    /// ATRN: the client wants its mail, and the roles turned around for it (RFC 2645 section 5.2).
+    /// Accepted, [`HandOver`] follows.
+    Atrn { domains: Option<&'s DomainList<'static>> }
+    /// A verb of the application's own ([`Config::with_verb`]), at its place.
+    Other { verb: &'s UnknownVerb<'static>, argument: Option<&'s Argument<'static>> }
+    /// Another protocol goes on in this channel, and the positive reply that says so has been sent.
+    /// Nothing is read or said here any more: the session is the application's.
+    ///
+    /// It takes the machine and the stream apart (`into_parts` of the adapters in
+    /// [`io`](crate::io)) and puts another machine on the stream, which gets what this one has
+    /// received and not dealt with ([`Server::into_received`](super::Server::into_received)). Under
+    /// TLS [`Secured::map`](crate::tls::Secured::map) changes the machine inside. Behind ATRN that is a
+    /// [`Client`](crate::client::Client), which knows nothing of the first session (RFC 2645
+    /// section 5.2).
+    HandOver {}
     /// XCLIENT: the client speaks for another. Accepted, the session begins anew for that one,
     /// with [`Connect`].
     Xclient { attributes: &'s XclientAttributes<'static> }
@@ -283,8 +326,8 @@ tokens! {
     Xforward { attributes: &'s XforwardAttributes<'static> }
 }
 
-acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver  Burl Etrn Xclient Xforward }
-rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand Burl Etrn Xclient Xforward }
+acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver Burl Etrn Atrn Xclient Xforward Other }
+rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand Burl Etrn Atrn Xclient Xforward Other }
 configurable! { Authenticated Connect Hello Upgrade Mail Xclient }
 
 impl<'s> Hello<'s> {
@@ -335,6 +378,7 @@ impl<'s> Authenticated<'s> {
 #[must_use = "a question stays until it is answered"]
 pub struct Credentials<'s> {
     pub(super) facts: &'s Facts,
+    pub(super) number: u64,
     /// What is asked.
     pub question: sasl::Question<'s>,
 }
@@ -344,6 +388,12 @@ impl<'s> Credentials<'s> {
     #[must_use]
     pub const fn facts(&self) -> &'s Facts {
         self.facts
+    }
+
+    /// The number of this question in its session.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
     }
 }
 

@@ -1,7 +1,10 @@
 //! What service extensions and lookups ask, and the answers that are theirs alone.
 
-use super::event::{Answer, Burl, Etrn, Expand, Verify, Xclient, Xforward};
-use crate::syntax::{Mailbox, Node, Text, Uri, XclientAttributes, XforwardAttributes};
+use super::event::{Answer, Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward};
+use crate::syntax::{
+    Argument, DomainList, Mailbox, Node, Text, UnknownVerb, Uri, XclientAttributes,
+    XforwardAttributes,
+};
 use alloc::{vec, vec::Vec};
 
 impl<'s> Verify<'s> {
@@ -86,5 +89,47 @@ impl<'s> Xforward<'s> {
     #[must_use]
     pub const fn attributes(&self) -> &'s XforwardAttributes<'static> {
         self.attributes
+    }
+}
+
+impl<'s> Atrn<'s> {
+    /// The domains whose mail is wanted; `None` is all that the client may have. Whether it may
+    /// have them is for the application to know, by
+    /// [`identity`](super::Facts::identity).
+    #[must_use]
+    pub const fn domains(&self) -> Option<&'s DomainList<'static>> {
+        self.domains
+    }
+
+    /// 453: there is no mail.
+    pub fn nothing_waits(self) {
+        self.exchange.answer = Some(Answer::Waiting(Some(0)));
+    }
+}
+
+impl<'s> Other<'s> {
+    /// The verb, as the client wrote it.
+    #[must_use]
+    pub const fn verb(&self) -> &'s UnknownVerb<'static> {
+        self.verb
+    }
+
+    /// What stands behind it.
+    #[must_use]
+    pub const fn argument(&self) -> Option<&'s Argument<'static>> {
+        self.argument
+    }
+
+    /// 250 in these words, and then another protocol: [`HandOver`] follows. A transaction that is
+    /// open is given up.
+    pub fn hand_over(self, text: Text<'static>) {
+        self.exchange.answer = Some(Answer::HandOver(text));
+    }
+}
+
+impl HandOver<'_> {
+    /// Nobody takes the channel over: it is closed.
+    pub fn close(self) {
+        self.exchange.answer = Some(Answer::Done);
     }
 }

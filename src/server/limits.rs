@@ -10,6 +10,7 @@ pub struct Limits {
     pub(crate) command_line: usize,
     pub(crate) message: u64,
     pub(crate) recipients: usize,
+    pub(crate) transactions: Option<u32>,
     pub(crate) envelope: usize,
     pub(crate) errors: u32,
     pub(crate) auth_failures: u32,
@@ -26,6 +27,7 @@ impl Default for Limits {
             message: 32 * 1024 * 1024,
             // RFC 5321 section 4.5.3.1.8 asks for 100 at least.
             recipients: 1000,
+            transactions: None,
             envelope: 512 * 1024,
             errors: 20,
             auth_failures: 3,
@@ -56,6 +58,15 @@ impl Limits {
     #[must_use]
     pub const fn with_recipients(mut self, recipients: usize) -> Self {
         self.recipients = recipients;
+        self
+    }
+
+    /// Transactions of one session, whatever becomes of them: MAIL beyond them gets 452. LIMITS
+    /// announces it as MAILMAX (RFC 9422 section 4.1). From 1 to 999999; as many as may come unless
+    /// said otherwise.
+    #[must_use]
+    pub fn with_transactions(mut self, transactions: Option<u32>) -> Self {
+        self.transactions = transactions.map(|most| most.clamp(1, 999_999));
         self
     }
 
@@ -117,6 +128,12 @@ impl Limits {
     #[must_use]
     pub const fn recipients(&self) -> usize {
         self.recipients
+    }
+
+    /// The greatest number of transactions of a session.
+    #[must_use]
+    pub const fn transactions(&self) -> Option<u32> {
+        self.transactions
     }
 }
 

@@ -19,6 +19,7 @@
 //! | `config` | what is offered |
 //! | `limits` | how much is borne, and how long |
 //! | `facts` | what is known of a session |
+//! | `own_verb` | verbs of the application's own |
 //! | `trusted` | XCLIENT and XFORWARD |
 //! | `delivery` | what becomes of a whole message |
 //! | `replies` | the words |
@@ -35,6 +36,7 @@ mod extension_events;
 mod facts;
 mod limits;
 mod output;
+mod own_verb;
 mod replies;
 mod sequence;
 mod session;
@@ -44,11 +46,14 @@ mod trusted;
 
 pub use config::Config;
 pub use event::{
-    Abort, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn, Event,
-    Expand, Hello, Mail, PerRecipient, Rcpt, StartTls, Upgrade, Verify, Xclient, Xforward,
+    Abort, Atrn, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver, Etrn,
+    Event, Expand, HandOver, Hello, Mail, Other, PerRecipient, Rcpt, StartTls, Upgrade, Verify,
+    Xclient, Xforward,
 };
 pub use facts::{Facts, Peer};
 pub use limits::{Limits, Timeouts};
+pub use own_verb::OwnVerb;
+pub use sequence::Place;
 pub use session::Totals;
 pub use state::{AbortReason, End};
 pub use transaction::{Recipient, Transaction};
@@ -61,6 +66,7 @@ use crate::{
     wire::{Cut, LineCutter, ReceiveBuffer, Span},
 };
 use alloc::{boxed::Box, sync::Arc};
+use bytes::Bytes;
 use session::{Link, Session};
 use state::{Lent, Phase, Question};
 
@@ -137,6 +143,13 @@ impl Server {
     #[must_use]
     pub const fn totals(&self) -> &Totals {
         &self.session.totals
+    }
+
+    /// Octets that were received and not dealt with: they belong to whoever takes the channel over
+    /// (see [`HandOver`]).
+    #[must_use]
+    pub fn into_received(mut self) -> Bytes {
+        self.input.take(usize::MAX)
     }
 
     /// Why the session is over; `None` before [`Need::Close`].
@@ -255,6 +268,9 @@ impl Server {
             Phase::Asked(Question::Upgrade) if !input.is_empty() => {
                 session.inject();
                 None
+            }
+            Phase::Asked(Question::HandOver) if !session.output.is_empty() => {
+                Some(session.must_write(now))
             }
             Phase::Asked(_) | Phase::Abort(..) => {
                 if input.is_empty() && !session.output.is_empty() {

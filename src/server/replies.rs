@@ -66,6 +66,9 @@ pub(super) const BARE_LINE_BREAK: Rejection =
     negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
 pub(super) const NUL: Rejection =
     negative(550, 6, 0, "A NUL in the content (RFC 2045 section 2.8)");
+/// RFC 9422 section 4.1.
+pub(super) const TOO_MANY_TRANSACTIONS: Rejection =
+    negative(452, 5, 0, "Too many transactions in this session");
 pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
 pub(super) const DELIVERED_TOO_SOON: Rejection =
     negative(550, 4, 7, "Cannot be delivered within so short a time");
@@ -97,6 +100,10 @@ pub(super) fn waiting(messages: Option<u32>) -> Reply<'static> {
 }
 pub(super) const CANNOT_QUEUE: Rejection =
     negative(458, 0, 0, "Unable to queue messages for this node");
+/// RFC 2645 section 5.2.1.
+pub(super) const TURNING: Reply<'static> = positive(250, 0, 0, "OK now reversing the connection");
+pub(super) const NO_MAIL: Rejection = negative(453, 0, 0, "You have no mail");
+pub(super) const CANNOT_TURN: Rejection = negative(450, 7, 1, "ATRN request refused");
 pub(super) const URL_NOT_RESOLVED: Rejection =
     negative(554, 6, 6, "This URL cannot be resolved here");
 pub(super) const NOT_TRUSTED: Rejection = negative(550, 7, 1, "Not from this client");

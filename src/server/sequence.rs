@@ -56,6 +56,19 @@ pub(crate) struct Standing {
     pub(crate) must_secure: bool,
 }
 
+/// Where a verb of the application's own may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Anywhere between two other commands, before a hello too.
+    Anywhere,
+    /// Behind a hello.
+    AfterHello,
+    /// Behind a hello, and in no transaction.
+    BetweenTransactions,
+    /// Behind MAIL, and before the content.
+    InTransaction,
+}
+
 /// Why a command is out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misplaced {
@@ -112,6 +125,8 @@ impl Standing {
 pub(crate) const fn may_be_followed(verb: Verb, pipelines: bool) -> bool {
     match verb {
         Verb::Ehlo | Verb::Helo | Verb::Lhlo | Verb::Data | Verb::Vrfy | Verb::Expn => false,
+        // The roles may be turned behind it (RFC 2645 section 5.2).
+        Verb::Atrn => false,
         // The octets of the chunk; what nobody will read.
         Verb::Bdat | Verb::Quit => true,
         // An initial response may be all that the mechanism needs (RFC 4954 section 4); an injection,
@@ -169,8 +184,8 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         // in the clear has a part in it.
         (Verb::Auth, Stage::Connected) if standing.is_secure && standing.had_hello => Ok(()),
         (_, Stage::Connected) => Err(Misplaced::HelloFirst),
-        // RFC 4468 section 3.
-        (Verb::Burl, _) if !standing.is_authenticated => Err(Misplaced::AuthFirst),
+        // RFC 4468 section 3, RFC 2645 section 5.2.
+        (Verb::Burl | Verb::Atrn, _) if !standing.is_authenticated => Err(Misplaced::AuthFirst),
         // "until a RSET, or a LAST": RFC 3030 section 2.
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
         (Verb::Mail | Verb::Etrn | Verb::Bdat, Stage::Ready | Stage::MailRefused)
@@ -181,7 +196,13 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         (Verb::StartTls | Verb::Auth, Stage::Ready | Stage::MailRefused) => Ok(()),
         // RFC 3207 section 4.2: everything is forgotten; better not in the middle of a transaction.
         (
-            Verb::Mail | Verb::StartTls | Verb::Auth | Verb::Etrn | Verb::Xclient | Verb::Xforward,
+            Verb::Mail
+            | Verb::StartTls
+            | Verb::Auth
+            | Verb::Etrn
+            | Verb::Atrn
+            | Verb::Xclient
+            | Verb::Xforward,
             Stage::Addressed { .. } | Stage::Chunking,
         ) => Err(Misplaced::TransactionOpen),
         (Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl, Stage::Ready) => {
@@ -201,6 +222,33 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         (_, Stage::Ready | Stage::MailRefused | Stage::Addressed { .. } | Stage::Chunking) => {
             Ok(())
         }
+    }
+}
+
+/// Whether a verb of the application's own, which belongs there, may come now.
+pub(crate) const fn permit_own(
+    standing: Standing,
+    place: Place,
+    requires_auth: bool,
+) -> Result<(), Misplaced> {
+    match (place, standing.stage) {
+        (_, Stage::Refused) => Err(Misplaced::NoService),
+        _ if standing.must_secure && !standing.is_secure => Err(Misplaced::TlsFirst),
+        (
+            Place::AfterHello | Place::BetweenTransactions | Place::InTransaction,
+            Stage::Connected,
+        ) => Err(Misplaced::HelloFirst),
+        _ if requires_auth && !standing.is_authenticated => Err(Misplaced::AuthFirst),
+        (Place::Anywhere | Place::AfterHello, _) => Ok(()),
+        (_, Stage::Failed) => Err(Misplaced::ContentRefused),
+        (Place::BetweenTransactions, Stage::Addressed { .. } | Stage::Chunking) => {
+            Err(Misplaced::TransactionOpen)
+        }
+        (Place::BetweenTransactions, _) => Ok(()),
+        (Place::InTransaction, Stage::Addressed { .. }) => Ok(()),
+        (Place::InTransaction, Stage::MailRefused) => Err(Misplaced::MailRefused),
+        (Place::InTransaction, Stage::Chunking) => Err(Misplaced::ContentBegun),
+        (Place::InTransaction, _) => Err(Misplaced::MailFirst),
     }
 }
 
@@ -290,5 +338,37 @@ mod tests {
         let binary = Stage::Addressed { recipients: 1, is_binary: true };
         assert_eq!(permit(binary, Verb::Data), Err(BinaryNeedsChunks));
         assert_eq!(permit(binary, Verb::Bdat), Ok(()));
+    }
+
+    #[test]
+    fn a_verb_of_ones_own_has_its_place() {
+        use Misplaced::{AuthFirst, ContentBegun, ContentRefused, HelloFirst, MailFirst};
+        use Misplaced::{MailRefused, NoService, TlsFirst, TransactionOpen};
+        for (stage, after_hello, between, inside) in [
+            (Stage::Connected, Err(HelloFirst), Err(HelloFirst), Err(HelloFirst)),
+            (Stage::Ready, Ok(()), Ok(()), Err(MailFirst)),
+            (Stage::MailRefused, Ok(()), Ok(()), Err(MailRefused)),
+            (NONE, Ok(()), Err(TransactionOpen), Ok(())),
+            (ONE, Ok(()), Err(TransactionOpen), Ok(())),
+            (Stage::Chunking, Ok(()), Err(TransactionOpen), Err(ContentBegun)),
+            (Stage::Failed, Ok(()), Err(ContentRefused), Err(ContentRefused)),
+            (Stage::Refused, Err(NoService), Err(NoService), Err(NoService)),
+        ] {
+            let standing = Standing { stage, ..AT_FIRST };
+            let anywhere = if stage == Stage::Refused { Err(NoService) } else { Ok(()) };
+            for (place, expected) in [
+                (Place::Anywhere, anywhere),
+                (Place::AfterHello, after_hello),
+                (Place::BetweenTransactions, between),
+                (Place::InTransaction, inside),
+            ] {
+                assert_eq!(permit_own(standing, place, false), expected, "{stage:?} {place:?}");
+                if expected == Ok(()) {
+                    assert_eq!(permit_own(standing, place, true), Err(AuthFirst), "{stage:?}");
+                    let clear = Standing { must_secure: true, ..standing };
+                    assert_eq!(permit_own(clear, place, false), Err(TlsFirst), "{stage:?}");
+                }
+            }
+        }
     }
 }

@@ -4,9 +4,9 @@ use super::{
     budget::Budget,
     config::Config,
     event::{
-        Abort, Answer, Auth, Authenticated, Burl, Connect, Content, Credentials, Data, Deliver,
-        Etrn, Event, Exchange, Expand, Hello, Mail, Rcpt, StartTls, Upgrade, Verify, Xclient,
-        Xforward,
+        Abort, Answer, Atrn, Auth, Authenticated, Burl, Connect, Content, Credentials, Data,
+        Deliver, Etrn, Event, Exchange, Expand, HandOver, Hello, Mail, Other, Rcpt, StartTls,
+        Upgrade, Verify, Xclient, Xforward,
     },
     facts::{Facts, Peer},
     output::Output,
@@ -153,7 +153,7 @@ impl Session {
     }
 
     pub(super) fn event<'s>(&'s mut self, input: &'s mut ReceiveBuffer) -> Option<Event<'s>> {
-        let Self { facts, exchange, phase, .. } = self;
+        let Self { facts, exchange, phase, output, .. } = self;
         let facts = &*facts;
         if exchange.answer.is_some() {
             return None;
@@ -163,7 +163,8 @@ impl Session {
                 Question::Connect => Event::Connect(Connect { facts, exchange }),
                 Question::Auth(attempt) => Event::Auth(Auth { facts, exchange, attempt }),
                 Question::Credentials(verifier) => {
-                    Event::Credentials(Credentials { facts, question: verifier.question()? })
+                    let (number, question) = (exchange.number, verifier.question()?);
+                    Event::Credentials(Credentials { facts, number, question })
                 }
                 Question::Authenticated(proven) => {
                     let identity = proven.identity();
@@ -185,6 +186,16 @@ impl Session {
                 }
                 Question::Burl(_, piece) => Event::Burl(Burl { facts, exchange, piece }),
                 Question::Etrn(node) => Event::Etrn(Etrn { facts, exchange, node }),
+                Question::Atrn(domains) => {
+                    Event::Atrn(Atrn { facts, exchange, domains: domains.as_ref() })
+                }
+                Question::Other(verb, argument) => {
+                    let argument = argument.as_ref();
+                    Event::Other(Other { facts, exchange, verb, argument })
+                }
+                // The reply has to be on its way before somebody else speaks.
+                Question::HandOver if !output.is_empty() => return None,
+                Question::HandOver => Event::HandOver(HandOver { facts, exchange }),
                 Question::Xclient(attributes) => {
                     Event::Xclient(Xclient { facts, exchange, attributes })
                 }
@@ -426,8 +437,10 @@ impl Session {
         } else if self.is_closing || self.is_stopping {
             let may_end = match self.phase {
                 Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
-                // A whole message has its answer, and what is said after 220 is TLS.
-                Phase::Asked(Question::Deliver(_) | Question::Upgrade) => false,
+                // A whole message has its answer, and what is said behind these is not SMTP.
+                Phase::Asked(Question::Deliver(_) | Question::Upgrade | Question::HandOver) => {
+                    false
+                }
                 Phase::Content(_) | Phase::Discard(..) | Phase::Asked(Question::Burl(..)) => {
                     self.is_closing
                 }
@@ -506,7 +519,12 @@ impl Session {
     pub(super) fn proceed(&mut self, then: Then) {
         match then {
             Then::Closed(end) => self.close(end),
-            other => self.phase = other.into(),
+            other => {
+                self.phase = other.into();
+                if let Phase::Asked(_) = self.phase {
+                    self.lend();
+                }
+            }
         }
     }
 

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     sasl::{Proven, Verifier},
-    syntax::{Host, Node, Rejection, Reply, Uri, XclientAttributes, XforwardAttributes},
+    syntax::{
+        Argument, DomainList, Host, Node, Rejection, Reply, UnknownVerb, Uri, XclientAttributes,
+        XforwardAttributes,
+    },
     time::Instant,
     wire::{Chunk, LineBreaks, Span, Unstuffer},
 };
@@ -33,6 +36,8 @@ use alloc::boxed::Box;
 ///     any error of the client, where replies to errors are withheld ──► Penance ──► Command
 ///
 ///     any, with a transaction that will not be delivered ──► Abort ────┘
+///
+///     Asked(Atrn, Other) ──► Asked(HandOver): another protocol goes on here
 ///
 ///     any ──► Farewell (what is left goes out) ──► Closed
 /// ```
@@ -81,6 +86,11 @@ pub(super) enum Question {
     /// A URL that stands for content, in the course of it.
     Burl(Intake, Piece),
     Etrn(Node<'static>),
+    Atrn(Option<DomainList<'static>>),
+    /// A verb of the application's own.
+    Other(UnknownVerb<'static>, Option<Argument<'static>>),
+    /// Another protocol goes on here: who takes the channel over is awaited.
+    HandOver,
     Xclient(XclientAttributes<'static>),
     Xforward(XforwardAttributes<'static>),
     Deliver(Verdicts),
@@ -103,6 +113,7 @@ pub(super) struct Refusal {
 pub(super) enum Then {
     Command,
     Discard(Intake, Refusal),
+    HandOver,
     Farewell(End),
     Closed(End),
 }
@@ -112,6 +123,7 @@ impl From<Then> for Phase {
         match then {
             Then::Command => Self::Command,
             Then::Discard(intake, refusal) => Self::Discard(intake, refusal),
+            Then::HandOver => Self::Asked(Question::HandOver),
             Then::Farewell(end) => Self::Farewell(end),
             Then::Closed(end) => Self::Closed(end),
         }
@@ -303,6 +315,8 @@ pub enum AbortReason {
     TooManyErrors,
     /// The server is shutting down.
     ShutDown,
+    /// Another protocol goes on in this channel.
+    HandedOver,
 }
 
 /// Why a session is over.
@@ -332,6 +346,8 @@ pub enum End {
     Refused,
     /// The server was shut down.
     ShutDown,
+    /// The channel was to be taken over, and nobody has.
+    HandedOver,
 }
 
 impl End {
@@ -348,6 +364,7 @@ impl End {
             Self::TooManyErrors | Self::Unframed => AbortReason::TooManyErrors,
             Self::Refused => AbortReason::Refused,
             Self::ShutDown => AbortReason::ShutDown,
+            Self::HandedOver => AbortReason::HandedOver,
         }
     }
 }

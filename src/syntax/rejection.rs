@@ -64,6 +64,8 @@ rejections! {
     CREDENTIALS_INVALID = 535, CREDENTIALS_INVALID, "Authentication credentials invalid";
     /// 530 5.7.0: authentication comes first.
     AUTHENTICATION_REQUIRED = 530, OTHER_SECURITY, "Authentication required";
+    /// 454 4.7.0: no TLS now (RFC 3207 section 4).
+    TLS_NOT_AVAILABLE = 454, OTHER_SECURITY, "TLS not available due to temporary reason";
     /// 421 4.3.2: the service goes away.
     SHUTTING_DOWN = 421, NOT_ACCEPTING, "Service is shutting down";
     /// 554 5.7.0: no service for this client.

@@ -1,14 +1,28 @@
 //! A server that offers something, and a client that wants something that may be offered.
 
 use crate::{
-    common::config,
+    common::{Experience, config},
     dialogue::{Act, Dialogue, Mail, mail},
 };
 use esmtp::{
     envelope::Envelope,
-    server::Config,
+    sasl::{PlainVerifier, Question},
+    server::{Config, Event},
     syntax::{Extension, Extensions, ForwardPath, Parameters},
 };
+
+/// The usual application, which believes everybody who authenticates with PLAIN.
+pub(crate) fn believe(experience: &mut Experience, event: Event<'_>) {
+    match event {
+        Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
+        Event::Credentials(credentials) => match credentials.question {
+            Question::Password(question) => question.accept(),
+            other => other.reject(),
+        },
+        Event::Authenticated(authenticated) => authenticated.accept(),
+        other => experience.answer(other),
+    }
+}
 
 /// A server that offers exactly these.
 pub(crate) fn with(extensions: &[Extension]) -> Config {

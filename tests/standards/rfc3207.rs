@@ -7,7 +7,7 @@ use esmtp::{
     machine::{Machine, Need, Upgradable},
     security::Security,
     server,
-    syntax::{Code, Extension, Rejection, Status, Text},
+    syntax::{Extension, Rejection, Status, Text},
     time::Instant,
 };
 
@@ -53,14 +53,19 @@ fn mail_is_taken_in_the_clear_where_tls_is_offered() {
 }
 
 /// 3207-4-b: RFC 3207 section 4. The session goes on in the clear behind a refusal, and STARTTLS may come
-/// again.
+/// again. Whatever the application says, it is 454.
 #[test]
 fn starttls_is_answered_with_220_501_or_454() {
     let refuse_once = |experience: &mut Experience, event: server::Event<'_>| match event {
         server::Event::StartTls(start_tls) if experience.aborts().is_empty() => {
-            let (code, text) = (Code::TEMPORARY_AUTHENTICATION_FAILURE, "No certificate now");
-            let refusal = Rejection::new(code, Status::OTHER_SECURITY, Text::literal(text));
-            start_tls.reject(refusal.unwrap());
+            let refusals = [
+                Rejection::TLS_NOT_AVAILABLE,
+                Rejection::permanent(Status::OTHER_SECURITY, Text::literal("Never")),
+                Rejection::transient(Status::OTHER_SECURITY, Text::literal("Not now")),
+            ];
+            let said = experience.log.iter().filter(|line| *line == "refused").count();
+            experience.log.push("refused".into());
+            start_tls.reject(refusals[said % refusals.len()].clone());
         }
         other => secure(experience, other),
     };
@@ -71,7 +76,11 @@ fn starttls_is_answered_with_220_501_or_454() {
              C: STARTTLS now
              S: 501 This command takes no such argument
              C: STARTTLS
-             S: 454 No certificate now
+             S: 454 TLS not available due to temporary reason
+             C: STARTTLS
+             S: 454 Never
+             C: STARTTLS
+             S: 454 Not now
              C: MAIL FROM:<a@b.org>
              S: 250 Ok
              C: RSET

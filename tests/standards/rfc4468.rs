@@ -2,10 +2,10 @@
 
 use crate::{
     common::{Experience, config, converse_with},
-    offering::session,
+    offering::{believe, session},
 };
 use esmtp::{
-    sasl::{Mechanism, Offer, PlainVerifier, Question},
+    sasl::{Mechanism, Offer},
     server::{Config, Event},
     service::Service,
     syntax::{Extension, Extensions},
@@ -23,18 +23,12 @@ fn submission(extensions: Extensions) -> Config {
 /// URLs that end in 404 stand for nothing.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
-        Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
-        Event::Credentials(credentials) => match credentials.question {
-            Question::Password(question) => question.accept(),
-            other => other.reject(),
-        },
-        Event::Authenticated(authenticated) => authenticated.accept(),
         Event::Burl(burl) if !burl.uri().as_str().ends_with("404") => {
             experience.log.push(format!("burl {} {}", burl.uri(), burl.is_last()));
             burl.accept();
         }
         Event::Burl(burl) => Event::Burl(burl).proceed(),
-        other => experience.answer(other),
+        other => believe(experience, other),
     }
 }
 

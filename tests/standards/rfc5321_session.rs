@@ -118,6 +118,7 @@ fn obliging(_: &mut Vec<String>, event: Event<'_>) {
         Event::Verify(verify) => verify.accept(Mailbox::parse("ann@example.org").unwrap()),
         Event::Expand(expand) => expand.accept(vec![Mailbox::parse("ann@example.org").unwrap()]),
         Event::Etrn(etrn) => etrn.accept(),
+        Event::Atrn(atrn) => atrn.accept(),
         Event::Burl(burl) => burl.accept(),
         Event::Xclient(xclient) => xclient.accept(),
         Event::Xforward(xforward) => xforward.accept(),
@@ -283,6 +284,7 @@ fn brought_by(extension: Extension) -> &'static [&'static str] {
         Extension::ConNeg => &["RCPT TO:<c@d.org> CONNEG"],
         Extension::Mtrk => &["MAIL FROM:<a@b.org> MTRK=dGhpcyBpcyBhIGhhc2gh"],
         Extension::Etrn => &["ETRN example.net"],
+        Extension::Atrn => &["ATRN example.net"],
         Extension::Burl => &["BURL imap://example.org/;uid=1 LAST"],
         Extension::Vrfy => &["VRFY ann"],
         Extension::Expn => &["EXPN friends"],
@@ -321,7 +323,7 @@ fn what_is_announced_is_understood() {
                 for line in brought_by(extension) {
                     let mut talk = Talk::new(config.clone(), security.clone(), obliging);
                     assert_eq!(talk.ask(hello), 250);
-                    if extension == Extension::Burl {
+                    if matches!(extension, Extension::Burl | Extension::Atrn) {
                         assert_eq!(talk.ask("AUTH PLAIN AGFubgBzZWNyZXQ="), 235);
                     }
                     if line.starts_with("RCPT") {

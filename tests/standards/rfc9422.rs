@@ -1,7 +1,61 @@
 //! RFC 9422, limits of a session.
 
-use crate::dialogue::{Act, Dialogue, mail};
-use esmtp::client::TlsPolicy;
+use crate::{
+    common::{config, converse},
+    dialogue::{Act, Dialogue, mail},
+    offering::session,
+};
+use esmtp::{
+    client::TlsPolicy,
+    server::Limits,
+    syntax::{Extension, Extensions},
+};
+
+/// 9422-4-c, 9422-3-e: RFC 9422 section 4.1. Every MAIL counts, whatever became of it, and what is pipelined behind
+/// one too many is nobody's fault.
+#[test]
+fn no_more_transactions_are_taken_than_were_announced() {
+    let transactions = Limits::default().with_transactions(Some(3)).with_errors(2);
+    let config = config()
+        .with_extensions(Extensions::NONE.with(Extension::Limits).with(Extension::Pipelining))
+        .with_limits(transactions);
+    let experience = converse(
+        config,
+        &session(
+            "PIPELINING|LIMITS MAILMAX=3 RCPTMAX=1000",
+            "C: MAIL FROM:<a@b.org>
+             S: 250 Ok
+             C: RSET
+             S: 250 Ok
+             C: MAIL FROM:<\u{e4}@b.org>
+             S: 550 Non-ASCII reverse-path without SMTPUTF8
+             C: MAIL FROM:<a@b.org>
+             C: RCPT TO:<c@d.org>
+             C: DATA
+             S: 250 Ok
+             S: 250 Ok
+             S: 354 Start mail input; end with <CRLF>.<CRLF>
+             C: .
+             S: 250 queued
+             C: MAIL FROM:<a@b.org>
+             C: RCPT TO:<c@d.org>
+             C: DATA
+             S: 452 Too many transactions in this session
+             S: 503 MAIL was refused
+             S: 503 MAIL was refused
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-PIPELINING
+             S: 250 LIMITS MAILMAX=3 RCPTMAX=1000
+             C: MAIL FROM:<a@b.org>
+             S: 452 Too many transactions in this session
+             C: QUIT
+             S: 221 Closing the channel
+             S: (closed)",
+        ),
+    );
+    assert_eq!(experience.messages.len(), 1);
+}
 
 /// 9422-4-b: RFC 9422 section 3: what was announced in the clear does not bind inside TLS.
 #[test]
