@@ -207,7 +207,7 @@ impl Server {
                             input.octets().split_at_checked(octets).unwrap_or_default();
                         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
                         session.command(line, rest.is_empty(), now);
-                        input.consume(octets);
+                        input.wipe(octets);
                     }
                     Cut::Skip(octets) => {
                         if is_at_front {
@@ -238,11 +238,11 @@ impl Server {
                         let is_last = octets == input.octets().len();
                         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
                         session.auth_response(line, is_last, now);
-                        input.consume(octets);
+                        input.wipe(octets);
                     }
-                    Cut::Skip(octets) => input.consume(octets),
+                    Cut::Skip(octets) => input.wipe(octets),
                     Cut::TooLong(octets) => {
-                        input.consume(octets);
+                        input.wipe(octets);
                         session.auth_response_too_long(now);
                     }
                     Cut::Incomplete if session.link == Link::Open => {

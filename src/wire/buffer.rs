@@ -61,6 +61,8 @@ impl ReceiveBuffer {
             self.enlarge(held);
         } else if self.end == size || size - self.end < size / 4 && held <= self.start {
             self.memory.copy_within(self.start..self.end, 0);
+            // Where they were, they may be half of a secret.
+            self.fill_with_zeros(self.start.max(held), self.end);
             self.start = 0;
             self.end = held;
         }
@@ -75,6 +77,7 @@ impl ReceiveBuffer {
             for (into, octet) in memory.iter_mut().zip(self.octets()) {
                 *into = *octet;
             }
+            self.fill_with_zeros(self.start, self.end);
             *self = Self { memory, start: 0, end: held, next: size, capacity: self.capacity };
         }
     }
@@ -101,6 +104,20 @@ impl ReceiveBuffer {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
+        }
+    }
+
+    /// The same, and nothing of them stays in memory: they may hold credentials.
+    pub fn wipe(&mut self, octets: usize) {
+        self.fill_with_zeros(self.start, self.end.min(self.start.saturating_add(octets)));
+        self.consume(octets);
+    }
+
+    fn fill_with_zeros(&mut self, from: usize, to: usize) {
+        if let Some(octets) = self.memory.get_mut(from..to) {
+            octets.fill(0);
+            // A write that the optimiser must believe to be read.
+            core::hint::black_box(octets);
         }
     }
 
@@ -316,6 +333,28 @@ mod tests {
     fn receive(buffer: &mut ReceiveBuffer, octets: &[u8]) {
         buffer.room()[..octets.len()].copy_from_slice(octets);
         buffer.received(octets.len());
+    }
+
+    /// Whatever is moved meanwhile.
+    #[test]
+    fn what_is_wiped_is_nowhere_in_memory() {
+        for front in [0, 1, 3000, 4090] {
+            for back in [0, 1, 10] {
+                let mut buffer = ReceiveBuffer::new(9000);
+                receive(&mut buffer, &vec![b'.'; front]);
+                for octet in 0..1500 {
+                    if octet == 3 {
+                        buffer.consume(front);
+                    }
+                    receive(&mut buffer, b"x");
+                }
+                receive(&mut buffer, &vec![b'.'; back]);
+                assert_eq!(buffer.octets().iter().filter(|octet| **octet == b'x').count(), 1500);
+                buffer.wipe(1500);
+                assert_eq!(buffer.octets(), vec![b'.'; back]);
+                assert!(!buffer.memory.contains(&b'x'), "{front} {back}");
+            }
+        }
     }
 
     #[test]
