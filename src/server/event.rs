@@ -28,6 +28,45 @@ use bytes::Bytes;
 /// dropped is not lost: the same question is asked again after the next poll. What a token
 /// lends (paths, [`Facts`]) lives as long as the session is borrowed, so it may be used after
 /// the answer; the answer takes effect at the next poll.
+///
+/// What is not legal does not compile. A second answer:
+///
+/// ```compile_fail,E0382
+/// fn decide(rcpt: esmtp::server::Rcpt<'_>) {
+///     rcpt.accept();
+///     rcpt.reject(esmtp::syntax::Rejection::POLICY);
+/// }
+/// ```
+///
+/// Going on while a question is open:
+///
+/// ```compile_fail,E0499
+/// use esmtp::{machine::Machine, server::Server, time::Instant};
+///
+/// fn drive(server: &mut Server) {
+///     let event = server.event();
+///     let _ = server.poll(Instant::ORIGIN);
+///     event.into_iter().for_each(|event| event.proceed());
+/// }
+/// ```
+///
+/// An answer that this question does not have: content cannot be accepted before its end.
+///
+/// ```compile_fail,E0599
+/// fn take(content: esmtp::server::Content<'_>) {
+///     content.accept();
+/// }
+/// ```
+///
+/// A rejection that says yes:
+///
+/// ```compile_fail,E0308
+/// use esmtp::{server::Mail, syntax::Reply};
+///
+/// fn decide(mail: Mail<'_>, reply: Reply<'static>) {
+///     mail.reject(reply);
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "an event stays until it is answered"]
 #[non_exhaustive]
