@@ -227,6 +227,8 @@ pub struct BareLineBreak(pub u64);
 #[derive(Clone, Debug)]
 pub struct Stuffer {
     line_ends: LineEnds,
+    /// The content is ended by a dot, so dots are stuffed.
+    has_dots: bool,
     place: Place,
     /// Octets of content so far.
     offset: u64,
@@ -237,7 +239,15 @@ impl Stuffer {
     /// For content that is about to begin.
     #[must_use]
     pub const fn new(line_ends: LineEnds) -> Self {
-        Self { line_ends, place: Place::LineStart, offset: 0, error: None }
+        Self { line_ends, has_dots: true, place: Place::LineStart, offset: 0, error: None }
+    }
+
+    /// For content that is counted (RFC 3030): it looks after the line ends only, stuffs no dot
+    /// and adds nothing at the end.
+    #[must_use]
+    pub const fn without_dots(mut self) -> Self {
+        self.has_dots = false;
+        self
     }
 
     /// Appends the wire form of `content`.
@@ -273,7 +283,8 @@ impl Stuffer {
         })
     }
 
-    /// The end: CRLF where the last line lacks one, then `.` CRLF. The next content may begin.
+    /// The end: CRLF where the last line lacks one, then `.` CRLF; nothing
+    /// [without dots](Self::without_dots). The next content may begin.
     ///
     /// # Errors
     ///
@@ -282,11 +293,12 @@ impl Stuffer {
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
         self.check()?;
         out.extend_from_slice(match self.place {
+            Place::AfterCr => return self.fail(self.offset.saturating_sub(1)),
+            _ if !self.has_dots => b"",
             Place::LineStart => b".\r\n",
             Place::Within => b"\r\n.\r\n",
-            Place::AfterCr => return self.fail(self.offset.saturating_sub(1)),
         });
-        *self = Self::new(self.line_ends);
+        *self = Self { has_dots: self.has_dots, ..Self::new(self.line_ends) };
         Ok(())
     }
 
@@ -309,7 +321,7 @@ impl Stuffer {
             (Place::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
             (_, [b'\n', ..]) if is_strict => return self.fail(self.offset),
             (_, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (Place::LineStart, [b'.', ..]) => emit(Piece::Added(b".")),
+            (Place::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
             _ => {}
         }
         let mut start = 0;
@@ -318,6 +330,7 @@ impl Stuffer {
                 Some([b'\r', _]) => (Some(at - 1), &b""[..]),
                 Some([_, b'\n']) if is_strict => (Some(at), &b""[..]),
                 Some([_, b'\n']) => (None, &b"\r"[..]),
+                _ if !self.has_dots => continue,
                 _ => (None, &b"."[..]),
             };
             if let Some(bare) = bare {
@@ -604,6 +617,32 @@ mod tests {
         }
         stuffer.finish(&mut out)?;
         Ok(out)
+    }
+
+    #[test]
+    fn counted_content_keeps_its_dots_and_has_no_end() {
+        for content in [&b""[..], b".", b".\r\n..\r\n.a\r\n\r\n.\r\n", b"a\r\n.\r\n.b"] {
+            for at in 0..=content.len() {
+                let mut stuffer = Stuffer::new(LineEnds::Strict).without_dots();
+                let mut out = Vec::new();
+                // And so does what follows it.
+                for _ in 0..2 {
+                    let (one, two) = content.split_at(at);
+                    stuffer.stuff(one, &mut out).unwrap();
+                    stuffer.stuff(two, &mut out).unwrap();
+                    stuffer.finish(&mut out).unwrap();
+                    assert_eq!(out, content, "cut at {at}");
+                    out.clear();
+                }
+            }
+        }
+        let mut stuffer = Stuffer::new(LineEnds::FromLf).without_dots();
+        let mut out = Vec::new();
+        stuffer.stuff(b".\n.\r", &mut out).unwrap();
+        assert_eq!(stuffer.clone().finish(&mut out), Err(BareLineBreak(3)));
+        stuffer.stuff(b"\n", &mut out).unwrap();
+        stuffer.finish(&mut out).unwrap();
+        assert_eq!(out, b".\r\n.\r\n");
     }
 
     /// 5321-4.5.2-a
