@@ -5,6 +5,7 @@ use super::{
     delivery::{Verdicts, is_last_word},
     event::Answer,
     replies,
+    sequence::Stage,
     session::Session,
     state::{
         AbortReason, Beginning, Body, End, Intake, Lent, PendingChunk, Phase, Piece, Question, Then,
@@ -248,7 +249,7 @@ impl Session {
     fn connect_answered(&mut self, answer: Answer) {
         match answer {
             Answer::Reject(rejection) => {
-                self.is_refused = true;
+                self.refused = Some(Stage::Refused);
                 self.reply(rejection.reply());
             }
             Answer::Accept(text) => {
@@ -264,6 +265,11 @@ impl Session {
             Answer::Reject(rejection) => {
                 // The session stays as it was (RFC 5321 section 4.1.4).
                 self.refuse(to_hello(&rejection));
+                return;
+            }
+            Answer::NotSecure => {
+                self.refused = Some(Stage::NotSecure);
+                self.refuse(replies::NOT_SECURE.reply().as_borrowed());
                 return;
             }
             Answer::Accept(text) => text,

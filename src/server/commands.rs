@@ -33,7 +33,7 @@ impl Session {
         if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_out_of_turn() {
             return;
         }
-        if self.is_refused && verb != Verb::Bdat {
+        if self.refused.is_some() && verb != Verb::Bdat {
             // However it is made; of BDAT the octets that follow have to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
                 self.offend(&replies::misplaced(why));
@@ -104,7 +104,7 @@ impl Session {
             return Ok(());
         }
         let standing = self.standing();
-        let permitted = if self.is_refused {
+        let permitted = if self.refused.is_some() {
             sequence::permit(standing, verb).map_err(|why| (replies::misplaced(why), false))
         } else if !self.facts.service.knows(verb) {
             Err((replies::UNKNOWN_COMMAND, false))

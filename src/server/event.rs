@@ -28,45 +28,6 @@ use bytes::Bytes;
 /// dropped is not lost: the same question is asked again after the next poll. What a token
 /// lends (paths, [`Facts`]) lives as long as the session is borrowed, so it may be used after
 /// the answer; the answer takes effect at the next poll.
-///
-/// What is not legal does not compile. A second answer:
-///
-/// ```compile_fail,E0382
-/// fn decide(rcpt: esmtp::server::Rcpt<'_>) {
-///     rcpt.accept();
-///     rcpt.reject(esmtp::syntax::Rejection::POLICY);
-/// }
-/// ```
-///
-/// Going on while a question is open:
-///
-/// ```compile_fail,E0499
-/// use esmtp::{machine::Machine, server::Server, time::Instant};
-///
-/// fn drive(server: &mut Server) {
-///     let event = server.event();
-///     let _ = server.poll(Instant::ORIGIN);
-///     event.into_iter().for_each(|event| event.proceed());
-/// }
-/// ```
-///
-/// An answer that this question does not have: content cannot be accepted before its end.
-///
-/// ```compile_fail,E0599
-/// fn take(content: esmtp::server::Content<'_>) {
-///     content.accept();
-/// }
-/// ```
-///
-/// A rejection that says yes:
-///
-/// ```compile_fail,E0308
-/// use esmtp::{server::Mail, syntax::Reply};
-///
-/// fn decide(mail: Mail<'_>, reply: Reply<'static>) {
-///     mail.reject(reply);
-/// }
-/// ```
 #[derive(Debug)]
 #[must_use = "an event stays until it is answered"]
 #[non_exhaustive]
@@ -231,6 +192,8 @@ pub(super) enum Answer {
     Upgraded(Option<Security>),
     /// 250 in these words, and then another protocol.
     HandOver(Text<'static>),
+    /// The channel is not protected well enough.
+    NotSecure,
 }
 
 macro_rules! tokens {
@@ -374,6 +337,12 @@ impl<'s> Hello<'s> {
     /// the mechanism EXTERNAL is offered to it (RFC 4422 appendix A).
     pub fn prove(&mut self, identity: impl Into<Box<str>>) {
         self.exchange.proven = Some(identity.into());
+    }
+
+    /// The channel is not protected well enough, as its [`Security`] tells: this and every further
+    /// command but QUIT gets 554 (RFC 3207 section 4.1).
+    pub fn not_secure(self) {
+        self.exchange.answer = Some(Answer::NotSecure);
     }
 
     /// What the client calls itself.

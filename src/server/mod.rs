@@ -24,6 +24,47 @@
 //! | `delivery` | what becomes of a whole message |
 //! | `replies` | the words |
 //! | `transaction` | the envelope of the message in progress |
+//!
+//! # What does not compile
+//!
+//! A question has only its legal answers. A second one:
+//!
+//! ```compile_fail,E0382
+//! fn decide(rcpt: esmtp::server::Rcpt<'_>) {
+//!     rcpt.accept();
+//!     rcpt.reject(esmtp::syntax::Rejection::POLICY);
+//! }
+//! ```
+//!
+//! Going on while a question is open:
+//!
+//! ```compile_fail,E0499
+//! use esmtp::{machine::Machine, server::Server, time::Instant};
+//!
+//! fn drive(server: &mut Server) {
+//!     let event = server.event();
+//!     let _ = server.poll(Instant::ORIGIN);
+//!     event.into_iter().for_each(|event| event.proceed());
+//! }
+//! ```
+//!
+//! An answer that this question does not have: content cannot be accepted before its end.
+//!
+//! ```compile_fail,E0599
+//! fn take(content: esmtp::server::Content<'_>) {
+//!     content.accept();
+//! }
+//! ```
+//!
+//! A rejection that says yes:
+//!
+//! ```compile_fail,E0308
+//! use esmtp::{server::Mail, syntax::Reply};
+//!
+//! fn decide(mail: Mail<'_>, reply: Reply<'static>) {
+//!     mail.reject(reply);
+//! }
+//! ```
 
 mod answers;
 mod auth;

@@ -47,6 +47,8 @@ pub(super) const OUT_OF_TURN: Rejection =
     negative(554, 5, 0, "Octets before their turn (RFC 2920 section 3.1)");
 pub(super) const INJECTED: Rejection =
     negative(554, 5, 0, "Octets behind STARTTLS (RFC 3207 section 4.2)");
+pub(super) const NOT_SECURE: Rejection =
+    negative(554, 7, 0, "Command refused due to lack of security");
 pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
     negative(421, 3, 4, "Far too much content, closing the channel");
 
@@ -262,6 +264,7 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
 pub(super) const fn misplaced(why: Misplaced) -> Rejection {
     match why {
         Misplaced::NoService => negative(503, 5, 1, "No service here, only QUIT is heard"),
+        Misplaced::NotSecure => NOT_SECURE,
         Misplaced::HelloFirst => negative(503, 5, 1, "Say hello first"),
         Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
         Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),

@@ -15,12 +15,14 @@ use crate::syntax::Verb;
 ///                      │                                                 ──► Failed
 ///                      └──── LAST, RSET, EHLO ─────────────────────────────────┘
 /// MailRefused: Ready, and what stands behind MAIL is nobody's fault
-/// Refused: the greeting was 554
+/// Refused: the greeting was 554; NotSecure: the reply to EHLO was
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The greeting refused the client (RFC 5321 section 3.1).
     Refused,
+    /// The channel is not protected well enough (RFC 3207 section 4.1).
+    NotSecure,
     /// Nobody has said EHLO.
     Connected,
     /// No transaction.
@@ -74,6 +76,8 @@ pub enum Place {
 pub(crate) enum Misplaced {
     /// Only QUIT is heard behind a greeting with 554.
     NoService,
+    /// Nor is anything else where the channel is not protected well enough.
+    NotSecure,
     /// EHLO, HELO or LHLO has to come first.
     HelloFirst,
     /// A second MAIL in a transaction (RFC 5321 section 4.1.4).
@@ -150,6 +154,7 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         // "MAY be issued at any time" (RFC 5321 section 4.1.4): the session stays as it is.
         (Verb::Quit, _) => Ok(()),
         (_, Stage::Refused) => Err(Misplaced::NoService),
+        (_, Stage::NotSecure) => Err(Misplaced::NotSecure),
         (verb, _)
             if standing.must_secure
                 && !standing.is_secure
@@ -233,6 +238,7 @@ pub(crate) const fn permit_own(
 ) -> Result<(), Misplaced> {
     match (place, standing.stage) {
         (_, Stage::Refused) => Err(Misplaced::NoService),
+        (_, Stage::NotSecure) => Err(Misplaced::NotSecure),
         _ if standing.must_secure && !standing.is_secure => Err(Misplaced::TlsFirst),
         (
             Place::AfterHello | Place::BetweenTransactions | Place::InTransaction,

@@ -72,8 +72,8 @@ pub(super) struct Session {
     pub(super) is_followed: bool,
     /// The next reply is the opening one or that to a hello.
     pub(super) is_bare: bool,
-    /// The greeting was 554.
-    pub(super) is_refused: bool,
+    /// The stage at which the session stays to its end: nothing but QUIT is heard.
+    pub(super) refused: Option<Stage>,
     began: Option<Instant>,
     /// How long the peer has let us wait for a command or for content.
     pub(super) reading: Stopwatch,
@@ -101,7 +101,7 @@ impl Session {
             budget: Budget::default(),
             is_followed: false,
             is_bare: true,
-            is_refused: false,
+            refused: None,
             began: None,
             reading: Stopwatch::default(),
             writing: Stopwatch::default(),
@@ -121,8 +121,8 @@ impl Session {
     }
 
     fn stage(&self) -> Stage {
-        if self.is_refused {
-            Stage::Refused
+        if let Some(refused) = self.refused {
+            refused
         } else if self.facts.host.is_none() {
             Stage::Connected
         } else {

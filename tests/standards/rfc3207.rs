@@ -96,6 +96,48 @@ fn starttls_is_answered_with_220_501_or_454() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
+/// 3207-4.1-b: RFC 3207 section 4.1. Of a chunk the octets are still no commands.
+#[test]
+fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
+    let weak = |experience: &mut Experience, event: server::Event<'_>| match event {
+        server::Event::Hello(hello) if hello.facts().security().is_tls() => hello.not_secure(),
+        other => secure(experience, other),
+    };
+    let refused = "554 Command refused due to lack of security";
+    let refusals = [
+        "EHLO client.example.net",
+        "HELO client.example.net",
+        "NOOP",
+        "MAIL FROM:<a@b.org>",
+        "AUTH PLAIN",
+        "NO",
+    ]
+    .map(|command| format!("C: {command}\nS: {refused}\n"))
+    .concat();
+    let experience = converse_with(
+        offering()
+            .with_extensions([Extension::StartTls, Extension::Chunking].into_iter().collect()),
+        &format!(
+            "S: 220 mx.example.org ESMTP service ready
+             C: EHLO client.example.net
+             S: 250-mx.example.org
+             S: 250-CHUNKING
+             S: 250 STARTTLS
+             C: STARTTLS
+             S: 220 Ready to start TLS
+             {refusals}
+             C| BDAT 6 LAST\\r\\nQUIT\\r\\n
+             S: {refused}
+             C: QUIT
+             S: 221 Closing the channel
+             S: (closed)"
+        ),
+        weak,
+    );
+    assert_eq!(experience.end, Some(server::End::Quit));
+    assert_eq!(experience.log, ["hello client.example.net"]);
+}
+
 /// 3207-4-g: RFC 3207 section 4.2. What a transaction holds never comes to be inside TLS: STARTTLS is
 /// refused, and the transaction goes on where it was.
 #[test]
