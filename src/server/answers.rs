@@ -405,6 +405,9 @@ pub(super) fn worded(reply: Reply<'static>, answer: Answer) -> Reply<'static> {
     let (reply, text) = match answer {
         Answer::Accept(Some(text)) => (reply, text),
         Answer::Forward(text) => (replies::WILL_FORWARD, text),
+        Answer::AcceptLines(lines) if !lines.is_empty() => {
+            return Reply::new(reply.code(), reply.status(), lines).unwrap_or(reply);
+        }
         Answer::CannotVerify => return replies::CANNOT_VERIFY,
         Answer::Waiting(messages) => return replies::waiting(messages),
         _ => return reply,

@@ -19,7 +19,7 @@ use crate::{
     },
     wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use bytes::Bytes;
 
 /// What the application is asked, or told.
@@ -171,6 +171,8 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 pub(super) enum Answer {
     Accept(Option<Text<'static>>),
+    /// The same in several lines.
+    AcceptLines(String),
     /// 251: accepted, and the path where it goes.
     Forward(Text<'static>),
     /// 252.
@@ -468,6 +470,19 @@ impl<'s> Rcpt<'s> {
     #[must_use]
     pub const fn index(&self) -> usize {
         self.index
+    }
+
+    /// Yes, in several lines: of a recipient with CONNEG they tell the capabilities (RFC 4141
+    /// section 5).
+    pub fn accept_lines<'t>(self, lines: impl IntoIterator<Item = Text<'t>>) {
+        let mut text = String::new();
+        for line in lines {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(line.as_str());
+        }
+        self.exchange.answer = Some(Answer::AcceptLines(text));
     }
 
     /// Yes, but not here: 251 with these words, which name the path that the message will take

@@ -1,10 +1,13 @@
 //! RFC 4141, conversion of content.
 
 use crate::{
-    common::converse,
+    common::{converse, converse_with},
     offering::{goes_only_where_offered, session, with},
 };
-use esmtp::syntax::Extension;
+use esmtp::{
+    server::Event,
+    syntax::{Extension, Text},
+};
 
 /// 4141-4-b: RFC 4141 section 4.
 #[test]
@@ -36,4 +39,31 @@ fn permission_to_convert_is_given_where_it_is_asked_for() {
 fn conneg_and_conperm_go_only_to_who_knows_them() {
     goes_only_where_offered("CONNEG", "", "CONNEG");
     goes_only_where_offered("CONPERM", "CONPERM", "");
+}
+
+/// RFC 4141 section 5.
+#[test]
+fn the_capabilities_of_a_recipient_come_with_the_reply() {
+    converse_with(
+        with(&[Extension::ConNeg, Extension::EnhancedStatusCodes]),
+        &session(
+            "ENHANCEDSTATUSCODES|CONNEG",
+            "C: MAIL FROM:<a@b.org>
+             S: 250 2.1.0 Ok
+             C: RCPT TO:<c@d.org> CONNEG
+             S: 250-2.1.5 Ok, and here is what it can:
+             S: 250-2.1.5 CONNEG (&(color=Binary)
+             S: 250 2.1.5  (dpi=204))
+             C: RCPT TO:<e@d.org>
+             S: 250 2.1.5 Ok",
+        ),
+        |_, event| match event {
+            Event::Rcpt(rcpt) if rcpt.typed_parameters().capabilities_wanted => rcpt.accept_lines(
+                ["Ok, and here is what it can:", "CONNEG (&(color=Binary)", " (dpi=204))"]
+                    .map(Text::literal),
+            ),
+            Event::Rcpt(rcpt) => rcpt.accept_lines([]),
+            other => other.proceed(),
+        },
+    );
 }
