@@ -5,6 +5,7 @@
 //! drivers; any other event loop is a dozen lines.
 
 use crate::{security::Security, time::Instant};
+use core::time::Duration;
 
 /// What a machine needs before it can go on.
 ///
@@ -107,4 +108,29 @@ pub trait Upgradable: Machine {
 
     /// The handshake failed: nothing more can be said on this connection.
     fn upgrade_failed(&mut self);
+}
+
+/// Who has let the session wait for how long, between one poll and the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Debts {
+    last: Option<(Instant, Need)>,
+}
+
+impl Debts {
+    /// What has passed since the last poll is added to what the peer or the application owes.
+    pub(crate) fn settle(&mut self, now: Instant, peer: &mut Duration, application: &mut Duration) {
+        let Some((then, need)) = self.last.take() else { return };
+        let debtor = match need {
+            Need::Read(_) | Need::Write(_) | Need::Either(_) => peer,
+            Need::Answer => application,
+            Need::Wait(_) | Need::Close => return,
+        };
+        *debtor = debtor.saturating_add(now.saturating_since(then));
+    }
+
+    /// What is needed from now on.
+    pub(crate) const fn incur(&mut self, now: Instant, need: Need) -> Need {
+        self.last = Some((now, need));
+        need
+    }
 }

@@ -564,6 +564,63 @@ fn an_application_may_have_verbs_of_its_own() {
     );
 }
 
+/// What the grammar does not have is forgiven, and told.
+#[test]
+fn what_was_forgiven_is_told() {
+    let experience = converse_with(
+        with(&[Extension::Pipelining]),
+        &session(
+            "PIPELINING",
+            "C: MAIL FROM: <a@b.org>
+             S: 250 Ok
+             C: RCPT TO:<c@d.org>
+             S: 250 Ok
+             C: RCPT TO: <e@f.org> 
+             S: 250 Ok",
+        ),
+        |experience, event| {
+            let forgiven: Vec<_> = event.facts().forgiven().names().collect();
+            experience.log.push(forgiven.join(" "));
+            match event {
+                Event::Rcpt(rcpt) => rcpt.accept(),
+                other => other.proceed(),
+            }
+        },
+    );
+    let both = "trailing_white_space space_after_colon";
+    assert_eq!(experience.log, ["", "", "space_after_colon", "", both]);
+}
+
+#[test]
+fn a_session_counts_whose_time_it_took() {
+    let second = Duration::from_secs(1);
+    let mut now = Instant::ORIGIN;
+    let mut server = Server::new(Arc::new(config()), Peer::UNKNOWN, Security::CLEAR);
+    // The application takes a second for each of two questions, the client one to take each of two
+    // replies and five to say anything.
+    let mut is_silent = true;
+    loop {
+        match server.poll(now) {
+            Need::Answer => {
+                now = now + second;
+                server.event().unwrap().proceed();
+            }
+            Need::Write(_) | Need::Either(_) => {
+                now = now + second;
+                server.sent(usize::MAX);
+            }
+            Need::Read(_) if is_silent => {
+                is_silent = false;
+                now = now + 5 * second;
+                assert_eq!(server.feed(b"EHLO client.example.net\r\n"), 25);
+            }
+            _ => break,
+        }
+    }
+    let totals = server.totals();
+    assert_eq!((totals.application_time, totals.peer_time), (2 * second, 7 * second));
+}
+
 /// A verb of one's own may begin another protocol: what has come behind it is kept.
 #[test]
 fn a_channel_can_be_handed_over() {

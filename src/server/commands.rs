@@ -13,7 +13,7 @@ use crate::{
     sasl,
     syntax::{
         Argument, Base64, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, Hold,
-        Host, Lookup, MailParameters, Parameters, RcptParameters, Rejection, ReversePath,
+        Host, Lookup, MailParameters, Parameters, Parsed, RcptParameters, Rejection, ReversePath,
         SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
     time::Instant,
@@ -84,7 +84,8 @@ impl Session {
     }
 
     fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
-        let command = Command::parse(line, self.config.lenience())?;
+        let Parsed { command, used } = Command::parse_with(line, self.config.lenience())?;
+        self.facts.lenience = used;
         let verb = command.verb();
         if let Command::Other { verb, argument } = command {
             self.other(verb, argument);

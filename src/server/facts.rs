@@ -5,7 +5,7 @@ use crate::{
     sasl::Identity,
     security::Security,
     service::{Service, With},
-    syntax::{AttributeName, Domain, Host, Submitter},
+    syntax::{AttributeName, Domain, Host, Lenience, Submitter},
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -73,6 +73,8 @@ pub struct Facts {
     pub(super) argument: String,
     /// Whether that command carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
     pub(super) reads_utf8: bool,
+    /// What that command was forgiven.
+    pub(super) lenience: Lenience,
 }
 
 impl Facts {
@@ -92,6 +94,7 @@ impl Facts {
             transaction: Transaction::new(),
             argument: String::new(),
             reads_utf8: false,
+            lenience: Lenience::STRICT,
         }
     }
 
@@ -122,6 +125,13 @@ impl Facts {
     #[must_use]
     pub const fn security(&self) -> &Security {
         &self.security
+    }
+
+    /// What the last command had that the grammar does not have, and that
+    /// [`Config::with_lenience`](super::Config::with_lenience) forgave.
+    #[must_use]
+    pub const fn forgiven(&self) -> Lenience {
+        self.lenience
     }
 
     /// What the client called itself in an accepted EHLO, HELO or LHLO.

@@ -389,7 +389,7 @@ impl Machine for Server {
         self.session.heed(now);
         loop {
             if let Some(need) = self.step(now) {
-                return need;
+                return self.session.debts.incur(now, need);
             }
         }
     }

@@ -15,7 +15,7 @@ use super::{
     state::{AbortReason, Beginning, Body, End, Intake, Phase, Question, Refusal, Then},
 };
 use crate::{
-    machine::{Closed, Need},
+    machine::{Closed, Debts, Need},
     security::Security,
     syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
     time::{Instant, Stopwatch},
@@ -23,7 +23,7 @@ use crate::{
     wire::ReceiveBuffer,
 };
 use alloc::{sync::Arc, vec::Vec};
-use core::mem;
+use core::{mem, time::Duration};
 
 /// What a session has come to so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub struct Totals {
     pub errors: u64,
     /// Messages that the application accepted, for at least one recipient.
     pub messages: u64,
+    /// How long the peer let us wait, for octets from it or for ours to be taken.
+    pub peer_time: Duration,
+    /// How long the application let the peer wait, from a question to the poll behind its answer.
+    pub application_time: Duration,
 }
 
 /// What is left of the connection.
@@ -67,6 +71,7 @@ pub(super) struct Session {
     pub(super) is_stopping: bool,
     pub(super) is_closing: bool,
     pub(super) totals: Totals,
+    pub(super) debts: Debts,
     pub(super) budget: Budget,
     /// Octets have come behind the line that is being answered.
     pub(super) is_followed: bool,
@@ -98,6 +103,7 @@ impl Session {
             is_stopping: false,
             is_closing: false,
             totals: Totals::default(),
+            debts: Debts::default(),
             budget: Budget::default(),
             is_followed: false,
             is_bare: true,
@@ -407,6 +413,8 @@ impl Session {
 
     pub(super) fn begin(&mut self, now: Instant) {
         self.began.get_or_insert(now);
+        let Totals { peer_time, application_time, .. } = &mut self.totals;
+        self.debts.settle(now, peer_time, application_time);
         self.output.now = now;
         if let Some(config) = self.exchange.configure.take() {
             // A hello that is accepted ends the transaction whose limits may not sink.
