@@ -9,10 +9,12 @@
 //! | `queue` | the replies that are owed, and how they are found in what was received |
 //! | `plan` | how a transaction will be sent, and what keeps it from being sent |
 //! | `transaction` | one transaction: its commands, its recipients |
+//! | `sending` | how it goes out |
 //! | `facts` | what is known of a message before it is sent |
 //! | `content` | content on its way out |
 //! | `channel` | octets and deadlines of either direction |
 //! | `event` | the questions to the application |
+//! | `ready` | what it may have done next |
 //! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
 
 mod auth;
@@ -25,8 +27,10 @@ mod event;
 mod facts;
 mod plan;
 mod queue;
+mod ready;
 mod replies;
 mod report;
+mod sending;
 #[cfg(feature = "serde")]
 mod serde;
 mod start_tls;
@@ -35,8 +39,9 @@ mod transaction;
 
 pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
-pub use event::{Challenge, Content, Event, Ready, Refused, Sent, Upgrade};
+pub use event::{Challenge, Content, Event, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
+pub use ready::Ready;
 pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
 

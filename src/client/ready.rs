@@ -1,0 +1,260 @@
+//! The token behind which everything begins: what an application may have the client do.
+
+use super::{
+    auth::Exchange,
+    commands::Ask,
+    config::Config,
+    error::{End, NotOffered, Obstacle},
+    facts::MessageFacts,
+    plan::Plan,
+    state::{Core, Facts, Phase},
+    transaction::Transaction,
+};
+use crate::{
+    envelope::Envelope,
+    sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
+    security::Security,
+    syntax::{Argument, Extension, Extensions, Lookup, Node, Reply, Verb},
+};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
+
+/// A transaction may begin: what next?
+///
+/// It comes whenever a further transaction may begin, not only when nothing is under way.
+#[must_use]
+pub struct Ready<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c Facts,
+}
+
+impl<'c> Ready<'c> {
+    /// What the server offers, without what [`Config::without`] excludes; none after HELO.
+    #[must_use]
+    pub const fn extensions(&self) -> &'c Extensions {
+        &self.facts.offered
+    }
+
+    /// Whether the session was opened with EHLO or LHLO, and not with HELO.
+    #[must_use]
+    pub fn is_extended(&self) -> bool {
+        self.facts.hello.is_some_and(|hello| hello != Verb::Helo)
+    }
+
+    /// How the channel is protected.
+    #[must_use]
+    pub const fn security(&self) -> &'c Security {
+        &self.facts.security
+    }
+
+    /// The settings of the session.
+    #[must_use]
+    pub fn config(&self) -> &'c Config {
+        &self.facts.config
+    }
+
+    /// The reply to the last command that stood alone: EHLO, or AUTH, NOOP, VRFY, RSET since.
+    #[must_use]
+    pub fn reply(&self) -> Option<(Verb, &'c Reply<'static>)> {
+        self.facts.last.as_ref().map(|(verb, reply)| (*verb, &**reply))
+    }
+
+    /// Begins a transaction: MAIL, RCPT for every recipient, and the content, pipelined where that
+    /// is offered. [`Content`](super::Content) will ask for the content unless nobody is accepted,
+    /// and [`Sent`](super::Sent) comes in any case.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer what the message needs. Nothing was sent, and the session is as
+    /// it was.
+    pub fn send(
+        self,
+        envelope: impl Into<Arc<Envelope>>,
+        facts: MessageFacts,
+    ) -> Result<Transaction, NotOffered> {
+        let envelope = envelope.into();
+        let Facts { offered, security, config, .. } = self.facts;
+        let plan = Plan::new(&envelope, &facts, offered, security, config)?;
+        self.core.question = None;
+        Ok(self.core.begin(envelope, plan))
+    }
+
+    /// Asks for TLS (STARTTLS, RFC 3207): [`Upgrade`](super::Upgrade) follows, or
+    /// [`Refused`](super::Refused), or, where TLS is [required](super::TlsPolicy::Required), the
+    /// end. Only needed under [`TlsPolicy::Never`](super::TlsPolicy::Never), the other policies do
+    /// it by themselves.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or the channel is TLS already.
+    pub fn start_tls(self) -> Result<(), NotOffered> {
+        if self.facts.security.is_tls() || !self.facts.offered.contains(Extension::StartTls) {
+            let obstacles = vec![Obstacle::Extension(Extension::StartTls)];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::StartTls);
+        Ok(())
+    }
+
+    /// Authenticates (AUTH, RFC 4954) with the strongest of these that the server offers and the
+    /// channel carries: the next [`Ready`] comes when it has succeeded, and
+    /// [`Refused`](super::Refused) when the server says no. A server that breaks the mechanism, or
+    /// announces success without having proven itself, ends the session with [`End::Auth`].
+    ///
+    /// # Errors
+    ///
+    /// The server offers none of them, or none that may be used outside TLS, or this session is
+    /// authenticated already. Nothing was sent.
+    pub fn authenticate(
+        self,
+        initiators: Vec<Box<dyn Initiator>>,
+    ) -> Result<Mechanism, NoCommonMechanism> {
+        let exchange = Exchange::strongest(initiators, self.facts)?;
+        Ok(self.exchange(exchange))
+    }
+
+    /// The same with the strongest mechanism for these credentials; the nonce is for SCRAM, and
+    /// must come from a random number generator.
+    ///
+    /// # Errors
+    ///
+    /// As [`authenticate`](Self::authenticate); also when the mechanism cannot carry the
+    /// credentials.
+    pub fn authenticate_as(
+        self,
+        credentials: &Credentials,
+        nonce: Nonce,
+    ) -> Result<Mechanism, NoCommonMechanism> {
+        let offered = self.facts.mechanisms();
+        let initiator = credentials.strongest(&offered, &self.facts.security.channel(), nonce)?;
+        Ok(self.exchange(Exchange::by(initiator)))
+    }
+
+    /// The same step by step: [`Challenge`](super::Challenge) comes for every challenge. When the
+    /// server announces success, [`Ready`] comes, and whether the server has proven itself is for
+    /// the application to judge (and to [`quit`](Self::quit) if it has not).
+    ///
+    /// An initial response that does not fit the command line waits for the empty challenge.
+    ///
+    /// # Errors
+    ///
+    /// As [`authenticate`](Self::authenticate).
+    pub fn authenticate_by_steps(
+        self,
+        mechanism: Mechanism,
+        initial_response: Option<Secret>,
+    ) -> Result<(), NoCommonMechanism> {
+        let exchange = Exchange::by_steps(mechanism, initial_response, self.facts)?;
+        self.exchange(exchange);
+        Ok(())
+    }
+
+    fn exchange(self, exchange: Exchange) -> Mechanism {
+        let mechanism = exchange.mechanism;
+        self.ask(Ask::Auth(exchange));
+        mechanism
+    }
+
+    /// The mechanisms of AUTH that may be used now: none once it has succeeded.
+    #[must_use]
+    pub fn mechanisms(&self) -> Vec<Mechanism> {
+        self.facts.mechanisms()
+    }
+
+    /// The mechanism with which this session has authenticated.
+    #[must_use]
+    pub const fn authenticated(&self) -> Option<Mechanism> {
+        self.facts.authenticated
+    }
+
+    /// Asks the server whether it knows a user or mailbox (VRFY, RFC 5321 section 3.5): the reply
+    /// is in the next [`Ready::reply`], or in [`Refused`](super::Refused).
+    ///
+    /// # Errors
+    ///
+    /// The name is not ASCII, or the answer may be something else, and the server does not offer
+    /// SMTPUTF8 (RFC 6531 section 3.7.4.2).
+    pub fn verify(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
+        self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
+        self.ask(Ask::Verify(lookup));
+        Ok(())
+    }
+
+    /// Asks the server who is on a mailing list (EXPN, RFC 5321 section 3.5); the reply comes as
+    /// with [`verify`](Self::verify).
+    ///
+    /// # Errors
+    ///
+    /// As with [`verify`](Self::verify).
+    pub fn expand(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
+        self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
+        self.ask(Ask::Expand(lookup));
+        Ok(())
+    }
+
+    /// Asks the server for help (HELP, RFC 5321 section 4.1.1.8); the reply comes as with
+    /// [`verify`](Self::verify).
+    ///
+    /// # Errors
+    ///
+    /// The argument is not ASCII, and the server does not offer SMTPUTF8.
+    pub fn help(self, about: Option<Argument<'static>>) -> Result<(), NotOffered> {
+        self.may_say(about.as_ref().map_or("", Argument::as_str), false)?;
+        self.ask(Ask::Help(about));
+        Ok(())
+    }
+
+    /// Commands are ASCII where nothing else was agreed on (RFC 5321 section 2.4).
+    fn may_say(&self, text: &str, wants_utf8: bool) -> Result<(), NotOffered> {
+        let is_needed = wants_utf8 || !text.is_ascii();
+        if is_needed && !self.facts.offered.contains(Extension::SmtpUtf8) {
+            return Err(NotOffered { obstacles: vec![Obstacle::Extension(Extension::SmtpUtf8)] });
+        }
+        Ok(())
+    }
+
+    /// Asks the server to send the mail that waits for a node (ETRN, RFC 1985 section 5), once
+    /// nothing else is under way; the reply comes as with [`verify`](Self::verify). Every positive
+    /// one is a success, and the text behind 253 says how many messages wait. A 4yz reply means
+    /// not this node, not now; behind a 5yz one no other node need be tried.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it.
+    pub fn start_queue(self, node: Node<'static>) -> Result<(), NotOffered> {
+        if !self.facts.offered.contains(Extension::Etrn) {
+            let obstacles = vec![Obstacle::Extension(Extension::Etrn)];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::StartQueue(node));
+        Ok(())
+    }
+
+    /// Sends NOOP: is the server still there?
+    pub fn noop(self) {
+        self.ask(Ask::Noop);
+    }
+
+    /// Sends RSET. There is no need to: the client does before MAIL where the server may still
+    /// hold a transaction.
+    pub fn reset(self) {
+        self.ask(Ask::Reset);
+    }
+
+    /// Ends the session with QUIT.
+    pub fn quit(self) {
+        self.ask(Ask::Quit(End::Quit));
+    }
+
+    /// Nothing now: what the server says is read on, without a deadline, so that a pooled session
+    /// sees its 421. The next [`Sent`](super::Sent) or [`Client::ready`](super::Client::ready) ends
+    /// it.
+    pub fn wait(self) {
+        self.core.question = None;
+        self.core.phase = Phase::Waiting;
+    }
+
+    fn ask(self, ask: Ask) {
+        self.core.question = None;
+        self.core.phase = Phase::Asking(ask);
+    }
+}
