@@ -3,7 +3,7 @@
 use crate::{
     machine::Closed,
     sasl::InitiatorError,
-    syntax::{Extension, Reply, ReplyError, Status, SyntaxError, Verb},
+    syntax::{AttributeName, Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -160,6 +160,14 @@ pub enum Obstacle {
         /// The recipient's place in the envelope; `None` for a parameter of MAIL.
         recipient: Option<usize>,
     },
+    /// An attribute of XCLIENT or XFORWARD that is not among those that the server has announced.
+    #[error("the attribute {} of {} is not offered", .name.as_str(), .verb.as_str())]
+    Attribute {
+        /// XCLIENT or XFORWARD.
+        verb: Verb,
+        /// The attribute.
+        name: AttributeName,
+    },
     /// A parameter of the envelope is given twice or has a value that it does not take.
     #[error("{error}")]
     InvalidParameter {
@@ -189,9 +197,9 @@ pub enum Obstacle {
     /// (RFC 5321 section 4.5.3.1.4).
     #[error("the command line of {} would have {octets} octets of {limit}", .verb.as_str())]
     LineTooLong {
-        /// MAIL or RCPT.
+        /// MAIL or RCPT, or a command that stands alone.
         verb: Verb,
-        /// The recipient's place in the envelope; `None` for MAIL.
+        /// The recipient's place in the envelope; `None` for every other command than RCPT.
         recipient: Option<usize>,
         /// How long it would be, CRLF included.
         octets: usize,
@@ -210,6 +218,7 @@ impl Obstacle {
             Self::Extension(_)
             | Self::Size { .. }
             | Self::Parameter { .. }
+            | Self::Attribute { .. }
             | Self::RequireTls
             | Self::DeliverBy { .. }
             | Self::Hold
@@ -217,8 +226,8 @@ impl Obstacle {
         }
     }
 
-    /// The enhanced status that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC 6531
-    /// section 3.5, RFC 8689 section 4.2.1).
+    /// The enhanced status that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC
+    /// 6531 section 3.5, RFC 8689 section 4.2.1).
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -232,7 +241,7 @@ impl Obstacle {
             {
                 Status::REQUIRETLS_NEEDED
             }
-            Self::Parameter { .. } => Status::NOT_CAPABLE,
+            Self::Parameter { .. } | Self::Attribute { .. } => Status::NOT_CAPABLE,
             Self::DeliverBy { .. } => Status::TIME_EXPIRED,
             Self::NoRecipients
             | Self::InvalidParameter { .. }

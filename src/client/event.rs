@@ -105,7 +105,11 @@ impl<'c> Refused<'c> {
     /// Goes on with the session: [`Ready`] comes next.
     pub fn go_on(self) {
         self.core.question = None;
-        self.core.phase = Phase::Ready;
+        self.core.phase = match self.facts.hello {
+            Some(_) => Phase::Ready,
+            // An earlier line of XCLIENT was accepted: the session has begun anew.
+            None => Phase::Asking(Ask::Hello(self.facts.config.service().hello())),
+        };
     }
 
     /// Ends the session with QUIT.

@@ -5,6 +5,7 @@
 //! | `state` | the phases of a session, and how it moves by itself |
 //! | `commands` | the commands that stand alone |
 //! | `start_tls`, `auth` | the way into TLS, and the dialogue behind AUTH |
+//! | `attributes` | what XCLIENT and XFORWARD may say |
 //! | `replies` | what each reply means |
 //! | `queue` | the replies that are owed, and how they are found in what was received |
 //! | `plan` | how a transaction will be sent, and what keeps it from being sent |
@@ -17,6 +18,7 @@
 //! | `ready` | what it may have done next |
 //! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
 
+mod attributes;
 mod auth;
 mod channel;
 mod commands;
@@ -231,7 +233,8 @@ impl Client {
         &self.facts.offered
     }
 
-    /// The mechanism with which the session has authenticated, if it has.
+    /// The mechanism with which the session has authenticated, if it has: this client itself, and
+    /// not the one that it [speaks for](Ready::speak_for).
     #[must_use]
     pub const fn authenticated(&self) -> Option<Mechanism> {
         self.facts.authenticated

@@ -21,9 +21,11 @@ pub(super) enum Expected {
     /// EHLO, LHLO or HELO.
     Hello(Verb),
     StartTls,
+    /// XCLIENT: the greeting for the client that we speak for.
+    Xclient,
     /// AUTH, or a response of its dialogue.
     Auth,
-    /// RSET before STARTTLS or AUTH.
+    /// RSET before a command that is not for the middle of a transaction.
     Clearing,
     /// A command of its own: NOOP, VRFY, RSET.
     Single(Verb),
@@ -47,6 +49,7 @@ impl Expected {
             Self::Greeting
             | Self::Hello(_)
             | Self::StartTls
+            | Self::Xclient
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)
@@ -67,6 +70,7 @@ impl Expected {
             Self::Hello(verb) | Self::Single(verb) => verb,
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
+            Self::Xclient => Verb::Xclient,
             Self::Auth => Verb::Auth,
             Self::Reset(_) | Self::Clearing => Verb::Rset,
             Self::Mail(_) => Verb::Mail,
@@ -82,6 +86,7 @@ impl Expected {
             Self::Greeting => timeouts.greeting,
             Self::Hello(_)
             | Self::StartTls
+            | Self::Xclient
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)

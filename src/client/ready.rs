@@ -1,6 +1,7 @@
 //! The token behind which everything begins: what an application may have the client do.
 
 use super::{
+    attributes,
     auth::Exchange,
     commands::Ask,
     config::Config,
@@ -14,7 +15,10 @@ use crate::{
     envelope::Envelope,
     sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Extension, Extensions, Lookup, Node, Reply, Verb},
+    syntax::{
+        Argument, Extension, Extensions, Lookup, Node, Reply, Verb, XclientAttributes,
+        XforwardAttributes,
+    },
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 
@@ -226,6 +230,45 @@ impl<'c> Ready<'c> {
             return Err(NotOffered { obstacles });
         }
         self.ask(Ask::StartQueue(node));
+        Ok(())
+    }
+
+    /// Speaks for another client (XCLIENT, Postfix's XCLIENT_README), once nothing else is under
+    /// way: the server takes it that the session is that client's. It begins anew with the hello
+    /// of this client, and [`Ready`] comes when that is accepted, or
+    /// [`Refused`](super::Refused).
+    ///
+    /// What the server offered before is forgotten, TLS stays. Nobody has authenticated in the new
+    /// session as far as this client knows ([`authenticated`](Self::authenticated)), LOGIN or not:
+    /// that names who did towards us, and AUTH may be asked for again where it is offered.
+    ///
+    /// What does not fit a command line goes in several, NAME, PORT and ADDR in the last. When a
+    /// further one is refused, those before it have been accepted: going on opens the session
+    /// anew, as half of that client.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer XCLIENT or not each of these attributes, or one of them does not
+    /// fit a line. Nothing was sent.
+    pub fn speak_for(self, attributes: &XclientAttributes<'_>) -> Result<(), NotOffered> {
+        let commands = attributes::xclient(attributes, &self.facts.offered)?;
+        self.ask(Ask::Tell(commands));
+        Ok(())
+    }
+
+    /// Tells where the next message comes from (XFORWARD, Postfix's XFORWARD_README), for the
+    /// server's logs, once nothing else is under way; the reply comes as with
+    /// [`verify`](Self::verify).
+    ///
+    /// It holds for the next transaction, whatever becomes of that, and not for those behind it;
+    /// [`reset`](Self::reset) drops it. Several of these before one transaction add up.
+    ///
+    /// # Errors
+    ///
+    /// As with [`speak_for`](Self::speak_for).
+    pub fn tell_origin(self, attributes: &XforwardAttributes<'_>) -> Result<(), NotOffered> {
+        let commands = attributes::xforward(attributes, &self.facts.offered)?;
+        self.ask(Ask::Tell(commands));
         Ok(())
     }
 

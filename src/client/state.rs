@@ -42,6 +42,8 @@ use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 ///     start_tls        │   ◄────┤                          │         │
 ///     Asking ─► Asked ─┤        │              4yz 5yz     │         │
 ///         220 └► Upgrading      │  Asked ──────────────────┘         │
+///     speak_for        │        │                                    │
+///     Asking ─► Asked ─┘ EHLO   │                                    │
 ///                               │                                    │
 ///                               │ send                               │
 ///                               ▼             no recipient           │
@@ -62,8 +64,8 @@ pub(super) enum Phase {
     Opening,
     /// A command that leaves at the next poll.
     Asking(Ask),
-    /// Its reply is owed.
-    Asked,
+    /// Its reply is owed; behind a positive one, this leaves.
+    Asked(Option<Ask>),
     /// A transaction may begin.
     Ready,
     /// The application has nothing to send now.
@@ -129,6 +131,15 @@ impl Facts {
 
     pub(super) fn limits(&self) -> &Limits {
         self.config.limits()
+    }
+
+    /// What was said so far was not said in the session that begins now.
+    pub(super) fn forget(&mut self) {
+        self.greeting = None;
+        self.hello = None;
+        self.offered = Extensions::NONE;
+        self.last = None;
+        self.authenticated = None;
     }
 
     /// How many transactions may be under way.
@@ -248,7 +259,7 @@ impl Core {
                 .then_some(Question::Content),
             Phase::Opening
             | Phase::Asking(_)
-            | Phase::Asked
+            | Phase::Asked(_)
             | Phase::Waiting
             | Phase::Envelope
             | Phase::Ending(..)
@@ -349,7 +360,7 @@ impl Core {
                 self.ask(facts);
             }
             Phase::Opening
-            | Phase::Asked
+            | Phase::Asked(_)
             | Phase::Ready
             | Phase::Waiting
             | Phase::Refused

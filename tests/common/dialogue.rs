@@ -29,7 +29,7 @@ use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Lookup, Node},
+    syntax::{Argument, Lookup, Node, XclientAttributes, XforwardAttributes},
     time::Instant,
 };
 use std::{collections::VecDeque, fmt::Write, time::Duration};
@@ -43,6 +43,8 @@ pub(crate) enum Act {
     Expand(&'static str),
     Help,
     StartQueue(Node<'static>),
+    SpeakFor(XclientAttributes<'static>),
+    TellOrigin(XforwardAttributes<'static>),
     StartTls,
     /// The strongest of these.
     Auth(fn() -> Vec<Box<dyn Initiator>>),
@@ -318,6 +320,16 @@ impl Player {
                 Some(Act::Help) => ready.help(None).unwrap(),
                 Some(Act::StartQueue(node)) => {
                     if let Err(error) = ready.start_queue(node) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::SpeakFor(attributes)) => {
+                    if let Err(error) = ready.speak_for(&attributes) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::TellOrigin(attributes)) => {
+                    if let Err(error) = ready.tell_origin(&attributes) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
