@@ -13,6 +13,7 @@ use esmtp::{
     sasl::{Credentials, Initiator, LoginInitiator, PlainInitiator},
     security::Security,
     service::Service,
+    syntax::{Argument, UnknownVerb},
     time::Instant,
     transcript::Entry,
 };
@@ -658,44 +659,18 @@ mod scram {
     }
 }
 
-/// Credentials are nowhere in a transcript, also where the server repeats them, and not in what
-/// the application gets to see of the server.
-#[test]
-fn what_was_said_in_secret_is_not_shown() {
+/// The transcript of a session inside TLS in which the server says this, a reply a turn.
+fn overhear(replies: &[&str], mut answer: impl FnMut(Event<'_>)) -> String {
     let heard = Arc::new(Mutex::new(String::new()));
     let log = Arc::clone(&heard);
     let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS)
         .with_transcript(Box::new(move |_: Instant, entry: Entry<'_>| {
             log.lock().unwrap().push_str(&format!("{entry}\n"));
         }));
-    let mut replies = [
-        "220 mx\r\n",
-        "250-mx\r\n250 AUTH PLAIN LOGIN\r\n",
-        "535-5.7.8 AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n535 5.7.8 tanstaaftanstaaf? no\r\n",
-        "334 VXNlcm5hbWU6\r\n",
-        "334 UGFzc3dvcmQ6\r\n",
-        "535 dGFuc3RhYWZ0YW5zdGFhZg==\r\n",
-        "221 tanstaaftanstaaf\r\n",
-    ]
-    .into_iter();
-    let mut refused = Vec::new();
+    let mut replies = replies.iter();
     loop {
         match client.poll(Instant::ORIGIN) {
-            Need::Answer => match client.event().unwrap() {
-                Event::Ready(ready) if refused.is_empty() => {
-                    let plain = PlainInitiator::new("tim", "tanstaaftanstaaf").unwrap();
-                    ready.authenticate(vec![Box::new(plain)]).unwrap();
-                }
-                Event::Ready(ready) if refused.len() == 1 => {
-                    let login = LoginInitiator::new("tim", "tanstaaftanstaaf").unwrap();
-                    ready.authenticate(vec![Box::new(login)]).unwrap();
-                }
-                Event::Refused(event) => {
-                    refused.push(event.reply().to_string());
-                    event.go_on();
-                }
-                other => other.quit(),
-            },
+            Need::Answer => answer(client.event().unwrap()),
             Need::Write(_) | Need::Either(_) => {
                 let octets = {
                     let mut slices = [&b""[..]];
@@ -707,13 +682,44 @@ fn what_was_said_in_secret_is_not_shown() {
             Need::Read(_) | Need::Wait(_) => {
                 client.feed(replies.next().unwrap().as_bytes());
             }
-            Need::Close => break,
+            Need::Close => return heard.lock().unwrap().clone(),
         }
     }
+}
+
+/// Credentials are nowhere in a transcript, also where the server repeats them, and not in what
+/// the application gets to see of the server.
+#[test]
+fn what_was_said_in_secret_is_not_shown() {
+    let replies = [
+        "220 mx\r\n",
+        "250-mx\r\n250 AUTH PLAIN LOGIN\r\n",
+        "535-5.7.8 AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n535 5.7.8 tanstaaftanstaaf? no\r\n",
+        "334 VXNlcm5hbWU6\r\n",
+        "334 UGFzc3dvcmQ6\r\n",
+        "535 dGFuc3RhYWZ0YW5zdGFhZg==\r\n",
+        "221 tanstaaftanstaaf\r\n",
+    ];
+    let mut refused = Vec::new();
+    let heard = overhear(&replies, |event| match event {
+        Event::Ready(ready) if refused.is_empty() => {
+            let plain = PlainInitiator::new("tim", "tanstaaftanstaaf").unwrap();
+            ready.authenticate(vec![Box::new(plain)]).unwrap();
+        }
+        Event::Ready(ready) if refused.len() == 1 => {
+            let login = LoginInitiator::new("tim", "tanstaaftanstaaf").unwrap();
+            ready.authenticate(vec![Box::new(login)]).unwrap();
+        }
+        Event::Refused(event) => {
+            refused.push(event.reply().to_string());
+            event.go_on();
+        }
+        other => other.quit(),
+    });
     assert_eq!(refused[1], "535 ************************");
     assert!(!refused[0].contains("tanstaaf") && !refused[0].contains("AHRp"), "{}", refused[0]);
     assert_eq!(
-        *heard.lock().unwrap(),
+        heard,
         "S: 220 mx
 C: EHLO me.example.org
 S: 250-mx
@@ -729,6 +735,44 @@ C: (redacted)
 S: 535 ************************
 C: QUIT
 S: 221 ****************
+C: (closed)
+"
+    );
+}
+
+/// The client does not know what a verb of the application's own carries.
+#[test]
+fn what_looks_like_a_secret_behind_a_verb_of_ones_own_is_not_shown() {
+    let replies = [
+        "220 mx\r\n",
+        "250 mx\r\n",
+        "502 XDO auth PLAIN AHRpbQB0YW5zdGFhZg== is nothing I know\r\n",
+        "250 so many of them\r\n",
+        "221 bye\r\n",
+    ];
+    let mut lines = ["auth PLAIN AHRpbQB0YW5zdGFhZg==", "how many"].into_iter();
+    let heard = overhear(&replies, |event| match event {
+        Event::Ready(ready) => match lines.next() {
+            Some(line) => {
+                let argument = Argument::new(line).unwrap();
+                ready.command(UnknownVerb::new("XDO").unwrap(), Some(argument)).unwrap();
+            }
+            None => ready.quit(),
+        },
+        Event::Refused(event) => event.go_on(),
+        other => other.quit(),
+    });
+    assert_eq!(
+        heard,
+        "S: 220 mx
+C: EHLO me.example.org
+S: 250 mx
+C: XDO (redacted)
+S: 502 XDO auth ***** ******************** is nothing I know
+C: XDO how many
+S: 250 so many of them
+C: QUIT
+S: 221 bye
 C: (closed)
 "
     );

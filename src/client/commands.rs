@@ -21,7 +21,7 @@ pub(super) enum Ask {
     Expand(Lookup<'static>),
     Help(Option<Argument<'static>>),
     StartQueue(Node<'static>),
-    /// XCLIENT or XFORWARD, in as many lines as it takes.
+    /// XCLIENT or XFORWARD, in as many lines as it takes, or a verb of the application's own.
     Tell(VecDeque<Command<'static>>),
     Reset,
     Quit(End),
@@ -30,7 +30,8 @@ pub(super) enum Ask {
 impl Ask {
     /// Whether it may not be sent while other replies are owed, nor inside a transaction: what
     /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4), or the
-    /// standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README).
+    /// standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README), or nobody here knows
+    /// what it does.
     const fn needs_silence(&self) -> bool {
         matches!(self, Self::StartTls | Self::Auth(_) | Self::StartQueue(_) | Self::Tell(_))
     }

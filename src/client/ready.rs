@@ -16,8 +16,8 @@ use crate::{
     sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
     syntax::{
-        Argument, Extension, Extensions, Lookup, Node, Reply, Verb, XclientAttributes,
-        XforwardAttributes,
+        Argument, Command, Extension, Extensions, LineTooLong, Lookup, Node, Reply, UnknownVerb,
+        Verb, XclientAttributes, XforwardAttributes,
     },
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -269,6 +269,36 @@ impl<'c> Ready<'c> {
     pub fn tell_origin(self, attributes: &XforwardAttributes<'_>) -> Result<(), NotOffered> {
         let commands = attributes::xforward(attributes, &self.facts.offered)?;
         self.ask(Ask::Tell(commands));
+        Ok(())
+    }
+
+    /// Sends a command of the application's own, once nothing else is under way: a verb that this
+    /// crate does not know, so that no command which it does know is meant. The reply comes as with
+    /// [`verify`](Self::verify), for [`Verb::Other`]. This client knows nothing of what the verb
+    /// does: one that asks for more with 3yz, or after which the session is another, is not for it.
+    ///
+    /// A transcript does not show the argument where it may hold a secret: behind the word AUTH, or
+    /// what looks like base64.
+    ///
+    /// # Errors
+    ///
+    /// The argument is not ASCII, and the server does not offer SMTPUTF8; or the line is longer
+    /// than a server has to take (RFC 5321 section 4.5.3.1.4).
+    pub fn command(
+        self,
+        verb: UnknownVerb<'static>,
+        argument: Option<Argument<'static>>,
+    ) -> Result<(), NotOffered> {
+        self.may_say(argument.as_ref().map_or("", Argument::as_str), false)?;
+        let command = Command::Other { verb, argument };
+        if let Err(LineTooLong { octets, limit, .. }) =
+            command.encode_within(&self.facts.offered, &mut Vec::new())
+        {
+            let (verb, recipient) = (Verb::Other, None);
+            let obstacles = vec![Obstacle::LineTooLong { verb, recipient, octets, limit }];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::Tell([command].into()));
         Ok(())
     }
 

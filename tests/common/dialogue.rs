@@ -29,7 +29,7 @@ use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Lookup, Node, XclientAttributes, XforwardAttributes},
+    syntax::{Argument, Lookup, Node, UnknownVerb, XclientAttributes, XforwardAttributes},
     time::Instant,
 };
 use std::{collections::VecDeque, fmt::Write, time::Duration};
@@ -43,6 +43,8 @@ pub(crate) enum Act {
     Expand(&'static str),
     Help,
     StartQueue(Node<'static>),
+    /// A verb of one's own, and its argument.
+    Command(&'static str, Option<String>),
     SpeakFor(XclientAttributes<'static>),
     TellOrigin(XforwardAttributes<'static>),
     StartTls,
@@ -320,6 +322,12 @@ impl Player {
                 Some(Act::Help) => ready.help(None).unwrap(),
                 Some(Act::StartQueue(node)) => {
                     if let Err(error) = ready.start_queue(node) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::Command(verb, argument)) => {
+                    let argument = argument.map(|it| Argument::new(it).unwrap());
+                    if let Err(error) = ready.command(UnknownVerb::new(verb).unwrap(), argument) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
