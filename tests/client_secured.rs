@@ -8,12 +8,13 @@ mod dialogue;
 
 use dialogue::{Act, Dialogue, mail};
 use esmtp::{
-    client::{Client, Config, Event, TlsPolicy},
+    client::{Client, Config, Event, MessageFacts, TlsPolicy},
+    envelope::Envelope,
     machine::{Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, LoginInitiator, PlainInitiator},
     security::Security,
     service::Service,
-    syntax::{Argument, UnknownVerb},
+    syntax::{Argument, UnknownVerb, Uri},
     time::Instant,
     transcript::Entry,
 };
@@ -776,6 +777,36 @@ S: 221 bye
 C: (closed)
 "
     );
+}
+
+/// RFC 4467 section 9: whoever has the URL has what it leads to.
+#[test]
+fn a_url_of_content_is_not_shown() {
+    const TOKEN: &str = "91354a473744909de610943775f92038";
+    let replies = [
+        "220 mx\r\n",
+        "250-mx\r\n250-CHUNKING\r\n250-PIPELINING\r\n250 BURL imap\r\n",
+        "250 ok\r\n250 ok\r\n",
+        &format!("554 5.6.6 imap://x.example/;urlauth=submit+ann:internal:{TOKEN} is gone\r\n"),
+        "221 bye\r\n",
+    ];
+    let mut report = None;
+    let heard = overhear(&replies, |event| match event {
+        Event::Ready(ready) if report.is_none() => {
+            let envelope = Envelope::new("ann@example.org", &[BOB]).unwrap();
+            ready.send(envelope, MessageFacts::UNKNOWN.with_burl()).unwrap();
+        }
+        Event::Content(content) => {
+            let uri = format!("imap://x.example/;uid=1;urlauth=submit+ann:internal:{TOKEN}");
+            content.finish_with(Uri::new(uri).unwrap()).unwrap();
+        }
+        Event::Sent(sent) => report = Some(sent.take()),
+        other => other.quit(),
+    });
+    assert!(!heard.contains(TOKEN), "{heard}");
+    assert!(heard.contains("C: BURL (redacted)\n"), "{heard}");
+    assert!(heard.contains("submit+ann:internal:**"), "{heard}");
+    assert!(!report.unwrap().outcomes().any(|outcome| outcome.to_string().contains(TOKEN)));
 }
 
 // LIMITS, EXPN, HELP

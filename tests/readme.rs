@@ -200,6 +200,7 @@ const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
     (Extension::Auth, include_str!("client_secured.rs"), "fn the_strongest_common_mechanism_is_used("),
     (Extension::Limits, include_str!("../src/client/plan.rs"), "fn recipients_beyond_the_limits_are_left("),
     (Extension::Etrn, include_str!("standards/rfc1985.rs"), "#[test]\nfn the_client_takes_every_2yz_for_a_success("),
+    (Extension::Burl, include_str!("standards/rfc4468.rs"), "#[test]\nfn the_client_mixes_urls_with_chunks("),
     (Extension::Xclient, include_str!("standards/xclient.rs"), "#[test]\nfn the_client_says_hello_again_behind_the_220("),
     (Extension::Xforward, include_str!("standards/xforward.rs"), "#[test]\nfn the_client_sends_no_reset_behind_xforward("),
     (Extension::Vrfy, include_str!("readme.rs"), "#[test]\nfn a_client_asks_for_users_lists_and_help("),

@@ -94,8 +94,14 @@ impl Channel {
     /// Writes a command line. In the transcript stands what may be seen of it.
     pub(super) fn say(&mut self, command: &Command<'_>) {
         self.totals.commands += 1;
-        if let Command::Other { argument: Some(argument), .. } = command {
-            secret_words(argument.as_str()).for_each(|word| self.remember(word.as_bytes()));
+        match command {
+            Command::Other { argument: Some(argument), .. } => {
+                secret_words(argument.as_str()).for_each(|word| self.remember(word.as_bytes()));
+            }
+            Command::Burl { uri, .. } => {
+                url_secrets(uri.as_str()).for_each(|part| self.remember(part.as_bytes()));
+            }
+            _ => {}
         }
         let out = self.send.text();
         let start = out.len();
@@ -216,6 +222,8 @@ impl Channel {
 fn shown<'l>(command: &Command<'_>, line: &'l [u8]) -> Cow<'l, [u8]> {
     let mut spaces = memchr::memchr_iter(b' ', line);
     let end = match command {
+        // The URL may open what it leads to to whoever has it (RFC 4467 section 9).
+        Command::Burl { .. } => spaces.next(),
         // What is behind the mechanism is nobody else's.
         Command::Auth { .. } => spaces.nth(1),
         Command::Other { argument: Some(argument), .. }
@@ -241,6 +249,16 @@ fn secret_words(argument: &str) -> impl Iterator<Item = &str> {
         is_behind_auth |= is_auth;
         is_secret && !word.is_empty()
     })
+}
+
+/// What of a URL is as good as a password: that, and the token of URLAUTH (RFC 4467 section 2).
+fn url_secrets(uri: &str) -> impl Iterator<Item = &str> {
+    let user = uri.split_once("//").and_then(|(_, rest)| rest.split('/').next());
+    let user = user.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    let is_authorized = uri.to_ascii_lowercase().contains(";urlauth=");
+    let token = uri.rsplit_once(':').map(|(_, token)| token).filter(|_| is_authorized);
+    password.into_iter().chain(token)
 }
 
 /// Whether it could be a message of a mechanism, rather than a word or a mechanism's name.
@@ -299,7 +317,7 @@ impl fmt::Debug for Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::{Argument, Mechanism, UnknownVerb};
+    use crate::syntax::{Argument, Mechanism, UnknownVerb, Uri};
     use alloc::string::String;
 
     #[test]
@@ -317,6 +335,11 @@ mod tests {
         assert_eq!(shown(&auth(None)), "AUTH PLAIN");
         assert_eq!(shown(&auth(Some(Base64::encode(b"")))), "AUTH PLAIN (redacted)");
         assert_eq!(shown(&auth(Some(Base64::encode(b"secret")))), "AUTH PLAIN (redacted)");
+        let uri =
+            Uri::new("imap://ann:pw@x.example/;uid=1;URLAUTH=submit+ann:internal:91354a").unwrap();
+        assert!(url_secrets(uri.as_str()).eq(["pw", "91354a"]));
+        assert!(url_secrets("imap://x.example:143/;uid=1").next().is_none());
+        assert_eq!(shown(&Command::Burl { uri, last: true }), "BURL (redacted)");
         for (line, expected) in [
             ("XADR", "XADR"),
             ("XADR bob@example.net", "XADR bob@example.net"),

@@ -137,7 +137,7 @@ pub enum Obstacle {
     NoRecipients,
     /// The message or an address needs an extension that is not offered: 8BITMIME for octets
     /// above 127 (RFC 6152), SMTPUTF8 for addresses and header fields outside ASCII (RFC 6531),
-    /// BINARYMIME for NUL (RFC 3030).
+    /// BINARYMIME for NUL (RFC 3030), BURL for parts from URLs (RFC 4468).
     #[error("the message needs {}, which is not offered", .0.keyword())]
     Extension(Extension),
     /// The message holds a CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
@@ -264,6 +264,18 @@ pub enum ContentError {
     /// A NUL, and BINARYMIME is not in use (RFC 3030 section 3).
     #[error("a NUL at octet {0} of the content")]
     Nul(u64),
+    /// A URL, and the server does not offer BURL, or the content goes behind DATA (RFC 4468 section
+    /// 3.2): [`MessageFacts::with_burl`](super::MessageFacts::with_burl) would have told before.
+    #[error("a URL stands for content, and BURL cannot be used")]
+    Burl,
+    /// A URL that does not fit a command line (RFC 5321 section 4.5.3.1.4).
+    #[error("the command line of BURL would have {octets} octets of {limit}")]
+    BurlTooLong {
+        /// How long it would be, CRLF included.
+        octets: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// More than the server takes (RFC 1870 section 4).
     #[error("the content is larger than the {limit} octets that the server takes")]
     TooLarge {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     sasl::Secret,
     security::Security,
-    syntax::{Extensions, Reply, Verb},
+    syntax::{Extensions, Reply, Uri, Verb},
 };
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -242,6 +242,54 @@ impl Content<'_> {
             self.core.question = None;
             outgoing.flush();
         }
+    }
+
+    /// The content goes on with what stands at this URL (BURL, RFC 4468), which the server fetches:
+    /// what was written before goes out in front of it, as chunks, and this question comes again
+    /// for what follows. A refusal ends the transaction, as with a chunk.
+    ///
+    /// It takes a server that offers BURL and CHUNKING ([`MessageFacts::with_burl`] says so before
+    /// anything is sent), and, mostly, AUTH before. [`Extensions::burl`] are the URLs that the
+    /// server announced; it may take others once the client has authenticated, so that the server
+    /// is the judge. The client does not count what stands at the URL. A transcript does not show
+    /// it.
+    ///
+    /// [`MessageFacts::with_burl`]: super::MessageFacts::with_burl
+    ///
+    /// # Errors
+    ///
+    /// BURL cannot be used, the URL does not fit a command line, the last octet written was a CR,
+    /// or there was an error before. The content was aborted instead.
+    pub fn burl(self, uri: Uri<'static>) -> Result<(), ContentError> {
+        self.core.question = None;
+        self.go_on_with(uri, false)
+    }
+
+    /// The same, and the content is complete with it: one round trip less than
+    /// [`finish`](Self::finish) behind [`burl`](Self::burl) without PIPELINING. No further
+    /// transaction begins before the reply has come (RFC 4468 section 3.2).
+    ///
+    /// # Errors
+    ///
+    /// As with [`burl`](Self::burl).
+    pub fn finish_with(self, uri: Uri<'static>) -> Result<(), ContentError> {
+        self.core.question = None;
+        self.go_on_with(uri, true)
+    }
+
+    fn go_on_with(self, uri: Uri<'static>, last: bool) -> Result<(), ContentError> {
+        let phase = core::mem::replace(&mut self.core.phase, Phase::Ready);
+        let Phase::Content(mut outgoing) = phase else {
+            self.core.phase = phase;
+            return Ok(());
+        };
+        let result = outgoing.burl(uri, last);
+        self.core.phase = match result {
+            Ok(()) if last => Phase::Ending(outgoing, Vec::new()),
+            Ok(()) => Phase::Content(outgoing),
+            Err(_) => Phase::Aborting(outgoing),
+        };
+        result
     }
 
     /// The content is complete. A missing line end at its very end is added behind DATA.

@@ -38,6 +38,8 @@ pub(super) enum Expected {
     Data(Transaction),
     /// A chunk that is not the last.
     Chunk(Transaction),
+    /// A URL that is not the last of the content.
+    Url(Transaction),
     /// The whole content.
     End(Transaction),
 }
@@ -59,6 +61,7 @@ impl Expected {
             | Self::Rcpt(transaction, _)
             | Self::Data(transaction)
             | Self::Chunk(transaction)
+            | Self::Url(transaction)
             | Self::End(transaction) => Some(transaction),
         }
     }
@@ -77,6 +80,7 @@ impl Expected {
             Self::Rcpt(..) => Verb::Rcpt,
             Self::Data(_) | Self::End(_) => Verb::Data,
             Self::Chunk(_) => Verb::Bdat,
+            Self::Url(_) => Verb::Burl,
         })
     }
 
@@ -95,7 +99,7 @@ impl Expected {
             Self::Mail(_) => timeouts.mail,
             Self::Rcpt(..) => timeouts.rcpt,
             Self::Data(_) => timeouts.data,
-            Self::Chunk(_) | Self::End(_) => timeouts.end_of_content,
+            Self::Chunk(_) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
         }
     }
 }

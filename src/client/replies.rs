@@ -104,7 +104,7 @@ impl Core {
                 self.answered();
                 self.invited(facts, reply);
             }
-            Expected::Chunk(_) => {
+            Expected::Chunk(_) | Expected::Url(_) => {
                 if is_negative(class) {
                     self.front(|front| front.chunk_refused(&reply));
                 }

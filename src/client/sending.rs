@@ -82,6 +82,9 @@ impl Core {
         if content.pending() > 0 && is_due && may_chunk {
             self.chunk(false);
         }
+        if self.may_chunk(facts) {
+            self.burl(false);
+        }
     }
 
     /// Whether a chunk may go out now (RFC 3030 section 4.2: chunks may be pipelined).
@@ -111,6 +114,25 @@ impl Core {
         });
     }
 
+    /// Sends the URL that comes next; `false` when there is none, or not yet.
+    fn burl(&mut self, last: bool) -> bool {
+        let (Phase::Content(content) | Phase::Ending(content, _)) = &mut self.phase else {
+            return false;
+        };
+        let (Some(uri), Some(newest)) = (content.take_url(), self.underway.back_mut()) else {
+            return false;
+        };
+        self.channel.say(&Command::Burl { uri, last });
+        newest.awaiting += 1;
+        newest.has_url = true;
+        self.queue.push_back(if last {
+            Expected::End(newest.transaction)
+        } else {
+            Expected::Url(newest.transaction)
+        });
+        true
+    }
+
     /// Sends the end of the content. It does not leave while the server is saying something that
     /// nobody asked for.
     pub(super) fn end_content(&mut self, facts: &Facts) {
@@ -119,6 +141,14 @@ impl Core {
         let framing = self.underway.back().map(|newest| newest.framing);
         let Phase::Ending(content, tail) = &mut self.phase else { return };
         match framing {
+            Some(Framing::Chunks) if may_chunk && content.has_url() => {
+                if content.pending() > 0 {
+                    self.chunk(false);
+                }
+                if !(self.may_chunk(facts) && self.burl(true)) {
+                    return;
+                }
+            }
             Some(Framing::Chunks) if may_chunk => self.chunk(true),
             Some(Framing::Dots) if may_dot => {
                 let octets = content.wire_octets();

@@ -251,6 +251,8 @@ impl Core {
             Phase::Upgrading => Some(Question::Upgrade),
             Phase::Auth(exchange) => exchange.is_asking().then_some(Question::Challenge),
             Phase::Ready => (self.underway.len() < facts.transactions()
+                // RFC 4468 section 3.2: the client waits for the reply to LAST.
+                && !self.underway.back().is_some_and(|newest| newest.has_url)
                 && self.may_speak()
                 && !self.is_exhausted(facts))
             .then_some(Question::Ready),

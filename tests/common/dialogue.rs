@@ -29,7 +29,7 @@ use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Lookup, Node, UnknownVerb, XclientAttributes, XforwardAttributes},
+    syntax::{Argument, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes},
     time::Instant,
 };
 use std::{collections::VecDeque, fmt::Write, time::Duration};
@@ -63,6 +63,7 @@ pub(crate) enum Act {
 pub(crate) struct Mail {
     pub(crate) envelope: Envelope,
     pub(crate) facts: MessageFacts,
+    /// Where the octet 1 is, [`URL`] stands; where 2 is, it stands and is the last.
     pub(crate) content: Vec<u8>,
     /// Gives up where the content ends.
     pub(crate) aborts: bool,
@@ -219,6 +220,9 @@ impl Dialogue {
     }
 }
 
+/// Where content may be.
+pub(crate) const URL: &str = "imap://x.example/;uid=1";
+
 /// The nonce of every SCRAM exchange: `AAAAAAAAAAAAAAAAAAAAAAAA`.
 pub(crate) const NONCE: fn() -> Nonce = || Nonce::new([0; 18]);
 
@@ -374,7 +378,21 @@ impl Player {
             Event::Content(mut content) => {
                 // The content is the newest transaction's.
                 let mail = self.contents.back_mut().unwrap();
-                let piece = mail.content.len().min(7);
+                let is_mark = |octet: &u8| matches!(octet, 1 | 2);
+                if let Some(mark) = mail.content.first().copied().filter(is_mark) {
+                    mail.content.remove(0);
+                    let uri = Uri::new(URL).unwrap();
+                    let result = match mark {
+                        1 => content.burl(uri),
+                        _ => content.finish_with(uri),
+                    };
+                    if let Err(error) = result {
+                        self.notes.push(format!("content: {error}"));
+                    }
+                    return;
+                }
+                let piece = mail.content.iter().position(is_mark).unwrap_or(usize::MAX);
+                let piece = piece.min(mail.content.len()).min(7);
                 match content.write(&mail.content[..piece]) {
                     Ok(octets) => {
                         mail.content.drain(..octets);
