@@ -201,6 +201,7 @@ const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
     (Extension::Limits, include_str!("../src/client/plan.rs"), "fn recipients_beyond_the_limits_are_left("),
     (Extension::Etrn, include_str!("standards/rfc1985.rs"), "#[test]\nfn the_client_takes_every_2yz_for_a_success("),
     (Extension::Burl, include_str!("standards/rfc4468.rs"), "#[test]\nfn the_client_mixes_urls_with_chunks("),
+    (Extension::Atrn, include_str!("standards/rfc2645.rs"), "#[test]\nfn the_client_hands_the_channel_over("),
     (Extension::Xclient, include_str!("standards/xclient.rs"), "#[test]\nfn the_client_says_hello_again_behind_the_220("),
     (Extension::Xforward, include_str!("standards/xforward.rs"), "#[test]\nfn the_client_sends_no_reset_behind_xforward("),
     (Extension::Vrfy, include_str!("readme.rs"), "#[test]\nfn a_client_asks_for_users_lists_and_help("),

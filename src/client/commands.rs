@@ -6,7 +6,7 @@ use super::{
     queue::Expected,
     state::{Core, Facts, Phase, Slate},
 };
-use crate::syntax::{Argument, Command, Lookup, Node, Verb};
+use crate::syntax::{Argument, Command, DomainList, Lookup, Node, Verb};
 use alloc::collections::VecDeque;
 
 /// A command that stands alone.
@@ -23,17 +23,22 @@ pub(super) enum Ask {
     StartQueue(Node<'static>),
     /// XCLIENT or XFORWARD, in as many lines as it takes, or a verb of the application's own.
     Tell(VecDeque<Command<'static>>),
+    Turn(Option<DomainList<'static>>),
     Reset,
     Quit(End),
 }
 
 impl Ask {
     /// Whether it may not be sent while other replies are owed, nor inside a transaction: what
-    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4), or the
+    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4, RFC 2645
+    /// section 5.3), or the
     /// standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README), or nobody here knows
     /// what it does.
     const fn needs_silence(&self) -> bool {
-        matches!(self, Self::StartTls | Self::Auth(_) | Self::StartQueue(_) | Self::Tell(_))
+        matches!(
+            self,
+            Self::StartTls | Self::Auth(_) | Self::StartQueue(_) | Self::Tell(_) | Self::Turn(_)
+        )
     }
 }
 
@@ -90,6 +95,7 @@ impl Core {
                 };
                 (command, expected)
             }
+            Ask::Turn(domains) => (Command::Atrn(domains), Expected::Turn),
             Ask::Reset => {
                 self.slate = Slate::Clean;
                 (Command::Rset, Expected::Single(Verb::Rset))

@@ -52,6 +52,10 @@ pub enum End {
     /// without having proven itself.
     #[error("authentication failed: {0}")]
     Auth(#[source] AuthError),
+    /// The server has turned the roles (ATRN, RFC 2645 section 5.3), and nobody took the channel
+    /// over.
+    #[error("the roles were turned, and nobody took the channel over")]
+    HandedOver,
     /// [`Client::close`](super::Client::close) was called.
     #[error("the session was closed by this side")]
     Closed,

@@ -31,6 +31,8 @@ pub enum Event<'c> {
     Refused(Refused<'c>),
     /// STARTTLS is agreed: TLS must take over now.
     Upgrade(Upgrade<'c>),
+    /// The roles are turned: another machine must take the channel over.
+    HandOver(HandOver<'c>),
     /// The server has sent a challenge of a mechanism that the application runs itself.
     Challenge(Challenge<'c>),
     /// The content of a transaction may be written.
@@ -47,6 +49,7 @@ impl Event<'_> {
             Self::Ready(Ready { core, .. })
             | Self::Refused(Refused { core, .. })
             | Self::Upgrade(Upgrade { core, .. })
+            | Self::HandOver(HandOver { core, .. })
             | Self::Challenge(Challenge { core, .. })
             | Self::Content(Content { core, .. }) => core.questions,
             Self::Sent(sent) => sent.questions,
@@ -55,12 +58,14 @@ impl Event<'_> {
 
     /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
     /// for, as [`Content::abort`] does; a TLS handshake has [failed](Upgrade::failed) then, and an
-    /// exchange of AUTH is cancelled. A report is let go.
+    /// exchange of AUTH is cancelled; where the roles are turned, the connection is closed. A
+    /// report is let go.
     pub fn quit(self) {
         match self {
             Self::Ready(ready) => ready.quit(),
             Self::Refused(refused) => refused.quit(),
             Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::HandOver(hand_over) => hand_over.close(),
             Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
             Self::Content(content) => content.abort(),
             Self::Sent(sent) => {
@@ -139,6 +144,62 @@ impl Upgrade<'_> {
     /// The handshake failed: the session is over.
     pub fn failed(self) {
         self.core.upgrade_failed();
+    }
+}
+
+/// ATRN was accepted (RFC 2645 section 5.3): from here on this side is the server, and greets. This
+/// client says and hears nothing more; what has come behind the reply stays in its receive buffer.
+///
+/// There is no answer by which it would go on: who wants the mail leaves this event as it is, takes
+/// the channel away from the client, and puts a [`Server`](crate::server::Server) on it.
+///
+/// - Of an adapter, [`into_parts`](crate::io::blocking::Connection::into_parts) gives the machine
+///   and the stream, and `Connection::new` puts the next machine on that stream.
+/// - In TLS the machine is a [`Secured`](crate::tls::Secured), whose
+///   [`map`](crate::tls::Secured::map) exchanges the client inside for the server; the TLS
+///   connection goes on, with what the handshake has made known of it.
+/// - The client's [`into_received`](super::Client::into_received) is what the server is
+///   [fed](crate::machine::Machine::feed) first. A peer that keeps to the protocol waits for the
+///   greeting, so there is nothing in it.
+///
+/// Of the client's session nothing else is carried over: the other side begins anew with EHLO.
+///
+/// ```
+/// use esmtp::{
+///     client::Client,
+///     machine::Machine,
+///     server::{Config, Peer, Server},
+/// };
+/// use std::sync::Arc;
+///
+/// fn turned(client: Client, config: Arc<Config>) -> Server {
+///     let mut server = Server::new(config, Peer::UNKNOWN, client.security().clone());
+///     server.feed(&client.into_received());
+///     server
+/// }
+/// ```
+#[must_use]
+pub struct HandOver<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c Facts,
+}
+
+impl<'c> HandOver<'c> {
+    /// The positive reply to ATRN.
+    #[must_use]
+    pub fn reply(&self) -> Option<&'c Reply<'static>> {
+        self.facts.last.as_ref().map(|(_, reply)| &**reply)
+    }
+
+    /// How the channel is protected.
+    #[must_use]
+    pub const fn security(&self) -> &'c Security {
+        &self.facts.security
+    }
+
+    /// Nobody takes over: the connection is closed.
+    pub fn close(self) {
+        self.core.over(End::HandedOver);
     }
 }
 
@@ -364,4 +425,4 @@ macro_rules! debug {
     )*};
 }
 
-debug!(Ready Refused Upgrade Challenge Content Sent);
+debug!(Ready Refused Upgrade HandOver Challenge Content Sent);

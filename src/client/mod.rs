@@ -41,7 +41,7 @@ mod transaction;
 
 pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
-pub use event::{Challenge, Content, Event, Refused, Sent, Upgrade};
+pub use event::{Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
 pub use ready::Ready;
 pub use report::{Outcome, Report, Totals};
@@ -56,6 +56,7 @@ use crate::{
     transcript::Transcript,
 };
 use alloc::{boxed::Box, sync::Arc};
+use bytes::Bytes;
 use channel::{Input, Output};
 use commands::Ask;
 use state::{Core, Facts, Phase, Question, Slate};
@@ -183,7 +184,10 @@ impl Client {
             return State::MustClose;
         }
         match &core.phase {
-            Phase::Quitting(_) | Phase::Over(_) | Phase::Asking(Ask::Quit(_)) => State::MustClose,
+            Phase::Quitting(_)
+            | Phase::Over(_)
+            | Phase::HandingOver
+            | Phase::Asking(Ask::Quit(_)) => State::MustClose,
             Phase::Ready | Phase::Waiting
                 if core.is_exhausted(&self.facts) && core.underway.is_empty() =>
             {
@@ -247,6 +251,14 @@ impl Client {
         }
     }
 
+    /// Octets that were received and not dealt with: what the server said behind its reply to ATRN,
+    /// for the machine that takes over ([`HandOver`]).
+    #[must_use]
+    pub fn into_received(mut self) -> Bytes {
+        let receive = &mut self.core.channel.receive;
+        receive.take(receive.octets().len())
+    }
+
     /// Ends the session now, without a word to the server. What was under way is reported.
     pub fn close(&mut self) {
         self.core.over(End::Closed);
@@ -269,6 +281,7 @@ impl Machine for Client {
                 Event::Refused(Refused { core, facts, verb: *verb, reply })
             }
             Question::Upgrade => Event::Upgrade(Upgrade { core, facts }),
+            Question::HandOver => Event::HandOver(HandOver { core, facts }),
             Question::Challenge => Event::Challenge(Challenge { core }),
             Question::Content => Event::Content(Content { core, facts }),
             Question::Sent => {

@@ -23,6 +23,8 @@ pub(super) enum Expected {
     StartTls,
     /// XCLIENT: the greeting for the client that we speak for.
     Xclient,
+    /// ATRN: behind it the roles are turned.
+    Turn,
     /// AUTH, or a response of its dialogue.
     Auth,
     /// RSET before a command that is not for the middle of a transaction.
@@ -52,6 +54,7 @@ impl Expected {
             | Self::Hello(_)
             | Self::StartTls
             | Self::Xclient
+            | Self::Turn
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)
@@ -74,6 +77,7 @@ impl Expected {
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
             Self::Xclient => Verb::Xclient,
+            Self::Turn => Verb::Atrn,
             Self::Auth => Verb::Auth,
             Self::Reset(_) | Self::Clearing => Verb::Rset,
             Self::Mail(_) => Verb::Mail,
@@ -96,6 +100,7 @@ impl Expected {
             | Self::Single(_)
             | Self::Quit
             | Self::Reset(_) => timeouts.command,
+            Self::Turn => timeouts.turn,
             Self::Mail(_) => timeouts.mail,
             Self::Rcpt(..) => timeouts.rcpt,
             Self::Data(_) => timeouts.data,

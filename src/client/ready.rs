@@ -16,8 +16,8 @@ use crate::{
     sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
     syntax::{
-        Argument, Command, Extension, Extensions, LineTooLong, Lookup, Node, Reply, UnknownVerb,
-        Verb, XclientAttributes, XforwardAttributes,
+        Argument, Command, DomainList, Extension, Extensions, LineTooLong, Lookup, Node, Reply,
+        UnknownVerb, Verb, XclientAttributes, XforwardAttributes,
     },
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -269,6 +269,23 @@ impl<'c> Ready<'c> {
     pub fn tell_origin(self, attributes: &XforwardAttributes<'_>) -> Result<(), NotOffered> {
         let commands = attributes::xforward(attributes, &self.facts.offered)?;
         self.ask(Ask::Tell(commands));
+        Ok(())
+    }
+
+    /// Asks for mail on this connection, with the roles turned (ATRN, RFC 2645 section 5.2), once
+    /// nothing else is under way: for these domains, or for all that the server has for who has
+    /// authenticated. [`HandOver`](super::HandOver) follows, or [`Refused`](super::Refused): 453
+    /// says that there is no mail, 450 and 451 not now.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it.
+    pub fn turn(self, domains: Option<DomainList<'static>>) -> Result<(), NotOffered> {
+        if !self.facts.offered.contains(Extension::Atrn) {
+            let obstacles = vec![Obstacle::Extension(Extension::Atrn)];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::Turn(domains));
         Ok(())
     }
 

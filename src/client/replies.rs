@@ -34,6 +34,7 @@ impl Core {
                 is_negative(class)
                     || matches!(reply.code(), Code::AUTHENTICATED | Code::AUTH_CHALLENGE)
             }
+            Expected::Turn => is_negative(class) || is_as_good_as(reply.code(), Code::OK),
             Expected::Data(_) => {
                 is_negative(class) || is_as_good_as(reply.code(), Code::START_MAIL_INPUT)
             }
@@ -73,6 +74,11 @@ impl Core {
                 self.queue.pop_front();
             }
             Expected::Xclient => self.spoken_for(facts, reply),
+            Expected::Turn => {
+                self.queue.pop_front();
+                self.phase = if is_negative(class) { Phase::Refused } else { Phase::HandingOver };
+                facts.last = Some((Verb::Atrn, reply));
+            }
             Expected::Single(verb) => {
                 self.queue.pop_front();
                 self.phase = match core::mem::replace(&mut self.phase, Phase::Ready) {

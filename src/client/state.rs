@@ -42,7 +42,9 @@ use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 ///     start_tls        │   ◄────┤                          │         │
 ///     Asking ─► Asked ─┤        │              4yz 5yz     │         │
 ///         220 └► Upgrading      │  Asked ──────────────────┘         │
-///     speak_for        │        │                                    │
+///     turn             │        │                                    │
+///     Asking ─► Asked ─┼─► HandingOver                               │
+///     speak_for        │ 250    │                                    │
 ///     Asking ─► Asked ─┘ EHLO   │                                    │
 ///                               │                                    │
 ///                               │ send                               │
@@ -74,6 +76,8 @@ pub(super) enum Phase {
     Refused,
     /// STARTTLS was agreed: TLS takes over, and nothing is said or heard before it has.
     Upgrading,
+    /// ATRN was accepted: nothing more is said or heard by this machine.
+    HandingOver,
     /// AUTH was sent, and has no final reply yet.
     Auth(Exchange),
     /// MAIL, RCPT and DATA of the newest transaction.
@@ -95,6 +99,7 @@ pub(super) enum Question {
     Ready,
     Refused,
     Upgrade,
+    HandOver,
     Challenge,
     Content,
     Sent,
@@ -189,6 +194,9 @@ impl Core {
         while self.reports.front().is_some_and(Report::is_taken) {
             self.reports.pop_front();
         }
+        if matches!(self.phase, Phase::HandingOver) && self.channel.output == Output::Broken {
+            self.over(End::Unsendable);
+        }
         loop {
             self.speak(facts);
             if !self.hear(facts) {
@@ -249,6 +257,7 @@ impl Core {
         match &self.phase {
             Phase::Refused => Some(Question::Refused),
             Phase::Upgrading => Some(Question::Upgrade),
+            Phase::HandingOver => Some(Question::HandOver),
             Phase::Auth(exchange) => exchange.is_asking().then_some(Question::Challenge),
             Phase::Ready => (self.underway.len() < facts.transactions()
                 // RFC 4468 section 3.2: the client waits for the reply to LAST.
@@ -302,7 +311,8 @@ impl Core {
 
     /// Takes one reply in; `false` when there is none.
     fn hear(&mut self, facts: &mut Facts) -> bool {
-        if matches!(self.phase, Phase::Over(_)) {
+        // What is there behind the reply to ATRN is for who takes over.
+        if matches!(self.phase, Phase::Over(_) | Phase::HandingOver) {
             return false;
         }
         if matches!(self.phase, Phase::Upgrading) && !self.channel.receive.is_empty() {
@@ -367,6 +377,7 @@ impl Core {
             | Phase::Waiting
             | Phase::Refused
             | Phase::Upgrading
+            | Phase::HandingOver
             | Phase::Quitting(_)
             | Phase::Over(_) => {}
         }

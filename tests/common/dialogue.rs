@@ -29,7 +29,9 @@ use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes},
+    syntax::{
+        Argument, DomainList, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes,
+    },
     time::Instant,
 };
 use std::{collections::VecDeque, fmt::Write, time::Duration};
@@ -45,6 +47,8 @@ pub(crate) enum Act {
     StartQueue(Node<'static>),
     /// A verb of one's own, and its argument.
     Command(&'static str, Option<String>),
+    /// Takes nothing over, or closes.
+    Turn(Option<DomainList<'static>>, AfterTurn),
     SpeakFor(XclientAttributes<'static>),
     TellOrigin(XforwardAttributes<'static>),
     StartTls,
@@ -56,6 +60,14 @@ pub(crate) enum Act {
     AuthBySteps(&'static str, Option<&'static str>, &'static [&'static str]),
     Reset,
     Wait,
+}
+
+/// What becomes of a channel on which the roles were turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterTurn {
+    /// Another machine would take it over.
+    Leave,
+    Close,
 }
 
 /// A message to be sent.
@@ -163,6 +175,8 @@ impl Dialogue {
             acts: self.acts.clone().into(),
             contents: VecDeque::new(),
             steps: &[],
+            after_turn: AfterTurn::Close,
+            is_left: false,
             notes: Vec::new(),
             commands: Vec::new(),
             is_broken: false,
@@ -213,6 +227,10 @@ impl Dialogue {
             player.notes.push(format!("end: {end}"));
         }
         player.has_said(&expected);
+        if player.is_left {
+            let received = player.client.into_received();
+            player.notes.push(format!("left: {}", received.escape_ascii()));
+        }
         Played {
             commands: String::from_utf8_lossy(&player.commands).into_owned(),
             notes: player.notes,
@@ -237,6 +255,8 @@ struct Player {
     /// Of the transactions that were begun, what was not written yet.
     contents: VecDeque<Mail>,
     steps: &'static [&'static str],
+    after_turn: AfterTurn,
+    is_left: bool,
     notes: Vec<String>,
     commands: Vec<u8>,
     is_broken: bool,
@@ -251,6 +271,7 @@ impl Player {
             match self.client.poll(self.now) {
                 // The script says when.
                 Need::Answer if self.client.is_upgrading() => return Need::Answer,
+                Need::Answer if self.is_left => return Need::Answer,
                 Need::Answer => self.answer(),
                 Need::Write(_) | Need::Either(_) if self.is_broken => self.client.unsendable(),
                 Need::Write(_) | Need::Either(_) => {
@@ -332,6 +353,12 @@ impl Player {
                 Some(Act::Command(verb, argument)) => {
                     let argument = argument.map(|it| Argument::new(it).unwrap());
                     if let Err(error) = ready.command(UnknownVerb::new(verb).unwrap(), argument) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::Turn(domains, after_turn)) => {
+                    self.after_turn = after_turn;
+                    if let Err(error) = ready.turn(domains) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
@@ -422,6 +449,13 @@ impl Player {
                     refused.reply()
                 ));
                 refused.go_on();
+            }
+            Event::HandOver(hand_over) => {
+                self.notes.push(format!("hand over: {}", hand_over.reply().unwrap()));
+                match self.after_turn {
+                    AfterTurn::Leave => self.is_left = true,
+                    AfterTurn::Close => hand_over.close(),
+                }
             }
             Event::Challenge(challenge) => {
                 let octets = challenge.octets().escape_ascii();
