@@ -1136,3 +1136,67 @@ fn replies_are_read_by_their_first_digit() {
          <dora@example.net> 550 2.1.5 ok really"
     );
 }
+
+/// Alone, for nobody here knows what it does.
+#[test]
+fn a_verb_of_the_applications_own_is_sent_in_silence() {
+    let long = |octets: usize| Some("a".repeat(octets - "XDO \r\n".len()));
+    let acts = [
+        Act::Send(mail(&[BOB], "x\r\n")),
+        Act::Command("XDO", Some("this thing".into())),
+        Act::Command("XDO", None),
+        Act::Command("XDO", Some("caf\u{e9}".into())),
+        Act::Command("XDO", long(513)),
+        Act::Command("XDO", long(512)),
+    ];
+    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(&format!(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-CHUNKING
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 3 LAST
+         C: x
+         S: 250 ok
+         S: 250 ok
+         S: 451 not now
+         C: RSET
+         S: 250 ok
+         C: XDO this thing
+         S: 250-done
+         S: 250 twice
+         C: XDO
+         S: 502 5.5.1 not here
+         C: XDO {}
+         S: 250 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+        long(512).unwrap()
+    ));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 451 not now",
+            "other refused: 502 5.5.1 not here",
+            "not offered: the message needs SMTPUTF8, which is not offered",
+            "not offered: the command line of other would have 513 octets of 512",
+            "end: the session was ended with QUIT"
+        ]
+    );
+    let notes = Dialogue::new([Act::Command("XDO", Some("caf\u{e9}".into()))]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 SMTPUTF8
+         C: XDO caf\u{e9}
+         S: 354 more
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        ["end: the server answered with a reply code that does not belong to the command"]
+    );
+}

@@ -194,7 +194,7 @@ impl Core {
         };
         // Either type takes the same names.
         if let Ok(mechanism) = Name::new(exchange.mechanism.as_str()) {
-            self.channel.say_redacted(&Command::Auth { mechanism, initial_response });
+            self.channel.say(&Command::Auth { mechanism, initial_response });
         }
         self.queue.push_back(Expected::Auth);
         self.phase = Phase::Auth(exchange);

@@ -15,7 +15,7 @@ use crate::{
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, collections::VecDeque, vec::Vec};
 use core::{fmt, time::Duration};
 
 /// What stands in a transcript for what must not stand there.
@@ -91,33 +91,23 @@ impl Channel {
         self.sent.saturating_add(self.send.len() as u64)
     }
 
-    /// Writes a command line.
+    /// Writes a command line. In the transcript stands what may be seen of it.
     pub(super) fn say(&mut self, command: &Command<'_>) {
         self.totals.commands += 1;
-        let out = self.send.text();
-        let start = out.len();
-        command.encode(out);
-        if let (Some(transcript), Some(line)) = (&mut self.transcript, out.get(start..)) {
-            let octets = line.strip_suffix(b"\r\n").unwrap_or(line);
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
-        }
-    }
-
-    /// Writes AUTH; what is behind the mechanism is nobody else's.
-    pub(super) fn say_redacted(&mut self, command: &Command<'_>) {
-        self.totals.commands += 1;
-        let out = self.send.text();
-        let start = out.len();
-        command.encode(out);
-        if let (Some(transcript), Some(line)) = (&mut self.transcript, out.get(start..)) {
-            let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-            let mut spaces = memchr::memchr_iter(b' ', line);
-            let mut octets = line.to_vec();
-            if let (Some(_), Some(second)) = (spaces.next(), spaces.next()) {
-                octets.truncate(second + 1);
-                octets.extend_from_slice(REDACTED);
+        match command {
+            Command::Other { argument: Some(argument), .. } => {
+                secret_words(argument.as_str()).for_each(|word| self.remember(word.as_bytes()));
             }
-            let octets = &octets;
+            Command::Burl { uri, .. } => {
+                url_secrets(uri.as_str()).for_each(|part| self.remember(part.as_bytes()));
+            }
+            _ => {}
+        }
+        let out = self.send.text();
+        let start = out.len();
+        command.encode(out);
+        if let (Some(transcript), Some(line)) = (&mut self.transcript, out.get(start..)) {
+            let octets = &shown(command, line.strip_suffix(b"\r\n").unwrap_or(line));
             transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
@@ -144,12 +134,18 @@ impl Channel {
                 forms.extend(part.strip_prefix(b"auth=Bearer "));
             }
         }
-        for form in forms.into_iter().filter(|form| form.len() >= SHORTEST_SECRET) {
-            if self.secrets.len() >= SECRETS {
-                self.secrets.pop_front();
-            }
-            self.secrets.push_back(Secret::from(form));
+        forms.into_iter().for_each(|form| self.remember(form));
+    }
+
+    /// This must not be seen when a server repeats it.
+    fn remember(&mut self, secret: &[u8]) {
+        if secret.len() < SHORTEST_SECRET {
+            return;
         }
+        if self.secrets.len() >= SECRETS {
+            self.secrets.pop_front();
+        }
+        self.secrets.push_back(Secret::from(secret));
     }
 
     pub(super) fn log(&mut self, entry: Entry<'_>) {
@@ -222,6 +218,59 @@ impl Channel {
     }
 }
 
+/// The line without what may be a secret.
+fn shown<'l>(command: &Command<'_>, line: &'l [u8]) -> Cow<'l, [u8]> {
+    let mut spaces = memchr::memchr_iter(b' ', line);
+    let end = match command {
+        // The URL may open what it leads to to whoever has it (RFC 4467 section 9).
+        Command::Burl { .. } => spaces.next(),
+        // What is behind the mechanism is nobody else's.
+        Command::Auth { .. } => spaces.nth(1),
+        Command::Other { argument: Some(argument), .. }
+            if secret_words(argument.as_str()).next().is_some() =>
+        {
+            spaces.next()
+        }
+        _ => None,
+    };
+    match end.and_then(|space| line.get(..=space)) {
+        Some(start) => [start, REDACTED].concat().into(),
+        None => line.into(),
+    }
+}
+
+/// The words of a command of the application's own that may be secret: what looks like a message
+/// of a mechanism, and, where AUTH is among them, all behind it.
+fn secret_words(argument: &str) -> impl Iterator<Item = &str> {
+    let mut is_behind_auth = false;
+    argument.split([' ', '\t']).filter(move |word| {
+        let is_auth = word.eq_ignore_ascii_case("AUTH");
+        let is_secret = is_behind_auth || looks_like_base64(word);
+        is_behind_auth |= is_auth;
+        is_secret && !word.is_empty()
+    })
+}
+
+/// What of a URL is as good as a password: that, and the token of URLAUTH (RFC 4467 section 2).
+fn url_secrets(uri: &str) -> impl Iterator<Item = &str> {
+    let user = uri.split_once("//").and_then(|(_, rest)| rest.split('/').next());
+    let user = user.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    let is_authorized = uri.to_ascii_lowercase().contains(";urlauth=");
+    let token = uri.rsplit_once(':').map(|(_, token)| token).filter(|_| is_authorized);
+    password.into_iter().chain(token)
+}
+
+/// Whether it could be a message of a mechanism, rather than a word or a mechanism's name.
+fn looks_like_base64(word: &str) -> bool {
+    const SHORTEST: usize = 8;
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    word.len() >= SHORTEST
+        && (has(u8::is_ascii_lowercase) && (has(u8::is_ascii_uppercase) || has(u8::is_ascii_digit))
+            || word.ends_with('='))
+        && Base64::parse(word).is_ok()
+}
+
 /// The reply with what was said in secret made unreadable; `None` when there is nothing of it.
 fn scrub(reply: &[u8], secrets: &VecDeque<Secret>) -> Option<Vec<u8>> {
     // A challenge is the mechanism's, and is not shown.
@@ -262,5 +311,51 @@ impl fmt::Debug for Channel {
             .field("output", &self.output)
             .field("sent", &self.sent)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::{Argument, Mechanism, UnknownVerb, Uri};
+    use alloc::string::String;
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        let shown = |command: &Command<'_>| {
+            let mut line = Vec::new();
+            command.encode(&mut line);
+            line.truncate(line.len() - 2);
+            String::from_utf8(shown(command, &line).into_owned()).unwrap()
+        };
+        let auth = |initial_response| Command::Auth {
+            mechanism: Mechanism::new("PLAIN").unwrap(),
+            initial_response,
+        };
+        assert_eq!(shown(&auth(None)), "AUTH PLAIN");
+        assert_eq!(shown(&auth(Some(Base64::encode(b"")))), "AUTH PLAIN (redacted)");
+        assert_eq!(shown(&auth(Some(Base64::encode(b"secret")))), "AUTH PLAIN (redacted)");
+        let uri =
+            Uri::new("imap://ann:pw@x.example/;uid=1;URLAUTH=submit+ann:internal:91354a").unwrap();
+        assert!(url_secrets(uri.as_str()).eq(["pw", "91354a"]));
+        assert!(url_secrets("imap://x.example:143/;uid=1").next().is_none());
+        assert_eq!(shown(&Command::Burl { uri, last: true }), "BURL (redacted)");
+        for (line, expected) in [
+            ("XADR", "XADR"),
+            ("XADR bob@example.net", "XADR bob@example.net"),
+            ("XADR statistics 20261124", "XADR statistics 20261124"),
+            ("X-DO auth PLAIN pw", "X-DO (redacted)"),
+            ("X-DO AUTH", "X-DO AUTH"),
+            ("X-DO token AGFubgBwdw==", "X-DO (redacted)"),
+            ("X-DO token dG9rZW4x", "X-DO (redacted)"),
+        ] {
+            let (verb, argument) =
+                line.split_once(' ').map_or((line, None), |it| (it.0, Some(it.1)));
+            let command = Command::Other {
+                verb: UnknownVerb::new(verb).unwrap(),
+                argument: argument.map(|it| Argument::new(it).unwrap()),
+            };
+            assert_eq!(shown(&command), expected);
+        }
     }
 }

@@ -6,7 +6,8 @@ use super::{
     queue::Expected,
     state::{Core, Facts, Phase, Slate},
 };
-use crate::syntax::{Argument, Command, Lookup, Node, Verb};
+use crate::syntax::{Argument, Command, DomainList, Lookup, Node, Verb};
+use alloc::collections::VecDeque;
 
 /// A command that stands alone.
 #[derive(Debug)]
@@ -20,16 +21,24 @@ pub(super) enum Ask {
     Expand(Lookup<'static>),
     Help(Option<Argument<'static>>),
     StartQueue(Node<'static>),
+    /// XCLIENT or XFORWARD, in as many lines as it takes, or a verb of the application's own.
+    Tell(VecDeque<Command<'static>>),
+    Turn(Option<DomainList<'static>>),
     Reset,
     Quit(End),
 }
 
 impl Ask {
     /// Whether it may not be sent while other replies are owed, nor inside a transaction: what
-    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4), or the
-    /// standard says so (RFC 1985 section 5).
+    /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4, RFC 2645
+    /// section 5.3), or the
+    /// standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README), or nobody here knows
+    /// what it does.
     const fn needs_silence(&self) -> bool {
-        matches!(self, Self::StartTls | Self::Auth(_) | Self::StartQueue(_))
+        matches!(
+            self,
+            Self::StartTls | Self::Auth(_) | Self::StartQueue(_) | Self::Tell(_) | Self::Turn(_)
+        )
     }
 }
 
@@ -45,7 +54,9 @@ impl Core {
             self.slate = Slate::Clean;
             return self.queue.push_back(Expected::Clearing);
         }
-        let Phase::Asking(ask) = core::mem::replace(&mut self.phase, Phase::Asked) else { return };
+        let Phase::Asking(ask) = core::mem::replace(&mut self.phase, Phase::Asked(None)) else {
+            return;
+        };
         let host = facts.config.host().as_borrowed();
         let (command, expected) = match ask {
             Ask::Hello(verb) => {
@@ -71,6 +82,20 @@ impl Core {
             Ask::Expand(lookup) => (Command::Expn(lookup), Expected::Single(Verb::Expn)),
             Ask::Help(argument) => (Command::Help(argument), Expected::Single(Verb::Help)),
             Ask::StartQueue(node) => (Command::Etrn(node), Expected::Single(Verb::Etrn)),
+            Ask::Tell(mut commands) => {
+                let Some(command) = commands.pop_front() else {
+                    self.phase = Phase::Ready;
+                    return;
+                };
+                // One after the other: a server may take the second for another's.
+                self.phase = Phase::Asked((!commands.is_empty()).then_some(Ask::Tell(commands)));
+                let expected = match command.verb() {
+                    Verb::Xclient => Expected::Xclient,
+                    verb => Expected::Single(verb),
+                };
+                (command, expected)
+            }
+            Ask::Turn(domains) => (Command::Atrn(domains), Expected::Turn),
             Ask::Reset => {
                 self.slate = Slate::Clean;
                 (Command::Rset, Expected::Single(Verb::Rset))

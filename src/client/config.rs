@@ -236,6 +236,9 @@ pub struct Timeouts {
     pub block: Duration,
     /// The reply to the end of the content. Default: 10 minutes (section 4.5.3.2.6).
     pub end_of_content: Duration,
+    /// The reply to ATRN. Default: 10 minutes, in which the server gets the mail ready (RFC 2645
+    /// section 5.2.1).
+    pub turn: Duration,
     /// The reply to every other command. Default: 5 minutes, what the others have.
     pub command: Duration,
     /// A server that takes octets more slowly than this, beyond [`block`](Self::block), is given
@@ -252,6 +255,7 @@ impl Default for Timeouts {
             data: Duration::from_secs(120),
             block: Duration::from_secs(180),
             end_of_content: Duration::from_secs(600),
+            turn: Duration::from_secs(600),
             command: Duration::from_secs(300),
             rate: Rate::octets_per_second(500),
         }
@@ -269,6 +273,7 @@ impl Timeouts {
             &mut self.data,
             &mut self.block,
             &mut self.end_of_content,
+            &mut self.turn,
             &mut self.command,
         ] {
             *timeout = (*timeout).min(bound);
@@ -318,6 +323,7 @@ mod tests {
         assert_eq!(timeouts.data, minutes(2));
         assert_eq!(timeouts.block, minutes(3));
         assert_eq!(timeouts.end_of_content, minutes(10));
+        assert_eq!(timeouts.turn, minutes(10));
         let short = timeouts.at_most(minutes(3));
         assert_eq!(short.data, minutes(2));
         assert_eq!(short.end_of_content, minutes(3));

@@ -1,6 +1,7 @@
 //! Content on its way out.
 
 use super::error::ContentError;
+use crate::syntax::{Command, Uri};
 use crate::wire::{BareLineBreak, LineEnds, SendBuffer, Stuffer};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(super) struct Allowed {
     pub(super) is_binary: bool,
     pub(super) size: Option<u64>,
     pub(super) line_ends: LineEnds,
+    /// Octets of a line of BURL, CRLF included; `None` where none may come.
+    pub(super) burl_line: Option<usize>,
 }
 
 /// The content of one transaction on its way out.
@@ -38,6 +41,8 @@ pub(super) struct Outgoing {
     wire: u64,
     error: Option<ContentError>,
     pace: Pace,
+    /// What it goes on with: BURL, behind what was written before.
+    url: Option<Uri<'static>>,
 }
 
 /// When what was written goes out.
@@ -73,6 +78,7 @@ impl Outgoing {
             wire: 0,
             error: None,
             pace: Pace::Gather,
+            url: None,
         }
     }
 
@@ -89,7 +95,7 @@ impl Outgoing {
     }
 
     pub(super) fn is_flushing(&self) -> bool {
-        self.pace == Pace::Flush
+        self.pace == Pace::Flush || self.url.is_some()
     }
 
     /// Octets of wire form so far, without the end.
@@ -171,6 +177,40 @@ impl Outgoing {
             Form::Chunks { line_ends, .. } => line_ends.finish(),
         };
         self.keep(result)
+    }
+
+    /// The content goes on with what stands at this URL; `last`: and ends with it.
+    pub(super) fn burl(&mut self, uri: Uri<'static>, last: bool) -> Result<(), ContentError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let (Some(limit), Form::Chunks { line_ends, .. }) = (self.allowed.burl_line, &self.form)
+        else {
+            return Err(*self.error.insert(ContentError::Burl));
+        };
+        // A CR that was held back has nothing behind it that would be known to be LF.
+        let result = line_ends.finish();
+        self.keep(result)?;
+        let mut line = Vec::new();
+        let command = Command::Burl { uri, last };
+        command.encode(&mut line);
+        if line.len() > limit {
+            let error = ContentError::BurlTooLong { octets: line.len(), limit };
+            return Err(*self.error.insert(error));
+        }
+        if let Command::Burl { uri, .. } = command {
+            self.url = Some(uri);
+        }
+        Ok(())
+    }
+
+    /// The URL that comes next, once nothing waits in front of it.
+    pub(super) fn take_url(&mut self) -> Option<Uri<'static>> {
+        if self.pending() == 0 { self.url.take() } else { None }
+    }
+
+    pub(super) const fn has_url(&self) -> bool {
+        self.url.is_some()
     }
 
     /// The octets that make the next chunk.
@@ -344,7 +384,13 @@ mod tests {
     use crate::client::facts::tests::{cut, short_contents};
 
     fn allowed(line_ends: LineEnds) -> Allowed {
-        Allowed { has_eight_bit: true, is_binary: false, size: None, line_ends }
+        Allowed {
+            has_eight_bit: true,
+            is_binary: false,
+            size: None,
+            line_ends,
+            burl_line: Some(512),
+        }
     }
 
     /// What leaves when content goes out in these pieces, by copy and without.
@@ -448,5 +494,29 @@ mod tests {
         }
         assert!(send(Framing::Dots, seven, &[b"a\r", b"\nb\n"]).is_err());
         assert!(send(Framing::Dots, seven, &[b"a\r", b"\nbc"]).is_ok());
+    }
+
+    #[test]
+    fn a_url_stands_behind_what_was_written_and_fits_a_line() {
+        let uri = |octets: usize| Uri::new(alloc::format!("a:{}", "b".repeat(octets - 2))).unwrap();
+        let (mut send, mut tail) = (SendBuffer::default(), Vec::new());
+        let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));
+        content.write(b"one\r\n", &mut send).unwrap();
+        assert_eq!(content.burl(uri(505), false), Ok(())); // `BURL `, this, CRLF
+        assert!(content.is_flushing() && content.take_url().is_none(), "the chunk comes first");
+        content.take_pending(drop);
+        assert_eq!(content.take_url(), Some(uri(505)));
+        assert!(!content.is_flushing());
+        for (octets, last, length) in [(506, false, 513), (501, true, 513)] {
+            let error = ContentError::BurlTooLong { octets: length, limit: 512 };
+            let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));
+            assert_eq!(content.burl(uri(octets), last), Err(error));
+            assert_eq!(content.finish(&mut tail), Err(error));
+        }
+        let mut content = Outgoing::new(Framing::Dots, allowed(LineEnds::Strict));
+        assert_eq!(content.burl(uri(9), true), Err(ContentError::Burl));
+        let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::FromLf));
+        content.write(b"one\r", &mut send).unwrap();
+        assert_eq!(content.burl(uri(9), true), Err(ContentError::BareLineBreak(3)));
     }
 }

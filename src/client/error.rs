@@ -3,7 +3,7 @@
 use crate::{
     machine::Closed,
     sasl::InitiatorError,
-    syntax::{Extension, Reply, ReplyError, Status, SyntaxError, Verb},
+    syntax::{AttributeName, Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -52,6 +52,10 @@ pub enum End {
     /// without having proven itself.
     #[error("authentication failed: {0}")]
     Auth(#[source] AuthError),
+    /// The server has turned the roles (ATRN, RFC 2645 section 5.3), and nobody took the channel
+    /// over.
+    #[error("the roles were turned, and nobody took the channel over")]
+    HandedOver,
     /// [`Client::close`](super::Client::close) was called.
     #[error("the session was closed by this side")]
     Closed,
@@ -137,7 +141,7 @@ pub enum Obstacle {
     NoRecipients,
     /// The message or an address needs an extension that is not offered: 8BITMIME for octets
     /// above 127 (RFC 6152), SMTPUTF8 for addresses and header fields outside ASCII (RFC 6531),
-    /// BINARYMIME for NUL (RFC 3030).
+    /// BINARYMIME for NUL (RFC 3030), BURL for parts from URLs (RFC 4468).
     #[error("the message needs {}, which is not offered", .0.keyword())]
     Extension(Extension),
     /// The message holds a CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
@@ -159,6 +163,14 @@ pub enum Obstacle {
         keyword: String,
         /// The recipient's place in the envelope; `None` for a parameter of MAIL.
         recipient: Option<usize>,
+    },
+    /// An attribute of XCLIENT or XFORWARD that is not among those that the server has announced.
+    #[error("the attribute {} of {} is not offered", .name.as_str(), .verb.as_str())]
+    Attribute {
+        /// XCLIENT or XFORWARD.
+        verb: Verb,
+        /// The attribute.
+        name: AttributeName,
     },
     /// A parameter of the envelope is given twice or has a value that it does not take.
     #[error("{error}")]
@@ -189,9 +201,9 @@ pub enum Obstacle {
     /// (RFC 5321 section 4.5.3.1.4).
     #[error("the command line of {} would have {octets} octets of {limit}", .verb.as_str())]
     LineTooLong {
-        /// MAIL or RCPT.
+        /// MAIL or RCPT, or a command that stands alone.
         verb: Verb,
-        /// The recipient's place in the envelope; `None` for MAIL.
+        /// The recipient's place in the envelope; `None` for every other command than RCPT.
         recipient: Option<usize>,
         /// How long it would be, CRLF included.
         octets: usize,
@@ -210,6 +222,7 @@ impl Obstacle {
             Self::Extension(_)
             | Self::Size { .. }
             | Self::Parameter { .. }
+            | Self::Attribute { .. }
             | Self::RequireTls
             | Self::DeliverBy { .. }
             | Self::Hold
@@ -217,8 +230,8 @@ impl Obstacle {
         }
     }
 
-    /// The enhanced status that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC 6531
-    /// section 3.5, RFC 8689 section 4.2.1).
+    /// The enhanced status that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC
+    /// 6531 section 3.5, RFC 8689 section 4.2.1).
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -232,7 +245,7 @@ impl Obstacle {
             {
                 Status::REQUIRETLS_NEEDED
             }
-            Self::Parameter { .. } => Status::NOT_CAPABLE,
+            Self::Parameter { .. } | Self::Attribute { .. } => Status::NOT_CAPABLE,
             Self::DeliverBy { .. } => Status::TIME_EXPIRED,
             Self::NoRecipients
             | Self::InvalidParameter { .. }
@@ -255,6 +268,18 @@ pub enum ContentError {
     /// A NUL, and BINARYMIME is not in use (RFC 3030 section 3).
     #[error("a NUL at octet {0} of the content")]
     Nul(u64),
+    /// A URL, and the server does not offer BURL, or the content goes behind DATA (RFC 4468 section
+    /// 3.2): [`MessageFacts::with_burl`](super::MessageFacts::with_burl) would have told before.
+    #[error("a URL stands for content, and BURL cannot be used")]
+    Burl,
+    /// A URL that does not fit a command line (RFC 5321 section 4.5.3.1.4).
+    #[error("the command line of BURL would have {octets} octets of {limit}")]
+    BurlTooLong {
+        /// How long it would be, CRLF included.
+        octets: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// More than the server takes (RFC 1870 section 4).
     #[error("the content is larger than the {limit} octets that the server takes")]
     TooLarge {

@@ -1,23 +1,19 @@
 //! The questions of a client to its application: tokens that have only their legal answers.
 
 use super::{
-    auth::Exchange,
     commands::Ask,
-    config::Config,
-    error::{ContentError, End, NotOffered, Obstacle},
-    facts::MessageFacts,
-    plan::Plan,
+    error::{ContentError, End},
+    ready::Ready,
     report::Report,
     state::{Core, Facts, Phase, Question},
     transaction::Transaction,
 };
 use crate::{
-    envelope::Envelope,
-    sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
+    sasl::Secret,
     security::Security,
-    syntax::{Argument, Extension, Extensions, Lookup, Node, Reply, Verb},
+    syntax::{Extensions, Reply, Uri, Verb},
 };
-use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 
@@ -35,6 +31,8 @@ pub enum Event<'c> {
     Refused(Refused<'c>),
     /// STARTTLS is agreed: TLS must take over now.
     Upgrade(Upgrade<'c>),
+    /// The roles are turned: another machine must take the channel over.
+    HandOver(HandOver<'c>),
     /// The server has sent a challenge of a mechanism that the application runs itself.
     Challenge(Challenge<'c>),
     /// The content of a transaction may be written.
@@ -51,6 +49,7 @@ impl Event<'_> {
             Self::Ready(Ready { core, .. })
             | Self::Refused(Refused { core, .. })
             | Self::Upgrade(Upgrade { core, .. })
+            | Self::HandOver(HandOver { core, .. })
             | Self::Challenge(Challenge { core, .. })
             | Self::Content(Content { core, .. }) => core.questions,
             Self::Sent(sent) => sent.questions,
@@ -59,12 +58,14 @@ impl Event<'_> {
 
     /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
     /// for, as [`Content::abort`] does; a TLS handshake has [failed](Upgrade::failed) then, and an
-    /// exchange of AUTH is cancelled. A report is let go.
+    /// exchange of AUTH is cancelled; where the roles are turned, the connection is closed. A
+    /// report is let go.
     pub fn quit(self) {
         match self {
             Self::Ready(ready) => ready.quit(),
             Self::Refused(refused) => refused.quit(),
             Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::HandOver(hand_over) => hand_over.close(),
             Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
             Self::Content(content) => content.abort(),
             Self::Sent(sent) => {
@@ -75,245 +76,6 @@ impl Event<'_> {
                 }
             }
         }
-    }
-}
-
-/// A transaction may begin: what next?
-///
-/// It comes whenever a further transaction may begin, not only when nothing is under way.
-#[must_use]
-pub struct Ready<'c> {
-    pub(super) core: &'c mut Core,
-    pub(super) facts: &'c Facts,
-}
-
-impl<'c> Ready<'c> {
-    /// What the server offers, without what [`Config::without`] excludes; none after HELO.
-    #[must_use]
-    pub const fn extensions(&self) -> &'c Extensions {
-        &self.facts.offered
-    }
-
-    /// Whether the session was opened with EHLO or LHLO, and not with HELO.
-    #[must_use]
-    pub fn is_extended(&self) -> bool {
-        self.facts.hello.is_some_and(|hello| hello != Verb::Helo)
-    }
-
-    /// How the channel is protected.
-    #[must_use]
-    pub const fn security(&self) -> &'c Security {
-        &self.facts.security
-    }
-
-    /// The settings of the session.
-    #[must_use]
-    pub fn config(&self) -> &'c Config {
-        &self.facts.config
-    }
-
-    /// The reply to the last command that stood alone: EHLO, or AUTH, NOOP, VRFY, RSET since.
-    #[must_use]
-    pub fn reply(&self) -> Option<(Verb, &'c Reply<'static>)> {
-        self.facts.last.as_ref().map(|(verb, reply)| (*verb, &**reply))
-    }
-
-    /// Begins a transaction: MAIL, RCPT for every recipient, and the content, pipelined where
-    /// that is offered. [`Content`] will ask for the content unless nobody is accepted, and
-    /// [`Sent`] comes in any case.
-    ///
-    /// # Errors
-    ///
-    /// The server does not offer what the message needs. Nothing was sent, and the session is as
-    /// it was.
-    pub fn send(
-        self,
-        envelope: impl Into<Arc<Envelope>>,
-        facts: MessageFacts,
-    ) -> Result<Transaction, NotOffered> {
-        let envelope = envelope.into();
-        let Facts { offered, security, config, .. } = self.facts;
-        let plan = Plan::new(&envelope, &facts, offered, security, config)?;
-        self.core.question = None;
-        Ok(self.core.begin(envelope, plan))
-    }
-
-    /// Asks for TLS (STARTTLS, RFC 3207): [`Upgrade`] follows, or [`Refused`], or, where TLS is
-    /// [required](super::TlsPolicy::Required), the end. Only needed under
-    /// [`TlsPolicy::Never`](super::TlsPolicy::Never), the other policies do it by themselves.
-    ///
-    /// # Errors
-    ///
-    /// The server does not offer it, or the channel is TLS already.
-    pub fn start_tls(self) -> Result<(), NotOffered> {
-        if self.facts.security.is_tls() || !self.facts.offered.contains(Extension::StartTls) {
-            let obstacles = vec![Obstacle::Extension(Extension::StartTls)];
-            return Err(NotOffered { obstacles });
-        }
-        self.ask(Ask::StartTls);
-        Ok(())
-    }
-
-    /// Authenticates (AUTH, RFC 4954) with the strongest of these that the server offers and the
-    /// channel carries: the next [`Ready`] comes when it has succeeded, and [`Refused`] when the
-    /// server says no. A server that breaks the mechanism, or announces success without having
-    /// proven itself, ends the session with [`End::Auth`].
-    ///
-    /// # Errors
-    ///
-    /// The server offers none of them, or none that may be used outside TLS, or this session is
-    /// authenticated already. Nothing was sent.
-    pub fn authenticate(
-        self,
-        initiators: Vec<Box<dyn Initiator>>,
-    ) -> Result<Mechanism, NoCommonMechanism> {
-        let exchange = Exchange::strongest(initiators, self.facts)?;
-        Ok(self.exchange(exchange))
-    }
-
-    /// The same with the strongest mechanism for these credentials; the nonce is for SCRAM, and
-    /// must come from a random number generator.
-    ///
-    /// # Errors
-    ///
-    /// As [`authenticate`](Self::authenticate); also when the mechanism cannot carry the
-    /// credentials.
-    pub fn authenticate_as(
-        self,
-        credentials: &Credentials,
-        nonce: Nonce,
-    ) -> Result<Mechanism, NoCommonMechanism> {
-        let offered = self.facts.mechanisms();
-        let initiator = credentials.strongest(&offered, &self.facts.security.channel(), nonce)?;
-        Ok(self.exchange(Exchange::by(initiator)))
-    }
-
-    /// The same step by step: [`Challenge`] comes for every challenge. When the server announces
-    /// success, [`Ready`] comes, and whether the server has proven itself is for the application
-    /// to judge (and to [`quit`](Self::quit) if it has not).
-    ///
-    /// An initial response that does not fit the command line waits for the empty challenge.
-    ///
-    /// # Errors
-    ///
-    /// As [`authenticate`](Self::authenticate).
-    pub fn authenticate_by_steps(
-        self,
-        mechanism: Mechanism,
-        initial_response: Option<Secret>,
-    ) -> Result<(), NoCommonMechanism> {
-        let exchange = Exchange::by_steps(mechanism, initial_response, self.facts)?;
-        self.exchange(exchange);
-        Ok(())
-    }
-
-    fn exchange(self, exchange: Exchange) -> Mechanism {
-        let mechanism = exchange.mechanism;
-        self.ask(Ask::Auth(exchange));
-        mechanism
-    }
-
-    /// The mechanisms of AUTH that may be used now: none once it has succeeded.
-    #[must_use]
-    pub fn mechanisms(&self) -> Vec<Mechanism> {
-        self.facts.mechanisms()
-    }
-
-    /// The mechanism with which this session has authenticated.
-    #[must_use]
-    pub const fn authenticated(&self) -> Option<Mechanism> {
-        self.facts.authenticated
-    }
-
-    /// Asks the server whether it knows a user or mailbox (VRFY, RFC 5321 section 3.5): the reply
-    /// is in the next [`Ready::reply`], or in [`Refused`].
-    ///
-    /// # Errors
-    ///
-    /// The name is not ASCII, or the answer may be something else, and the server does not offer
-    /// SMTPUTF8 (RFC 6531 section 3.7.4.2).
-    pub fn verify(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
-        self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
-        self.ask(Ask::Verify(lookup));
-        Ok(())
-    }
-
-    /// Asks the server who is on a mailing list (EXPN, RFC 5321 section 3.5); the reply comes as
-    /// with [`verify`](Self::verify).
-    ///
-    /// # Errors
-    ///
-    /// As with [`verify`](Self::verify).
-    pub fn expand(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
-        self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
-        self.ask(Ask::Expand(lookup));
-        Ok(())
-    }
-
-    /// Asks the server for help (HELP, RFC 5321 section 4.1.1.8); the reply comes as with
-    /// [`verify`](Self::verify).
-    ///
-    /// # Errors
-    ///
-    /// The argument is not ASCII, and the server does not offer SMTPUTF8.
-    pub fn help(self, about: Option<Argument<'static>>) -> Result<(), NotOffered> {
-        self.may_say(about.as_ref().map_or("", Argument::as_str), false)?;
-        self.ask(Ask::Help(about));
-        Ok(())
-    }
-
-    /// Commands are ASCII where nothing else was agreed on (RFC 5321 section 2.4).
-    fn may_say(&self, text: &str, wants_utf8: bool) -> Result<(), NotOffered> {
-        let is_needed = wants_utf8 || !text.is_ascii();
-        if is_needed && !self.facts.offered.contains(Extension::SmtpUtf8) {
-            return Err(NotOffered { obstacles: vec![Obstacle::Extension(Extension::SmtpUtf8)] });
-        }
-        Ok(())
-    }
-
-    /// Asks the server to send the mail that waits for a node (ETRN, RFC 1985 section 5), once
-    /// nothing else is under way; the reply comes as with [`verify`](Self::verify). Every positive
-    /// one is a success, and the text behind 253 says how many messages wait. A 4yz reply means
-    /// not this node, not now; behind a 5yz one no other node need be tried.
-    ///
-    /// # Errors
-    ///
-    /// The server does not offer it.
-    pub fn start_queue(self, node: Node<'static>) -> Result<(), NotOffered> {
-        if !self.facts.offered.contains(Extension::Etrn) {
-            let obstacles = vec![Obstacle::Extension(Extension::Etrn)];
-            return Err(NotOffered { obstacles });
-        }
-        self.ask(Ask::StartQueue(node));
-        Ok(())
-    }
-
-    /// Sends NOOP: is the server still there?
-    pub fn noop(self) {
-        self.ask(Ask::Noop);
-    }
-
-    /// Sends RSET. There is no need to: the client does before MAIL where the server may still
-    /// hold a transaction.
-    pub fn reset(self) {
-        self.ask(Ask::Reset);
-    }
-
-    /// Ends the session with QUIT.
-    pub fn quit(self) {
-        self.ask(Ask::Quit(End::Quit));
-    }
-
-    /// Nothing now: what the server says is read on, without a deadline, so that a pooled session
-    /// sees its 421. The next [`Sent`] or [`Client::ready`](super::Client::ready) ends it.
-    pub fn wait(self) {
-        self.core.question = None;
-        self.core.phase = Phase::Waiting;
-    }
-
-    fn ask(self, ask: Ask) {
-        self.core.question = None;
-        self.core.phase = Phase::Asking(ask);
     }
 }
 
@@ -348,7 +110,11 @@ impl<'c> Refused<'c> {
     /// Goes on with the session: [`Ready`] comes next.
     pub fn go_on(self) {
         self.core.question = None;
-        self.core.phase = Phase::Ready;
+        self.core.phase = match self.facts.hello {
+            Some(_) => Phase::Ready,
+            // An earlier line of XCLIENT was accepted: the session has begun anew.
+            None => Phase::Asking(Ask::Hello(self.facts.config.service().hello())),
+        };
     }
 
     /// Ends the session with QUIT.
@@ -378,6 +144,62 @@ impl Upgrade<'_> {
     /// The handshake failed: the session is over.
     pub fn failed(self) {
         self.core.upgrade_failed();
+    }
+}
+
+/// ATRN was accepted (RFC 2645 section 5.3): from here on this side is the server, and greets. This
+/// client says and hears nothing more; what has come behind the reply stays in its receive buffer.
+///
+/// There is no answer by which it would go on: who wants the mail leaves this event as it is, takes
+/// the channel away from the client, and puts a [`Server`](crate::server::Server) on it.
+///
+/// - Of an adapter, [`into_parts`](crate::io::blocking::Connection::into_parts) gives the machine
+///   and the stream, and `Connection::new` puts the next machine on that stream.
+/// - In TLS the machine is a [`Secured`](crate::tls::Secured), whose
+///   [`map`](crate::tls::Secured::map) exchanges the client inside for the server; the TLS
+///   connection goes on, with what the handshake has made known of it.
+/// - The client's [`into_received`](super::Client::into_received) is what the server is
+///   [fed](crate::machine::Machine::feed) first. A peer that keeps to the protocol waits for the
+///   greeting, so there is nothing in it.
+///
+/// Of the client's session nothing else is carried over: the other side begins anew with EHLO.
+///
+/// ```
+/// use esmtp::{
+///     client::Client,
+///     machine::Machine,
+///     server::{Config, Peer, Server},
+/// };
+/// use std::sync::Arc;
+///
+/// fn turned(client: Client, config: Arc<Config>) -> Server {
+///     let mut server = Server::new(config, Peer::UNKNOWN, client.security().clone());
+///     server.feed(&client.into_received());
+///     server
+/// }
+/// ```
+#[must_use]
+pub struct HandOver<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) facts: &'c Facts,
+}
+
+impl<'c> HandOver<'c> {
+    /// The positive reply to ATRN.
+    #[must_use]
+    pub fn reply(&self) -> Option<&'c Reply<'static>> {
+        self.facts.last.as_ref().map(|(_, reply)| &**reply)
+    }
+
+    /// How the channel is protected.
+    #[must_use]
+    pub const fn security(&self) -> &'c Security {
+        &self.facts.security
+    }
+
+    /// Nobody takes over: the connection is closed.
+    pub fn close(self) {
+        self.core.over(End::HandedOver);
     }
 }
 
@@ -445,7 +267,7 @@ impl Content<'_> {
 
     /// Takes the next octets of the content, by copy, and returns how many: 0 when the server
     /// must take some first. Line ends are CRLF, or what
-    /// [`Config::with_line_ends`] says; dots are stuffed here.
+    /// [`Config::with_line_ends`](super::Config::with_line_ends) says; dots are stuffed here.
     ///
     /// # Errors
     ///
@@ -481,6 +303,54 @@ impl Content<'_> {
             self.core.question = None;
             outgoing.flush();
         }
+    }
+
+    /// The content goes on with what stands at this URL (BURL, RFC 4468), which the server fetches:
+    /// what was written before goes out in front of it, as chunks, and this question comes again
+    /// for what follows. A refusal ends the transaction, as with a chunk.
+    ///
+    /// It takes a server that offers BURL and CHUNKING ([`MessageFacts::with_burl`] says so before
+    /// anything is sent), and, mostly, AUTH before. [`Extensions::burl`] are the URLs that the
+    /// server announced; it may take others once the client has authenticated, so that the server
+    /// is the judge. The client does not count what stands at the URL. A transcript does not show
+    /// it.
+    ///
+    /// [`MessageFacts::with_burl`]: super::MessageFacts::with_burl
+    ///
+    /// # Errors
+    ///
+    /// BURL cannot be used, the URL does not fit a command line, the last octet written was a CR,
+    /// or there was an error before. The content was aborted instead.
+    pub fn burl(self, uri: Uri<'static>) -> Result<(), ContentError> {
+        self.core.question = None;
+        self.go_on_with(uri, false)
+    }
+
+    /// The same, and the content is complete with it: one round trip less than
+    /// [`finish`](Self::finish) behind [`burl`](Self::burl) without PIPELINING. No further
+    /// transaction begins before the reply has come (RFC 4468 section 3.2).
+    ///
+    /// # Errors
+    ///
+    /// As with [`burl`](Self::burl).
+    pub fn finish_with(self, uri: Uri<'static>) -> Result<(), ContentError> {
+        self.core.question = None;
+        self.go_on_with(uri, true)
+    }
+
+    fn go_on_with(self, uri: Uri<'static>, last: bool) -> Result<(), ContentError> {
+        let phase = core::mem::replace(&mut self.core.phase, Phase::Ready);
+        let Phase::Content(mut outgoing) = phase else {
+            self.core.phase = phase;
+            return Ok(());
+        };
+        let result = outgoing.burl(uri, last);
+        self.core.phase = match result {
+            Ok(()) if last => Phase::Ending(outgoing, Vec::new()),
+            Ok(()) => Phase::Content(outgoing),
+            Err(_) => Phase::Aborting(outgoing),
+        };
+        result
     }
 
     /// The content is complete. A missing line end at its very end is added behind DATA.
@@ -555,4 +425,4 @@ macro_rules! debug {
     )*};
 }
 
-debug!(Ready Refused Upgrade Challenge Content Sent);
+debug!(Ready Refused Upgrade HandOver Challenge Content Sent);

@@ -28,6 +28,7 @@ pub struct MessageFacts {
     has_control: Option<bool>,
     is_mime: Option<bool>,
     has_return_path: Option<bool>,
+    has_burl: bool,
     bare: Bare,
     longest_line: u64,
     scan: Scan,
@@ -70,6 +71,7 @@ impl MessageFacts {
         has_control: None,
         is_mime: None,
         has_return_path: None,
+        has_burl: false,
         bare: Bare { cr: false, lf: 0 },
         longest_line: 0,
         scan: Scan { part: Part::Header, is_after_cr: false, line: 0, name: [0; NAME] },
@@ -189,6 +191,43 @@ impl MessageFacts {
     pub const fn with_nul(mut self, has_nul: bool) -> Self {
         self.has_nul = Some(has_nul);
         self
+    }
+
+    /// The same of a message with parts that the server fetches from URLs (BURL, RFC 4468), so that
+    /// it goes only where BURL and CHUNKING are offered: [`Content::burl`](super::Content::burl).
+    ///
+    /// Of those parts nothing is known: neither is the size any more, and what did not occur may
+    /// occur there. What is known of the whole is to be said behind this.
+    ///
+    /// ```
+    /// use esmtp::{client::MessageFacts, wire::LineEnds};
+    ///
+    /// let facts = MessageFacts::scan(b"MIME-Version: 1.0\r\n\r\n").with_burl();
+    /// assert_eq!((facts.is_mime(), facts.has_eight_bit()), (Some(true), None));
+    /// assert_eq!(facts.size(LineEnds::Strict), None);
+    /// assert_eq!(facts.with_size(9000).size(LineEnds::Strict), Some(9000));
+    /// ```
+    #[must_use]
+    pub fn with_burl(mut self) -> Self {
+        self.has_burl = true;
+        self.size = None;
+        for fact in [
+            &mut self.has_eight_bit,
+            &mut self.has_utf8_header,
+            &mut self.has_nul,
+            &mut self.has_control,
+            &mut self.is_mime,
+            &mut self.has_return_path,
+        ] {
+            *fact = fact.filter(|occurs| *occurs);
+        }
+        self
+    }
+
+    /// Whether parts of it come from URLs.
+    #[must_use]
+    pub const fn has_burl(&self) -> bool {
+        self.has_burl
     }
 
     /// How many octets the message has as it is sent, CRLF counted, stuffed dots not

@@ -5,16 +5,20 @@
 //! | `state` | the phases of a session, and how it moves by itself |
 //! | `commands` | the commands that stand alone |
 //! | `start_tls`, `auth` | the way into TLS, and the dialogue behind AUTH |
+//! | `attributes` | what XCLIENT and XFORWARD may say |
 //! | `replies` | what each reply means |
 //! | `queue` | the replies that are owed, and how they are found in what was received |
 //! | `plan` | how a transaction will be sent, and what keeps it from being sent |
 //! | `transaction` | one transaction: its commands, its recipients |
+//! | `sending` | how it goes out |
 //! | `facts` | what is known of a message before it is sent |
 //! | `content` | content on its way out |
 //! | `channel` | octets and deadlines of either direction |
 //! | `event` | the questions to the application |
+//! | `ready` | what it may have done next |
 //! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
 
+mod attributes;
 mod auth;
 mod channel;
 mod commands;
@@ -25,8 +29,10 @@ mod event;
 mod facts;
 mod plan;
 mod queue;
+mod ready;
 mod replies;
 mod report;
+mod sending;
 #[cfg(feature = "serde")]
 mod serde;
 mod start_tls;
@@ -35,8 +41,9 @@ mod transaction;
 
 pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
-pub use event::{Challenge, Content, Event, Ready, Refused, Sent, Upgrade};
+pub use event::{Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
+pub use ready::Ready;
 pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
 
@@ -49,6 +56,7 @@ use crate::{
     transcript::Transcript,
 };
 use alloc::{boxed::Box, sync::Arc};
+use bytes::Bytes;
 use channel::{Input, Output};
 use commands::Ask;
 use state::{Core, Facts, Phase, Question, Slate};
@@ -176,7 +184,10 @@ impl Client {
             return State::MustClose;
         }
         match &core.phase {
-            Phase::Quitting(_) | Phase::Over(_) | Phase::Asking(Ask::Quit(_)) => State::MustClose,
+            Phase::Quitting(_)
+            | Phase::Over(_)
+            | Phase::HandingOver
+            | Phase::Asking(Ask::Quit(_)) => State::MustClose,
             Phase::Ready | Phase::Waiting
                 if core.is_exhausted(&self.facts) && core.underway.is_empty() =>
             {
@@ -226,7 +237,8 @@ impl Client {
         &self.facts.offered
     }
 
-    /// The mechanism with which the session has authenticated, if it has.
+    /// The mechanism with which the session has authenticated, if it has: this client itself, and
+    /// not the one that it [speaks for](Ready::speak_for).
     #[must_use]
     pub const fn authenticated(&self) -> Option<Mechanism> {
         self.facts.authenticated
@@ -237,6 +249,14 @@ impl Client {
         if matches!(self.core.phase, Phase::Waiting) {
             self.core.phase = Phase::Ready;
         }
+    }
+
+    /// Octets that were received and not dealt with: what the server said behind its reply to ATRN,
+    /// for the machine that takes over ([`HandOver`]).
+    #[must_use]
+    pub fn into_received(mut self) -> Bytes {
+        let receive = &mut self.core.channel.receive;
+        receive.take(receive.octets().len())
     }
 
     /// Ends the session now, without a word to the server. What was under way is reported.
@@ -261,6 +281,7 @@ impl Machine for Client {
                 Event::Refused(Refused { core, facts, verb: *verb, reply })
             }
             Question::Upgrade => Event::Upgrade(Upgrade { core, facts }),
+            Question::HandOver => Event::HandOver(HandOver { core, facts }),
             Question::Challenge => Event::Challenge(Challenge { core }),
             Question::Content => Event::Content(Content { core, facts }),
             Question::Sent => {

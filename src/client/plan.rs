@@ -59,11 +59,17 @@ impl Plan {
         let goes_as_binary = is_binary && said_binary != Some(false);
         let mut need = |extension| {
             let is_offered = offered.contains(extension);
-            if !is_offered {
-                obstacles.push(Obstacle::Extension(extension));
+            let obstacle = Obstacle::Extension(extension);
+            if !is_offered && !obstacles.contains(&obstacle) {
+                obstacles.push(obstacle);
             }
             is_offered
         };
+        if facts.has_burl() {
+            // RFC 4468 section 3.2: what is not in a URL comes with BDAT, and never with DATA.
+            need(Extension::Burl);
+            need(Extension::Chunking);
+        }
         let mut additions: Vec<(&str, Option<&str>)> = Vec::new();
         // RFC 6531 section 3.1: for an address or a header field outside ASCII.
         if (!envelope.is_ascii() || facts.has_utf8_header() == Some(true))
@@ -124,6 +130,8 @@ impl Plan {
                 is_binary: goes_as_binary,
                 size: offered.size(),
                 line_ends,
+                burl_line: (is_chunked && offered.contains(Extension::Burl))
+                    .then(|| offered.line_limit(Verb::Burl)),
             },
             is_beyond: beyond(envelope, offered.limits()),
         })

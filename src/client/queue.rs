@@ -21,9 +21,13 @@ pub(super) enum Expected {
     /// EHLO, LHLO or HELO.
     Hello(Verb),
     StartTls,
+    /// XCLIENT: the greeting for the client that we speak for.
+    Xclient,
+    /// ATRN: behind it the roles are turned.
+    Turn,
     /// AUTH, or a response of its dialogue.
     Auth,
-    /// RSET before STARTTLS or AUTH.
+    /// RSET before a command that is not for the middle of a transaction.
     Clearing,
     /// A command of its own: NOOP, VRFY, RSET.
     Single(Verb),
@@ -36,6 +40,8 @@ pub(super) enum Expected {
     Data(Transaction),
     /// A chunk that is not the last.
     Chunk(Transaction),
+    /// A URL that is not the last of the content.
+    Url(Transaction),
     /// The whole content.
     End(Transaction),
 }
@@ -47,6 +53,8 @@ impl Expected {
             Self::Greeting
             | Self::Hello(_)
             | Self::StartTls
+            | Self::Xclient
+            | Self::Turn
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)
@@ -56,6 +64,7 @@ impl Expected {
             | Self::Rcpt(transaction, _)
             | Self::Data(transaction)
             | Self::Chunk(transaction)
+            | Self::Url(transaction)
             | Self::End(transaction) => Some(transaction),
         }
     }
@@ -67,12 +76,15 @@ impl Expected {
             Self::Hello(verb) | Self::Single(verb) => verb,
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
+            Self::Xclient => Verb::Xclient,
+            Self::Turn => Verb::Atrn,
             Self::Auth => Verb::Auth,
             Self::Reset(_) | Self::Clearing => Verb::Rset,
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(..) => Verb::Rcpt,
             Self::Data(_) | Self::End(_) => Verb::Data,
             Self::Chunk(_) => Verb::Bdat,
+            Self::Url(_) => Verb::Burl,
         })
     }
 
@@ -82,15 +94,17 @@ impl Expected {
             Self::Greeting => timeouts.greeting,
             Self::Hello(_)
             | Self::StartTls
+            | Self::Xclient
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)
             | Self::Quit
             | Self::Reset(_) => timeouts.command,
+            Self::Turn => timeouts.turn,
             Self::Mail(_) => timeouts.mail,
             Self::Rcpt(..) => timeouts.rcpt,
             Self::Data(_) => timeouts.data,
-            Self::Chunk(_) | Self::End(_) => timeouts.end_of_content,
+            Self::Chunk(_) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
         }
     }
 }

@@ -25,7 +25,7 @@ impl Core {
             return self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
         }
         let belongs = match expected {
-            Expected::Greeting => {
+            Expected::Greeting | Expected::Xclient => {
                 is_negative(class) || is_as_good_as(reply.code(), Code::SERVICE_READY)
             }
             // Sent between MAIL and another transaction, it must not fail.
@@ -34,6 +34,7 @@ impl Core {
                 is_negative(class)
                     || matches!(reply.code(), Code::AUTHENTICATED | Code::AUTH_CHALLENGE)
             }
+            Expected::Turn => is_negative(class) || is_as_good_as(reply.code(), Code::OK),
             Expected::Data(_) => {
                 is_negative(class) || is_as_good_as(reply.code(), Code::START_MAIL_INPUT)
             }
@@ -72,9 +73,19 @@ impl Core {
             Expected::Clearing => {
                 self.queue.pop_front();
             }
+            Expected::Xclient => self.spoken_for(facts, reply),
+            Expected::Turn => {
+                self.queue.pop_front();
+                self.phase = if is_negative(class) { Phase::Refused } else { Phase::HandingOver };
+                facts.last = Some((Verb::Atrn, reply));
+            }
             Expected::Single(verb) => {
                 self.queue.pop_front();
-                self.phase = if is_negative(class) { Phase::Refused } else { Phase::Ready };
+                self.phase = match core::mem::replace(&mut self.phase, Phase::Ready) {
+                    _ if is_negative(class) => Phase::Refused,
+                    Phase::Asked(Some(next)) => Phase::Asking(next),
+                    _ => Phase::Ready,
+                };
                 if verb == Verb::Rset && is_negative(class) {
                     self.slate = Slate::Used;
                 }
@@ -99,7 +110,7 @@ impl Core {
                 self.answered();
                 self.invited(facts, reply);
             }
-            Expected::Chunk(_) => {
+            Expected::Chunk(_) | Expected::Url(_) => {
                 if is_negative(class) {
                     self.front(|front| front.chunk_refused(&reply));
                 }
@@ -146,6 +157,23 @@ impl Core {
         } else {
             self.phase = Phase::Asking(Ask::Quit(End::Refused(reply)));
         }
+    }
+
+    /// XCLIENT was answered. With 220 the session is another's and begins anew; what was said of
+    /// TLS stays true, and nobody has authenticated in it (XCLIENT_README).
+    fn spoken_for(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>) {
+        self.queue.pop_front();
+        let phase = core::mem::replace(&mut self.phase, Phase::Refused);
+        if is_negative(reply.code().class()) {
+            facts.last = Some((Verb::Xclient, reply));
+            return;
+        }
+        facts.forget();
+        facts.greeting = Some(reply);
+        self.phase = match phase {
+            Phase::Asked(Some(further)) => Phase::Asking(further),
+            _ => Phase::Asking(Ask::Hello(facts.config.service().hello())),
+        };
     }
 
     /// 354: the content may come.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     security::Security,
-    syntax::{Code, Extension, Extensions, Reply, Verb},
+    syntax::{Code, Extension, Reply, Verb},
     transcript::Entry,
 };
 use alloc::sync::Arc;
@@ -56,11 +56,7 @@ impl Core {
         if self.queue.front() == Some(&Expected::Greeting) {
             return;
         }
-        facts.greeting = None;
-        facts.hello = None;
-        facts.offered = Extensions::NONE;
-        facts.last = None;
-        facts.authenticated = None;
+        facts.forget();
         self.channel.reader = ReplyReader::default();
         self.slate = Slate::Clean;
         self.question = None;

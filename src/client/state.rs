@@ -17,7 +17,7 @@ use crate::{
     machine::Need,
     sasl::Mechanism,
     security::Security,
-    syntax::{Command, Extension, Extensions, Reply, Verb},
+    syntax::{Extension, Extensions, Reply, Verb},
     time::Instant,
     transcript::{Entry, Side},
 };
@@ -42,6 +42,10 @@ use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 ///     start_tls        │   ◄────┤                          │         │
 ///     Asking ─► Asked ─┤        │              4yz 5yz     │         │
 ///         220 └► Upgrading      │  Asked ──────────────────┘         │
+///     turn             │        │                                    │
+///     Asking ─► Asked ─┼─► HandingOver                               │
+///     speak_for        │ 250    │                                    │
+///     Asking ─► Asked ─┘ EHLO   │                                    │
 ///                               │                                    │
 ///                               │ send                               │
 ///                               ▼             no recipient           │
@@ -62,8 +66,8 @@ pub(super) enum Phase {
     Opening,
     /// A command that leaves at the next poll.
     Asking(Ask),
-    /// Its reply is owed.
-    Asked,
+    /// Its reply is owed; behind a positive one, this leaves.
+    Asked(Option<Ask>),
     /// A transaction may begin.
     Ready,
     /// The application has nothing to send now.
@@ -72,6 +76,8 @@ pub(super) enum Phase {
     Refused,
     /// STARTTLS was agreed: TLS takes over, and nothing is said or heard before it has.
     Upgrading,
+    /// ATRN was accepted: nothing more is said or heard by this machine.
+    HandingOver,
     /// AUTH was sent, and has no final reply yet.
     Auth(Exchange),
     /// MAIL, RCPT and DATA of the newest transaction.
@@ -93,6 +99,7 @@ pub(super) enum Question {
     Ready,
     Refused,
     Upgrade,
+    HandOver,
     Challenge,
     Content,
     Sent,
@@ -131,6 +138,15 @@ impl Facts {
         self.config.limits()
     }
 
+    /// What was said so far was not said in the session that begins now.
+    pub(super) fn forget(&mut self) {
+        self.greeting = None;
+        self.hello = None;
+        self.offered = Extensions::NONE;
+        self.last = None;
+        self.authenticated = None;
+    }
+
     /// How many transactions may be under way.
     fn transactions(&self) -> usize {
         if self.is_pipelining() { self.config.transactions() } else { 1 }
@@ -154,7 +170,7 @@ pub(super) struct Core {
     begun: u64,
     pub(super) slate: Slate,
     /// How many times MAIL was sent.
-    mails: u32,
+    pub(super) mails: u32,
 }
 
 impl Core {
@@ -177,6 +193,9 @@ impl Core {
         self.channel.now = now;
         while self.reports.front().is_some_and(Report::is_taken) {
             self.reports.pop_front();
+        }
+        if matches!(self.phase, Phase::HandingOver) && self.channel.output == Output::Broken {
+            self.over(End::Unsendable);
         }
         loop {
             self.speak(facts);
@@ -238,8 +257,11 @@ impl Core {
         match &self.phase {
             Phase::Refused => Some(Question::Refused),
             Phase::Upgrading => Some(Question::Upgrade),
+            Phase::HandingOver => Some(Question::HandOver),
             Phase::Auth(exchange) => exchange.is_asking().then_some(Question::Challenge),
             Phase::Ready => (self.underway.len() < facts.transactions()
+                // RFC 4468 section 3.2: the client waits for the reply to LAST.
+                && !self.underway.back().is_some_and(|newest| newest.has_url)
                 && self.may_speak()
                 && !self.is_exhausted(facts))
             .then_some(Question::Ready),
@@ -248,7 +270,7 @@ impl Core {
                 .then_some(Question::Content),
             Phase::Opening
             | Phase::Asking(_)
-            | Phase::Asked
+            | Phase::Asked(_)
             | Phase::Waiting
             | Phase::Envelope
             | Phase::Ending(..)
@@ -278,7 +300,7 @@ impl Core {
     }
 
     /// Whether one command more may go out behind those that wait for replies.
-    fn may_pipeline(&self, facts: &Facts) -> bool {
+    pub(super) fn may_pipeline(&self, facts: &Facts) -> bool {
         if facts.is_pipelining() {
             self.queue.len() < facts.config.in_flight()
                 && self.channel.send.len() < facts.config.ahead()
@@ -289,7 +311,8 @@ impl Core {
 
     /// Takes one reply in; `false` when there is none.
     fn hear(&mut self, facts: &mut Facts) -> bool {
-        if matches!(self.phase, Phase::Over(_)) {
+        // What is there behind the reply to ATRN is for who takes over.
+        if matches!(self.phase, Phase::Over(_) | Phase::HandingOver) {
             return false;
         }
         if matches!(self.phase, Phase::Upgrading) && !self.channel.receive.is_empty() {
@@ -349,11 +372,12 @@ impl Core {
                 self.ask(facts);
             }
             Phase::Opening
-            | Phase::Asked
+            | Phase::Asked(_)
             | Phase::Ready
             | Phase::Waiting
             | Phase::Refused
             | Phase::Upgrading
+            | Phase::HandingOver
             | Phase::Quitting(_)
             | Phase::Over(_) => {}
         }
@@ -370,157 +394,6 @@ impl Core {
         self.underway.push_back(Underway::new(transaction, envelope, plan, first));
         self.phase = Phase::Envelope;
         transaction
-    }
-
-    /// Sends RSET, MAIL, RCPT and DATA: all that may wait for replies at once.
-    fn address(&mut self, facts: &Facts) {
-        while self.may_speak() && self.may_pipeline(facts) {
-            let Some(newest) = self.underway.back_mut() else { return };
-            let transaction = newest.transaction;
-            if newest.is_dead() && newest.step != Step::UnderWay {
-                newest.step = Step::Over;
-                self.phase = Phase::Ready;
-                return self.settle();
-            }
-            let expected = match newest.step {
-                Step::Reset => {
-                    self.channel.say(&Command::Rset);
-                    newest.step = Step::Mail;
-                    Expected::Reset(transaction)
-                }
-                Step::Mail => {
-                    self.channel.say(&newest.mail());
-                    self.mails = self.mails.saturating_add(1);
-                    self.slate = Slate::Used;
-                    newest.step = Step::Rcpt(0);
-                    Expected::Mail(transaction)
-                }
-                Step::Rcpt(index) => {
-                    let index = newest.next_recipient(index);
-                    let Some(command) = newest.rcpt(index) else {
-                        newest.step = Step::Content;
-                        continue;
-                    };
-                    self.channel.say(&command);
-                    drop(command);
-                    newest.step = Step::Rcpt(index + 1);
-                    Expected::Rcpt(transaction, index)
-                }
-                Step::Content if newest.framing == Framing::Dots => {
-                    self.channel.say(&Command::Data);
-                    newest.step = Step::UnderWay;
-                    Expected::Data(transaction)
-                }
-                Step::Content => {
-                    // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.2),
-                    // or one: there, and without PIPELINING, somebody must have been accepted.
-                    let is_speculative =
-                        facts.is_pipelining() && !facts.config.service().replies_per_recipient();
-                    if is_speculative || newest.may_have_content() {
-                        newest.step = Step::UnderWay;
-                        self.phase = Phase::Content(Outgoing::new(newest.framing, newest.allowed));
-                    }
-                    return;
-                }
-                Step::UnderWay | Step::Over => return,
-            };
-            newest.awaiting += 1;
-            self.queue.push_back(expected);
-        }
-    }
-
-    /// Sends content that was taken, as far as it does not go out by itself.
-    fn carry(&mut self, facts: &Facts) {
-        let may_chunk = self.may_chunk(facts);
-        let Phase::Content(content) = &mut self.phase else { return };
-        if content.pending() == 0 && self.channel.send.is_empty() {
-            content.flushed();
-        }
-        let enough = facts.config.ahead().div_ceil(2);
-        let is_due = content.is_flushing() || content.pending() >= enough;
-        if content.pending() > 0 && is_due && may_chunk {
-            self.chunk(false);
-        }
-    }
-
-    /// Whether a chunk may go out now (RFC 3030 section 4.2: chunks may be pipelined).
-    fn may_chunk(&self, facts: &Facts) -> bool {
-        self.may_speak()
-            && if facts.is_pipelining() {
-                self.queue.len() < facts.config.in_flight()
-            } else {
-                self.queue.is_empty()
-            }
-    }
-
-    /// Sends what was taken as a chunk.
-    fn chunk(&mut self, last: bool) {
-        let (Phase::Content(content) | Phase::Ending(content, _)) = &mut self.phase else { return };
-        let Some(newest) = self.underway.back_mut() else { return };
-        let octets = content.pending() as u64;
-        self.channel.say(&Command::Bdat { octets, last });
-        let send = &mut self.channel.send;
-        content.take_pending(|piece| send.push(piece));
-        newest.awaiting += 1;
-        self.channel.log(Entry::Content { from: Side::Client, octets });
-        self.queue.push_back(if last {
-            Expected::End(newest.transaction)
-        } else {
-            Expected::Chunk(newest.transaction)
-        });
-    }
-
-    /// Sends the end of the content. It does not leave while the server is saying something that
-    /// nobody asked for.
-    fn end_content(&mut self, facts: &Facts) {
-        let may_chunk = self.may_chunk(facts);
-        let may_dot = self.queue.is_empty() && self.channel.receive.is_empty();
-        let framing = self.underway.back().map(|newest| newest.framing);
-        let Phase::Ending(content, tail) = &mut self.phase else { return };
-        match framing {
-            Some(Framing::Chunks) if may_chunk => self.chunk(true),
-            Some(Framing::Dots) if may_dot => {
-                let octets = content.wire_octets();
-                let tail = core::mem::take(tail);
-                self.dot(octets, &tail);
-            }
-            _ => return,
-        }
-        if let Some(newest) = self.underway.back_mut() {
-            newest.content_end = Some(self.channel.written());
-            newest.step = Step::Over;
-        }
-        self.phase = Phase::Ready;
-    }
-
-    /// Sends `tail`, whose end is the dot, behind so many octets of content.
-    pub(super) fn dot(&mut self, octets: u64, tail: &[u8]) {
-        let Some(newest) = self.underway.back_mut() else { return };
-        self.channel.send.text().extend_from_slice(tail);
-        self.channel.log(Entry::Content { from: Side::Client, octets });
-        self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
-        newest.awaiting += 1;
-        self.queue.push_back(Expected::End(newest.transaction));
-        self.slate = Slate::Clean;
-    }
-
-    /// Gives the content up. Behind DATA only closing keeps what was sent from becoming a
-    /// message; behind BDAT there was no LAST, and RSET will come before the next MAIL.
-    fn abort(&mut self) {
-        let framing = self.underway.back().map(|newest| newest.framing);
-        if framing == Some(Framing::Dots) {
-            return self.over(End::Aborted);
-        }
-        self.withdraw_content();
-    }
-
-    /// No more content goes out for the newest transaction.
-    pub(super) fn withdraw_content(&mut self) {
-        if let Some(newest) = self.underway.back_mut() {
-            newest.step = Step::Over;
-        }
-        self.phase = Phase::Ready;
-        self.settle();
     }
 
     /// Makes the reports of transactions that have come to their end.

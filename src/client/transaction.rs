@@ -69,6 +69,8 @@ pub(super) struct Underway {
     pub(super) step: Step,
     /// How many of its commands wait for their replies.
     pub(super) awaiting: usize,
+    /// Whether a part of its content is at a URL.
+    pub(super) has_url: bool,
     /// Where in the octets sent in this session the content has its end, once that is written.
     pub(super) content_end: Option<u64>,
     envelope: Arc<Envelope>,
@@ -94,6 +96,7 @@ impl Underway {
             allowed: plan.allowed,
             step: first,
             awaiting: 0,
+            has_url: false,
             content_end: None,
             fates: plan
                 .is_beyond

@@ -420,8 +420,10 @@ where
                     None => ready.wait(),
                 },
                 Event::Refused(question) => return Err(refused(question)),
-                // There is no layer for it, and nobody has begun such an exchange.
-                question @ (Event::Upgrade(_) | Event::Challenge(_)) => question.quit(),
+                // There is no layer for it, and nobody has begun such a thing.
+                question @ (Event::Upgrade(_) | Event::Challenge(_) | Event::HandOver(_)) => {
+                    question.quit();
+                }
                 Event::Content(question) if transaction != Some(question.transaction()) => {
                     question.abort();
                 }

@@ -29,7 +29,9 @@ use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
-    syntax::{Argument, Lookup, Node},
+    syntax::{
+        Argument, DomainList, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes,
+    },
     time::Instant,
 };
 use std::{collections::VecDeque, fmt::Write, time::Duration};
@@ -43,6 +45,12 @@ pub(crate) enum Act {
     Expand(&'static str),
     Help,
     StartQueue(Node<'static>),
+    /// A verb of one's own, and its argument.
+    Command(&'static str, Option<String>),
+    /// Takes nothing over, or closes.
+    Turn(Option<DomainList<'static>>, AfterTurn),
+    SpeakFor(XclientAttributes<'static>),
+    TellOrigin(XforwardAttributes<'static>),
     StartTls,
     /// The strongest of these.
     Auth(fn() -> Vec<Box<dyn Initiator>>),
@@ -54,11 +62,20 @@ pub(crate) enum Act {
     Wait,
 }
 
+/// What becomes of a channel on which the roles were turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterTurn {
+    /// Another machine would take it over.
+    Leave,
+    Close,
+}
+
 /// A message to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Mail {
     pub(crate) envelope: Envelope,
     pub(crate) facts: MessageFacts,
+    /// Where the octet 1 is, [`URL`] stands; where 2 is, it stands and is the last.
     pub(crate) content: Vec<u8>,
     /// Gives up where the content ends.
     pub(crate) aborts: bool,
@@ -158,6 +175,8 @@ impl Dialogue {
             acts: self.acts.clone().into(),
             contents: VecDeque::new(),
             steps: &[],
+            after_turn: AfterTurn::Close,
+            is_left: false,
             notes: Vec::new(),
             commands: Vec::new(),
             is_broken: false,
@@ -208,12 +227,19 @@ impl Dialogue {
             player.notes.push(format!("end: {end}"));
         }
         player.has_said(&expected);
+        if player.is_left {
+            let received = player.client.into_received();
+            player.notes.push(format!("left: {}", received.escape_ascii()));
+        }
         Played {
             commands: String::from_utf8_lossy(&player.commands).into_owned(),
             notes: player.notes,
         }
     }
 }
+
+/// Where content may be.
+pub(crate) const URL: &str = "imap://x.example/;uid=1";
 
 /// The nonce of every SCRAM exchange: `AAAAAAAAAAAAAAAAAAAAAAAA`.
 pub(crate) const NONCE: fn() -> Nonce = || Nonce::new([0; 18]);
@@ -229,6 +255,8 @@ struct Player {
     /// Of the transactions that were begun, what was not written yet.
     contents: VecDeque<Mail>,
     steps: &'static [&'static str],
+    after_turn: AfterTurn,
+    is_left: bool,
     notes: Vec<String>,
     commands: Vec<u8>,
     is_broken: bool,
@@ -243,6 +271,7 @@ impl Player {
             match self.client.poll(self.now) {
                 // The script says when.
                 Need::Answer if self.client.is_upgrading() => return Need::Answer,
+                Need::Answer if self.is_left => return Need::Answer,
                 Need::Answer => self.answer(),
                 Need::Write(_) | Need::Either(_) if self.is_broken => self.client.unsendable(),
                 Need::Write(_) | Need::Either(_) => {
@@ -321,6 +350,28 @@ impl Player {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
+                Some(Act::Command(verb, argument)) => {
+                    let argument = argument.map(|it| Argument::new(it).unwrap());
+                    if let Err(error) = ready.command(UnknownVerb::new(verb).unwrap(), argument) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::Turn(domains, after_turn)) => {
+                    self.after_turn = after_turn;
+                    if let Err(error) = ready.turn(domains) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::SpeakFor(attributes)) => {
+                    if let Err(error) = ready.speak_for(&attributes) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
+                Some(Act::TellOrigin(attributes)) => {
+                    if let Err(error) = ready.tell_origin(&attributes) {
+                        self.notes.push(format!("not offered: {error}"));
+                    }
+                }
                 Some(Act::StartTls) => {
                     if let Err(error) = ready.start_tls() {
                         self.notes.push(format!("not offered: {error}"));
@@ -354,7 +405,21 @@ impl Player {
             Event::Content(mut content) => {
                 // The content is the newest transaction's.
                 let mail = self.contents.back_mut().unwrap();
-                let piece = mail.content.len().min(7);
+                let is_mark = |octet: &u8| matches!(octet, 1 | 2);
+                if let Some(mark) = mail.content.first().copied().filter(is_mark) {
+                    mail.content.remove(0);
+                    let uri = Uri::new(URL).unwrap();
+                    let result = match mark {
+                        1 => content.burl(uri),
+                        _ => content.finish_with(uri),
+                    };
+                    if let Err(error) = result {
+                        self.notes.push(format!("content: {error}"));
+                    }
+                    return;
+                }
+                let piece = mail.content.iter().position(is_mark).unwrap_or(usize::MAX);
+                let piece = piece.min(mail.content.len()).min(7);
                 match content.write(&mail.content[..piece]) {
                     Ok(octets) => {
                         mail.content.drain(..octets);
@@ -384,6 +449,13 @@ impl Player {
                     refused.reply()
                 ));
                 refused.go_on();
+            }
+            Event::HandOver(hand_over) => {
+                self.notes.push(format!("hand over: {}", hand_over.reply().unwrap()));
+                match self.after_turn {
+                    AfterTurn::Leave => self.is_left = true,
+                    AfterTurn::Close => hand_over.close(),
+                }
             }
             Event::Challenge(challenge) => {
                 let octets = challenge.octets().escape_ascii();

@@ -21,6 +21,7 @@ mod rfc1985;
 mod rfc2033;
 mod rfc2034;
 mod rfc2645;
+mod rfc2645_client;
 mod rfc2852;
 mod rfc2920;
 mod rfc3030;

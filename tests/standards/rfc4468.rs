@@ -2,9 +2,11 @@
 
 use crate::{
     common::{Experience, config, converse_with},
+    dialogue::{Act, Dialogue, Mail, URL, mail},
     offering::{believe, session},
 };
 use esmtp::{
+    client::MessageFacts,
     sasl::{Mechanism, Offer},
     server::{Config, Event},
     service::Service,
@@ -164,4 +166,169 @@ fn a_url_that_stands_for_nothing_refuses_the_content() {
     );
     assert_eq!(experience.aborts(), ["Refused"]);
     assert!(experience.messages.is_empty());
+}
+
+/// A message with parts at URLs, of which nothing is known.
+fn from_urls(content: &str) -> Act {
+    let facts = MessageFacts::UNKNOWN.with_burl();
+    Act::Send(Mail { facts, ..mail(&["bob@example.net"], content) })
+}
+
+const OPENING: &str = "S: 220 mx
+    C: EHLO me.example.org
+    S: 250-mx
+    S: 250-8BITMIME
+    S: 250-CHUNKING
+    S: 250-BURL imap
+    S: 250-SIZE";
+
+const END: &str = "C: QUIT
+    S: 221 bye
+    C: (closed)";
+
+/// RFC 4468 sections 3.2 and 3.4: what is written goes out in chunks, before and behind.
+#[test]
+fn the_client_mixes_urls_with_chunks() {
+    for (content, said) in [
+        ("\u{2}", &["BURL URL LAST"][..]),
+        ("\u{1}", &["BURL URL", "BDAT 0 LAST"]),
+        ("one\r\n\u{2}", &["BDAT 5\nC: one", "BURL URL LAST"]),
+        (
+            "one\r\n\u{1}\u{1}two, three\r\n",
+            &["BDAT 5\nC: one", "BURL URL", "BURL URL", "BDAT 12 LAST\nC: two, three"],
+        ),
+    ] {
+        let lines: Vec<_> =
+            said.iter().map(|line| line.replace(" URL", &format!(" {URL}"))).collect();
+        // One by one,
+        let mut script = format!(
+            "{OPENING}
+             S: 250 HELP
+             C: MAIL FROM:<ann@example.org> BODY=8BITMIME
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 250 ok\n"
+        );
+        for line in &lines {
+            script.push_str(&format!("C: {line}\nS: 250 ok\n"));
+        }
+        let notes = Dialogue::new([from_urls(content)]).plays(&format!("{script}{END}"));
+        assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
+        // and in a group; but the next transaction waits for the reply to LAST.
+        let mut script = format!(
+            "{OPENING}
+             S: 250 PIPELINING
+             C: MAIL FROM:<ann@example.org> BODY=8BITMIME
+             C: RCPT TO:<bob@example.net>\n"
+        );
+        lines.iter().for_each(|line| script.push_str(&format!("C: {line}\n")));
+        script.push_str("S: 250 ok\nS: 250 ok\n");
+        lines.iter().for_each(|_| script.push_str("S: 250 ok\n"));
+        let acts = [from_urls(content), Act::Send(mail(&["carl@example.net"], "x\r\n"))];
+        let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(&format!(
+            "{script}
+             C: MAIL FROM:<ann@example.org> SIZE=3
+             C: RCPT TO:<carl@example.net>
+             C: BDAT 3 LAST
+             C: x
+             C: QUIT
+             S: 250 ok
+             S: 250 ok
+             S: 451 not now
+             S: 221 bye
+             C: (closed)"
+        ));
+        assert_eq!(
+            notes[..2],
+            ["0: <bob@example.net> 250 ok", "1: <carl@example.net> 451 not now"]
+        );
+    }
+}
+
+/// RFC 4468 section 3.2: "If the URL fetch fails, the server will fail the entire transaction".
+#[test]
+fn a_url_that_is_refused_ends_the_clients_transaction() {
+    for (content, said) in [
+        ("one\r\n\u{1}two\r\n", format!("C: BDAT 5\nC: one\nS: 250 ok\nC: BURL {URL}")),
+        ("\u{2}", format!("C: BURL {URL} LAST")),
+        ("\u{1}", format!("C: BURL {URL}")),
+    ] {
+        let acts = [from_urls(content), Act::Send(mail(&["carl@example.net"], "x\r\n"))];
+        let notes = Dialogue::new(acts).plays(&format!(
+            "{OPENING}
+             S: 250 HELP
+             C: MAIL FROM:<ann@example.org> BODY=8BITMIME
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 250 ok
+             {said}
+             S: 554 5.6.6 cannot be had
+             C: RSET
+             S: 250 ok
+             C: MAIL FROM:<ann@example.org> SIZE=3
+             S: 250 ok
+             C: RCPT TO:<carl@example.net>
+             S: 250 ok
+             C: BDAT 3 LAST
+             C: x
+             S: 250 ok
+             {END}"
+        ));
+        assert_eq!(
+            notes[..2],
+            ["0: <bob@example.net> 554 5.6.6 cannot be had", "1: <carl@example.net> 250 ok"]
+        );
+    }
+}
+
+/// Before anything is sent the client says what is missing; where that was not asked for, nothing
+/// is ended that is not whole.
+#[test]
+fn the_client_says_burl_only_where_it_is_offered() {
+    let hello = |list: &str| format!("S: 220 mx\nC: EHLO me.example.org\n{list}\n");
+    for (list, missing) in [
+        ("S: 250-mx\nS: 250 BURL imap", "the message needs CHUNKING, which is not offered"),
+        ("S: 250-mx\nS: 250 CHUNKING", "the message needs BURL, which is not offered"),
+        (
+            "S: 250 mx",
+            "the message needs BURL, which is not offered; \
+             the message needs CHUNKING, which is not offered",
+        ),
+    ] {
+        let notes = Dialogue::new([from_urls("\u{2}")]).plays(&format!("{}{END}", hello(list)));
+        assert_eq!(notes[0], format!("not offered: {missing}"));
+    }
+    // The mark is not part of what was scanned.
+    let content = Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], "x\u{1}") };
+    let notes = Dialogue::new([Act::Send(content.clone())]).plays(&format!(
+        "{}
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         C: (closed)",
+        hello("S: 250-mx\nS: 250 BURL imap")
+    ));
+    assert_eq!(notes[0], "content: a URL stands for content, and BURL cannot be used");
+    for (content, error) in [
+        (content, "content: a URL stands for content, and BURL cannot be used"),
+        (
+            Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], "x\r\u{1}\n") },
+            "content: a bare CR or LF at octet 1 of the content",
+        ),
+    ] {
+        let burl = if error.contains("BURL") { "HELP" } else { "BURL" };
+        let notes = Dialogue::new([Act::Send(content)]).plays(&format!(
+            "{}
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 250 ok
+             {END}",
+            hello(&format!("S: 250-mx\nS: 250-CHUNKING\nS: 250 {burl}"))
+        ));
+        assert_eq!(notes[..2], [error, "0: <bob@example.net> untried rest: <bob@example.net>"]);
+    }
 }

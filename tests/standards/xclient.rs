@@ -2,13 +2,15 @@
 
 use crate::{
     common::{Experience, config, converse_with},
+    dialogue::{Act, Dialogue, mail},
     offering::{hello, session},
 };
 use esmtp::{
-    sasl::Identity,
+    client::TlsPolicy,
+    sasl::{Credentials, Identity},
     security::Security,
     server::{Config, Event},
-    syntax::{AttributeName, Extension, Extensions},
+    syntax::{AttributeName, AttributeValue, Extension, Extensions, XclientAttributes},
 };
 
 fn with(names: &[AttributeName]) -> Config {
@@ -128,4 +130,177 @@ fn the_session_begins_anew_for_the_other_client() {
             "[2001:db8::7]:1025 other.example nobody other.example true"
         ]
     );
+}
+
+/// These attributes, from a list of names and values.
+fn speaking_for(list: &[(AttributeName, &str)]) -> Act {
+    let value = |text: &str| AttributeValue::Text(text.to_owned().into());
+    let mut list = list.iter();
+    let (name, text) = list.next().unwrap();
+    let first = XclientAttributes::new(*name, &value(text)).unwrap();
+    Act::SpeakFor(list.fold(first, |all, (name, text)| all.and(*name, &value(text)).unwrap()))
+}
+
+/// The client opens the session anew, in the TLS that there is, and uses nothing that was offered
+/// before; what was left of a transaction goes first.
+#[test]
+fn the_client_says_hello_again_behind_the_220() {
+    let acts = [
+        Act::Send(mail(&["bob@example.net"], "one\r\n")),
+        speaking_for(&[(AttributeName::Name, "other.example"), (AttributeName::Addr, "192.0.2.7")]),
+        Act::Send(mail(&["bob@example.net"], "two\r\n")),
+        // It is not offered any more.
+        speaking_for(&[(AttributeName::Name, "third.example")]),
+    ];
+    let dialogue = Dialogue::new(acts).with(|config| config.with_tls(TlsPolicy::Required));
+    let notes = dialogue.plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         (secured)
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-SIZE
+         S: 250-PIPELINING
+         S: 250-STARTTLS
+         S: 250 XCLIENT NAME ADDR PORT
+         C: MAIL FROM:<ann@example.org> SIZE=5
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 550 no
+         S: 503 nobody
+         C: RSET
+         S: 250 ok
+         C: XCLIENT NAME=other.example ADDR=192.0.2.7
+         S: 220 mx for other.example
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 HELP
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         C: two
+         C: .
+         S: 250 taken
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 550 no",
+            "1: <bob@example.net> 250 taken",
+            "not offered: the message needs XCLIENT, which is not offered",
+            "end: the session was ended with QUIT"
+        ]
+    );
+}
+
+/// XCLIENT-1-f: the hello comes behind the last line's 220, and only then.
+#[test]
+fn the_client_splits_what_does_not_fit_a_line() {
+    let (name, helo) = ("n".repeat(255), "h".repeat(255));
+    let act = || {
+        speaking_for(&[
+            (AttributeName::Addr, "192.0.2.7"),
+            (AttributeName::Name, &name),
+            (AttributeName::Helo, &helo),
+        ])
+    };
+    let opening = format!(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 XCLIENT NAME ADDR HELO
+         C: XCLIENT HELO={helo}"
+    );
+    let notes = Dialogue::new([act()]).plays(&format!(
+        "{opening}
+         S: 220 mx
+         C: XCLIENT NAME={name} ADDR=192.0.2.7
+         S: 220 mx again
+         C: EHLO me.example.org
+         S: 250 mx
+         C: QUIT
+         S: 221 bye
+         C: (closed)"
+    ));
+    assert_eq!(notes, ["end: the session was ended with QUIT"]);
+    // Refused at once, the session is what it was; at a further line, it has begun anew.
+    for (replies, hello) in [
+        ("S: 550 5.7.1 not you", ""),
+        (
+            "S: 220 mx
+             C: XCLIENT NAME=NAME ADDR=192.0.2.7
+             S: 550 5.7.1 not you",
+            "C: EHLO me.example.org\nS: 250 mx",
+        ),
+    ] {
+        let replies = replies.replace("NAME=NAME", &format!("NAME={name}"));
+        let notes = Dialogue::new([act()])
+            .plays(&format!("{opening}\n{replies}\n{hello}\nC: QUIT\nS: 221 bye\nC: (closed)"));
+        assert_eq!(notes[0], "XCLIENT refused: 550 5.7.1 not you");
+    }
+}
+
+/// The client has authenticated neither itself nor the one that it speaks for, and may do so.
+#[test]
+fn nobody_has_authenticated_towards_the_client_behind_the_220() {
+    let acts = [
+        Act::AuthAs(Credentials::password("user", "pencil")),
+        speaking_for(&[(AttributeName::Login, "ann")]),
+        Act::AuthAs(Credentials::password("user", "pencil")),
+    ];
+    Dialogue { security: Security::TLS, ..Dialogue::new(acts) }.plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-AUTH PLAIN
+         S: 250 XCLIENT LOGIN
+         C: AUTH PLAIN AHVzZXIAcGVuY2ls
+         S: 235 ok
+         C: XCLIENT LOGIN=ann
+         S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 AUTH PLAIN
+         C: AUTH PLAIN AHVzZXIAcGVuY2ls
+         S: 235 ok
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+}
+
+#[test]
+fn a_server_that_does_not_begin_anew_is_left() {
+    for (reply, end) in [
+        (
+            "250 ok",
+            "end: the server answered with a reply code that does not belong to the command",
+        ),
+        ("421 no more", "end: the server refused to go on with the session"),
+    ] {
+        let notes = Dialogue::new([speaking_for(&[(AttributeName::Name, "other.example")])]).plays(
+            &format!(
+                "S: 220 mx
+                 C: EHLO me.example.org
+                 S: 250-mx
+                 S: 250 XCLIENT NAME
+                 C: XCLIENT NAME=other.example
+                 S: {reply}
+                 C: (closed)"
+            ),
+        );
+        assert_eq!(notes, [end]);
+    }
 }

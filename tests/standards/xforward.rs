@@ -2,11 +2,12 @@
 
 use crate::{
     common::{Experience, config, converse_with},
+    dialogue::{Act, Dialogue, mail},
     offering::session,
 };
 use esmtp::{
     server::{Config, Event},
-    syntax::{AttributeName, Extension, Extensions},
+    syntax::{AttributeName, AttributeValue, Extension, Extensions, XforwardAttributes},
 };
 
 const NAMES: [AttributeName; 3] = [AttributeName::Name, AttributeName::Addr, AttributeName::Helo];
@@ -111,4 +112,108 @@ fn what_was_forwarded_is_for_one_transaction() {
     let forwarded: Vec<_> =
         experience.log.iter().filter_map(|line| line.strip_prefix("forwarded ")).collect();
     assert_eq!(forwarded, ["NAME=origin.example HELO=helo.example", "HELO=second.example", ""]);
+}
+
+fn origin(name: AttributeName, text: &str) -> XforwardAttributes<'static> {
+    XforwardAttributes::new(name, &AttributeValue::Text(text.to_owned().into())).unwrap()
+}
+
+/// No RSET may come between XFORWARD and the MAIL that it is for, as that drops what was said: what
+/// the transaction before has left is cleared away first, and nothing is under way meanwhile.
+#[test]
+fn the_client_sends_no_reset_behind_xforward() {
+    let acts = [
+        Act::Send(mail(&["bob@example.net"], "one\r\n")),
+        Act::TellOrigin(origin(AttributeName::Name, "origin.example")),
+        Act::Noop,
+        Act::TellOrigin(origin(AttributeName::Helo, "helo.example")),
+        Act::Send(mail(&["bob@example.net"], "two\r\n")),
+        Act::Send(mail(&["bob@example.net"], "three\r\n")),
+    ];
+    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250-CHUNKING
+         S: 250 XFORWARD NAME HELO
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 5 LAST
+         C: one
+         S: 250 ok
+         S: 250 ok
+         S: 451 not now
+         C: RSET
+         S: 250 ok
+         C: XFORWARD NAME=origin.example
+         S: 250 noted
+         C: NOOP
+         S: 250 ok
+         C: XFORWARD HELO=helo.example
+         S: 250 noted
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 5 LAST
+         C: two
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 7 LAST
+         C: three
+         S: 250 ok
+         S: 250 ok
+         S: 250 two
+         S: 250 reset
+         S: 250 ok
+         S: 250 ok
+         S: 250 three
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[..3],
+        [
+            "0: <bob@example.net> 451 not now",
+            "1: <bob@example.net> 250 two",
+            "2: <bob@example.net> 250 three"
+        ]
+    );
+}
+
+/// One line after the other, and nothing that was not announced.
+#[test]
+fn the_client_splits_what_does_not_fit_a_line() {
+    let (name, helo) = ("n".repeat(255), "h".repeat(255));
+    let list = || {
+        let helo = AttributeValue::Text(helo.clone().into());
+        Act::TellOrigin(origin(AttributeName::Name, &name).and(AttributeName::Helo, &helo).unwrap())
+    };
+    let opening = format!(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 XFORWARD NAME HELO
+         C: XFORWARD NAME={name}"
+    );
+    let end = "C: QUIT\nS: 221 bye\nC: (closed)";
+    let acts = [list(), Act::TellOrigin(origin(AttributeName::Source, "LOCAL"))];
+    let notes = Dialogue::new(acts).plays(&format!(
+        "{opening}
+         S: 250 noted
+         C: XFORWARD HELO={helo}
+         S: 501 5.5.4 no
+         {end}"
+    ));
+    assert_eq!(
+        notes[..2],
+        [
+            "XFORWARD refused: 501 5.5.4 no",
+            "not offered: the attribute SOURCE of XFORWARD is not offered"
+        ]
+    );
+    let notes = Dialogue::new([list()]).plays(&format!("{opening}\nS: 550 5.7.1 no\n{end}"));
+    assert_eq!(notes[0], "XFORWARD refused: 550 5.7.1 no");
 }
