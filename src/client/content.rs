@@ -6,6 +6,10 @@ use crate::wire::{BareLineBreak, LineEnds, SendBuffer, Stuffer};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+/// Fewer octets are copied when they are to become part of a chunk: that is cheaper than a slice
+/// of their own.
+const WORTH_SHARING: usize = 1024;
+
 /// How content is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -57,7 +61,11 @@ enum Pace {
 #[derive(Debug)]
 enum Form {
     Dots(Stuffer),
-    Chunks { line_ends: ChunkLineEnds, pending: Pending },
+    /// Binary content has no line ends to look after.
+    Chunks {
+        line_ends: Option<Stuffer>,
+        pending: Pending,
+    },
 }
 
 impl Outgoing {
@@ -65,7 +73,11 @@ impl Outgoing {
         let form = match framing {
             Framing::Dots => Form::Dots(Stuffer::new(allowed.line_ends)),
             Framing::Chunks => Form::Chunks {
-                line_ends: ChunkLineEnds::new(&allowed),
+                // Who says that LF is a line end says so of binary content too.
+                line_ends: match (allowed.is_binary, allowed.line_ends) {
+                    (true, LineEnds::Strict) => None,
+                    (_, line_ends) => Some(Stuffer::new(line_ends).without_dots()),
+                },
                 pending: Pending::default(),
             },
         };
@@ -127,9 +139,15 @@ impl Outgoing {
                 result
             }
             Form::Chunks { line_ends, pending } => {
-                let before = pending.len;
-                let result = line_ends.convert(content, |piece| pending.copy(piece));
-                self.wire += (pending.len - before) as u64;
+                let before = pending.copied.len();
+                let result = match line_ends {
+                    Some(stuffer) => stuffer.stuff(content, &mut pending.copied),
+                    None => {
+                        pending.copied.extend_from_slice(content);
+                        Ok(())
+                    }
+                };
+                self.wire += pending.count_copied(before) as u64;
                 result
             }
         };
@@ -152,10 +170,13 @@ impl Outgoing {
             }
             Form::Chunks { line_ends, pending } => {
                 let before = pending.len;
-                let result = line_ends.convert(&content, |piece| match piece {
-                    Piece::Content(start, end, _) => pending.push(content.slice(start..end)),
-                    added @ Piece::Added(_) => pending.copy(added),
-                });
+                let result = match line_ends {
+                    Some(stuffer) => stuffer.stuff_bytes(content, |piece| pending.push(piece)),
+                    None => {
+                        pending.push(content);
+                        Ok(())
+                    }
+                };
                 self.wire += (pending.len - before) as u64;
                 result
             }
@@ -174,7 +195,7 @@ impl Outgoing {
                 self.wire += tail.len().saturating_sub(".\r\n".len()) as u64;
                 result
             }
-            Form::Chunks { line_ends, .. } => line_ends.finish(),
+            Form::Chunks { line_ends, .. } => interrupt(line_ends),
         };
         self.keep(result)
     }
@@ -184,12 +205,12 @@ impl Outgoing {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let (Some(limit), Form::Chunks { line_ends, .. }) = (self.allowed.burl_line, &self.form)
+        let (Some(limit), Form::Chunks { line_ends, .. }) =
+            (self.allowed.burl_line, &mut self.form)
         else {
             return Err(*self.error.insert(ContentError::Burl));
         };
-        // A CR that was held back has nothing behind it that would be known to be LF.
-        let result = line_ends.finish();
+        let result = interrupt(line_ends);
         self.keep(result)?;
         let mut line = Vec::new();
         let command = Command::Burl { uri, last };
@@ -269,6 +290,11 @@ impl Outgoing {
     }
 }
 
+/// Nothing more of the application's follows, or not at once.
+fn interrupt(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
+    line_ends.as_mut().map_or(Ok(()), Stuffer::interrupt)
+}
+
 /// Octets that wait to become a chunk.
 #[derive(Debug, Default)]
 struct Pending {
@@ -278,16 +304,17 @@ struct Pending {
 }
 
 impl Pending {
-    fn copy(&mut self, piece: Piece<'_>) {
-        let octets = match piece {
-            Piece::Content(_, _, octets) | Piece::Added(octets) => octets,
-        };
-        self.copied.extend_from_slice(octets);
-        self.len += octets.len();
+    /// How many octets `copied` has grown by.
+    fn count_copied(&mut self, before: usize) -> usize {
+        let octets = self.copied.len().saturating_sub(before);
+        self.len += octets;
+        octets
     }
 
     fn push(&mut self, octets: Bytes) {
-        if octets.is_empty() {
+        if octets.len() <= WORTH_SHARING {
+            self.copied.extend_from_slice(&octets);
+            self.len += octets.len();
             return;
         }
         if !self.copied.is_empty() {
@@ -295,86 +322,6 @@ impl Pending {
         }
         self.len += octets.len();
         self.parts.push(octets);
-    }
-}
-
-/// The line ends of counted content: nothing is stuffed, and a bare CR or LF does not leave
-/// unless the content is binary.
-#[derive(Debug)]
-struct ChunkLineEnds {
-    policy: Option<LineEnds>,
-    is_after_cr: bool,
-    offset: u64,
-}
-
-/// A part of the wire form.
-enum Piece<'a> {
-    /// From here to there in the content, and the octets themselves.
-    Content(usize, usize, &'a [u8]),
-    Added(&'static [u8]),
-}
-
-impl ChunkLineEnds {
-    fn new(allowed: &Allowed) -> Self {
-        Self {
-            // Who says that LF is a line end says so of binary content too.
-            policy: match (allowed.is_binary, allowed.line_ends) {
-                (true, LineEnds::Strict) => None,
-                (_, line_ends) => Some(line_ends),
-            },
-            is_after_cr: false,
-            offset: 0,
-        }
-    }
-
-    fn convert<'a>(
-        &mut self,
-        content: &'a [u8],
-        mut emit: impl FnMut(Piece<'a>),
-    ) -> Result<(), BareLineBreak> {
-        let piece = |start: usize, end: usize| {
-            Piece::Content(start, end, content.get(start..end).unwrap_or_default())
-        };
-        let octet = |at: usize| content.get(at).copied();
-        let Some(policy) = self.policy else {
-            emit(piece(0, content.len()));
-            return Ok(());
-        };
-        let (Some(first), offset) = (octet(0), self.offset) else { return Ok(()) };
-        if self.is_after_cr {
-            if first != b'\n' {
-                return Err(BareLineBreak(offset.saturating_sub(1)));
-            }
-            emit(Piece::Added(b"\r")); // that was held back
-        }
-        let mut start = 0;
-        for at in memchr::memchr2_iter(b'\r', b'\n', content) {
-            let is_after_cr = match at.checked_sub(1) {
-                None => self.is_after_cr,
-                Some(before) => octet(before) == Some(b'\r'),
-            };
-            let is_bare = match octet(at) {
-                Some(b'\r') => octet(at + 1).is_some_and(|next| next != b'\n'),
-                _ => !is_after_cr,
-            };
-            if !is_bare {
-                continue;
-            }
-            emit(piece(start, at));
-            start = at;
-            if policy == LineEnds::Strict || octet(at) == Some(b'\r') {
-                return Err(BareLineBreak(offset.saturating_add(at as u64)));
-            }
-            emit(Piece::Added(b"\r"));
-        }
-        self.is_after_cr = content.ends_with(b"\r");
-        emit(piece(start, content.len() - usize::from(self.is_after_cr)));
-        self.offset = offset.saturating_add(content.len() as u64);
-        Ok(())
-    }
-
-    fn finish(&self) -> Result<(), BareLineBreak> {
-        if self.is_after_cr { Err(BareLineBreak(self.offset.saturating_sub(1))) } else { Ok(()) }
     }
 }
 

@@ -291,15 +291,23 @@ impl Stuffer {
     /// A bare CR at the end of the content, or an earlier error: nothing is appended, for a
     /// message that was cut off must not be ended.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
-        self.check()?;
+        self.interrupt()?;
         out.extend_from_slice(match self.place {
-            Place::AfterCr => return self.fail(self.offset.saturating_sub(1)),
             _ if !self.has_dots => b"",
             Place::LineStart => b".\r\n",
-            Place::Within => b"\r\n.\r\n",
+            Place::Within | Place::AfterCr => b"\r\n.\r\n",
         });
         *self = Self { has_dots: self.has_dots, ..Self::new(self.line_ends) };
         Ok(())
+    }
+
+    /// Content from elsewhere follows: a CR that is held back would be bare.
+    pub(crate) fn interrupt(&mut self) -> Result<(), BareLineBreak> {
+        self.check()?;
+        match self.place {
+            Place::AfterCr => self.fail(self.offset.saturating_sub(1)),
+            Place::LineStart | Place::Within => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<(), BareLineBreak> {
