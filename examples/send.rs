@@ -174,27 +174,50 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
     let paths: Vec<&str> = arguments.to.iter().map(String::as_str).collect();
     // A first look at the addresses, before anybody is called.
     envelope(arguments, &paths, None)?;
-    let stream = connect(arguments).await?;
-    let local = stream.local_addr().map_err(|error| lost(&error))?;
-    let mut client = Client::new(config(arguments, local)?, Security::CLEAR);
-    if arguments.verbose {
-        client = client.with_transcript(Box::new(Narrator(arguments.server.clone())));
-    }
+    let helo = arguments.helo.as_deref().map(Host::parse).transpose();
+    let helo = helo.map_err(|error| usage("--helo", &error))?;
+    let host = host(&arguments.server)
+        .ok_or_else(|| usage("--server", &"HOST:PORT, with brackets around an IPv6 address"))?;
+    let end = match arguments.tls {
+        Tls::None => None,
+        _ => Some(tls_end(arguments, host)?),
+    };
     let jobs = messages
         .iter()
         .flat_map(|message| (0..arguments.repeat).map(|_| Job { message, paths: paths.clone() }));
     let sender = Sender::new(arguments, credentials, jobs.collect());
+    let (stream, local) = match connect(arguments).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            eprintln!("send: {}: {error}", arguments.server);
+            return sender.end(None, Some(error));
+        }
+    };
+    let mut client = Client::new(config(arguments, helo, local)?, Security::CLEAR);
+    if arguments.verbose {
+        client = client.with_transcript(Box::new(Narrator(arguments.server.clone())));
+    }
     let is_verified = !matches!(trusted(arguments), Trust::Anybody);
-    match (arguments.tls, tls_end(arguments)) {
-        (Tls::None, _) => sender.run(Connection::new(client, stream)).await,
-        (Tls::Implicit, end) => {
-            let secured = Secured::implicit(client, end?).with_verified(is_verified);
+    match (arguments.tls, end) {
+        (_, None) => sender.run(Connection::new(client, stream)).await,
+        (Tls::Implicit, Some(end)) => {
+            let secured = Secured::implicit(client, end).with_verified(is_verified);
             sender.run(Connection::new(secured, stream)).await
         }
-        (Tls::Opportunistic | Tls::Starttls, end) => {
-            let secured = Secured::start_tls(client, end?).with_verified(is_verified);
+        (_, Some(end)) => {
+            let secured = Secured::start_tls(client, end).with_verified(is_verified);
             sender.run(Connection::new(secured, stream)).await
         }
+    }
+}
+
+/// The host of HOST:PORT, without the brackets of an IPv6 address.
+fn host(server: &str) -> Option<&str> {
+    let (host, port) = server.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    match host.strip_prefix('[') {
+        Some(literal) => literal.strip_suffix(']'),
+        None => Some(host).filter(|host| !host.is_empty() && !host.contains(':')),
     }
 }
 
@@ -234,10 +257,8 @@ fn trusted(arguments: &Arguments) -> Trust<'_> {
 }
 
 /// Whom TLS wants to meet.
-fn tls_end(arguments: &Arguments) -> Result<tls::End, Failure> {
-    let host = arguments.server.rsplit_once(':').map_or(&*arguments.server, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let name = ServerName::try_from(host).map_err(|error| usage("--server", &error))?;
+fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::End, Failure> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| usage("--server", &error))?;
     let config = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
     Ok(tls::End::Client(config, name))
 }
@@ -261,21 +282,21 @@ fn lost(error: &io::Error) -> Failure {
     Failure(Fate::Retry, error.to_string())
 }
 
-async fn connect(arguments: &Arguments) -> Result<TcpStream, Failure> {
+async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
     let patience = Duration::from_secs(arguments.timeout.unwrap_or(30).min(30));
     let connected = timeout(patience, TcpStream::connect(&arguments.server)).await;
-    let stream = connected
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|error| Failure(Fate::Retry, format!("{}: {error}", arguments.server)))?;
-    stream.set_nodelay(true).map_err(|error| lost(&error))?;
-    Ok(stream)
+    let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?;
+    Ok((stream, local))
 }
 
-fn config(arguments: &Arguments, local: SocketAddr) -> Result<Config, Failure> {
-    let host = match &arguments.helo {
-        Some(name) => Host::parse(name).map_err(|error| usage("--helo", &error))?.into_owned(),
-        None => own_host(local),
-    };
+fn config(
+    arguments: &Arguments,
+    helo: Option<Host<'_>>,
+    local: SocketAddr,
+) -> Result<Config, Failure> {
+    let host = helo.map_or_else(|| own_host(local), Host::into_owned);
     let config = Config::from_host(host).map_err(|error| usage("--helo", &error))?;
     let mut config =
         config.with_line_ends(LineEnds::FromLf).with_service(match arguments.protocol {

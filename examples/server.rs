@@ -12,7 +12,7 @@ mod maildir;
 mod transcript;
 
 use accounts::Accounts;
-use clap::{Parser, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use esmtp::{
     io::tokio::Connection,
     machine::Machine,
@@ -31,6 +31,7 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -140,24 +141,37 @@ enum BareLineBreak {
     Keep,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::parse();
-    let receiver = Receiver::new(&arguments).unwrap_or_else(|refusal| refuse(&refusal));
+fn main() -> ExitCode {
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
+    let receiver = Receiver::new(&arguments).unwrap_or_else(|refusal| {
+        refuse(&Arguments::command().error(ErrorKind::InvalidValue, refusal))
+    });
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = arguments.threads {
         runtime.worker_threads(threads.max(1));
     }
-    runtime.enable_all().build()?.block_on(serve(&arguments.listen, receiver))?;
-    Ok(())
+    let served = runtime
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(serve(&arguments.listen, receiver)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{}: {error}", arguments.listen));
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// Ends the program as it ends on any other mistake in its command line, but with the exit
-/// code of `sysexits` for it.
-fn refuse(what: &str) -> ! {
-    use clap::CommandFactory;
-    let error = Arguments::command().error(ErrorKind::InvalidValue, what);
+/// Ends the program, with the exit code of `sysexits` for a mistake in the command line.
+fn refuse(error: &clap::Error) -> ! {
     let _ = error.print();
-    std::process::exit(64)
+    std::process::exit(if error.use_stderr() { 64 } else { 0 })
+}
+
+/// On standard error. That nobody reads it is no reason to lose mail.
+fn complain(what: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "server: {what}");
 }
 
 /// What all sessions share.
@@ -218,8 +232,12 @@ impl Receiver {
         let octets = draft.octets();
         match tokio::task::spawn_blocking(move || draft.keep()).await? {
             Ok(path) => {
-                if !self.is_quiet {
-                    self.report(&delivery, octets, &path)?;
+                // From here on the message is ours: to keep silent because of a broken report
+                // would have the client send it again.
+                if !self.is_quiet
+                    && let Err(error) = self.report(&delivery, octets, &path)
+                {
+                    complain(&error);
                 }
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 match Text::new(format!("queued as {name}")) {
@@ -228,7 +246,7 @@ impl Receiver {
                 }
             }
             Err(error) => {
-                eprintln!("server: {error}");
+                complain(&error);
                 delivery.reject(Rejection::LOCAL_ERROR);
             }
         }
@@ -259,7 +277,7 @@ impl Receiver {
             "tls": facts.security().is_tls(),
             "auth": facts.identity().map(Identity::acts_as),
             "size": octets,
-            "path": path,
+            "path": path.to_string_lossy(),
             "mail_parameters": words(envelope.mail_parameters()),
             "rcpt_parameters": envelope
                 .recipients()
@@ -319,7 +337,9 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
     if arguments.user.is_empty() {
-        config = config.with_required_auth(false);
+        // Not the default of the service: a submission server without accounts takes mail from
+        // everybody, one that was told to require AUTH from nobody.
+        config = config.with_required_auth(arguments.require_auth);
     } else {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
@@ -362,9 +382,9 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    println!("listening on {}", listener.local_addr()?);
+    writeln!(io::stdout().lock(), "listening on {}", listener.local_addr()?)?;
     let receiver = Arc::new(receiver);
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stop::Never);
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -380,36 +400,52 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
                     if let Err(error) = receive(stream, address, &receiver, stopped).await
                         && receiver.is_verbose
                     {
-                        eprintln!("server: {address}: {error}");
+                        complain(&format!("{address}: {error}"));
                     }
                 });
             }
             // Out of file descriptors, say: sessions that end make room.
             Err(error) => {
-                eprintln!("server: {error}");
+                complain(&error);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
     drop(listener);
-    let _ = stop.send(true);
-    // Whoever is in the middle of a message may finish it; whoever is not hears 421 at once.
-    let _ =
-        timeout(Duration::from_secs(10), async { while sessions.join_next().await.is_some() {} })
-            .await;
+    // Whoever is in the middle of a message may finish it; whoever is not hears 421 at once, and
+    // whoever does not come to an end hears it then.
+    for (how, patience) in [(Stop::Finish, 10), (Stop::Now, 1)] {
+        let _ = stop.send(how);
+        let over = async { while sessions.join_next().await.is_some() {} };
+        if timeout(Duration::from_secs(patience), over).await.is_ok() {
+            break;
+        }
+    }
     Ok(())
+}
+
+/// Whether the sessions are to end.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    Never,
+    /// Behind the message that is under way.
+    Finish,
+    Now,
 }
 
 async fn receive(
     mut stream: TcpStream,
     address: SocketAddr,
     receiver: &Receiver,
-    stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<Stop>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (mut peer, mut ahead) = (Peer::from(address), Vec::new());
     if receiver.is_proxied {
-        let header = timeout(receiver.handshake, proxied(&mut stream)).await??;
+        let header = tokio::select! {
+            header = timeout(receiver.handshake, proxied(&mut stream)) => header??,
+            Ok(()) = stopped.changed() => return Ok(()),
+        };
         // A proxy that checks whether we are there speaks for nobody.
         peer = header.0.source().map_or(peer, Peer::from);
         ahead = header.1;
@@ -447,18 +483,18 @@ async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
 
 /// A server in the clear or in TLS.
 trait Session: for<'m> Machine<Event<'m> = server::Event<'m>> + 'static {
-    fn shut_down(&mut self);
+    fn server(&mut self) -> &mut Server;
 }
 
 impl Session for Server {
-    fn shut_down(&mut self) {
-        Self::shut_down(self);
+    fn server(&mut self) -> &mut Server {
+        self
     }
 }
 
 impl Session for Secured<Server> {
-    fn shut_down(&mut self) {
-        self.machine_mut().shut_down();
+    fn server(&mut self) -> &mut Server {
+        self.machine_mut()
     }
 }
 
@@ -466,11 +502,10 @@ async fn converse<M: Session>(
     mut session: Connection<M>,
     mut ahead: &[u8],
     receiver: &Receiver,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<Stop>,
 ) -> io::Result<()> {
     let by: &Host<'_> = receiver.config.host();
     let mut draft: Option<Draft> = None;
-    let mut is_stopping = false;
     loop {
         if !ahead.is_empty() {
             let taken = session.machine_mut().feed(ahead);
@@ -478,9 +513,12 @@ async fn converse<M: Session>(
         }
         let event = tokio::select! {
             event = session.next() => event?,
-            _ = stopped.changed(), if !is_stopping => {
-                is_stopping = true;
-                session.machine_mut().shut_down();
+            Ok(()) = stopped.changed() => {
+                match *stopped.borrow_and_update() {
+                    Stop::Never => {}
+                    Stop::Finish => session.machine_mut().server().shut_down(),
+                    Stop::Now => session.machine_mut().server().close(),
+                }
                 continue;
             }
         };
@@ -510,7 +548,7 @@ async fn converse<M: Session>(
                         data.accept();
                     }
                     Err(error) => {
-                        eprintln!("server: {error}");
+                        complain(&error);
                         data.reject(Rejection::LOCAL_ERROR);
                     }
                 },
@@ -521,7 +559,12 @@ async fn converse<M: Session>(
                     let octets = content.octets().len();
                     content.consume(octets);
                 }
-                _ => content.reject(Rejection::LOCAL_ERROR),
+                failed => {
+                    if let Some(Err(error)) = failed {
+                        complain(&error);
+                    }
+                    content.reject(Rejection::LOCAL_ERROR);
+                }
             },
             Event::Deliver(delivery) => receiver.deliver(draft.take(), delivery).await?,
             Event::Abort(abort) => {

@@ -20,10 +20,21 @@ use esmtp::{
     syntax::{Argument, Extension, Extensions, ForwardPath, Lookup, Parameters, Reply},
     time::Instant,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::LazyLock,
+};
 
 const README: &str = include_str!("../README.md");
-const MANIFEST: &str = include_str!("../Cargo.toml");
+
+/// In a package of the registry `Cargo.toml` is one that cargo made, and ours lies beside it.
+static MANIFEST: LazyLock<String> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name| fs::read_to_string(folder.join(name));
+    read("Cargo.toml.orig").or_else(|_| read("Cargo.toml")).unwrap()
+});
 
 /// The rows of the table whose first column is headed so, cell by cell.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {

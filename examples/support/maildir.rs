@@ -25,8 +25,14 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 impl Maildir {
     /// Makes the folders that are not there.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let is_made = !root.exists();
         for folder in ["tmp", "new", "cur"] {
             fs::create_dir_all(root.join(folder))?;
+        }
+        // What is synced in `new/` is lost all the same if a power cut takes `new/` itself.
+        File::open(root)?.sync_all()?;
+        if is_made {
+            File::open(root.join(".."))?.sync_all()?;
         }
         Ok(Self { root: root.to_owned() })
     }
@@ -97,8 +103,11 @@ impl Draft {
         if let Some(temporary) = &self.temporary {
             fs::rename(temporary, &kept)?;
         }
-        self.temporary = None;
+        // Should the folder not be synced, the message is refused and comes again: what lies
+        // here would be its double.
+        self.temporary = Some(kept.clone());
         File::open(&self.folder)?.sync_all()?;
+        self.temporary = None;
         Ok(kept)
     }
 }

@@ -47,7 +47,7 @@ static CLIENT: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
 });
 
 fn hold(
-    mut machine: Secured<impl for<'m> Machine<Event<'m> = Event<'m>> + Upgradable + 'static>,
+    mut machine: Secured<impl for<'m> Upgradable<Event<'m> = Event<'m>> + 'static>,
     octets: &[u8],
     piece: usize,
     how: Closed,

@@ -12,7 +12,8 @@ if __name__ == "__main__":
 S = Suite(__doc__,
           basic=["swaks.plain", "swaks.noext", "swaks.pipelining", "swaks.ipv6", "swaks.reject.recipient", "swaks.reject.size", "swaks.reject.smtputf8",
                  "curl.plain", "curl.noext", "curl.ipv6", "curl.reject.partial", "curl.reject.recipient", "curl.reject.toomany", "curl.reject.size",
-                 "smtplib.plain", "smtplib.noext", "smtplib.8bitmime", "smtplib.session", "smtp-source.plain", "smtp-source.load", "process.sigterm"],
+                 "smtplib.plain", "smtplib.noext", "smtplib.8bitmime", "smtplib.session", "smtp-source.plain", "smtp-source.load", "process.sigterm", "process.report-nobody-reads",
+                 "process.auth-without-accounts", "process.wrong-usage"],
           but_not=["*.utf8addr", "smtp-source.load.lmtp"])
 o = S.parse(lambda ap: (
     ap.add_argument("--server-cmd", default="cargo run --quiet --release --all-features --example server --", help="command that starts the server; flags are added"),
@@ -1259,6 +1260,79 @@ def sigterm(ctx):
 
 
 S.case("process.sigterm", sigterm)
+
+
+class Alone:
+    """A server of its own, and a client of octets."""
+
+    def __init__(self, ctx, *flags):
+        self.maildir = ctx.dir("alone")
+        argv = shlex.split(o.server_cmd) + ["--listen", "127.0.0.1:0", "--maildir", self.maildir, *flags]
+        self.p = spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.address = ("127.0.0.1", int(self.p.stdout.readline().rsplit(b":", 1)[1]))
+
+    def client(self, *lines):
+        """A session that has said these lines: its socket, its replies to come, the code of the last reply."""
+        s = socket.create_connection(self.address, 15)
+        f = s.makefile("rb")
+        code = code_of(f)
+        for line in lines:
+            s.sendall(line + b"\r\n")
+            code = code_of(f)
+        return s, f, code
+
+    def new(self):
+        return os.listdir(os.path.join(self.maildir, "new"))
+
+
+def code_of(f):
+    line = f.readline()
+    while line[3:4] == b"-":
+        line = f.readline()
+    return line[:3]
+
+
+TO_DATA = (b"EHLO x.example", b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@x.example>", b"DATA")
+
+
+def sigterm_unfinished(ctx):
+    """Who has not finished the message in ten seconds hears 421 too, and nothing of it is left."""
+    srv = Alone(ctx)
+    s, f, _ = srv.client(*TO_DATA)
+    s.sendall(b"half a message\r\n")
+    srv.p.terminate()
+    expect(code_of(f) == b"421", "no 421 for a message that is not finished")
+    expect(srv.p.wait(5) == 0, "exit code %d" % srv.p.returncode)
+    expect(srv.new() == [] and os.listdir(os.path.join(srv.maildir, "tmp")) == [], "half a message is left")
+
+
+def report_nobody_reads(ctx):
+    """A message that is stored is answered 250, also when the line about it cannot be written."""
+    srv = Alone(ctx)
+    srv.p.stdout.close()
+    s, f, _ = srv.client(*TO_DATA)
+    s.sendall(b"x\r\n.\r\n")
+    code = code_of(f)
+    expect((code, len(srv.new())) == (b"250", 1), "reply %r, %d messages" % (code, len(srv.new())))
+
+
+def auth_without_accounts(ctx):
+    """--require-auth is never ignored."""
+    _, _, code = Alone(ctx, "--require-auth").client(*TO_DATA[:2])
+    expect(code == b"530", "MAIL got %r" % code)
+
+
+def wrong_usage(ctx):
+    """A mistake in the command line is told with one exit code, wherever it is found."""
+    for flags in (["--bogus"], ["--max-size", "-1"], ["--hostname", "bad name"], ["--cert", "/nowhere"]):
+        r = subprocess.run(shlex.split(o.server_cmd) + flags, capture_output=True, timeout=10)
+        expect((r.returncode, r.stdout) == (64, b""), "%s: exit code %d, %r" % (flags, r.returncode, r.stdout))
+
+
+S.case("process.sigterm.unfinished", sigterm_unfinished)
+S.case("process.report-nobody-reads", report_nobody_reads)
+S.case("process.auth-without-accounts", auth_without_accounts)
+S.case("process.wrong-usage", wrong_usage)
 
 
 def starttls_injection(ctx):

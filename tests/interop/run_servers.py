@@ -1061,6 +1061,7 @@ def nothing_there(ctx):
     f = ctx.tmp(MESSAGES["ascii"])
     r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % free_port(), "--from", FROM, "--to", TO[0], f], check=False)
     expect(r.rc == 75, "exit code %d where nothing listens, expected 75" % r.rc)
+    expect(re.fullmatch(r"%s 4\d\d 4\.\d\.\d .+\n" % re.escape(TO[0]), r.out), "no line for the recipient: %r" % r.out)
 
 
 def usage(ctx):
@@ -1069,6 +1070,10 @@ def usage(ctx):
     expect(r.rc == 64, "exit code %d without --from, expected 64" % r.rc)
     r = run(shlex.split(o.send_cmd) + ["--from", FROM, "--to", TO[0], "--no-such-flag", f], check=False)
     expect(r.rc == 64, "exit code %d for an unknown flag, expected 64" % r.rc)
+    # Nobody is called before the command line is right: 75 would have a queue try it for ever.
+    for flags in (["--server", "nowhere"], ["--server", "127.0.0.1:99999"], ["--helo", "bad name"], ["--tls", "starttls", "--ca", "/nowhere"]):
+        r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % free_port(), "--from", FROM, "--to", TO[0], f][2 * ("--server" in flags):] + flags, check=False)
+        expect(r.rc == 64, "%s: exit code %d, expected 64" % (flags, r.rc))
 
 
 def scripted(replies, close_after=None):
