@@ -15,7 +15,7 @@ use esmtp::{
     },
     envelope::Envelope,
     io::{AsClient, tokio::Connection},
-    machine::Machine,
+    machine::{HandshakeFailure, Machine},
     sasl::{Credentials, Mechanism, NoCommonMechanism, Nonce},
     security::Security,
     service::Service,
@@ -596,7 +596,7 @@ impl<'a> Sender<'a> {
                 end @ (End::Protocol(_)
                 | End::TlsNotOffered
                 | End::TlsRefused(_)
-                | End::TlsFailed
+                | End::TlsFailed(HandshakeFailure::Refused)
                 | End::Auth(_)),
             ) => return Err(Failure(Fate::Protocol, end.to_string())),
             Some(End::Refused(reply)) if is_unsent => {

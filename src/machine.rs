@@ -1,7 +1,7 @@
 //! How either side is driven: poll, answer.
 //!
 //! A machine never touches a socket or a clock. Its driver asks [`poll`](Machine::poll) what
-//! it needs, provides exactly that, and asks again. The adapters in [`io`](crate::io) are such
+//! it needs, provides exactly that, and asks again. The adapters in `io` are such
 //! drivers; any other event loop is a dozen lines.
 
 use crate::{security::Security, time::Instant};
@@ -94,7 +94,7 @@ pub trait Machine {
     fn unsendable(&mut self);
 }
 
-/// A machine that a TLS layer may be put around ([`tls::Secured`](crate::tls::Secured), or one
+/// A machine that a TLS layer may be put around (`tls::Secured`, or one
 /// of your own).
 ///
 /// The layer takes over when a poll answers [`Need::Answer`] and
@@ -107,7 +107,31 @@ pub trait Upgradable: Machine {
     fn upgraded(&mut self, security: Security);
 
     /// The handshake failed: nothing more can be said on this connection.
-    fn upgrade_failed(&mut self);
+    fn upgrade_failed(&mut self, why: HandshakeFailure);
+
+    /// Whether the session was told to end, so that a handshake is not worth waiting for.
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeFailure {
+    /// One side does not want to go on: no common version, an untrusted certificate, octets that are
+    /// no TLS.
+    #[error("the two sides did not agree")]
+    Refused,
+    /// It took too long.
+    #[error("it took too long")]
+    TimedOut,
+    /// The connection was lost.
+    #[error("the connection was lost")]
+    CutOff,
+    /// The session was [told to end](Upgradable::is_stopping).
+    #[error("the session was told to end")]
+    Stopped,
 }
 
 /// Who has let the session wait for how long, between one poll and the next.

@@ -15,7 +15,7 @@
 use esmtp::{
     client::{self, Client, MessageFacts},
     envelope::Envelope,
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
     sasl::BindingType,
     security::Security,
     server::{AbortReason, Config, End as ServerEnd, Event, Limits, Peer, Server},
@@ -149,7 +149,7 @@ impl<M: Machine> Upgradable for Always<M> {
 
     fn upgraded(&mut self, _: Security) {}
 
-    fn upgrade_failed(&mut self) {
+    fn upgrade_failed(&mut self, _: HandshakeFailure) {
         self.0.closed(Closed::CutOff);
     }
 }
@@ -501,6 +501,55 @@ fn a_handshake_has_a_deadline_that_octets_do_not_extend() {
     assert_eq!(host.log, ["hello None"]);
 }
 
+/// Nobody waits for a client that does not go on with the handshake.
+#[test]
+fn a_handshake_is_not_waited_for_when_the_server_stops() {
+    for stop in [Server::shut_down, Server::close] {
+        let mut implicit = Host::with(Secured::implicit(new_server(Security::CLEAR), server_end()));
+        let _ = implicit.drive();
+        let mut agreed = Host::start_tls();
+        let mut other = Other::clear();
+        other.ask(&mut agreed, b"EHLO a.example\r\n");
+        other.ask(&mut agreed, b"STARTTLS\r\n");
+        for mut host in [implicit, agreed] {
+            assert!(matches!(host.need, Need::Read(_)), "{:?}", host.need);
+            stop(host.machine.machine_mut());
+            let _ = host.drive();
+            assert_eq!((host.need, host.end()), (Need::Close, Some(ServerEnd::ShutDown)));
+        }
+    }
+}
+
+/// A client that may try again knows that it may.
+#[test]
+fn a_client_knows_why_the_handshake_failed() {
+    let client = || {
+        let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
+        let name = ServerName::try_from("mx.example.org").unwrap();
+        let end = End::Client(Arc::new(IDENTITY.client.clone()), name);
+        let mut client = Secured::implicit(client, end);
+        assert!(matches!(client.poll(Instant::ORIGIN), Need::Either(_)));
+        client.sent(usize::MAX);
+        client
+    };
+    let late = Instant::since_origin(Duration::from_secs(60));
+    let mut silent = client();
+    let mut gone = client();
+    gone.closed(Closed::CutOff);
+    let mut other = client();
+    other.feed(b"220 mx.example.org\r\n");
+    for (client, now, why) in [
+        (&mut silent, late, HandshakeFailure::TimedOut),
+        (&mut gone, Instant::ORIGIN, HandshakeFailure::CutOff),
+        (&mut other, Instant::ORIGIN, HandshakeFailure::Refused),
+    ] {
+        while client.poll(now) != Need::Close {
+            client.sent(usize::MAX);
+        }
+        assert_eq!(client.machine().end(), Some(&client::End::TlsFailed(why)));
+    }
+}
+
 #[test]
 fn a_connection_that_ends_in_the_handshake_is_no_tls() {
     for how in [Closed::Clean, Closed::CutOff] {
@@ -847,7 +896,7 @@ impl Upgradable for Witness {
         self.security = Some(security);
     }
 
-    fn upgrade_failed(&mut self) {
+    fn upgrade_failed(&mut self, _: HandshakeFailure) {
         self.has_failed = true;
     }
 }

@@ -1,7 +1,7 @@
 //! Why a session ended, and what cannot be sent.
 
 use crate::{
-    machine::Closed,
+    machine::{Closed, HandshakeFailure},
     sasl::InitiatorError,
     syntax::{AttributeName, Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
@@ -46,8 +46,8 @@ pub enum End {
     #[error("TLS is required and the server refused it")]
     TlsRefused(Arc<Reply<'static>>),
     /// The TLS handshake failed: with STARTTLS there is no way back into the clear.
-    #[error("the TLS handshake failed")]
-    TlsFailed,
+    #[error("the TLS handshake failed: {0}")]
+    TlsFailed(HandshakeFailure),
     /// An exchange of AUTH in which the server did not do its part, or announced a success
     /// without having proven itself.
     #[error("authentication failed: {0}")]

@@ -9,6 +9,7 @@ use super::{
     transaction::Transaction,
 };
 use crate::{
+    machine::HandshakeFailure,
     sasl::Secret,
     security::Security,
     syntax::{Extensions, Reply, Uri, Verb},
@@ -127,7 +128,7 @@ impl<'c> Refused<'c> {
 /// STARTTLS is agreed, and everything before it is sent: the handshake is awaited. Nothing is
 /// said or heard before the answer, and octets that come in the clear end the session.
 ///
-/// [`tls::Secured`](crate::tls::Secured) answers this by itself.
+/// `tls::Secured` answers this by itself.
 #[must_use]
 pub struct Upgrade<'c> {
     pub(super) core: &'c mut Core,
@@ -143,7 +144,7 @@ impl Upgrade<'_> {
 
     /// The handshake failed: the session is over.
     pub fn failed(self) {
-        self.core.upgrade_failed();
+        self.core.upgrade_failed(HandshakeFailure::Refused);
     }
 }
 
@@ -153,10 +154,9 @@ impl Upgrade<'_> {
 /// There is no answer by which it would go on: who wants the mail leaves this event as it is, takes
 /// the channel away from the client, and puts a [`Server`](crate::server::Server) on it.
 ///
-/// - Of an adapter, [`into_parts`](crate::io::blocking::Connection::into_parts) gives the machine
+/// - Of an adapter, `into_parts` gives the machine
 ///   and the stream, and `Connection::new` puts the next machine on that stream.
-/// - In TLS the machine is a [`Secured`](crate::tls::Secured), whose
-///   [`map`](crate::tls::Secured::map) exchanges the client inside for the server; the TLS
+/// - In TLS the machine is a `tls::Secured`, whose `map` exchanges the client inside for the server; the TLS
 ///   connection goes on, with what the handshake has made known of it.
 /// - The client's [`into_received`](super::Client::into_received) is what the server is
 ///   [fed](crate::machine::Machine::feed) first. A peer that keeps to the protocol waits for the

@@ -48,7 +48,7 @@ pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
 
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
     sasl::Mechanism,
     security::Security,
     syntax::{Extensions, Reply},
@@ -337,7 +337,11 @@ impl Upgradable for Client {
         self.core.upgraded(&mut self.facts, security);
     }
 
-    fn upgrade_failed(&mut self) {
-        self.core.upgrade_failed();
+    fn upgrade_failed(&mut self, why: HandshakeFailure) {
+        self.core.upgrade_failed(why);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.end().is_some()
     }
 }

@@ -8,6 +8,7 @@ use super::{
     state::{Core, Facts, Phase, Slate},
 };
 use crate::{
+    machine::HandshakeFailure,
     security::Security,
     syntax::{Code, Extension, Reply, Verb},
     transcript::Entry,
@@ -64,7 +65,7 @@ impl Core {
     }
 
     /// There will be no TLS, and the octets on the wire are no longer SMTP.
-    pub(super) fn upgrade_failed(&mut self) {
-        self.over(End::TlsFailed);
+    pub(super) fn upgrade_failed(&mut self, why: HandshakeFailure) {
+        self.over(End::TlsFailed(why));
     }
 }

@@ -293,7 +293,8 @@ impl Config {
             }
         }
         if self.offered.contains(Extension::Size) {
-            self.offered = self.offered.with_size(self.limits.message);
+            let stated = Some(self.limits.message).filter(|octets| *octets < u64::MAX);
+            self.offered = self.offered.with_size(stated.unwrap_or(0));
         }
         if self.offered.contains(Extension::Limits) {
             let limits = SessionLimits {

@@ -44,7 +44,7 @@ pub enum Event<'s> {
     Authenticated(Authenticated<'s>),
     /// STARTTLS.
     StartTls(StartTls<'s>),
-    /// The TLS handshake is due. A TLS layer answers it ([`tls::Secured`](crate::tls::Secured)).
+    /// The TLS handshake is due. A TLS layer answers it (`tls::Secured`).
     Upgrade(Upgrade<'s>),
     /// MAIL.
     Mail(Mail<'s>),
@@ -316,10 +316,9 @@ tokens! {
     /// Another protocol goes on in this channel, and the positive reply that says so has been sent.
     /// Nothing is read or said here any more: the session is the application's.
     ///
-    /// It takes the machine and the stream apart (`into_parts` of the adapters in
-    /// [`io`](crate::io)) and puts another machine on the stream, which gets what this one has
+    /// It takes the machine and the stream apart (`into_parts` of the adapters in `io`) and puts another machine on the stream, which gets what this one has
     /// received and not dealt with ([`Server::into_received`](super::Server::into_received)). Under
-    /// TLS [`Secured::map`](crate::tls::Secured::map) changes the machine inside. Behind ATRN that is a
+    /// TLS `Secured::map` changes the machine inside. Behind ATRN that is a
     /// [`Client`](crate::client::Client), which knows nothing of the first session (RFC 2645
     /// section 5.2).
     HandOver {}

@@ -47,17 +47,21 @@ impl Limits {
         self.with_receive_buffer(self.receive_buffer)
     }
 
-    /// Octets of content, CRLFs counted and stuffed dots not (RFC 1870 section 3).
+    /// Octets of content, CRLFs counted and stuffed dots not (RFC 1870 section 3); 0: as many as
+    /// come, and SIZE is announced without a number (section 4).
     #[must_use]
     pub const fn with_message(mut self, octets: u64) -> Self {
-        self.message = octets;
+        self.message = match octets {
+            0 => u64::MAX,
+            octets => octets,
+        };
         self
     }
 
-    /// Recipients of one transaction; more get 452 (RFC 5321 section 4.5.3.1.10).
+    /// Recipients of one transaction, at least one; more get 452 (RFC 5321 section 4.5.3.1.10).
     #[must_use]
-    pub const fn with_recipients(mut self, recipients: usize) -> Self {
-        self.recipients = recipients;
+    pub fn with_recipients(mut self, recipients: usize) -> Self {
+        self.recipients = recipients.max(1);
         self
     }
 
@@ -118,7 +122,7 @@ impl Limits {
         self
     }
 
-    /// The greatest message, in octets.
+    /// The greatest message, in octets; `u64::MAX` is no limit.
     #[must_use]
     pub const fn message(&self) -> u64 {
         self.message

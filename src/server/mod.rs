@@ -100,7 +100,7 @@ pub use state::{AbortReason, End};
 pub use transaction::{Recipient, Transaction};
 
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
     security::Security,
     time::Instant,
     transcript::Transcript,
@@ -440,8 +440,12 @@ impl Upgradable for Server {
         self.session.upgraded(security);
     }
 
-    fn upgrade_failed(&mut self) {
+    fn upgrade_failed(&mut self, _: HandshakeFailure) {
         self.session.upgrade_failed();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.session.is_stopping || self.session.is_closing
     }
 }
 

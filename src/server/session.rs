@@ -335,7 +335,10 @@ impl Session {
 
     pub(super) fn upgrade_failed(&mut self) {
         self.link = Link::Lost;
-        self.close(End::NoTls);
+        self.close(match self.is_stopping || self.is_closing {
+            true => End::ShutDown,
+            false => End::NoTls,
+        });
     }
 
     // How it waits.

@@ -2,7 +2,7 @@
 
 use super::{Choice, End, Settings};
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
     security::Security,
     time::Instant,
     wire::{ReceiveBuffer, SendBuffer},
@@ -221,10 +221,15 @@ impl Layer {
     }
 
     /// TLS is at its end: an alert may go out, until then.
-    pub(super) fn fail(&mut self, inner: &mut impl Upgradable, until: Instant) {
+    pub(super) fn fail(
+        &mut self,
+        inner: &mut impl Upgradable,
+        why: HandshakeFailure,
+        until: Instant,
+    ) {
         self.until = until;
         match mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Handshake => inner.upgrade_failed(),
+            Stage::Handshake => inner.upgrade_failed(why),
             _ => {
                 // Plaintext from before is still worth hearing.
                 while matches!(self.hear(inner), Heard::Octets) {}

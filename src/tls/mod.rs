@@ -19,7 +19,7 @@
 
 mod layer;
 
-use crate::machine::{Closed, Machine, Need, Upgradable};
+use crate::machine::{Closed, HandshakeFailure, Machine, Need, Upgradable};
 #[cfg(doc)]
 use crate::security::Security;
 use crate::time::Instant;
@@ -230,12 +230,16 @@ impl<M: Upgradable> Secured<M> {
         match layer.stage {
             Stage::Handshake => {
                 if outcome.is_err() {
-                    layer.fail(inner, now + FAREWELL);
+                    layer.fail(inner, HandshakeFailure::Refused, now + FAREWELL);
                 } else if layer.is_established() {
                     layer.stage = Stage::Open;
                     inner.upgraded(layer.security(settings));
-                } else if layer.until.has_passed(now) || layer.closed.is_some() || layer.is_broken {
-                    layer.fail(inner, now);
+                } else if layer.closed.is_some() || layer.is_broken {
+                    layer.fail(inner, HandshakeFailure::CutOff, now);
+                } else if layer.until.has_passed(now) {
+                    layer.fail(inner, HandshakeFailure::TimedOut, now);
+                } else if inner.is_stopping() {
+                    layer.fail(inner, HandshakeFailure::Stopped, now);
                 } else if let Engine::Chosen(_) = layer.engine {
                     return Some(Need::Wait(layer.until));
                 } else if layer.is_pending() {
@@ -246,7 +250,7 @@ impl<M: Upgradable> Secured<M> {
                 None
             }
             Stage::Open if outcome.is_err() => {
-                layer.fail(inner, now + FAREWELL);
+                layer.fail(inner, HandshakeFailure::Refused, now + FAREWELL);
                 None
             }
             Stage::Open => layer.exchange(inner, &settings.end, now),
