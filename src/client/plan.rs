@@ -389,7 +389,7 @@ mod tests {
             ("RET=HALF", "", vec!["a value that the parameter does not take: RET"]),
             ("", "NOTIFY=NEVER,SUCCESS", vec!["the parameter does not take: NOTIFY"]),
             ("", "NOTIFY=NEVER NOTIFY=NEVER", vec!["given twice: NOTIFY"]),
-            ("NOTIFY=NEVER", "", vec!["the parameter NOTIFY is not offered"]),
+            ("NOTIFY=NEVER", "", vec!["belongs to another command: NOTIFY"]),
             ("MT-PRIORITY=3", "RRVS=x", vec!["MT-PRIORITY is not", "RRVS is not"]),
         ] {
             let config = Config::new("me.example.org").unwrap();

@@ -24,7 +24,7 @@ pub const MAX_TRACE: usize = 255;
 /// Of the preparation of section 3 the prohibition of control characters is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trace<'a> {
-    /// It holds an `@`: an address, unverified. That it is an addr-spec is not checked.
+    /// It holds an `@`: an address, unverified. Of its form only that is checked that it has two halves.
     Email(&'a str),
     /// Anything else.
     Token(&'a str),
@@ -34,13 +34,18 @@ impl<'a> Trace<'a> {
     /// Reads the message; `None` when the client says nothing.
     ///
     /// # Errors
-    /// More than 255 characters, a control character, or not UTF-8.
+    /// More than 255 characters, a control character, an `@` that parts no address, or not UTF-8.
     pub fn parse(octets: &'a [u8]) -> Result<Option<Self>, Malformed> {
         let text = core::str::from_utf8(octets).map_err(|_| Malformed::new("not UTF-8"))?;
         match Self::new(text) {
             Ok(trace) => Ok(Some(trace)),
             Err(CredentialsError::Empty) => Ok(None),
             Err(CredentialsError::TooLong) => Err(Malformed::new("more than 255 characters")),
+            Err(CredentialsError::Forbidden)
+                if text.contains('@') && !text.chars().any(char::is_control) =>
+            {
+                Err(Malformed::new("a trace with an @ that is no address"))
+            }
             Err(_) => Err(Malformed::new("a control character in a trace")),
         }
     }
@@ -48,7 +53,7 @@ impl<'a> Trace<'a> {
     /// Sorts a text.
     ///
     /// # Errors
-    /// An empty text, more than 255 characters, or a control character.
+    /// An empty text, more than 255 characters, a control character, or an `@` that parts no address.
     pub fn new(text: &'a str) -> Result<Self, CredentialsError> {
         if text.is_empty() {
             Err(CredentialsError::Empty)
@@ -56,10 +61,14 @@ impl<'a> Trace<'a> {
             Err(CredentialsError::TooLong)
         } else if text.chars().any(char::is_control) {
             Err(CredentialsError::Forbidden)
-        } else if text.contains('@') {
-            Ok(Self::Email(text))
         } else {
-            Ok(Self::Token(text))
+            match text.rsplit_once('@') {
+                None => Ok(Self::Token(text)),
+                Some((local, domain)) if is_local_part(local) && !domain.is_empty() => {
+                    Ok(Self::Email(text))
+                }
+                Some(_) => Err(CredentialsError::Forbidden),
+            }
         }
     }
 
@@ -72,6 +81,12 @@ impl<'a> Trace<'a> {
     }
 }
 
+/// Whether the last `@` of an addr-spec may stand behind it: another is in quotes (RFC 5322 section 3.4.1).
+fn is_local_part(local: &str) -> bool {
+    let is_quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
+    !local.is_empty() && (is_quoted || !local.contains('@'))
+}
+
 /// The client's side of ANONYMOUS.
 #[derive(Debug)]
 pub struct AnonymousInitiator(Once);
@@ -81,7 +96,7 @@ impl AnonymousInitiator {
     /// (RFC 4505 section 5).
     ///
     /// # Errors
-    /// More than 255 characters, or a control character.
+    /// More than 255 characters, a control character, or an `@` that parts no address.
     pub fn new(trace: Option<&str>) -> Result<Self, CredentialsError> {
         let trace = trace.filter(|trace| !trace.is_empty()).map(Trace::new).transpose()?;
         Ok(Self(Once::Ready(trace.map_or("", |trace| trace.as_str()).into())))
@@ -164,6 +179,10 @@ mod tests {
             ("a@example.org", Ok(Some(Trace::Email("a@example.org")))),
             (&longest, Ok(Some(Trace::Token(&longest)))),
             (&too_long, Err(Malformed::new("more than 255 characters"))),
+            ("\"a@b\"@c", Ok(Some(Trace::Email("\"a@b\"@c")))),
+            ("a@", Err(Malformed::new("a trace with an @ that is no address"))),
+            ("@b", Err(Malformed::new("a trace with an @ that is no address"))),
+            ("a@b@c", Err(Malformed::new("a trace with an @ that is no address"))),
             ("a\u{7}", Err(Malformed::new("a control character in a trace"))),
         ];
         for (text, expected) in cases {

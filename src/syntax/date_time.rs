@@ -56,6 +56,12 @@ impl<'a> DateTime<'a> {
         &self.0
     }
 
+    /// Whether it tells a fraction of a second.
+    #[must_use]
+    pub fn has_fraction(&self) -> bool {
+        self.0.contains('.')
+    }
+
     /// Whole seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn unix_seconds(&self) -> i64 {

@@ -7,13 +7,14 @@ use arbitrary::{Arbitrary, Error, Result, Unstructured};
 
 use super::grammar::{self, Class as Octets};
 use super::{
-    Argument, AttributeName, AttributeValue, AuthResponse, Base64, Body, ByMode, Code, Command,
-    DateTime, DeliverBy, Domain, DomainList, EnvelopeId, Extension, Extensions, ForwardPath,
-    FutureRelease, GeneralLiteral, Hold, HoldSeconds, Host, Lenience, LocalPart, Lookup,
-    MailParameters, Mailbox, Mechanism, Node, Notify, ObsoleteVerb, OriginalRecipient, Parameters,
-    Priority, QueueName, RcptParameters, Rejection, Reply, Ret, ReversePath, RrvsAction,
-    SessionLimits, Solicitation, Status, Submitter, Text, Tracking, TransactionId, UnknownVerb,
-    Uri, ValidSince, Verb, XclientAttributes, XforwardAttributes, Xtext,
+    Argument, AttributeName, AttributeValue, AuthResponse, Base64, Body, ByMode, Class, Code,
+    Command, DateTime, DeliverBy, Domain, DomainList, EhloLine, EnhancedCode, EnvelopeId,
+    Extension, Extensions, ForwardPath, FutureRelease, GeneralLiteral, Hold, HoldSeconds, Host,
+    Lenience, LocalPart, Lookup, MailParameters, Mailbox, Mechanism, Node, Notify, ObsoleteVerb,
+    OriginalRecipient, Parameters, Priority, QueueName, RcptParameters, Rejection, Reply, Ret,
+    ReversePath, RrvsAction, SessionLimits, Solicitation, Status, Submitter, Text, Tracking,
+    TransactionId, UnknownVerb, Uri, ValidSince, Verb, XclientAttributes, XforwardAttributes,
+    Xtext,
 };
 
 /// A value that turned out not to be one: another try is up to the fuzzer.
@@ -61,9 +62,17 @@ chosen! {
     Extension: Extension::ALL;
     AttributeName: AttributeName::ALL;
     Ret: &[Ret::Full, Ret::Headers];
+    Class: &[Class::Completion, Class::Intermediate, Class::Transient, Class::Permanent];
     ByMode: &[ByMode::Notify, ByMode::Return];
     RrvsAction: &[RrvsAction::Reject, RrvsAction::Continue];
     ObsoleteVerb: &[ObsoleteVerb::Send, ObsoleteVerb::Soml, ObsoleteVerb::Saml, ObsoleteVerb::Turn];
+}
+
+/// It borrows, so it is taken out of what the fuzzer brings.
+impl<'a> Arbitrary<'a> for EhloLine<'a> {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        EhloLine::parse(<&str>::arbitrary(u)?).map_err(no)
+    }
 }
 
 macro_rules! made {
@@ -81,6 +90,14 @@ made! {
     Status: |u| {
         Status::new(u.int_in_range(0..=999)?, u.int_in_range(0..=999)?).ok_or(Error::IncorrectFormat)
     };
+    EnhancedCode: |u| {
+        let code = Code::arbitrary(u)?;
+        Status::arbitrary(u)?.under(code).ok_or(Error::IncorrectFormat)
+    };
+    FutureRelease<'static>: |u| Ok(FutureRelease {
+        most: HoldSeconds::arbitrary(u)?,
+        last: DateTime::arbitrary(u)?,
+    });
     Text<'static>: |u| Text::new(string(u, grammar::TEXT, 0, 60)?).map_err(no);
     Argument<'static>: |u| {
         let text = string(u, grammar::TEXT, 1, 30)?;
@@ -231,7 +248,14 @@ made! {
         false => Hold::Until(DateTime::arbitrary(u)?),
     });
     Priority: |u| Priority::new(u.int_in_range(-9..=9)?).ok_or(Error::IncorrectFormat);
-    ValidSince<'static>: |u| Ok(ValidSince::new(DateTime::arbitrary(u)?, RrvsAction::arbitrary(u)?));
+    ValidSince<'static>: |u| {
+        let time = DateTime::arbitrary(u)?;
+        let whole = match time.has_fraction() {
+            true => DateTime::from_unix_seconds(time.unix_seconds()).ok_or(Error::IncorrectFormat)?,
+            false => time,
+        };
+        ValidSince::new(whole, RrvsAction::arbitrary(u)?).map_err(no)
+    };
     Solicitation<'static>: |u| {
         let mut list = String::new();
         for word in 0..u.int_in_range(1..=3)? {
@@ -396,4 +420,21 @@ made! {
         22 => Command::Obsolete(ObsoleteVerb::arbitrary(u)?),
         _ => Command::Other { verb: UnknownVerb::arbitrary(u)?, argument: Option::arbitrary(u)? },
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each has values, and a borrowed line comes of any that the octets happen to spell.
+    #[test]
+    fn what_no_property_reads_back_is_made_too() {
+        let octets: Vec<u8> = (0..=255).cycle().take(2000).collect();
+        let mut u = Unstructured::new(&octets);
+        assert!((0..20).any(|_| EnhancedCode::arbitrary(&mut u).is_ok()));
+        assert!((0..20).any(|_| FutureRelease::arbitrary(&mut u).is_ok()));
+        assert!(Class::arbitrary(&mut u).is_ok());
+        let line = EhloLine::arbitrary_take_rest(Unstructured::new(b"SIZE 10")).unwrap();
+        assert_eq!(line.keyword(), "SIZE");
+    }
 }

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
-use super::grammar::{self, BASE64, DIGIT, is_all};
+use super::grammar::{ATEXT, BASE64, DIGIT, is_all};
 use super::{Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
@@ -142,18 +142,21 @@ impl fmt::Display for Tracking<'_> {
     }
 }
 
-/// TRANSID: by which a transaction can be taken up again (RFC 1845 section 4).
+/// TRANSID: by which a transaction can be taken up again (RFC 1845 section 2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TransactionId<'a>(Cow<'a, str>);
 
 impl<'a> TransactionId<'a> {
-    /// Octets with the brackets, RFC 1845 section 4.
+    /// Octets with the brackets, RFC 1845 section 2.
     pub const LIMIT: usize = 80;
 
-    /// Checks and keeps `<id@domain>`.
+    /// Checks and keeps `<id@domain>`; neither half has to be anything that exists.
     ///
     /// ```text
-    /// transid-param = "TRANSID" "=" "<" local-id "@" domain ">"       RFC 1845 section 4
+    /// transid-value = "<" transid-spec ">"                    RFC 1845 section 2
+    /// transid-spec  = transid-token "@" transid-token
+    /// transid-token = transid-atom *("." transid-atom)
+    /// transid-atom  = 1*<any (ASCII) CHAR except SPACE, CTLs, tspecials, or ".">
     /// ```
     ///
     /// # Errors
@@ -162,10 +165,11 @@ impl<'a> TransactionId<'a> {
     pub fn parse(value: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         let value = value.into();
         let inside = value.strip_prefix('<').and_then(|value| value.strip_suffix('>'));
-        // What can stand in a parameter: no space in a quoted string, no `=`.
-        let is_value =
-            value.len() <= Self::LIMIT && is_all(&value, grammar::VALUE) && value.is_ascii();
-        match is_value && inside.is_some_and(|inside| Mailbox::parse(inside).is_ok()) {
+        let is_token = |token: &str| token.split('.').all(is_transid_atom);
+        let is_spec = inside
+            .and_then(|inside| inside.split_once('@'))
+            .is_some_and(|(local, domain)| is_token(local) && is_token(domain));
+        match value.len() <= Self::LIMIT && is_spec {
             true => Ok(Self(value)),
             false => Err(VALUE),
         }
@@ -182,6 +186,11 @@ impl<'a> TransactionId<'a> {
     pub fn into_owned(self) -> TransactionId<'static> {
         TransactionId(Cow::Owned(self.0.into_owned()))
     }
+}
+
+/// What `tspecials` of MIME leaves of an atom of RFC 5322: all but `/`, `=` and `?`.
+fn is_transid_atom(atom: &str) -> bool {
+    is_all(atom, ATEXT) && atom.is_ascii() && !atom.contains(['/', '=', '?'])
 }
 
 impl fmt::Display for TransactionId<'_> {
@@ -282,11 +291,30 @@ mod tests {
     /// 1845-4-a
     #[test]
     fn a_transaction_id_stands_in_brackets() {
-        assert!(TransactionId::parse("<12345@example.com>").is_ok());
-        let longest = alloc::format!("<{}@example.example>", "1".repeat(64));
-        for value in
-            ["", "<>", "12345@example.com", "<12345>", "<a@b", "<\"a b\"@c>", "<a=b@c>", &longest]
-        {
+        // No mailbox: RFC 1845 knows neither the 64 octets of a local-part nor the letters of a domain.
+        let long = alloc::format!("<{}@b>", "1".repeat(76));
+        for value in ["<12345@example.com>", "<a_b@c_d>", "<a!#$%&'*+-^_`{|}~@b>", &long] {
+            assert!(TransactionId::parse(value).is_ok(), "{value}");
+        }
+        let longest = alloc::format!("<{}@b>", "1".repeat(77));
+        for value in [
+            "",
+            "<>",
+            "12345@example.com",
+            "<12345>",
+            "<a@b",
+            "<\"a b\"@c>",
+            "<\"a\"@c>",
+            "<a=b@c>",
+            "<a/b@c>",
+            "<a@b@c>",
+            "<a@[192.0.2.1]>",
+            "<.a@b>",
+            "<a@b.>",
+            "<a..b@c>",
+            "<ü@c>",
+            &longest,
+        ] {
             assert!(TransactionId::parse(value).is_err(), "{value}");
         }
     }

@@ -31,9 +31,17 @@ const ADDITIONS: &[(Extension, Verb, usize)] = &[
     (Extension::Dsn, Verb::Mail, 9 + 107),
     // RFC 3461 section 5.4: "530 characters for the ORCPT and NOTIFY parameters".
     (Extension::Dsn, Verb::Rcpt, 530),
-    // RFC 7293 section 3.
+    // RFC 7293 section 3.1.
     (Extension::Rrvs, Verb::Rcpt, 33),
+    // RFC 3885 section 2.
+    (Extension::Mtrk, Verb::Mail, 40),
+    // RFC 1845 section 2.
+    (Extension::Checkpoint, Verb::Mail, 88),
 ];
+
+/// What MTRK adds where there is no DSN: it brings ENVID and ORCPT with it, whose "107 character extension" and "507
+/// character extension [...] must also be included" (RFC 3885 section 2).
+const WITH_MTRK_ALONE: &[(Verb, usize)] = &[(Verb::Mail, 107), (Verb::Rcpt, 507)];
 
 /// A command line that the server need not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +73,11 @@ impl Extensions {
         let additions = ADDITIONS
             .iter()
             .filter(|(extension, command, _)| *command == verb && self.contains(*extension));
+        let is_mtrk_alone = self.contains(Extension::Mtrk) && !self.contains(Extension::Dsn);
+        let with_mtrk =
+            WITH_MTRK_ALONE.iter().filter(|(command, _)| is_mtrk_alone && *command == verb);
         BASE + additions.map(|(_, _, octets)| octets).sum::<usize>()
+            + with_mtrk.map(|(_, octets)| octets).sum::<usize>()
     }
 }
 
@@ -116,6 +128,8 @@ mod tests {
                 Extension::NoSoliciting => (1007, 0),
                 Extension::Dsn => (116, 530),
                 Extension::Rrvs => (0, 33),
+                Extension::Mtrk => (40 + 107, 507),
+                Extension::Checkpoint => (88, 0),
                 _ => (0, 0),
             };
             let alone = Extensions::NONE.with(extension);
@@ -124,7 +138,7 @@ mod tests {
         }
         for (extensions, verb, limit) in [
             (&Extensions::NONE, Verb::Mail, 512),
-            (&all, Verb::Mail, 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + 34 + 1007 + 116),
+            (&all, Verb::Mail, 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + 34 + 1007 + 116 + 40 + 88),
             (&all, Verb::Rcpt, 512 + 530 + 33),
             (&all, Verb::Auth, 512),
             (&all, Verb::Noop, 512),

@@ -97,7 +97,8 @@ pub(super) const KEYWORDS: &Keywords = &[
     ("BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
     ("SMTPUTF8", &[Extension::SmtpUtf8]),
     ("RET", &[Extension::Dsn]),
-    ("ENVID", &[Extension::Dsn]),
+    // "The ENVID parameter of the MAIL command MUST be supported" with MTRK (RFC 3885 section 2).
+    ("ENVID", &[Extension::Dsn, Extension::Mtrk]),
     ("AUTH", &[Extension::Auth]),
     ("REQUIRETLS", &[Extension::RequireTls]),
     ("BY", &[Extension::DeliverBy]),
@@ -116,7 +117,7 @@ impl<'a> MailParameters<'a> {
     /// # Errors
     ///
     /// They name the parameter and its offset. 501: a duplicate, a missing or forbidden value, a value outside the grammar or
-    /// its range, HOLDFOR beside HOLDUNTIL. 504: BODY=BINARYMIME where only 8BITMIME was announced. 555: a parameter of
+    /// its range, HOLDFOR beside HOLDUNTIL. 555: BODY=BINARYMIME where only 8BITMIME was announced, a parameter of
     /// RCPT, or one that no extension in `offered` brings ([`SyntaxErrorKind::UnknownParameter`]).
     pub fn parse(
         parameters: &'a Parameters<'_>,
@@ -267,16 +268,17 @@ pub(super) fn read<'a>(
     mut take: impl FnMut(Given<'a>) -> Result<(), SyntaxError>,
 ) -> Result<(), SyntaxError> {
     for (offset, parameter) in parameters.with_offsets() {
-        let result = match find(keywords, parameter, offered) {
-            Some(keyword) => take(Given { keyword, parameter }),
-            None if is_known(parameter.keyword()) => Ok(()),
-            None => Err(match find(elsewhere, parameter, offered) {
-                Some(keyword) => {
-                    SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0).of_parameter(keyword)
-                }
-                None => SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0),
-            }),
-        };
+        let result =
+            match find(keywords, parameter, offered) {
+                Some(keyword) => take(Given { keyword, parameter }),
+                None => match find(elsewhere, parameter, offered) {
+                    // What an announced extension defines for the other command, no caller knows better.
+                    Some(keyword) => Err(SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0)
+                        .of_parameter(keyword)),
+                    None if is_known(parameter.keyword()) => Ok(()),
+                    None => Err(SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0)),
+                },
+            };
         result.map_err(|error| error.behind(offset).on(verb))?;
     }
     Ok(())

@@ -33,7 +33,8 @@ pub struct RcptParameters<'a> {
 /// The keywords of RCPT, and the extensions that bring them.
 pub(super) const KEYWORDS: &Keywords = &[
     ("NOTIFY", &[Extension::Dsn]),
-    ("ORCPT", &[Extension::Dsn]),
+    // "The ORCPT parameter of the RCPT command MUST also be supported" with MTRK (RFC 3885 section 2).
+    ("ORCPT", &[Extension::Dsn, Extension::Mtrk]),
     ("RRVS", &[Extension::Rrvs]),
     ("CONNEG", &[Extension::ConNeg]),
 ];
@@ -132,6 +133,7 @@ mod tests {
             ("ORCPT=a@b", Kind::ParameterValue, 501, Some("ORCPT"), 6),
             ("CONNEG=1", Kind::UnexpectedValue, 501, Some("CONNEG"), 6),
             ("RRVS=2022-01-02", Kind::DateTime, 501, Some("RRVS"), 5),
+            ("RRVS=2022-01-02T01:01:01.5Z", Kind::DateTime, 501, Some("RRVS"), 5),
             ("SIZE=1", Kind::MisplacedParameter, 555, Some("SIZE"), 0),
             ("FOO", Kind::UnknownParameter, 555, None, 0),
         ] {
@@ -144,5 +146,20 @@ mod tests {
             );
             assert_eq!((error.code().get(), error.verb()), (code, Some(Verb::Rcpt)), "{input}");
         }
+    }
+
+    /// RFC 3885 section 2: MTRK brings ENVID and ORCPT, DSN or not.
+    #[test]
+    fn a_parameter_of_the_other_command_is_known_to_nobody() {
+        let all: Extensions = Extension::ALL.iter().copied().collect();
+        let size = Parameters::parse("SIZE=1").unwrap();
+        let error = RcptParameters::parse_known(&size, &all, |_| true).unwrap_err();
+        assert_eq!(error.kind(), SyntaxErrorKind::MisplacedParameter);
+        // Where no extension of ours brings it, the caller may have his own.
+        assert!(RcptParameters::parse_known(&size, &Extensions::NONE, |_| true).is_ok());
+        let original = Parameters::parse("ORCPT=rfc822;a@b").unwrap();
+        let tracked = Extensions::NONE.with(Extension::Mtrk);
+        assert!(RcptParameters::parse(&original, &tracked).unwrap().original_recipient.is_some());
+        assert!(RcptParameters::parse(&original, &Extensions::NONE).is_err());
     }
 }

@@ -86,7 +86,7 @@ impl Status {
         }
     }
 
-    /// The reply codes that the registry names beside it; empty for an unknown one, and for those that go with any.
+    /// The reply codes that the registry names beside it, the commonest where it names a whole class; empty for an unknown one, and for those that go with any.
     #[must_use]
     pub fn basic_codes(self) -> &'static [Code] {
         self.entry().map_or(&[], |entry| entry.basic_codes)
@@ -106,11 +106,14 @@ impl Status {
         Some(meaning.trim_end_matches('.'))
     }
 
-    /// Whether the registry names `code` beside it; an unknown status, and one that goes with any, goes with all but 3yz.
+    /// Whether the registry names `code` beside it, or its class (`5XX`); an unknown status, and one that goes with any,
+    /// goes with all but 3yz.
     #[must_use]
     pub fn goes_with(self, code: Code) -> bool {
         let basic = self.basic_codes();
-        !matches!(code.class(), Class::Intermediate) && (basic.is_empty() || basic.contains(&code))
+        let is_of_class = self.entry().is_some_and(|entry| entry.classes.contains(&code.class()));
+        !matches!(code.class(), Class::Intermediate)
+            && (basic.is_empty() || basic.contains(&code) || is_of_class)
     }
 
     /// This status as far as the registry knows it: an unknown detail stands for detail 0 of its subject, and an unknown
@@ -206,10 +209,11 @@ struct Entry {
     status: Status,
     documentation: &'static str,
     basic_codes: &'static [Code],
+    classes: &'static [Class],
 }
 
 macro_rules! registry {
-    ($(#[doc = $doc:literal] $name:ident = $subject:literal, $detail:literal, [$($code:literal),*];)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $subject:literal, $detail:literal, [$($code:literal),*] $($class:ident)*;)*) => {
         /// The registry of RFC 5248 ("SMTP Enhanced Status Codes").
         impl Status {
             $(#[doc = $doc] pub const $name: Self = Self::known($subject, $detail);)*
@@ -219,6 +223,7 @@ macro_rules! registry {
             status: Status::$name,
             documentation: $doc,
             basic_codes: &[$(Code::known($code)),*],
+            classes: &[$(Class::$class),*],
         }),*];
     };
 }
@@ -355,15 +360,15 @@ registry! {
     /// X.7.14: trust relationship required.
     TRUST_RELATIONSHIP_REQUIRED = 7, 14, [535, 554];
     /// X.7.15: priority level is too low (RFC 6710).
-    PRIORITY_TOO_LOW = 7, 15, [450, 550];
+    PRIORITY_TOO_LOW = 7, 15, [450, 550] Transient Permanent;
     /// X.7.16: message is too big for the specified priority (RFC 6710).
-    TOO_BIG_FOR_PRIORITY = 7, 16, [552];
+    TOO_BIG_FOR_PRIORITY = 7, 16, [552] Transient Permanent;
     /// X.7.17: mailbox owner has changed (RFC 7293).
-    MAILBOX_OWNER_CHANGED = 7, 17, [550];
+    MAILBOX_OWNER_CHANGED = 7, 17, [550] Permanent;
     /// X.7.18: domain owner has changed (RFC 7293).
-    DOMAIN_OWNER_CHANGED = 7, 18, [550];
+    DOMAIN_OWNER_CHANGED = 7, 18, [550] Permanent;
     /// X.7.19: RRVS test cannot be completed (RFC 7293).
-    RRVS_CANNOT_COMPLETE = 7, 19, [550];
+    RRVS_CANNOT_COMPLETE = 7, 19, [550] Permanent;
     /// X.7.20: no passing DKIM signature found (RFC 7372).
     NO_PASSING_DKIM = 7, 20, [550];
     /// X.7.21: no acceptable DKIM signature found (RFC 7372).
@@ -381,7 +386,7 @@ registry! {
     /// X.7.27: sender address has null MX (RFC 7505).
     SENDER_NULL_MX = 7, 27, [550];
     /// X.7.28: the message appears to be part of a mail flood of similar abusive messages.
-    MAIL_FLOOD = 7, 28, [450, 451, 550, 554];
+    MAIL_FLOOD = 7, 28, [450, 451, 550, 554] Transient Permanent;
     /// X.7.29: ARC validation failure (RFC 8617).
     ARC_FAILED = 7, 29, [550];
     /// X.7.30: REQUIRETLS support required (RFC 8689).
@@ -410,6 +415,14 @@ mod tests {
         assert!(
             Status::OTHER.goes_with(Code::OK) && !Status::OTHER.goes_with(Code::START_MAIL_INPUT)
         );
+        // "5XX" (RFC 7293 section 15), "other 4XX or 5XX codes are allowed" (RFC 6710 section 9).
+        let (closing, failed) = (Code::known(421), Code::known(554));
+        assert!(Status::RRVS_CANNOT_COMPLETE.goes_with(failed));
+        assert!(!Status::RRVS_CANNOT_COMPLETE.goes_with(closing));
+        assert!(
+            Status::PRIORITY_TOO_LOW.goes_with(failed) && Status::MAIL_FLOOD.goes_with(closing)
+        );
+        assert!(!Status::MAIL_FLOOD.goes_with(Code::OK));
         assert!(!Status::new(7, 999).unwrap().is_registered());
         assert_eq!(Status::new(1000, 0), None);
         assert_eq!(Status::new(0, 1000), None);

@@ -246,9 +246,15 @@ pub enum RrvsAction {
 
 impl<'a> ValidSince<'a> {
     /// Since this time.
-    #[must_use]
-    pub const fn new(time: DateTime<'a>, action: RrvsAction) -> Self {
-        Self { time, action }
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::DateTime`] for a fraction of a second, which "MUST NOT be used" (RFC 7293 section 3.1).
+    pub fn new(time: DateTime<'a>, action: RrvsAction) -> Result<Self, SyntaxError> {
+        match time.has_fraction() {
+            false => Ok(Self { time, action }),
+            true => Err(SyntaxError::new(SyntaxErrorKind::DateTime, 0)),
+        }
     }
 
     /// Since when.
@@ -279,7 +285,7 @@ impl<'a> ValidSince<'a> {
             Some((time, "C" | "c")) => (time, RrvsAction::Continue),
             Some((time, _)) => return Err(VALUE.behind(time.len() + 1)),
         };
-        Ok(Self { time: DateTime::new(time)?, action })
+        Self::new(DateTime::new(time)?, action)
     }
 
     /// The same with its own memory.
