@@ -33,6 +33,7 @@ pub struct Config {
     in_flight: usize,
     ahead: usize,
     transactions: usize,
+    has_answers: bool,
 }
 
 impl Config {
@@ -66,6 +67,7 @@ impl Config {
             in_flight: 128,
             ahead: 64 * 1024,
             transactions: 1,
+            has_answers: false,
         })
     }
 
@@ -141,6 +143,16 @@ impl Config {
         self
     }
 
+    /// Whether [`Event::Answered`](super::Event::Answered) comes for each recipient as soon as the
+    /// server has answered for it, and not only [`Event::Sent`](super::Event::Sent) for all in the
+    /// end. That is worth most in LMTP, where each has a reply to the content and a slow one holds
+    /// up the others' (RFC 2033 section 5). Default: no, as it is one question a recipient more.
+    #[must_use]
+    pub const fn with_answers(mut self, has_answers: bool) -> Self {
+        self.has_answers = has_answers;
+        self
+    }
+
     /// The host that is announced in EHLO.
     #[must_use]
     pub const fn host(&self) -> &Host<'static> {
@@ -197,6 +209,12 @@ impl Config {
     #[must_use]
     pub const fn ahead(&self) -> usize {
         self.ahead
+    }
+
+    /// Whether an event comes for each recipient that is answered.
+    #[must_use]
+    pub const fn has_answers(&self) -> bool {
+        self.has_answers
     }
 
     /// How many transactions may be under way.
