@@ -10,10 +10,14 @@ mod link;
 use esmtp::{
     client::{self, Client, MessageFacts, Outcome, Report},
     envelope::Envelope,
+    sasl::{Credentials, Mechanism, Nonce, Offer, PlainVerifier, Question},
     security::Security,
     server::{self, Peer, Server},
     service::Service,
-    syntax::{Extension, Extensions, Rejection},
+    syntax::{
+        AttributeName, AttributeValue, Extension, Extensions, Rejection, Uri, XclientAttributes,
+        XforwardAttributes,
+    },
     wire::{BareLineBreaks, LineEnds},
 };
 use link::{Wire, run};
@@ -288,6 +292,135 @@ fn play(case: &Case) -> (Receiver, Vec<(Mail, Report)>, bool) {
     assert!(client.end().is_some(), "it has come to its end");
     assert!(under_way.is_empty(), "a report came for every transaction");
     (receiver, reports, is_chunked)
+}
+
+fn ends(extensions: Extensions, service: Service) -> (Client, Server) {
+    let receiving = server::Config::new("mx.example.org")
+        .unwrap()
+        .with_service(service)
+        .with_extensions(extensions.with(Extension::Pipelining).with(Extension::Chunking))
+        .with_auth(Offer::new([Mechanism::PLAIN]));
+    let sending = client::Config::new("me.example.org").unwrap().with_service(service);
+    let server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::TLS);
+    (Client::new(sending, Security::TLS), server)
+}
+
+/// In several lines, of which the last brings the address.
+#[test]
+fn what_a_client_says_of_another_and_of_a_message_arrives_whole() {
+    let (name, helo) = (vec!["n".repeat(60); 4].join("."), vec!["h".repeat(60); 4].join("."));
+    let text = |text: &str| AttributeValue::Text(text.to_owned().into());
+    let speaking = XclientAttributes::new(AttributeName::Addr, &text("192.0.2.7"))
+        .and_then(|list| list.and(AttributeName::Port, &text("1025")))
+        .and_then(|list| list.and(AttributeName::Name, &text(&name)))
+        .and_then(|list| list.and(AttributeName::Helo, &text(&helo)))
+        .unwrap();
+    let origin = XforwardAttributes::new(AttributeName::Name, &text(&name))
+        .and_then(|list| list.and(AttributeName::Helo, &text(&helo)))
+        .unwrap();
+    let all = AttributeName::ALL;
+    let (mut client, mut server) =
+        ends(Extensions::NONE.with_xclient(all).with_xforward(all), Service::Smtp);
+    let (mut asked, mut lines, mut told, mut report) = (0, 0, Vec::new(), None);
+    let mut receiver = Receiver::default();
+    run(
+        &Wire::new(Duration::from_millis(50)),
+        &mut client,
+        &mut server,
+        |_, event| match event {
+            client::Event::Ready(ready) if asked < 3 => {
+                asked += 1;
+                match asked {
+                    1 => ready.speak_for(&speaking).unwrap(),
+                    2 => ready.tell_origin(&origin).unwrap(),
+                    _ => {
+                        let envelope = Envelope::new("", &["bob@example.net"]).unwrap();
+                        ready.send(envelope, MessageFacts::UNKNOWN).map(drop).unwrap();
+                    }
+                }
+            }
+            client::Event::Content(content) => content.finish().unwrap(),
+            client::Event::Sent(sent) => report = Some(sent.take()),
+            other => other.quit(),
+        },
+        |_, event| match event {
+            server::Event::Xclient(xclient) => {
+                lines += 1;
+                xclient.accept();
+            }
+            server::Event::Xforward(xforward) => {
+                lines += 1;
+                xforward.accept();
+            }
+            server::Event::Mail(mail) => {
+                let facts = mail.facts();
+                let peer = facts.peer();
+                told.push(peer.address().map_or_else(String::new, |it| it.to_string()));
+                told.push(peer.name().map_or_else(String::new, ToString::to_string));
+                told.extend(facts.forwarded().map(|(_, value)| value.to_owned()));
+                mail.accept();
+            }
+            other => receiver.answer(other),
+        },
+    );
+    assert_eq!(lines, 3); // XFORWARD fits one, with four octets to spare
+    assert_eq!(told, ["192.0.2.7:1025", &name, &name, &helo]);
+    assert!(report.unwrap().is_delivered_to_all());
+}
+
+/// A message of a chunk, what stands at a URL, and a chunk.
+#[test]
+fn a_message_is_put_together_from_chunks_and_urls() {
+    let extensions = Extensions::NONE.with_burl(&["imap"]).unwrap();
+    let (mut client, mut server) = ends(extensions, Service::Submission);
+    let (mut asked, mut parts, mut report) = (0, 0, None);
+    let mut receiver = Receiver::default();
+    let credentials = Credentials::password("ann", "secret");
+    run(
+        &Wire::new(Duration::from_millis(50)),
+        &mut client,
+        &mut server,
+        |_, event| match event {
+            client::Event::Ready(ready) if asked < 2 => {
+                asked += 1;
+                if asked == 1 {
+                    let nonce = Nonce::new([0; 18]);
+                    ready.authenticate_as(&credentials, nonce).map(drop).unwrap();
+                } else {
+                    let envelope = Envelope::new("ann@example.org", &["bob@example.net"]).unwrap();
+                    let facts = MessageFacts::scan(b"one\r\nthree\r\n").with_burl();
+                    ready.send(envelope, facts).map(drop).unwrap();
+                }
+            }
+            client::Event::Content(mut content) => {
+                parts += 1;
+                if parts == 1 {
+                    content.write(b"one\r\n").unwrap();
+                    content.burl(Uri::new("imap://x.example/;uid=1").unwrap()).unwrap();
+                } else {
+                    content.write(b"three\r\n").unwrap();
+                    content.finish().unwrap();
+                }
+            }
+            client::Event::Sent(sent) => report = Some(sent.take()),
+            other => other.quit(),
+        },
+        |_, event| match event {
+            server::Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
+            server::Event::Credentials(credentials) => match credentials.question {
+                Question::Password(question) => question.accept(),
+                other => other.reject(),
+            },
+            server::Event::Authenticated(authenticated) => authenticated.accept(),
+            server::Event::Burl(burl) => {
+                receiver.content.extend_from_slice(b"two\r\n");
+                burl.accept();
+            }
+            other => receiver.answer(other),
+        },
+    );
+    assert!(report.unwrap().is_delivered_to_all());
+    assert_eq!(receiver.stored[0].content, b"one\r\ntwo\r\nthree\r\n");
 }
 
 proptest! {

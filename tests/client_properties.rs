@@ -9,6 +9,9 @@ use esmtp::{
     machine::{Closed, Machine, Need},
     security::Security,
     service::Service,
+    syntax::{
+        AttributeName, AttributeValue, UnknownVerb, Uri, XclientAttributes, XforwardAttributes,
+    },
     time::Instant,
 };
 use proptest::{collection::vec, prelude::*};
@@ -234,7 +237,8 @@ fn play(case: &Case) -> (Model, Vec<Report>, Client) {
         .with_service(service)
         .with_transactions(case.transactions)
         .with_ahead(case.ahead)
-        .with_in_flight(5);
+        .with_in_flight(5)
+        .with_answers(true);
     let mut client = Client::new(config, Security::CLEAR);
     let mut model = Model {
         is_lmtp: case.is_lmtp,
@@ -246,7 +250,7 @@ fn play(case: &Case) -> (Model, Vec<Report>, Client) {
     let mut pieces = case.pieces.iter().copied().cycle();
     let mut left = case.lost.unwrap_or(usize::MAX);
     let (mut begun, mut written) = (0, 0);
-    let mut reports = Vec::new();
+    let (mut reports, mut told) = (Vec::new(), Vec::new());
     for _ in 0..100_000 {
         match client.poll(Instant::ORIGIN) {
             Need::Answer => match client.event().unwrap() {
@@ -269,7 +273,22 @@ fn play(case: &Case) -> (Model, Vec<Report>, Client) {
                         content.finish().unwrap();
                     }
                 }
-                Event::Sent(sent) => reports.push(sent.take()),
+                Event::Answered(answered) => {
+                    assert_eq!(answered.transaction().number(), reports.len() as u64);
+                    told.push((answered.index(), answered.reply().clone()));
+                    answered.go_on();
+                }
+                Event::Sent(sent) => {
+                    let report = sent.take();
+                    // Whoever has a reply was told of before, once.
+                    told.sort_by_key(|(index, _)| *index);
+                    let outcomes = report.outcomes().enumerate();
+                    let replied: Vec<_> = outcomes
+                        .filter_map(|(index, outcome)| Some((index, outcome.reply()?.clone())))
+                        .collect();
+                    assert_eq!(core::mem::take(&mut told), replied);
+                    reports.push(report);
+                }
                 other => panic!("{other:?}"),
             },
             Need::Write(_) | Need::Either(_) => {
@@ -357,6 +376,7 @@ proptest! {
             Just("220 mx\r\n250 mx\r\n"),
             Just("220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 SIZE 99\r\n250 ok\r\n250 ok\r\n550 no\r\n"),
             Just("220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n250 ok\r\n250 ok\r\n"),
+            Just("220 mx\r\n250-mx\r\n250-CHUNKING\r\n250-BURL\r\n250-ATRN\r\n250-XCLIENT NAME\r\n250 XFORWARD NAME\r\n"),
         ],
         lines in vec(prop_oneof![
             Just("220 mx\r\n".to_owned()),
@@ -369,14 +389,18 @@ proptest! {
             "[2-5][0-9]{2}[ -][a-z.\\n\\r]{0,5}\r\n",
             "(.|\\r|\\n){0,20}",
         ], 0..30),
-        answers in vec(0..12_u8, 1..30),
+        answers in vec(0..16_u8, 1..30),
         pieces in vec(1..40_usize, 1..10),
         lmtp in any::<bool>(),
         transactions in 1..3_usize,
+        has_answers in any::<bool>(),
     ) {
         let service = if lmtp { Service::Lmtp } else { Service::Smtp };
         let config = Config::new("me.example.org").unwrap();
         let config = config.with_service(service).with_transactions(transactions).with_ahead(50);
+        let config = config.with_answers(has_answers);
+        let name = || AttributeValue::Text("a.example".into());
+        let uri = || Uri::new("imap://x.example/;uid=1").unwrap();
         let mut client = Client::new(config, Security::CLEAR);
         let mut opening: VecDeque<&str> = opening.split_inclusive('\n').collect();
         let mut server: VecDeque<u8> = lines.concat().into_bytes().into();
@@ -397,11 +421,30 @@ proptest! {
                         }
                         Event::Ready(ready) if answer == 1 => ready.noop(),
                         Event::Ready(ready) if answer == 2 => ready.reset(),
+                        Event::Ready(ready) if answer == 12 => {
+                            drop(ready.command(UnknownVerb::new("XDO").unwrap(), None));
+                        }
+                        Event::Ready(ready) if answer == 13 => {
+                            let name = XclientAttributes::new(AttributeName::Name, &name());
+                            drop(ready.speak_for(&name.unwrap()));
+                        }
+                        Event::Ready(ready) if answer == 14 => {
+                            let name = XforwardAttributes::new(AttributeName::Name, &name());
+                            drop(ready.tell_origin(&name.unwrap()));
+                        }
+                        Event::Ready(ready) if answer == 15 => drop(ready.turn(None)),
                         Event::Ready(ready) => {
                             let to = ["bob@example.net", "carl@example.net"];
                             let envelope = Envelope::new("ann@example.org", &to).unwrap();
-                            let sent = ready.send(envelope, MessageFacts::UNKNOWN.with_size(9));
+                            let facts = MessageFacts::UNKNOWN.with_size(9);
+                            let sent = ready.send(envelope, facts);
                             begun += u64::from(sent.is_ok());
+                        }
+                        Event::Content(content) if answer == 12 => {
+                            let _ = content.burl(uri());
+                        }
+                        Event::Content(content) if answer == 13 => {
+                            let _ = content.finish_with(uri());
                         }
                         Event::Content(mut content) => {
                             let result = content.write(b"Hi\r\n.\r\n");
@@ -414,6 +457,13 @@ proptest! {
                             }
                         }
                         Event::Refused(refused) => refused.go_on(),
+                        Event::Answered(answered) => {
+                            prop_assert!(has_answers);
+                            prop_assert!(answered.index() < 2);
+                            answered.go_on();
+                        }
+                        Event::HandOver(hand_over) if answer % 2 == 1 => hand_over.close(),
+                        Event::HandOver(_) => {} // later
                         Event::Sent(sent) => {
                             prop_assert_eq!(sent.take().outcomes().len(), 2);
                             reports += 1;

@@ -769,7 +769,7 @@ fn what_looks_like_a_secret_behind_a_verb_of_ones_own_is_not_shown() {
 C: EHLO me.example.org
 S: 250 mx
 C: XDO (redacted)
-S: 502 XDO auth ***** ******************** is nothing I know
+S: 502 XDO auth PLAIN ******************** is nothing I know
 C: XDO how many
 S: 250 so many of them
 C: QUIT

@@ -984,6 +984,22 @@ fn a_client_knows_the_certificate_and_whether_it_was_verified() {
     }
 }
 
+/// Whoever takes a channel over hears what has become of the peer meanwhile.
+#[test]
+fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
+    let reading = || Witness { is_reading: true, ..Witness::default() };
+    let end = End::Client(Arc::new(IDENTITY.client.clone()), name());
+    let mut client = Secured::implicit(reading(), end);
+    let mut server = Secured::implicit(reading(), server_end());
+    meet(&mut client, &mut server);
+    client.closed(Closed::CutOff);
+    let _ = client.poll(Instant::ORIGIN);
+    assert_eq!(client.machine().ends, [Closed::CutOff]);
+    let mut client = client.map(|_| reading());
+    let _ = client.poll(Instant::ORIGIN);
+    assert_eq!(client.machine().ends, [Closed::CutOff]);
+}
+
 #[test]
 fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
     let stranger = identity(rustls::ALL_VERSIONS);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     machine::Closed,
     sasl::Secret,
-    syntax::{AuthResponse, Base64, Command, Reply, ReplyError},
+    syntax::{AuthResponse, Base64, Command, Mechanism as Name, Reply, ReplyError},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
@@ -226,9 +226,7 @@ fn shown<'l>(command: &Command<'_>, line: &'l [u8]) -> Cow<'l, [u8]> {
         Command::Burl { .. } => spaces.next(),
         // What is behind the mechanism is nobody else's.
         Command::Auth { .. } => spaces.nth(1),
-        Command::Other { argument: Some(argument), .. }
-            if secret_words(argument.as_str()).next().is_some() =>
-        {
+        Command::Other { argument: Some(argument), .. } if has_secret(argument.as_str()) => {
             spaces.next()
         }
         _ => None,
@@ -239,16 +237,35 @@ fn shown<'l>(command: &Command<'_>, line: &'l [u8]) -> Cow<'l, [u8]> {
     }
 }
 
-/// The words of a command of the application's own that may be secret: what looks like a message
-/// of a mechanism, and, where AUTH is among them, all behind it.
+/// Whether a command of the application's own may hold a secret: behind AUTH, or what looks like a
+/// message of a mechanism.
+fn has_secret(argument: &str) -> bool {
+    behind_auth(argument).next().is_some() || words(argument).any(looks_like_base64)
+}
+
+/// The words of it that a server must not be seen to repeat. A mechanism's name is none of them: a
+/// server may have to say it again.
 fn secret_words(argument: &str) -> impl Iterator<Item = &str> {
-    let mut is_behind_auth = false;
-    argument.split([' ', '\t']).filter(move |word| {
-        let is_auth = word.eq_ignore_ascii_case("AUTH");
-        let is_secret = is_behind_auth || looks_like_base64(word);
-        is_behind_auth |= is_auth;
-        is_secret && !word.is_empty()
-    })
+    let is_name = |word: &str| {
+        Name::new(word).is_ok() && !word.bytes().any(|octet| octet.is_ascii_lowercase())
+    };
+    behind_auth(argument)
+        .enumerate()
+        .filter(move |(index, word)| *index > 0 || !is_name(word))
+        .map(|(_, word)| word)
+        .chain(words(argument).filter(|word| looks_like_base64(word)))
+}
+
+/// What stands behind the word AUTH.
+fn behind_auth(argument: &str) -> impl Iterator<Item = &str> {
+    let mut words = words(argument);
+    // Behind the last word there is nothing.
+    let _ = words.find(|word| word.eq_ignore_ascii_case("AUTH"));
+    words
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '\t']).filter(|word| !word.is_empty())
 }
 
 /// What of a URL is as good as a password: that, and the token of URLAUTH (RFC 4467 section 2).
@@ -257,7 +274,9 @@ fn url_secrets(uri: &str) -> impl Iterator<Item = &str> {
     let user = user.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
     let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
     let is_authorized = uri.to_ascii_lowercase().contains(";urlauth=");
-    let token = uri.rsplit_once(':').map(|(_, token)| token).filter(|_| is_authorized);
+    let is_token = |token: &&str| token.bytes().all(|octet| octet.is_ascii_hexdigit());
+    let token = uri.rsplit_once(':').map(|(_, token)| token).filter(is_token);
+    let token = token.filter(|_| is_authorized);
     password.into_iter().chain(token)
 }
 
@@ -338,7 +357,14 @@ mod tests {
         let uri =
             Uri::new("imap://ann:pw@x.example/;uid=1;URLAUTH=submit+ann:internal:91354a").unwrap();
         assert!(url_secrets(uri.as_str()).eq(["pw", "91354a"]));
-        assert!(url_secrets("imap://x.example:143/;uid=1").next().is_none());
+        for uri in ["imap://x.example:143/;uid=1", "imap://x.example/;urlauth=user+ann:internal"] {
+            assert!(url_secrets(uri).next().is_none(), "{uri}");
+        }
+        let secrets = |argument| secret_words(argument).collect::<Vec<_>>();
+        assert_eq!(secrets("auth PLAIN hunter 2"), ["hunter", "2"]);
+        assert_eq!(secrets("x AUTH hunter"), ["hunter"]);
+        assert_eq!(secrets("token dG9rZW4x now"), ["dG9rZW4x"]);
+        assert!(secrets("author auth").is_empty() && secrets("author PLAIN").is_empty());
         assert_eq!(shown(&Command::Burl { uri, last: true }), "BURL (redacted)");
         for (line, expected) in [
             ("XADR", "XADR"),
@@ -346,6 +372,8 @@ mod tests {
             ("XADR statistics 20261124", "XADR statistics 20261124"),
             ("X-DO auth PLAIN pw", "X-DO (redacted)"),
             ("X-DO AUTH", "X-DO AUTH"),
+            ("X-DO AUTH PLAIN", "X-DO (redacted)"),
+            ("X-DO author statistics", "X-DO author statistics"),
             ("X-DO token AGFubgBwdw==", "X-DO (redacted)"),
             ("X-DO token dG9rZW4x", "X-DO (redacted)"),
         ] {

@@ -31,9 +31,8 @@ pub(super) enum Ask {
 impl Ask {
     /// Whether it may not be sent while other replies are owed, nor inside a transaction: what
     /// comes behind it is another protocol's (RFC 3207 section 4.2, RFC 4954 section 4, RFC 2645
-    /// section 5.3), or the
-    /// standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README), or nobody here knows
-    /// what it does.
+    /// section 5.3), the standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README), or
+    /// nobody here knows what it does.
     const fn needs_silence(&self) -> bool {
         matches!(
             self,

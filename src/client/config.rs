@@ -33,6 +33,8 @@ pub struct Config {
     in_flight: usize,
     ahead: usize,
     transactions: usize,
+    has_answers: bool,
+    requires_mime: bool,
 }
 
 impl Config {
@@ -66,6 +68,8 @@ impl Config {
             in_flight: 128,
             ahead: 64 * 1024,
             transactions: 1,
+            has_answers: false,
+            requires_mime: false,
         })
     }
 
@@ -141,6 +145,30 @@ impl Config {
         self
     }
 
+    /// Whether [`Event::Answered`](super::Event::Answered) comes for each recipient as soon as the
+    /// server has answered for it, and not only [`Event::Sent`](super::Event::Sent) for all in the
+    /// end. That is worth most in LMTP, where each has a reply to the content and a slow one holds
+    /// up the others' (RFC 2033 section 5). Default: no, as it is one question a recipient more.
+    #[must_use]
+    pub const fn with_answers(mut self, has_answers: bool) -> Self {
+        self.has_answers = has_answers;
+        self
+    }
+
+    /// Whether a message with octets above 127 is sent only if it is MIME, as far as a scan of its
+    /// header tells ([`MessageFacts::is_mime`](super::MessageFacts::is_mime)): "8BITMIME MUST NOT
+    /// be requested by senders for material with the high bit on that is not in MIME format"
+    /// (RFC 5321 section 2.4). What is not is an [`Obstacle::NotMime`](super::Obstacle::NotMime).
+    ///
+    /// Default: no. There is text in mailboxes and from programs that was never labelled, servers
+    /// take it as it is, and to send it without asking for 8BITMIME would be worse. Say yes where
+    /// the messages are your own.
+    #[must_use]
+    pub const fn with_required_mime(mut self, requires_mime: bool) -> Self {
+        self.requires_mime = requires_mime;
+        self
+    }
+
     /// The host that is announced in EHLO.
     #[must_use]
     pub const fn host(&self) -> &Host<'static> {
@@ -197,6 +225,18 @@ impl Config {
     #[must_use]
     pub const fn ahead(&self) -> usize {
         self.ahead
+    }
+
+    /// Whether an event comes for each recipient that is answered.
+    #[must_use]
+    pub const fn has_answers(&self) -> bool {
+        self.has_answers
+    }
+
+    /// Whether a message with octets above 127 must be MIME.
+    #[must_use]
+    pub const fn requires_mime(&self) -> bool {
+        self.requires_mime
     }
 
     /// How many transactions may be under way.

@@ -147,6 +147,11 @@ pub enum Obstacle {
     /// The message holds a CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
     #[error("the message holds a bare CR or LF")]
     BareLineBreak,
+    /// The message holds octets above 127 and is not MIME, and
+    /// [`Config::with_required_mime`](super::Config::with_required_mime) asks for that (RFC 5321
+    /// section 2.4).
+    #[error("the message holds octets above 127 and is not MIME")]
+    NotMime,
     /// The message is larger than the server takes (RFC 1870 section 4).
     #[error("the message has {octets} octets, and the server takes {limit}")]
     Size {
@@ -218,7 +223,10 @@ impl Obstacle {
     #[must_use]
     pub const fn is_for_every_server(&self) -> bool {
         match self {
-            Self::NoRecipients | Self::BareLineBreak | Self::InvalidParameter { .. } => true,
+            Self::NoRecipients
+            | Self::BareLineBreak
+            | Self::NotMime
+            | Self::InvalidParameter { .. } => true,
             Self::Extension(_)
             | Self::Size { .. }
             | Self::Parameter { .. }
@@ -237,7 +245,7 @@ impl Obstacle {
         match self {
             Self::Extension(Extension::SmtpUtf8) => Status::NON_ASCII_ADDRESS,
             Self::Extension(_) => Status::CONVERSION_UNSUPPORTED,
-            Self::BareLineBreak => Status::OTHER_CONTENT,
+            Self::BareLineBreak | Self::NotMime => Status::OTHER_CONTENT,
             Self::Size { .. } => Status::MESSAGE_TOO_BIG,
             Self::RequireTls => Status::REQUIRETLS_NEEDED,
             Self::Parameter { keyword, .. }

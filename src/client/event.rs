@@ -14,7 +14,7 @@ use crate::{
     security::Security,
     syntax::{Extensions, Reply, Uri, Verb},
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use bytes::Bytes;
 use core::fmt;
 
@@ -38,6 +38,9 @@ pub enum Event<'c> {
     Challenge(Challenge<'c>),
     /// The content of a transaction may be written.
     Content(Content<'c>),
+    /// A recipient was answered, where [`Config::with_answers`](super::Config::with_answers) asks
+    /// for it.
+    Answered(Answered<'c>),
     /// A transaction has come to its end.
     Sent(Sent<'c>),
 }
@@ -52,6 +55,7 @@ impl Event<'_> {
             | Self::Upgrade(Upgrade { core, .. })
             | Self::HandOver(HandOver { core, .. })
             | Self::Challenge(Challenge { core, .. })
+            | Self::Answered(Answered { core, .. })
             | Self::Content(Content { core, .. }) => core.questions,
             Self::Sent(sent) => sent.questions,
         }
@@ -69,6 +73,12 @@ impl Event<'_> {
             Self::HandOver(hand_over) => hand_over.close(),
             Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
             Self::Content(content) => content.abort(),
+            Self::Answered(answered) => {
+                if matches!(answered.core.phase, Phase::Ready | Phase::Waiting) {
+                    answered.core.phase = Phase::Asking(Ask::Quit(End::Quit));
+                }
+                answered.go_on();
+            }
             Self::Sent(sent) => {
                 *sent.question = None;
                 sent.report.take();
@@ -182,13 +192,14 @@ impl Upgrade<'_> {
 pub struct HandOver<'c> {
     pub(super) core: &'c mut Core,
     pub(super) facts: &'c Facts,
+    pub(super) reply: &'c Reply<'static>,
 }
 
 impl<'c> HandOver<'c> {
     /// The positive reply to ATRN.
     #[must_use]
-    pub fn reply(&self) -> Option<&'c Reply<'static>> {
-        self.facts.last.as_ref().map(|(_, reply)| &**reply)
+    pub const fn reply(&self) -> &'c Reply<'static> {
+        self.reply
     }
 
     /// How the channel is protected.
@@ -387,6 +398,51 @@ impl Content<'_> {
     }
 }
 
+/// The server has answered for one recipient, which is final: MAIL or RCPT was refused, or the
+/// content was accepted or refused.
+///
+/// It comes before the [`Sent`] of the transaction, once for each recipient, in the order in which
+/// they were answered, and as soon as the reply has come: in LMTP, while the others' are awaited
+/// (RFC 2033 section 5). Who has no reply of its own, as the session came to its end, is in
+/// [`Sent`] only, and so is everybody once more.
+///
+/// It comes only with [`Config::with_answers`](super::Config::with_answers).
+#[must_use]
+pub struct Answered<'c> {
+    pub(super) core: &'c mut Core,
+    pub(super) transaction: Transaction,
+    pub(super) index: usize,
+    pub(super) reply: Arc<Reply<'static>>,
+}
+
+impl Answered<'_> {
+    /// The transaction.
+    #[must_use]
+    pub const fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
+    /// The recipient's place in the envelope.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What the server said.
+    #[must_use]
+    pub fn reply(&self) -> &Reply<'static> {
+        &self.reply
+    }
+
+    /// Goes on.
+    pub fn go_on(self) {
+        self.core.question = None;
+        if let Some(answers) = &mut self.core.answers {
+            answers.pop_front();
+        }
+    }
+}
+
 /// A transaction has come to its end. This comes once for every transaction that was begun, also
 /// when the connection is lost.
 #[must_use]
@@ -425,4 +481,4 @@ macro_rules! debug {
     )*};
 }
 
-debug!(Ready Refused Upgrade HandOver Challenge Content Sent);
+debug!(Ready Refused Upgrade HandOver Challenge Content Answered Sent);

@@ -266,8 +266,9 @@ impl MessageFacts {
     }
 
     /// Whether the header that was scanned has a field `MIME-Version`. Octets above 127 are for
-    /// messages that have (RFC 5321 section 2.4): a server may refuse others, and the client does
-    /// not, but asks for `BODY=8BITMIME` wherever such octets occur.
+    /// messages that have (RFC 5321 section 2.4): a server may refuse others. The client does so
+    /// with [`Config::with_required_mime`](super::Config::with_required_mime), and else asks for
+    /// `BODY=8BITMIME` wherever such octets occur.
     #[must_use]
     pub const fn is_mime(&self) -> Option<bool> {
         self.is_mime

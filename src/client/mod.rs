@@ -41,7 +41,7 @@ mod transaction;
 
 pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
-pub use event::{Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
+pub use event::{Answered, Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
 pub use ready::Ready;
 pub use report::{Outcome, Report, Totals};
@@ -60,6 +60,7 @@ use bytes::Bytes;
 use channel::{Input, Output};
 use commands::Ask;
 use state::{Core, Facts, Phase, Question, Slate};
+use transaction::Answer;
 
 /// An SMTP, submission or LMTP client that you drive with octets.
 ///
@@ -147,7 +148,7 @@ impl Client {
     pub fn new(config: impl Into<Arc<Config>>, security: Security) -> Self {
         let config = config.into();
         Self {
-            core: Core::new(config.limits()),
+            core: Core::new(&config),
             facts: Facts {
                 config,
                 security,
@@ -281,9 +282,17 @@ impl Machine for Client {
                 Event::Refused(Refused { core, facts, verb: *verb, reply })
             }
             Question::Upgrade => Event::Upgrade(Upgrade { core, facts }),
-            Question::HandOver => Event::HandOver(HandOver { core, facts }),
+            Question::HandOver => {
+                let (_, reply) = facts.last.as_ref()?;
+                Event::HandOver(HandOver { core, facts, reply })
+            }
             Question::Challenge => Event::Challenge(Challenge { core }),
             Question::Content => Event::Content(Content { core, facts }),
+            Question::Answered => {
+                let Answer { transaction, index, reply } = core.answers.as_ref()?.front()?;
+                let (transaction, index, reply) = (*transaction, *index, Arc::clone(reply));
+                Event::Answered(Answered { core, transaction, index, reply })
+            }
             Question::Sent => {
                 let Core { questions, question, phase, reports, .. } = core;
                 let report = reports.front_mut()?;

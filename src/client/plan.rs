@@ -90,6 +90,12 @@ impl Plan {
         } else if facts.has_eight_bit().is_none() && offered.contains(Extension::EightBitMime) {
             additions.push(("BODY", Some("8BITMIME")));
         }
+        if config.requires_mime()
+            && (is_binary || facts.has_eight_bit() == Some(true))
+            && facts.is_mime() == Some(false)
+        {
+            obstacles.push(Obstacle::NotMime);
+        }
         let is_as_it_is = goes_as_binary && line_ends == LineEnds::Strict;
         if facts.has_bare_line_break(line_ends) && !is_as_it_is {
             obstacles.push(Obstacle::BareLineBreak);

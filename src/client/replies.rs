@@ -201,7 +201,7 @@ impl Core {
         let is_for_one = facts.config.service().replies_per_recipient();
         let Some(front) = self.underway.front_mut() else { return };
         if is_for_one && front.has_further_replies(reply) {
-            return;
+            return self.tell();
         }
         if is_newest && front.framing == Framing::Chunks && reply.is_positive() {
             self.slate = Slate::Clean;
@@ -216,9 +216,17 @@ impl Core {
         }
     }
 
+    /// Notes who was answered, where the application wants to know at once.
+    fn tell(&mut self) {
+        if let (Some(answers), Some(front)) = (&mut self.answers, self.underway.front_mut()) {
+            front.untold(|answer| answers.push_back(answer));
+        }
+    }
+
     /// The reply that was owed first has come, to a command of the front transaction.
     fn answered(&mut self) {
         self.queue.pop_front();
+        self.tell();
         let is_newest = self.underway.len() == 1;
         let Some(front) = self.underway.front_mut() else { return };
         front.awaiting = front.awaiting.saturating_sub(1);

@@ -10,7 +10,7 @@ use super::{
     plan::Plan,
     queue::{Expected, Queue},
     report::Report,
-    transaction::{Step, Transaction, Underway},
+    transaction::{Answer, Step, Transaction, Underway},
 };
 use crate::{
     envelope::Envelope,
@@ -102,6 +102,7 @@ pub(super) enum Question {
     HandOver,
     Challenge,
     Content,
+    Answered,
     Sent,
 }
 
@@ -166,6 +167,8 @@ pub(super) struct Core {
     /// what is being sent belongs to the back one.
     pub(super) underway: VecDeque<Underway>,
     pub(super) reports: VecDeque<Report>,
+    /// Who was answered, for the application that wants to know at once.
+    pub(super) answers: Option<VecDeque<Answer>>,
     /// How many transactions were begun.
     begun: u64,
     pub(super) slate: Slate,
@@ -174,15 +177,16 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             phase: Phase::Opening,
             question: None,
             questions: 0,
-            channel: Channel::new(limits),
+            channel: Channel::new(config.limits()),
             queue: Queue::from([Expected::Greeting]),
             underway: VecDeque::new(),
             reports: VecDeque::new(),
+            answers: config.has_answers().then(VecDeque::new),
             begun: 0,
             slate: Slate::Clean,
             mails: 0,
@@ -248,8 +252,14 @@ impl Core {
     }
 
     fn next_question(&self, facts: &Facts) -> Option<Question> {
-        if !self.reports.is_empty() {
-            return Some(Question::Sent);
+        let answer = self.answers.as_ref().and_then(VecDeque::front);
+        match (answer, self.reports.front()) {
+            (Some(answer), Some(report)) if answer.transaction > report.transaction() => {
+                return Some(Question::Sent);
+            }
+            (Some(_), _) => return Some(Question::Answered),
+            (None, Some(_)) => return Some(Question::Sent),
+            (None, None) => {}
         }
         if self.channel.output == Output::Broken {
             return None;

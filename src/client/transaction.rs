@@ -56,8 +56,23 @@ enum Fate {
     Beyond,
     /// RCPT was accepted: the reply to the content will tell.
     Accepted,
-    /// This is what became of it.
-    Answered { reply: Arc<Reply<'static>>, to: Verb },
+    /// This is what became of it, and whether the application has been told.
+    Answered { reply: Arc<Reply<'static>>, to: Verb, is_told: bool },
+}
+
+impl Fate {
+    fn answered(reply: &Arc<Reply<'static>>, to: Verb) -> Self {
+        Self::Answered { reply: Arc::clone(reply), to, is_told: false }
+    }
+}
+
+/// What the server has said for one recipient, before the transaction has come to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) transaction: Transaction,
+    /// The recipient's place in the envelope.
+    pub(super) index: usize,
+    pub(super) reply: Arc<Reply<'static>>,
 }
 
 /// A transaction that was begun and has no report yet.
@@ -140,7 +155,7 @@ impl Underway {
         } else {
             self.mail = Mail::Refused;
             for fate in &mut self.fates {
-                *fate = Fate::Answered { reply: Arc::clone(reply), to: Verb::Mail };
+                *fate = Fate::answered(reply, Verb::Mail);
             }
         }
     }
@@ -151,7 +166,7 @@ impl Underway {
             *fate = if reply.is_positive() {
                 Fate::Accepted
             } else {
-                Fate::Answered { reply: Arc::clone(reply), to: Verb::Rcpt }
+                Fate::answered(reply, Verb::Rcpt)
             };
         }
     }
@@ -160,7 +175,7 @@ impl Underway {
     pub(super) fn content_replied(&mut self, reply: &Arc<Reply<'static>>) {
         for fate in &mut self.fates {
             if matches!(fate, Fate::Accepted) {
-                *fate = Fate::Answered { reply: Arc::clone(reply), to: Verb::Data };
+                *fate = Fate::answered(reply, Verb::Data);
             }
         }
     }
@@ -180,9 +195,20 @@ impl Underway {
             return self.refused > 0;
         }
         if let Some(fate) = self.fates.iter_mut().find(|fate| matches!(fate, Fate::Accepted)) {
-            *fate = Fate::Answered { reply: Arc::clone(reply), to: Verb::Data };
+            *fate = Fate::answered(reply, Verb::Data);
         }
         true
+    }
+
+    /// Those who were answered since this was asked last.
+    pub(super) fn untold(&mut self, mut tell: impl FnMut(Answer)) {
+        for (index, fate) in self.fates.iter_mut().enumerate() {
+            if let Fate::Answered { reply, is_told: is_told @ false, .. } = fate {
+                *is_told = true;
+                let (transaction, reply) = (self.transaction, Arc::clone(reply));
+                tell(Answer { transaction, index, reply });
+            }
+        }
     }
 
     /// A reply to it is kept for the report; `false` when the replies grow beyond `limit`, to
@@ -226,7 +252,7 @@ impl Underway {
             .any(|fate| matches!(fate, Fate::Accepted | Fate::Answered { to: Verb::Data, .. }));
         let is_ended = self.content_end.is_some_and(|end| sent >= end);
         let outcomes = self.fates.into_iter().map(|fate| match (fate, last) {
-            (Fate::Answered { reply, to }, _) => {
+            (Fate::Answered { reply, to, .. }, _) => {
                 let retry = match reply.retry() {
                     // What counts recipients, or means the content (RFC 5321 section 4.5.3.1.10).
                     Retry::NextTransaction if to == Verb::Rcpt && is_limited => {

@@ -256,6 +256,7 @@ where
                         failure = Some(error);
                     }
                 }
+                Event::Answered(answered) => answered.go_on(),
                 Event::Sent(sent) => {
                     let report = sent.take();
                     if transaction == Some(report.transaction()) {

@@ -172,7 +172,11 @@ impl<M: Upgradable> Secured<M> {
     /// Another machine on the same channel: the roles have been turned around.
     #[must_use]
     pub fn map<N>(self, turn: impl FnOnce(M) -> N) -> Secured<N> {
-        let Self { inner, settings, state } = self;
+        let Self { inner, settings, mut state } = self;
+        if let State::Tls(layer) = &mut state {
+            // What became of the peer is news to this one.
+            layer.told = None;
+        }
         Secured { inner: turn(inner), settings, state }
     }
 

@@ -442,6 +442,15 @@ impl Player {
                 self.contents.pop_front();
                 self.notes.push(note(&report));
             }
+            Event::Answered(answered) => {
+                self.notes.push(format!(
+                    "{}: the recipient {} has {}",
+                    answered.transaction().number(),
+                    answered.index(),
+                    answered.reply()
+                ));
+                answered.go_on();
+            }
             Event::Refused(refused) => {
                 self.notes.push(format!(
                     "{} refused: {}",
@@ -451,7 +460,7 @@ impl Player {
                 refused.go_on();
             }
             Event::HandOver(hand_over) => {
-                self.notes.push(format!("hand over: {}", hand_over.reply().unwrap()));
+                self.notes.push(format!("hand over: {}", hand_over.reply()));
                 match self.after_turn {
                     AfterTurn::Leave => self.is_left = true,
                     AfterTurn::Close => hand_over.close(),

@@ -371,6 +371,129 @@ fn lose_after_two(how: Closed) -> Report {
     }
 }
 
+/// 2033-5-f: RFC 2033 section 5. What the server says of the first recipient is told while nothing is
+/// known of the second.
+#[test]
+fn a_recipient_is_told_of_before_the_next_is_answered() {
+    let config = dialogue::config().with_service(Service::Lmtp).with_answers(true);
+    let mut client = Client::new(config, Security::CLEAR);
+    let drive = |client: &mut Client| {
+        loop {
+            match client.poll(Instant::ORIGIN) {
+                Need::Write(_) | Need::Either(_) => client.sent(usize::MAX),
+                need => return need,
+            }
+        }
+    };
+    let mut told = Vec::new();
+    for reply in [
+        "220 mx\r\n",
+        "250-mx\r\n250 PIPELINING\r\n",
+        "250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+        "250 stored\r\n",
+        "452 4.2.2 full\r\n",
+    ] {
+        let _ = drive(&mut client);
+        assert_eq!(client.feed(reply.as_bytes()), reply.len());
+        while drive(&mut client) == Need::Answer {
+            match client.event().unwrap() {
+                client::Event::Ready(ready) => {
+                    let envelope = Envelope::new("ann@example.org", &["a@d.org", "b@d.org"]);
+                    ready.send(envelope.unwrap(), MessageFacts::scan(b"")).unwrap();
+                }
+                client::Event::Content(content) => content.finish().unwrap(),
+                client::Event::Answered(answered) => {
+                    told.push(format!("{} {}", answered.index(), answered.reply()));
+                    answered.go_on();
+                }
+                client::Event::Sent(sent) => {
+                    assert_eq!(sent.take().outcomes().count(), 2);
+                    assert_eq!(told, ["0 250 stored", "1 452 4.2.2 full"]);
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        match reply {
+            "250 stored\r\n" => assert_eq!(told, ["0 250 stored"]),
+            _ => assert!(told.is_empty(), "{told:?}"),
+        }
+    }
+    panic!("the transaction has no end");
+}
+
+/// Whatever the answer is to, each recipient has one, before the end of its transaction and behind that of
+/// the one before; none comes that was not asked for.
+#[test]
+fn every_recipient_that_is_answered_is_told_of_once() {
+    let script = "S: 220 mx
+         C: LHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<a@d.org>
+         C: RCPT TO:<b@d.org>
+         C: RCPT TO:<c@d.org>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 550 no
+         S: 250 ok
+         S: 354 go
+         C: .
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<a@d.org>
+         C: RCPT TO:<b@d.org>
+         C: DATA
+         S: 452 full
+         S: 250 stored
+         S: 451 later
+         S: 503 no
+         S: 503 no
+         S: 503 no
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<a@d.org>
+         C: RCPT TO:<b@d.org>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 550 no
+         S: 250 ok
+         S: 421 closing
+         C: (closed)";
+    let to = |to: &[&str]| Act::Send(mail(to, ""));
+    let two = ["a@d.org", "b@d.org"];
+    let acts = [to(&["a@d.org", "b@d.org", "c@d.org"]), to(&two), to(&two)];
+    let of = |has_answers| {
+        Dialogue::new(acts.clone()).with(|config| {
+            config.with_service(Service::Lmtp).with_transactions(2).with_answers(has_answers)
+        })
+    };
+    let ends = [
+        "0: <a@d.org> 452 full, <b@d.org> 550 no, <c@d.org> 250 stored",
+        "1: <a@d.org> 451 later, <b@d.org> 451 later",
+        "2: <a@d.org> 550 no, <b@d.org> 421 closing",
+        "end: the server refused to go on with the session",
+    ];
+    assert_eq!(of(false).plays(script), ends);
+    assert_eq!(
+        of(true).plays(script),
+        [
+            "0: the recipient 1 has 550 no",
+            "0: the recipient 0 has 452 full",
+            "0: the recipient 2 has 250 stored",
+            ends[0],
+            "1: the recipient 0 has 451 later",
+            "1: the recipient 1 has 451 later",
+            ends[1],
+            "2: the recipient 0 has 550 no",
+            ends[2],
+            ends[3]
+        ]
+    );
+}
+
 /// 2033-5-a: RFC 2033 section 5. No connection is made to it, and none is served that was made to it.
 #[cfg(feature = "std")]
 #[test]

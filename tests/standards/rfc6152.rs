@@ -123,3 +123,49 @@ fn body_is_said_with_eight_bit_content() {
         assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
     }
 }
+
+/// 5321-2.4-i: RFC 5321 section 2.4, where the application asks for it. Without that nobody's text is
+/// held back.
+#[test]
+fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
+    const BARE: &str = "Subject: x\r\n\r\ncaf\u{e9}\r\n";
+    let says = |content: &str, body: &str| {
+        let lines: String = content.lines().map(|line| format!("C: {line}\n")).collect();
+        format!(
+            "{}
+             C: MAIL FROM:<ann@example.org>{body}
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 250 ok
+             C: DATA
+             S: 354 go
+             {lines}
+             C: .
+             S: 250 ok
+             C: QUIT
+             S: 221 bye
+             C: (closed)",
+            opening("8BITMIME")
+        )
+    };
+    let sends = |content: &str, requires_mime: bool| {
+        Dialogue::sends(&["bob@example.net"], content)
+            .with(|config| config.with_required_mime(requires_mime))
+    };
+    for requires_mime in [true, false] {
+        for (content, body) in [(EIGHT_BIT, " BODY=8BITMIME"), ("Subject: x\r\n\r\ny\r\n", "")] {
+            let notes = sends(content, requires_mime).plays(&says(content, body));
+            assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
+        }
+    }
+    let notes = sends(BARE, false).plays(&says(BARE, " BODY=8BITMIME"));
+    assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
+    let refused = format!("{}C: QUIT\nS: 221 bye\nC: (closed)", opening("8BITMIME"));
+    let notes = sends(BARE, true).plays(&refused);
+    assert_eq!(notes[0], "not offered: the message holds octets above 127 and is not MIME");
+    // Of what nobody has looked at, nothing is known.
+    let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], BARE) };
+    Dialogue::new([Act::Send(unknown)])
+        .with(|config| config.with_required_mime(true))
+        .plays(&says(BARE, " BODY=8BITMIME"));
+}
