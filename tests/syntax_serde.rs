@@ -45,6 +45,26 @@ fn values_are_stored_as_they_stand_on_the_wire() {
         &Reply::new(Code::START_MAIL_INPUT, None, "go").unwrap(),
         r#"{"code":354,"lines":["go"]}"#,
     );
+    let code = Status::NO_SUCH_MAILBOX.under(Code::MAILBOX_UNAVAILABLE).unwrap();
+    there_and_back(&code, r#""5.1.1""#);
+    there_and_back(&UnknownVerb::new("XFOO").unwrap(), r#""XFOO""#);
+    let lookup = Lookup::new(Argument::new("ann").unwrap(), true).unwrap();
+    there_and_back(&lookup, r#""ann SMTPUTF8""#);
+    there_and_back(&AttributeName::DestPort, r#""DESTPORT""#);
+    for line in ["XCLIENT NAME=a+20b ADDR=192.0.2.1", "XFORWARD NAME=[UNAVAILABLE]"] {
+        match Command::parse(line.as_bytes(), Lenience::STRICT).unwrap().into_owned() {
+            Command::Xclient(it) => there_and_back(&it, r#""NAME=a+20b ADDR=192.0.2.1""#),
+            Command::Xforward(it) => there_and_back(&it, r#""NAME=[UNAVAILABLE]""#),
+            other => panic!("{other:?}"),
+        }
+    }
+    let typed = Parameters::parse("SIZE=10 HOLDFOR=60").unwrap();
+    let all = Extension::ALL.iter().copied().collect();
+    let typed = MailParameters::parse(&typed, &all).unwrap().into_owned();
+    there_and_back(&typed, r#""SIZE=10 HOLDFOR=60""#);
+    let typed = Parameters::parse("NOTIFY=NEVER").unwrap();
+    let typed = RcptParameters::parse(&typed, &all).unwrap().into_owned();
+    there_and_back(&typed, r#""NOTIFY=NEVER""#);
     there_and_back(
         &Rejection::NO_SUCH_MAILBOX,
         r#"{"code":550,"status":"X.1.1","lines":["No such mailbox here"]}"#,
@@ -60,6 +80,9 @@ fn what_is_read_is_checked() {
     assert!(serde_json::from_str::<Rejection>(r#"{"code":250,"lines":["ok"]}"#).is_err());
     assert!(serde_json::from_str::<Reply<'static>>(r#"{"code":250,"lines":["a\nb"]}"#).is_err());
     assert!(serde_json::from_str::<Extensions>(r#"["SIZE 1\r\n250 X"]"#).is_err());
+    assert!(serde_json::from_str::<MailParameters<'static>>(r#""NOTIFY=NEVER""#).is_err());
+    assert!(serde_json::from_str::<UnknownVerb<'static>>(r#""MAIL""#).is_err());
+    assert!(serde_json::from_str::<EnhancedCode>(r#""3.1.1""#).is_err());
     assert!(serde_json::from_str::<Body>(r#""9BIT""#).is_err());
 }
 

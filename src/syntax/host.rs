@@ -489,6 +489,9 @@ fn groups(input: &str) -> IResult<&str, Groups, Fault> {
 /// Standardized-tag        = Ldh-str
 /// Ldh-str                 = *( ALPHA / DIGIT / "-" ) Let-dig
 /// ```
+///
+/// A tag has to be registered, and none is that looks like a group of an IPv6 address: such an
+/// address without its tag is a mistake.
 fn general_literal(input: &str) -> Parsed<'_, &str> {
     let tag = span(input, grammar::KEYWORD);
     let (name, rest) = cut(input, tag);
@@ -498,7 +501,10 @@ fn general_literal(input: &str) -> Parsed<'_, &str> {
         return fail(input, SyntaxErrorKind::Host);
     }
     let (found, rest) = cut(input, tag + 1 + content);
-    Ok((rest, found))
+    match found.parse::<Ipv6Addr>() {
+        Ok(_) => fail(input, SyntaxErrorKind::Host),
+        Err(_) => Ok((rest, found)),
+    }
 }
 
 impl<'a> TryFrom<&'a str> for Host<'a> {
@@ -591,6 +597,8 @@ mod tests {
             ("[IPv6:0001:02:3::]", "[IPv6:1:2:3::]"),
             ("[x400:a/b]", "[x400:a/b]"),
             ("[A-1:!]", "[A-1:!]"),
+            ("[1:2]", "[1:2]"),
+            ("[db8:x::1]", "[db8:x::1]"),
         ] {
             let host = Host::parse(input).unwrap();
             assert_eq!(host.to_string(), wire, "{input}");
@@ -609,6 +617,9 @@ mod tests {
             "[ 192.0.2.1]",
             "[192.0.2.1 ]",
             "[::1]",
+            "[2001:db8::1]",
+            "[1:2:3:4:5:6:7:8]",
+            "[fe80:0:0:0:0:0:192.0.2.1]",
             "[IPv6:]",
             "[IPv6::1]",
             "[IPv6:12345::]",

@@ -10,10 +10,12 @@ use ::serde::de::Error as _;
 use ::serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Argument, Body, Code, DateTime, DeliverBy, Domain, DomainList, EnvelopeId, Extension,
-    Extensions, ForwardPath, HoldSeconds, Host, LocalPart, Mailbox, Mechanism, Node, Notify,
-    OriginalRecipient, Parameters, Priority, Rejection, Reply, Ret, ReversePath, Solicitation,
-    Status, Submitter, Text, Tracking, TransactionId, Uri, ValidSince, Verb, Xtext,
+    Argument, AttributeName, Body, Code, DateTime, DeliverBy, Domain, DomainList, EnhancedCode,
+    EnvelopeId, Extension, Extensions, ForwardPath, HoldSeconds, Host, LocalPart, Lookup,
+    MailParameters, Mailbox, Mechanism, Node, Notify, OriginalRecipient, Parameters, Priority,
+    RcptParameters, Rejection, Reply, Ret, ReversePath, Solicitation, Status, Submitter, Text,
+    Tracking, TransactionId, UnknownVerb, Uri, ValidSince, Verb, XclientAttributes,
+    XforwardAttributes, Xtext,
 };
 
 /// Types with a text form that one function reads.
@@ -41,6 +43,13 @@ macro_rules! as_text {
 as_text! {
     Text<'_>: |text| Text::new(text).map(Text::into_owned);
     Argument<'_>: |text| Argument::new(text).map(Argument::into_owned);
+    Lookup<'_>: |text| Lookup::parse(text).map(Lookup::into_owned);
+    UnknownVerb<'_>: |text| UnknownVerb::new(text).map(UnknownVerb::into_owned);
+    XclientAttributes<'_>: |text| XclientAttributes::parse(text).map(XclientAttributes::into_owned);
+    XforwardAttributes<'_>: |text| {
+        XforwardAttributes::parse(text).map(XforwardAttributes::into_owned)
+    };
+    EnhancedCode: enhanced_code;
     Domain<'_>: |text| Domain::new(text).map(Domain::into_owned);
     Host<'_>: |text| Host::parse(text).map(Host::into_owned);
     LocalPart<'_>: |text| LocalPart::parse(text).map(LocalPart::into_owned);
@@ -70,6 +79,54 @@ as_text! {
     Ret: |text| one_of(&[Ret::Full, Ret::Headers], Ret::as_str, text);
     Verb: |text| one_of(Verb::ALL, Verb::as_str, text);
     Extension: |text| one_of(Extension::ALL, Extension::keyword, text);
+}
+
+/// As they stand in a command.
+macro_rules! as_parameters {
+    ($($type:ident)*) => {$(
+        impl Serialize for $type<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.to_parameters().serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type<'static> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let parameters = Parameters::deserialize(deserializer)?;
+                let all = Extension::ALL.iter().copied().collect();
+                let typed = $type::parse(&parameters, &all).map_err(D::Error::custom)?;
+                Ok(typed.into_owned())
+            }
+        }
+    )*};
+}
+
+as_parameters!(MailParameters RcptParameters);
+
+/// As it is written.
+impl Serialize for AttributeName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for AttributeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        one_of(Self::ALL, Self::as_str, &text).map_err(D::Error::custom)
+    }
+}
+
+/// `5.1.1`
+fn enhanced_code(text: &str) -> Result<EnhancedCode, &'static str> {
+    let (class, rest) = text.split_once('.').ok_or("not an enhanced status code")?;
+    let code = match class {
+        "2" => Code::OK,
+        "4" => Code::LOCAL_ERROR,
+        "5" => Code::MAILBOX_UNAVAILABLE,
+        _ => return Err("not the class of an enhanced status code"),
+    };
+    status(&alloc::format!("X.{rest}"))?.under(code).ok_or("not an enhanced status code")
 }
 
 fn one_of<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, &'static str> {

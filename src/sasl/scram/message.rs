@@ -305,7 +305,11 @@ impl ServerFinal {
     pub fn parse(octets: &[u8]) -> Result<Self, MessageError> {
         let mut attributes = Attributes::new(utf8(octets)?)?;
         let read = if attributes.rest.is_some_and(|rest| rest.starts_with("e=")) {
-            Self::Refused(Refused::from_value(attributes.next('e')?))
+            let value = attributes.next('e')?;
+            if value.is_empty() {
+                return Err(Malformed::new("an error without a name").into());
+            }
+            Self::Refused(Refused::from_value(value))
         } else {
             Self::Signature(base64(attributes.next('v')?)?)
         };
@@ -520,6 +524,8 @@ mod tests {
             ("e=invalid-proof", Ok(ServerFinal::Refused(Refused::InvalidProof))),
             ("e=something-new", Ok(ServerFinal::Refused(Refused::Other))),
             ("v=QQ==,x=1", Ok(ServerFinal::Signature(b"A".to_vec()))),
+            ("e=", Err(())),
+            ("e=,x=1", Err(())),
             ("v=QQ", Err(())),
             ("v=QQ==,e=invalid-proof", Err(())),
             ("v=QQ==,", Err(())),
