@@ -67,6 +67,32 @@ impl Side {
 }
 
 /// Hears every entry of a session, in order.
+///
+/// Every suitable function is one.
+///
+/// ```
+/// use esmtp::{
+///     machine::{Machine, Need},
+///     security::Security,
+///     server::{Config, Event, Peer, Server},
+///     time::Instant,
+/// };
+/// use std::sync::{Arc, Mutex};
+///
+/// let log = Arc::new(Mutex::new(Vec::new()));
+/// let lines = Arc::clone(&log);
+/// let config = Arc::new(Config::new("mx.example.org")?);
+/// let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR).with_transcript(Box::new(
+///     move |at: Instant, entry: esmtp::transcript::Entry<'_>| {
+///         lines.lock().unwrap().push(format!("{:?} {entry}", at.elapsed()));
+///     },
+/// ));
+/// server.poll(Instant::ORIGIN);
+/// server.event().into_iter().for_each(Event::proceed);
+/// assert!(matches!(server.poll(Instant::ORIGIN), Need::Either(_)));
+/// assert_eq!(*log.lock().unwrap(), ["0ns S: 220 mx.example.org ESMTP service ready"]);
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
 pub trait Transcript: Send + Sync {
     /// `entry` happened at `at`.
     fn entry(&mut self, at: Instant, entry: Entry<'_>);

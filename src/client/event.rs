@@ -22,6 +22,67 @@ use core::fmt;
 ///
 /// An event stays until it is answered or the session ends: dropped, it comes again. The answer
 /// takes effect at the next [`poll`](crate::machine::Machine::poll).
+///
+/// ```
+/// use esmtp::{
+///     client::{Event, MessageFacts},
+///     envelope::Envelope,
+/// };
+///
+/// /// One message, for whoever is not content with `send` of the adapters.
+/// fn answer<'m>(
+///     event: Event<'_>,
+///     message: &mut Option<(Envelope, &'m [u8])>,
+///     rest: &mut &'m [u8],
+/// ) {
+///     match event {
+///         Event::Ready(ready) => match message.take() {
+///             Some((envelope, content)) => {
+///                 *rest = content;
+///                 if let Err(obstacles) = ready.send(envelope, MessageFacts::scan(content)) {
+///                     println!("nothing was sent: {obstacles}");
+///                 }
+///             }
+///             None => ready.quit(),
+///         },
+///         Event::Content(mut content) => match content.write(rest) {
+///             Ok(octets) => {
+///                 *rest = &rest[octets..];
+///                 if rest.is_empty() {
+///                     let _ = content.finish();
+///                 }
+///             }
+///             Err(_) => content.abort(),
+///         },
+///         Event::Sent(sent) => {
+///             for (forward_path, outcome) in sent.take().recipients() {
+///                 println!("{forward_path} {outcome}");
+///             }
+///         }
+///         // TLS is `tls::Secured`'s to do; going on behind a refusal is a decision.
+///         other => other.quit(),
+///     }
+/// }
+/// ```
+///
+/// What is not legal does not compile: a second transaction on the same [`Ready`], or content that
+/// goes on behind its end.
+///
+/// ```compile_fail,E0382
+/// use esmtp::{client::{MessageFacts, Ready}, envelope::Envelope};
+///
+/// fn twice(ready: Ready<'_>, one: Envelope, two: Envelope) {
+///     let _ = ready.send(one, MessageFacts::UNKNOWN);
+///     let _ = ready.send(two, MessageFacts::UNKNOWN);
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// fn go_on(mut content: esmtp::client::Content<'_>) {
+///     let _ = content.finish();
+///     let _ = content.write(b"more");
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]

@@ -557,6 +557,28 @@ impl<'s> Deliver<'s> {
 /// Answers for single recipients, in any order. The machine replies in the order of RCPT as
 /// the answers become known; [`Deliver::accept`] and [`Deliver::reject`] answer for those who
 /// are still open.
+///
+/// ```
+/// use esmtp::{server::Deliver, syntax::Rejection};
+///
+/// # fn store(path: &esmtp::syntax::ForwardPath<'_>, message: &[u8]) -> std::io::Result<()> { Ok(()) }
+/// fn deliver(mut delivery: Deliver<'_>, message: &[u8]) {
+///     let envelope = delivery.envelope();
+///     let stored = envelope.recipients().map(|to| store(&to.forward_path(), message).is_ok());
+///     let stored: Vec<bool> = stored.collect();
+///     match delivery.per_recipient() {
+///         Some(mut each) => {
+///             for (index, _) in stored.iter().enumerate().filter(|(_, is_stored)| !**is_stored) {
+///                 each.settle(index, Err(Rejection::MAILBOX_FULL));
+///             }
+///             delivery.accept(); // for all others
+///         }
+///         // One reply for all: whoever has it already will have it twice.
+///         None if stored.contains(&false) => delivery.reject(Rejection::LOCAL_ERROR),
+///         None => delivery.accept(),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PerRecipient<'d> {
     pub(super) exchange: &'d mut Exchange,
