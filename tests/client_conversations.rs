@@ -8,10 +8,14 @@ mod dialogue;
 
 use dialogue::{Act, Dialogue, Mail, mail};
 use esmtp::{
-    client::{Config, MessageFacts},
+    client::{Client, Config, MessageFacts},
+    machine::{Machine, Need},
+    security::Security,
     service::Service,
+    time::Instant,
     wire::LineEnds,
 };
+use std::time::Duration;
 
 const BOB: &str = "bob@example.net";
 const CARL: &str = "carl@example.net";
@@ -737,6 +741,53 @@ fn commands_that_stand_alone_are_answered_or_refused() {
              C: (closed)",
         );
     assert_eq!(notes, ["VRFY refused: 550 5.1.1 nobody", "end: the session was ended with QUIT"]);
+}
+
+/// 5321-4.5.3.1.4-b: RFC 5321 section 4.5.3.1.4.
+#[test]
+fn no_command_that_stands_alone_is_longer_than_its_line() {
+    // VRFY, a space and CRLF are seven octets of 512.
+    let (fits, too_long) = ("x".repeat(505), "x".repeat(506));
+    for name in [fits, too_long] {
+        let name: &'static str = name.leak();
+        let is_sent = name.len() == 505;
+        let said =
+            if is_sent { format!("C: VRFY {name}\nS: 252 perhaps\n") } else { String::new() };
+        let notes = Dialogue::new([Act::Verify(name)]).plays(&format!(
+            "S: 220 mx\nC: EHLO me.example.org\nS: 250 mx\n{said}C: QUIT\nS: 221 bye\nC: (closed)"
+        ));
+        let refused = "not offered: the command line of VRFY would have 513 octets of 512";
+        assert_eq!(notes[0] == refused, !is_sent, "{notes:?}");
+    }
+}
+
+#[test]
+fn a_client_counts_whose_time_it_took() {
+    let second = Duration::from_secs(1);
+    let mut now = Instant::ORIGIN;
+    let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::CLEAR);
+    let mut replies = [&b"220 mx\r\n"[..], b"250 mx\r\n", b"221 bye\r\n"].into_iter();
+    loop {
+        match client.poll(now) {
+            // The application takes two seconds to say QUIT.
+            Need::Answer => {
+                now = now + 2 * second;
+                client.event().unwrap().quit();
+            }
+            // The server takes one for each command, and three for each reply.
+            Need::Write(_) | Need::Either(_) => {
+                now = now + second;
+                client.sent(usize::MAX);
+            }
+            Need::Read(_) => {
+                now = now + 3 * second;
+                client.feed(replies.next().unwrap());
+            }
+            _ => break,
+        }
+    }
+    let totals = client.totals();
+    assert_eq!((totals.application_time, totals.peer_time), (2 * second, 11 * second));
 }
 
 /// RFC 2920 section 3.1: the next MAIL may follow the end of the content in one group.

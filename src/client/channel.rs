@@ -8,7 +8,7 @@ use super::{
     report::Totals,
 };
 use crate::{
-    machine::Closed,
+    machine::{Closed, Debts},
     sasl::Secret,
     syntax::{AuthResponse, Base64, Command, Mechanism as Name, Reply, ReplyError},
     time::{Instant, Stopwatch},
@@ -23,6 +23,8 @@ const REDACTED: &[u8] = b"(redacted)";
 const CHALLENGE: &[u8] = b"334 (redacted)";
 /// Fewer octets are no secret, and occur in every reply.
 const SHORTEST_SECRET: usize = 4;
+/// Octets of `AUTH`, the longest name of a mechanism (RFC 4422 section 3.1) and CRLF.
+const LONGEST_AUTH: usize = 64;
 /// So many secrets are remembered: the responses of an attempt or two.
 const SECRETS: usize = 16;
 
@@ -35,6 +37,7 @@ pub(super) struct Channel {
     /// Octets that have left.
     pub(super) sent: u64,
     pub(super) totals: Totals,
+    pub(super) debts: Debts,
     pub(super) transcript: Option<Box<dyn Transcript>>,
     /// What was said in secret, in the forms in which a server might repeat it.
     secrets: VecDeque<Secret>,
@@ -78,12 +81,20 @@ impl Channel {
             output: Output::Open,
             sent: 0,
             totals: Totals::default(),
+            debts: Debts::default(),
             transcript: None,
             secrets: VecDeque::new(),
             now: Instant::ORIGIN,
             reply: Stopwatch::default(),
             block: Block::default(),
         }
+    }
+
+    /// Time has passed since the last poll.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.now = now;
+        let Totals { peer_time, application_time, .. } = &mut self.totals;
+        self.debts.settle(now, peer_time, application_time);
     }
 
     /// Octets that have left or wait to.
@@ -126,6 +137,7 @@ impl Channel {
     /// mechanism that sends the secret itself, that.
     pub(super) fn guard(&mut self, response: &[u8], is_plaintext: bool) {
         let base64 = Base64::encode(response);
+        self.send.expect_secret(LONGEST_AUTH.saturating_add(base64.as_str().len()));
         let mut forms = Vec::from([base64.as_str().as_bytes()]);
         if is_plaintext {
             // PLAIN: behind the last NUL; tokens: behind `Bearer `, up to a control octet.

@@ -6,7 +6,7 @@ use super::{
     queue::Expected,
     state::{Core, Facts, Phase, Slate},
 };
-use crate::syntax::{Argument, Command, DomainList, Lookup, Node, Verb};
+use crate::syntax::{Command, Verb};
 use alloc::collections::VecDeque;
 
 /// A command that stands alone.
@@ -16,14 +16,10 @@ pub(super) enum Ask {
     Hello(Verb),
     StartTls,
     Auth(Exchange),
-    Noop,
-    Verify(Lookup<'static>),
-    Expand(Lookup<'static>),
-    Help(Option<Argument<'static>>),
-    StartQueue(Node<'static>),
-    /// XCLIENT or XFORWARD, in as many lines as it takes, or a verb of the application's own.
+    /// NOOP, VRFY, EXPN, HELP, ETRN, ATRN, or a verb of the application's own.
+    Single(Command<'static>),
+    /// XCLIENT or XFORWARD, in as many lines as it takes.
     Tell(VecDeque<Command<'static>>),
-    Turn(Option<DomainList<'static>>),
     Reset,
     Quit(End),
 }
@@ -34,10 +30,13 @@ impl Ask {
     /// section 5.3), the standard says so (RFC 1985 section 5, XCLIENT_README, XFORWARD_README), or
     /// nobody here knows what it does.
     const fn needs_silence(&self) -> bool {
-        matches!(
-            self,
-            Self::StartTls | Self::Auth(_) | Self::StartQueue(_) | Self::Tell(_) | Self::Turn(_)
-        )
+        match self {
+            Self::Single(command) => {
+                matches!(command, Command::Etrn(_) | Command::Atrn(_) | Command::Other { .. })
+            }
+            Self::StartTls | Self::Auth(_) | Self::Tell(_) => true,
+            Self::Hello(_) | Self::Reset | Self::Quit(_) => false,
+        }
     }
 }
 
@@ -76,11 +75,10 @@ impl Core {
                     (Command::Quit, Expected::Quit)
                 }
             },
-            Ask::Noop => (Command::Noop(None), Expected::Single(Verb::Noop)),
-            Ask::Verify(lookup) => (Command::Vrfy(lookup), Expected::Single(Verb::Vrfy)),
-            Ask::Expand(lookup) => (Command::Expn(lookup), Expected::Single(Verb::Expn)),
-            Ask::Help(argument) => (Command::Help(argument), Expected::Single(Verb::Help)),
-            Ask::StartQueue(node) => (Command::Etrn(node), Expected::Single(Verb::Etrn)),
+            Ask::Single(command) => {
+                let expected = Expected::of(command.verb());
+                (command, expected)
+            }
             Ask::Tell(mut commands) => {
                 let Some(command) = commands.pop_front() else {
                     self.phase = Phase::Ready;
@@ -88,13 +86,9 @@ impl Core {
                 };
                 // One after the other: a server may take the second for another's.
                 self.phase = Phase::Asked((!commands.is_empty()).then_some(Ask::Tell(commands)));
-                let expected = match command.verb() {
-                    Verb::Xclient => Expected::Xclient,
-                    verb => Expected::Single(verb),
-                };
+                let expected = Expected::of(command.verb());
                 (command, expected)
             }
-            Ask::Turn(domains) => (Command::Atrn(domains), Expected::Turn),
             Ask::Reset => {
                 self.slate = Slate::Clean;
                 (Command::Rset, Expected::Single(Verb::Rset))

@@ -270,7 +270,8 @@ impl Machine for Client {
     type Event<'m> = Event<'m>;
 
     fn poll(&mut self, now: Instant) -> Need {
-        self.core.poll(&mut self.facts, now)
+        let need = self.core.poll(&mut self.facts, now);
+        self.core.channel.debts.incur(now, need)
     }
 
     fn event(&mut self) -> Option<Event<'_>> {

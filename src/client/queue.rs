@@ -47,6 +47,15 @@ pub(super) enum Expected {
 }
 
 impl Expected {
+    /// To a command that stands alone.
+    pub(super) const fn of(verb: Verb) -> Self {
+        match verb {
+            Verb::Xclient => Self::Xclient,
+            Verb::Atrn => Self::Turn,
+            verb => Self::Single(verb),
+        }
+    }
+
     /// The transaction that it belongs to.
     pub(super) const fn transaction(self) -> Option<Transaction> {
         match self {

@@ -176,11 +176,10 @@ impl<'c> Ready<'c> {
     /// # Errors
     ///
     /// The name is not ASCII, or the answer may be something else, and the server does not offer
-    /// SMTPUTF8 (RFC 6531 section 3.7.4.2).
+    /// SMTPUTF8 (RFC 6531 section 3.7.4.2); it does not fit the command line.
     pub fn verify(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
         self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
-        self.ask(Ask::Verify(lookup));
-        Ok(())
+        self.single(Command::Vrfy(lookup))
     }
 
     /// Asks the server who is on a mailing list (EXPN, RFC 5321 section 3.5); the reply comes as
@@ -191,8 +190,7 @@ impl<'c> Ready<'c> {
     /// As with [`verify`](Self::verify).
     pub fn expand(self, lookup: Lookup<'static>) -> Result<(), NotOffered> {
         self.may_say(lookup.as_str(), lookup.is_smtputf8())?;
-        self.ask(Ask::Expand(lookup));
-        Ok(())
+        self.single(Command::Expn(lookup))
     }
 
     /// Asks the server for help (HELP, RFC 5321 section 4.1.1.8); the reply comes as with
@@ -200,10 +198,23 @@ impl<'c> Ready<'c> {
     ///
     /// # Errors
     ///
-    /// The argument is not ASCII, and the server does not offer SMTPUTF8.
+    /// The argument is not ASCII, and the server does not offer SMTPUTF8; it does not fit the
+    /// command line.
     pub fn help(self, about: Option<Argument<'static>>) -> Result<(), NotOffered> {
         self.may_say(about.as_ref().map_or("", Argument::as_str), false)?;
-        self.ask(Ask::Help(about));
+        self.single(Command::Help(about))
+    }
+
+    /// A command that fits its line (RFC 5321 section 4.5.3.1.4).
+    fn single(self, command: Command<'static>) -> Result<(), NotOffered> {
+        if let Err(LineTooLong { octets, limit, .. }) =
+            command.encode_within(&self.facts.offered, &mut Vec::new())
+        {
+            let (verb, recipient) = (command.verb(), None);
+            let obstacles = vec![Obstacle::LineTooLong { verb, recipient, octets, limit }];
+            return Err(NotOffered { obstacles });
+        }
+        self.ask(Ask::Single(command));
         Ok(())
     }
 
@@ -223,14 +234,13 @@ impl<'c> Ready<'c> {
     ///
     /// # Errors
     ///
-    /// The server does not offer it.
+    /// The server does not offer it, or the node does not fit the command line.
     pub fn start_queue(self, node: Node<'static>) -> Result<(), NotOffered> {
         if !self.facts.offered.contains(Extension::Etrn) {
             let obstacles = vec![Obstacle::Extension(Extension::Etrn)];
             return Err(NotOffered { obstacles });
         }
-        self.ask(Ask::StartQueue(node));
-        Ok(())
+        self.single(Command::Etrn(node))
     }
 
     /// Speaks for another client (XCLIENT, Postfix's XCLIENT_README), once nothing else is under
@@ -279,14 +289,13 @@ impl<'c> Ready<'c> {
     ///
     /// # Errors
     ///
-    /// The server does not offer it.
+    /// The server does not offer it, or the domains do not fit the command line.
     pub fn turn(self, domains: Option<DomainList<'static>>) -> Result<(), NotOffered> {
         if !self.facts.offered.contains(Extension::Atrn) {
             let obstacles = vec![Obstacle::Extension(Extension::Atrn)];
             return Err(NotOffered { obstacles });
         }
-        self.ask(Ask::Turn(domains));
-        Ok(())
+        self.single(Command::Atrn(domains))
     }
 
     /// Sends a command of the application's own, once nothing else is under way: a verb that this
@@ -307,21 +316,12 @@ impl<'c> Ready<'c> {
         argument: Option<Argument<'static>>,
     ) -> Result<(), NotOffered> {
         self.may_say(argument.as_ref().map_or("", Argument::as_str), false)?;
-        let command = Command::Other { verb, argument };
-        if let Err(LineTooLong { octets, limit, .. }) =
-            command.encode_within(&self.facts.offered, &mut Vec::new())
-        {
-            let (verb, recipient) = (Verb::Other, None);
-            let obstacles = vec![Obstacle::LineTooLong { verb, recipient, octets, limit }];
-            return Err(NotOffered { obstacles });
-        }
-        self.ask(Ask::Tell([command].into()));
-        Ok(())
+        self.single(Command::Other { verb, argument })
     }
 
     /// Sends NOOP: is the server still there?
     pub fn noop(self) {
-        self.ask(Ask::Noop);
+        self.ask(Ask::Single(Command::Noop(None)));
     }
 
     /// Sends RSET. There is no need to: the client does before MAIL where the server may still

@@ -6,7 +6,7 @@ use crate::{
     syntax::{ForwardPath, Reply, Retry},
 };
 use alloc::{sync::Arc, vec::Vec};
-use core::fmt;
+use core::{fmt, time::Duration};
 
 /// What became of one recipient.
 ///
@@ -79,6 +79,10 @@ pub struct Totals {
     pub refusals: u64,
     /// Messages that the server has taken, for at least one recipient.
     pub messages: u64,
+    /// How long the server let us wait, for octets from it or for ours to be taken.
+    pub peer_time: Duration,
+    /// How long the application let the server wait, from a question to the poll behind its answer.
+    pub application_time: Duration,
 }
 
 /// What became of a transaction: one [`Outcome`] a recipient, in the envelope's order,

@@ -194,7 +194,7 @@ impl Core {
     }
 
     pub(super) fn poll(&mut self, facts: &mut Facts, now: Instant) -> Need {
-        self.channel.now = now;
+        self.channel.begin(now);
         while self.reports.front().is_some_and(Report::is_taken) {
             self.reports.pop_front();
         }

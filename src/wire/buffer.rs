@@ -196,6 +196,8 @@ pub struct SendBuffer {
     shared: VecDeque<Shared>,
     /// Octets of `shared` together.
     shared_octets: usize,
+    /// A secret was in the text, so its memory is wiped when everything is sent.
+    has_secret: bool,
 }
 
 /// A slice that stands behind the first `behind` octets of the text.
@@ -208,6 +210,14 @@ impl SendBuffer {
     /// The octets that wait end with these; append, and change nothing that is there.
     pub fn text(&mut self) -> &mut Vec<u8> {
         &mut self.text
+    }
+
+    /// Room for a secret of so many octets, which the caller is about to append to the
+    /// [`text`](Self::text): once everything is sent, nothing of it stays in memory.
+    pub fn expect_secret(&mut self, octets: usize) {
+        // Growing would leave a part of it behind.
+        self.text.reserve(octets);
+        self.has_secret = true;
     }
 
     /// Appends without a copy, unless there are so few octets that a copy is cheaper.
@@ -285,9 +295,20 @@ impl SendBuffer {
         }
     }
 
+    fn wipe(&mut self) {
+        self.text.clear();
+        self.text.resize(self.text.capacity(), 0);
+        // A write that the optimiser must believe to be read.
+        core::hint::black_box(self.text.as_mut_slice());
+        self.has_secret = false;
+    }
+
     /// Keeps the memory in bounds.
     fn tidy(&mut self) {
         if self.is_empty() {
+            if self.has_secret {
+                self.wipe();
+            }
             self.sent = 0;
             self.text.clear();
             if self.text.capacity() > KEPT_TEXT {
@@ -333,6 +354,25 @@ mod tests {
     fn receive(buffer: &mut ReceiveBuffer, octets: &[u8]) {
         buffer.room()[..octets.len()].copy_from_slice(octets);
         buffer.received(octets.len());
+    }
+
+    #[test]
+    fn the_memory_of_a_secret_does_not_grow_and_is_wiped_when_it_was_sent() {
+        let mut buffer = SendBuffer::default();
+        buffer.text().extend_from_slice(b"NOOP\r\n");
+        buffer.expect_secret(3000);
+        let memory = buffer.text().as_ptr();
+        for _ in 0..3000 {
+            buffer.text().push(b'x');
+        }
+        assert_eq!(buffer.text().as_ptr(), memory, "it has not grown");
+        buffer.text().extend_from_slice(&[b'.'; 5000]);
+        buffer.sent(5000);
+        assert!(buffer.len() == 3006 && buffer.has_secret);
+        buffer.sent(3006);
+        assert!(buffer.is_empty() && !buffer.has_secret && buffer.text.is_empty());
+        buffer.text().push(b'.');
+        assert_eq!(buffer.slices(&mut [&[]]), 1);
     }
 
     /// Whatever is moved meanwhile.
