@@ -2,18 +2,19 @@
 //! each transaction, nothing on the wire but whole lines, and the cutting of the server's lines
 //! changes nothing.
 //!
-//! Input: service and limits, which recipients and how many messages, the length of a piece (0:
-//! one octet), the end of the connection, then what the server says, heard a line at a time.
+//! Input: service and limits, which recipients, how many messages and which commands before them,
+//! the length of a piece (0: one octet), the end of the connection, then what the server says, heard
+//! a line at a time.
 
 #![no_main]
 
 use esmtp::{
-    client::{Client, Config, Event, MessageFacts},
+    client::{Client, Config, Event, MessageFacts, NotOffered, Ready},
     envelope::Envelope,
     machine::{Closed, Machine, Need},
     security::Security,
     service::Service,
-    syntax::Extension,
+    syntax::{Argument, Command, Extension, Lenience, Lookup, UnknownVerb, Uri},
     time::Instant,
     wire::LineEnds,
 };
@@ -28,14 +29,51 @@ struct Session {
     begun: usize,
     reported: usize,
     end: String,
+    /// What the application says before it sends messages: a command each, and whether content
+    /// is at a URL.
+    wishes: u8,
+    has_url: bool,
+}
+
+/// One of the commands that stand alone; some of them are not offered.
+fn wish(ready: Ready<'_>, which: u8) -> Result<(), NotOffered> {
+    let command = |line: &'static str| Command::parse(line.as_bytes(), Lenience::STRICT);
+    let name = Argument::new("bob").expect("an argument");
+    match which {
+        1 => ready.verify(Lookup::new(name, false).expect("a name")),
+        2 => ready.help(None),
+        3 => match command("XCLIENT NAME=a.example ADDR=192.0.2.1 PROTO=ESMTP LOGIN=ann") {
+            Ok(Command::Xclient(attributes)) => ready.speak_for(&attributes),
+            other => panic!("{other:?}"),
+        },
+        4 => match command("XFORWARD NAME=a.example ADDR=192.0.2.1 SOURCE=REMOTE") {
+            Ok(Command::Xforward(attributes)) => ready.tell_origin(&attributes),
+            other => panic!("{other:?}"),
+        },
+        5 => ready.command(UnknownVerb::new("XOWN").expect("a verb"), Some(name)),
+        6 => ready.turn(None),
+        _ => {
+            ready.reset();
+            Ok(())
+        }
+    }
 }
 
 fn answer(session: &mut Session, event: Event<'_>, recipients: usize, messages: usize) {
     match event {
+        Event::Ready(ready) if session.wishes > 0 && messages > 0 => {
+            let which = session.wishes % 8;
+            session.wishes /= 8;
+            if let Err(not_offered) = wish(ready, which) {
+                session.log.push(format!("{not_offered}"));
+            }
+        }
         Event::Ready(ready) if session.begun < messages => {
             let paths = ["bob@example.net", "\"c d\"@[127.0.0.1]", "eve@example.org"];
             let envelope = Envelope::new("ann@example.org", &paths[..recipients]).expect("paths");
-            match ready.send(envelope, MessageFacts::scan(MESSAGE)) {
+            let facts = MessageFacts::scan(MESSAGE);
+            let facts = if session.has_url { facts.with_burl() } else { facts };
+            match ready.send(envelope, facts) {
                 Ok(_) => session.begun += 1,
                 Err(not_offered) => {
                     session.log.push(format!("{not_offered}"));
@@ -47,7 +85,12 @@ fn answer(session: &mut Session, event: Event<'_>, recipients: usize, messages: 
         Event::Content(mut content) => match content.write(MESSAGE) {
             Ok(octets) => {
                 assert_eq!(octets, MESSAGE.len(), "there is room for so little");
-                assert!(content.finish().is_ok());
+                let uri = Uri::new("imap://example.org/;uid=1").expect("a URL");
+                let is_ended = match session.has_url {
+                    true => content.finish_with(uri),
+                    false => content.finish(),
+                };
+                assert!(is_ended.is_ok());
             }
             Err(error) => {
                 session.log.push(format!("{error}"));
@@ -64,6 +107,14 @@ fn answer(session: &mut Session, event: Event<'_>, recipients: usize, messages: 
             session.log.push(format!("refused {:?}", refused.verb()));
             refused.go_on();
         }
+        Event::HandOver(hand_over) => {
+            session.log.push("hand over".to_owned());
+            hand_over.close();
+        }
+        Event::Answered(answered) => {
+            session.log.push(format!("{} {}", answered.index(), answered.reply()));
+            answered.go_on();
+        }
         other => other.quit(),
     }
 }
@@ -79,9 +130,11 @@ fn hold(data: &[u8; 4], said: &[u8], piece: usize) -> Session {
     if kind & 0x80 != 0 {
         config = config.without(Extension::Pipelining);
     }
+    config = config.with_answers(how & 2 != 0);
     let (recipients, messages) = (1 + usize::from(size % 3), usize::from(size / 3 % 4));
     let mut client = Client::new(config, Security::CLEAR);
-    let mut session = Session::default();
+    let (wishes, has_url) = (size / 12, how & 4 != 0);
+    let mut session = Session { wishes, has_url, ..Session::default() };
     let mut lines = said.split_inclusive(|octet| *octet == b'\n');
     let mut line: &[u8] = b"";
     let mut is_closed = false;
