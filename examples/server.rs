@@ -364,7 +364,7 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     println!("listening on {}", listener.local_addr()?);
     let receiver = Arc::new(receiver);
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stop::NotYet);
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -392,19 +392,32 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
         }
     }
     drop(listener);
-    let _ = stop.send(true);
-    // Whoever is in the middle of a message may finish it; whoever is not hears 421 at once.
-    let _ =
-        timeout(Duration::from_secs(10), async { while sessions.join_next().await.is_some() {} })
-            .await;
+    // Whoever is in the middle of a message may finish it; whoever is not hears 421 at once, and
+    // whoever has not finished in time hears it then.
+    for (how, seconds) in [(Stop::Gently, 10), (Stop::AtOnce, 1)] {
+        let _ = stop.send(how);
+        let patience = Duration::from_secs(seconds);
+        let gone = async { while sessions.join_next().await.is_some() {} };
+        if timeout(patience, gone).await.is_ok() {
+            break;
+        }
+    }
     Ok(())
+}
+
+/// Whether sessions have to come to an end.
+#[derive(Clone, Copy)]
+enum Stop {
+    NotYet,
+    Gently,
+    AtOnce,
 }
 
 async fn receive(
     mut stream: TcpStream,
     address: SocketAddr,
     receiver: &Receiver,
-    stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<Stop>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (mut peer, mut ahead) = (Peer::from(address), Vec::new());
@@ -447,18 +460,18 @@ async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
 
 /// A server in the clear or in TLS.
 trait Session: for<'m> Machine<Event<'m> = server::Event<'m>> + 'static {
-    fn shut_down(&mut self);
+    fn server(&mut self) -> &mut Server;
 }
 
 impl Session for Server {
-    fn shut_down(&mut self) {
-        Self::shut_down(self);
+    fn server(&mut self) -> &mut Server {
+        self
     }
 }
 
 impl Session for Secured<Server> {
-    fn shut_down(&mut self) {
-        self.machine_mut().shut_down();
+    fn server(&mut self) -> &mut Server {
+        self.machine_mut()
     }
 }
 
@@ -466,11 +479,10 @@ async fn converse<M: Session>(
     mut session: Connection<M>,
     mut ahead: &[u8],
     receiver: &Receiver,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<Stop>,
 ) -> io::Result<()> {
     let by: &Host<'_> = receiver.config.host();
     let mut draft: Option<Draft> = None;
-    let mut is_stopping = false;
     loop {
         if !ahead.is_empty() {
             let taken = session.machine_mut().feed(ahead);
@@ -478,9 +490,13 @@ async fn converse<M: Session>(
         }
         let event = tokio::select! {
             event = session.next() => event?,
-            _ = stopped.changed(), if !is_stopping => {
-                is_stopping = true;
-                session.machine_mut().shut_down();
+            Ok(()) = stopped.changed() => {
+                let server = session.machine_mut().server();
+                match *stopped.borrow_and_update() {
+                    Stop::NotYet => {}
+                    Stop::Gently => server.shut_down(),
+                    Stop::AtOnce => server.close(),
+                }
                 continue;
             }
         };
