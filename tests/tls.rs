@@ -443,6 +443,43 @@ fn a_server_greets_behind_an_implicit_handshake() {
     assert!(other.heard().starts_with("220 mx.example.org"));
 }
 
+/// The octets behind a PROXY header are there before anything is polled: they are TLS, not a client
+/// that talks too early in the clear.
+#[test]
+fn octets_before_the_first_poll_of_an_implicit_session_are_tls() {
+    let mut hello = Vec::new();
+    let octets = rustls_client().write_tls(&mut hello).unwrap();
+    for ahead in 0..=octets {
+        let mut host = Host::with(Secured::implicit(new_server(Security::CLEAR), server_end()));
+        let mut other = Other::tls();
+        other.tls.as_mut().unwrap().write_tls(&mut other.out).unwrap();
+        let ahead: Vec<_> = other.out.drain(..ahead.min(other.out.len())).collect();
+        assert_eq!(host.machine.feed(&ahead), ahead.len());
+        other.talk(&mut host);
+        assert!(other.heard().starts_with("220 mx.example.org"), "{}", ahead.len());
+    }
+    for clear in [&b"EHLO a.example\r\n"[..], b"E"] {
+        let mut host = Host::with(Secured::implicit(new_server(Security::CLEAR), server_end()));
+        assert_eq!(host.machine.feed(clear), clear.len());
+        assert_eq!(host.drive(), Need::Close);
+        assert_eq!((host.out.len(), host.end()), (0, Some(ServerEnd::NoTls)));
+    }
+}
+
+/// Time runs from the first poll, and an end before it is the end of the handshake.
+#[test]
+fn what_comes_before_the_first_poll_takes_no_time() {
+    let mut host = Host::with(Secured::implicit(new_server(Security::CLEAR), server_end()));
+    host.now = Instant::ORIGIN + Duration::from_secs(1000);
+    assert_eq!(host.machine.feed(&[22]), 1);
+    assert!(matches!(host.drive(), Need::Read(_)));
+    assert_eq!(host.pass(60), Need::Close);
+    let mut host = Host::with(Secured::implicit(new_server(Security::CLEAR), server_end()));
+    host.machine.closed(Closed::Clean);
+    assert_eq!(host.drive(), Need::Close);
+    assert_eq!(host.end(), Some(ServerEnd::NoTls));
+}
+
 /// 3207-4.2-h: octets that come with STARTTLS are never executed.
 #[test]
 fn octets_behind_starttls_in_one_write_end_the_session() {

@@ -152,6 +152,10 @@ pub enum Obstacle {
     /// section 2.4).
     #[error("the message holds octets above 127 and is not MIME")]
     NotMime,
+    /// BODY in the envelope says less than the message holds: 7BIT, and there are octets above 127,
+    /// or there is a NUL, and it is not BINARYMIME (RFC 6152 section 3, RFC 3030 section 3).
+    #[error("the message is not what BODY in the envelope says")]
+    Body,
     /// The message is larger than the server takes (RFC 1870 section 4).
     #[error("the message has {octets} octets, and the server takes {limit}")]
     Size {
@@ -226,6 +230,7 @@ impl Obstacle {
             Self::NoRecipients
             | Self::BareLineBreak
             | Self::NotMime
+            | Self::Body
             | Self::InvalidParameter { .. } => true,
             Self::Extension(_)
             | Self::Size { .. }
@@ -245,7 +250,7 @@ impl Obstacle {
         match self {
             Self::Extension(Extension::SmtpUtf8) => Status::NON_ASCII_ADDRESS,
             Self::Extension(_) => Status::CONVERSION_UNSUPPORTED,
-            Self::BareLineBreak | Self::NotMime => Status::OTHER_CONTENT,
+            Self::BareLineBreak | Self::NotMime | Self::Body => Status::OTHER_CONTENT,
             Self::Size { .. } => Status::MESSAGE_TOO_BIG,
             Self::RequireTls => Status::REQUIRETLS_NEEDED,
             Self::Parameter { keyword, .. }
@@ -270,8 +275,9 @@ pub enum ContentError {
     /// A CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
     #[error("a bare CR or LF at octet {0} of the content")]
     BareLineBreak(u64),
-    /// An octet above 127, and 8BITMIME is not offered (RFC 6152 section 3).
-    #[error("an octet above 127 at octet {0} of the content, and 8BITMIME is not offered")]
+    /// An octet above 127, and 8BITMIME is not offered or the envelope says BODY=7BIT (RFC 6152
+    /// section 3).
+    #[error("an octet above 127 at octet {0} of the content, and 8BITMIME is not in use")]
     EightBit(u64),
     /// A NUL, and BINARYMIME is not in use (RFC 3030 section 3).
     #[error("a NUL at octet {0} of the content")]

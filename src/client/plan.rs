@@ -50,13 +50,22 @@ impl Plan {
         }
 
         let is_chunked = offered.contains(Extension::Chunking);
-        let said_binary = envelope
-            .parameters()
-            .get("BODY")
-            .map(|body| body.value().is_some_and(|value| value.eq_ignore_ascii_case("BINARYMIME")));
-        let is_binary = facts.has_nul() == Some(true) || said_binary == Some(true);
-        // What the application has said of the body counts: then a NUL does not leave under it.
-        let goes_as_binary = is_binary && said_binary != Some(false);
+        // What the application has said of the body counts.
+        let said = envelope.parameters().get("BODY");
+        let says = |body: &str| {
+            said.is_some_and(|said| said.value().is_some_and(|it| it.eq_ignore_ascii_case(body)))
+        };
+        let is_binary = match said {
+            Some(_) => says("BINARYMIME"),
+            None => facts.has_nul() == Some(true),
+        };
+        let is_seven_bit = says("7BIT");
+        // RFC 6152 section 3: 8-bit content goes under BODY=8BITMIME, and NUL under BINARYMIME.
+        if facts.has_eight_bit() == Some(true) && is_seven_bit
+            || facts.has_nul() == Some(true) && !is_binary
+        {
+            obstacles.push(Obstacle::Body);
+        }
         let mut need = |extension| {
             let is_offered = offered.contains(extension);
             let obstacle = Obstacle::Extension(extension);
@@ -83,7 +92,7 @@ impl Plan {
             if need(Extension::BinaryMime) && need(Extension::Chunking) {
                 additions.push(("BODY", Some("BINARYMIME")));
             }
-        } else if facts.has_eight_bit() == Some(true) {
+        } else if facts.has_eight_bit() == Some(true) && !is_seven_bit {
             if need(Extension::EightBitMime) {
                 additions.push(("BODY", Some("8BITMIME")));
             }
@@ -96,7 +105,7 @@ impl Plan {
         {
             obstacles.push(Obstacle::NotMime);
         }
-        let is_as_it_is = goes_as_binary && line_ends == LineEnds::Strict;
+        let is_as_it_is = is_binary && line_ends == LineEnds::Strict;
         if facts.has_bare_line_break(line_ends) && !is_as_it_is {
             obstacles.push(Obstacle::BareLineBreak);
         }
@@ -132,8 +141,9 @@ impl Plan {
             parameters,
             framing: if is_chunked { Framing::Chunks } else { Framing::Dots },
             allowed: Allowed {
-                has_eight_bit: goes_as_binary || offered.contains(Extension::EightBitMime),
-                is_binary: goes_as_binary,
+                has_eight_bit: is_binary
+                    || !is_seven_bit && offered.contains(Extension::EightBitMime),
+                is_binary,
                 size: offered.size(),
                 line_ends,
                 burl_line: (is_chunked && offered.contains(Extension::Burl))
@@ -341,7 +351,31 @@ mod tests {
             Err(vec![Obstacle::Extension(Chunking)])
         );
         assert_eq!(plan("", b"a\rb\n", &both), Err(vec![Obstacle::BareLineBreak]));
-        assert_eq!(plan("BODY=7BIT", b"a\0", &both), Ok((Framing::Chunks, false)));
+        for body in ["BODY=7BIT", "body=8bitmime"] {
+            let all = [Chunking, BinaryMime, Extension::EightBitMime];
+            assert_eq!(plan(body, b"a\0", &all), Err(vec![Obstacle::Body]));
+        }
+    }
+
+    /// 6152-3-e: what is said of the body is true.
+    #[test]
+    fn eight_bits_do_not_leave_as_seven() {
+        let config = Config::new("me.example.org").unwrap();
+        let offered = offered(&[Extension::EightBitMime]);
+        for (body, facts, expected) in [
+            ("BODY=7bit", MessageFacts::scan(b"\r\n\xe9"), Err(vec![Obstacle::Body])),
+            ("BODY=7BIT", MessageFacts::scan(b"\r\ne"), Ok(false)),
+            // Nobody has looked: it is an error at that octet.
+            ("BODY=7BIT", MessageFacts::UNKNOWN, Ok(false)),
+            ("BODY=8BITMIME", MessageFacts::scan(b"\r\n\xe9"), Ok(true)),
+            ("", MessageFacts::UNKNOWN, Ok(true)),
+        ] {
+            let given = Parameters::parse(body).unwrap().into_owned();
+            let envelope = envelope().with_parameters(given);
+            let plan = Plan::new(&envelope, &facts, &offered, &Security::CLEAR, &config);
+            let allowed = plan.map(|plan| plan.allowed.has_eight_bit);
+            assert_eq!(allowed.map_err(|error| error.obstacles), expected, "{body}");
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) enum Engine {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Nobody has polled yet, so no time runs; the peer may have been heard.
+    Due,
     Handshake,
     Open,
     /// TLS has failed, the machine inside knows it, and an alert goes out.
@@ -70,7 +72,7 @@ const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 impl Layer {
-    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let (engine, requires_ems) = match &settings.end {
             End::Client(config, name) => (
                 ClientConnection::new(Arc::clone(config), name.clone())
@@ -84,21 +86,27 @@ impl Layer {
             ),
             End::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false),
         };
-        let until = now + settings.handshake_timeout;
         Self {
             // The configuration may not allow a connection at all: that fails at once.
             engine: engine.unwrap_or(Engine::Dead),
-            stage: Stage::Handshake,
+            stage: Stage::Due,
             inbox: ReceiveBuffer::new(INBOX),
             outbox: SendBuffer::default(),
-            until,
-            write_until: until,
+            until: Instant::NEVER,
+            write_until: Instant::NEVER,
             closed: None,
             told: None,
             is_broken: false,
             is_spoken_to: false,
             requires_ems,
         }
+    }
+
+    /// The first poll: the handshake has to be through by then.
+    pub(super) fn begin(&mut self, until: Instant) {
+        self.stage = Stage::Handshake;
+        self.until = until;
+        self.write_until = until;
     }
 
     /// Goes on as far as possible: what came in is decrypted until there is plaintext, what TLS
@@ -229,7 +237,7 @@ impl Layer {
     ) {
         self.until = until;
         match mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Handshake => inner.upgrade_failed(why),
+            Stage::Due | Stage::Handshake => inner.upgrade_failed(why),
             _ => {
                 // Plaintext from before is still worth hearing.
                 while matches!(self.hear(inner), Heard::Octets) {}

@@ -108,7 +108,7 @@ struct Settings {
 enum State {
     /// Octets pass as they are.
     Clear,
-    /// TLS begins at the next poll.
+    /// TLS, of which nothing has been heard yet.
     Due,
     /// TLS, in one of its stages.
     Tls(Box<Layer>),
@@ -203,8 +203,20 @@ impl<M: Upgradable> Secured<M> {
         }
     }
 
-    fn begin(&mut self, now: Instant) {
-        self.state = State::Tls(Box::new(Layer::new(&self.settings, now)));
+    fn begin(&mut self) {
+        self.state = State::Tls(Box::new(Layer::new(&self.settings)));
+    }
+
+    /// The layer, unless octets pass as they are. What comes before the first poll (behind a PROXY
+    /// header, say) is TLS too: the machine inside would take it for octets in the clear.
+    fn layer(&mut self) -> Option<&mut Layer> {
+        if let State::Due = self.state {
+            self.begin();
+        }
+        match &mut self.state {
+            State::Tls(layer) => Some(layer),
+            State::Clear | State::Due => None,
+        }
     }
 
     /// Goes on as far as possible without the driver; `None` when something has changed.
@@ -213,18 +225,21 @@ impl<M: Upgradable> Secured<M> {
         let layer = match state {
             State::Tls(layer) => layer,
             State::Due => {
-                self.begin(now);
+                self.begin();
                 return None;
             }
             State::Clear => {
                 let need = inner.poll(now);
                 if need == Need::Answer && inner.is_upgrading() {
-                    self.begin(now);
+                    self.begin();
                     return None;
                 }
                 return Some(need);
             }
         };
+        if layer.stage == Stage::Due {
+            layer.begin(now + settings.handshake_timeout);
+        }
         let was_pending = layer.is_pending();
         let outcome = layer.turn(&settings.end);
         if !was_pending && layer.is_pending() {
@@ -232,7 +247,7 @@ impl<M: Upgradable> Secured<M> {
             layer.write_until = layer.write_until.max(now + settings.handshake_timeout);
         }
         match layer.stage {
-            Stage::Handshake => {
+            Stage::Due | Stage::Handshake => {
                 if outcome.is_err() {
                     layer.fail(inner, HandshakeFailure::Refused, now + FAREWELL);
                 } else if layer.is_established() {
@@ -292,6 +307,10 @@ impl<M: Upgradable> Machine for Secured<M> {
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {
+        // As in `layer`; a borrow that may be returned can not be given up (E0499).
+        if let State::Due = self.state {
+            self.begin();
+        }
         match &mut self.state {
             State::Tls(layer) => layer.inbox.room(),
             State::Clear | State::Due => self.inner.receive_buffer(),
@@ -299,15 +318,11 @@ impl<M: Upgradable> Machine for Secured<M> {
     }
 
     fn received(&mut self, octets: usize) {
-        match &mut self.state {
-            State::Tls(layer) => {
-                layer.inbox.received(octets);
-                if layer.told.is_some() || matches!(layer.stage, Stage::Failed | Stage::Closing) {
-                    // Nobody will hear it.
-                    layer.inbox.consume(usize::MAX);
-                }
-            }
-            State::Clear | State::Due => self.inner.received(octets),
+        let Some(layer) = self.layer() else { return self.inner.received(octets) };
+        layer.inbox.received(octets);
+        if layer.told.is_some() || matches!(layer.stage, Stage::Failed | Stage::Closing) {
+            // Nobody will hear it.
+            layer.inbox.consume(usize::MAX);
         }
     }
 
@@ -320,11 +335,10 @@ impl<M: Upgradable> Machine for Secured<M> {
     }
 
     fn closed(&mut self, how: Closed) {
-        match &mut self.state {
-            // How it was: a clean end of the stream is one only behind a close_notify.
-            State::Tls(layer) if layer.closed != Some(Closed::CutOff) => layer.closed = Some(how),
-            State::Tls(_) => {}
-            State::Clear | State::Due => self.inner.closed(how),
+        let Some(layer) = self.layer() else { return self.inner.closed(how) };
+        // How it was: a clean end of the stream is one only behind a close_notify.
+        if layer.closed != Some(Closed::CutOff) {
+            layer.closed = Some(how);
         }
     }
 
@@ -343,7 +357,7 @@ impl<M: Upgradable> Machine for Secured<M> {
     }
 
     fn unsendable(&mut self) {
-        if let State::Tls(layer) = &mut self.state {
+        if let Some(layer) = self.layer() {
             layer.break_off();
         }
         self.inner.unsendable();

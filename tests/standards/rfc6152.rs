@@ -92,7 +92,7 @@ fn eight_bit_content_stays_where_it_cannot_go() {
     assert_eq!(
         notes,
         [
-            "content: an octet above 127 at octet 3 of the content, and 8BITMIME is not offered",
+            "content: an octet above 127 at octet 3 of the content, and 8BITMIME is not in use",
             "0: <bob@example.net> untried rest: <bob@example.net>",
             "end: content was aborted"
         ]
