@@ -2,12 +2,15 @@
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // an example has std
 
+#[path = "support/send_arguments.rs"]
+mod arguments;
 #[path = "support/transcript.rs"]
 mod transcript;
 #[path = "support/trust.rs"]
 mod trust;
 
-use clap::{Parser, ValueEnum, error::ErrorKind};
+use arguments::{Arguments, Protocol, Ret, Tls};
+use clap::{Parser, error::ErrorKind};
 use esmtp::{
     client::{
         Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Ready, Report, Timeouts,
@@ -39,100 +42,6 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use transcript::Narrator;
 use trust::Trust;
-
-/// Sends mail
-#[derive(Debug, Parser)]
-#[command(name = "send")]
-struct Arguments {
-    /// Where to connect, HOST:PORT
-    #[arg(long, default_value = "127.0.0.1:2525")]
-    server: String,
-    /// Which protocol the server speaks
-    #[arg(long, value_enum, default_value = "smtp")]
-    protocol: Protocol,
-    /// TLS policy
-    #[arg(long, value_enum, default_value = "opportunistic")]
-    tls: Tls,
-    /// Trust this certificate or authority
-    #[arg(long)]
-    ca: Option<PathBuf>,
-    /// Accept any certificate
-    #[arg(long)]
-    insecure: bool,
-    /// The argument of EHLO; the machine's name, or an address literal, unless given
-    #[arg(long)]
-    helo: Option<String>,
-    /// Whom to authenticate as
-    #[arg(long)]
-    user: Option<String>,
-    /// The password
-    #[arg(long)]
-    password: Option<String>,
-    /// A bearer token
-    #[arg(long)]
-    token: Option<String>,
-    /// Only this mechanism
-    #[arg(long)]
-    auth: Option<String>,
-    /// The reverse-path; '' is the null path
-    #[arg(long)]
-    from: String,
-    /// A forward-path
-    #[arg(long, required = true)]
-    to: Vec<String>,
-    /// What a delivery status notification returns: full or hdrs
-    #[arg(long, value_enum)]
-    ret: Option<Ret>,
-    /// The envelope identifier for delivery status notifications
-    #[arg(long)]
-    envid: Option<String>,
-    /// When to notify: never, or a list of success, failure, delay
-    #[arg(long)]
-    notify: Option<String>,
-    /// Another parameter of MAIL, KEY=VALUE
-    #[arg(long)]
-    mail_parameter: Vec<String>,
-    /// Another parameter of RCPT, KEY=VALUE
-    #[arg(long)]
-    rcpt_parameter: Vec<String>,
-    /// Do not pipeline even if the server could
-    #[arg(long)]
-    no_pipelining: bool,
-    /// Do not send chunks even if the server could
-    #[arg(long)]
-    no_chunking: bool,
-    /// Send each file so many times over one connection
-    #[arg(long, default_value_t = 1)]
-    repeat: usize,
-    /// Upper bound for each of the protocol's time-outs, in seconds
-    #[arg(long)]
-    timeout: Option<u64>,
-    /// The transcript on standard error
-    #[arg(long)]
-    verbose: bool,
-    /// Messages; standard input if there is none
-    files: Vec<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Protocol {
-    Smtp,
-    Lmtp,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Tls {
-    None,
-    Opportunistic,
-    Starttls,
-    Implicit,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Ret {
-    Full,
-    Hdrs,
-}
 
 /// The exit codes of `sysexits` that this program knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -4,6 +4,8 @@
 
 #[path = "support/accounts.rs"]
 mod accounts;
+#[path = "support/server_arguments.rs"]
+mod arguments;
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/maildir.rs"]
@@ -12,7 +14,8 @@ mod maildir;
 mod transcript;
 
 use accounts::Accounts;
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+use arguments::{Arguments, BareLineBreak, Protocol, Tls};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use esmtp::{
     io::tokio::Connection,
     machine::Machine,
@@ -30,7 +33,7 @@ use serde_json::json;
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -44,102 +47,6 @@ use tokio::{
     time::timeout,
 };
 use transcript::Narrator;
-
-/// Receives mail into a Maildir
-#[derive(Debug, Parser)]
-#[command(name = "server")]
-struct Arguments {
-    /// Address to listen on; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:2525")]
-    listen: String,
-    /// The name in the greeting and in Received
-    #[arg(long, default_value = "localhost")]
-    hostname: String,
-    /// Which service it is
-    #[arg(long, value_enum, default_value = "smtp")]
-    protocol: Protocol,
-    /// Where accepted messages go
-    #[arg(long, default_value = "./mail")]
-    maildir: PathBuf,
-    /// TLS service offered
-    #[arg(long, value_enum)]
-    tls: Option<Tls>,
-    /// Certificate chain
-    #[arg(long)]
-    cert: Option<PathBuf>,
-    /// Private key
-    #[arg(long)]
-    key: Option<PathBuf>,
-    /// An account for AUTH, NAME:PASSWORD
-    #[arg(long)]
-    user: Vec<String>,
-    /// MAIL before AUTH gets 530
-    #[arg(long)]
-    require_auth: bool,
-    /// Offer PLAIN and LOGIN without TLS
-    #[arg(long)]
-    allow_plaintext_auth: bool,
-    /// The SIZE announced and enforced, in octets
-    #[arg(long, default_value_t = 33_554_432)]
-    max_size: u64,
-    /// Recipients in one transaction
-    #[arg(long, default_value_t = 1000)]
-    max_recipients: usize,
-    /// A mailbox that does not exist: RCPT to it gets 550 5.1.1
-    #[arg(long)]
-    reject_recipient: Vec<String>,
-    /// Deadline of a command, in seconds
-    #[arg(long, default_value_t = 300)]
-    idle_timeout: u64,
-    /// How long the greeting is held back, in seconds, to find out who does not wait for it
-    #[arg(long, default_value_t = 0)]
-    greeting_delay: u64,
-    /// Which service extensions are announced: all, none, or EHLO keywords with commas between
-    #[arg(long, default_value = "all")]
-    extensions: String,
-    /// What becomes of content with a CR or LF outside CRLF
-    #[arg(long, value_enum, default_value = "reject")]
-    bare_line_breaks: BareLineBreak,
-    /// The error of a session with this number is answered 421, and the connection closes
-    #[arg(long, default_value_t = 20)]
-    max_errors: u32,
-    /// A PROXY header comes before the greeting
-    #[arg(long)]
-    proxy_protocol: bool,
-    /// Offer XCLIENT and XFORWARD, and believe them
-    #[arg(long)]
-    xclient: bool,
-    /// Worker threads; as many as there are cores unless given
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print nothing per message
-    #[arg(long)]
-    quiet: bool,
-    /// The transcript on standard error
-    #[arg(long)]
-    verbose: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Protocol {
-    Smtp,
-    Submission,
-    Lmtp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Tls {
-    None,
-    Starttls,
-    Implicit,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum BareLineBreak {
-    Reject,
-    Normalise,
-    Keep,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
