@@ -37,6 +37,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Once,
     time::Duration,
 };
 use tokio::{net::TcpStream, time::timeout};
@@ -71,7 +72,7 @@ async fn main() -> ExitCode {
         }
     };
     let fate = send(&arguments).await.unwrap_or_else(|Failure(fate, why)| {
-        eprintln!("send: {why}");
+        complain(&why);
         fate
     });
     ExitCode::from(fate as u8)
@@ -98,13 +99,14 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
     let (stream, local) = match connect(arguments).await {
         Ok(connected) => connected,
         Err(error) => {
-            eprintln!("send: {}: {error}", arguments.server);
+            complain(&format!("{}: {error}", arguments.server));
             return sender.end(None, Some(error));
         }
     };
     let mut client = Client::new(config(arguments, helo, local)?, Security::CLEAR);
     if arguments.verbose {
-        client = client.with_transcript(Box::new(Narrator(arguments.server.clone())));
+        client = client
+            .with_transcript(Box::new(Narrator { session: arguments.server.clone(), write: note }));
     }
     let is_verified = !matches!(trusted(arguments), Trust::Anybody);
     match (arguments.tls, end) {
@@ -185,10 +187,6 @@ fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure(Fate::Data, format!("{}: {error}", path.display()))
-}
-
-fn lost(error: &io::Error) -> Failure {
-    Failure(Fate::Retry, error.to_string())
 }
 
 async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
@@ -381,7 +379,7 @@ impl<'a> Sender<'a> {
                         self.progress.finish_and_clear();
                     }
                 }
-                Event::Sent(sent) => self.report(&sent.take())?,
+                Event::Sent(sent) => self.report(&sent.take()),
                 Event::Refused(refused) if refused.verb() == Verb::Auth => {
                     let reply = refused.reply();
                     let is_transient = reply.is_transient();
@@ -390,7 +388,7 @@ impl<'a> Sender<'a> {
                     refused.quit();
                 }
                 Event::Refused(refused) => {
-                    eprintln!("send: {}", refused.reply());
+                    complain(refused.reply());
                     refused.go_on();
                 }
                 other => other.quit(),
@@ -418,7 +416,7 @@ impl<'a> Sender<'a> {
             let envelope = envelope(self.arguments, &job.paths, Some(ready.extensions()))?;
             match ready.send(envelope, MessageFacts::scan(job.message)) {
                 Ok(_) => self.begin(job),
-                Err(obstacles) => self.unfit(&job, &obstacles)?,
+                Err(obstacles) => self.unfit(&job, &obstacles),
             }
         } else {
             ready.quit();
@@ -435,7 +433,7 @@ impl<'a> Sender<'a> {
     }
 
     /// The server does not offer what this message needs: no octet of it leaves.
-    fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) -> Result<(), Failure> {
+    fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) {
         let is_nobodys_message = why.obstacles().iter().any(|obstacle| {
             // NUL is in no message of RFC 5322, whatever a server offers.
             obstacle.is_for_every_server()
@@ -452,13 +450,12 @@ impl<'a> Sender<'a> {
             _ => "554 5.6.3",
         };
         for path in &job.paths {
-            say(&format!("{path} {code} {why}"))?;
+            say(&format!("{path} {code} {why}"));
         }
-        Ok(())
     }
 
-    fn report(&mut self, report: &Report) -> Result<(), Failure> {
-        let Some(mut job) = self.underway.pop_front() else { return Ok(()) };
+    fn report(&mut self, report: &Report) {
+        let Some(mut job) = self.underway.pop_front() else { return };
         // Those beyond what the server takes at once get a transaction of their own, as long as
         // each brings somebody nearer.
         let goes_on = report.is_delivered_to_any();
@@ -471,15 +468,14 @@ impl<'a> Sender<'a> {
             self.retry |= outcome.is_transient();
             self.refused |= outcome.is_permanent();
             match outcome.reply() {
-                Some(reply) => say(&format!("{path} {}", line(reply)))?,
-                None => say(&format!("{path} {NO_REPLY} {outcome}"))?,
+                Some(reply) => say(&format!("{path} {}", line(reply))),
+                None => say(&format!("{path} {NO_REPLY} {outcome}")),
             }
         }
         if !rest.is_empty() {
             job.paths = rest;
             self.queue.push_front(job);
         }
-        Ok(())
     }
 
     /// What the session came to. Messages that were not sent are told of too.
@@ -494,7 +490,7 @@ impl<'a> Sender<'a> {
         let is_unsent = !self.queue.is_empty();
         for job in self.queue.drain(..) {
             for path in &job.paths {
-                say(&format!("{path} {why}"))?;
+                say(&format!("{path} {why}"));
             }
         }
         if let Some((fate, why)) = self.obstacle {
@@ -535,6 +531,20 @@ fn line(reply: &Reply<'_>) -> String {
     }
 }
 
-fn say(line: &str) -> Result<(), Failure> {
-    writeln!(io::stdout().lock(), "{line}").map_err(|error| lost(&error))
+/// On standard output. What became of the message is true though nobody can be told.
+fn say(line: &str) {
+    static TOLD: Once = Once::new();
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+        TOLD.call_once(|| complain(&format!("standard output: {error}")));
+    }
+}
+
+/// On standard error.
+fn complain(what: &dyn std::fmt::Display) {
+    note(format!("send: {what}"));
+}
+
+/// A line on standard error: `eprintln` would panic if it cannot be written.
+fn note(line: String) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

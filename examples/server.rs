@@ -10,6 +10,8 @@ mod arguments;
 mod certificates;
 #[path = "support/maildir.rs"]
 mod maildir;
+#[path = "support/outlet.rs"]
+mod outlet;
 #[path = "support/transcript.rs"]
 mod transcript;
 
@@ -29,15 +31,9 @@ use esmtp::{
     wire::BareLineBreaks,
 };
 use maildir::{Draft, Maildir};
+use outlet::complain;
 use serde_json::json;
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -57,28 +53,23 @@ fn main() -> ExitCode {
     if let Some(threads) = arguments.threads {
         runtime.worker_threads(threads.max(1));
     }
-    let served = runtime
-        .enable_all()
-        .build()
-        .and_then(|runtime| runtime.block_on(serve(&arguments.listen, receiver)));
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("{}: {error}", arguments.listen));
-            ExitCode::FAILURE
-        }
+    let served = runtime.enable_all().build().and_then(|runtime| {
+        let served = runtime.block_on(serve(&arguments.listen, receiver));
+        // A disk that does not answer is not waited for.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        served
+    });
+    if let Err(error) = &served {
+        complain(&format!("{}: {error}", arguments.listen));
     }
+    outlet::flush();
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Ends the program, with the exit code of `sysexits` for a mistake in the command line.
 fn refuse(error: &clap::Error) -> ! {
     let _ = error.print();
     std::process::exit(if error.use_stderr() { 64 } else { 0 })
-}
-
-/// On standard error. That nobody reads it is no reason to lose mail.
-fn complain(what: &dyn std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "server: {what}");
 }
 
 /// What all sessions share.
@@ -142,9 +133,9 @@ impl Receiver {
                 // From here on the message is ours: to keep silent because of a broken report
                 // would have the client send it again.
                 if !self.is_quiet
-                    && let Err(error) = self.report(&delivery, octets, &path)
+                    && let Err(error) = outlet::OUTPUT.say(report(&delivery, octets, &path)).await
                 {
-                    complain(&error);
+                    complain(&format!("no line about {}: {error}", path.display()));
                 }
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 match Text::new(format!("queued as {name}")) {
@@ -159,40 +150,36 @@ impl Receiver {
         }
         Ok(())
     }
+}
 
-    fn report(&self, delivery: &Deliver<'_>, octets: u64, path: &Path) -> io::Result<()> {
-        let (facts, envelope) = (delivery.facts(), delivery.envelope());
-        let words = |parameters: Parameters<'_>| -> Vec<String> {
-            parameters
-                .as_str()
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect()
-        };
-        let address = |mailbox: Option<&Mailbox<'_>>, other: &str| {
-            mailbox.map_or_else(|| other.to_owned(), ToString::to_string)
-        };
-        let line = json!({
-            "from": address(envelope.reverse_path().mailbox(), ""),
-            "to": envelope
-                .recipients()
-                .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
-                .collect::<Vec<_>>(),
-            "helo": facts.host().map(ToString::to_string),
-            "protocol": facts.protocol(),
-            "tls": facts.security().is_tls(),
-            "auth": facts.identity().map(Identity::acts_as),
-            "size": octets,
-            "path": path.to_string_lossy(),
-            "mail_parameters": words(envelope.mail_parameters()),
-            "rcpt_parameters": envelope
-                .recipients()
-                .map(|recipient| words(recipient.parameters()))
-                .collect::<Vec<_>>(),
-        });
-        writeln!(io::stdout().lock(), "{line}")
-    }
+/// The line about a message.
+fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
+    let (facts, envelope) = (delivery.facts(), delivery.envelope());
+    let words = |parameters: Parameters<'_>| -> Vec<String> {
+        parameters.as_str().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let address = |mailbox: Option<&Mailbox<'_>>, other: &str| {
+        mailbox.map_or_else(|| other.to_owned(), ToString::to_string)
+    };
+    json!({
+        "from": address(envelope.reverse_path().mailbox(), ""),
+        "to": envelope
+            .recipients()
+            .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
+            .collect::<Vec<_>>(),
+        "helo": facts.host().map(ToString::to_string),
+        "protocol": facts.protocol(),
+        "tls": facts.security().is_tls(),
+        "auth": facts.identity().map(Identity::acts_as),
+        "size": octets,
+        "path": path.to_string_lossy(),
+        "mail_parameters": words(envelope.mail_parameters()),
+        "rcpt_parameters": envelope
+            .recipients()
+            .map(|recipient| words(recipient.parameters()))
+            .collect::<Vec<_>>(),
+    })
+    .to_string()
 }
 
 /// Which TLS service is offered, and with what.
@@ -289,7 +276,10 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    writeln!(io::stdout().lock(), "listening on {}", listener.local_addr()?)?;
+    if let Err(error) = outlet::OUTPUT.say(format!("listening on {}", listener.local_addr()?)).await
+    {
+        complain(&error);
+    }
     let receiver = Arc::new(receiver);
     let (stop, stopped) = watch::channel(Stop::Never);
     let mut sessions = JoinSet::new();
@@ -359,7 +349,10 @@ async fn receive(
     }
     let mut server = Server::new(Arc::clone(&receiver.config), peer, Security::CLEAR);
     if receiver.is_verbose {
-        server = server.with_transcript(Box::new(Narrator(address.to_string())));
+        server = server.with_transcript(Box::new(Narrator {
+            session: address.to_string(),
+            write: outlet::note,
+        }));
     }
     match &receiver.tls {
         None => converse(Connection::new(server, stream), &ahead, receiver, stopped).await,

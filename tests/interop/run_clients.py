@@ -3,7 +3,7 @@
 
   run_clients.py --server-cmd 'target/release/examples/server' [--basic] [--only NAME] [--skip NAME] [--list]
 """
-import asyncio, queue, shlex, smtplib
+import asyncio, fcntl, queue, shlex, smtplib
 from common import *
 
 if __name__ == "__main__":
@@ -13,6 +13,7 @@ S = Suite(__doc__,
           basic=["swaks.plain", "swaks.noext", "swaks.pipelining", "swaks.ipv6", "swaks.reject.recipient", "swaks.reject.size", "swaks.reject.smtputf8",
                  "curl.plain", "curl.noext", "curl.ipv6", "curl.reject.partial", "curl.reject.recipient", "curl.reject.toomany", "curl.reject.size",
                  "smtplib.plain", "smtplib.noext", "smtplib.8bitmime", "smtplib.session", "smtp-source.plain", "smtp-source.load", "process.sigterm", "process.report-nobody-reads",
+                 "process.output-not-emptied", "process.transcript-not-emptied", "process.output-full",
                  "process.auth-without-accounts", "process.wrong-usage"],
           but_not=["*.utf8addr", "smtp-source.load.lmtp"])
 o = S.parse(lambda ap: (
@@ -1265,10 +1266,10 @@ S.case("process.sigterm", sigterm)
 class Alone:
     """A server of its own, and a client of octets."""
 
-    def __init__(self, ctx, *flags):
-        self.maildir = ctx.dir("alone")
+    def __init__(self, ctx, *flags, stderr=subprocess.DEVNULL):
+        self.maildir = tempfile.mkdtemp(prefix="alone-", dir=ctx.work)
         argv = shlex.split(o.server_cmd) + ["--listen", "127.0.0.1:0", "--maildir", self.maildir, *flags]
-        self.p = spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.p = spawn(argv, stdout=subprocess.PIPE, stderr=stderr)
         self.address = ("127.0.0.1", int(self.p.stdout.readline().rsplit(b":", 1)[1]))
 
     def client(self, *lines):
@@ -1316,6 +1317,70 @@ def report_nobody_reads(ctx):
     expect((code, len(srv.new())) == (b"250", 1), "reply %r, %d messages" % (code, len(srv.new())))
 
 
+def deliver_many(srv, count):
+    """So many messages over one connection: the lines about them are more than a pipe of 4096 octets holds."""
+    s, f, code = srv.client(b"EHLO x.example")
+    for i in range(count):
+        for line in TO_DATA[1:]:
+            s.sendall(line + b"\r\n")
+            code = code_of(f)
+        s.sendall(b"Subject: %d\r\n\r\n.\r\n" % i)
+        code = code_of(f)
+        expect(code == b"250", "message %d got %r" % (i, code))
+    s.close()
+    expect(len(srv.new()) == count, "%d of %d messages are there" % (len(srv.new()), count))
+
+
+def small(pipe):
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+
+
+def ends(srv):
+    srv.p.terminate()
+    try:
+        rc = srv.p.wait(4)
+    except subprocess.TimeoutExpired:
+        raise Fail("still there 4 s after SIGTERM")
+    expect(rc == 0, "exit code %d after SIGTERM" % rc)
+
+
+def output_not_emptied(ctx):
+    """A pipe at standard output that nobody empties keeps neither mail nor SIGTERM waiting; what it could not hold
+    comes out as soon as somebody reads."""
+    for ending in ("late reader", "SIGTERM"):
+        srv = Alone(ctx)
+        small(srv.p.stdout)
+        deliver_many(srv, 50)
+        expect(srv.client(b"EHLO x.example")[2] == b"250", "nobody else is served")
+        if ending == "late reader":
+            said = [json.loads(srv.p.stdout.readline())["path"] for _ in range(50)]
+            expect(sorted(os.path.basename(path) for path in said) == sorted(srv.new()), "not a line about each message")
+        ends(srv)
+
+
+def transcript_not_emptied(ctx):
+    """The same for standard error."""
+    srv = Alone(ctx, "--verbose", stderr=subprocess.PIPE)
+    small(srv.p.stderr)
+    deliver_many(srv, 50)
+    expect(srv.client(b"EHLO x.example")[2] == b"250", "nobody else is served")
+    ends(srv)
+
+
+def output_full(ctx):
+    """Standard output that cannot be written is told on standard error, and mail is taken all the same."""
+    port, err = free_port(), os.path.join(ctx.work, "full.err")
+    argv = shlex.split(o.server_cmd) + ["--listen", "127.0.0.1:%d" % port, "--maildir", ctx.dir("full")]
+    for stderr in (err, "/dev/full"):
+        p = spawn(argv, stdout=open("/dev/full", "wb"), stderr=open(stderr, "wb"))
+        wait_port(port, banner=b"220", proc=p)
+        smtplib.SMTP("127.0.0.1", port).sendmail(FROM, TO, MESSAGES["ascii"])
+        p.terminate()
+        expect(p.wait(5) == 0, "exit code %d" % p.returncode)
+    said = open(err).read()
+    expect("standard output" in said and "panicked" not in said, "standard error says %r" % said)
+
+
 def auth_without_accounts(ctx):
     """--require-auth is never ignored."""
     _, _, code = Alone(ctx, "--require-auth").client(*TO_DATA[:2])
@@ -1331,6 +1396,9 @@ def wrong_usage(ctx):
 
 S.case("process.sigterm.unfinished", sigterm_unfinished)
 S.case("process.report-nobody-reads", report_nobody_reads)
+S.case("process.output-not-emptied", output_not_emptied)
+S.case("process.transcript-not-emptied", transcript_not_emptied)
+S.case("process.output-full", output_full)
 S.case("process.auth-without-accounts", auth_without_accounts)
 S.case("process.wrong-usage", wrong_usage)
 

@@ -1106,7 +1106,22 @@ def peer_cases(name, replies, rcs):
     S.case("peer." + name, f)
 
 
+SERVES = [b"220 x ESMTP\r\n", b"250 x\r\n", b"250 2.1.0 ok\r\n", b"250 2.1.5 ok\r\n", b"354 go\r\n"]
+
+
+def output_full(ctx):
+    """The exit code is what the server said, though nobody can be told; and nothing panics."""
+    for last, rc in ((b"250 2.0.0 kept\r\n", 0), (b"550 5.7.1 no\r\n", 69), (b"451 4.3.0 later\r\n", 75)):
+        for err in (subprocess.PIPE, open("/dev/full", "wb")):
+            port, _ = scripted(SERVES + [b""] * 3 + [last, b"221 bye\r\n"])
+            p = spawn(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % port, "--tls", "none", "--from", FROM, "--to", TO[0], ctx.tmp(b"Subject: x\r\n\r\nx\r\n")],
+                      stdout=open("/dev/full", "wb"), stderr=err)
+            said = p.communicate(timeout=20)[1]
+            expect(p.returncode == rc, "exit code %d, expected %d; %r" % (p.returncode, rc, said))
+
+
 S.case("peer.nothing-listens", nothing_there)
+S.case("peer.output-full", output_full)
 S.case("peer.usage", usage)
 peer_cases("greeting-554", [b"554 5.3.2 no mail here\r\n", b"221 bye\r\n"], [69])
 peer_cases("greeting-421", [b"421 4.3.2 busy\r\n"], [75])
