@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     });
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = arguments.threads {
-        runtime.worker_threads(threads.max(1));
+        runtime.worker_threads(threads.into());
     }
     let served = runtime.enable_all().build().and_then(|runtime| {
         let served = runtime.block_on(serve(&arguments.listen, receiver));
@@ -91,20 +91,29 @@ struct Receiver {
 impl Receiver {
     fn new(arguments: &Arguments) -> Result<Self, String> {
         let unknown = arguments.reject_recipient.iter().map(|address| {
-            let mailbox = Mailbox::parse(address).map_err(|error| format!("{address}: {error}"))?;
+            let mailbox = Mailbox::parse(address)
+                .map_err(|error| format!("--reject-recipient {address}: {error}"))?;
             Ok(mailbox.into_owned())
         });
-        let accounts = Accounts::parse(&arguments.user)?;
+        let is_address = arguments
+            .listen
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !is_address {
+            return Err(format!("--listen {}: not HOST:PORT", arguments.listen));
+        }
+        let accounts =
+            Accounts::parse(&arguments.user).map_err(|error| format!("--user: {error}"))?;
         let tls = tls(arguments)?;
         let config = config(arguments, &accounts, tls.as_ref().map(|(service, _)| *service))?;
         Ok(Self {
             config: Arc::new(config),
             accounts,
             tls,
-            handshake: Duration::from_secs(arguments.idle_timeout.min(60)),
+            handshake: Duration::from_secs(arguments.idle_timeout.get().min(60)),
             unknown: unknown.collect::<Result<_, String>>()?,
             maildir: Maildir::open(&arguments.maildir)
-                .map_err(|error| format!("{}: {error}", arguments.maildir.display()))?,
+                .map_err(|error| format!("--maildir {}: {error}", arguments.maildir.display()))?,
             is_proxied: arguments.proxy_protocol,
             is_trusting: arguments.xclient,
             is_quiet: arguments.quiet,
@@ -212,13 +221,14 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
         })
         .with_limits(
             Limits::default()
-                .with_message(arguments.max_size)
-                .with_recipients(arguments.max_recipients)
-                .with_errors(arguments.max_errors)
-                .with_auth_failures(arguments.max_errors.min(AUTH_FAILURES)),
+                // "No fixed maximum message size is in force" (RFC 1870 section 3).
+                .with_message(if arguments.max_size == 0 { u64::MAX } else { arguments.max_size })
+                .with_recipients(arguments.max_recipients.get())
+                .with_errors(arguments.max_errors.get())
+                .with_auth_failures(arguments.max_errors.get().min(AUTH_FAILURES)),
         )
         .with_timeouts({
-            let idle = Duration::from_secs(arguments.idle_timeout);
+            let idle = Duration::from_secs(arguments.idle_timeout.get());
             Timeouts::default()
                 .with_command(idle)
                 .with_content(idle)
@@ -230,46 +240,75 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    if arguments.user.is_empty() {
-        // Not the default of the service: a submission server without accounts takes mail from
-        // everybody, one that was told to require AUTH from nobody.
-        config = config.with_required_auth(arguments.require_auth);
-    } else {
+    // Submission is for those who are known (RFC 6409 section 4.3). Without accounts it takes mail
+    // from everybody; whoever is told to require AUTH then, takes it from nobody.
+    let is_submission = matches!(arguments.protocol, Protocol::Submission);
+    let is_required = arguments.require_auth || is_submission && !arguments.user.is_empty();
+    config = config.with_required_auth(is_required);
+    let chosen = chosen(arguments, tls)?;
+    if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
             offer = offer.even_in_the_clear();
         }
-        // Submission is for those who are known (RFC 6409 section 4.3).
-        let is_required =
-            arguments.require_auth || matches!(arguments.protocol, Protocol::Submission);
-        config = config.with_auth(offer).with_required_auth(is_required);
+        config = config.with_auth(offer);
     }
-    let extensions = match arguments.extensions.as_str() {
-        "all" => Config::implemented()
-            .fold(Extensions::NONE, Extensions::with)
-            .with_xclient(AttributeName::ALL)
-            .with_xforward(AttributeName::ALL),
-        "none" => Extensions::NONE,
-        list => {
-            let mut chosen = Extensions::NONE;
-            for keyword in list.split(',') {
-                let extension = Extension::from_keyword(keyword)
-                    .filter(|it| Config::implemented().any(|known| known == *it))
-                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))?;
-                chosen = chosen.with(extension);
-            }
-            chosen
+    let config = config.with_extensions(chosen);
+    for extension in named(arguments).filter_map(Extension::from_keyword) {
+        if extension != Extension::Auth && !config.extensions().contains(extension) {
+            let why = match extension {
+                Extension::BinaryMime => "needs CHUNKING",
+                Extension::SmtpUtf8 => "needs 8BITMIME",
+                _ => "not offered by this --protocol",
+            };
+            return Err(format!("--extensions {extension}: {why}"));
         }
+    }
+    Ok(config)
+}
+
+/// The keywords of an explicit list of extensions.
+fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
+    let list = match arguments.extensions.as_str() {
+        "all" | "none" => None,
+        list => Some(list),
     };
-    // These need what this program does not have, or was not given.
-    let mut missing = vec![Extension::Burl, Extension::Etrn, Extension::Expn];
-    if tls != Some(Tls::Starttls) {
-        missing.push(Extension::StartTls);
+    list.into_iter().flat_map(|list| list.split(',')).map(str::trim)
+}
+
+/// What is announced: of everything, what this program was given the means for; of what is named,
+/// everything.
+fn chosen(arguments: &Arguments, tls: Option<Tls>) -> Result<Extensions, String> {
+    let obstacle = |extension| match extension {
+        Extension::Burl | Extension::Etrn | Extension::Expn => Some("nothing of this program's"),
+        Extension::StartTls if tls != Some(Tls::Starttls) => Some("needs --tls starttls"),
+        Extension::RequireTls if tls.is_none() => Some("needs --tls"),
+        Extension::Auth if arguments.user.is_empty() => Some("needs --user"),
+        Extension::Xclient | Extension::Xforward if !arguments.xclient => Some("needs --xclient"),
+        _ => None,
+    };
+    let possible = Config::implemented()
+        .fold(Extensions::NONE, Extensions::with)
+        .with_xclient(AttributeName::ALL)
+        .with_xforward(AttributeName::ALL);
+    match arguments.extensions.as_str() {
+        "none" => return Ok(Extensions::NONE),
+        "all" => {
+            let missing = possible.iter().filter(|it| obstacle(*it).is_some());
+            return Ok(missing.fold(possible.clone(), Extensions::without));
+        }
+        _ => {}
     }
-    if !arguments.xclient {
-        missing.extend([Extension::Xclient, Extension::Xforward]);
+    let mut unnamed = possible.clone();
+    for keyword in named(arguments) {
+        let extension = Extension::from_keyword(keyword).filter(|it| possible.contains(*it));
+        let why = extension.map_or(Some("not implemented"), obstacle);
+        if let Some(why) = why {
+            return Err(format!("--extensions {keyword}: {why}"));
+        }
+        unnamed = extension.into_iter().fold(unnamed, Extensions::without);
     }
-    Ok(config.with_extensions(missing.into_iter().fold(extensions, Extensions::without)))
+    Ok(unnamed.iter().fold(possible, Extensions::without))
 }
 
 async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {

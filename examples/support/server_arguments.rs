@@ -1,7 +1,10 @@
 //! The command line of `server`.
 
 use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
+use std::{
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 
 /// Receives mail into a Maildir
 #[derive(Debug, Parser)]
@@ -28,7 +31,7 @@ pub(crate) struct Arguments {
     /// Private key
     #[arg(long)]
     pub(crate) key: Option<PathBuf>,
-    /// An account for AUTH, NAME:PASSWORD
+    /// An account for AUTH, NAME:PASSWORD; repeatable
     #[arg(long)]
     pub(crate) user: Vec<String>,
     /// MAIL before AUTH gets 530
@@ -37,18 +40,18 @@ pub(crate) struct Arguments {
     /// Offer PLAIN and LOGIN without TLS
     #[arg(long)]
     pub(crate) allow_plaintext_auth: bool,
-    /// The SIZE announced and enforced, in octets
+    /// The SIZE announced and enforced, in octets; 0 for no limit
     #[arg(long, default_value_t = 33_554_432)]
     pub(crate) max_size: u64,
     /// Recipients in one transaction
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) max_recipients: usize,
-    /// A mailbox that does not exist: RCPT to it gets 550 5.1.1
+    #[arg(long, default_value = "1000")]
+    pub(crate) max_recipients: NonZeroUsize,
+    /// A mailbox that does not exist, repeatable: RCPT to it gets 550 5.1.1
     #[arg(long)]
     pub(crate) reject_recipient: Vec<String>,
     /// Deadline of a command, in seconds
-    #[arg(long, default_value_t = 300)]
-    pub(crate) idle_timeout: u64,
+    #[arg(long, default_value = "300")]
+    pub(crate) idle_timeout: NonZeroU64,
     /// How long the greeting is held back, in seconds, to find out who does not wait for it
     #[arg(long, default_value_t = 0)]
     pub(crate) greeting_delay: u64,
@@ -59,8 +62,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "reject")]
     pub(crate) bare_line_breaks: BareLineBreak,
     /// The error of a session with this number is answered 421, and the connection closes
-    #[arg(long, default_value_t = 20)]
-    pub(crate) max_errors: u32,
+    #[arg(long, default_value = "20")]
+    pub(crate) max_errors: NonZeroU32,
     /// A PROXY header comes before the greeting
     #[arg(long)]
     pub(crate) proxy_protocol: bool,
@@ -68,8 +71,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) xclient: bool,
     /// Worker threads; as many as there are cores unless given
-    #[arg(long)]
-    pub(crate) threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// Print nothing per message
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -14,7 +14,7 @@ S = Suite(__doc__,
                  "curl.plain", "curl.noext", "curl.ipv6", "curl.reject.partial", "curl.reject.recipient", "curl.reject.toomany", "curl.reject.size",
                  "smtplib.plain", "smtplib.noext", "smtplib.8bitmime", "smtplib.session", "smtp-source.plain", "smtp-source.load", "process.sigterm", "process.report-nobody-reads",
                  "process.output-not-emptied", "process.transcript-not-emptied", "process.output-full",
-                 "process.auth-without-accounts", "process.wrong-usage"],
+                 "process.auth-without-accounts", "process.wrong-usage", "process.no-size-limit"],
           but_not=["*.utf8addr", "smtp-source.load.lmtp"])
 o = S.parse(lambda ap: (
     ap.add_argument("--server-cmd", default="cargo run --quiet --release --all-features --example server --", help="command that starts the server; flags are added"),
@@ -1389,9 +1389,63 @@ def auth_without_accounts(ctx):
 
 def wrong_usage(ctx):
     """A mistake in the command line is told with one exit code, wherever it is found."""
-    for flags in (["--bogus"], ["--max-size", "-1"], ["--hostname", "bad name"], ["--cert", "/nowhere"]):
-        r = subprocess.run(shlex.split(o.server_cmd) + flags, capture_output=True, timeout=10)
-        expect((r.returncode, r.stdout) == (64, b""), "%s: exit code %d, %r" % (flags, r.returncode, r.stdout))
+    for flags in (["--bogus"], ["--max-size=-1"], ["--hostname", "bad name"], ["--cert", "/nowhere"], ["--listen", "nowhere"], ["--listen", "127.0.0.1:99999"],
+                  ["--max-recipients", "0"], ["--idle-timeout", "0"], ["--max-errors", "0"], ["--threads", "0"], ["--threads", "99999999"],
+                  ["--user", "a"], ["--user", "a:"], ["--user", ":hunter2"], ["--user", "a:hunter2", "--user", "a:hunter3"], ["--reject-recipient", "nobody"],
+                  ["--maildir", "/dev/null/x"]):
+        refuses(ctx, flags, flags[0].split("=")[0])
+
+
+def refuses(ctx, flags, *told):
+    argv = shlex.split(o.server_cmd)
+    for default, value in (("--listen", "127.0.0.1:0"), ("--maildir", ctx.dir("refused"))):
+        argv += [] if default in flags else [default, value]
+    p = spawn(argv + flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, err = p.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        raise Fail("%s: not refused" % flags)
+    finally:
+        stop(p)
+    expect((p.returncode, out) == (64, b""), "%s: exit code %d, %r" % (flags, p.returncode, out))
+    for word in told:
+        expect(word.encode() in err, "%s: %r is not in %r" % (flags, word, err))
+    expect(b"hunter" not in err, "a password is shown: %r" % err)
+
+
+def extensions(ctx):
+    """An explicit list is what EHLO announces, or it is refused with what is missing."""
+    tls, user = ["--tls", "starttls"], ["--user", "alice:secret"]
+    for flags, named, missing in (
+            (["--extensions", "STARTTLS"], "STARTTLS", "--tls"), (["--tls", "implicit", "--extensions", "STARTTLS"], "STARTTLS", "--tls"),
+            (["--extensions", "REQUIRETLS"], "REQUIRETLS", "--tls"), (["--extensions", "SIZE,auth"], "auth", "--user"),
+            (["--extensions", "XCLIENT"], "XCLIENT", "--xclient"), (["--extensions", "SIZE,XFORWARD"], "XFORWARD", "--xclient"),
+            (["--extensions", "BURL"], "BURL", ""), (["--extensions", "ETRN"], "ETRN", ""), (["--extensions", "BINARYMIME"], "BINARYMIME", "CHUNKING"),
+            (["--extensions", "SMTPUTF8,SIZE"], "SMTPUTF8", "8BITMIME"), (["--protocol", "lmtp", "--extensions", "ATRN"], "ATRN", "--protocol"),
+            (["--extensions", "SIZE,NONSENSE"], "NONSENSE", ""), (["--extensions", ""], "--extensions", "")):
+        refuses(ctx, flags, named, missing)
+    for flags, offered in (
+            (["--extensions", "none"] + tls + user, set()), (["--extensions", "SIZE"] + tls + user, {"SIZE"}),
+            (["--extensions", "size, Starttls"] + tls, {"SIZE", "STARTTLS"}), (["--extensions", "AUTH"] + user, {"AUTH"}),
+            (["--extensions", "XCLIENT", "--xclient"], {"XCLIENT"}), (["--extensions", "BINARYMIME,CHUNKING"], {"BINARYMIME", "CHUNKING"}),
+            (["--extensions", "REQUIRETLS,STARTTLS"] + tls, {"STARTTLS"})):
+        got = said_to_ehlo(Alone(ctx, *flags))
+        expect(set(got) == offered, "%s: %r" % (flags, got))
+        expect("XCLIENT" not in offered or "NAME" in got["XCLIENT"], "%s: %r" % (flags, got))
+
+
+def said_to_ehlo(srv):
+    s = smtplib.SMTP(*srv.address)
+    s.ehlo("x.example")
+    s.close()
+    return {name.upper(): value for name, value in s.esmtp_features.items()}
+
+
+def no_size_limit(ctx):
+    """0 is no limit, not no mail at all (RFC 1870 section 3)."""
+    srv = Alone(ctx, "--max-size", "0")
+    smtplib.SMTP(*srv.address).sendmail(FROM, TO, MESSAGES["attachment5m"])
+    expect(len(srv.new()) == 1, "%d messages" % len(srv.new()))
 
 
 S.case("process.sigterm.unfinished", sigterm_unfinished)
@@ -1401,6 +1455,8 @@ S.case("process.transcript-not-emptied", transcript_not_emptied)
 S.case("process.output-full", output_full)
 S.case("process.auth-without-accounts", auth_without_accounts)
 S.case("process.wrong-usage", wrong_usage)
+S.case("process.extensions", extensions)
+S.case("process.no-size-limit", no_size_limit)
 
 
 def starttls_injection(ctx):
