@@ -92,10 +92,10 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
         Tls::None => None,
         _ => Some(tls_end(arguments, host)?),
     };
-    let jobs = messages
-        .iter()
-        .flat_map(|message| (0..arguments.repeat).map(|_| Job { message, paths: paths.clone() }));
-    let sender = Sender::new(arguments, credentials, jobs.collect());
+    let jobs = messages.iter().flat_map(|message| {
+        (0..arguments.repeat.get()).map(|_| Job { message, paths: paths.clone() })
+    });
+    let sender = Sender::new(arguments, credentials, Box::new(jobs));
     let (stream, local) = match connect(arguments).await {
         Ok(connected) => connected,
         Err(error) => {
@@ -137,12 +137,20 @@ fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
 }
 
 fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
-    let user = arguments.user.as_deref();
-    let credentials = match (user, &arguments.password, &arguments.token) {
+    let (user, password, token) = (&arguments.user, &arguments.password, &arguments.token);
+    for (flag, value) in [("--user", user), ("--password", password), ("--token", token)] {
+        if value.as_ref().is_some_and(String::is_empty) {
+            return Err(usage(flag, &"is empty"));
+        }
+    }
+    let credentials = match (user, password, token) {
         (None, None, None) if arguments.auth.is_none() => return Ok(None),
-        (Some(user), Some(password), None) => Credentials::password(user, password),
-        (user, None, Some(token)) => Credentials::token(user.unwrap_or_default(), token),
-        _ => return Err(usage("--user", &"goes with one of --password and --token")),
+        (None, None, None) => return Err(usage("--auth", &"needs --password or --token")),
+        (Some(user), Some(password), None) => Credentials::password(user.as_str(), password),
+        (user, None, Some(token)) => Credentials::token(user.as_deref().unwrap_or_default(), token),
+        (Some(_), None, None) => return Err(usage("--user", &"needs --password or --token")),
+        (None, Some(_), _) => return Err(usage("--password", &"needs --user")),
+        (Some(_), Some(_), Some(_)) => return Err(usage("--token", &"or --password, not both")),
     };
     let credentials = match arguments.auth.as_deref().map(Mechanism::ignoring_case) {
         Some(Ok(mechanism)) => credentials.only(mechanism),
@@ -175,22 +183,33 @@ fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::End, Failure> {
 }
 
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
-    if files.is_empty() {
-        let mut message = Vec::new();
-        io::stdin()
-            .read_to_end(&mut message)
-            .map_err(|error| unreadable(Path::new("-"), &error))?;
-        return Ok(vec![message]);
+    let input = Path::new("-");
+    let is_input = |path: &&Path| *path == input;
+    let paths: Vec<&Path> = match files {
+        [] => vec![input],
+        files => files.iter().map(PathBuf::as_path).collect(),
+    };
+    if paths.iter().filter(|path| is_input(path)).count() > 1 {
+        return Err(usage("-", &"standard input can be read only once"));
     }
-    files.iter().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).collect()
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure(Fate::Data, format!("{}: {error}", path.display()))
+    let read = |path: &Path| {
+        if path != input {
+            return std::fs::read(path);
+        }
+        let mut message = Vec::new();
+        io::stdin().read_to_end(&mut message).map(|_| message)
+    };
+    paths
+        .into_iter()
+        .map(|path| {
+            read(path).map_err(|error| Failure(Fate::Data, format!("{}: {error}", path.display())))
+        })
+        .collect()
 }
 
 async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
-    let patience = Duration::from_secs(arguments.timeout.unwrap_or(30).min(30));
+    let patience =
+        Duration::from_secs(arguments.timeout.map_or(30, |seconds| seconds.get().min(30)));
     let connected = timeout(patience, TcpStream::connect(&arguments.server)).await;
     let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     stream.set_nodelay(true)?;
@@ -222,7 +241,8 @@ fn config(
         config = config.without(Extension::Chunking);
     }
     if let Some(seconds) = arguments.timeout {
-        config = config.with_timeouts(Timeouts::default().at_most(Duration::from_secs(seconds)));
+        config =
+            config.with_timeouts(Timeouts::default().at_most(Duration::from_secs(seconds.get())));
     }
     Ok(config)
 }
@@ -308,7 +328,10 @@ struct Sender<'a> {
     arguments: &'a Arguments,
     /// Whom to authenticate as, until that is done.
     credentials: Option<Credentials>,
-    queue: VecDeque<Job<'a>>,
+    /// What has not been sent.
+    jobs: Box<dyn Iterator<Item = Job<'a>> + 'a>,
+    /// Recipients of a message that need another transaction.
+    again: VecDeque<Job<'a>>,
     /// What has no report yet, in order.
     underway: VecDeque<Job<'a>>,
     /// What is left of the message that is being sent.
@@ -324,6 +347,10 @@ struct Sender<'a> {
 const NO_REPLY: &str = "451 4.4.2";
 /// "Security features not supported", where nothing could be asked (RFC 3463 section 3.8).
 const NO_SECURITY: &str = "530 5.7.4";
+/// "Cryptographic failure" (RFC 3463 section 3.8).
+const NO_PROOF: &str = "554 5.7.5";
+/// "Other or undefined protocol status" (RFC 3463 section 3.6).
+const NO_PROTOCOL: &str = "554 5.5.0";
 
 /// A message of more octets shows a progress bar.
 const LARGE: usize = 1024 * 1024;
@@ -332,12 +359,13 @@ impl<'a> Sender<'a> {
     fn new(
         arguments: &'a Arguments,
         credentials: Option<Credentials>,
-        queue: VecDeque<Job<'a>>,
+        jobs: Box<dyn Iterator<Item = Job<'a>> + 'a>,
     ) -> Self {
         Self {
             arguments,
             credentials,
-            queue,
+            jobs,
+            again: VecDeque::new(),
             underway: VecDeque::new(),
             rest: &[],
             progress: ProgressBar::hidden(),
@@ -412,7 +440,7 @@ impl<'a> Sender<'a> {
                 };
                 self.obstacle = Some((fate, format!("{NO_SECURITY} {error}")));
             }
-        } else if let Some(job) = self.queue.pop_front() {
+        } else if let Some(job) = self.again.pop_front().or_else(|| self.jobs.next()) {
             let envelope = envelope(self.arguments, &job.paths, Some(ready.extensions()))?;
             match ready.send(envelope, MessageFacts::scan(job.message)) {
                 Ok(_) => self.begin(job),
@@ -474,7 +502,7 @@ impl<'a> Sender<'a> {
         }
         if !rest.is_empty() {
             job.paths = rest;
-            self.queue.push_front(job);
+            self.again.push_back(job);
         }
     }
 
@@ -482,13 +510,17 @@ impl<'a> Sender<'a> {
     fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
         let why = match (&self.obstacle, end, &cut_off) {
             (Some((_, why)), _, _) => why.clone(),
-            (None, Some(End::Refused(reply)), _) => line(reply),
+            (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
+            (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
+            (None, Some(end @ (End::TlsFailed | End::Auth(_))), _) => format!("{NO_PROOF} {end}"),
+            (None, Some(end @ End::Protocol(_)), _) => format!("{NO_PROTOCOL} {end}"),
             (None, Some(end), _) => format!("{NO_REPLY} {end}"),
             (None, None, Some(error)) => format!("{NO_REPLY} {error}"),
             (None, None, None) => format!("{NO_REPLY} the session is over"),
         };
-        let is_unsent = !self.queue.is_empty();
-        for job in self.queue.drain(..) {
+        let mut is_unsent = false;
+        for job in self.again.drain(..).chain(self.jobs) {
+            is_unsent = true;
             for path in &job.paths {
                 say(&format!("{path} {why}"));
             }
@@ -508,7 +540,6 @@ impl<'a> Sender<'a> {
                 self.retry |= reply.is_transient();
                 self.refused |= !reply.is_transient();
             }
-            Some(End::Quit) => {}
             _ => self.retry |= is_unsent,
         }
         Ok(match (self.retry, self.refused) {

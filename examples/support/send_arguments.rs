@@ -1,7 +1,7 @@
 //! The command line of `send`.
 
 use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
+use std::{num::NonZeroU64, path::PathBuf};
 
 /// Sends mail
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// The reverse-path; '' is the null path
     #[arg(long)]
     pub(crate) from: String,
-    /// A forward-path
+    /// A forward-path; repeatable
     #[arg(long, required = true)]
     pub(crate) to: Vec<String>,
     /// What a delivery status notification returns: full or hdrs
@@ -52,10 +52,10 @@ pub(crate) struct Arguments {
     /// When to notify: never, or a list of success, failure, delay
     #[arg(long)]
     pub(crate) notify: Option<String>,
-    /// Another parameter of MAIL, KEY=VALUE
+    /// Another parameter of MAIL, KEY=VALUE; repeatable
     #[arg(long)]
     pub(crate) mail_parameter: Vec<String>,
-    /// Another parameter of RCPT, KEY=VALUE
+    /// Another parameter of RCPT, KEY=VALUE; repeatable
     #[arg(long)]
     pub(crate) rcpt_parameter: Vec<String>,
     /// Do not pipeline even if the server could
@@ -65,15 +65,15 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) no_chunking: bool,
     /// Send each file so many times over one connection
-    #[arg(long, default_value_t = 1)]
-    pub(crate) repeat: usize,
+    #[arg(long, default_value = "1")]
+    pub(crate) repeat: NonZeroU64,
     /// Upper bound for each of the protocol's time-outs, in seconds
     #[arg(long)]
-    pub(crate) timeout: Option<u64>,
+    pub(crate) timeout: Option<NonZeroU64>,
     /// The transcript on standard error
     #[arg(long)]
     pub(crate) verbose: bool,
-    /// Messages; standard input if there is none
+    /// Messages; standard input if there is none, or for the one that is called -
     pub(crate) files: Vec<PathBuf>,
 }
 
