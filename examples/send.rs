@@ -295,14 +295,16 @@ fn envelope(
             push(&mut rcpt, "NOTIFY", Some(&notify.to_ascii_uppercase()))?;
         }
     }
-    for (parameters, wanted) in
-        [(&mut mail, &arguments.mail_parameter), (&mut rcpt, &arguments.rcpt_parameter)]
-    {
+    for (parameters, flag, wanted) in [
+        (&mut mail, "--mail-parameter", &arguments.mail_parameter),
+        (&mut rcpt, "--rcpt-parameter", &arguments.rcpt_parameter),
+    ] {
         for parameter in wanted {
-            match parameter.split_once('=') {
-                Some((keyword, value)) => push(parameters, keyword, Some(value))?,
-                None => push(parameters, parameter, None)?,
-            }
+            let pushed = match parameter.split_once('=') {
+                Some((keyword, value)) => parameters.push(keyword, Some(value)),
+                None => parameters.push(parameter, None),
+            };
+            pushed.map_err(|error| bad(&format!("{flag} {parameter}"), &error))?;
         }
     }
     let mut envelope = Envelope::new(&arguments.from, &[])
@@ -339,6 +341,8 @@ struct Sender<'a> {
     progress: ProgressBar,
     /// What keeps everything that was not sent from being sent: the exit code, and what is said.
     obstacle: Option<(Fate, String)>,
+    /// What is wrong with a message wherever it goes.
+    bad: Option<String>,
     retry: bool,
     refused: bool,
 }
@@ -370,6 +374,7 @@ impl<'a> Sender<'a> {
             rest: &[],
             progress: ProgressBar::hidden(),
             obstacle: None,
+            bad: None,
             retry: false,
             refused: false,
         }
@@ -468,10 +473,12 @@ impl<'a> Sender<'a> {
                 || matches!(obstacle, Obstacle::Extension(Extension::BinaryMime))
         });
         if is_nobodys_message {
-            self.obstacle = Some((Fate::Data, format!("554 5.6.0 {why}")));
+            self.bad = Some(why.to_string());
+        } else {
+            self.refused = true;
         }
-        self.refused = true;
         let code = match why.obstacles().first() {
+            _ if is_nobodys_message => "554 5.6.0",
             Some(Obstacle::Size { .. }) => "552 5.3.4",
             Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
             Some(it) if it.status() == Status::REQUIRETLS_NEEDED => "550 5.7.30",
@@ -542,11 +549,12 @@ impl<'a> Sender<'a> {
             }
             _ => self.retry |= is_unsent,
         }
-        Ok(match (self.retry, self.refused) {
-            (true, _) => Fate::Retry,
-            (false, true) => Fate::Refused,
-            (false, false) => Fate::Accepted,
-        })
+        match self.bad {
+            _ if self.retry => Ok(Fate::Retry),
+            Some(why) => Err(Failure(Fate::Data, why)),
+            None if self.refused => Ok(Fate::Refused),
+            None => Ok(Fate::Accepted),
+        }
     }
 }
 

@@ -35,9 +35,16 @@ pub(crate) fn complain(what: &dyn std::fmt::Display) {
     note(format!("server: {what}"));
 }
 
-/// A line on standard error, or none if those before it are not read.
-pub(crate) fn note(line: String) {
-    let _ = ERRORS.put(line, None);
+/// A line on standard error, or none if those before it are not read; the next one tells.
+pub(crate) fn note(mut line: String) {
+    static LOST: AtomicUsize = AtomicUsize::new(0);
+    let lost = LOST.swap(0, Ordering::Relaxed);
+    if lost > 0 {
+        line.insert_str(0, &format!("server: {lost} lines that nobody read are lost\n"));
+    }
+    if ERRORS.put(line, None).is_err() {
+        LOST.fetch_add(lost + 1, Ordering::Relaxed);
+    }
 }
 
 /// Waits for what is still to be written, though not for long.

@@ -1148,7 +1148,18 @@ def output_full(ctx):
 
 S.case("peer.nothing-listens", nothing_there)
 S.case("peer.output-full", output_full)
+def bad_among_good(ctx):
+    """A message that is wrong for every server keeps those behind it from nobody."""
+    files = [ctx.tmp(b"Subject: %s\r\n\r\n" % s) for s in (b"one", b"a\rb", b"two")]
+    port, got = scripted(SERVES[:2] + (SERVES[2:] + [b""] * 2 + [b"250 2.0.0 kept\r\n"]) * 2)
+    r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % port, "--tls", "none", "--from", FROM, "--to", TO[0], *files], check=False)
+    sent = [line[9:-2] for line in got if line.startswith(b"Subject: ")]
+    codes = [line.split(" ")[1] for line in r.out.splitlines()]
+    expect((r.rc, sent, sorted(codes)) == (65, [b"one", b"two"], ["250", "250", "554"]), "exit code %d, sent %r, %r" % (r.rc, sent, r.out))
+
+
 S.case("peer.usage", usage)
+S.case("peer.bad-among-good", bad_among_good)
 S.case("peer.no-starttls", no_starttls_anywhere)
 S.case("peer.standard-input", standard_input)
 peer_cases("greeting-554", [b"554 5.3.2 no mail here\r\n", b"221 bye\r\n"], [69])
