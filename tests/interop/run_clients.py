@@ -1358,6 +1358,20 @@ def output_not_emptied(ctx):
         ends(srv)
 
 
+def output_lost(ctx):
+    """What waits for a reader is bounded: what is lost is told, the mail is not lost."""
+    err = os.path.join(ctx.work, "lost.err")
+    srv = Alone(ctx, stderr=open(err, "wb"))
+    small(srv.p.stdout)
+    many = ["user%03d.%s@dest.example" % (i, "x" * 50) for i in range(1000)]
+    for _ in range(20):
+        smtplib.SMTP(*srv.address).sendmail(FROM, many, b"Subject: x\r\n\r\n")
+    expect(len(srv.new()) == 20, "%d messages" % len(srv.new()))
+    ends(srv)
+    told = [line.split(": ")[1] for line in open(err)]
+    expect(0 < len(told) < 10 and all(os.path.basename(line[len("no line about "):]) in srv.new() for line in told), "standard error: %r" % told)
+
+
 def transcript_not_emptied(ctx):
     """The same for standard error."""
     srv = Alone(ctx, "--verbose", stderr=subprocess.PIPE)
@@ -1452,6 +1466,7 @@ S.case("process.sigterm.unfinished", sigterm_unfinished)
 S.case("process.report-nobody-reads", report_nobody_reads)
 S.case("process.output-not-emptied", output_not_emptied)
 S.case("process.transcript-not-emptied", transcript_not_emptied)
+S.case("process.output-lost", output_lost)
 S.case("process.output-full", output_full)
 S.case("process.auth-without-accounts", auth_without_accounts)
 S.case("process.wrong-usage", wrong_usage)
