@@ -203,8 +203,10 @@ fn tls(arguments: &Arguments) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>
         (None, Some(_)) => Tls::Starttls,
         (Some(service), _) => service,
     };
-    let config = certificates::server(files, &arguments.hostname)
-        .map_err(|error| format!("the certificate: {error}"))?;
+    let config = certificates::server(files, &arguments.hostname).map_err(|error| match files {
+        Some((cert, key)) => format!("--cert {}, --key {}: {error}", cert.display(), key.display()),
+        None => format!("the certificate: {error}"),
+    })?;
     Ok(Some((service, config)))
 }
 

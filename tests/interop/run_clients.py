@@ -1406,7 +1406,7 @@ def wrong_usage(ctx):
     for flags in (["--bogus"], ["--max-size=-1"], ["--hostname", "bad name"], ["--cert", "/nowhere"], ["--listen", "nowhere"], ["--listen", "127.0.0.1:99999"],
                   ["--max-recipients", "0"], ["--idle-timeout", "0"], ["--max-errors", "0"], ["--threads", "0"], ["--threads", "99999999"],
                   ["--user", "a"], ["--user", "a:"], ["--user", ":hunter2"], ["--user", "a:hunter2", "--user", "a:hunter3"], ["--reject-recipient", "nobody"],
-                  ["--maildir", "/dev/null/x"]):
+                  ["--maildir", "/dev/null/x"], ["--cert", "/dev/null", "--key", "/dev/null"]):
         refuses(ctx, flags, flags[0].split("=")[0])
 
 
