@@ -2,12 +2,15 @@
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // an example has std
 
+#[path = "support/send_arguments.rs"]
+mod arguments;
 #[path = "support/transcript.rs"]
 mod transcript;
 #[path = "support/trust.rs"]
 mod trust;
 
-use clap::{Parser, ValueEnum, error::ErrorKind};
+use arguments::{Arguments, Protocol, Ret, Tls};
+use clap::{Parser, error::ErrorKind};
 use esmtp::{
     client::{
         Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Ready, Report, Timeouts,
@@ -34,105 +37,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Once,
     time::Duration,
 };
 use tokio::{net::TcpStream, time::timeout};
 use transcript::Narrator;
 use trust::Trust;
-
-/// Sends mail
-#[derive(Debug, Parser)]
-#[command(name = "send")]
-struct Arguments {
-    /// Where to connect, HOST:PORT
-    #[arg(long, default_value = "127.0.0.1:2525")]
-    server: String,
-    /// Which protocol the server speaks
-    #[arg(long, value_enum, default_value = "smtp")]
-    protocol: Protocol,
-    /// TLS policy
-    #[arg(long, value_enum, default_value = "opportunistic")]
-    tls: Tls,
-    /// Trust this certificate or authority
-    #[arg(long)]
-    ca: Option<PathBuf>,
-    /// Accept any certificate
-    #[arg(long)]
-    insecure: bool,
-    /// The argument of EHLO; the machine's name, or an address literal, unless given
-    #[arg(long)]
-    helo: Option<String>,
-    /// Whom to authenticate as
-    #[arg(long)]
-    user: Option<String>,
-    /// The password
-    #[arg(long)]
-    password: Option<String>,
-    /// A bearer token
-    #[arg(long)]
-    token: Option<String>,
-    /// Only this mechanism
-    #[arg(long)]
-    auth: Option<String>,
-    /// The reverse-path; '' is the null path
-    #[arg(long)]
-    from: String,
-    /// A forward-path
-    #[arg(long, required = true)]
-    to: Vec<String>,
-    /// What a delivery status notification returns: full or hdrs
-    #[arg(long, value_enum)]
-    ret: Option<Ret>,
-    /// The envelope identifier for delivery status notifications
-    #[arg(long)]
-    envid: Option<String>,
-    /// When to notify: never, or a list of success, failure, delay
-    #[arg(long)]
-    notify: Option<String>,
-    /// Another parameter of MAIL, KEY=VALUE
-    #[arg(long)]
-    mail_parameter: Vec<String>,
-    /// Another parameter of RCPT, KEY=VALUE
-    #[arg(long)]
-    rcpt_parameter: Vec<String>,
-    /// Do not pipeline even if the server could
-    #[arg(long)]
-    no_pipelining: bool,
-    /// Do not send chunks even if the server could
-    #[arg(long)]
-    no_chunking: bool,
-    /// Send each file so many times over one connection
-    #[arg(long, default_value_t = 1)]
-    repeat: usize,
-    /// Upper bound for each of the protocol's time-outs, in seconds
-    #[arg(long)]
-    timeout: Option<u64>,
-    /// The transcript on standard error
-    #[arg(long)]
-    verbose: bool,
-    /// Messages; standard input if there is none
-    files: Vec<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Protocol {
-    Smtp,
-    Lmtp,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Tls {
-    None,
-    Opportunistic,
-    Starttls,
-    Implicit,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Ret {
-    Full,
-    Hdrs,
-}
 
 /// The exit codes of `sysexits` that this program knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -162,7 +72,7 @@ async fn main() -> ExitCode {
         }
     };
     let fate = send(&arguments).await.unwrap_or_else(|Failure(fate, why)| {
-        eprintln!("send: {why}");
+        complain(&why);
         fate
     });
     ExitCode::from(fate as u8)
@@ -182,20 +92,21 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
         Tls::None => None,
         _ => Some(tls_end(arguments, host)?),
     };
-    let jobs = messages
-        .iter()
-        .flat_map(|message| (0..arguments.repeat).map(|_| Job { message, paths: paths.clone() }));
-    let sender = Sender::new(arguments, credentials, jobs.collect());
+    let jobs = messages.iter().flat_map(|message| {
+        (0..arguments.repeat.get()).map(|_| Job { message, paths: paths.clone() })
+    });
+    let sender = Sender::new(arguments, credentials, Box::new(jobs));
     let (stream, local) = match connect(arguments).await {
         Ok(connected) => connected,
         Err(error) => {
-            eprintln!("send: {}: {error}", arguments.server);
+            complain(&format!("{}: {error}", arguments.server));
             return sender.end(None, Some(error));
         }
     };
     let mut client = Client::new(config(arguments, helo, local)?, Security::CLEAR);
     if arguments.verbose {
-        client = client.with_transcript(Box::new(Narrator(arguments.server.clone())));
+        client = client
+            .with_transcript(Box::new(Narrator { session: arguments.server.clone(), write: note }));
     }
     let is_verified = !matches!(trusted(arguments), Trust::Anybody);
     match (arguments.tls, end) {
@@ -226,12 +137,20 @@ fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
 }
 
 fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
-    let user = arguments.user.as_deref();
-    let credentials = match (user, &arguments.password, &arguments.token) {
+    let (user, password, token) = (&arguments.user, &arguments.password, &arguments.token);
+    for (flag, value) in [("--user", user), ("--password", password), ("--token", token)] {
+        if value.as_ref().is_some_and(String::is_empty) {
+            return Err(usage(flag, &"is empty"));
+        }
+    }
+    let credentials = match (user, password, token) {
         (None, None, None) if arguments.auth.is_none() => return Ok(None),
-        (Some(user), Some(password), None) => Credentials::password(user, password),
-        (user, None, Some(token)) => Credentials::token(user.unwrap_or_default(), token),
-        _ => return Err(usage("--user", &"goes with one of --password and --token")),
+        (None, None, None) => return Err(usage("--auth", &"needs --password or --token")),
+        (Some(user), Some(password), None) => Credentials::password(user.as_str(), password),
+        (user, None, Some(token)) => Credentials::token(user.as_deref().unwrap_or_default(), token),
+        (Some(_), None, None) => return Err(usage("--user", &"needs --password or --token")),
+        (None, Some(_), _) => return Err(usage("--password", &"needs --user")),
+        (Some(_), Some(_), Some(_)) => return Err(usage("--token", &"or --password, not both")),
     };
     let credentials = match arguments.auth.as_deref().map(Mechanism::ignoring_case) {
         Some(Ok(mechanism)) => credentials.only(mechanism),
@@ -264,26 +183,33 @@ fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::End, Failure> {
 }
 
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
-    if files.is_empty() {
-        let mut message = Vec::new();
-        io::stdin()
-            .read_to_end(&mut message)
-            .map_err(|error| unreadable(Path::new("-"), &error))?;
-        return Ok(vec![message]);
+    let input = Path::new("-");
+    let is_input = |path: &&Path| *path == input;
+    let paths: Vec<&Path> = match files {
+        [] => vec![input],
+        files => files.iter().map(PathBuf::as_path).collect(),
+    };
+    if paths.iter().filter(|path| is_input(path)).count() > 1 {
+        return Err(usage("-", &"standard input can be read only once"));
     }
-    files.iter().map(|path| std::fs::read(path).map_err(|error| unreadable(path, &error))).collect()
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure(Fate::Data, format!("{}: {error}", path.display()))
-}
-
-fn lost(error: &io::Error) -> Failure {
-    Failure(Fate::Retry, error.to_string())
+    let read = |path: &Path| {
+        if path != input {
+            return std::fs::read(path);
+        }
+        let mut message = Vec::new();
+        io::stdin().read_to_end(&mut message).map(|_| message)
+    };
+    paths
+        .into_iter()
+        .map(|path| {
+            read(path).map_err(|error| Failure(Fate::Data, format!("{}: {error}", path.display())))
+        })
+        .collect()
 }
 
 async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
-    let patience = Duration::from_secs(arguments.timeout.unwrap_or(30).min(30));
+    let patience =
+        Duration::from_secs(arguments.timeout.map_or(30, |seconds| seconds.get().min(30)));
     let connected = timeout(patience, TcpStream::connect(&arguments.server)).await;
     let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     stream.set_nodelay(true)?;
@@ -315,7 +241,8 @@ fn config(
         config = config.without(Extension::Chunking);
     }
     if let Some(seconds) = arguments.timeout {
-        config = config.with_timeouts(Timeouts::default().at_most(Duration::from_secs(seconds)));
+        config =
+            config.with_timeouts(Timeouts::default().at_most(Duration::from_secs(seconds.get())));
     }
     Ok(config)
 }
@@ -368,14 +295,16 @@ fn envelope(
             push(&mut rcpt, "NOTIFY", Some(&notify.to_ascii_uppercase()))?;
         }
     }
-    for (parameters, wanted) in
-        [(&mut mail, &arguments.mail_parameter), (&mut rcpt, &arguments.rcpt_parameter)]
-    {
+    for (parameters, flag, wanted) in [
+        (&mut mail, "--mail-parameter", &arguments.mail_parameter),
+        (&mut rcpt, "--rcpt-parameter", &arguments.rcpt_parameter),
+    ] {
         for parameter in wanted {
-            match parameter.split_once('=') {
-                Some((keyword, value)) => push(parameters, keyword, Some(value))?,
-                None => push(parameters, parameter, None)?,
-            }
+            let pushed = match parameter.split_once('=') {
+                Some((keyword, value)) => parameters.push(keyword, Some(value)),
+                None => parameters.push(parameter, None),
+            };
+            pushed.map_err(|error| bad(&format!("{flag} {parameter}"), &error))?;
         }
     }
     let mut envelope = Envelope::new(&arguments.from, &[])
@@ -401,7 +330,10 @@ struct Sender<'a> {
     arguments: &'a Arguments,
     /// Whom to authenticate as, until that is done.
     credentials: Option<Credentials>,
-    queue: VecDeque<Job<'a>>,
+    /// What has not been sent.
+    jobs: Box<dyn Iterator<Item = Job<'a>> + 'a>,
+    /// Recipients of a message that need another transaction.
+    again: VecDeque<Job<'a>>,
     /// What has no report yet, in order.
     underway: VecDeque<Job<'a>>,
     /// What is left of the message that is being sent.
@@ -409,6 +341,8 @@ struct Sender<'a> {
     progress: ProgressBar,
     /// What keeps everything that was not sent from being sent: the exit code, and what is said.
     obstacle: Option<(Fate, String)>,
+    /// What is wrong with a message wherever it goes.
+    bad: Option<String>,
     retry: bool,
     refused: bool,
 }
@@ -417,6 +351,10 @@ struct Sender<'a> {
 const NO_REPLY: &str = "451 4.4.2";
 /// "Security features not supported", where nothing could be asked (RFC 3463 section 3.8).
 const NO_SECURITY: &str = "530 5.7.4";
+/// "Cryptographic failure" (RFC 3463 section 3.8).
+const NO_PROOF: &str = "554 5.7.5";
+/// "Other or undefined protocol status" (RFC 3463 section 3.6).
+const NO_PROTOCOL: &str = "554 5.5.0";
 
 /// A message of more octets shows a progress bar.
 const LARGE: usize = 1024 * 1024;
@@ -425,16 +363,18 @@ impl<'a> Sender<'a> {
     fn new(
         arguments: &'a Arguments,
         credentials: Option<Credentials>,
-        queue: VecDeque<Job<'a>>,
+        jobs: Box<dyn Iterator<Item = Job<'a>> + 'a>,
     ) -> Self {
         Self {
             arguments,
             credentials,
-            queue,
+            jobs,
+            again: VecDeque::new(),
             underway: VecDeque::new(),
             rest: &[],
             progress: ProgressBar::hidden(),
             obstacle: None,
+            bad: None,
             retry: false,
             refused: false,
         }
@@ -472,7 +412,7 @@ impl<'a> Sender<'a> {
                         self.progress.finish_and_clear();
                     }
                 }
-                Event::Sent(sent) => self.report(&sent.take())?,
+                Event::Sent(sent) => self.report(&sent.take()),
                 Event::Refused(refused) if refused.verb() == Verb::Auth => {
                     let reply = refused.reply();
                     let is_transient = reply.is_transient();
@@ -481,7 +421,7 @@ impl<'a> Sender<'a> {
                     refused.quit();
                 }
                 Event::Refused(refused) => {
-                    eprintln!("send: {}", refused.reply());
+                    complain(refused.reply());
                     refused.go_on();
                 }
                 other => other.quit(),
@@ -505,11 +445,11 @@ impl<'a> Sender<'a> {
                 };
                 self.obstacle = Some((fate, format!("{NO_SECURITY} {error}")));
             }
-        } else if let Some(job) = self.queue.pop_front() {
+        } else if let Some(job) = self.again.pop_front().or_else(|| self.jobs.next()) {
             let envelope = envelope(self.arguments, &job.paths, Some(ready.extensions()))?;
             match ready.send(envelope, MessageFacts::scan(job.message)) {
                 Ok(_) => self.begin(job),
-                Err(obstacles) => self.unfit(&job, &obstacles)?,
+                Err(obstacles) => self.unfit(&job, &obstacles),
             }
         } else {
             ready.quit();
@@ -526,30 +466,31 @@ impl<'a> Sender<'a> {
     }
 
     /// The server does not offer what this message needs: no octet of it leaves.
-    fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) -> Result<(), Failure> {
+    fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) {
         let is_nobodys_message = why.obstacles().iter().any(|obstacle| {
             // NUL is in no message of RFC 5322, whatever a server offers.
             obstacle.is_for_every_server()
                 || matches!(obstacle, Obstacle::Extension(Extension::BinaryMime))
         });
         if is_nobodys_message {
-            self.obstacle = Some((Fate::Data, format!("554 5.6.0 {why}")));
+            self.bad = Some(why.to_string());
+        } else {
+            self.refused = true;
         }
-        self.refused = true;
         let code = match why.obstacles().first() {
+            _ if is_nobodys_message => "554 5.6.0",
             Some(Obstacle::Size { .. }) => "552 5.3.4",
             Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
             Some(it) if it.status() == Status::REQUIRETLS_NEEDED => "550 5.7.30",
             _ => "554 5.6.3",
         };
         for path in &job.paths {
-            say(&format!("{path} {code} {why}"))?;
+            say(&format!("{path} {code} {why}"));
         }
-        Ok(())
     }
 
-    fn report(&mut self, report: &Report) -> Result<(), Failure> {
-        let Some(mut job) = self.underway.pop_front() else { return Ok(()) };
+    fn report(&mut self, report: &Report) {
+        let Some(mut job) = self.underway.pop_front() else { return };
         // Those beyond what the server takes at once get a transaction of their own, as long as
         // each brings somebody nearer.
         let goes_on = report.is_delivered_to_any();
@@ -562,30 +503,33 @@ impl<'a> Sender<'a> {
             self.retry |= outcome.is_transient();
             self.refused |= outcome.is_permanent();
             match outcome.reply() {
-                Some(reply) => say(&format!("{path} {}", line(reply)))?,
-                None => say(&format!("{path} {NO_REPLY} {outcome}"))?,
+                Some(reply) => say(&format!("{path} {}", line(reply))),
+                None => say(&format!("{path} {NO_REPLY} {outcome}")),
             }
         }
         if !rest.is_empty() {
             job.paths = rest;
-            self.queue.push_front(job);
+            self.again.push_back(job);
         }
-        Ok(())
     }
 
     /// What the session came to. Messages that were not sent are told of too.
     fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
         let why = match (&self.obstacle, end, &cut_off) {
             (Some((_, why)), _, _) => why.clone(),
-            (None, Some(End::Refused(reply)), _) => line(reply),
+            (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
+            (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
+            (None, Some(end @ (End::TlsFailed | End::Auth(_))), _) => format!("{NO_PROOF} {end}"),
+            (None, Some(end @ End::Protocol(_)), _) => format!("{NO_PROTOCOL} {end}"),
             (None, Some(end), _) => format!("{NO_REPLY} {end}"),
             (None, None, Some(error)) => format!("{NO_REPLY} {error}"),
             (None, None, None) => format!("{NO_REPLY} the session is over"),
         };
-        let is_unsent = !self.queue.is_empty();
-        for job in self.queue.drain(..) {
+        let mut is_unsent = false;
+        for job in self.again.drain(..).chain(self.jobs) {
+            is_unsent = true;
             for path in &job.paths {
-                say(&format!("{path} {why}"))?;
+                say(&format!("{path} {why}"));
             }
         }
         if let Some((fate, why)) = self.obstacle {
@@ -603,14 +547,14 @@ impl<'a> Sender<'a> {
                 self.retry |= reply.is_transient();
                 self.refused |= !reply.is_transient();
             }
-            Some(End::Quit) => {}
             _ => self.retry |= is_unsent,
         }
-        Ok(match (self.retry, self.refused) {
-            (true, _) => Fate::Retry,
-            (false, true) => Fate::Refused,
-            (false, false) => Fate::Accepted,
-        })
+        match self.bad {
+            _ if self.retry => Ok(Fate::Retry),
+            Some(why) => Err(Failure(Fate::Data, why)),
+            None if self.refused => Ok(Fate::Refused),
+            None => Ok(Fate::Accepted),
+        }
     }
 }
 
@@ -626,6 +570,20 @@ fn line(reply: &Reply<'_>) -> String {
     }
 }
 
-fn say(line: &str) -> Result<(), Failure> {
-    writeln!(io::stdout().lock(), "{line}").map_err(|error| lost(&error))
+/// On standard output. What became of the message is true though nobody can be told.
+fn say(line: &str) {
+    static TOLD: Once = Once::new();
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+        TOLD.call_once(|| complain(&format!("standard output: {error}")));
+    }
+}
+
+/// On standard error.
+fn complain(what: &dyn std::fmt::Display) {
+    note(format!("send: {what}"));
+}
+
+/// A line on standard error: `eprintln` would panic if it cannot be written.
+fn note(line: String) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -4,15 +4,20 @@
 
 #[path = "support/accounts.rs"]
 mod accounts;
+#[path = "support/server_arguments.rs"]
+mod arguments;
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/maildir.rs"]
 mod maildir;
+#[path = "support/outlet.rs"]
+mod outlet;
 #[path = "support/transcript.rs"]
 mod transcript;
 
 use accounts::Accounts;
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+use arguments::{Arguments, BareLineBreak, Protocol, Tls};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use esmtp::{
     io::tokio::Connection,
     machine::Machine,
@@ -26,15 +31,9 @@ use esmtp::{
     wire::BareLineBreaks,
 };
 use maildir::{Draft, Maildir};
+use outlet::complain;
 use serde_json::json;
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -45,102 +44,6 @@ use tokio::{
 };
 use transcript::Narrator;
 
-/// Receives mail into a Maildir
-#[derive(Debug, Parser)]
-#[command(name = "server")]
-struct Arguments {
-    /// Address to listen on; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:2525")]
-    listen: String,
-    /// The name in the greeting and in Received
-    #[arg(long, default_value = "localhost")]
-    hostname: String,
-    /// Which service it is
-    #[arg(long, value_enum, default_value = "smtp")]
-    protocol: Protocol,
-    /// Where accepted messages go
-    #[arg(long, default_value = "./mail")]
-    maildir: PathBuf,
-    /// TLS service offered
-    #[arg(long, value_enum)]
-    tls: Option<Tls>,
-    /// Certificate chain
-    #[arg(long)]
-    cert: Option<PathBuf>,
-    /// Private key
-    #[arg(long)]
-    key: Option<PathBuf>,
-    /// An account for AUTH, NAME:PASSWORD
-    #[arg(long)]
-    user: Vec<String>,
-    /// MAIL before AUTH gets 530
-    #[arg(long)]
-    require_auth: bool,
-    /// Offer PLAIN and LOGIN without TLS
-    #[arg(long)]
-    allow_plaintext_auth: bool,
-    /// The SIZE announced and enforced, in octets
-    #[arg(long, default_value_t = 33_554_432)]
-    max_size: u64,
-    /// Recipients in one transaction
-    #[arg(long, default_value_t = 1000)]
-    max_recipients: usize,
-    /// A mailbox that does not exist: RCPT to it gets 550 5.1.1
-    #[arg(long)]
-    reject_recipient: Vec<String>,
-    /// Deadline of a command, in seconds
-    #[arg(long, default_value_t = 300)]
-    idle_timeout: u64,
-    /// How long the greeting is held back, in seconds, to find out who does not wait for it
-    #[arg(long, default_value_t = 0)]
-    greeting_delay: u64,
-    /// Which service extensions are announced: all, none, or EHLO keywords with commas between
-    #[arg(long, default_value = "all")]
-    extensions: String,
-    /// What becomes of content with a CR or LF outside CRLF
-    #[arg(long, value_enum, default_value = "reject")]
-    bare_line_breaks: BareLineBreak,
-    /// The error of a session with this number is answered 421, and the connection closes
-    #[arg(long, default_value_t = 20)]
-    max_errors: u32,
-    /// A PROXY header comes before the greeting
-    #[arg(long)]
-    proxy_protocol: bool,
-    /// Offer XCLIENT and XFORWARD, and believe them
-    #[arg(long)]
-    xclient: bool,
-    /// Worker threads; as many as there are cores unless given
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print nothing per message
-    #[arg(long)]
-    quiet: bool,
-    /// The transcript on standard error
-    #[arg(long)]
-    verbose: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Protocol {
-    Smtp,
-    Submission,
-    Lmtp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Tls {
-    None,
-    Starttls,
-    Implicit,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum BareLineBreak {
-    Reject,
-    Normalise,
-    Keep,
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
     let receiver = Receiver::new(&arguments).unwrap_or_else(|refusal| {
@@ -148,30 +51,25 @@ fn main() -> ExitCode {
     });
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = arguments.threads {
-        runtime.worker_threads(threads.max(1));
+        runtime.worker_threads(threads.into());
     }
-    let served = runtime
-        .enable_all()
-        .build()
-        .and_then(|runtime| runtime.block_on(serve(&arguments.listen, receiver)));
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("{}: {error}", arguments.listen));
-            ExitCode::FAILURE
-        }
+    let served = runtime.enable_all().build().and_then(|runtime| {
+        let served = runtime.block_on(serve(&arguments.listen, receiver));
+        // A disk that does not answer is not waited for.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        served
+    });
+    if let Err(error) = &served {
+        complain(&format!("{}: {error}", arguments.listen));
     }
+    outlet::flush();
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Ends the program, with the exit code of `sysexits` for a mistake in the command line.
 fn refuse(error: &clap::Error) -> ! {
     let _ = error.print();
     std::process::exit(if error.use_stderr() { 64 } else { 0 })
-}
-
-/// On standard error. That nobody reads it is no reason to lose mail.
-fn complain(what: &dyn std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "server: {what}");
 }
 
 /// What all sessions share.
@@ -193,20 +91,29 @@ struct Receiver {
 impl Receiver {
     fn new(arguments: &Arguments) -> Result<Self, String> {
         let unknown = arguments.reject_recipient.iter().map(|address| {
-            let mailbox = Mailbox::parse(address).map_err(|error| format!("{address}: {error}"))?;
+            let mailbox = Mailbox::parse(address)
+                .map_err(|error| format!("--reject-recipient {address}: {error}"))?;
             Ok(mailbox.into_owned())
         });
-        let accounts = Accounts::parse(&arguments.user)?;
+        let is_address = arguments
+            .listen
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !is_address {
+            return Err(format!("--listen {}: not HOST:PORT", arguments.listen));
+        }
+        let accounts =
+            Accounts::parse(&arguments.user).map_err(|error| format!("--user: {error}"))?;
         let tls = tls(arguments)?;
         let config = config(arguments, &accounts, tls.as_ref().map(|(service, _)| *service))?;
         Ok(Self {
             config: Arc::new(config),
             accounts,
             tls,
-            handshake: Duration::from_secs(arguments.idle_timeout.min(60)),
+            handshake: Duration::from_secs(arguments.idle_timeout.get().min(60)),
             unknown: unknown.collect::<Result<_, String>>()?,
             maildir: Maildir::open(&arguments.maildir)
-                .map_err(|error| format!("{}: {error}", arguments.maildir.display()))?,
+                .map_err(|error| format!("--maildir {}: {error}", arguments.maildir.display()))?,
             is_proxied: arguments.proxy_protocol,
             is_trusting: arguments.xclient,
             is_quiet: arguments.quiet,
@@ -235,9 +142,9 @@ impl Receiver {
                 // From here on the message is ours: to keep silent because of a broken report
                 // would have the client send it again.
                 if !self.is_quiet
-                    && let Err(error) = self.report(&delivery, octets, &path)
+                    && let Err(error) = outlet::OUTPUT.say(report(&delivery, octets, &path)).await
                 {
-                    complain(&error);
+                    complain(&format!("no line about {}: {error}", path.display()));
                 }
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 match Text::new(format!("queued as {name}")) {
@@ -252,40 +159,36 @@ impl Receiver {
         }
         Ok(())
     }
+}
 
-    fn report(&self, delivery: &Deliver<'_>, octets: u64, path: &Path) -> io::Result<()> {
-        let (facts, envelope) = (delivery.facts(), delivery.envelope());
-        let words = |parameters: Parameters<'_>| -> Vec<String> {
-            parameters
-                .as_str()
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect()
-        };
-        let address = |mailbox: Option<&Mailbox<'_>>, other: &str| {
-            mailbox.map_or_else(|| other.to_owned(), ToString::to_string)
-        };
-        let line = json!({
-            "from": address(envelope.reverse_path().mailbox(), ""),
-            "to": envelope
-                .recipients()
-                .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
-                .collect::<Vec<_>>(),
-            "helo": facts.host().map(ToString::to_string),
-            "protocol": facts.protocol(),
-            "tls": facts.security().is_tls(),
-            "auth": facts.identity().map(Identity::acts_as),
-            "size": octets,
-            "path": path.to_string_lossy(),
-            "mail_parameters": words(envelope.mail_parameters()),
-            "rcpt_parameters": envelope
-                .recipients()
-                .map(|recipient| words(recipient.parameters()))
-                .collect::<Vec<_>>(),
-        });
-        writeln!(io::stdout().lock(), "{line}")
-    }
+/// The line about a message.
+fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
+    let (facts, envelope) = (delivery.facts(), delivery.envelope());
+    let words = |parameters: Parameters<'_>| -> Vec<String> {
+        parameters.as_str().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let address = |mailbox: Option<&Mailbox<'_>>, other: &str| {
+        mailbox.map_or_else(|| other.to_owned(), ToString::to_string)
+    };
+    json!({
+        "from": address(envelope.reverse_path().mailbox(), ""),
+        "to": envelope
+            .recipients()
+            .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
+            .collect::<Vec<_>>(),
+        "helo": facts.host().map(ToString::to_string),
+        "protocol": facts.protocol(),
+        "tls": facts.security().is_tls(),
+        "auth": facts.identity().map(Identity::acts_as),
+        "size": octets,
+        "path": path.to_string_lossy(),
+        "mail_parameters": words(envelope.mail_parameters()),
+        "rcpt_parameters": envelope
+            .recipients()
+            .map(|recipient| words(recipient.parameters()))
+            .collect::<Vec<_>>(),
+    })
+    .to_string()
 }
 
 /// Which TLS service is offered, and with what.
@@ -300,8 +203,10 @@ fn tls(arguments: &Arguments) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>
         (None, Some(_)) => Tls::Starttls,
         (Some(service), _) => service,
     };
-    let config = certificates::server(files, &arguments.hostname)
-        .map_err(|error| format!("the certificate: {error}"))?;
+    let config = certificates::server(files, &arguments.hostname).map_err(|error| match files {
+        Some((cert, key)) => format!("--cert {}, --key {}: {error}", cert.display(), key.display()),
+        None => format!("the certificate: {error}"),
+    })?;
     Ok(Some((service, config)))
 }
 
@@ -318,13 +223,14 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
         })
         .with_limits(
             Limits::default()
-                .with_message(arguments.max_size)
-                .with_recipients(arguments.max_recipients)
-                .with_errors(arguments.max_errors)
-                .with_auth_failures(arguments.max_errors.min(AUTH_FAILURES)),
+                // "No fixed maximum message size is in force" (RFC 1870 section 3).
+                .with_message(if arguments.max_size == 0 { u64::MAX } else { arguments.max_size })
+                .with_recipients(arguments.max_recipients.get())
+                .with_errors(arguments.max_errors.get())
+                .with_auth_failures(arguments.max_errors.get().min(AUTH_FAILURES)),
         )
         .with_timeouts({
-            let idle = Duration::from_secs(arguments.idle_timeout);
+            let idle = Duration::from_secs(arguments.idle_timeout.get());
             Timeouts::default()
                 .with_command(idle)
                 .with_content(idle)
@@ -336,53 +242,85 @@ fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Resul
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    if arguments.user.is_empty() {
-        // Not the default of the service: a submission server without accounts takes mail from
-        // everybody, one that was told to require AUTH from nobody.
-        config = config.with_required_auth(arguments.require_auth);
-    } else {
+    // Submission is for those who are known (RFC 6409 section 4.3). Without accounts it takes mail
+    // from everybody; whoever is told to require AUTH then, takes it from nobody.
+    let is_submission = matches!(arguments.protocol, Protocol::Submission);
+    let is_required = arguments.require_auth || is_submission && !arguments.user.is_empty();
+    config = config.with_required_auth(is_required);
+    let chosen = chosen(arguments, tls)?;
+    if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
             offer = offer.even_in_the_clear();
         }
-        // Submission is for those who are known (RFC 6409 section 4.3).
-        let is_required =
-            arguments.require_auth || matches!(arguments.protocol, Protocol::Submission);
-        config = config.with_auth(offer).with_required_auth(is_required);
+        config = config.with_auth(offer);
     }
-    let extensions = match arguments.extensions.as_str() {
-        "all" => Config::implemented()
-            .fold(Extensions::NONE, Extensions::with)
-            .with_xclient(AttributeName::ALL)
-            .with_xforward(AttributeName::ALL),
-        "none" => Extensions::NONE,
-        list => {
-            let mut chosen = Extensions::NONE;
-            for keyword in list.split(',') {
-                let extension = Extension::from_keyword(keyword)
-                    .filter(|it| Config::implemented().any(|known| known == *it))
-                    .ok_or_else(|| format!("--extensions {keyword}: not implemented"))?;
-                chosen = chosen.with(extension);
-            }
-            chosen
+    let config = config.with_extensions(chosen);
+    for extension in named(arguments).filter_map(Extension::from_keyword) {
+        if extension != Extension::Auth && !config.extensions().contains(extension) {
+            let why = match extension {
+                Extension::BinaryMime => "needs CHUNKING",
+                Extension::SmtpUtf8 => "needs 8BITMIME",
+                _ => "not offered by this --protocol",
+            };
+            return Err(format!("--extensions {extension}: {why}"));
         }
+    }
+    Ok(config)
+}
+
+/// The keywords of an explicit list of extensions.
+fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
+    let list = match arguments.extensions.as_str() {
+        "all" | "none" => None,
+        list => Some(list),
     };
-    // These need what this program does not have, or was not given.
-    let mut missing = vec![Extension::Burl, Extension::Etrn, Extension::Expn];
-    if tls != Some(Tls::Starttls) {
-        missing.push(Extension::StartTls);
+    list.into_iter().flat_map(|list| list.split(',')).map(str::trim)
+}
+
+/// What is announced: of everything, what this program was given the means for; of what is named,
+/// everything.
+fn chosen(arguments: &Arguments, tls: Option<Tls>) -> Result<Extensions, String> {
+    let obstacle = |extension| match extension {
+        Extension::Burl | Extension::Etrn | Extension::Expn => Some("nothing of this program's"),
+        Extension::StartTls if tls != Some(Tls::Starttls) => Some("needs --tls starttls"),
+        Extension::RequireTls if tls.is_none() => Some("needs --tls"),
+        Extension::Auth if arguments.user.is_empty() => Some("needs --user"),
+        Extension::Xclient | Extension::Xforward if !arguments.xclient => Some("needs --xclient"),
+        _ => None,
+    };
+    let possible = Config::implemented()
+        .fold(Extensions::NONE, Extensions::with)
+        .with_xclient(AttributeName::ALL)
+        .with_xforward(AttributeName::ALL);
+    match arguments.extensions.as_str() {
+        "none" => return Ok(Extensions::NONE),
+        "all" => {
+            let missing = possible.iter().filter(|it| obstacle(*it).is_some());
+            return Ok(missing.fold(possible.clone(), Extensions::without));
+        }
+        _ => {}
     }
-    if !arguments.xclient {
-        missing.extend([Extension::Xclient, Extension::Xforward]);
+    let mut unnamed = possible.clone();
+    for keyword in named(arguments) {
+        let extension = Extension::from_keyword(keyword).filter(|it| possible.contains(*it));
+        let why = extension.map_or(Some("not implemented"), obstacle);
+        if let Some(why) = why {
+            return Err(format!("--extensions {keyword}: {why}"));
+        }
+        unnamed = extension.into_iter().fold(unnamed, Extensions::without);
     }
-    Ok(config.with_extensions(missing.into_iter().fold(extensions, Extensions::without)))
+    Ok(unnamed.iter().fold(possible, Extensions::without))
 }
 
 async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    writeln!(io::stdout().lock(), "listening on {}", listener.local_addr()?)?;
+    if let Err(error) = outlet::OUTPUT.say(format!("listening on {}", listener.local_addr()?)).await
+    {
+        complain(&error);
+    }
     let receiver = Arc::new(receiver);
     let (stop, stopped) = watch::channel(Stop::Never);
     let mut sessions = JoinSet::new();
@@ -452,7 +390,10 @@ async fn receive(
     }
     let mut server = Server::new(Arc::clone(&receiver.config), peer, Security::CLEAR);
     if receiver.is_verbose {
-        server = server.with_transcript(Box::new(Narrator(address.to_string())));
+        server = server.with_transcript(Box::new(Narrator {
+            session: address.to_string(),
+            write: outlet::note,
+        }));
     }
     match &receiver.tls {
         None => converse(Connection::new(server, stream), &ahead, receiver, stopped).await,

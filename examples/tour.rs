@@ -68,13 +68,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = send(stream)?;
     let stored = server.join().map_err(|_| "the server panicked")??;
 
-    println!();
+    let mut story = String::new();
     for (recipient, outcome) in report.recipients() {
-        println!("{recipient}: {outcome}");
+        story += &format!("\n{recipient}: {outcome}");
     }
     for path in &stored {
-        println!("\n{}:\n\n{}", path.display(), String::from_utf8_lossy(&std::fs::read(path)?));
+        let message = std::fs::read(path)?;
+        story += &format!("\n\n{}:\n\n{}", path.display(), String::from_utf8_lossy(&message));
     }
+    // Whoever reads the beginning only, as `head` does, has seen enough.
+    let _ = writeln!(io::stdout().lock(), "{story}");
     if stored.len() == 1 && report.is_delivered_to_any() {
         Ok(())
     } else {

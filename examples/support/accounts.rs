@@ -29,14 +29,23 @@ impl Accounts {
     pub(crate) fn parse(accounts: &[String]) -> Result<Self, String> {
         let mut users = HashMap::new();
         for account in accounts {
-            let (name, password) =
-                account.split_once(':').ok_or("an account is NAME:PASSWORD".to_owned())?;
+            let Some((name, password)) = account.split_once(':') else {
+                return Err("an account is NAME:PASSWORD".to_owned());
+            };
+            // The password is nobody else's business.
+            let bad = |why: &dyn std::fmt::Display| format!("{name}: {why}");
+            if name.is_empty() || password.is_empty() {
+                return Err(bad(&"the name or the password is empty"));
+            }
             let mut keys = Vec::new();
             for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha512] {
                 let derived = Keys::derive(hash, password, random::<16>()?, ITERATIONS);
-                keys.push(derived.map_err(|error| error.to_string())?);
+                keys.push(derived.map_err(|error| bad(&error))?);
             }
-            users.insert(name.to_owned(), Account { password: password.to_owned(), keys });
+            let account = Account { password: password.to_owned(), keys };
+            if users.insert(name.to_owned(), account).is_some() {
+                return Err(bad(&"there is an account of this name"));
+            }
         }
         Ok(Self { users })
     }

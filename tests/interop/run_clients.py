@@ -3,7 +3,7 @@
 
   run_clients.py --server-cmd 'target/release/examples/server' [--basic] [--only NAME] [--skip NAME] [--list]
 """
-import asyncio, queue, shlex, smtplib
+import asyncio, fcntl, queue, shlex, smtplib
 from common import *
 
 if __name__ == "__main__":
@@ -13,7 +13,8 @@ S = Suite(__doc__,
           basic=["swaks.plain", "swaks.noext", "swaks.pipelining", "swaks.ipv6", "swaks.reject.recipient", "swaks.reject.size", "swaks.reject.smtputf8",
                  "curl.plain", "curl.noext", "curl.ipv6", "curl.reject.partial", "curl.reject.recipient", "curl.reject.toomany", "curl.reject.size",
                  "smtplib.plain", "smtplib.noext", "smtplib.8bitmime", "smtplib.session", "smtp-source.plain", "smtp-source.load", "process.sigterm", "process.report-nobody-reads",
-                 "process.auth-without-accounts", "process.wrong-usage"],
+                 "process.output-not-emptied", "process.transcript-not-emptied", "process.output-full",
+                 "process.auth-without-accounts", "process.wrong-usage", "process.no-size-limit"],
           but_not=["*.utf8addr", "smtp-source.load.lmtp"])
 o = S.parse(lambda ap: (
     ap.add_argument("--server-cmd", default="cargo run --quiet --release --all-features --example server --", help="command that starts the server; flags are added"),
@@ -1265,10 +1266,10 @@ S.case("process.sigterm", sigterm)
 class Alone:
     """A server of its own, and a client of octets."""
 
-    def __init__(self, ctx, *flags):
-        self.maildir = ctx.dir("alone")
+    def __init__(self, ctx, *flags, stderr=subprocess.DEVNULL):
+        self.maildir = tempfile.mkdtemp(prefix="alone-", dir=ctx.work)
         argv = shlex.split(o.server_cmd) + ["--listen", "127.0.0.1:0", "--maildir", self.maildir, *flags]
-        self.p = spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.p = spawn(argv, stdout=subprocess.PIPE, stderr=stderr)
         self.address = ("127.0.0.1", int(self.p.stdout.readline().rsplit(b":", 1)[1]))
 
     def client(self, *lines):
@@ -1316,6 +1317,84 @@ def report_nobody_reads(ctx):
     expect((code, len(srv.new())) == (b"250", 1), "reply %r, %d messages" % (code, len(srv.new())))
 
 
+def deliver_many(srv, count):
+    """So many messages over one connection: the lines about them are more than a pipe of 4096 octets holds."""
+    s, f, code = srv.client(b"EHLO x.example")
+    for i in range(count):
+        for line in TO_DATA[1:]:
+            s.sendall(line + b"\r\n")
+            code = code_of(f)
+        s.sendall(b"Subject: %d\r\n\r\n.\r\n" % i)
+        code = code_of(f)
+        expect(code == b"250", "message %d got %r" % (i, code))
+    s.close()
+    expect(len(srv.new()) == count, "%d of %d messages are there" % (len(srv.new()), count))
+
+
+def small(pipe):
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+
+
+def ends(srv):
+    srv.p.terminate()
+    try:
+        rc = srv.p.wait(4)
+    except subprocess.TimeoutExpired:
+        raise Fail("still there 4 s after SIGTERM")
+    expect(rc == 0, "exit code %d after SIGTERM" % rc)
+
+
+def output_not_emptied(ctx):
+    """A pipe at standard output that nobody empties keeps neither mail nor SIGTERM waiting; what it could not hold
+    comes out as soon as somebody reads."""
+    for ending in ("late reader", "SIGTERM"):
+        srv = Alone(ctx)
+        small(srv.p.stdout)
+        deliver_many(srv, 50)
+        expect(srv.client(b"EHLO x.example")[2] == b"250", "nobody else is served")
+        if ending == "late reader":
+            said = [json.loads(srv.p.stdout.readline())["path"] for _ in range(50)]
+            expect(sorted(os.path.basename(path) for path in said) == sorted(srv.new()), "not a line about each message")
+        ends(srv)
+
+
+def output_lost(ctx):
+    """What waits for a reader is bounded: what is lost is told, the mail is not lost."""
+    err = os.path.join(ctx.work, "lost.err")
+    srv = Alone(ctx, stderr=open(err, "wb"))
+    small(srv.p.stdout)
+    many = ["user%03d.%s@dest.example" % (i, "x" * 50) for i in range(1000)]
+    for _ in range(20):
+        smtplib.SMTP(*srv.address).sendmail(FROM, many, b"Subject: x\r\n\r\n")
+    expect(len(srv.new()) == 20, "%d messages" % len(srv.new()))
+    ends(srv)
+    told = [line.split(": ")[1] for line in open(err)]
+    expect(0 < len(told) < 10 and all(os.path.basename(line[len("no line about "):]) in srv.new() for line in told), "standard error: %r" % told)
+
+
+def transcript_not_emptied(ctx):
+    """The same for standard error."""
+    srv = Alone(ctx, "--verbose", stderr=subprocess.PIPE)
+    small(srv.p.stderr)
+    deliver_many(srv, 50)
+    expect(srv.client(b"EHLO x.example")[2] == b"250", "nobody else is served")
+    ends(srv)
+
+
+def output_full(ctx):
+    """Standard output that cannot be written is told on standard error, and mail is taken all the same."""
+    port, err = free_port(), os.path.join(ctx.work, "full.err")
+    argv = shlex.split(o.server_cmd) + ["--listen", "127.0.0.1:%d" % port, "--maildir", ctx.dir("full")]
+    for stderr in (err, "/dev/full"):
+        p = spawn(argv, stdout=open("/dev/full", "wb"), stderr=open(stderr, "wb"))
+        wait_port(port, banner=b"220", proc=p)
+        smtplib.SMTP("127.0.0.1", port).sendmail(FROM, TO, MESSAGES["ascii"])
+        p.terminate()
+        expect(p.wait(5) == 0, "exit code %d" % p.returncode)
+    said = open(err).read()
+    expect("standard output" in said and "panicked" not in said, "standard error says %r" % said)
+
+
 def auth_without_accounts(ctx):
     """--require-auth is never ignored."""
     _, _, code = Alone(ctx, "--require-auth").client(*TO_DATA[:2])
@@ -1324,15 +1403,75 @@ def auth_without_accounts(ctx):
 
 def wrong_usage(ctx):
     """A mistake in the command line is told with one exit code, wherever it is found."""
-    for flags in (["--bogus"], ["--max-size", "-1"], ["--hostname", "bad name"], ["--cert", "/nowhere"]):
-        r = subprocess.run(shlex.split(o.server_cmd) + flags, capture_output=True, timeout=10)
-        expect((r.returncode, r.stdout) == (64, b""), "%s: exit code %d, %r" % (flags, r.returncode, r.stdout))
+    for flags in (["--bogus"], ["--max-size=-1"], ["--hostname", "bad name"], ["--cert", "/nowhere"], ["--listen", "nowhere"], ["--listen", "127.0.0.1:99999"],
+                  ["--max-recipients", "0"], ["--idle-timeout", "0"], ["--max-errors", "0"], ["--threads", "0"], ["--threads", "99999999"],
+                  ["--user", "a"], ["--user", "a:"], ["--user", ":hunter2"], ["--user", "a:hunter2", "--user", "a:hunter3"], ["--reject-recipient", "nobody"],
+                  ["--maildir", "/dev/null/x"], ["--cert", "/dev/null", "--key", "/dev/null"]):
+        refuses(ctx, flags, flags[0].split("=")[0])
+
+
+def refuses(ctx, flags, *told):
+    argv = shlex.split(o.server_cmd)
+    for default, value in (("--listen", "127.0.0.1:0"), ("--maildir", ctx.dir("refused"))):
+        argv += [] if default in flags else [default, value]
+    p = spawn(argv + flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, err = p.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        raise Fail("%s: not refused" % flags)
+    finally:
+        stop(p)
+    expect((p.returncode, out) == (64, b""), "%s: exit code %d, %r" % (flags, p.returncode, out))
+    for word in told:
+        expect(word.encode() in err, "%s: %r is not in %r" % (flags, word, err))
+    expect(b"hunter" not in err, "a password is shown: %r" % err)
+
+
+def extensions(ctx):
+    """An explicit list is what EHLO announces, or it is refused with what is missing."""
+    tls, user = ["--tls", "starttls"], ["--user", "alice:secret"]
+    for flags, named, missing in (
+            (["--extensions", "STARTTLS"], "STARTTLS", "--tls"), (["--tls", "implicit", "--extensions", "STARTTLS"], "STARTTLS", "--tls"),
+            (["--extensions", "REQUIRETLS"], "REQUIRETLS", "--tls"), (["--extensions", "SIZE,auth"], "auth", "--user"),
+            (["--extensions", "XCLIENT"], "XCLIENT", "--xclient"), (["--extensions", "SIZE,XFORWARD"], "XFORWARD", "--xclient"),
+            (["--extensions", "BURL"], "BURL", ""), (["--extensions", "ETRN"], "ETRN", ""), (["--extensions", "BINARYMIME"], "BINARYMIME", "CHUNKING"),
+            (["--extensions", "SMTPUTF8,SIZE"], "SMTPUTF8", "8BITMIME"), (["--protocol", "lmtp", "--extensions", "ATRN"], "ATRN", "--protocol"),
+            (["--extensions", "SIZE,NONSENSE"], "NONSENSE", ""), (["--extensions", ""], "--extensions", "")):
+        refuses(ctx, flags, named, missing)
+    for flags, offered in (
+            (["--extensions", "none"] + tls + user, set()), (["--extensions", "SIZE"] + tls + user, {"SIZE"}),
+            (["--extensions", "size, Starttls"] + tls, {"SIZE", "STARTTLS"}), (["--extensions", "AUTH"] + user, {"AUTH"}),
+            (["--extensions", "XCLIENT", "--xclient"], {"XCLIENT"}), (["--extensions", "BINARYMIME,CHUNKING"], {"BINARYMIME", "CHUNKING"}),
+            (["--extensions", "REQUIRETLS,STARTTLS"] + tls, {"STARTTLS"})):
+        got = said_to_ehlo(Alone(ctx, *flags))
+        expect(set(got) == offered, "%s: %r" % (flags, got))
+        expect("XCLIENT" not in offered or "NAME" in got["XCLIENT"], "%s: %r" % (flags, got))
+
+
+def said_to_ehlo(srv):
+    s = smtplib.SMTP(*srv.address)
+    s.ehlo("x.example")
+    s.close()
+    return {name.upper(): value for name, value in s.esmtp_features.items()}
+
+
+def no_size_limit(ctx):
+    """0 is no limit, not no mail at all (RFC 1870 section 3)."""
+    srv = Alone(ctx, "--max-size", "0")
+    smtplib.SMTP(*srv.address).sendmail(FROM, TO, MESSAGES["attachment5m"])
+    expect(len(srv.new()) == 1, "%d messages" % len(srv.new()))
 
 
 S.case("process.sigterm.unfinished", sigterm_unfinished)
 S.case("process.report-nobody-reads", report_nobody_reads)
+S.case("process.output-not-emptied", output_not_emptied)
+S.case("process.transcript-not-emptied", transcript_not_emptied)
+S.case("process.output-lost", output_lost)
+S.case("process.output-full", output_full)
 S.case("process.auth-without-accounts", auth_without_accounts)
 S.case("process.wrong-usage", wrong_usage)
+S.case("process.extensions", extensions)
+S.case("process.no-size-limit", no_size_limit)
 
 
 def starttls_injection(ctx):

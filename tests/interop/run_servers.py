@@ -12,7 +12,7 @@ if __name__ == "__main__":
 S = Suite(__doc__,
           basic=["smtp-sink", "aiosmtpd.plain", "aiosmtpd.no-*", "aiosmtpd.features-used", "aiosmtpd.bare-lf-file", "aiosmtpd.stdin", "aiosmtpd.repeat10",
                  "aiosmtpd.unknown-recipient", "aiosmtpd.temporary-failure", "aiosmtpd.too-big", "peer"],
-          but_not=["aiosmtpd.*.utf8addr", "*.dsn", "smtp-sink.lmtp"])
+          but_not=["aiosmtpd.*.utf8addr", "*.dsn", "smtp-sink.lmtp", "peer.no-starttls"])
 o = S.parse(lambda ap: ap.add_argument("--send-cmd", default="cargo run --quiet --release --all-features --example send --", help="command that runs the sender; flags are added"))
 USER, PASSWORD = "alice", "secret"
 FROM, TO = "alice@sender.example", ["bob@dest.example"]
@@ -1071,9 +1071,35 @@ def usage(ctx):
     r = run(shlex.split(o.send_cmd) + ["--from", FROM, "--to", TO[0], "--no-such-flag", f], check=False)
     expect(r.rc == 64, "exit code %d for an unknown flag, expected 64" % r.rc)
     # Nobody is called before the command line is right: 75 would have a queue try it for ever.
-    for flags in (["--server", "nowhere"], ["--server", "127.0.0.1:99999"], ["--helo", "bad name"], ["--tls", "starttls", "--ca", "/nowhere"]):
+    for flags in (["--server", "nowhere"], ["--server", "127.0.0.1:99999"], ["--helo", "bad name"], ["--tls", "starttls", "--ca", "/nowhere"], ["--repeat", "0"],
+                  ["--timeout", "0"], ["--user", "alice"], ["--password", "hunter2"], ["--auth", "PLAIN"], ["--user", "", "--password", "hunter2"],
+                  ["--password", "", "--user", "alice"], ["--token", ""], ["--token", "hunter2", "--user", "alice", "--password", "hunter2"], ["-", "-"]):
         r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % free_port(), "--from", FROM, "--to", TO[0], f][2 * ("--server" in flags):] + flags, check=False)
         expect(r.rc == 64, "%s: exit code %d, expected 64" % (flags, r.rc))
+        flag = "--ca" if "--ca" in flags else flags[0]
+        expect(flag in r.err and "hunter" not in r.err, "%s: %r" % (flags, r.err))
+
+
+def no_starttls_anywhere(ctx):
+    """Nothing is sent, and nothing that is printed says that it is worth another try."""
+    f = ctx.tmp(MESSAGES["ascii"])
+    for replies, code in ((SERVES[:2] + [b"221 bye\r\n"], "530 5.7.4"),
+                          ([SERVES[0], b"250-x\r\n250 STARTTLS\r\n", b"454 4.7.0 not now\r\n", b"221 bye\r\n"], "454 4.7.0 not now"),
+                          ([SERVES[0], b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n"], "554 5.7.5"), ([b"HTTP/1.1 400 Bad Request\r\n"], "554 5.5.0")):
+        port, got = scripted(replies)
+        r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % port, "--tls", "starttls", "--insecure", "--from", FROM, "--to", TO[0], f], check=False)
+        expect(r.rc == 76 and r.out.startswith("%s %s" % (TO[0], code)), "exit code %d, %r" % (r.rc, r.out))
+        expect(not any(line.startswith(b"MAIL") for line in got), "%r" % got)
+
+
+def standard_input(ctx):
+    """A message called - is standard input, among others too."""
+    named = ctx.tmp(b"Subject: a file\r\n\r\n")
+    for files, subjects in ((["-"], [b"input"]), ([named, "-"], [b"a file", b"input"])):
+        port, got = scripted(SERVES[:2] + (SERVES[2:] + [b""] * 2 + [b"250 2.0.0 kept\r\n"]) * 2)
+        r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % port, "--tls", "none", "--from", FROM, "--to", TO[0], *files], input=b"Subject: input\n\n", check=False)
+        sent = [line[9:-2] for line in got if line.startswith(b"Subject: ")]
+        expect((r.rc, sent) == (0, subjects), "exit code %d, sent %r" % (r.rc, sent))
 
 
 def scripted(replies, close_after=None):
@@ -1106,8 +1132,36 @@ def peer_cases(name, replies, rcs):
     S.case("peer." + name, f)
 
 
+SERVES = [b"220 x ESMTP\r\n", b"250 x\r\n", b"250 2.1.0 ok\r\n", b"250 2.1.5 ok\r\n", b"354 go\r\n"]
+
+
+def output_full(ctx):
+    """The exit code is what the server said, though nobody can be told; and nothing panics."""
+    for last, rc in ((b"250 2.0.0 kept\r\n", 0), (b"550 5.7.1 no\r\n", 69), (b"451 4.3.0 later\r\n", 75)):
+        for err in (subprocess.PIPE, open("/dev/full", "wb")):
+            port, _ = scripted(SERVES + [b""] * 3 + [last, b"221 bye\r\n"])
+            p = spawn(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % port, "--tls", "none", "--from", FROM, "--to", TO[0], ctx.tmp(b"Subject: x\r\n\r\nx\r\n")],
+                      stdout=open("/dev/full", "wb"), stderr=err)
+            said = p.communicate(timeout=20)[1]
+            expect(p.returncode == rc, "exit code %d, expected %d; %r" % (p.returncode, rc, said))
+
+
 S.case("peer.nothing-listens", nothing_there)
+S.case("peer.output-full", output_full)
+def bad_among_good(ctx):
+    """A message that is wrong for every server keeps those behind it from nobody."""
+    files = [ctx.tmp(b"Subject: %s\r\n\r\n" % s) for s in (b"one", b"a\rb", b"two")]
+    port, got = scripted(SERVES[:2] + (SERVES[2:] + [b""] * 2 + [b"250 2.0.0 kept\r\n"]) * 2)
+    r = run(shlex.split(o.send_cmd) + ["--server", "127.0.0.1:%d" % port, "--tls", "none", "--from", FROM, "--to", TO[0], *files], check=False)
+    sent = [line[9:-2] for line in got if line.startswith(b"Subject: ")]
+    codes = [line.split(" ")[1] for line in r.out.splitlines()]
+    expect((r.rc, sent, sorted(codes)) == (65, [b"one", b"two"], ["250", "250", "554"]), "exit code %d, sent %r, %r" % (r.rc, sent, r.out))
+
+
 S.case("peer.usage", usage)
+S.case("peer.bad-among-good", bad_among_good)
+S.case("peer.no-starttls", no_starttls_anywhere)
+S.case("peer.standard-input", standard_input)
 peer_cases("greeting-554", [b"554 5.3.2 no mail here\r\n", b"221 bye\r\n"], [69])
 peer_cases("greeting-421", [b"421 4.3.2 busy\r\n"], [75])
 peer_cases("greeting-garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n"], [76])
