@@ -165,7 +165,7 @@ fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
 }
 
 /// Opportunistic TLS keeps listeners out, and may not fail because of a certificate: whoever could
-/// show a false one could as well have taken the offer away.
+/// show a false one could as well have taken the offer away. No password is shown there.
 fn trusted(arguments: &Arguments) -> Trust<'_> {
     match (&arguments.ca, arguments.tls) {
         _ if arguments.insecure => Trust::Anybody,
@@ -438,6 +438,11 @@ impl<'a> Sender<'a> {
         } else if let Some(credentials) = self.credentials.take() {
             let nonce =
                 Nonce::generate().map_err(|error| Failure(Fate::Retry, error.to_string()))?;
+            // Whoever takes any certificate has decided, too: but in TLS.
+            let credentials = match self.arguments.insecure && ready.security().is_tls() {
+                true => credentials.even_in_the_clear(),
+                false => credentials,
+            };
             if let Err(error) = ready.authenticate_as(&credentials, nonce) {
                 let fate = match error {
                     NoCommonMechanism::Credentials(_) => Fate::Data,

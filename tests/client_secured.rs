@@ -7,6 +7,8 @@
 mod dialogue;
 
 use dialogue::{Act, Dialogue, mail};
+#[cfg(feature = "scram")]
+use esmtp::sasl::{NoCommonMechanism, Nonce};
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, TlsPolicy},
     envelope::Envelope,
@@ -189,7 +191,7 @@ fn a_failed_handshake_is_the_end() {
              S: 250 STARTTLS
              C: STARTTLS";
         for (last, end) in [
-            ("S: 220 go\n(not secured)", "the TLS handshake failed"),
+            ("S: 220 go\n(not secured)", "the TLS handshake failed: the two sides did not agree"),
             ("S: 220 go\nS: (closed)", "the server closed the connection"),
             (
                 "S: 250 ok",
@@ -918,4 +920,45 @@ fn lists_and_help_can_be_asked_for() {
          C: (closed)",
     );
     assert_eq!(notes[0], "EXPN refused: 550 Access Denied to You.");
+}
+
+/// RFC 7435, RFC 4954 section 14: whoever can take STARTTLS away can be the other end of TLS as well.
+#[cfg(feature = "scram")]
+#[test]
+fn no_password_is_shown_to_a_stranger_in_opportunistic_tls() {
+    let verified = || Security::TLS.with_peer_certificates(vec![vec![1]], true);
+    let unverified = || Security::TLS.with_peer_certificates(vec![vec![1]], false);
+    for (policy, security, plain, scram) in [
+        (TlsPolicy::IfOffered, verified(), true, true),
+        (TlsPolicy::IfOffered, unverified(), false, true),
+        (TlsPolicy::IfOffered, Security::TLS, false, true),
+        // Whoever takes any certificate for TLS that must be there has decided.
+        (TlsPolicy::Required, unverified(), true, true),
+        (TlsPolicy::IfOffered, Security::CLEAR, false, true),
+    ] {
+        for (mechanism, is_shown) in [("PLAIN", plain), ("SCRAM-SHA-256", scram)] {
+            for in_the_clear in [false, true] {
+                let config = Config::new("me.example.org").unwrap().with_tls(policy);
+                let mut client = Client::new(config, security.clone());
+                for reply in
+                    ["220 mx\r\n".to_owned(), format!("250-mx\r\n250 AUTH {mechanism}\r\n")]
+                {
+                    client.feed(reply.as_bytes());
+                    while let Need::Either(_) = client.poll(Instant::ORIGIN) {
+                        client.sent(usize::MAX);
+                    }
+                }
+                let Some(Event::Ready(ready)) = client.event() else { panic!("{policy:?}") };
+                let credentials = Credentials::password("ann", "secret");
+                let credentials = match in_the_clear {
+                    true => credentials.even_in_the_clear(),
+                    false => credentials,
+                };
+                let asked = ready.authenticate_as(&credentials, Nonce::new([1; 18]));
+                let expected =
+                    if is_shown || in_the_clear { None } else { Some(NoCommonMechanism::NeedsTls) };
+                assert_eq!(asked.err(), expected, "{policy:?} {security:?} {mechanism}");
+            }
+        }
+    }
 }

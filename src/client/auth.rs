@@ -67,11 +67,11 @@ impl Exchange {
         mut initiators: Vec<Box<dyn Initiator>>,
         facts: &Facts,
     ) -> Result<Self, NoCommonMechanism> {
-        let (offered, channel) = (facts.mechanisms(), facts.security.channel());
+        let (offered, channel) = (facts.mechanisms(), facts.channel());
         let Some(place) = crate::sasl::strongest(&initiators, &offered, &channel) else {
             let is_offered = crate::sasl::strongest(&initiators, &offered, &Channel::tls());
             return Err(match is_offered {
-                Some(_) if !channel.is_tls() => NoCommonMechanism::NeedsTls,
+                Some(_) if !channel.hides_secrets() => NoCommonMechanism::NeedsTls,
                 _ => NoCommonMechanism::NotOffered,
             });
         };
@@ -87,7 +87,7 @@ impl Exchange {
         if !facts.mechanisms().contains(&mechanism) {
             return Err(NoCommonMechanism::NotOffered);
         }
-        if mechanism.is_plaintext() && !facts.security.is_tls() {
+        if mechanism.is_plaintext() && !facts.channel().hides_secrets() {
             return Err(NoCommonMechanism::NeedsTls);
         }
         let exchange = Self::new(By::Application, first);

@@ -252,7 +252,9 @@ pub enum TlsPolicy {
     /// Not by itself; the application may call [`Ready::start_tls`](super::Ready::start_tls).
     Never,
     /// Where it is offered. Whoever sits on the line can take the offer away: this keeps out those
-    /// who only listen. A refusal is a [`Refused`](super::Refused).
+    /// who only listen. A refusal is a [`Refused`](super::Refused). Passwords and tokens are shown
+    /// only to a server whose certificate was [verified](crate::security::Security::is_verified), as
+    /// if the channel were clear otherwise.
     IfOffered,
     /// Nothing is asked before TLS: without it the session ends
     /// ([`TlsNotOffered`](super::End::TlsNotOffered), [`TlsRefused`](super::End::TlsRefused)).

@@ -129,7 +129,7 @@ impl<'c> Ready<'c> {
         nonce: Nonce,
     ) -> Result<Mechanism, NoCommonMechanism> {
         let offered = self.facts.mechanisms();
-        let initiator = credentials.strongest(&offered, &self.facts.security.channel(), nonce)?;
+        let initiator = credentials.strongest(&offered, &self.facts.channel(), nonce)?;
         Ok(self.exchange(Exchange::by(initiator)))
     }
 

@@ -4,7 +4,7 @@ use super::{
     auth::{Exchange, RESPONSE_LINE},
     channel::{Channel, Input, Output},
     commands::Ask,
-    config::{Config, Limits},
+    config::{Config, Limits, TlsPolicy},
     content::{Framing, Outgoing},
     error::{End, ProtocolError},
     plan::Plan,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     envelope::Envelope,
     machine::Need,
-    sasl::Mechanism,
+    sasl::{self, Mechanism},
     security::Security,
     syntax::{Extension, Extensions, Reply, Verb},
     time::Instant,
@@ -146,6 +146,16 @@ impl Facts {
         self.offered = Extensions::NONE;
         self.last = None;
         self.authenticated = None;
+    }
+
+    /// What a mechanism may rely on. Where TLS is a matter of luck, somebody in the middle may be
+    /// the other end of it.
+    pub(super) fn channel(&self) -> sasl::Channel {
+        let channel = self.security.channel();
+        match self.config.tls() == TlsPolicy::IfOffered && !self.security.is_verified() {
+            true => channel.with_stranger(),
+            false => channel,
+        }
     }
 
     /// How many transactions may be under way.

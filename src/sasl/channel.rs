@@ -84,17 +84,19 @@ impl fmt::Debug for ChannelBinding {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Channel {
     is_tls: bool,
+    /// Nobody knows who is at the other end.
+    is_with_stranger: bool,
     bindings: Vec<ChannelBinding>,
 }
 
 impl Channel {
     /// Nothing protects the octets.
-    pub const CLEAR: Self = Self { is_tls: false, bindings: Vec::new() };
+    pub const CLEAR: Self = Self { is_tls: false, is_with_stranger: false, bindings: Vec::new() };
 
     /// TLS without binding data.
     #[must_use]
     pub const fn tls() -> Self {
-        Self { is_tls: true, bindings: Vec::new() }
+        Self { is_tls: true, is_with_stranger: false, bindings: Vec::new() }
     }
 
     /// The same with a way to bind to it; it takes the place of an earlier one of its type. A
@@ -112,6 +114,20 @@ impl Channel {
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.is_tls
+    }
+
+    /// The same with somebody at the other end who has not proven who it is, as in opportunistic
+    /// TLS (RFC 7435): a secret that is shown there is shown to anybody.
+    #[must_use]
+    pub const fn with_stranger(mut self) -> Self {
+        self.is_with_stranger = true;
+        self
+    }
+
+    /// Whether a password or a token that is sent through it reaches only whom it is meant for.
+    #[must_use]
+    pub const fn hides_secrets(&self) -> bool {
+        self.is_tls && !self.is_with_stranger
     }
 
     /// The binding of this type.
@@ -132,7 +148,7 @@ impl Channel {
     /// TLS and binding data.
     #[must_use]
     pub fn carries(&self, mechanism: Mechanism) -> bool {
-        (self.is_tls || !mechanism.is_plaintext())
+        (self.hides_secrets() || !mechanism.is_plaintext())
             && (!mechanism.needs_channel_binding() || (self.is_tls && !self.bindings.is_empty()))
     }
 }

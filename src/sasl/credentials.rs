@@ -50,7 +50,8 @@ pub enum NoCommonMechanism {
     /// The server offers none that goes with the credentials.
     #[error("the server offers no mechanism for these credentials")]
     NotOffered,
-    /// One would go, but only under TLS.
+    /// One would go, but only under TLS, and with a server that has proven who it is where TLS is
+    /// opportunistic.
     #[error("the mechanisms offered for these credentials need TLS")]
     NeedsTls,
     /// Those that would go are weaker than the credentials allow.
@@ -295,7 +296,8 @@ pub fn strongest(
     channel: &Channel,
 ) -> Option<usize> {
     let can_run = |initiator: &dyn Initiator| {
-        offered.contains(&initiator.mechanism()) && (channel.is_tls() || !initiator.needs_tls())
+        offered.contains(&initiator.mechanism())
+            && (channel.hides_secrets() || !initiator.needs_tls())
     };
     initiators
         .iter()
