@@ -524,7 +524,9 @@ impl<'a> Sender<'a> {
             (Some((_, why)), _, _) => why.clone(),
             (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
             (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
-            (None, Some(end @ (End::TlsFailed | End::Auth(_))), _) => format!("{NO_PROOF} {end}"),
+            (None, Some(end @ (End::TlsFailed(HandshakeFailure::Refused) | End::Auth(_))), _) => {
+                format!("{NO_PROOF} {end}")
+            }
             (None, Some(end @ End::Protocol(_)), _) => format!("{NO_PROTOCOL} {end}"),
             (None, Some(end), _) => format!("{NO_REPLY} {end}"),
             (None, None, Some(error)) => format!("{NO_REPLY} {error}"),
