@@ -524,7 +524,10 @@ impl<'a> Sender<'a> {
             (Some((_, why)), _, _) => why.clone(),
             (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
             (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
-            (None, Some(end @ (End::TlsFailed(HandshakeFailure::Refused) | End::Auth(_))), _) => {
+            (None, Some(end @ End::TlsFailed(HandshakeFailure::TimedOut)), _) => {
+                format!("{NO_REPLY} {end}")
+            }
+            (None, Some(end @ (End::TlsFailed(_) | End::Auth(_))), _) => {
                 format!("{NO_PROOF} {end}")
             }
             (None, Some(end @ End::Protocol(_)), _) => format!("{NO_PROTOCOL} {end}"),
@@ -543,11 +546,12 @@ impl<'a> Sender<'a> {
             return Err(Failure(fate, why));
         }
         match end {
+            Some(End::TlsFailed(HandshakeFailure::TimedOut)) => self.retry |= is_unsent,
             Some(
                 end @ (End::Protocol(_)
                 | End::TlsNotOffered
                 | End::TlsRefused(_)
-                | End::TlsFailed(HandshakeFailure::Refused)
+                | End::TlsFailed(_)
                 | End::Auth(_)),
             ) => return Err(Failure(Fate::Protocol, end.to_string())),
             Some(End::Refused(reply)) if is_unsent => {
