@@ -17,7 +17,8 @@ use core::net::SocketAddr;
 impl Session {
     /// From here on the session is that of another client; TLS and what was not said stay.
     pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
-        let is_continued = self.facts.host.is_none();
+        // Behind a handshake AUTH may come before a hello, and the client's own session goes on.
+        let is_continued = self.facts.host.is_none() && !self.facts.had_hello;
         let facts = &mut self.facts;
         let before = facts.peer.address();
         let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));

@@ -3,11 +3,11 @@
 use crate::{
     common::{Experience, config, converse_with},
     dialogue::{Act, Dialogue, mail},
-    offering::{hello, session},
+    offering::{believe, hello, session},
 };
 use esmtp::{
     client::TlsPolicy,
-    sasl::{Credentials, Identity},
+    sasl::{Credentials, Identity, Mechanism, Offer},
     security::Security,
     server::{Config, Event},
     syntax::{AttributeName, AttributeValue, Extension, Extensions, XclientAttributes},
@@ -129,6 +129,44 @@ fn the_session_begins_anew_for_the_other_client() {
             "[2001:db8::7]:1025 other.example ann other.example true",
             "[2001:db8::7]:1025 other.example nobody other.example true"
         ]
+    );
+}
+
+/// Who authenticates without a hello, as may be done behind the handshake, has proven nothing about
+/// another either.
+#[test]
+fn the_other_client_has_not_authenticated_as_this_one() {
+    let config = config()
+        .with_extensions(
+            Extensions::NONE.with_xclient(&[AttributeName::Name]).with(Extension::StartTls),
+        )
+        .with_auth(Offer::new([Mechanism::PLAIN]));
+    let experience = converse_with(
+        config,
+        &session(
+            "STARTTLS|XCLIENT NAME",
+            "C: STARTTLS
+             S: 220 Ready to start TLS
+             C: AUTH PLAIN AGFubgBzZWNyZXQ=
+             S: 235 Authentication successful
+             C: XCLIENT NAME=other.example
+             S: 220 mx.example.org ESMTP service ready
+             C: HELO other.example
+             S: 250 mx.example.org
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok",
+        ),
+        |experience, event| match event {
+            event @ (Event::Upgrade(_) | Event::Xclient(_) | Event::Mail(_)) => {
+                answer(experience, event);
+            }
+            other => believe(experience, other),
+        },
+    );
+    assert!(
+        experience.log.contains(&" other.example nobody other.example true".to_owned()),
+        "{:?}",
+        experience.log
     );
 }
 
