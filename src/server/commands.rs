@@ -355,8 +355,10 @@ fn fit_to_be_seen(line: &[u8]) -> &[u8] {
             let mechanism = words.nth(1).and_then(|word| core::str::from_utf8(word).ok());
             match mechanism.map(|name| (name, sasl::Mechanism::ignoring_case(name))) {
                 Some((name, Ok(_))) if !looks_like_base64(name.as_bytes()) => {
-                    let shown = line.windows(name.len()).position(|part| part == name.as_bytes());
-                    line.get(..shown.unwrap_or(0).saturating_add(name.len())).unwrap_or(b"AUTH")
+                    // Behind the verb, in which it may occur too.
+                    let at = line.windows(name.len()).skip(4).position(|it| it == name.as_bytes());
+                    let end = at.unwrap_or(0).saturating_add(4).saturating_add(name.len());
+                    line.get(..end).unwrap_or(b"AUTH")
                 }
                 _ => line.get(..4).unwrap_or_default(),
             }
