@@ -10,7 +10,7 @@ use esmtp::{
     machine::{Machine, Need},
     sasl::Identity,
     security::Security,
-    server::{AbortReason, Config, Event, OwnVerb, Peer, Place, Server},
+    server::{AbortReason, Config, End, Event, Limits, OwnVerb, Peer, Place, Server},
     service::Service,
     syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds, Text},
     time::Instant,
@@ -564,6 +564,26 @@ fn an_application_may_have_verbs_of_its_own() {
     );
 }
 
+/// As of every command that the application refuses.
+#[test]
+fn a_verb_of_ones_own_that_is_refused_counts_once() {
+    let limits = Limits::default().with_idle_commands(4).with_errors(1);
+    let verb = OwnVerb::new("XNO", Place::AfterHello).unwrap();
+    let refused = "C: XNO\nS: 502 Command not implemented\n";
+    converse(
+        with(&[Extension::Pipelining]).with_verb(verb).with_limits(limits),
+        &session(
+            "PIPELINING",
+            &format!(
+                "{}C: XNO
+                 S: 421 Too many errors
+                 S: (closed)",
+                refused.repeat(4)
+            ),
+        ),
+    );
+}
+
 /// What the grammar does not have is forgiven, and told.
 #[test]
 fn what_was_forgiven_is_told() {
@@ -667,6 +687,11 @@ fn a_channel_can_be_handed_over() {
     server.shut_down();
     assert_eq!(server.poll(Instant::since_origin(Duration::from_secs(1_000_000))), Need::Answer);
     assert_eq!(server.event().unwrap().number(), number);
+    assert_eq!(server.to_send(&mut [&[]]), 0);
+    // Unless it is to end at once: nobody has taken the channel over yet.
+    server.close();
+    assert_eq!(server.poll(Instant::ORIGIN), Need::Close);
+    assert_eq!(server.end(), Some(End::ShutDown));
     assert_eq!(server.to_send(&mut [&[]]), 0);
     assert_eq!(server.into_received(), "hello, world");
 }

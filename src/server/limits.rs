@@ -89,8 +89,8 @@ impl Limits {
         self
     }
 
-    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; whatever
-    /// the application refuses but a recipient), counted from one accepted message to the next;
+    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; a verb of
+    /// the application's own; whatever the application refuses but a recipient), counted from one accepted message to the next;
     /// those beyond count as errors. 100 unless said otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {
