@@ -1251,3 +1251,37 @@ fn a_verb_of_the_applications_own_is_sent_in_silence() {
         ["end: the server answered with a reply code that does not belong to the command"]
     );
 }
+
+/// A word that looks like a secret may be none: what the server says of it later is what the
+/// application hears.
+#[test]
+fn what_only_looks_like_a_secret_is_hidden_in_its_own_reply_alone() {
+    let acts = [
+        Act::Command("XSTATE", Some("Hostname".into())),
+        Act::Command("XSTATE", Some("Hostname".into())),
+        Act::Send(mail(&[BOB], "x\r\n")),
+    ];
+    let notes = Dialogue::new(acts).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: XSTATE Hostname
+         S: 550 Hostname is unknown
+         C: XSTATE Hostname
+         S: 250 known
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 550 5.1.1 Hostname unknown
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[..2],
+        [
+            "other refused: 550 ******** is unknown",
+            "0: <bob@example.net> 550 5.1.1 Hostname unknown"
+        ]
+    );
+}

@@ -12,7 +12,7 @@ use esmtp::{
     server::{Config, End, Event, Limits, Timeouts},
     syntax::{Extension, Extensions},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// `ann` has the password `secret`, and `busy` cannot be looked up now.
 fn answer(experience: &mut Experience, event: Event<'_>) {
@@ -225,7 +225,7 @@ fn no_secret_is_told() {
         time::Instant,
         transcript::Entry,
     };
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     let heard = Arc::new(Mutex::new(String::new()));
     let listener = Arc::clone(&heard);
@@ -248,6 +248,7 @@ fn no_secret_is_told() {
         "AGFubgBzZWNyZXQ=",
         "AUTH XYZZY AGFubgBzZWNyZXQ=",
         "AGFubgBzZWNyZXQ=",
+        "AUTH T AGFubgBzZWNyZXQ=",
         "auth plain AGFubgBzZWNyZXQ=",
     ] {
         server.feed(format!("{line}\r\n").as_bytes());
@@ -263,4 +264,34 @@ fn no_secret_is_told() {
     let heard = heard.lock().unwrap();
     assert!(!heard.contains("AGFubg"), "{heard}");
     assert!(heard.contains("C: auth plain\n") && heard.contains("S: 235"), "{heard}");
+    assert!(heard.contains("C: AUTH T\n"), "{heard}");
+}
+
+/// Nor does it stay in memory, when the line that brings it is longer than a line may be.
+#[test]
+fn what_a_line_that_is_too_long_brings_is_wiped() {
+    use esmtp::{
+        machine::{Machine, Need},
+        server::{Peer, Server},
+        time::Instant,
+    };
+
+    let mut server = Server::new(Arc::new(config()), Peer::UNKNOWN, Security::TLS);
+    let line = format!("AUTH PLAIN {}\r\n", "AGFubgBzZWNyZXQ=".repeat(200));
+    let mut pieces = ["EHLO client.example.net\r\n", &line[..3000], &line[3000..]].into_iter();
+    let mut experience = Experience::default();
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => answer(&mut experience, server.event().unwrap()),
+            Need::Write(_) | Need::Either(_) => server.sent(usize::MAX),
+            Need::Read(_) => match pieces.next() {
+                Some(piece) => assert_eq!(server.feed(piece.as_bytes()), piece.len()),
+                None => break,
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(server.totals().errors, 1);
+    let memory = server.receive_buffer();
+    assert!(!memory.windows(6).any(|octets| octets == b"AGFubg"));
 }

@@ -10,7 +10,7 @@ use esmtp::{
     machine::{Machine, Need},
     sasl::Identity,
     security::Security,
-    server::{AbortReason, Config, Event, OwnVerb, Peer, Place, Server},
+    server::{AbortReason, Config, End, Event, Limits, OwnVerb, Peer, Place, Server},
     service::Service,
     syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds, Text},
     time::Instant,
@@ -227,20 +227,25 @@ fn trusting(experience: &mut Experience, event: Event<'_>) {
 #[test]
 fn a_trusted_client_speaks_for_another() {
     let extensions = Extensions::NONE
-        .with_xclient(&[AttributeName::Name, AttributeName::Addr])
-        .with_xforward(&[AttributeName::Name]);
+        .with_xclient(&[
+            AttributeName::Name,
+            AttributeName::Addr,
+            AttributeName::Port,
+            AttributeName::Login,
+        ])
+        .with_xforward(&[AttributeName::Name, AttributeName::Addr]);
     let experience = converse_with(
         config().with_extensions(extensions),
         &session(
-            "XCLIENT NAME ADDR|XFORWARD NAME",
+            "XCLIENT NAME ADDR PORT LOGIN|XFORWARD NAME ADDR",
             "C: XCLIENT NAME=client.example ADDR=192.0.2.7 PORT=25 LOGIN=ann
              S: 220 mx.example.org ESMTP service ready
              C: MAIL FROM:<a@b.org>
              S: 503 Say hello first
              C: EHLO other.example
              S: 250-mx.example.org
-             S: 250-XCLIENT NAME ADDR
-             S: 250 XFORWARD NAME
+             S: 250-XCLIENT NAME ADDR PORT LOGIN
+             S: 250 XFORWARD NAME ADDR
              C: XFORWARD NAME=origin.example ADDR=[UNAVAILABLE]
              S: 250 Ok
              C: MAIL FROM:<a@b.org>
@@ -268,18 +273,19 @@ fn a_trusted_client_speaks_for_another() {
 /// do not wait between them.
 #[test]
 fn a_trusted_client_says_it_in_as_many_lines_as_it_takes() {
-    let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name, AttributeName::Addr]);
+    let names = [AttributeName::Name, AttributeName::Addr, AttributeName::Login];
+    let extensions = Extensions::NONE.with_xclient(&names);
     let experience = converse_with(
         config().with_extensions(extensions),
         &session(
-            "XCLIENT NAME ADDR",
+            "XCLIENT NAME ADDR LOGIN",
             "C: XCLIENT LOGIN=ann ADDR=192.0.2.7
              C: XCLIENT NAME=client.example
              C: EHLO other.example
              S: 220 mx.example.org ESMTP service ready
              S: 220 mx.example.org ESMTP service ready
              S: 250-mx.example.org
-             S: 250 XCLIENT NAME ADDR
+             S: 250 XCLIENT NAME ADDR LOGIN
              C: MAIL FROM:<a@b.org>
              S: 250 Ok",
         ),
@@ -564,6 +570,26 @@ fn an_application_may_have_verbs_of_its_own() {
     );
 }
 
+/// As of every command that the application refuses.
+#[test]
+fn a_verb_of_ones_own_that_is_refused_counts_once() {
+    let limits = Limits::default().with_idle_commands(4).with_errors(1);
+    let verb = OwnVerb::new("XNO", Place::AfterHello).unwrap();
+    let refused = "C: XNO\nS: 502 Command not implemented\n";
+    converse(
+        with(&[Extension::Pipelining]).with_verb(verb).with_limits(limits),
+        &session(
+            "PIPELINING",
+            &format!(
+                "{}C: XNO
+                 S: 421 Too many errors
+                 S: (closed)",
+                refused.repeat(4)
+            ),
+        ),
+    );
+}
+
 /// What the grammar does not have is forgiven, and told.
 #[test]
 fn what_was_forgiven_is_told() {
@@ -668,5 +694,54 @@ fn a_channel_can_be_handed_over() {
     assert_eq!(server.poll(Instant::since_origin(Duration::from_secs(1_000_000))), Need::Answer);
     assert_eq!(server.event().unwrap().number(), number);
     assert_eq!(server.to_send(&mut [&[]]), 0);
+    // Unless it is to end at once: nobody has taken the channel over yet.
+    server.close();
+    assert_eq!(server.poll(Instant::ORIGIN), Need::Close);
+    assert_eq!(server.end(), Some(End::ShutDown));
+    assert_eq!(server.to_send(&mut [&[]]), 0);
     assert_eq!(server.into_received(), "hello, world");
+}
+
+/// Content in progress may come to its end, whatever is being asked between two chunks of it.
+#[test]
+fn a_question_between_two_chunks_does_not_cost_the_message() {
+    let config = with(&[Extension::Chunking, Extension::Vrfy, Extension::Pipelining]);
+    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+    let mut script = [
+        &b"EHLO client.example.net\r\n"[..],
+        b"MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 3\r\nabc",
+        b"VRFY ann\r\n",
+        b"BDAT 3 LAST\r\ndef",
+    ]
+    .into_iter();
+    let (mut said, mut message, mut is_asked) = (Vec::new(), Vec::new(), false);
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event().unwrap() {
+                Event::Verify(_) if !is_asked => {
+                    is_asked = true;
+                    server.shut_down();
+                }
+                Event::Rcpt(rcpt) => rcpt.accept(),
+                Event::Content(content) => message.extend_from_slice(content.take()),
+                Event::Deliver(delivery) => delivery.accept(),
+                other => other.proceed(),
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                server.to_send(&mut slices);
+                said.extend_from_slice(slices[0]);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            Need::Read(_) => assert!(server.feed(script.next().unwrap()) > 0),
+            _ => break,
+        }
+    }
+    assert_eq!(message, b"abcdef");
+    let said = String::from_utf8(said).unwrap();
+    assert!(
+        said.ends_with("\r\n250 Message accepted\r\n421 Shutting down, try again later\r\n"),
+        "{said}"
+    );
 }

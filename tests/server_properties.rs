@@ -5,10 +5,11 @@
 
 use esmtp::{
     machine::{Closed, Machine, Need},
+    sasl::{Mechanism, Offer, PlainVerifier, Question},
     security::Security,
-    server::{Config, Event, Limits, Peer, Server},
+    server::{Config, Event, Limits, OwnVerb, Peer, Place, Server},
     service::Service,
-    syntax::{Rejection, Reply},
+    syntax::{Extension, Rejection, Reply, Text},
     time::Instant,
     wire::BareLineBreaks,
 };
@@ -44,6 +45,8 @@ impl Ledger {
             (Event::Mail(mail), Mood::Reject) => mail.reject(Rejection::LOCAL_ERROR),
             (Event::Mail(mail), Mood::Close) => mail.reject_and_close(Rejection::LOCAL_ERROR),
             (Event::Mail(mail), _) => {
+                let path = mail.reverse_path().to_string();
+                assert!(!path.contains("chunk"), "octets of a chunk are no commands");
                 self.begun += 1;
                 self.content.clear();
                 mail.accept();
@@ -84,6 +87,20 @@ impl Ledger {
             }
             (Event::Connect(connect), Mood::Reject) => connect.reject(Rejection::LOCAL_ERROR),
             (Event::Hello(hello), Mood::Reject) => hello.reject(Rejection::LOCAL_ERROR),
+            (Event::Hello(hello), Mood::Close) => hello.not_secure(),
+            (Event::Auth(auth), _) => auth.verify(Box::new(PlainVerifier::new())),
+            (Event::Credentials(credentials), _) => match credentials.question {
+                Question::Password(question) => question.accept(),
+                other => other.reject(),
+            },
+            (Event::Authenticated(authenticated), _) => authenticated.accept(),
+            (Event::Burl(burl), Mood::Accept) => burl.accept(),
+            (Event::Xclient(xclient), Mood::Accept) => xclient.accept(),
+            (Event::Xforward(xforward), Mood::Accept) => xforward.accept(),
+            (Event::Atrn(atrn), Mood::Reject) => atrn.nothing_waits(),
+            (Event::Atrn(atrn), Mood::Accept) => atrn.accept(),
+            (Event::Other(other), Mood::Accept) => other.accept(),
+            (Event::Other(other), Mood::Close) => other.hand_over(Text::literal("go")),
             (other, _) => other.proceed(),
         }
     }
@@ -155,8 +172,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "text\r\n",
         "..text\r\n",
         ".\r\n",
-        ".\r",
-        "\n.\n",
+        ".\r\r\n",
+        "\n.\n\r\n",
         "RSET\r\n",
         "NOOP\r\n",
         "VRFY x\r\n",
@@ -165,12 +182,27 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "QUIT\r\n",
         "\r\n",
     ];
+    let extended = [
+        "BDAT 23\r\nMAIL FROM:<chunk@b.org>",
+        "BDAT 25\r\nMAIL FROM:<chunk@b.org>\r\n",
+        "BDAT 25 LAST\r\nMAIL FROM:<chunk@b.org>\r\n",
+        "BDAT 0 LAST\r\n",
+        "BURL imap://x.example/1\r\n",
+        "BURL imap://x.example/1 LAST\r\n",
+        "ATRN\r\n",
+        "XCLIENT NAME=other.example\r\n",
+        "XFORWARD NAME=origin.example\r\n",
+        "XANY\r\n",
+        "XIN x\r\n",
+    ];
     prop_oneof![
         20 => select(lines.to_vec()).prop_map(|line| line.as_bytes().to_vec()),
+        10 => select(extended.to_vec()).prop_map(|line| line.as_bytes().to_vec()),
+        4 => Just(b"EHLO client.example.net\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n".to_vec()),
         // A transaction that comes to its end.
         6 => Just(b"MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nx\r\n.\r\n".to_vec()),
-        1 => vec(any::<u8>(), 0..40),
-        1 => Just(vec![b'x'; 3000]),
+        1 => vec(any::<u8>(), 0..40).prop_map(|octets| [&octets[..], b"\r\n"].concat()),
+        1 => Just([&[b'x'; 3000][..], b"\r\n"].concat()),
     ]
 }
 
@@ -196,6 +228,13 @@ fn a_config(enforces_sync: bool) -> impl Strategy<Value = Arc<Config>> {
             let config = Config::new("mx.example.org").unwrap().with_service(service);
             let config =
                 config.with_required_auth(false).with_bare_line_breaks(policy).with_limits(limits);
+            let own = |verb, place| OwnVerb::new(verb, place).unwrap();
+            let offered = Config::implemented().filter(|one| *one != Extension::StartTls);
+            let config = offered
+                .fold(config, Config::with_extension)
+                .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+                .with_verb(own("XANY", Place::Anywhere))
+                .with_verb(own("XIN", Place::InTransaction));
             Arc::new(config.with_enforced_sync(enforces_sync))
         })
 }

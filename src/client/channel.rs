@@ -41,6 +41,9 @@ pub(super) struct Channel {
     pub(super) transcript: Option<Box<dyn Transcript>>,
     /// What was said in secret, in the forms in which a server might repeat it.
     secrets: VecDeque<Secret>,
+    /// What may be a secret or a word like any other: hidden in the reply to its own command alone,
+    /// as what stands in those to others is for the application to read.
+    guesses: Vec<Secret>,
     pub(super) now: Instant,
     reply: Stopwatch,
     block: Block,
@@ -84,6 +87,7 @@ impl Channel {
             debts: Debts::default(),
             transcript: None,
             secrets: VecDeque::new(),
+            guesses: Vec::new(),
             now: Instant::ORIGIN,
             reply: Stopwatch::default(),
             block: Block::default(),
@@ -107,7 +111,10 @@ impl Channel {
         self.totals.commands += 1;
         match command {
             Command::Other { argument: Some(argument), .. } => {
-                secret_words(argument.as_str()).for_each(|word| self.remember(word.as_bytes()));
+                let argument = argument.as_str();
+                secret_words(argument).for_each(|word| self.remember(word.as_bytes()));
+                let guesses = words(argument).filter(|word| looks_like_base64(word));
+                self.guesses.extend(guesses.map(|word| Secret::from(word.as_bytes())));
             }
             Command::Burl { uri, .. } => {
                 url_secrets(uri.as_str()).for_each(|part| self.remember(part.as_bytes()));
@@ -184,7 +191,8 @@ impl Channel {
             }
         };
         let octets = received.get(..length).unwrap_or_default();
-        let scrubbed = scrub(octets, &self.secrets);
+        let scrubbed = scrub(octets, self.secrets.iter().chain(&self.guesses));
+        self.guesses.clear();
         let octets = scrubbed.as_deref().unwrap_or(octets);
         if octets.starts_with(b"334 ") {
             log_lines(&mut self.transcript, self.now, CHALLENGE);
@@ -265,7 +273,6 @@ fn secret_words(argument: &str) -> impl Iterator<Item = &str> {
         .enumerate()
         .filter(move |(index, word)| *index > 0 || !is_name(word))
         .map(|(_, word)| word)
-        .chain(words(argument).filter(|word| looks_like_base64(word)))
 }
 
 /// What stands behind the word AUTH.
@@ -303,9 +310,9 @@ fn looks_like_base64(word: &str) -> bool {
 }
 
 /// The reply with what was said in secret made unreadable; `None` when there is nothing of it.
-fn scrub(reply: &[u8], secrets: &VecDeque<Secret>) -> Option<Vec<u8>> {
+fn scrub<'s>(reply: &[u8], secrets: impl Iterator<Item = &'s Secret>) -> Option<Vec<u8>> {
     // A challenge is the mechanism's, and is not shown.
-    if secrets.is_empty() || reply.starts_with(b"334") {
+    if reply.starts_with(b"334") {
         return None;
     }
     let mut scrubbed: Option<Vec<u8>> = None;
@@ -375,7 +382,7 @@ mod tests {
         let secrets = |argument| secret_words(argument).collect::<Vec<_>>();
         assert_eq!(secrets("auth PLAIN hunter 2"), ["hunter", "2"]);
         assert_eq!(secrets("x AUTH hunter"), ["hunter"]);
-        assert_eq!(secrets("token dG9rZW4x now"), ["dG9rZW4x"]);
+        assert!(secrets("token dG9rZW4x now").is_empty(), "that is a guess");
         assert!(secrets("author auth").is_empty() && secrets("author PLAIN").is_empty());
         assert_eq!(shown(&Command::Burl { uri, last: true }), "BURL (redacted)");
         for (line, expected) in [

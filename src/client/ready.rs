@@ -304,7 +304,8 @@ impl<'c> Ready<'c> {
     /// does: one that asks for more with 3yz, or after which the session is another, is not for it.
     ///
     /// A transcript does not show the argument where it may hold a secret: behind the word AUTH, or
-    /// what looks like base64.
+    /// what looks like base64. Where the reply repeats that, asterisks stand in its place; what stood
+    /// behind AUTH is hidden in all further replies too.
     ///
     /// # Errors
     ///

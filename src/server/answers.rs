@@ -103,7 +103,8 @@ impl Session {
                 accepted => self.hand_over(&worded(replies::TURNING, accepted)),
             },
             Question::Other(..) => match answer {
-                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
+                // It was counted when it came.
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
                 Answer::HandOver(text) => self.hand_over(&replies::OK.with_text(text)),
                 accepted => self.reply(&worded(replies::OK, accepted)),
             },
@@ -269,7 +270,9 @@ impl Session {
             }
             Answer::NotSecure => {
                 self.refused = Some(Stage::NotSecure);
-                self.refuse(replies::NOT_SECURE.reply().as_borrowed());
+                self.reply(replies::NOT_SECURE.reply());
+                // What was begun can go on no more.
+                self.go(AbortReason::Refused, Then::Command);
                 return;
             }
             Answer::Accept(text) => text,

@@ -154,8 +154,8 @@ impl Session {
             Command::Atrn(domains) => {
                 self.ask(Question::Atrn(domains.map(DomainList::into_owned)));
             }
-            Command::Xclient(attributes) => self.ask(Question::Xclient(attributes.into_owned())),
-            Command::Xforward(attributes) => self.ask(Question::Xforward(attributes.into_owned())),
+            Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
+            Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
             Command::Auth { mechanism, initial_response } => {
                 self.auth(mechanism.as_str(), initial_response.as_ref());
@@ -355,8 +355,10 @@ fn fit_to_be_seen(line: &[u8]) -> &[u8] {
             let mechanism = words.nth(1).and_then(|word| core::str::from_utf8(word).ok());
             match mechanism.map(|name| (name, sasl::Mechanism::ignoring_case(name))) {
                 Some((name, Ok(_))) if !looks_like_base64(name.as_bytes()) => {
-                    let shown = line.windows(name.len()).position(|part| part == name.as_bytes());
-                    line.get(..shown.unwrap_or(0).saturating_add(name.len())).unwrap_or(b"AUTH")
+                    // Behind the verb, in which it may occur too.
+                    let at = line.windows(name.len()).skip(4).position(|it| it == name.as_bytes());
+                    let end = at.unwrap_or(0).saturating_add(4).saturating_add(name.len());
+                    line.get(..end).unwrap_or(b"AUTH")
                 }
                 _ => line.get(..4).unwrap_or_default(),
             }

@@ -8,8 +8,8 @@ use crate::{
     sasl::Offer,
     service::Service,
     syntax::{
-        Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError, SyntaxErrorKind,
-        UnknownVerb, Verb,
+        AttributeName, Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError,
+        SyntaxErrorKind, UnknownVerb, Verb,
     },
     wire::BareLineBreaks,
 };
@@ -136,7 +136,7 @@ impl Config {
     /// and the service has, besides what the service demands.
     ///
     /// The arguments of SIZE and LIMITS come from [`Limits`], the mechanisms of AUTH from
-    /// [`with_auth`](Self::with_auth). STARTTLS wants a TLS layer around the machine, or an
+    /// [`with_auth`](Self::with_auth); XCLIENT and XFORWARD without names take every attribute. STARTTLS wants a TLS layer around the machine, or an
     /// application that answers [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear
     /// only, and REQUIRETLS in TLS only.
     #[must_use]
@@ -303,6 +303,16 @@ impl Config {
                 ..Default::default()
             };
             self.offered = self.offered.with_limits(limits);
+        }
+        let names = |is_of: fn(AttributeName) -> bool| -> Vec<_> {
+            AttributeName::ALL.iter().copied().filter(|name| is_of(*name)).collect()
+        };
+        // Where nobody says which attributes are taken, all are.
+        if self.offered.contains(Extension::Xclient) && self.offered.xclient().next().is_none() {
+            self.offered = self.offered.with_xclient(&names(AttributeName::is_xclient));
+        }
+        if self.offered.contains(Extension::Xforward) && self.offered.xforward().next().is_none() {
+            self.offered = self.offered.with_xforward(&names(AttributeName::is_xforward));
         }
         self.offered = self.own.iter().fold(self.offered, |offered, own| own.announce(offered));
         let announced = match self.auth {

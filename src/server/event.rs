@@ -475,8 +475,8 @@ impl<'s> Rcpt<'s> {
     /// section 5).
     pub fn accept_lines<'t>(self, lines: impl IntoIterator<Item = Text<'t>>) {
         let mut text = String::new();
-        for line in lines {
-            if !text.is_empty() {
+        for (index, line) in lines.into_iter().enumerate() {
+            if index > 0 {
                 text.push('\n');
             }
             text.push_str(line.as_str());

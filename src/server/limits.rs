@@ -66,7 +66,8 @@ impl Limits {
     }
 
     /// Transactions of one session, whatever becomes of them: MAIL beyond them gets 452. LIMITS
-    /// announces it as MAILMAX (RFC 9422 section 4.1). From 1 to 999999; as many as may come unless
+    /// announces it as MAILMAX (RFC 9422 section 4.1). They are counted through STARTTLS and XCLIENT,
+    /// as the client does. From 1 to 999999; as many as may come unless
     /// said otherwise.
     #[must_use]
     pub fn with_transactions(mut self, transactions: Option<u32>) -> Self {
@@ -89,8 +90,8 @@ impl Limits {
         self
     }
 
-    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; whatever
-    /// the application refuses but a recipient), counted from one accepted message to the next;
+    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; a verb of
+    /// the application's own; whatever the application refuses but a recipient), counted from one accepted message to the next;
     /// those beyond count as errors. 100 unless said otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {

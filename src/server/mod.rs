@@ -254,13 +254,13 @@ impl Server {
                         if is_at_front {
                             session.check_long_line(input.octets());
                         }
-                        input.consume(octets);
+                        input.wipe(octets);
                     }
                     Cut::TooLong(octets) => {
                         if is_at_front {
                             session.check_long_line(input.octets());
                         }
-                        input.consume(octets);
+                        input.wipe(octets);
                         if matches!(session.phase, Phase::Command) {
                             session.line_too_long(now);
                         }

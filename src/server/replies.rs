@@ -108,6 +108,8 @@ pub(super) const NO_MAIL: Rejection = negative(453, 0, 0, "You have no mail");
 pub(super) const CANNOT_TURN: Rejection = negative(450, 7, 1, "ATRN request refused");
 pub(super) const URL_NOT_RESOLVED: Rejection =
     negative(554, 6, 6, "This URL cannot be resolved here");
+pub(super) const ATTRIBUTE_NOT_OFFERED: Rejection =
+    negative(501, 5, 4, "An attribute that was not announced");
 pub(super) const NOT_TRUSTED: Rejection = negative(550, 7, 1, "Not from this client");
 pub(super) const AUTHENTICATED: Reply<'static> = positive(235, 7, 0, "Authentication successful");
 pub(super) const BAD_CREDENTIALS: Rejection =

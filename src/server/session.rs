@@ -445,6 +445,9 @@ impl Session {
             && self.session_deadline().has_passed(now)
         {
             self.end(replies::TIMED_OUT.reply(), End::TimedOut);
+        } else if self.is_closing && matches!(self.phase, Phase::Asked(Question::HandOver)) {
+            // What would be said is another protocol's.
+            self.close(End::ShutDown);
         } else if self.is_closing || self.is_stopping {
             let may_end = match self.phase {
                 Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
@@ -457,6 +460,9 @@ impl Session {
                 }
                 // Content in progress, between two chunks of it.
                 Phase::Command => self.is_closing || !matches!(self.body, Body::Chunks(_)),
+                Phase::Asked(_) | Phase::Penance(..) if matches!(self.body, Body::Chunks(_)) => {
+                    self.is_closing
+                }
                 Phase::Start | Phase::Asked(_) | Phase::Auth(_) | Phase::Penance(..) => true,
             };
             if may_end {

@@ -297,7 +297,7 @@ pub enum AbortReason {
     Reset,
     /// The client opened the session anew (RFC 5321 section 4.1.4).
     Hello,
-    /// The application refused DATA or content.
+    /// The application refused DATA, content, or the channel.
     Refused,
     /// The content exceeds [`Limits::message`](super::Limits::message).
     TooLarge,

@@ -3,8 +3,9 @@
 
 use super::{
     facts::Peer,
+    replies,
     session::Session,
-    state::{Body, Phase},
+    state::{Body, Phase, Question},
 };
 use crate::{
     sasl::Identity,
@@ -15,9 +16,30 @@ use crate::{
 use core::net::SocketAddr;
 
 impl Session {
+    /// XCLIENT, at its time; with an attribute that was not announced it is malformed.
+    pub(super) fn xclient(&mut self, attributes: XclientAttributes<'static>) {
+        let is_offered = |name| self.offered.xclient().any(|it| it == name);
+        let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
+        match are_offered {
+            true => self.ask(Question::Xclient(attributes)),
+            false => self.offend(&replies::ATTRIBUTE_NOT_OFFERED),
+        }
+    }
+
+    /// XFORWARD, likewise.
+    pub(super) fn xforward(&mut self, attributes: XforwardAttributes<'static>) {
+        let is_offered = |name| self.offered.xforward().any(|it| it == name);
+        let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
+        match are_offered {
+            true => self.ask(Question::Xforward(attributes)),
+            false => self.offend(&replies::ATTRIBUTE_NOT_OFFERED),
+        }
+    }
+
     /// From here on the session is that of another client; TLS and what was not said stay.
     pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
-        let is_continued = self.facts.host.is_none();
+        // Behind a handshake AUTH may come before a hello, and the client's own session goes on.
+        let is_continued = self.facts.host.is_none() && !self.facts.had_hello;
         let facts = &mut self.facts;
         let before = facts.peer.address();
         let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));

@@ -165,7 +165,9 @@ impl fmt::Display for DomainList<'_> {
 }
 
 /// An absolute URI, as BURL takes it (RFC 4468 section 3, RFC 3986 section 4.3).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// As whoever has it may have what it leads to (RFC 4467 section 9), no more than its scheme appears in `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri<'a>(Cow<'a, str>);
 
 impl<'a> Uri<'a> {
@@ -226,6 +228,12 @@ fn is_uri(uri: &str) -> bool {
     is_scheme && is_rest
 }
 
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uri({}:, {} octets)", self.scheme(), self.0.len())
+    }
+}
+
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -237,6 +245,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
+    use crate::syntax::Command;
 
     /// 1985-5-a
     #[test]
@@ -280,5 +289,14 @@ mod tests {
         ] {
             assert_eq!(Uri::new(uri).unwrap_err().kind(), SyntaxErrorKind::Uri, "{uri}");
         }
+    }
+
+    #[test]
+    fn what_a_uri_opens_is_not_shown() {
+        let uri =
+            Uri::new("imap://ann:pw@h.example/;uid=1;urlauth=anonymous:internal:ab12").unwrap();
+        assert_eq!(alloc::format!("{uri:?}"), "Uri(imap:, 62 octets)");
+        let command = Command::Burl { uri, last: true };
+        assert!(!alloc::format!("{command:?}").contains("ab12"));
     }
 }

@@ -169,7 +169,8 @@ impl<M: Upgradable> Secured<M> {
         &mut self.inner
     }
 
-    /// Another machine on the same channel: the roles have been turned around.
+    /// Another machine on the same channel: the roles have been turned around. The end of TLS that
+    /// this layer is stays the same, so no second STARTTLS can be agreed on in the clear.
     #[must_use]
     pub fn map<N>(self, turn: impl FnOnce(M) -> N) -> Secured<N> {
         let Self { inner, settings, mut state } = self;

@@ -138,6 +138,33 @@ fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
     assert_eq!(experience.log, ["hello client.example.net"]);
 }
 
+/// A transaction that can go on no more is over, and what has come of it need not be kept.
+#[test]
+fn a_channel_that_is_no_longer_secure_enough_ends_the_transaction() {
+    for content in ["", "C: BDAT 2\nC| \\r\\n\nS: 250 Chunk received\n"] {
+        let experience = converse_with(
+            config().with_extensions([Extension::Chunking].into_iter().collect()),
+            &format!(
+                "S: 220 mx.example.org ESMTP service ready
+                 C: EHLO client.example.net
+                 S: 250-mx.example.org
+                 S: 250 CHUNKING
+                 C: MAIL FROM:<a@b.org>
+                 S: 250 Ok
+                 C: RCPT TO:<c@d.org>
+                 S: 250 Ok
+                 {content}C: EHLO again.example.net
+                 S: 554 Command refused due to lack of security"
+            ),
+            |experience, event| match event {
+                server::Event::Hello(hello) if hello.facts().host().is_some() => hello.not_secure(),
+                other => experience.answer(other),
+            },
+        );
+        assert_eq!(experience.aborts(), ["Refused"], "{content}");
+    }
+}
+
 /// 3207-4-g: RFC 3207 section 4.2. What a transaction holds never comes to be inside TLS: STARTTLS is
 /// refused, and the transaction goes on where it was.
 #[test]

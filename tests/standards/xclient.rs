@@ -3,11 +3,11 @@
 use crate::{
     common::{Experience, config, converse_with},
     dialogue::{Act, Dialogue, mail},
-    offering::{hello, session},
+    offering::{believe, hello, session},
 };
 use esmtp::{
     client::TlsPolicy,
-    sasl::{Credentials, Identity},
+    sasl::{Credentials, Identity, Mechanism, Offer},
     security::Security,
     server::{Config, Event},
     syntax::{AttributeName, AttributeValue, Extension, Extensions, XclientAttributes},
@@ -40,6 +40,42 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
 }
 
 const ENHANCED: &str = "ENHANCEDSTATUSCODES";
+
+/// XCLIENT-1-a, XFORWARD-1-a: what is announced is what is accepted; without names that is everything.
+#[test]
+fn attributes_that_were_not_announced_are_refused() {
+    let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
+    let experience = converse_with(
+        config().with_extensions(extensions.with_xforward(&[AttributeName::Addr])),
+        &session(
+            "XCLIENT NAME|XFORWARD ADDR",
+            "C: XCLIENT NAME=a.example LOGIN=ann
+             S: 501 An attribute that was not announced
+             C: XFORWARD NAME=a.example
+             S: 501 An attribute that was not announced
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok",
+        ),
+        answer,
+    );
+    assert!(experience.log[1].contains(" nobody "), "{:?}", experience.log);
+    let every = [Extension::Xclient, Extension::Xforward].into_iter().collect();
+    let config = config().with_extensions(every);
+    assert!(
+        AttributeName::ALL
+            .iter()
+            .copied()
+            .filter(|it| it.is_xclient())
+            .eq(config.extensions().xclient())
+    );
+    assert!(
+        AttributeName::ALL
+            .iter()
+            .copied()
+            .filter(|it| it.is_xforward())
+            .eq(config.extensions().xforward())
+    );
+}
 
 /// XCLIENT-1-a: the names that may come are announced.
 #[test]
@@ -92,14 +128,21 @@ fn xclient_has_its_time_its_client_and_its_form() {
 #[test]
 fn the_session_begins_anew_for_the_other_client() {
     let config = config().with_extensions(
-        Extensions::NONE.with_xclient(&[AttributeName::Name]).with(Extension::StartTls),
+        Extensions::NONE
+            .with_xclient(&[
+                AttributeName::Name,
+                AttributeName::Addr,
+                AttributeName::Port,
+                AttributeName::Login,
+            ])
+            .with(Extension::StartTls),
     );
-    let in_tls = hello("XCLIENT NAME");
+    let in_tls = hello("XCLIENT NAME ADDR PORT LOGIN");
     let again = in_tls.replace("client.example.net", "other.example");
     let experience = converse_with(
         config,
         &session(
-            "STARTTLS|XCLIENT NAME",
+            "STARTTLS|XCLIENT NAME ADDR PORT LOGIN",
             &format!(
                 "C: STARTTLS
                  S: 220 Ready to start TLS
@@ -129,6 +172,44 @@ fn the_session_begins_anew_for_the_other_client() {
             "[2001:db8::7]:1025 other.example ann other.example true",
             "[2001:db8::7]:1025 other.example nobody other.example true"
         ]
+    );
+}
+
+/// Who authenticates without a hello, as may be done behind the handshake, has proven nothing about
+/// another either.
+#[test]
+fn the_other_client_has_not_authenticated_as_this_one() {
+    let config = config()
+        .with_extensions(
+            Extensions::NONE.with_xclient(&[AttributeName::Name]).with(Extension::StartTls),
+        )
+        .with_auth(Offer::new([Mechanism::PLAIN]));
+    let experience = converse_with(
+        config,
+        &session(
+            "STARTTLS|XCLIENT NAME",
+            "C: STARTTLS
+             S: 220 Ready to start TLS
+             C: AUTH PLAIN AGFubgBzZWNyZXQ=
+             S: 235 Authentication successful
+             C: XCLIENT NAME=other.example
+             S: 220 mx.example.org ESMTP service ready
+             C: HELO other.example
+             S: 250 mx.example.org
+             C: MAIL FROM:<a@b.org>
+             S: 250 Ok",
+        ),
+        |experience, event| match event {
+            event @ (Event::Upgrade(_) | Event::Xclient(_) | Event::Mail(_)) => {
+                answer(experience, event);
+            }
+            other => believe(experience, other),
+        },
+    );
+    assert!(
+        experience.log.contains(&" other.example nobody other.example true".to_owned()),
+        "{:?}",
+        experience.log
     );
 }
 
