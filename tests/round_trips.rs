@@ -27,6 +27,7 @@ use esmtp::{
     },
     security::Security,
     server::{self, Peer, Server},
+    service::Service,
     syntax::{Extension, Extensions},
     time::Instant,
     tls::{End, Secured},
@@ -55,6 +56,7 @@ struct Session<'a> {
     transactions: usize,
     has_tls: bool,
     auth: Option<Mechanism>,
+    service: Service,
 }
 
 fn round_trips(time: Duration) -> f64 {
@@ -68,12 +70,13 @@ impl Session<'_> {
         let mut receiving = server::Config::new("mx.example.org").unwrap();
         let mut sending = client::Config::new("me.example.org")
             .unwrap()
+            .with_service(self.service)
             .with_transactions(self.transactions.max(1));
         if self.has_tls {
             extensions = extensions.with(Extension::StartTls);
             sending = sending.with_tls(TlsPolicy::Required);
         }
-        receiving = receiving.with_extensions(extensions);
+        receiving = receiving.with_extensions(extensions).with_service(self.service);
         if let Some(mechanism) = self.auth {
             receiving = receiving.with_auth(Offer::new([mechanism]).decoy(Decoy::new([3; 32])));
         }
@@ -213,6 +216,12 @@ fn round_trips_are_at_their_minimum() {
             2.0,
         ),
         ("10 recipients, neither", Session { recipients: 10, ..session }, 13.0),
+        // How many replies the content will have is known when RCPT has its own.
+        (
+            "10 recipients, PIPELINING, CHUNKING, LMTP",
+            Session { recipients: 10, extensions: both, service: Service::Lmtp, ..session },
+            2.0,
+        ),
         (
             "1 of 100 messages, PIPELINING, CHUNKING",
             Session { messages: 100, extensions: both, ..session },

@@ -956,6 +956,17 @@ fn help_tells_what_may_be_used() {
          C: HELP
          S: 214 2.0.0 LHLO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY EXPN",
     );
+    converse_with(
+        tls().with_extension(Extension::Help),
+        "S: 220 mx.example.org ESMTP service ready
+         C: HELP
+         S: 214 EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY STARTTLS
+         C: STARTTLS
+         S: 220 Ready to start TLS
+         C: HELP
+         S: 214 EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY",
+        secured,
+    );
 }
 
 /// RFC 2033 section 4.2.

@@ -137,7 +137,8 @@ impl Config {
 
     /// How many transactions may be under way at once where PIPELINING is offered; at least 1,
     /// which is the default. A further one begins behind the end of the content before it, without
-    /// waiting for the reply (RFC 2920 section 3.1). When the connection is lost, as many as this
+    /// waiting for the reply (RFC 2920 section 3.1). In LMTP content waits for the replies to RCPT,
+    /// which tell how many replies it will have itself. When the connection is lost, as many as this
     /// may be left [`Unknown`](super::Outcome::Unknown).
     #[must_use]
     pub const fn with_transactions(mut self, transactions: usize) -> Self {

@@ -53,7 +53,7 @@ impl Core {
                     Expected::Data(transaction)
                 }
                 Step::Content => {
-                    // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.2),
+                    // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.3),
                     // or one: there, and without PIPELINING, somebody must have been accepted.
                     let is_speculative =
                         facts.is_pipelining() && !facts.config.service().replies_per_recipient();

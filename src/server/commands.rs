@@ -172,8 +172,9 @@ impl Session {
             Command::Noop(_) => self.reply(&replies::OK),
             Command::Help(_) => {
                 let known = Verb::ALL.iter().copied();
-                let known =
-                    known.filter(|it| self.facts.service.knows(*it) && self.is_offered(*it));
+                let known = known.filter(|it| {
+                    self.facts.service.knows(*it) && self.is_offered(*it) && !standing.is_past(*it)
+                });
                 let reply = replies::help(known);
                 self.reply(&reply);
             }

@@ -118,6 +118,16 @@ impl Standing {
         }
     }
 
+    /// Whether the command has had its only time in this session (RFC 3207 section 4.2, RFC 4954
+    /// section 4).
+    pub(crate) const fn is_past(self, verb: Verb) -> bool {
+        match verb {
+            Verb::StartTls => self.is_secure,
+            Verb::Auth => self.is_authenticated,
+            _ => false,
+        }
+    }
+
     /// Whether no MAIL has come yet.
     const fn is_idle(self) -> bool {
         matches!(self.stage, Stage::Ready | Stage::Connected)

@@ -30,6 +30,7 @@ mod rfc3461;
 mod rfc3463;
 mod rfc3848;
 mod rfc3865;
+mod rfc3885;
 mod rfc4141;
 mod rfc4468;
 mod rfc4865;
