@@ -10,7 +10,7 @@ use super::{
 use crate::{
     machine::{Closed, Debts},
     sasl::Secret,
-    syntax::{AuthResponse, Base64, Command, Mechanism as Name, Reply, ReplyError},
+    syntax::{AuthResponse, Base64, Class, Command, Mechanism as Name, Reply, ReplyError},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
@@ -173,12 +173,14 @@ impl Channel {
         }
     }
 
-    /// The next whole reply, with its length in octets.
+    /// The next whole reply, with its length in octets; `None` in place of one that says yes where
+    /// `is_enough` and nobody asks in which words.
     pub(super) fn next_reply(
         &mut self,
         limits: &Limits,
         line_limit: usize,
-    ) -> Result<Option<(Reply<'static>, usize)>, ProtocolError> {
+        is_enough: bool,
+    ) -> Result<Option<(Option<Reply<'static>>, usize)>, ProtocolError> {
         let received = self.receive.octets();
         let length = match self.reader.next(received, limits, line_limit) {
             Ok(None) => return Ok(None),
@@ -199,16 +201,18 @@ impl Channel {
         } else {
             log_lines(&mut self.transcript, self.now, octets);
         }
-        let reply = match Reply::parse(octets)? {
-            Some((reply, taken)) if taken == length => reply.into_owned(),
+        let (reply, is_refusal) = match Reply::parse(octets)? {
+            Some((reply, taken)) if taken == length => {
+                let is_worthless = is_enough && reply.class() == Class::Completion;
+                let is_refusal = reply.is_transient() || reply.is_permanent();
+                ((!is_worthless).then(|| reply.into_owned()), is_refusal)
+            }
             _ => return Err(ReplyError::Code.into()),
         };
         self.receive.consume(length);
         self.totals.replies += 1;
         self.totals.octets_received += length as u64;
-        if reply.is_transient() || reply.is_permanent() {
-            self.totals.refusals += 1;
-        }
+        self.totals.refusals += u64::from(is_refusal);
         self.reply = Stopwatch::default();
         Ok(Some((reply, length)))
     }

@@ -56,6 +56,15 @@ impl Expected {
         }
     }
 
+    /// Whether nothing is kept of a reply that says yes: it is one on the way to the reply that
+    /// counts, and there are many of them.
+    pub(super) const fn is_yes_enough(self) -> bool {
+        matches!(
+            self,
+            Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(_) | Self::Url(_)
+        )
+    }
+
     /// The transaction that it belongs to.
     pub(super) const fn transaction(self) -> Option<Transaction> {
         match self {

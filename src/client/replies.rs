@@ -12,7 +12,20 @@ use crate::syntax::{Class, Code, Extension, Extensions, Reply, Verb};
 use alloc::sync::Arc;
 
 impl Core {
-    /// A whole reply of so many octets has come.
+    /// A reply that says yes has come where that [is enough](Expected::is_yes_enough).
+    pub(super) fn agreed(&mut self) {
+        match self.queue.front() {
+            Some(Expected::Mail(_)) => self.front(Underway::mail_accepted),
+            Some(Expected::Rcpt(_, index)) => {
+                let index = *index;
+                self.front(|front| front.rcpt_accepted(index));
+            }
+            _ => {}
+        }
+        self.answered();
+    }
+
+    /// Any other whole reply, of so many octets, has come.
     pub(super) fn replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>, octets: usize) {
         let Some(expected) = self.queue.front().copied() else { return self.unasked(reply) };
         let class = reply.code().class();
@@ -29,7 +42,8 @@ impl Core {
                 is_negative(class) || is_as_good_as(reply.code(), Code::SERVICE_READY)
             }
             // Sent between MAIL and another transaction, it must not fail.
-            Expected::Reset(_) | Expected::Clearing => class == Class::Completion,
+            Expected::Reset(_) => false,
+            Expected::Clearing => class == Class::Completion,
             Expected::Auth => {
                 is_negative(class)
                     || matches!(reply.code(), Code::AUTHENTICATED | Code::AUTH_CHALLENGE)
@@ -91,14 +105,14 @@ impl Core {
                 }
                 facts.last = Some((verb, reply));
             }
-            Expected::Quit => {} // above
-            Expected::Reset(_) => self.answered(),
+            Expected::Quit => {}     // above
+            Expected::Reset(_) => {} // above
             Expected::Mail(_) => {
-                self.front(|front| front.mail_replied(&reply));
+                self.front(|front| front.mail_refused(&reply));
                 self.answered();
             }
             Expected::Rcpt(_, index) => {
-                self.front(|front| front.rcpt_replied(index, &reply));
+                self.front(|front| front.rcpt_refused(index, &reply));
                 self.answered();
             }
             Expected::Data(_) if is_negative(class) => {
@@ -111,9 +125,7 @@ impl Core {
                 self.invited(facts, reply);
             }
             Expected::Chunk(_) | Expected::Url(_) => {
-                if is_negative(class) {
-                    self.front(|front| front.chunk_refused(&reply));
-                }
+                self.front(|front| front.chunk_refused(&reply));
                 self.answered();
             }
             Expected::End(_) => self.content_answered(facts, &reply),

@@ -344,9 +344,14 @@ impl Core {
             Phase::Auth(_) => RESPONSE_LINE.max(facts.limits().reply_line),
             _ => facts.limits().reply_line,
         };
-        match self.channel.next_reply(facts.limits(), line) {
-            Ok(Some((reply, octets))) => {
+        let is_enough = self.queue.front().is_some_and(|expected| expected.is_yes_enough());
+        match self.channel.next_reply(facts.limits(), line, is_enough) {
+            Ok(Some((Some(reply), octets))) => {
                 self.replied(facts, Arc::new(reply), octets);
+                true
+            }
+            Ok(Some((None, _))) => {
+                self.agreed();
                 true
             }
             Ok(None) => {

@@ -148,26 +148,27 @@ impl Underway {
         })
     }
 
-    /// MAIL was answered. A refusal is every recipient's, for nobody can be accepted behind it.
-    pub(super) fn mail_replied(&mut self, reply: &Arc<Reply<'static>>) {
-        if reply.is_positive() {
-            self.mail = Mail::Accepted;
-        } else {
-            self.mail = Mail::Refused;
-            for fate in &mut self.fates {
-                *fate = Fate::answered(reply, Verb::Mail);
-            }
+    pub(super) const fn mail_accepted(&mut self) {
+        self.mail = Mail::Accepted;
+    }
+
+    /// The refusal is every recipient's, for nobody can be accepted behind it.
+    pub(super) fn mail_refused(&mut self, reply: &Arc<Reply<'static>>) {
+        self.mail = Mail::Refused;
+        for fate in &mut self.fates {
+            *fate = Fate::answered(reply, Verb::Mail);
         }
     }
 
-    /// RCPT was answered.
-    pub(super) fn rcpt_replied(&mut self, index: usize, reply: &Arc<Reply<'static>>) {
+    pub(super) fn rcpt_accepted(&mut self, index: usize) {
         if let Some(fate @ Fate::Open) = self.fates.get_mut(index) {
-            *fate = if reply.is_positive() {
-                Fate::Accepted
-            } else {
-                Fate::answered(reply, Verb::Rcpt)
-            };
+            *fate = Fate::Accepted;
+        }
+    }
+
+    pub(super) fn rcpt_refused(&mut self, index: usize, reply: &Arc<Reply<'static>>) {
+        if let Some(fate @ Fate::Open) = self.fates.get_mut(index) {
+            *fate = Fate::answered(reply, Verb::Rcpt);
         }
     }
 
@@ -308,9 +309,13 @@ mod tests {
             )
             .unwrap();
             let mut underway = Underway::new(Transaction(0), Arc::new(envelope), plan, Step::Over);
-            underway.mail_replied(&reply(b"250 ok\r\n"));
+            underway.mail_accepted();
             for (index, line) in rcpt.into_iter().enumerate() {
-                underway.rcpt_replied(index, &reply(line));
+                let reply = reply(line);
+                match reply.is_positive() {
+                    true => underway.rcpt_accepted(index),
+                    false => underway.rcpt_refused(index, &reply),
+                }
             }
             underway.content_replied(&reply(data));
             let report = underway.report(0, None);
