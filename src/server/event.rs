@@ -262,7 +262,8 @@ macro_rules! configurable {
     ($($name:ident)*) => {$(
         impl $name<'_> {
             /// Another configuration for this session, from this reply on. Its host and its service
-            /// must be those of the session.
+            /// must be those of the session, and its limits should not undercut what a hello has
+            /// announced: the client hears of new ones with its next hello.
             pub fn configure(&mut self, config: Arc<Config>) {
                 self.exchange.configure = Some(config);
             }
