@@ -11,6 +11,7 @@ use super::{Domain, Host, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb
 
 /// Octets of a path with its brackets, RFC 5321 section 4.5.3.1.3.
 const PATH_LIMIT: usize = 256;
+const BRACKETS: usize = "<>".len();
 
 /// Where notifications go: a mailbox, or nowhere (RFC 5321 sections 4.1.1.2, 4.5.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -240,21 +241,23 @@ fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
 /// Path = "<" [ A-d-l ":" ] Mailbox ">"                         RFC 5321 section 4.1.2
 /// ```
 fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
-    let (rest, found) = match input.as_bytes().first() {
+    let (rest, found, missing) = match input.as_bytes().first() {
         Some(b'<') => {
             let rest = input.get(1..).unwrap_or_default();
             let rest = source_route(rest)?;
             let (rest, mailbox) = mailbox(rest, tolerance)?;
             let (rest, ()) = octet(b'>', SyntaxErrorKind::Path)(rest)?;
-            (rest, mailbox)
+            (rest, mailbox, 0)
         }
         Some(_) => match mailbox(input, tolerance) {
-            Ok(found) if tolerance.of(|lenience| &mut lenience.missing_brackets) => found,
+            Ok((rest, found)) if tolerance.of(|lenience| &mut lenience.missing_brackets) => {
+                (rest, found, BRACKETS)
+            }
             _ => return fail(input, SyntaxErrorKind::Path),
         },
         None => return fail(input, SyntaxErrorKind::Path),
     };
-    if input.len() - rest.len() > PATH_LIMIT {
+    if input.len() - rest.len() + missing > PATH_LIMIT {
         return fail(input, SyntaxErrorKind::PathTooLong);
     }
     Ok((rest, found))
@@ -449,6 +452,15 @@ mod tests {
         assert_eq!(forward_path("postmaster", &tolerance), Ok(("", ForwardPath::Postmaster)));
         assert!(forward_path("a", &tolerance).is_err());
         assert!(reverse_path("", &tolerance).is_err());
+        // They count where they are missing, for the path is passed on with them.
+        let mailbox = |octets: usize| {
+            let label = "d".repeat(60);
+            let domain = [&*label, &label, &label].join(".");
+            alloc::format!("{}@{domain}", "x".repeat(octets - 183))
+        };
+        let long = |octets: usize| alloc::format!("{}.{}", mailbox(247), "e".repeat(octets - 248));
+        assert!(forward_path(&long(254), &tolerance).is_ok());
+        assert!(forward_path(&long(255), &tolerance).is_err());
     }
 
     #[test]
