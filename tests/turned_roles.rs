@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[allow(dead_code)] // certificates of one's own
 #[path = "../examples/support/certificates.rs"]
 mod certificates;
 #[allow(dead_code)] // the other kinds of trust

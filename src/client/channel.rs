@@ -113,7 +113,7 @@ impl Channel {
             Command::Other { argument: Some(argument), .. } => {
                 let argument = argument.as_str();
                 secret_words(argument).for_each(|word| self.remember(word.as_bytes()));
-                let guesses = words(argument).filter(|word| looks_like_base64(word));
+                let guesses = words(argument).filter(|word| Base64::is_likely(word.as_bytes()));
                 self.guesses.extend(guesses.map(|word| Secret::from(word.as_bytes())));
             }
             Command::Burl { uri, .. } => {
@@ -264,7 +264,8 @@ fn shown<'l>(command: &Command<'_>, line: &'l [u8]) -> Cow<'l, [u8]> {
 /// Whether a command of the application's own may hold a secret: behind AUTH, or what looks like a
 /// message of a mechanism.
 fn has_secret(argument: &str) -> bool {
-    behind_auth(argument).next().is_some() || words(argument).any(looks_like_base64)
+    behind_auth(argument).next().is_some()
+        || words(argument).any(|word| Base64::is_likely(word.as_bytes()))
 }
 
 /// The words of it that a server must not be seen to repeat. A mechanism's name is none of them: a
@@ -301,16 +302,6 @@ fn url_secrets(uri: &str) -> impl Iterator<Item = &str> {
     let token = uri.rsplit_once(':').map(|(_, token)| token).filter(is_token);
     let token = token.filter(|_| is_authorized);
     password.into_iter().chain(token)
-}
-
-/// Whether it could be a message of a mechanism, rather than a word or a mechanism's name.
-fn looks_like_base64(word: &str) -> bool {
-    const SHORTEST: usize = 8;
-    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
-    word.len() >= SHORTEST
-        && (has(u8::is_ascii_lowercase) && (has(u8::is_ascii_uppercase) || has(u8::is_ascii_digit))
-            || word.ends_with('='))
-        && Base64::parse(word).is_ok()
 }
 
 /// The reply with what was said in secret made unreadable; `None` when there is nothing of it.

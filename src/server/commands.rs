@@ -355,7 +355,7 @@ fn fit_to_be_seen(line: &[u8]) -> &[u8] {
         Verb::Auth => {
             let mechanism = words.nth(1).and_then(|word| core::str::from_utf8(word).ok());
             match mechanism.map(|name| (name, sasl::Mechanism::ignoring_case(name))) {
-                Some((name, Ok(_))) if !looks_like_base64(name.as_bytes()) => {
+                Some((name, Ok(_))) if !Base64::is_likely(name.as_bytes()) => {
                     // Behind the verb, in which it may occur too.
                     let at = line.windows(name.len()).skip(4).position(|it| it == name.as_bytes());
                     let end = at.unwrap_or(0).saturating_add(4).saturating_add(name.len());
@@ -366,22 +366,12 @@ fn fit_to_be_seen(line: &[u8]) -> &[u8] {
         }
         Verb::Burl => line.get(..4).unwrap_or_default(),
         Verb::Other
-            if words.any(|word| word.eq_ignore_ascii_case(b"AUTH") || looks_like_base64(word)) =>
+            if words.any(|word| word.eq_ignore_ascii_case(b"AUTH") || Base64::is_likely(word)) =>
         {
             replies::REDACTED
         }
         _ => line,
     }
-}
-
-/// Whether it could be a message of a mechanism, rather than a word or a mechanism's name.
-fn looks_like_base64(word: &[u8]) -> bool {
-    const SHORTEST: usize = 8;
-    let has_lower_case = word.iter().any(u8::is_ascii_lowercase);
-    let has_other = word.iter().any(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit());
-    word.len() >= SHORTEST
-        && (has_lower_case && has_other || word.ends_with(b"="))
-        && core::str::from_utf8(word).is_ok_and(|word| Base64::parse(word).is_ok())
 }
 
 /// Why a message may not be delivered at the time that it asks for.

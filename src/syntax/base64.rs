@@ -30,6 +30,18 @@ use super::{SyntaxError, SyntaxErrorKind};
 pub struct Base64<'a>(Cow<'a, str>);
 
 impl<'a> Base64<'a> {
+    /// Whether it could be a message of a mechanism, rather than a word or a mechanism's name: what a
+    /// transcript had better not show.
+    pub(crate) fn is_likely(word: &[u8]) -> bool {
+        const SHORTEST: usize = 8;
+        let has_lower_case = word.iter().any(u8::is_ascii_lowercase);
+        let has_other =
+            word.iter().any(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit());
+        word.len() >= SHORTEST
+            && (has_lower_case && has_other || word.ends_with(b"="))
+            && core::str::from_utf8(word).is_ok_and(|word| Base64::parse(word).is_ok())
+    }
+
     /// Checks and keeps base64; empty is no octets.
     ///
     /// ```text
