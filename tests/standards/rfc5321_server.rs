@@ -7,7 +7,7 @@ use esmtp::{
     security::Security,
     server::{Config, Event, Limits, Peer, Server},
     service::Service,
-    syntax::{Code, Extension, Extensions, ForwardPath, Lenience, Rejection, Reply, Text, Verb},
+    syntax::{Code, Extension, Extensions, ForwardPath, Lenience, Rejection, Reply, Text},
     time::Instant,
 };
 use std::{net::SocketAddr, sync::Arc};
@@ -649,57 +649,6 @@ fn a_line_loses_one_dot_and_the_end_is_no_part_of_the_content() {
         let experience = converse(config(), &script);
         assert_eq!(experience.messages[0].content, content.as_bytes(), "{wire:?}");
     }
-}
-
-/// The longest line of a command that these extensions allow.
-fn longest(extensions: &Extensions, verb: Verb) -> String {
-    let line = match verb {
-        Verb::Mail => "MAIL FROM:<a@b.org>",
-        _ => "RCPT TO:<c@d.org>",
-    };
-    // White space at the end is forgiven, and counts.
-    let octets = extensions.line_limit(verb) - "\r\n".len();
-    format!("{line:<octets$}\r\n")
-}
-
-#[track_caller]
-fn takes_its_longest_lines(config: Config) {
-    let extensions = config.extensions().clone();
-    let mut session = Session::new(config);
-    let _ = session.hear(EHLO);
-    assert_eq!(session.code(&longest(&extensions, Verb::Mail)), 250);
-    assert_eq!(session.code(&longest(&extensions, Verb::Rcpt)), 250);
-}
-
-/// 5321-4.5.3.1.4-a: RFC 5321 section 4.5.3.1.4.
-#[test]
-fn lines_may_be_as_long_as_the_extensions_make_them() {
-    takes_its_longest_lines(config().with_extensions(Extensions::NONE));
-    takes_its_longest_lines(config());
-    takes_its_longest_lines(
-        config().with_extension(Extension::Dsn).with_extension(Extension::SmtpUtf8),
-    );
-}
-
-/// 5321-4.5.3.1.4-a, and the additions of each: 1870-3-c, 2852-4-b, 3030-3-f, 4954-3-c, 6531-3.1-d, 6710-3-c,
-/// 7293-3-c.
-#[test]
-fn lines_may_be_as_long_as_all_extensions_make_them() {
-    let config = config()
-        .with_extensions(Config::implemented().collect())
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
-    let extensions = config.extensions().clone().with(Extension::Auth);
-    let mut session = Session::new(config);
-    let _ = session.hear(EHLO);
-    assert_eq!(session.code(&longest(&extensions, Verb::Mail)), 250);
-    assert_eq!(session.code(&longest(&extensions, Verb::Rcpt)), 250);
-}
-
-/// RFC 5321 section 4.5.3.1.4.
-#[test]
-fn no_limit_is_below_what_the_extensions_make_of_it() {
-    let limits = Limits::default().with_command_line(512);
-    takes_its_longest_lines(config().with_extension(Extension::Dsn).with_limits(limits));
 }
 
 /// 5321-4.5.3.1.7-a: RFC 5321 section 4.5.3.1.7. Whoever sets less by hand announces it in SIZE.
