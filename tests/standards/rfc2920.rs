@@ -283,7 +283,7 @@ fn codes(replies: &str) -> Vec<&str> {
     replies.lines().map(|line| &line[..3]).collect()
 }
 
-/// 2920-3.2-a, 2920-3.2-b: in the order of the commands, and as a unit. Behind the last command
+/// 2920-3.2-a, 2920-3.2-b, 2920-3.2-g: in the order of the commands, and as a unit. Behind the last command
 /// the buffer is empty: what was stored leaves before the application is asked for its reply.
 #[test]
 fn replies_to_a_group_leave_together() {

@@ -273,6 +273,32 @@ fn a_server_without_dsn_gets_none_of_the_parameters() {
     ));
 }
 
+/// 3461-5.2.2-a: RFC 3461 section 5.2.2, in any case of letters (RFC 5321 section 2.4).
+#[test]
+fn parameters_of_dsn_are_dropped_in_any_case() {
+    for (mail, rcpt) in [
+        (" ENVID=x RET=FULL", " NOTIFY=NEVER ORCPT=rfc822;b@c.d"),
+        (" envid=x ret=full", " notify=never orcpt=rfc822;b@c.d"),
+        (" EnvId=x rEt=hDrS", " Notify=Success,Delay oRcPt=RFC822;b@c.d"),
+    ] {
+        let envelope = received(mail, &[rcpt]).without_dsn();
+        assert!(envelope.parameters().is_empty(), "{mail}");
+        assert!(envelope.recipients().all(|(_, parameters)| parameters.is_empty()), "{rcpt}");
+        relays(envelope).plays(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250 mx
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 550 no
+             C: QUIT
+             S: 221 bye
+             C: (closed)",
+        );
+    }
+}
+
 /// Which parameters stood in the way, by the recipient's place, and who was accepted without them.
 fn relay_without_dsn(envelope: &Envelope) -> (Vec<Option<usize>>, Vec<bool>) {
     let mut client = Client::new(dialogue::config(), Security::CLEAR);

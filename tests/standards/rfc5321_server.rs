@@ -438,7 +438,7 @@ fn the_greeting_begins_with_the_name_of_the_server() {
     });
 }
 
-/// 5321-4.3.2-b: RFC 5321 section 4.3.2.
+/// 5321-4.2-b, 5321-4.2-g, 5321-4.3.2-b: RFC 5321 sections 4.2 and 4.3.2.
 #[test]
 fn a_code_has_three_digits_and_begins_with_2_to_5() {
     for code in [0, 25, 99, 100, 199, 600, 999, 1000, 2500, u16::MAX] {
@@ -724,7 +724,7 @@ fn nobody_is_who_it_says_it_is() {
     assert_eq!(session.code("MAIL FROM:<postmaster@mx.example.org>\r\n"), 530);
 }
 
-/// 5321-7.3-a: RFC 5321 section 7.3.
+/// 5321-3.5.3-b, 5321-3.5.3-c, 5321-7.3-a: RFC 5321 sections 3.5.3 and 7.3.
 #[test]
 fn disabled_look_ups_say_neither_yes_nor_no() {
     let config = || config().with_extension(Extension::Expn);
