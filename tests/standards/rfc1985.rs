@@ -158,7 +158,7 @@ fn the_client_takes_every_2yz_for_a_success() {
     }
 }
 
-/// 1985-5.2-a: RFC 1985 section 5.2.
+/// 1985-5.2-a, 1985-5.2-b: RFC 1985 section 5.2. After a refusal nothing is asked for by the client itself.
 #[test]
 fn the_client_tells_not_now_from_not_at_all() {
     for (line, is_transient) in [
@@ -167,7 +167,8 @@ fn the_client_tells_not_now_from_not_at_all() {
         ("500 Syntax Error", false),
         ("501 Syntax Error in Parameters", false),
     ] {
-        let (answer, _) = start_queue(OFFERED, &format!("{line}\r\n"));
+        let (answer, said) = start_queue(OFFERED, &format!("{line}\r\n"));
+        assert_eq!(said, "EHLO me.example.org\r\nETRN me.example.org\r\nQUIT\r\n");
         let Answer::Refusal(reply) = answer else { panic!("{line}: {answer:?}") };
         assert_eq!(reply.to_string(), line);
         assert_eq!((reply.is_transient(), reply.is_permanent()), (is_transient, !is_transient));
