@@ -323,6 +323,54 @@ fn every_command_gets_exactly_one_reply() {
     assert_eq!(session.codes(&group).len(), group.lines().count());
 }
 
+/// 5321-4.2-a: RFC 5321 section 4.2. What comes in pieces or in several lines has one reply too: a line without an end
+/// in sight, a hello in a transaction, a chunk, each line of AUTH.
+#[test]
+fn what_comes_in_pieces_gets_exactly_one_reply() {
+    let offer = Offer::new([Mechanism::LOGIN]).even_in_the_clear();
+    let limits = Limits::default().with_errors(1000);
+    let config = config().with_limits(limits).with_auth(offer);
+    let mut session = Session::with(config, |experience, event| match event {
+        Event::Auth(auth) => auth.verify(Box::new(esmtp::sasl::LoginVerifier::new())),
+        Event::Credentials(credentials) => match credentials.question {
+            esmtp::sasl::Question::Password(question) => question.accept(),
+            other => other.reject(),
+        },
+        Event::Authenticated(authenticated) => authenticated.accept(),
+        other => experience.answer(other),
+    });
+    assert_eq!(session.code(EHLO), 250);
+    for (piece, codes) in [
+        ("AUTH LOGIN\r\n", &[334][..]),
+        ("YW5u\r\n", &[334]),
+        ("c2VjcmV0\r\n", &[235]),
+        (MAIL, &[250]),
+        (EHLO, &[250]),
+        (RCPT, &[503]),
+        (MAIL, &[250]),
+        (RCPT, &[250]),
+        ("BDAT 4\r\na", &[]),
+        ("bc", &[]),
+        ("d", &[250]),
+        ("BDAT 0\r\n", &[250]),
+        ("BDAT 2 LAST\r\n", &[]),
+        ("\r\n", &[250]),
+        ("BDAT 9 LAST\r\n", &[]),
+        ("QUIT\r\nRS", &[]),
+        ("E", &[503]),
+        ("NOO", &[]),
+        ("P\r\n", &[250]),
+    ] {
+        assert_eq!(session.codes(piece), codes, "{piece}");
+    }
+    let long = "x".repeat(9000);
+    for piece in [&long, &long, "\r"] {
+        assert_eq!(session.codes(piece), [], "the line has no end yet");
+    }
+    assert_eq!(session.codes("\n"), [500]);
+    assert_eq!(session.codes("QUIT\r\n"), [221]);
+}
+
 /// 5321-4.2-e: RFC 5321 section 4.2.
 #[test]
 fn a_space_follows_the_code_of_a_reply_without_text() {
@@ -568,6 +616,57 @@ fn the_commands_of_a_transaction_are_answered_with_their_codes() {
         assert_eq!(session.code("DATA\r\n"), 354);
         let code = session.code(content);
         assert!([250, 552, 554, 451, 452, 450, 550].contains(&code), "{content}: {code}");
+    }
+}
+
+/// 5321-4.3.2-g, 5321-4.3.2-h, 5321-4.3.2-i: RFC 5321 section 4.3.2. However the application says yes, and what is said for
+/// it where it has no opinion.
+#[test]
+fn answers_of_the_application_have_the_codes_of_their_command() {
+    type Answer = fn(&mut Experience, Event<'_>);
+    const TEXT: Text<'static> = Text::literal("As you like");
+    let cases: [(Answer, [u16; 4]); 6] = [
+        (|_, event| event.proceed(), [250, 550, 503, 503]),
+        (Experience::answer, [250, 250, 354, 250]),
+        (
+            |experience, event| match event {
+                Event::Mail(mail) => mail.accept_with(TEXT),
+                Event::Rcpt(rcpt) => rcpt.accept_with(TEXT),
+                Event::Data(data) => data.accept_with(TEXT),
+                Event::Deliver(delivery) => delivery.accept_with(TEXT),
+                other => experience.answer(other),
+            },
+            [250, 250, 354, 250],
+        ),
+        (
+            |experience, event| match event {
+                Event::Rcpt(rcpt) => rcpt.accept_forwarding(TEXT),
+                other => experience.answer(other),
+            },
+            [250, 251, 354, 250],
+        ),
+        (
+            |experience, event| match event {
+                Event::Rcpt(rcpt) => rcpt.accept_lines([TEXT, TEXT]),
+                other => experience.answer(other),
+            },
+            [250, 250, 354, 250],
+        ),
+        (
+            |_, event| match event {
+                Event::Rcpt(rcpt) => rcpt.accept(),
+                other => other.proceed(),
+            },
+            [250, 250, 354, 554],
+        ),
+    ];
+    for (number, (answer, codes)) in cases.into_iter().enumerate() {
+        let mut session = Session::with(config(), answer);
+        let _ = session.hear(EHLO);
+        let mut said: Vec<u16> =
+            [MAIL, RCPT, "DATA\r\n"].iter().map(|it| session.code(it)).collect();
+        said.push(if said[2] == 354 { session.code(CONTENT) } else { session.code("DATA\r\n") });
+        assert_eq!(said, codes, "the application {number}");
     }
 }
 
