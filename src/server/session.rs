@@ -1,18 +1,20 @@
 //! What a session keeps between two polls, and how it waits and ends.
 
 use super::{
-    budget::Budget,
+    budget::{Budget, Fault, Penalty},
     config::Config,
+    content::{Announced, Content, Ending, Progress},
+    delivery::Verdicts,
     event::{
-        Abort, Answer, Atrn, Auth, Authenticated, Burl, Connect, Content, Credentials, Data,
-        Deliver, Etrn, Event, Exchange, Expand, HandOver, Hello, Mail, Other, Rcpt, StartTls,
-        Upgrade, Verify, Xclient, Xforward,
+        self, Abort, Answer, Atrn, Auth, Authenticated, Burl, Connect, Credentials, Data, Deliver,
+        Etrn, Event, Exchange, Expand, HandOver, Hello, Mail, Other, Rcpt, StartTls, Upgrade,
+        Verify, Xclient, Xforward,
     },
     facts::{Facts, Peer},
     output::Output,
     replies,
     sequence::{Stage, Standing},
-    state::{AbortReason, Beginning, Body, End, Intake, Phase, Question, Refusal, Then},
+    state::{AbortReason, End, Phase, Question, Then},
 };
 use crate::{
     machine::{Closed, Debts, Need},
@@ -64,7 +66,7 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     pub(super) exchange: Exchange,
     pub(super) output: Output,
-    pub(super) body: Body,
+    pub(super) content: Content,
     /// What was announced to this client, which is what it may use.
     pub(super) offered: Extensions,
     pub(super) link: Link,
@@ -97,7 +99,7 @@ impl Session {
             phase: Phase::Start,
             exchange: Exchange::default(),
             output: Output::default(),
-            body: Body::None,
+            content: Content::default(),
             offered: Extensions::NONE,
             link: Link::Open,
             is_stopping: false,
@@ -133,15 +135,14 @@ impl Session {
             Stage::Connected
         } else {
             let transaction = &self.facts.transaction;
-            match self.body {
-                Body::Chunks(_) => Stage::Chunking,
-                Body::Failed(_) => Stage::Failed,
-                Body::None if transaction.is_open() => Stage::Addressed {
+            match self.content.stage() {
+                Some(stage) => stage,
+                None if transaction.is_open() => Stage::Addressed {
                     recipients: transaction.accepted(),
                     is_binary: transaction.is_binary(),
                 },
-                Body::None if transaction.is_refused() => Stage::MailRefused,
-                Body::None => Stage::Ready,
+                None if transaction.is_refused() => Stage::MailRefused,
+                None => Stage::Ready,
             }
         }
     }
@@ -159,7 +160,7 @@ impl Session {
     }
 
     pub(super) fn event<'s>(&'s mut self, input: &'s mut ReceiveBuffer) -> Option<Event<'s>> {
-        let Self { facts, exchange, phase, output, .. } = self;
+        let Self { facts, exchange, phase, output, content, .. } = self;
         let facts = &*facts;
         if exchange.answer.is_some() {
             return None;
@@ -186,11 +187,11 @@ impl Session {
                     let (index, recipient) = facts.transaction.last()?;
                     Event::Rcpt(Rcpt { facts, exchange, recipient, index })
                 }
-                Question::Data(beginning) => {
-                    let is_chunked = !matches!(beginning, Beginning::Dots);
+                Question::Data(announced) => {
+                    let is_chunked = !matches!(announced, Announced::Data);
                     Event::Data(Data { facts, exchange, is_chunked })
                 }
-                Question::Burl(_, piece) => Event::Burl(Burl { facts, exchange, piece }),
+                Question::Burl(url) => Event::Burl(Burl { facts, exchange, url }),
                 Question::Etrn(node) => Event::Etrn(Etrn { facts, exchange, node }),
                 Question::Atrn(domains) => {
                     Event::Atrn(Atrn { facts, exchange, domains: domains.as_ref() })
@@ -214,8 +215,8 @@ impl Session {
                 Question::Verify => Event::Verify(Verify { facts, exchange }),
                 Question::Expand => Event::Expand(Expand { facts, exchange }),
             },
-            Phase::Content(intake) if !intake.lent.is_nothing() => {
-                Event::Content(Content { facts, exchange, input, lent: intake.lent })
+            Phase::Content if content.is_lent() => {
+                Event::Content(event::Content { facts, exchange, input, content })
             }
             Phase::Abort(reason, _) => Event::Abort(Abort { facts, exchange, reason: *reason }),
             _ => return None,
@@ -303,9 +304,9 @@ impl Session {
         offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
     }
 
-    /// What was withheld is said.
-    pub(super) fn end_penance(&mut self) {
-        if let Phase::Penance(_, reply) = mem::replace(&mut self.phase, Phase::Command) {
+    /// Says the reply that was withheld.
+    pub(super) fn end_delay(&mut self) {
+        if let Phase::Delayed(_, reply) = mem::replace(&mut self.phase, Phase::Command) {
             self.reply(&reply);
         }
     }
@@ -314,7 +315,7 @@ impl Session {
     pub(super) fn upgraded(&mut self, security: Security) {
         self.facts.upgrade(security);
         self.announce(self.facts.had_hello);
-        self.body = Body::None;
+        self.content.clear();
         self.output.note(Entry::Secured);
         // With implicit TLS nothing has been said yet, and the greeting follows.
         if !matches!(self.phase, Phase::Start) {
@@ -355,9 +356,9 @@ impl Session {
     }
 
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
-        let (Phase::Content(intake) | Phase::Discard(intake, _)) = &self.phase else { return None };
         let timeouts = self.config.timeouts();
-        let allowance = timeouts.content.saturating_add(timeouts.floor.time_for(intake.wire));
+        let allowance =
+            timeouts.content.saturating_add(timeouts.floor.time_for(self.content.wire()));
         let deadline = self.reading.deadline(now, allowance);
         self.await_octets(now, deadline)
     }
@@ -394,7 +395,7 @@ impl Session {
 
     fn session_deadline(&self) -> Instant {
         // Content in progress, between two chunks of it.
-        if matches!(self.body, Body::Chunks(_)) {
+        if self.is_chunking() {
             return Instant::NEVER;
         }
         match (self.began, self.config.timeouts().session) {
@@ -441,7 +442,7 @@ impl Session {
         {
             self.link = Link::Lost;
             self.drop_out(End::TimedOut);
-        } else if matches!(self.phase, Phase::Command | Phase::Penance(..))
+        } else if matches!(self.phase, Phase::Command | Phase::Delayed(..))
             && self.session_deadline().has_passed(now)
         {
             self.end(replies::TIMED_OUT.reply(), End::TimedOut);
@@ -455,15 +456,14 @@ impl Session {
                 Phase::Asked(Question::Deliver(_) | Question::Upgrade | Question::HandOver) => {
                     false
                 }
-                Phase::Content(_) | Phase::Discard(..) | Phase::Asked(Question::Burl(..)) => {
-                    self.is_closing
-                }
+                Phase::Content | Phase::Asked(Question::Burl(_)) => self.is_closing,
                 // Content in progress, between two chunks of it.
-                Phase::Command => self.is_closing || !matches!(self.body, Body::Chunks(_)),
-                Phase::Asked(_) | Phase::Penance(..) if matches!(self.body, Body::Chunks(_)) => {
-                    self.is_closing
-                }
-                Phase::Start | Phase::Asked(_) | Phase::Auth(_) | Phase::Penance(..) => true,
+                _ if self.is_chunking() => self.is_closing,
+                Phase::Start
+                | Phase::Command
+                | Phase::Asked(_)
+                | Phase::Auth(_)
+                | Phase::Delayed(..) => true,
             };
             if may_end {
                 self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
@@ -519,10 +519,9 @@ impl Session {
     /// it had accepted one.
     pub(super) fn go(&mut self, reason: AbortReason, then: Then) {
         self.exchange.answer = None;
-        self.body = match &then {
-            Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed(self.replies()),
-            _ => Body::None,
-        };
+        if !matches!(then, Then::Content) {
+            self.content.clear();
+        }
         self.facts.transaction.withdraw();
         if self.facts.transaction.is_open() {
             self.phase = Phase::Abort(reason, then);
@@ -553,45 +552,122 @@ impl Session {
         self.phase = Phase::Closed(end);
     }
 
+    // What a reply costs.
+
+    /// Says no to a command: the verdict is the machine's own.
+    pub(super) fn refuse(&mut self, reply: &Reply<'_>, fault: Fault) {
+        self.totals.errors = self.totals.errors.saturating_add(1);
+        self.charge(reply, fault);
+    }
+
+    /// Says a reply, and charges the client for the fault that it is a reply to.
+    pub(super) fn charge(&mut self, reply: &Reply<'_>, fault: Fault) {
+        match self.charged(reply, fault) {
+            Then::Command => {}
+            Then::Farewell(end) => self.go(end.abort(), Then::Farewell(end)),
+            other => self.phase = other.into(),
+        }
+    }
+
+    /// Says a reply and charges the client for it, and returns what comes after it.
+    pub(super) fn charged(&mut self, reply: &Reply<'_>, fault: Fault) -> Then {
+        match self.budget.charge(fault, self.config.limits(), self.config.timeouts()) {
+            Penalty::Close => {
+                let last = match fault {
+                    Fault::FailedAuth => replies::TOO_MANY_ATTEMPTS,
+                    _ => replies::TOO_MANY_ERRORS,
+                };
+                self.reply(last.reply());
+                Then::Farewell(End::TooManyErrors)
+            }
+            Penalty::Delay(delay) if !delay.is_zero() => {
+                Then::Delayed(self.output.now + delay, reply.as_borrowed().into_owned())
+            }
+            Penalty::Reply | Penalty::Delay(_) => {
+                self.reply(reply);
+                Then::Command
+            }
+        }
+    }
+
     // Content.
 
-    /// Content is there for the application, unless it is too much.
-    pub(super) fn lend_content(&mut self) {
-        match &self.phase {
-            Phase::Content(intake) if intake.octets > self.config.limits().message => {
-                self.abandon(AbortReason::TooLarge, replies::TOO_LARGE);
-            }
-            _ => self.lend(),
+    /// Returns whether a chunk of content was accepted, and a further one is awaited.
+    fn is_chunking(&self) -> bool {
+        self.content.stage() == Some(Stage::Chunking)
+    }
+
+    /// Takes in content, wanted or not; `None` when something has changed.
+    pub(super) fn take_in(&mut self, input: &mut ReceiveBuffer, now: Instant) -> Option<Need> {
+        match self.content.advance(input, self.config.limits().message) {
+            Progress::Lent => self.lend(),
+            Progress::Discarded => self.check_discarded(),
+            Progress::Violation(reason, rejection) => self.refuse_content(reason, rejection),
+            Progress::End(ending) => self.end_of_content(ending),
+            Progress::Need if self.link == Link::Open => return self.await_content(now),
+            Progress::Need => self.lose(),
         }
+        None
     }
 
-    /// The content in progress will not be delivered; its end will be answered with this.
-    pub(super) fn abandon(&mut self, reason: AbortReason, rejection: Rejection) {
-        match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Content(intake) => self.discard(intake, reason, rejection),
-            other => self.phase = other,
-        }
+    /// Refuses the content in progress: what is left of it is discarded, and the client hears of it
+    /// at the end.
+    pub(super) fn refuse_content(&mut self, reason: AbortReason, rejection: Rejection) {
+        self.content.refuse(rejection, self.replies());
+        self.go(reason, Then::Content);
     }
 
-    pub(super) fn discard(&mut self, intake: Intake, reason: AbortReason, rejection: Rejection) {
-        let replies = if intake.is_to_be_continued() { 1 } else { self.replies() };
-        self.go(reason, Then::Discard(intake, Refusal { rejection, replies, is_offence: false }));
-    }
-
-    pub(super) fn bare_line_break(&mut self, octet: u64) {
-        self.abandon(AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK);
-    }
-
-    pub(super) fn nul(&mut self, octet: u64) {
-        self.abandon(AbortReason::Nul(octet), replies::NUL);
-    }
-
-    /// A peer that pours out content which nobody wants is not listened to for ever.
+    /// Ends the session if far too much was discarded.
     pub(super) fn check_discarded(&mut self) {
-        if let Phase::Discard(intake, _) = &self.phase
-            && self.budget.is_discarding_too_much(intake.wire, self.config.limits())
-        {
+        if self.budget.is_discarding_too_much(self.content.wire(), self.config.limits()) {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }
     }
+
+    fn end_of_content(&mut self, ending: Ending) {
+        self.reading = Stopwatch::default();
+        self.phase = Phase::Command;
+        if let Ending::Url(url) = ending {
+            return self.ask(Question::Burl(url));
+        }
+        let wire = self.content.wire();
+        self.output.note(Entry::Content { from: Side::Client, octets: wire });
+        if !self.content.is_counted() {
+            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+        }
+        match ending {
+            Ending::Url(_) => {}
+            Ending::Chunk => self.reply(&replies::CHUNK_OK),
+            Ending::Message => {
+                self.content.clear();
+                self.ask(Question::Deliver(Verdicts::default()));
+            }
+            Ending::Refused(refusal) => {
+                self.budget.discard(wire.max(CHUNK_COST));
+                if self.is_silent_at_end() {
+                    return;
+                }
+                match refusal.fault {
+                    Fault::None => {
+                        for _ in 0..refusal.replies {
+                            self.reply(refusal.rejection.reply());
+                        }
+                    }
+                    fault => self.charge(refusal.rejection.reply(), fault),
+                }
+            }
+        }
+    }
+
+    /// Where each recipient gets a reply, the last chunk has none if no recipient was accepted (RFC
+    /// 2033 section 4.3), also after a MAIL that was refused.
+    fn is_silent_at_end(&self) -> bool {
+        let transaction = &self.facts.transaction;
+        let is_addressed = transaction.is_open() || transaction.is_refused();
+        let is_chunked = self.offered.contains(Extension::Chunking);
+        self.replies() == 0 && is_addressed && is_chunked && self.content.is_last()
+    }
 }
+
+/// Octets that a discarded chunk costs at least: a line.
+const CHUNK_COST: u64 = 512;

@@ -1,0 +1,390 @@
+//! The content of a transaction on its way in: how it is told from commands, what the application
+//! has not taken yet, and what becomes of content that is refused.
+
+use super::{budget::Fault, config::Fitness, replies, sequence::Stage, state::AbortReason};
+use crate::{
+    syntax::{Rejection, Uri},
+    wire::{Chunk, LineBreaks, ReceiveBuffer, Span, Unstuffer},
+};
+use bytes::Bytes;
+use core::mem;
+
+/// The command that announced a piece of content.
+#[derive(Debug)]
+pub(super) enum Announced {
+    /// DATA.
+    Data,
+    /// BDAT.
+    Chunk(ChunkSize),
+    /// BURL.
+    Url(Url),
+}
+
+/// The arguments of BDAT (RFC 3030 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChunkSize {
+    pub(super) octets: u64,
+    pub(super) is_last: bool,
+}
+
+/// The arguments of BURL: a URL that stands for a piece of content (RFC 4468 section 2).
+#[derive(Debug)]
+pub(super) struct Url {
+    pub(super) uri: Uri<'static>,
+    pub(super) is_last: bool,
+}
+
+/// The reply to content that is discarded, due at its end.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) rejection: Rejection,
+    /// The number of replies: one for each recipient where the service replies so.
+    pub(super) replies: usize,
+    pub(super) fault: Fault,
+}
+
+/// What follows from the octets that have come.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Octets wait for the application.
+    Lent,
+    /// Octets were discarded.
+    Discarded,
+    /// More octets are needed.
+    Need,
+    /// The content breaks a rule: it is to be refused.
+    Violation(AbortReason, Rejection),
+    /// A piece of the content has come to its end.
+    End(Ending),
+}
+
+/// The end of a piece of content.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// A URL stands for what comes next.
+    Url(Url),
+    /// A chunk that is not the last.
+    Chunk,
+    /// The last chunk, or the end after DATA.
+    Message,
+    /// The end of content that was discarded.
+    Refused(Refusal),
+}
+
+/// The content of the transaction in progress: one value for all of its pieces.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    state: State,
+    framing: Framing,
+    /// The number of replies to the last chunk of content of which a chunk was refused. Until then,
+    /// or RSET, the chunks that are under way are discarded (RFC 3030 section 2).
+    failed: Option<usize>,
+    /// Octets of content so far, without stuffed dots and terminator.
+    octets: u64,
+    /// Octets of the piece in progress that were taken from the wire, without the terminator.
+    wire: u64,
+    lent: Lent,
+    /// The URL that stands for what follows the octets so far.
+    url: Option<Url>,
+}
+
+/// How far the content has come.
+#[derive(Debug, Default)]
+enum State {
+    /// None has come, or it is over.
+    #[default]
+    Absent,
+    /// Octets come in for the application.
+    Receiving,
+    /// A piece was accepted, and it was not the last.
+    BetweenChunks,
+    /// Octets come in that nothing is done with.
+    Discarding(Refusal),
+}
+
+/// How content is told from commands.
+#[derive(Debug)]
+enum Framing {
+    /// By CRLF.CRLF at its end (DATA).
+    Dots(Unstuffer),
+    /// By count (BDAT).
+    Chunks { left: Chunk, is_last: bool, breaks: LineBreaks },
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::chunks(Fitness::ANY)
+    }
+}
+
+impl Framing {
+    const fn dots(fitness: Fitness) -> Self {
+        let unstuffer = Unstuffer::new(fitness.bare_line_breaks);
+        Self::Dots(if fitness.rejects_nul { unstuffer.rejecting_nul() } else { unstuffer })
+    }
+
+    const fn chunks(fitness: Fitness) -> Self {
+        let breaks = LineBreaks::new(fitness.bare_line_breaks);
+        let breaks = if fitness.rejects_nul { breaks.rejecting_nul() } else { breaks };
+        Self::Chunks { left: Chunk::new(0), is_last: true, breaks }
+    }
+
+    /// Returns what `octets` begin with; what it covers is counted. `has_url` says that content
+    /// from elsewhere follows the chunk.
+    fn next(&mut self, octets: &[u8], has_url: bool) -> Span {
+        match self {
+            Self::Dots(unstuffer) => unstuffer.next(octets),
+            Self::Chunks { left, is_last, breaks } if left.is_complete() => {
+                match *is_last || has_url {
+                    // What comes from elsewhere does not complete a line break either.
+                    true => breaks.finish().unwrap_or(Span::End(0)),
+                    false => Span::End(0),
+                }
+            }
+            Self::Chunks { left, breaks, .. } => {
+                let span = breaks.next(octets.get(..left.span(octets)).unwrap_or_default());
+                if let Span::Content(octets) | Span::Skip(octets) | Span::LineBreak(octets) = span {
+                    left.consume(octets);
+                }
+                span
+            }
+        }
+    }
+}
+
+/// What the application has not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lent {
+    /// This many octets at the front of the receive buffer.
+    Input(usize),
+    /// Octets that stand for a bare line break.
+    LineBreak(&'static [u8]),
+}
+
+impl Default for Lent {
+    fn default() -> Self {
+        Self::Input(0)
+    }
+}
+
+impl Content {
+    // How a piece begins.
+
+    /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
+    pub(super) fn begin_data(&mut self, fitness: Fitness) {
+        *self =
+            Self { state: State::Receiving, framing: Framing::dots(fitness), ..Self::default() };
+    }
+
+    /// Begins a chunk: the first, or a further one of the content in progress (RFC 3030 section 2).
+    pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
+        if !self.is_between_chunks() {
+            *self = Self { framing: Framing::chunks(fitness), ..Self::default() };
+        }
+        self.state = State::Receiving;
+        self.expect(size);
+    }
+
+    /// Begins a piece that a URL stands for (RFC 4468 section 2), after the end of the last chunk.
+    pub(super) fn begin_url(&mut self, url: Url, fitness: Fitness) {
+        self.begin_chunk(ChunkSize { octets: 0, is_last: url.is_last }, fitness);
+        self.url = Some(url);
+    }
+
+    /// Begins a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section 2).
+    pub(super) fn begin_discarded(&mut self, size: ChunkSize, rejection: Rejection, fault: Fault) {
+        let replies = match self.failed {
+            Some(replies) if size.is_last => replies,
+            _ => 1,
+        };
+        if size.is_last {
+            self.failed = None;
+        }
+        self.framing = Framing::chunks(Fitness::ANY);
+        self.state = State::Discarding(Refusal { rejection, replies, fault });
+        self.expect(size);
+    }
+
+    fn expect(&mut self, size: ChunkSize) {
+        if let Framing::Chunks { left, is_last, .. } = &mut self.framing {
+            *left = Chunk::new(size.octets);
+            *is_last = size.is_last;
+        }
+        self.wire = 0;
+    }
+
+    // What becomes of it.
+
+    /// Refuses the content in progress: what comes of it from now on is discarded. At the end of
+    /// the message there are this many `replies`.
+    pub(super) fn refuse(&mut self, rejection: Rejection, replies: usize) {
+        let continues = matches!(self.framing, Framing::Chunks { is_last: false, .. });
+        self.failed = continues.then_some(replies);
+        let replies = if continues { 1 } else { replies };
+        self.state = State::Discarding(Refusal { rejection, replies, fault: Fault::None });
+    }
+
+    /// Refuses content of which no octets are on their way: chunks that follow are discarded, and
+    /// the last one has this many `replies`.
+    pub(super) fn fail(&mut self, replies: usize) {
+        *self = Self { failed: Some(replies), ..Self::default() };
+    }
+
+    /// A piece that came from elsewhere was accepted, and it was not the last.
+    pub(super) fn url_accepted(&mut self) {
+        self.state = State::BetweenChunks;
+    }
+
+    /// Forgets the content: the transaction is over.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    // How far it has come.
+
+    /// Returns the stage of a session in which content has begun and a command is awaited.
+    pub(super) const fn stage(&self) -> Option<Stage> {
+        match self.state {
+            _ if self.failed.is_some() => Some(Stage::Failed),
+            State::BetweenChunks => Some(Stage::Chunking),
+            _ => None,
+        }
+    }
+
+    const fn is_between_chunks(&self) -> bool {
+        matches!(self.state, State::BetweenChunks)
+    }
+
+    /// Returns whether the octets that come are discarded.
+    pub(super) const fn is_discarding(&self) -> bool {
+        matches!(self.state, State::Discarding(_))
+    }
+
+    /// Returns whether the piece in progress is the last one.
+    pub(super) const fn is_last(&self) -> bool {
+        !matches!(self.framing, Framing::Chunks { is_last: false, .. })
+    }
+
+    /// Returns whether the octets are counted (BDAT) rather than ended by a dot.
+    pub(super) const fn is_counted(&self) -> bool {
+        matches!(self.framing, Framing::Chunks { .. })
+    }
+
+    /// Returns the octets of content so far, without stuffed dots and terminator.
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Returns the octets of the piece in progress that were taken from the wire.
+    pub(super) const fn wire(&self) -> u64 {
+        self.wire
+    }
+
+    // What the octets are.
+
+    /// Looks at the octets that have come, and consumes those that the application has no use for.
+    /// `most` octets of content are accepted.
+    pub(super) fn advance(&mut self, receive: &mut ReceiveBuffer, most: u64) -> Progress {
+        // What was lent when the content was refused.
+        self.taken(usize::MAX, receive);
+        loop {
+            let span = self.framing.next(receive.octets(), self.url.is_some());
+            let (content, wire) = match span {
+                Span::Content(octets) => (octets, octets),
+                Span::Skip(octets) => (0, octets),
+                Span::LineBreak(octets) => (2, octets),
+                Span::Bare(_) | Span::Nul(_) | Span::End(_) | Span::Incomplete => (0, 0),
+            };
+            self.octets = self.octets.saturating_add(content as u64);
+            self.wire = self.wire.saturating_add(wire as u64);
+            return match span {
+                Span::Content(octets) => {
+                    self.lent = Lent::Input(octets);
+                    self.lend(most)
+                }
+                Span::LineBreak(octets) => {
+                    receive.consume(octets);
+                    self.lent = Lent::LineBreak(b"\r\n");
+                    self.lend(most)
+                }
+                Span::Skip(octets) => {
+                    receive.consume(octets);
+                    continue;
+                }
+                Span::Bare(_) | Span::Nul(_) if self.is_discarding() => continue,
+                Span::Bare(octet) => {
+                    Progress::Violation(AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK)
+                }
+                Span::Nul(octet) => Progress::Violation(AbortReason::Nul(octet), replies::NUL),
+                Span::End(octets) => {
+                    receive.consume(octets);
+                    Progress::End(self.end())
+                }
+                Span::Incomplete => Progress::Need,
+            };
+        }
+    }
+
+    fn lend(&self, most: u64) -> Progress {
+        if self.is_discarding() {
+            Progress::Discarded
+        } else if self.octets > most {
+            Progress::Violation(AbortReason::TooLarge, replies::TOO_LARGE)
+        } else {
+            Progress::Lent
+        }
+    }
+
+    fn end(&mut self) -> Ending {
+        match mem::take(&mut self.state) {
+            State::Discarding(refusal) => Ending::Refused(refusal),
+            _ => match self.url.take() {
+                Some(url) => Ending::Url(url),
+                None if self.is_last() => Ending::Message,
+                None => {
+                    self.state = State::BetweenChunks;
+                    Ending::Chunk
+                }
+            },
+        }
+    }
+
+    // What is lent.
+
+    /// Returns whether octets wait for the application.
+    pub(super) const fn is_lent(&self) -> bool {
+        let is_nothing = match self.lent {
+            Lent::Input(octets) => octets == 0,
+            Lent::LineBreak(octets) => octets.is_empty(),
+        };
+        !is_nothing && matches!(self.state, State::Receiving)
+    }
+
+    /// Returns the octets that wait for the application, which are in the receive buffer.
+    pub(super) fn lent<'b>(&self, receive: &'b ReceiveBuffer) -> &'b [u8] {
+        match self.lent {
+            Lent::Input(octets) => receive.octets().get(..octets).unwrap_or_default(),
+            Lent::LineBreak(octets) => octets,
+        }
+    }
+
+    /// Takes the octets that wait for the application out of the receive buffer.
+    pub(super) fn detach(&mut self, receive: &mut ReceiveBuffer) -> Bytes {
+        match mem::take(&mut self.lent) {
+            Lent::Input(octets) => receive.take(octets),
+            Lent::LineBreak(octets) => Bytes::from_static(octets),
+        }
+    }
+
+    /// Consumes the first `octets` of those that are lent: the application has dealt with them.
+    pub(super) fn taken(&mut self, octets: usize, receive: &mut ReceiveBuffer) {
+        self.lent = match self.lent {
+            Lent::Input(lent) => {
+                let octets = octets.min(lent);
+                receive.consume(octets);
+                Lent::Input(lent.saturating_sub(octets))
+            }
+            Lent::LineBreak(rest) => Lent::LineBreak(rest.get(octets..).unwrap_or_default()),
+        };
+    }
+}
