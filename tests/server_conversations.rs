@@ -166,7 +166,7 @@ fn malformed_commands_leave_the_session_intact() {
              C: NOOP
              S: 250 2.0.0 Ok
              C: VRFY someone
-             S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+             S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery
              C: EXPN list
              S: 502 5.5.1 Command not implemented",
         ),

@@ -64,6 +64,7 @@ impl Session {
                     self.charge(&to_start_tls(&rejection), Fault::NoProgress);
                 }
                 other => {
+                    self.output.mark();
                     self.reply(&worded(replies::START_TLS, other));
                     self.ask(Question::Upgrade);
                 }
@@ -99,7 +100,7 @@ impl Session {
             Question::Burl(url) => self.burl_answered(&url, answer),
             Question::Etrn(_) => match answer {
                 Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
-                other => self.reply(&worded(replies::QUEUEING, other)),
+                other => self.charge(&worded(replies::QUEUEING, other), Fault::NoProgress),
             },
             Question::Atrn(_) => match answer {
                 Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
@@ -114,14 +115,15 @@ impl Session {
             },
             Question::HandOver => self.close(End::HandedOver),
             Question::Xclient(attributes) => match answer {
-                Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
+                // It was counted when it came.
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
                 _ => self.speak_for(&attributes),
             },
             Question::Xforward(attributes) => match answer {
                 Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
                 accepted => {
                     self.note_forwarded(&attributes);
-                    self.reply(&worded(replies::OK, accepted));
+                    self.charge(&worded(replies::OK, accepted), Fault::NoProgress);
                 }
             },
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
@@ -179,17 +181,17 @@ impl Session {
         match (announced, answer) {
             (Announced::Url(url), Answer::Reject(rejection)) => self.reject_url(&url, &rejection),
             (Announced::Url(url), _) => {
-                self.content.begin_url(url, fitness);
+                self.content.begin_url(url, fitness, self.config.timeouts());
                 self.phase = Phase::Content;
             }
             (Announced::Data, Answer::Reject(rejection)) => self.reject_content(&rejection),
             (Announced::Data, accepted) => {
                 self.reply(&worded(replies::start_content(), accepted));
-                self.content.begin_data(fitness);
+                self.content.begin_data(fitness, self.config.timeouts());
                 self.phase = Phase::Content;
             }
             (Announced::Chunk(size), Answer::Reject(rejection)) => {
-                self.content.begin_chunk(size, fitness);
+                self.content.begin_chunk(size, fitness, self.config.timeouts());
                 self.refuse_content(AbortReason::Refused, rejection);
             }
             (Announced::Chunk(size), _) => self.take_chunk(size, fitness),
@@ -212,10 +214,11 @@ impl Session {
 
     /// What follows of this content is discarded (RFC 4468 section 3.4, RFC 3030 section 2).
     fn reject_url(&mut self, url: &Url, rejection: &Rejection) {
-        let replies = self.replies();
+        let content = mem::take(&mut self.content);
+        let failed = content.into_failed(self.replies(), self.config.timeouts());
         self.reject_content(rejection);
         if !url.is_last {
-            self.content.fail(replies);
+            self.content = failed;
         }
     }
 
@@ -227,10 +230,11 @@ impl Session {
 
     /// Awaits the octets of a chunk, the first or a further one.
     pub(super) fn take_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
-        self.content.begin_chunk(size, fitness);
+        self.content.begin_chunk(size, fitness, self.config.timeouts());
         self.phase = Phase::Content;
         let octets = self.content.octets().saturating_add(size.octets);
         if octets > self.config.limits().message {
+            self.count_error();
             self.refuse_content(AbortReason::TooLarge, replies::TOO_LARGE);
         }
     }

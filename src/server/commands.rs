@@ -31,6 +31,14 @@ impl Session {
         if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_out_of_turn() {
             return;
         }
+        if self.is_stopping
+            && self.is_chunking()
+            && !matches!(verb, Verb::Bdat | Verb::Burl | Verb::Quit)
+        {
+            // Only content in progress may still come to its end (RFC 5321 section 3.8).
+            self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
+            return;
+        }
         if self.refused.is_some() && verb != Verb::Bdat {
             // However it is made; of BDAT the octets that follow have to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
@@ -41,8 +49,8 @@ impl Session {
         if let Err(error) = self.interpret(line) {
             let rejection = replies::syntax(error);
             match verb {
-                // Nobody knows how many octets of content follow.
-                Verb::Bdat => self.end(rejection.reply(), End::Unframed),
+                // How many octets of content follow is not known.
+                Verb::Bdat => self.refuse_and_end(rejection.reply(), End::Unframed),
                 _ => self.refuse(rejection.reply(), Fault::Error),
             }
         }
@@ -68,8 +76,8 @@ impl Session {
     /// A line that is longer than the limit, by its front.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
         match Verb::of(front) {
-            // Nobody knows how many octets of content follow.
-            Verb::Bdat => self.end(replies::LINE_TOO_LONG.reply(), End::Unframed),
+            // How many octets of content follow is not known.
+            Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
             Verb::Mail => self.mail_failed(),
             verb => self.is_bare = is_hello(verb),
         }
@@ -90,7 +98,7 @@ impl Session {
             return Ok(());
         }
         let is_idle = match verb {
-            Verb::Vrfy | Verb::Expn | Verb::Help => true,
+            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => true,
             // One is needed.
             _ => is_hello(verb) && self.facts.host.is_some(),
         };
@@ -159,7 +167,7 @@ impl Session {
             }
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
             Command::StartTls if self.is_followed => {
-                self.end(replies::INJECTED.reply(), End::Injection);
+                self.refuse_and_end(replies::INJECTED.reply(), End::Injection);
             }
             Command::StartTls => self.ask(Question::StartTls),
             // RFC 5321 sections 4.1.1.5 and 4.1.1.9: 250, however many there were.
@@ -200,7 +208,7 @@ impl Session {
         let Some(own) = self.config.own_verb(&verb) else {
             // Whatever the session is at.
             return match HTTP.contains(&verb.as_str()) {
-                true => self.end(replies::HTTP.reply(), End::OtherProtocol),
+                true => self.refuse_and_end(replies::HTTP.reply(), End::OtherProtocol),
                 false => self.refuse(replies::UNKNOWN_COMMAND.reply(), Fault::Error),
             };
         };
@@ -246,7 +254,12 @@ impl Session {
     }
 
     fn bdat(&mut self, size: ChunkSize) {
+        let is_empty = size.octets == 0 && !size.is_last;
         match self.content.stage() {
+            // It brings the content no nearer to its end.
+            Some(_) if self.is_stopping && is_empty => {
+                self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
+            }
             Some(_) => self.take_chunk(size, Fitness::ANY),
             None => self.ask(Question::Data(Announced::Chunk(size))),
         }
@@ -256,7 +269,7 @@ impl Session {
         match self.content.stage() {
             Some(_) => {
                 // The end of the last chunk comes first.
-                self.content.begin_url(url, Fitness::ANY);
+                self.content.begin_url(url, Fitness::ANY, self.config.timeouts());
                 self.phase = Phase::Content;
             }
             None => self.ask(Question::Data(Announced::Url(url))),
@@ -267,8 +280,8 @@ impl Session {
     /// 2).
     fn discard_chunk(&mut self, size: ChunkSize, rejection: Rejection, is_innocent: bool) {
         let fault = if is_innocent { Fault::None } else { Fault::Error };
-        self.totals.errors = self.totals.errors.saturating_add(1);
-        self.content.begin_discarded(size, rejection, fault);
+        self.count_error();
+        self.content.begin_discarded(size, rejection, fault, self.config.timeouts());
         self.phase = Phase::Content;
         self.check_discarded();
     }
@@ -295,6 +308,7 @@ impl Session {
         } else if let Some(refusal) = untimely(&typed, &self.offered) {
             self.refuse(refusal.reply(), Fault::NoProgress);
         } else {
+            self.content.clear();
             self.facts.transaction.propose(path, raw, &typed);
             self.ask(Question::Mail);
         }

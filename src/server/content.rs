@@ -1,9 +1,12 @@
 //! The content of a transaction on its way in: how it is told from commands, what the application
-//! has not taken yet, and what becomes of content that is refused.
+//! has not taken yet, what becomes of content that is refused, and how long all of it may take.
 
-use super::{budget::Fault, config::Fitness, replies, sequence::Stage, state::AbortReason};
+use super::{
+    budget::Fault, config::Fitness, limits::Timeouts, replies, sequence::Stage, state::AbortReason,
+};
 use crate::{
     syntax::{Rejection, Uri},
+    time::{Instant, Stopwatch, TransferDeadline},
     wire::{Chunk, LineBreaks, ReceiveBuffer, Span, Unstuffer},
 };
 use bytes::Bytes;
@@ -86,6 +89,21 @@ pub(super) struct Content {
     lent: Lent,
     /// The URL that stands for what follows the octets so far.
     url: Option<Url>,
+    clock: Option<Clock>,
+}
+
+/// The time that the content of a transaction has taken: over all of its pieces, and between them.
+#[derive(Debug)]
+struct Clock {
+    transfer: TransferDeadline,
+    /// The time since the content was refused.
+    discarding: Option<Stopwatch>,
+}
+
+impl Clock {
+    const fn new(timeouts: &Timeouts) -> Self {
+        Self { transfer: TransferDeadline::new(timeouts.content, timeouts.floor), discarding: None }
+    }
 }
 
 /// How far the content has come.
@@ -171,28 +189,43 @@ impl Content {
     // How a piece begins.
 
     /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
-    pub(super) fn begin_data(&mut self, fitness: Fitness) {
-        *self =
-            Self { state: State::Receiving, framing: Framing::dots(fitness), ..Self::default() };
+    pub(super) fn begin_data(&mut self, fitness: Fitness, timeouts: &Timeouts) {
+        *self = Self {
+            state: State::Receiving,
+            framing: Framing::dots(fitness),
+            clock: Some(Clock::new(timeouts)),
+            ..Self::default()
+        };
     }
 
     /// Begins a chunk: the first, or a further one of the content in progress (RFC 3030 section 2).
-    pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
+    pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness, timeouts: &Timeouts) {
         if !self.is_between_chunks() {
-            *self = Self { framing: Framing::chunks(fitness), ..Self::default() };
+            *self = Self {
+                framing: Framing::chunks(fitness),
+                clock: Some(Clock::new(timeouts)),
+                ..Self::default()
+            };
         }
         self.state = State::Receiving;
         self.expect(size);
     }
 
     /// Begins a piece that a URL stands for (RFC 4468 section 2), after the end of the last chunk.
-    pub(super) fn begin_url(&mut self, url: Url, fitness: Fitness) {
-        self.begin_chunk(ChunkSize { octets: 0, is_last: url.is_last }, fitness);
+    pub(super) fn begin_url(&mut self, url: Url, fitness: Fitness, timeouts: &Timeouts) {
+        self.begin_chunk(ChunkSize { octets: 0, is_last: url.is_last }, fitness, timeouts);
         self.url = Some(url);
     }
 
     /// Begins a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section 2).
-    pub(super) fn begin_discarded(&mut self, size: ChunkSize, rejection: Rejection, fault: Fault) {
+    /// Until a transaction begins, all such chunks share one clock.
+    pub(super) fn begin_discarded(
+        &mut self,
+        size: ChunkSize,
+        rejection: Rejection,
+        fault: Fault,
+        timeouts: &Timeouts,
+    ) {
         let replies = match self.failed {
             Some(replies) if size.is_last => replies,
             _ => 1,
@@ -202,6 +235,8 @@ impl Content {
         }
         self.framing = Framing::chunks(Fitness::ANY);
         self.state = State::Discarding(Refusal { rejection, replies, fault });
+        let clock = self.clock.get_or_insert_with(|| Clock::new(timeouts));
+        clock.discarding.get_or_insert_default();
         self.expect(size);
     }
 
@@ -222,12 +257,17 @@ impl Content {
         self.failed = continues.then_some(replies);
         let replies = if continues { 1 } else { replies };
         self.state = State::Discarding(Refusal { rejection, replies, fault: Fault::None });
+        if let Some(clock) = &mut self.clock {
+            clock.discarding.get_or_insert_default();
+        }
     }
 
-    /// Refuses content of which no octets are on their way: chunks that follow are discarded, and
-    /// the last one has this many `replies`.
-    pub(super) fn fail(&mut self, replies: usize) {
-        *self = Self { failed: Some(replies), ..Self::default() };
+    /// Returns the content after a piece without octets was refused: chunks that follow are
+    /// discarded, and the last one has this many `replies`.
+    pub(super) fn into_failed(self, replies: usize, timeouts: &Timeouts) -> Self {
+        let mut clock = self.clock.unwrap_or_else(|| Clock::new(timeouts));
+        clock.discarding.get_or_insert_default();
+        Self { failed: Some(replies), clock: Some(clock), ..Self::default() }
     }
 
     /// A piece that came from elsewhere was accepted, and it was not the last.
@@ -280,11 +320,55 @@ impl Content {
         self.wire
     }
 
+    // How long it may take.
+
+    /// Begins, or goes on, to wait for the peer: for octets, or for the command that announces the
+    /// next piece.
+    pub(super) fn wait(&mut self, now: Instant) {
+        if let Some(clock) = &mut self.clock {
+            clock.transfer.start(now);
+            if let Some(discarding) = &mut clock.discarding {
+                discarding.start(now);
+            }
+        }
+    }
+
+    /// Ceases to wait for the peer: an answer of the application is due, or the content is over.
+    pub(super) fn pause(&mut self, now: Instant) {
+        if let Some(clock) = &mut self.clock {
+            clock.transfer.stop(now);
+            if let Some(discarding) = &mut clock.discarding {
+                discarding.stop(now);
+            }
+        }
+    }
+
+    /// Returns the moment at which the content has taken too long.
+    ///
+    /// It is the deadline of a transfer, over all pieces and over the time between them. Content
+    /// that was refused has a limit of its own besides, which a shut-down makes as short as the
+    /// flat time-out.
+    pub(super) fn deadline(&self, now: Instant, timeouts: &Timeouts, is_stopping: bool) -> Instant {
+        let Some(clock) = &self.clock else { return Instant::NEVER };
+        let deadline = clock.transfer.at(now);
+        let Some(discarding) = &clock.discarding else { return deadline };
+        let limit = match is_stopping {
+            true => timeouts.discard.min(timeouts.content),
+            false => timeouts.discard,
+        };
+        deadline.min(discarding.deadline(now, limit))
+    }
+
     // What the octets are.
 
     /// Looks at the octets that have come, and consumes those that the application has no use for.
     /// `most` octets of content are accepted.
-    pub(super) fn advance(&mut self, receive: &mut ReceiveBuffer, most: u64) -> Progress {
+    pub(super) fn advance(
+        &mut self,
+        receive: &mut ReceiveBuffer,
+        most: u64,
+        now: Instant,
+    ) -> Progress {
         // What was lent when the content was refused.
         self.taken(usize::MAX, receive);
         loop {
@@ -297,6 +381,11 @@ impl Content {
             };
             self.octets = self.octets.saturating_add(content as u64);
             self.wire = self.wire.saturating_add(wire as u64);
+            if let Some(clock) = &mut self.clock
+                && wire > 0
+            {
+                clock.transfer.count(wire as u64, now);
+            }
             return match span {
                 Span::Content(octets) => {
                     self.lent = Lent::Input(octets);

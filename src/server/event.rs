@@ -244,12 +244,13 @@ macro_rules! acceptable {
 macro_rules! rejectable {
     ($($name:ident)*) => {$(
         impl $name<'_> {
-            /// No; the session goes on.
+            /// Rejects it. The session goes on, unless the code is 421: then it is over (RFC 5321
+            /// section 3.8).
             pub fn reject(self, rejection: Rejection) {
                 self.exchange.answer = Some(Answer::Reject(rejection));
             }
 
-            /// No, and the session is over.
+            /// Rejects it, and ends the session.
             pub fn reject_and_close(self, rejection: Rejection) {
                 self.exchange.answer = Some(Answer::RejectAndClose(rejection));
             }

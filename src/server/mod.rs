@@ -210,8 +210,10 @@ impl Server {
         self.session.is_stopping = true;
     }
 
-    /// Ends the session with the next poll, and says 421 if that is possible at once; a message
-    /// that is whole is still answered for.
+    /// Ends the session with the next poll. No further input is taken; what is owed to the peer and
+    /// a 421 may still be written, for at most [`Timeouts::with_closing`], and a message that is
+    /// whole still has its answer. [`unsendable`](Machine::unsendable) ends the session at once.
+    /// After the reply that hands the channel over, or agrees on TLS, no 421 is said.
     pub const fn close(&mut self) {
         self.session.is_closing = true;
     }

@@ -37,7 +37,9 @@ pub struct Totals {
     pub octets_sent: u64,
     /// Command lines, whatever became of them.
     pub commands: u64,
-    /// Commands that were refused by the machine itself.
+    /// Commands and messages that the machine itself refused, whether or not that counts against
+    /// [`Limits::with_errors`](super::Limits::with_errors). What the application rejected is not
+    /// among them, and neither is an AUTH whose credentials were not accepted.
     pub errors: u64,
     /// Messages that the application accepted, for at least one recipient.
     pub messages: u64,
@@ -89,6 +91,8 @@ pub(super) struct Session {
     writing: Stopwatch,
     /// What is left of that block, in octets.
     block: usize,
+    /// How long the peer has not read what is owed to it, since the session was told to close.
+    closing: Stopwatch,
 }
 
 impl Session {
@@ -114,6 +118,7 @@ impl Session {
             reading: Stopwatch::default(),
             writing: Stopwatch::default(),
             block: 0,
+            closing: Stopwatch::default(),
         }
     }
 
@@ -238,7 +243,7 @@ impl Session {
     pub(super) fn is_out_of_turn(&mut self) -> bool {
         self.facts.has_pipelined = true;
         if self.config.enforces_sync() {
-            self.end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
+            self.refuse_and_end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
         }
         self.config.enforces_sync()
     }
@@ -323,9 +328,11 @@ impl Session {
         }
     }
 
-    /// Octets in the clear after 220: nothing more may be said or heard.
+    /// Ends the session after octets in the clear that followed the 220 to STARTTLS: nothing more is
+    /// heard, and only the replies to what came before STARTTLS are still said.
     pub(super) fn inject(&mut self) {
-        self.close(End::Injection);
+        self.output.take_back();
+        self.proceed(Then::Farewell(End::Injection));
     }
 
     /// A client that speaks TLS in the clear waits for TLS: nothing that is said here would reach
@@ -350,23 +357,24 @@ impl Session {
     }
 
     pub(super) fn await_command(&mut self, now: Instant) -> Option<Need> {
-        let allowance = self.config.timeouts().command;
-        let deadline = self.reading.deadline(now, allowance).min(self.session_deadline());
+        self.reading.start(now);
+        if self.content.stage().is_some() {
+            self.content.wait(now);
+        }
+        let command = self.reading.deadline(now, self.config.timeouts().command);
+        let deadline = command.min(self.session_deadline()).min(self.content_deadline(now));
         self.await_octets(now, deadline)
     }
 
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
-        let timeouts = self.config.timeouts();
-        let allowance =
-            timeouts.content.saturating_add(timeouts.floor.time_for(self.content.wire()));
-        let deadline = self.reading.deadline(now, allowance);
+        self.content.wait(now);
+        let deadline = self.content_deadline(now);
         self.await_octets(now, deadline)
     }
 
     fn await_octets(&mut self, now: Instant, deadline: Instant) -> Option<Need> {
-        self.reading.start(now);
         if deadline.has_passed(now) {
-            self.end(replies::TIMED_OUT.reply(), End::TimedOut);
+            self.time_out();
             None
         } else if self.output.is_empty() {
             Some(Need::Read(deadline))
@@ -379,9 +387,11 @@ impl Session {
     }
 
     pub(super) fn await_answer(&mut self, now: Instant) -> Need {
-        // What we owe is not held against the peer.
+        // Time that the application takes is not held against the peer.
         self.reading.stop(now);
         self.writing.stop(now);
+        self.closing.stop(now);
+        self.content.pause(now);
         Need::Answer
     }
 
@@ -390,14 +400,48 @@ impl Session {
             self.block = self.output.len();
         }
         self.writing.start(now);
-        Need::Write(self.writing.deadline(now, self.config.timeouts().write))
+        if self.is_closing {
+            self.closing.start(now);
+        }
+        Need::Write(self.write_deadline(now))
     }
 
-    fn session_deadline(&self) -> Instant {
-        // Content in progress, between two chunks of it.
-        if self.is_chunking() {
+    /// When to give up a peer that does not read the replies that wait.
+    fn write_deadline(&self, now: Instant) -> Instant {
+        let timeouts = self.config.timeouts();
+        let deadline = self.writing.deadline(now, timeouts.write);
+        match self.is_closing {
+            true => deadline.min(self.closing.deadline(now, timeouts.closing)),
+            false => deadline,
+        }
+    }
+
+    /// When to give up content: in the course of a piece, or between two of them. Content that is
+    /// discarded does not outlive the session.
+    fn content_deadline(&self, now: Instant) -> Instant {
+        let is_over = self.content.stage().is_none() && !matches!(self.phase, Phase::Content);
+        if is_over {
             return Instant::NEVER;
         }
+        let deadline = self.content.deadline(now, self.config.timeouts(), self.is_stopping);
+        match self.content.is_discarding() {
+            true => deadline.min(self.session_deadline()),
+            false => deadline,
+        }
+    }
+
+    /// Ends a session whose client let it wait too long. One that is shutting down, and waited only
+    /// for what is left of content, ends as an idle one does.
+    fn time_out(&mut self) {
+        let is_left_over = matches!(self.phase, Phase::Command) || self.content.is_discarding();
+        match self.is_stopping && is_left_over {
+            true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
+            false => self.end(replies::TIMED_OUT.reply(), End::TimedOut),
+        }
+    }
+
+    /// When to end the whole session.
+    fn session_deadline(&self) -> Instant {
         match (self.began, self.config.timeouts().session) {
             (Some(began), Some(allowance)) => began + allowance,
             _ => Instant::NEVER,
@@ -437,22 +481,26 @@ impl Session {
     pub(super) fn heed(&mut self, now: Instant) {
         if self.link == Link::Lost {
             self.lose();
-        } else if !self.output.is_empty()
-            && self.writing.deadline(now, self.config.timeouts().write).has_passed(now)
-        {
+        } else if !self.output.is_empty() && self.write_deadline(now).has_passed(now) {
             self.link = Link::Lost;
-            self.drop_out(End::TimedOut);
+            self.drop_out(if self.is_closing { End::ShutDown } else { End::TimedOut });
         } else if matches!(self.phase, Phase::Command | Phase::Delayed(..))
-            && self.session_deadline().has_passed(now)
+            && self.session_deadline().min(self.content_deadline(now)).has_passed(now)
         {
-            self.end(replies::TIMED_OUT.reply(), End::TimedOut);
+            self.time_out();
         } else if self.is_closing && matches!(self.phase, Phase::Asked(Question::HandOver)) {
-            // What would be said is another protocol's.
-            self.close(End::ShutDown);
+            // A 421 would be heard by another protocol.
+            self.proceed(Then::Farewell(End::ShutDown));
+        } else if self.is_closing && matches!(self.phase, Phase::Asked(Question::Upgrade)) {
+            match self.output.take_back() {
+                true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
+                // After 220 the client hears nothing in the clear.
+                false => self.proceed(Then::Farewell(End::ShutDown)),
+            }
         } else if self.is_closing || self.is_stopping {
             let may_end = match self.phase {
                 Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
-                // A whole message has its answer, and what is said behind these is not SMTP.
+                // A whole message has its answer, and what is said after the others is not SMTP.
                 Phase::Asked(Question::Deliver(_) | Question::Upgrade | Question::HandOver) => {
                     false
                 }
@@ -556,8 +604,19 @@ impl Session {
 
     /// Says no to a command: the verdict is the machine's own.
     pub(super) fn refuse(&mut self, reply: &Reply<'_>, fault: Fault) {
-        self.totals.errors = self.totals.errors.saturating_add(1);
+        self.count_error();
         self.charge(reply, fault);
+    }
+
+    /// Says no to a command, and ends the session.
+    pub(super) fn refuse_and_end(&mut self, reply: &Reply<'_>, end: End) {
+        self.count_error();
+        self.end(reply, end);
+    }
+
+    /// Counts a command or message that the machine itself refuses.
+    pub(super) const fn count_error(&mut self) {
+        self.totals.errors = self.totals.errors.saturating_add(1);
     }
 
     /// Says a reply, and charges the client for the fault that it is a reply to.
@@ -577,6 +636,9 @@ impl Session {
                     Fault::FailedAuth => replies::TOO_MANY_ATTEMPTS,
                     _ => replies::TOO_MANY_ERRORS,
                 };
+                if reply.code().is_positive() {
+                    self.count_error();
+                }
                 self.reply(last.reply());
                 Then::Farewell(End::TooManyErrors)
             }
@@ -593,17 +655,20 @@ impl Session {
     // Content.
 
     /// Returns whether a chunk of content was accepted, and a further one is awaited.
-    fn is_chunking(&self) -> bool {
+    pub(super) fn is_chunking(&self) -> bool {
         self.content.stage() == Some(Stage::Chunking)
     }
 
     /// Takes in content, wanted or not; `None` when something has changed.
     pub(super) fn take_in(&mut self, input: &mut ReceiveBuffer, now: Instant) -> Option<Need> {
-        match self.content.advance(input, self.config.limits().message) {
+        match self.content.advance(input, self.config.limits().message, now) {
             Progress::Lent => self.lend(),
             Progress::Discarded => self.check_discarded(),
-            Progress::Violation(reason, rejection) => self.refuse_content(reason, rejection),
-            Progress::End(ending) => self.end_of_content(ending),
+            Progress::Violation(reason, rejection) => {
+                self.count_error();
+                self.refuse_content(reason, rejection);
+            }
+            Progress::End(ending) => self.end_of_content(ending, now),
             Progress::Need if self.link == Link::Open => return self.await_content(now),
             Progress::Need => self.lose(),
         }
@@ -624,7 +689,7 @@ impl Session {
         }
     }
 
-    fn end_of_content(&mut self, ending: Ending) {
+    fn end_of_content(&mut self, ending: Ending, now: Instant) {
         self.reading = Stopwatch::default();
         self.phase = Phase::Command;
         if let Ending::Url(url) = ending {
@@ -637,13 +702,20 @@ impl Session {
         }
         match ending {
             Ending::Url(_) => {}
-            Ending::Chunk => self.reply(&replies::CHUNK_OK),
+            Ending::Chunk => {
+                // `BDAT 0` brings the message no nearer; `BDAT 0 LAST` does (RFC 3030 section 2).
+                let fault = if wire == 0 { Fault::NoProgress } else { Fault::None };
+                self.charge(&replies::CHUNK_OK, fault);
+            }
             Ending::Message => {
                 self.content.clear();
                 self.ask(Question::Deliver(Verdicts::default()));
             }
             Ending::Refused(refusal) => {
                 self.budget.discard(wire.max(CHUNK_COST));
+                if self.content.stage().is_none() {
+                    self.content.pause(now);
+                }
                 if self.is_silent_at_end() {
                     return;
                 }
