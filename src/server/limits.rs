@@ -327,3 +327,16 @@ impl Timeouts {
         self.session
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_into_an_envelope_fit_into_32_bits() {
+        let limits = Limits::default().with_envelope(usize::MAX).with_command_line(usize::MAX);
+        let most = limits.envelope.checked_add(limits.command_line).unwrap();
+        assert!(u32::try_from(most).is_ok());
+        assert_eq!(Limits::default().with_envelope(0).envelope, 0);
+    }
+}

@@ -303,7 +303,7 @@ mod tests {
         Status::new(subject, detail).unwrap().goes_with(Code::new(code).unwrap())
     }
 
-    /// 2034-4-c, 3463-2-a: the registry of enhanced status codes names the basic codes of each.
+    /// 2034-4-a: the registry of enhanced status codes names the basic codes of each.
     #[test]
     fn the_status_of_each_positive_reply_goes_with_its_code() {
         let replies = constructed("positive(");
