@@ -500,7 +500,7 @@ fn transactions_beyond_a_limit_that_was_not_announced_have_true_outcomes() {
                 let taken = content.write(&rest).unwrap();
                 rest.drain(..taken);
                 if rest.is_empty() {
-                    drop(content.finish());
+                    content.finish().unwrap();
                 }
             }
             client::Event::Sent(sent) => reports.push(sent.take()),

@@ -134,6 +134,35 @@ fn accepted_commands_without_progress_are_counted() {
     assert_eq!(outcome.count("250 2.0.0 Message accepted"), 20, "a message forgives them");
 }
 
+/// Whether the application rejects the content, or the machine refuses it.
+#[test]
+fn content_that_is_refused_brings_no_message_nearer() {
+    let reject = |event: Event<'_>| match event {
+        Event::Content(content) => content.reject(Rejection::POLICY),
+        other => accept(other),
+    };
+    let envelope = ["MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>"];
+    for (content, answer, reply) in [
+        (&["DATA", "text", "."][..], reject as fn(Event<'_>), "550 5.7.1 Refused by policy"),
+        (&["BDAT 3 LAST\r\nabcNOOP"], reject, "550 5.7.1 Refused by policy"),
+        (
+            &["DATA", "a bare\nline feed", "."],
+            accept,
+            "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)",
+        ),
+        (&["BDAT 9 LAST\r\n123456789NOOP"], accept, "552 5.3.4 Message too large"),
+    ] {
+        let has_noop = content.concat().contains("NOOP");
+        let lines = [&envelope[..], content].concat().repeat(100);
+        let limits = limits().with_message(if has_noop { 8 } else { 20 });
+        let outcome = play(config().with_limits(limits), &lines, answer);
+        // A NOOP after the content counts too.
+        let count = if has_noop { 6 } else { 12 };
+        assert_eq!(outcome.count(reply), count, "{}", outcome.said);
+        assert_eq!(outcome.count(TOO_MANY), 1);
+    }
+}
+
 // ------------------------------------------------------------------------------- AUTH
 
 fn offer() -> Offer {

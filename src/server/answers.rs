@@ -3,7 +3,7 @@
 use super::{
     budget::Fault,
     config::Fitness,
-    content::{Announced, ChunkSize, Url},
+    content::{Announced, ChunkSize, Url, Violation},
     delivery::{Verdicts, is_last_word},
     event::Answer,
     replies,
@@ -234,8 +234,7 @@ impl Session {
         self.phase = Phase::Content;
         let octets = self.content.octets().saturating_add(size.octets);
         if octets > self.config.limits().message {
-            self.count_error();
-            self.refuse_content(AbortReason::TooLarge, replies::TOO_LARGE);
+            self.refuse_violation(Violation::TooLarge);
         }
     }
 

@@ -1,9 +1,7 @@
 //! The content of a transaction on its way in: how it is told from commands, what the application
 //! has not taken yet, what becomes of content that is refused, and how long all of it may take.
 
-use super::{
-    budget::Fault, config::Fitness, limits::Timeouts, replies, sequence::Stage, state::AbortReason,
-};
+use super::{budget::Fault, config::Fitness, limits::Timeouts, sequence::Stage};
 use crate::{
     syntax::{Rejection, Uri},
     time::{Instant, Stopwatch, TransferDeadline},
@@ -56,9 +54,20 @@ pub(super) enum Progress {
     /// More octets are needed.
     Need,
     /// The content breaks a rule: it is to be refused.
-    Violation(AbortReason, Rejection),
+    Violation(Violation),
     /// A piece of the content has come to its end.
     End(Ending),
+}
+
+/// A rule that content breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Violation {
+    /// It is larger than a message may be.
+    TooLarge,
+    /// It holds a CR or LF outside CRLF at this octet.
+    BareLineBreak(u64),
+    /// It holds a NUL at this octet.
+    Nul(u64),
 }
 
 /// The end of a piece of content.
@@ -256,7 +265,7 @@ impl Content {
         let continues = matches!(self.framing, Framing::Chunks { is_last: false, .. });
         self.failed = continues.then_some(replies);
         let replies = if continues { 1 } else { replies };
-        self.state = State::Discarding(Refusal { rejection, replies, fault: Fault::None });
+        self.state = State::Discarding(Refusal { rejection, replies, fault: Fault::NoProgress });
         if let Some(clock) = &mut self.clock {
             clock.discarding.get_or_insert_default();
         }
@@ -401,10 +410,8 @@ impl Content {
                     continue;
                 }
                 Span::Bare(_) | Span::Nul(_) if self.is_discarding() => continue,
-                Span::Bare(octet) => {
-                    Progress::Violation(AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK)
-                }
-                Span::Nul(octet) => Progress::Violation(AbortReason::Nul(octet), replies::NUL),
+                Span::Bare(octet) => Progress::Violation(Violation::BareLineBreak(octet)),
+                Span::Nul(octet) => Progress::Violation(Violation::Nul(octet)),
                 Span::End(octets) => {
                     receive.consume(octets);
                     Progress::End(self.end())
@@ -418,7 +425,7 @@ impl Content {
         if self.is_discarding() {
             Progress::Discarded
         } else if self.octets > most {
-            Progress::Violation(AbortReason::TooLarge, replies::TOO_LARGE)
+            Progress::Violation(Violation::TooLarge)
         } else {
             Progress::Lent
         }

@@ -43,7 +43,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Octets of a command line, CRLF included; at least 512, and what the extensions that are offered
+    /// Sets the octets of a command line, CRLF included; at least 512, and what the extensions that are offered
     /// add to it (RFC 5321 section 4.5.3.1.4), and at most 2^30.
     #[must_use]
     pub fn with_command_line(mut self, octets: usize) -> Self {
@@ -79,7 +79,7 @@ impl Limits {
         self
     }
 
-    /// Octets of memory that the paths and parameters of one transaction take, at most 2^30;
+    /// Sets the octets of memory that the paths and parameters of one transaction take, at most 2^30;
     /// recipients beyond them get 452.
     #[must_use]
     pub const fn with_envelope(mut self, octets: usize) -> Self {
@@ -94,19 +94,20 @@ impl Limits {
         self
     }
 
-    /// Commands without progress towards a message (NOOP, RSET, VRFY, EXPN, HELP, a further hello, an
+    /// Sets how many commands without progress towards a message are free (NOOP, RSET, VRFY, EXPN, HELP, a further hello, an
     /// empty chunk that is not the last, ETRN, XCLIENT, XFORWARD, AUTH that cannot be decided now, a
-    /// verb of the application's own, whatever the application rejects but a recipient), counted from
-    /// one accepted message to the next; those beyond count as errors, and get the replies that they
-    /// must get all the same (RFC 5321 section 4.1.1.5). 100 unless said otherwise.
+    /// verb of the application's own, content that is refused, whatever the application rejects but a
+    /// recipient), counted from one accepted message to the next. Those beyond count as errors; RSET
+    /// and NOOP are answered 250 all the same (RFC 5321 sections 4.1.1.5 and 4.1.1.9). 100 unless said
+    /// otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {
         self.idle_commands = commands;
         self
     }
 
-    /// The failed AUTH of a session with this number is answered 421, and the session ends. An AUTH
-    /// that is answered with 4yz has not failed.
+    /// Sets which failed AUTH of a session is answered 421, and ends it. An AUTH that is answered with
+    /// 4yz has not failed.
     #[must_use]
     pub const fn with_auth_failures(mut self, failures: u32) -> Self {
         self.auth_failures = failures;
@@ -191,27 +192,31 @@ impl Timeouts {
         self
     }
 
-    /// For the content of a message: one deadline over all chunks and BDAT lines. It starts this long
+    /// Sets the flat time-out of content; five minutes by default.
+    ///
+    /// The content of a message has one deadline, over all chunks and BDAT lines. It starts this long
     /// after the first octet is awaited; each octet moves it later by its time at the slowest rate
     /// ([`with_slowest_content`](Self::with_slowest_content)), but never beyond this long after the
-    /// octet came. Five minutes by default.
+    /// octet came.
     #[must_use]
     pub const fn with_content(mut self, timeout: Duration) -> Self {
         self.content = timeout;
         self
     }
 
-    /// For content that was refused and is discarded up to its end, besides the deadline of
-    /// [`with_content`](Self::with_content), from the refusal on; ten minutes by default. A session
-    /// that [shuts down](super::Server::shut_down) waits for the shorter of the two. It never
-    /// outlives the time of the [whole session](Self::with_session).
+    /// Sets the time for content that was refused and is discarded up to its end, from the refusal
+    /// on; ten minutes by default.
+    ///
+    /// The deadline of [`with_content`](Self::with_content) holds besides. A session that [shuts
+    /// down](super::Server::shut_down) waits no longer than that flat time-out, and discarded content
+    /// never outlives the time of the [whole session](Self::with_session).
     #[must_use]
     pub const fn with_discard(mut self, timeout: Duration) -> Self {
         self.discard = timeout;
         self
     }
 
-    /// The slowest rate at which content may come; 500 octets a second by default.
+    /// Sets the slowest rate at which content may come; 500 octets a second by default.
     #[must_use]
     pub const fn with_slowest_content(mut self, rate: Rate) -> Self {
         self.floor = rate;
@@ -225,7 +230,7 @@ impl Timeouts {
         self
     }
 
-    /// For the peer to read what is owed to it, and a 421, after
+    /// Sets the time for the peer to read what is owed to it, and a 421, after
     /// [`Server::close`](super::Server::close); a second by default.
     #[must_use]
     pub const fn with_closing(mut self, timeout: Duration) -> Self {
@@ -233,8 +238,8 @@ impl Timeouts {
         self
     }
 
-    /// How long the reply to an AUTH without success is withheld (tarpit), whether it failed or could
-    /// not be decided; a second by default.
+    /// Sets how long the reply to an AUTH without success is withheld (tarpit), whether it failed or
+    /// could not be decided; a second by default.
     #[must_use]
     pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
         self.auth_failure = delay;
@@ -257,9 +262,9 @@ impl Timeouts {
         self
     }
 
-    /// For the whole session: an hour by default. Content whose octets are coming in may come to its
-    /// end, as long as its own deadline holds; a session between two chunks, or that discards refused
-    /// content, ends.
+    /// Sets the time for the whole session; an hour by default. Content whose octets are coming in may
+    /// come to its end as long as its own deadline holds; a session between two chunks, or one that
+    /// discards refused content, ends.
     #[must_use]
     pub const fn with_session(mut self, timeout: Option<Duration>) -> Self {
         self.session = timeout;

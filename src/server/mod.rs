@@ -204,8 +204,11 @@ impl Server {
         }
     }
 
-    /// Lets content and delivery in progress finish, then answers 421 and closes (RFC 5321
-    /// section 3.8). It takes effect with the next poll.
+    /// Lets content and delivery in progress finish, answers everything else 421, and closes (RFC
+    /// 5321 section 3.8). It takes effect with the next poll.
+    ///
+    /// Between two chunks the next one is awaited as long as the deadline of the content allows
+    /// ([`Timeouts::with_content`]), and content that is discarded no longer than that.
     pub const fn shut_down(&mut self) {
         self.session.is_stopping = true;
     }
@@ -237,7 +240,7 @@ impl Server {
                 }
                 need
             }
-            Phase::Command if session.is_clogged() => Some(session.must_write(now)),
+            Phase::Command if session.is_clogged() => Some(session.await_room(now)),
             Phase::Command => {
                 let is_at_front = lines.is_at_front();
                 if is_at_front && is_client_hello(input.octets()) {

@@ -3,7 +3,7 @@
 use super::{
     budget::{Budget, Fault, Penalty},
     config::Config,
-    content::{Announced, Content, Ending, Progress},
+    content::{Announced, Content, Ending, Progress, Violation},
     delivery::Verdicts,
     event::{
         self, Abort, Answer, Atrn, Auth, Authenticated, Burl, Connect, Credentials, Data, Deliver,
@@ -358,12 +358,27 @@ impl Session {
 
     pub(super) fn await_command(&mut self, now: Instant) -> Option<Need> {
         self.reading.start(now);
+        let command = self.reading.deadline(now, self.config.timeouts().command);
+        let deadline = command.min(self.idle_deadline(now));
+        self.await_octets(now, deadline)
+    }
+
+    /// Waits for room for further replies before a further command is read.
+    pub(super) fn await_room(&mut self, now: Instant) -> Need {
+        let idle = self.idle_deadline(now);
+        match self.must_write(now) {
+            Need::Write(until) => Need::Write(until.min(idle)),
+            other => other,
+        }
+    }
+
+    /// Returns when a session that is in no piece of content ends, whatever comes: at its own
+    /// deadline, and between two pieces at that of the content.
+    fn idle_deadline(&mut self, now: Instant) -> Instant {
         if self.content.stage().is_some() {
             self.content.wait(now);
         }
-        let command = self.reading.deadline(now, self.config.timeouts().command);
-        let deadline = command.min(self.session_deadline()).min(self.content_deadline(now));
-        self.await_octets(now, deadline)
+        self.session_deadline().min(self.content_deadline(now))
     }
 
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
@@ -406,7 +421,7 @@ impl Session {
         Need::Write(self.write_deadline(now))
     }
 
-    /// When to give up a peer that does not read the replies that wait.
+    /// Returns when a peer that does not read the replies that wait is given up.
     fn write_deadline(&self, now: Instant) -> Instant {
         let timeouts = self.config.timeouts();
         let deadline = self.writing.deadline(now, timeouts.write);
@@ -416,8 +431,8 @@ impl Session {
         }
     }
 
-    /// When to give up content: in the course of a piece, or between two of them. Content that is
-    /// discarded does not outlive the session.
+    /// Returns when content is given up, in the course of a piece or between two of them. Content
+    /// that is discarded does not outlive the session.
     fn content_deadline(&self, now: Instant) -> Instant {
         let is_over = self.content.stage().is_none() && !matches!(self.phase, Phase::Content);
         if is_over {
@@ -433,14 +448,15 @@ impl Session {
     /// Ends a session whose client let it wait too long. One that is shutting down, and waited only
     /// for what is left of content, ends as an idle one does.
     fn time_out(&mut self) {
-        let is_left_over = matches!(self.phase, Phase::Command) || self.content.is_discarding();
+        let is_left_over = matches!(self.phase, Phase::Command | Phase::Delayed(..))
+            || self.content.is_discarding();
         match self.is_stopping && is_left_over {
             true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
             false => self.end(replies::TIMED_OUT.reply(), End::TimedOut),
         }
     }
 
-    /// When to end the whole session.
+    /// Returns when the whole session ends.
     fn session_deadline(&self) -> Instant {
         match (self.began, self.config.timeouts().session) {
             (Some(began), Some(allowance)) => began + allowance,
@@ -664,15 +680,25 @@ impl Session {
         match self.content.advance(input, self.config.limits().message, now) {
             Progress::Lent => self.lend(),
             Progress::Discarded => self.check_discarded(),
-            Progress::Violation(reason, rejection) => {
-                self.count_error();
-                self.refuse_content(reason, rejection);
-            }
+            Progress::Violation(violation) => self.refuse_violation(violation),
             Progress::End(ending) => self.end_of_content(ending, now),
             Progress::Need if self.link == Link::Open => return self.await_content(now),
             Progress::Need => self.lose(),
         }
         None
+    }
+
+    /// Refuses the content in progress, which breaks a rule.
+    pub(super) fn refuse_violation(&mut self, violation: Violation) {
+        self.count_error();
+        let (reason, rejection) = match violation {
+            Violation::TooLarge => (AbortReason::TooLarge, replies::TOO_LARGE),
+            Violation::BareLineBreak(octet) => {
+                (AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK)
+            }
+            Violation::Nul(octet) => (AbortReason::Nul(octet), replies::NUL),
+        };
+        self.refuse_content(reason, rejection);
     }
 
     /// Refuses the content in progress: what is left of it is discarded, and the client hears of it
@@ -719,13 +745,12 @@ impl Session {
                 if self.is_silent_at_end() {
                     return;
                 }
-                match refusal.fault {
-                    Fault::None => {
-                        for _ in 0..refusal.replies {
-                            self.reply(refusal.rejection.reply());
-                        }
-                    }
-                    fault => self.charge(refusal.rejection.reply(), fault),
+                // All replies are the same, so the last of them bears the penalty.
+                for _ in 1..refusal.replies {
+                    self.reply(refusal.rejection.reply());
+                }
+                if refusal.replies > 0 {
+                    self.charge(refusal.rejection.reply(), refusal.fault);
                 }
             }
         }
