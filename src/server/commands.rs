@@ -1,13 +1,13 @@
 //! What a command does.
 
 use super::{
+    budget::Fault,
     config::Fitness,
-    replies, sequence,
+    content::{Announced, ChunkSize, Url},
+    replies,
+    sequence::{self, Stage},
     session::Session,
-    state::{
-        AbortReason, Beginning, Body, End, Intake, PendingChunk, Phase, Piece, Question, Refusal,
-        Then,
-    },
+    state::{AbortReason, End, Phase, Question},
 };
 use crate::{
     sasl,
@@ -19,8 +19,6 @@ use crate::{
     time::Instant,
     transcript::{Entry, Side},
 };
-use core::mem;
-
 impl Session {
     /// One line without its CRLF, and whether more octets have come behind it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
@@ -33,19 +31,27 @@ impl Session {
         if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_out_of_turn() {
             return;
         }
+        if self.is_stopping
+            && self.is_chunking()
+            && !matches!(verb, Verb::Bdat | Verb::Burl | Verb::Quit)
+        {
+            // Only content in progress may still come to its end (RFC 5321 section 3.8).
+            self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
+            return;
+        }
         if self.refused.is_some() && verb != Verb::Bdat {
             // However it is made; of BDAT the octets that follow have to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
-                self.offend(&replies::misplaced(why));
+                self.refuse(replies::misplaced(why).reply(), Fault::Error);
                 return;
             }
         }
         if let Err(error) = self.interpret(line) {
             let rejection = replies::syntax(error);
             match verb {
-                // Nobody knows how many octets of content follow.
-                Verb::Bdat => self.end(rejection.reply(), End::Unframed),
-                _ => self.offend(&rejection),
+                // How many octets of content follow is not known.
+                Verb::Bdat => self.refuse_and_end(rejection.reply(), End::Unframed),
+                _ => self.refuse(rejection.reply(), Fault::Error),
             }
         }
         if verb == Verb::Mail && !matches!(self.phase, Phase::Asked(Question::Mail)) {
@@ -55,7 +61,7 @@ impl Session {
 
     /// What is under way behind a MAIL that was not accepted is nobody's fault.
     fn mail_failed(&mut self) {
-        if matches!(self.body, Body::None) {
+        if self.content.stage().is_none() {
             self.facts.transaction.fail();
         }
     }
@@ -64,14 +70,14 @@ impl Session {
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.heard(now);
         self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
-        self.offend(&replies::LINE_TOO_LONG);
+        self.refuse(replies::LINE_TOO_LONG.reply(), Fault::Error);
     }
 
     /// A line that is longer than the limit, by its front.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
         match Verb::of(front) {
-            // Nobody knows how many octets of content follow.
-            Verb::Bdat => self.end(replies::LINE_TOO_LONG.reply(), End::Unframed),
+            // How many octets of content follow is not known.
+            Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
             Verb::Mail => self.mail_failed(),
             verb => self.is_bare = is_hello(verb),
         }
@@ -92,16 +98,17 @@ impl Session {
             return Ok(());
         }
         let is_idle = match verb {
-            Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Expn | Verb::Help => true,
+            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => true,
             // One is needed.
             _ => is_hello(verb) && self.facts.host.is_some(),
         };
-        if is_idle && self.budget.idle(self.config.limits()) {
-            // RFC 5321 section 4.1.4 has a code for hellos.
-            self.offend(&match is_hello(verb) {
-                true => replies::TOO_MANY_HELLOS,
-                false => replies::NOTHING_DONE,
-            });
+        // RFC 5321 section 4.1.4 has a code for hellos.
+        if is_idle
+            && !match is_hello(verb) {
+                true => self.may_idle(&replies::TOO_MANY_HELLOS),
+                false => self.may_idle(&replies::NOTHING_DONE),
+            }
+        {
             return Ok(());
         }
         let standing = self.standing();
@@ -118,27 +125,25 @@ impl Session {
         if let Err((refusal, is_innocent)) = permitted {
             match command {
                 Command::Bdat { octets, last } => {
-                    let chunk = PendingChunk { octets, is_last: last };
-                    self.swallow(chunk, refusal, is_innocent);
+                    let size = ChunkSize { octets, is_last: last };
+                    self.discard_chunk(size, refusal, is_innocent);
                     return Ok(());
                 }
                 // Content that failed is over (RFC 4468 section 3.4).
-                Command::Burl { last: true, .. } if matches!(self.body, Body::Failed(_)) => {
-                    self.body = Body::None;
+                Command::Burl { last: true, .. } if self.content.stage() == Some(Stage::Failed) => {
+                    self.content.clear();
                 }
                 _ => {}
             }
-            match is_innocent {
-                true => self.excuse(&refusal),
-                false => self.offend(&refusal),
-            }
+            let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
+            self.refuse(refusal.reply(), fault);
             return Ok(());
         }
         match command {
             Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
             Command::Helo(host) => self.hello(host, false),
             Command::Mail { .. } if self.budget.transaction(self.config.limits()) => {
-                self.refuse_mail(&replies::TOO_MANY_TRANSACTIONS);
+                self.refuse(replies::TOO_MANY_TRANSACTIONS.reply(), Fault::NoProgress);
             }
             Command::Mail { reverse_path, parameters } => {
                 return self.mail(&reverse_path, &parameters);
@@ -146,9 +151,9 @@ impl Session {
             Command::Rcpt { forward_path, parameters } => {
                 return self.rcpt(&forward_path, &parameters);
             }
-            Command::Data => self.ask(Question::Data(Beginning::Dots)),
+            Command::Data => self.ask(Question::Data(Announced::Data)),
             Command::Burl { uri, last } => {
-                self.burl(Piece { uri: uri.into_owned(), is_last: last });
+                self.burl(Url { uri: uri.into_owned(), is_last: last });
             }
             Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
             Command::Atrn(domains) => {
@@ -156,20 +161,21 @@ impl Session {
             }
             Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
-            Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::Bdat { octets, last } => self.bdat(ChunkSize { octets, is_last: last }),
             Command::Auth { mechanism, initial_response } => {
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
             Command::StartTls if self.is_followed => {
-                self.end(replies::INJECTED.reply(), End::Injection);
+                self.refuse_and_end(replies::INJECTED.reply(), End::Injection);
             }
             Command::StartTls => self.ask(Question::StartTls),
+            // RFC 5321 sections 4.1.1.5 and 4.1.1.9: 250, however many there were.
             Command::Rset => {
-                self.reply(&replies::OK);
-                self.go(AbortReason::Reset, Then::Command);
+                let then = self.charged(&replies::OK, Fault::NoProgress);
+                self.go(AbortReason::Reset, then);
             }
-            Command::Noop(_) => self.reply(&replies::OK),
+            Command::Noop(_) => self.charge(&replies::OK, Fault::NoProgress),
             Command::Help(_) => {
                 let known = Verb::ALL.iter().copied();
                 let known = known.filter(|it| {
@@ -181,9 +187,20 @@ impl Session {
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
             Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify),
             Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand),
-            _ => self.offend(&replies::NOT_IMPLEMENTED),
+            _ => self.refuse(replies::NOT_IMPLEMENTED.reply(), Fault::Error),
         }
         Ok(())
+    }
+
+    /// Counts a command without progress, and returns whether it is carried out: one beyond the
+    /// limit is refused.
+    fn may_idle(&mut self, refusal: &Rejection) -> bool {
+        let may = self.budget.may_idle(self.config.limits());
+        match may {
+            true => self.budget.idle(),
+            false => self.refuse(refusal.reply(), Fault::NoProgress),
+        }
+        may
     }
 
     /// A verb that is none of the standards'.
@@ -191,24 +208,23 @@ impl Session {
         let Some(own) = self.config.own_verb(&verb) else {
             // Whatever the session is at.
             return match HTTP.contains(&verb.as_str()) {
-                true => self.end(replies::HTTP.reply(), End::OtherProtocol),
-                false => self.offend(&replies::UNKNOWN_COMMAND),
+                true => self.refuse_and_end(replies::HTTP.reply(), End::OtherProtocol),
+                false => self.refuse(replies::UNKNOWN_COMMAND.reply(), Fault::Error),
             };
         };
         let standing = self.standing();
         match sequence::permit_own(standing, own.place(), own.requires_auth()) {
-            Err(why) if standing.is_innocent(Verb::Other, why) => {
-                self.excuse(&replies::misplaced(why));
+            Err(why) => {
+                let is_innocent = standing.is_innocent(Verb::Other, why);
+                let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
+                self.refuse(replies::misplaced(why).reply(), fault);
             }
-            Err(why) => self.offend(&replies::misplaced(why)),
-            // It brings no message nearer, as far as anybody here knows.
-            Ok(()) if self.budget.idle(self.config.limits()) => {
-                self.offend(&replies::NOTHING_DONE);
-            }
-            Ok(()) => {
+            // It brings no message nearer, as far as the machine knows.
+            Ok(()) if self.may_idle(&replies::NOTHING_DONE) => {
                 let argument = argument.map(Argument::into_owned);
                 self.ask(Question::Other(verb.into_owned(), argument));
             }
+            Ok(()) => {}
         }
     }
 
@@ -237,36 +253,36 @@ impl Session {
         }
     }
 
-    fn bdat(&mut self, chunk: PendingChunk) {
-        match mem::take(&mut self.body) {
-            Body::Chunks(intake) => self.take_chunk(intake, chunk),
-            _ => self.ask(Question::Data(Beginning::Chunk(chunk))),
-        }
-    }
-
-    fn burl(&mut self, piece: Piece) {
-        match mem::take(&mut self.body) {
-            Body::Chunks(mut intake) => {
-                // What the last chunk ended with comes first.
-                intake.next_url(piece);
-                self.phase = Phase::Content(intake);
+    fn bdat(&mut self, size: ChunkSize) {
+        let is_empty = size.octets == 0 && !size.is_last;
+        match self.content.stage() {
+            // It brings the content no nearer to its end.
+            Some(_) if self.is_stopping && is_empty => {
+                self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
             }
-            _ => self.ask(Question::Data(Beginning::Url(piece))),
+            Some(_) => self.take_chunk(size, Fitness::ANY),
+            None => self.ask(Question::Data(Announced::Chunk(size))),
         }
     }
 
-    /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
-    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection, is_innocent: bool) {
-        let replies = match (chunk.is_last, &self.body) {
-            (true, Body::Failed(replies)) => *replies,
-            _ => 1,
-        };
-        if chunk.is_last && matches!(self.body, Body::Failed(_)) {
-            self.body = Body::None;
+    fn burl(&mut self, url: Url) {
+        match self.content.stage() {
+            Some(_) => {
+                // The end of the last chunk comes first.
+                self.content.begin_url(url, Fitness::ANY, self.config.timeouts());
+                self.phase = Phase::Content;
+            }
+            None => self.ask(Question::Data(Announced::Url(url))),
         }
-        let intake = Intake::chunks(Fitness::ANY, chunk);
-        let refusal = Refusal { rejection, replies, is_offence: !is_innocent };
-        self.phase = Phase::Discard(intake, refusal);
+    }
+
+    /// Discards a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section
+    /// 2).
+    fn discard_chunk(&mut self, size: ChunkSize, rejection: Rejection, is_innocent: bool) {
+        let fault = if is_innocent { Fault::None } else { Fault::Error };
+        self.count_error();
+        self.content.begin_discarded(size, rejection, fault, self.config.timeouts());
+        self.phase = Phase::Content;
         self.check_discarded();
     }
 
@@ -280,18 +296,19 @@ impl Session {
             // Clients exist that declare a size of their own besides the one they were told:
             // where one of them is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
-                self.refuse_mail(&replies::DECLARED_TOO_LARGE);
+                self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
                 return Ok(());
             }
             parsed => parsed?,
         };
         if !path.is_ascii() && !typed.smtputf8 {
-            self.offend(&replies::SENDER_NEEDS_UTF8);
+            self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
         } else if typed.size.is_some_and(|octets| octets > limit) {
-            self.refuse_mail(&replies::DECLARED_TOO_LARGE);
+            self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
         } else if let Some(refusal) = untimely(&typed, &self.offered) {
-            self.refuse_mail(&refusal);
+            self.refuse(refusal.reply(), Fault::NoProgress);
         } else {
+            self.content.clear();
             self.facts.transaction.propose(path, raw, &typed);
             self.ask(Question::Mail);
         }
@@ -303,12 +320,12 @@ impl Session {
         let limits = *self.config.limits();
         let transaction = &mut self.facts.transaction;
         if !path.is_ascii() && !transaction.is_utf8() {
-            self.offend(&replies::RECIPIENT_NEEDS_UTF8);
+            self.refuse(replies::RECIPIENT_NEEDS_UTF8.reply(), Fault::Error);
         } else if transaction.accepted() >= limits.recipients
             || transaction.octets() >= limits.envelope
         {
             // RFC 5321 section 4.5.3.1.10 lets a client find the limit in this way.
-            self.excuse(&replies::TOO_MANY_RECIPIENTS);
+            self.refuse(replies::TOO_MANY_RECIPIENTS.reply(), Fault::Pipelined);
         } else {
             transaction.address(path, raw);
             self.ask(Question::Rcpt);

@@ -3,10 +3,11 @@
 use super::{
     Config,
     auth::Attempt,
+    content::{self, Url},
     delivery::{Verdict, Verdicts},
     facts::Facts,
     replies,
-    state::{AbortReason, Lent, Piece},
+    state::AbortReason,
     transaction::{Recipient, Transaction},
 };
 use crate::{
@@ -183,10 +184,8 @@ pub(super) enum Answer {
     Mailboxes(Vec<Mailbox<'static>>),
     Reject(Rejection),
     RejectAndClose(Rejection),
-    /// So many octets of content were dealt with, and stay in the receive buffer.
+    /// The number of octets of content that were dealt with, and stay in the receive buffer.
     Consume(usize),
-    /// All octets of content were taken out of the receive buffer.
-    Taken,
     Done,
     /// The verifier of an attempt.
     Verify(Box<dyn Verifier>),
@@ -245,12 +244,13 @@ macro_rules! acceptable {
 macro_rules! rejectable {
     ($($name:ident)*) => {$(
         impl $name<'_> {
-            /// No; the session goes on.
+            /// Rejects it. The session goes on, unless the code is 421: then it is over (RFC 5321
+            /// section 3.8).
             pub fn reject(self, rejection: Rejection) {
                 self.exchange.answer = Some(Answer::Reject(rejection));
             }
 
-            /// No, and the session is over.
+            /// Rejects it, and ends the session.
             pub fn reject_and_close(self, rejection: Rejection) {
                 self.exchange.answer = Some(Answer::RejectAndClose(rejection));
             }
@@ -294,7 +294,7 @@ tokens! {
     /// drains every chunk of it.
     Data { is_chunked: bool }
     /// Octets of content, without stuffed dots, lent from the receive buffer.
-    Content { input: &'s mut ReceiveBuffer, lent: Lent }
+    Content { input: &'s mut ReceiveBuffer, content: &'s mut content::Content }
     /// A whole message has come in: whoever accepts it takes responsibility for it (RFC 5321
     /// section 4.2.5).
     Deliver { verdicts: &'s Verdicts }
@@ -306,7 +306,7 @@ tokens! {
     Expand {}
     /// A URL that stands for a piece of content (RFC 4468 section 2). Whoever accepts it has the
     /// octets, and puts them behind those that came before.
-    Burl { piece: &'s Piece }
+    Burl { url: &'s Url }
     /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
     Etrn { node: &'s Node<'static> }
     /// ATRN: the client wants its mail, and the roles turned around for it (RFC 2645 section 5.2).
@@ -504,10 +504,7 @@ impl<'s> Content<'s> {
     /// The octets, never empty.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
-        match self.lent {
-            Lent::Input(octets) => self.input.octets().get(..octets).unwrap_or_default(),
-            Lent::LineBreak(octets) => octets,
-        }
+        self.content.lent(self.input)
     }
 
     /// The first so many are dealt with; the rest is asked about again.
@@ -518,10 +515,7 @@ impl<'s> Content<'s> {
     /// All of them, for who deals with them at once.
     #[must_use]
     pub fn take(self) -> &'s [u8] {
-        let octets = match self.lent {
-            Lent::Input(octets) => self.input.octets().get(..octets).unwrap_or_default(),
-            Lent::LineBreak(octets) => octets,
-        };
+        let octets = self.content.lent(self.input);
         self.exchange.answer = Some(Answer::Consume(octets.len()));
         octets
     }
@@ -529,12 +523,8 @@ impl<'s> Content<'s> {
     /// All of them, to keep without a copy: from now on it is the application's memory.
     #[must_use]
     pub fn take_bytes(self) -> Bytes {
-        let octets = match self.lent {
-            Lent::Input(octets) => self.input.take(octets),
-            Lent::LineBreak(octets) => Bytes::from_static(octets),
-        };
-        self.exchange.answer = Some(Answer::Taken);
-        octets
+        self.exchange.answer = Some(Answer::Consume(0));
+        self.content.detach(self.input)
     }
 }
 

@@ -180,14 +180,15 @@ impl Facts {
     }
 
     /// Who submitted the message of this transaction, as far as it may be believed: what AUTH on MAIL
-    /// says, from a client that has authenticated, and from any other
+    /// says, from a client that has authenticated, and from any other, one that is ANONYMOUS included,
     /// [`Unknown`](Submitter::Unknown), as if it had said `<>` (RFC 4954 section 5). `None` where MAIL
     /// says nothing. Whether the identity may speak for others is for the application to know; if
     /// it may not, this is `Unknown` too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
         let said = self.transaction.typed_parameters().submitter?;
-        Some(if self.identity.is_some() { said } else { Submitter::Unknown })
+        let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
+        Some(if is_known { said } else { Submitter::Unknown })
     }
 
     /// The word after `with` in a `Received:` field (RFC 3848).

@@ -14,6 +14,8 @@ use core::fmt;
 pub(super) struct Output {
     buffer: SendBuffer,
     pub(super) transcript: Option<Box<dyn Transcript>>,
+    /// The octets that wait and come before the mark, if nothing after it was sent.
+    marked: Option<usize>,
     pub(super) now: Instant,
 }
 
@@ -42,6 +44,22 @@ impl Output {
         }
     }
 
+    /// Marks the end of what waits: what is said from now on can be [taken
+    /// back](Self::take_back) until it leaves.
+    pub(super) fn mark(&mut self) {
+        self.marked = Some(self.len());
+    }
+
+    /// Takes back what was said since the mark, unless some of it was sent; returns whether it was
+    /// taken back.
+    pub(super) fn take_back(&mut self) -> bool {
+        let Some(marked) = self.marked.take() else { return false };
+        let said = self.len().saturating_sub(marked);
+        let text = self.buffer.text();
+        text.truncate(text.len().saturating_sub(said));
+        true
+    }
+
     pub(super) fn len(&self) -> usize {
         self.buffer.len()
     }
@@ -55,6 +73,7 @@ impl Output {
     }
 
     pub(super) fn sent(&mut self, octets: usize) {
+        self.marked = self.marked.and_then(|marked| marked.checked_sub(octets));
         self.buffer.sent(octets);
     }
 

@@ -694,7 +694,7 @@ fn where_mail_goes_is_told_only_on_purpose() {
              C: RCPT TO:<moved@d.org>
              S: 250 2.1.5 Ok
              C: RCPT TO:<moved.openly@d.org>
-             S: 251 2.1.5 User not local; will forward to <new@e.org>
+             S: 251 2.5.0 User not local; will forward to <new@e.org>
              C: RCPT TO:<gone@d.org>
              S: 550 5.1.1 No such mailbox here
              C: RCPT TO:<gone.openly@d.org>
@@ -764,9 +764,9 @@ fn nothing_is_verified_unasked() {
          C: VRFY ann
          S: 502 5.5.1 Not here
          C: EXPN friends
-         S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+         S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery
          C: EXPN nobody
-         S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery",
+         S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery",
         HELLO.replace("250 HELP", "250-EXPN\nS: 250 HELP")
     );
     let config = config().with_extension(Extension::Expn);
