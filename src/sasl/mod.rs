@@ -203,7 +203,8 @@ pub trait Verifier: fmt::Debug + Send + Sync {
 }
 
 /// What a verifier wants next.
-#[derive(Debug)]
+///
+/// `Debug` does not show the octets of the exchange.
 #[must_use]
 pub enum Step {
     /// This goes to the client, and its response to [`step`](Verifier::step).
@@ -215,6 +216,17 @@ pub enum Step {
     Proved(Proven),
     /// It is not; the exchange is over.
     Failed(VerifierError),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Challenge(challenge) => write!(f, "Challenge({} octets)", challenge.len()),
+            Self::Ask => f.write_str("Ask"),
+            Self::Proved(proven) => f.debug_tuple("Proved").field(proven).finish(),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
 }
 
 impl Step {
@@ -230,10 +242,15 @@ impl Step {
 }
 
 /// Who the client has proven to be, and what it must be told with the success.
-#[derive(Debug)]
 pub struct Proven {
     identity: Identity,
     success_data: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Proven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proven").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 impl Proven {

@@ -11,6 +11,7 @@ use crate::sasl::{
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 use core::ops::RangeInclusive;
 
 /// What the client knows of channel binding (RFC 5802 section 6).
@@ -30,7 +31,6 @@ pub enum Binding {
 ///
 /// The calculation of [`respond`](Initiator::respond) takes as long as the server's iteration
 /// count asks for, within [`iterations`](Self::iterations).
-#[derive(Debug)]
 pub struct ScramInitiator {
     hash: Hash,
     binding: Binding,
@@ -42,7 +42,6 @@ pub struct ScramInitiator {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Ready,
     /// The first message is sent.
@@ -54,6 +53,17 @@ enum State {
     /// The server has proven itself.
     Proven,
     Failed,
+}
+
+/// Shows nothing of the exchange.
+impl fmt::Debug for ScramInitiator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hash, user, .. } = self;
+        f.debug_struct("ScramInitiator")
+            .field("hash", hash)
+            .field("user", user)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ScramInitiator {
