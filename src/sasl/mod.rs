@@ -24,7 +24,9 @@
 //!
 //! A verifier looks up nothing. When it must know what only the application knows it returns
 //! [`Step::Ask`], and [`question`](Verifier::question) is a token that offers the legal answers.
-//! The answer may come late; the verifier keeps the state.
+//! The answer may come late; the verifier keeps the state. So passwords are checked away from the threads that drive
+//! sessions: [`PasswordQuestion`](question::PasswordQuestion) has an example with `spawn_blocking`. SCRAM spares a server that
+//! work: its verifier takes keys that were derived before, and the iterations are the client's to calculate.
 //!
 //! ```
 //! use esmtp::sasl::{Initiator, PlainInitiator, PlainVerifier, Question, Step, Verifier};

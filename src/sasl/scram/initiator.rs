@@ -129,9 +129,11 @@ impl ScramInitiator {
         Ok(Self { authzid: (!authzid.is_empty()).then(|| authzid.into()), ..self })
     }
 
-    /// How many iterations it takes from a server; 4096 to 1,000,000 by default. Fewer give
-    /// the password away to whoever listens or answers in the server's place (RFC 5802 section
-    /// 5.1), more are an attack on the client's time (section 9).
+    /// Sets how many iterations are taken from a server. Default: 4096 ([`MIN_ITERATIONS`]) to 600,000
+    /// ([`MAX_ITERATIONS`], with its cost).
+    ///
+    /// Fewer give the password away to an attacker who listens or answers in the server's place (RFC 5802
+    /// section 5.1), more are an attack on the client's time (section 9).
     #[must_use]
     pub fn iterations(self, iterations: RangeInclusive<u32>) -> Self {
         Self { iterations, ..self }

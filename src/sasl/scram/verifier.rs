@@ -393,12 +393,12 @@ mod tests {
                 InitiatorError::TooFewIterations { announced: 1, floor: 4096 },
             ),
             (
-                "r=clientnonce1,s=QQ==,i=1000001",
-                InitiatorError::TooManyIterations { announced: 1_000_001, cap: 1_000_000 },
+                "r=clientnonce1,s=QQ==,i=600001",
+                InitiatorError::TooManyIterations { announced: 600_001, cap: 600_000 },
             ),
             (
                 "r=clientnonce1,s=QQ==,i=4294967295",
-                InitiatorError::TooManyIterations { announced: u32::MAX, cap: 1_000_000 },
+                InitiatorError::TooManyIterations { announced: u32::MAX, cap: 600_000 },
             ),
             ("m=x,r=clientnonce1,s=QQ==,i=4096", InitiatorError::MandatoryExtension),
             ("r=clientnonce1,s=QQ==,i=4096,m=x", InitiatorError::MandatoryExtension),
