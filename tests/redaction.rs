@@ -526,9 +526,9 @@ fn a_server_that_repeats_a_secret_in_any_form_is_not_shown_to_do_so() {
         format!("tanstaaftanstaaf {BASE64}\r\n"),
         format!("334-{BASE64}\r\n334 {BASE64}\r\n"),
         format!("334-{BASE64}\r\n{BASE64}\r\n"),
-        format!("334 tanstaaftanstaaf\r\n"),
-        format!("334tanstaaftanstaaf\r\n"),
-        format!("535-x\r\n250 tanstaaftanstaaf\r\n"),
+        "334 tanstaaftanstaaf\r\n".to_owned(),
+        "334tanstaaftanstaaf\r\n".to_owned(),
+        "535-x\r\n250 tanstaaftanstaaf\r\n".to_owned(),
         format!("535 {BASE64}\n"),
         format!("535 {}\r\n", "tanstaaftanstaaf".repeat(200)),
     ] {

@@ -337,7 +337,6 @@ mod tests {
     use super::*;
     use crate::sasl::{BindingType, ChannelBinding};
     use alloc::format;
-    use alloc::string::String;
     use alloc::vec;
 
     const EVERYTHING: [Mechanism; 13] = [
@@ -440,7 +439,7 @@ mod tests {
 
         let asked = |credentials: &Credentials, iterations: u32| {
             let nonce = Nonce::new([1; 18]);
-            let text = String::from(nonce.as_str());
+            let text = alloc::string::String::from(nonce.as_str());
             let offered = [Mechanism::SCRAM_SHA_256];
             let mut initiator = credentials.strongest(&offered, &Channel::CLEAR, nonce).unwrap();
             let _ = initiator.initial_response().unwrap();
