@@ -234,7 +234,7 @@ fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
             .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
             .collect::<Vec<_>>(),
         "helo": facts.host().map(ToString::to_string),
-        "protocol": facts.protocol(),
+        "protocol": facts.protocol().as_str(),
         "tls": facts.security().is_tls(),
         "auth": facts.identity().map(Identity::acts_as),
         "size": octets,

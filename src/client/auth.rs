@@ -42,7 +42,7 @@ enum Turn {
     /// The server's.
     Theirs,
     /// The application has to answer this.
-    Challenged(Vec<u8>),
+    Challenged(Secret),
     /// This will be sent.
     Respond(Secret),
     /// `*` will be sent.
@@ -114,7 +114,7 @@ impl Exchange {
     /// What the server wants to have answered.
     pub(super) fn challenge(&self) -> &[u8] {
         match &self.turn {
-            Turn::Challenged(octets) => octets,
+            Turn::Challenged(challenge) => challenge.expose(),
             _ => &[],
         }
     }
@@ -159,7 +159,7 @@ impl Exchange {
         }
         match &mut self.by {
             By::Initiator(initiator) => Ok(Turn::Respond(initiator.respond(&challenge)?)),
-            By::Application => Ok(Turn::Challenged(challenge)),
+            By::Application => Ok(Turn::Challenged(challenge.into())),
         }
     }
 }

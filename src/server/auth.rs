@@ -17,7 +17,6 @@ use crate::{
     sasl::{Identity, Mechanism, Proven, Reason, Secret, Step, Verifier},
     syntax::{AuthResponse, Base64, Code, Rejection, Reply, SyntaxErrorKind, Text},
     time::{Instant, Stopwatch},
-    transcript::{Entry, Side},
 };
 use alloc::boxed::Box;
 
@@ -114,7 +113,7 @@ impl Session {
     /// One line of the client's in the dialogue, without its CRLF.
     /// `is_last`: no octets have come behind it.
     pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool, now: Instant) {
-        self.heard_response(now);
+        self.heard_response(Some(line), now);
         self.is_followed = !is_last;
         let Phase::Auth(dialogue) = core::mem::replace(&mut self.phase, Phase::Command) else {
             return;
@@ -141,15 +140,15 @@ impl Session {
 
     /// A line of the dialogue that was longer than RFC 4954 section 4 suggests, and is gone.
     pub(super) fn auth_response_too_long(&mut self, now: Instant) {
-        self.heard_response(now);
+        self.heard_response(None, now);
         self.phase = Phase::Command;
         self.refuse_auth(&replies::RESPONSE_TOO_LONG);
     }
 
-    fn heard_response(&mut self, now: Instant) {
+    fn heard_response(&mut self, line: Option<&[u8]>, now: Instant) {
         self.reading = Stopwatch::default();
         self.output.now = now;
-        self.output.note(Entry::Line { from: Side::Client, octets: replies::REDACTED });
+        self.output.note_response(line);
     }
 
     /// The application has judged the identity; only then does the server prove itself, where

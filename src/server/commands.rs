@@ -4,27 +4,27 @@ use super::{
     budget::Fault,
     config::Fitness,
     content::{Announced, ChunkSize, Url},
+    output::Known,
     replies,
     sequence::{self, Stage},
     session::Session,
     state::{AbortReason, End, Phase, Question},
 };
 use crate::{
-    sasl,
     syntax::{
-        Argument, Base64, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, Hold,
-        Host, Lookup, MailParameters, Parameters, Parsed, RcptParameters, Rejection, ReversePath,
+        Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, Hold, Host,
+        Lookup, MailParameters, Parameters, Parsed, RcptParameters, Rejection, ReversePath,
         SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
     time::Instant,
-    transcript::{Entry, Side},
 };
 impl Session {
     /// One line without its CRLF, and whether more octets have come behind it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard(now);
         self.is_followed = !is_last;
-        self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
+        let Self { config, facts, offered, .. } = self;
+        self.output.note_command(line, &Known { config, service: facts.service, offered });
         let verb = Verb::of(line);
         self.is_bare = is_hello(verb);
         let pipelines = self.offered.contains(Extension::Pipelining);
@@ -69,12 +69,13 @@ impl Session {
     /// A line that was longer than the limit, and is gone.
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.heard(now);
-        self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
+        self.output.note_long_line();
         self.refuse(replies::LINE_TOO_LONG.reply(), Fault::Error);
     }
 
     /// A line that is longer than the limit, by its front.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
+        self.output.begin_long_line(front);
         match Verb::of(front) {
             // How many octets of content follow is not known.
             Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
@@ -362,34 +363,6 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
 
 /// What a browser that was lured here says first. Further lines of its request could hold anything.
 const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PRI", "PUT"];
-
-/// The line without what may be a secret: all that stands behind the mechanism of AUTH, the
-/// tokens in a URL, and lines that look like an exchange that goes on after it was refused.
-fn fit_to_be_seen(line: &[u8]) -> &[u8] {
-    let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t');
-    let mut words = line.split(is_blank).filter(|word| !word.is_empty());
-    match Verb::of(line) {
-        Verb::Auth => {
-            let mechanism = words.nth(1).and_then(|word| core::str::from_utf8(word).ok());
-            match mechanism.map(|name| (name, sasl::Mechanism::ignoring_case(name))) {
-                Some((name, Ok(_))) if !Base64::is_likely(name.as_bytes()) => {
-                    // Behind the verb, in which it may occur too.
-                    let at = line.windows(name.len()).skip(4).position(|it| it == name.as_bytes());
-                    let end = at.unwrap_or(0).saturating_add(4).saturating_add(name.len());
-                    line.get(..end).unwrap_or(b"AUTH")
-                }
-                _ => line.get(..4).unwrap_or_default(),
-            }
-        }
-        Verb::Burl => line.get(..4).unwrap_or_default(),
-        Verb::Other
-            if words.any(|word| word.eq_ignore_ascii_case(b"AUTH") || Base64::is_likely(word)) =>
-        {
-            replies::REDACTED
-        }
-        _ => line,
-    }
-}
 
 /// Why a message may not be delivered at the time that it asks for.
 fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {

@@ -384,6 +384,9 @@ impl<'s> Authenticated<'s> {
 
 /// What the verifier of an attempt cannot know. The question is the mechanism's; dropped
 /// unanswered it comes again.
+///
+/// A password is checked away from the executor: [`PasswordQuestion`](sasl::question::PasswordQuestion)
+/// shows how. The answer may come later, and the client's deadlines stand still meanwhile.
 #[derive(Debug)]
 #[must_use = "a question stays until it is answered"]
 pub struct Credentials<'s> {

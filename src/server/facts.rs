@@ -6,6 +6,7 @@ use crate::{
     security::Security,
     service::{Service, With},
     syntax::{AttributeName, Domain, Host, Lenience, Submitter},
+    trace::Protocol,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -193,7 +194,7 @@ impl Facts {
 
     /// The word after `with` in a `Received:` field (RFC 3848).
     #[must_use]
-    pub const fn protocol(&self) -> &'static str {
+    pub const fn protocol(&self) -> Protocol<'static> {
         self.service.protocol(With {
             is_extended: self.is_extended,
             is_secure: self.security.is_tls(),

@@ -131,11 +131,6 @@ pub(super) const RESPONSE_TOO_LONG: Rejection =
 pub(super) const TOO_MANY_ATTEMPTS: Rejection =
     negative(421, 7, 0, "Too many failed attempts to authenticate");
 
-/// What stands in a transcript for what must not stand there.
-pub(super) const REDACTED: &[u8] = b"(redacted)";
-/// What stands in a transcript for a line that was not kept.
-pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
-
 /// What [`proceed`](super::Event::proceed) says to a recipient.
 pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
     negative(550, 7, 1, "Recipient not accepted here");

@@ -11,7 +11,7 @@ use esmtp::{
     security::Security,
     server::{Config, Event},
     syntax::{Command, Domain, ForwardPath, Host, Lenience, Mailbox, Parameters, ReversePath},
-    trace::{Hops, Received, ReturnPath, Timestamp},
+    trace::{Hops, Protocol, Received, ReturnPath, Timestamp},
     wire::{BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer},
 };
 use std::{fmt::Write as _, time::Duration};
@@ -84,7 +84,7 @@ fn hosts_are_called_by_their_names() {
     let by = Host::parse("mx.example.org").unwrap();
     let at = Timestamp::since_unix_epoch(Duration::ZERO);
     let name = Domain::new("client.example.net").unwrap();
-    let field = Received::new(&by, "ESMTP", at)
+    let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at)
         .with_from(&by)
         .with_peer("192.0.2.1".parse().unwrap(), Some(&name));
     assert!(field.to_string().contains("from mx.example.org\r\n (client.example.net [192.0.2.1])"));
@@ -175,7 +175,7 @@ fn rset_leaves_hello_and_auth_alone() {
         Event::Authenticated(authenticated) => authenticated.accept(),
         Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
         Event::Mail(mail) => {
-            experience.log.push(mail.facts().protocol().to_owned());
+            experience.log.push(mail.facts().protocol().to_string());
             mail.accept();
         }
         other => experience.answer(other),
@@ -349,7 +349,8 @@ fn a_421_in_reply_to_anything_ends_the_session() {
 }
 
 fn received<'a>(by: &'a Host<'a>) -> Received<'a> {
-    Received::new(by, "ESMTP", Timestamp::since_unix_epoch(Duration::from_secs(1_000_000_000)))
+    let at = Timestamp::since_unix_epoch(Duration::from_secs(1_000_000_000));
+    Received::new(by, Protocol::new("ESMTP").unwrap(), at)
 }
 
 /// 5321-4.4-c, 5321-4.4-d, 5321-7.2-a: RFC 5321 sections 4.4 and 7.2.
