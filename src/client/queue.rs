@@ -38,8 +38,8 @@ pub(super) enum Expected {
     /// RCPT of the recipient at this place.
     Rcpt(Transaction, usize),
     Data(Transaction),
-    /// A chunk that is not the last.
-    Chunk(Transaction),
+    /// A chunk of so many octets that is not the last.
+    Chunk(Transaction, u64),
     /// A URL that is not the last of the content.
     Url(Transaction),
     /// The whole content.
@@ -61,7 +61,7 @@ impl Expected {
     pub(super) const fn is_yes_enough(self) -> bool {
         matches!(
             self,
-            Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(_) | Self::Url(_)
+            Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(..) | Self::Url(_)
         )
     }
 
@@ -81,7 +81,7 @@ impl Expected {
             | Self::Mail(transaction)
             | Self::Rcpt(transaction, _)
             | Self::Data(transaction)
-            | Self::Chunk(transaction)
+            | Self::Chunk(transaction, _)
             | Self::Url(transaction)
             | Self::End(transaction) => Some(transaction),
         }
@@ -101,7 +101,7 @@ impl Expected {
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(..) => Verb::Rcpt,
             Self::Data(_) | Self::End(_) => Verb::Data,
-            Self::Chunk(_) => Verb::Bdat,
+            Self::Chunk(..) => Verb::Bdat,
             Self::Url(_) => Verb::Burl,
         })
     }
@@ -122,7 +122,7 @@ impl Expected {
             Self::Mail(_) => timeouts.mail,
             Self::Rcpt(..) => timeouts.rcpt,
             Self::Data(_) => timeouts.data,
-            Self::Chunk(_) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
+            Self::Chunk(..) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
         }
     }
 }

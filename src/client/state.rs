@@ -10,7 +10,7 @@ use super::{
     plan::Plan,
     queue::{Expected, Queue},
     report::Report,
-    transaction::{Answer, Step, Transaction, Underway},
+    transaction::{Capacity, Ending, News, Step, Transaction, Underway},
 };
 use crate::{
     envelope::Envelope,
@@ -177,13 +177,15 @@ pub(super) struct Core {
     /// what is being sent belongs to the back one.
     pub(super) underway: VecDeque<Underway>,
     pub(super) reports: VecDeque<Report>,
-    /// Who was answered, for the application that wants to know at once.
-    pub(super) answers: Option<VecDeque<Answer>>,
+    /// The answers for single recipients, for the application that wants to know at once.
+    pub(super) answers: News,
     /// How many transactions were begun.
     begun: u64,
     pub(super) slate: Slate,
     /// How many times MAIL was sent.
     pub(super) mails: u32,
+    /// How many recipients go into one transaction.
+    pub(super) capacity: Capacity,
 }
 
 impl Core {
@@ -200,6 +202,7 @@ impl Core {
             begun: 0,
             slate: Slate::Clean,
             mails: 0,
+            capacity: Capacity::UNKNOWN,
         }
     }
 
@@ -211,7 +214,10 @@ impl Core {
         if matches!(self.phase, Phase::HandingOver) && self.channel.output == Output::Broken {
             self.over(End::Unsendable);
         }
+        // What the server has said is heard before anything more is said: a refusal that has come
+        // keeps the next chunk back.
         loop {
+            while self.hear(facts) {}
             self.speak(facts);
             if !self.hear(facts) {
                 break;
@@ -425,7 +431,7 @@ impl Core {
     pub(super) fn settle(&mut self) {
         while self.underway.front().is_some_and(Underway::is_complete) {
             if let Some(done) = self.underway.pop_front() {
-                let report = done.report(self.channel.sent, None);
+                let report = done.report(Ending { sent: self.channel.sent, last: None });
                 if report.is_delivered_to_any() {
                     self.channel.totals.messages += 1;
                 }
@@ -439,7 +445,8 @@ impl Core {
         self.over_by(end, None);
     }
 
-    /// The session is over; `last` is the answer for everybody who waited for the next reply.
+    /// The session is over; `last` is the answer for every recipient that waited for the next reply.
+    /// Of the transactions after that one none was tried.
     pub(super) fn over_by(&mut self, end: End, last: Option<&Arc<Reply<'static>>>) {
         if matches!(self.phase, Phase::Over(_)) {
             return;
@@ -457,9 +464,9 @@ impl Core {
             _ => Side::Client,
         };
         self.channel.log(Entry::Closed { from });
-        let mut last = last;
+        let ending = Ending { sent: self.channel.sent, last };
         for transaction in self.underway.drain(..) {
-            self.reports.push_back(transaction.report(self.channel.sent, last.take()));
+            self.reports.push_back(transaction.report(ending));
         }
         self.queue.clear();
         self.channel.send.clear();
