@@ -42,7 +42,8 @@ impl Core {
         }
         // RFC 5321 section 3.8: to any command.
         if reply.code() == Code::NOT_AVAILABLE {
-            return self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
+            let refused = facts.refused_hello.take().unwrap_or_else(|| Arc::clone(&reply));
+            return self.over_by(End::Refused(refused), Some(&reply));
         }
         let belongs = match expected {
             Expected::Greeting | Expected::Xclient => {
@@ -156,7 +157,6 @@ impl Core {
 
     /// The reply to EHLO, LHLO or HELO.
     fn greeted(&mut self, facts: &mut Facts, verb: Verb, reply: Arc<Reply<'static>>) {
-        let service = facts.config.service();
         if reply.is_positive() {
             facts.offered = if verb == Verb::Helo {
                 Extensions::NONE
@@ -173,11 +173,14 @@ impl Core {
             facts.offered =
                 core::mem::take(&mut facts.offered).without(useless).without(Extension::Checkpoint);
             facts.hello = Some(verb);
+            facts.refused_hello = None;
             facts.last = Some((verb, reply));
             self.phase = Self::opened(facts);
-        } else if verb == Verb::Ehlo && service.has_helo() && knows_no_ehlo(reply.code()) {
+        } else if verb == Verb::Ehlo && facts.may_try_helo(reply.code()) {
+            facts.refused_hello = Some(reply);
             self.phase = Phase::Asking(Ask::Hello(Verb::Helo));
         } else {
+            let reply = facts.refused_hello.take().unwrap_or(reply);
             self.phase = Phase::Asking(Ask::Quit(End::Refused(reply)));
         }
     }
@@ -254,11 +257,6 @@ impl Core {
             self.settle();
         }
     }
-}
-
-/// EHLO is not known (RFC 5321 sections 3.2 and 4.1.4).
-fn knows_no_ehlo(code: Code) -> bool {
-    matches!(code.get(), 500 | 502 | 504 | 550)
 }
 
 /// `code` is the one that is asked for, or has its first digit and no meaning of its own: a code
