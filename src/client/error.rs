@@ -79,7 +79,7 @@ pub enum ProtocolError {
     #[error("the server says more than the limits allow")]
     TooLong,
     /// A reply that does not belong to its command (RFC 5321 section 4.3.2).
-    #[error("the server answered with a reply code that does not belong to {}: {reply}", Asked(*.to))]
+    #[error("the server answered with a reply code that does not belong to the command: {reply}")]
     UnexpectedReply {
         /// The command; `None` for the greeting.
         to: Option<Verb>,
@@ -93,15 +93,6 @@ pub enum ProtocolError {
     /// A reply that nothing was asked for.
     #[error("the server sent a reply that nothing was asked for: {0}")]
     UnaskedReply(Arc<Reply<'static>>),
-}
-
-/// The command that a reply was to answer, in words.
-struct Asked(Option<Verb>);
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.map_or("the greeting", Verb::as_str))
-    }
 }
 
 /// What went wrong in an exchange of AUTH on our side of it; that the server refuses is no error.

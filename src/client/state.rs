@@ -457,7 +457,9 @@ impl Core {
             Slate::Clean => Step::Mail,
             Slate::Used => Step::Reset,
         };
-        self.underway.push_back(Underway::new(transaction, envelope, plan, first));
+        let mut newest = Underway::new(transaction, envelope, plan, first);
+        newest.is_in_flight = !self.underway.is_empty();
+        self.underway.push_back(newest);
         self.phase = Phase::Envelope;
         transaction
     }
@@ -466,7 +468,8 @@ impl Core {
     pub(super) fn settle(&mut self) {
         while self.underway.front().is_some_and(Underway::is_complete) {
             if let Some(done) = self.underway.pop_front() {
-                let report = done.report(Ending { sent: self.channel.sent, last: None });
+                let sent = self.channel.sent;
+                let report = done.report(Ending { sent, last: None, is_answered: false });
                 if report.is_delivered_to_any() {
                     self.channel.totals.messages += 1;
                 }
@@ -499,8 +502,8 @@ impl Core {
             _ => Side::Client,
         };
         self.channel.log(Entry::Closed { from });
-        let ending = Ending { sent: self.channel.sent, last };
-        for transaction in self.underway.drain(..) {
+        for (index, transaction) in self.underway.drain(..).enumerate() {
+            let ending = Ending { sent: self.channel.sent, last, is_answered: index == 0 };
             self.reports.push_back(transaction.report(ending));
         }
         self.queue.clear();

@@ -100,6 +100,8 @@ pub(super) struct Underway {
     pub(super) step: Step,
     /// How many of its commands wait for their replies.
     pub(super) awaiting: usize,
+    /// Whether it was begun while another waited for its replies.
+    pub(super) is_in_flight: bool,
     /// Whether a chunk of its content was sent, or a URL.
     pub(super) has_chunk: bool,
     /// Whether a part of its content is at a URL.
@@ -148,6 +150,7 @@ impl Underway {
             allowed: plan.allowed,
             step: first,
             awaiting: 0,
+            is_in_flight: false,
             has_chunk: false,
             has_url: false,
             content_end: None,
@@ -202,9 +205,10 @@ impl Underway {
     /// servers close a session with too many refusals. Limits are round numbers, so that no more
     /// than a few go beyond one of them before it is known to be none.
     pub(super) fn may_ask(&self, taken: usize) -> bool {
-        let next_round = self.heard.max(1).next_multiple_of(ROUND).saturating_add(BEYOND_ROUND);
-        let unsure = next_round.min(self.heard.saturating_add(UNSURE));
-        self.asked < unsure.max(taken)
+        let to_round = |count: usize| count.max(1).next_multiple_of(ROUND) - count + BEYOND_ROUND;
+        // Some servers count every RCPT, others those that they accept.
+        let unsure = to_round(self.heard).min(to_round(self.ever_accepted)).min(UNSURE);
+        self.asked < taken || self.asked.saturating_sub(self.heard) < unsure
     }
 
     /// Returns whether as many recipients were asked for as the server takes in a transaction:
@@ -363,21 +367,22 @@ impl Underway {
     /// Makes the report.
     pub(super) fn report(self, ending: Ending<'_>) -> Report {
         let has_accepted = self.ever_accepted > 0;
+        let is_in_flight = self.is_in_flight || self.content_end.is_some();
+        let is_tried = self.mail != Mail::Open || ending.is_answered && !is_in_flight;
         let outcomes = self.fates.into_iter().map(|fate| match fate {
             Fate::Answered { reply, to } => {
                 let retry = retry(&reply, to, has_accepted);
                 (Outcome::Replied(reply), retry)
             }
             Fate::Beyond => (Outcome::Untried, Retry::NextTransaction),
-            Fate::Open | Fate::Accepted => match (ending.last, self.mail) {
-                (Some(_), Mail::Open) => (Outcome::Untried, Retry::NextTransaction),
-                (Some(last), _) => {
+            Fate::Open | Fate::Accepted => match ending.last {
+                Some(last) if is_tried => {
                     (Outcome::Replied(Arc::clone(last)), retry(last, Answers::Content, true))
                 }
-                (None, _) if self.content_end.is_some_and(|end| ending.sent >= end) => {
+                None if self.content_end.is_some_and(|end| ending.sent >= end) => {
                     (Outcome::Unknown, Retry::LaterMayDuplicate)
                 }
-                (None, _) => (Outcome::Untried, Retry::NextTransaction),
+                _ => (Outcome::Untried, Retry::NextTransaction),
             },
         });
         Report::new(self.transaction, self.envelope, outcomes.collect())
@@ -408,8 +413,10 @@ pub(super) struct Ending<'r> {
     /// have from those whose end it cannot have.
     pub(super) sent: u64,
     /// The reply that ended the session, for the recipients that have none. After it a server
-    /// carries out nothing: a transaction whose MAIL was not accepted before was not tried.
+    /// carries out nothing: a transaction in flight whose MAIL was not answered before was not tried.
     pub(super) last: Option<&'r Arc<Reply<'static>>>,
+    /// Whether that reply answers a command of this transaction.
+    pub(super) is_answered: bool,
 }
 
 /// How many recipients the server takes in one transaction, as far as this session has shown.
@@ -464,7 +471,7 @@ mod tests {
                 }
             }
             underway.content_replied(&reply(data), &mut None);
-            let report = underway.report(Ending { sent: 0, last: None });
+            let report = underway.report(Ending { sent: 0, last: None, is_answered: false });
             [0, 1, 2].map(|index| report.retry(index).unwrap())
         };
         let ok = b"250 ok\r\n";
