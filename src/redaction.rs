@@ -241,7 +241,10 @@ pub(crate) const fn response(response: &AuthResponse<'_>) -> &'static [u8] {
 pub(crate) fn reply_lines(reply: &[u8]) -> impl Iterator<Item = &[u8]> {
     reply.split_inclusive(|octet| *octet == b'\n').map(|line| match line.starts_with(CHALLENGE) {
         true => REDACTED_CHALLENGE,
-        false => line.strip_suffix(b"\r\n").unwrap_or(line),
+        false => {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            line.strip_suffix(b"\r").unwrap_or(line)
+        }
     })
 }
 

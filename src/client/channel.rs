@@ -2,8 +2,9 @@
 //! we have waited.
 
 use super::{
-    config::{Limits, Timeouts},
+    config::{Config, Limits, Timeouts},
     error::ProtocolError,
+    lenience::ReplyLenience,
     queue::ReplyReader,
     report::Totals,
 };
@@ -11,7 +12,7 @@ use crate::{
     machine::{Closed, Debts},
     redaction::{self, Redaction},
     syntax::{AuthResponse, Class, Command, Reply, ReplyError},
-    time::{Instant, Stopwatch},
+    time::{Instant, Stopwatch, TransferDeadline},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
@@ -24,6 +25,8 @@ const LONGEST_AUTH: usize = 64;
 pub(super) struct Channel {
     pub(super) receive: ReceiveBuffer,
     pub(super) reader: ReplyReader,
+    /// The deviations from the grammar that were met in replies.
+    pub(super) forgiven: ReplyLenience,
     pub(super) input: Input,
     pub(super) send: SendBuffer,
     pub(super) output: Output,
@@ -35,7 +38,12 @@ pub(super) struct Channel {
     redaction: Redaction,
     pub(super) now: Instant,
     reply: Stopwatch,
-    block: Block,
+    /// For the replies to chunks that are not the last, while one of them is owed.
+    chunks: Option<TransferDeadline>,
+    /// For the octets that wait to be sent, while there are any.
+    block: Option<TransferDeadline>,
+    /// Octets that have left, as far as `block` has counted them.
+    counted: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +59,6 @@ pub(super) enum Output {
     Broken,
 }
 
-/// What waited to be sent when we began to wait for the server to take it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Block {
-    octets: u64,
-    /// Where it ends among all octets of the session.
-    end: u64,
-    watch: Stopwatch,
-}
-
 impl Channel {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
@@ -68,6 +67,7 @@ impl Channel {
                 limits.reply_octets.saturating_add(limits.reply_line).saturating_add(1),
             ),
             reader: ReplyReader::default(),
+            forgiven: ReplyLenience::STRICT,
             input: Input::Open,
             send: SendBuffer::default(),
             output: Output::Open,
@@ -78,7 +78,9 @@ impl Channel {
             redaction: Redaction::default(),
             now: Instant::ORIGIN,
             reply: Stopwatch::default(),
-            block: Block::default(),
+            chunks: None,
+            block: None,
+            counted: 0,
         }
     }
 
@@ -133,12 +135,13 @@ impl Channel {
     /// `is_enough` and nobody asks in which words.
     pub(super) fn next_reply(
         &mut self,
-        limits: &Limits,
+        config: &Config,
         line_limit: usize,
         is_enough: bool,
     ) -> Result<Option<(Option<Reply<'static>>, usize)>, ProtocolError> {
+        let (limits, lenience) = (config.limits(), config.reply_lenience());
         let received = self.receive.octets();
-        let length = match self.reader.next(received, limits, line_limit) {
+        let length = match self.reader.next(received, limits, line_limit, lenience.has_bare_lf()) {
             Ok(None) => return Ok(None),
             Ok(Some(length)) => length,
             Err(error) => {
@@ -154,8 +157,10 @@ impl Channel {
         let scrubbed = self.redaction.received(octets);
         let octets = scrubbed.as_deref().unwrap_or(octets);
         log_lines(&mut self.transcript, self.now, octets);
+        let mended = lenience.mend(octets, &mut self.forgiven);
+        let octets = mended.as_deref().unwrap_or(octets);
         let (reply, is_refusal) = match Reply::parse(octets)? {
-            Some((reply, taken)) if taken == length => {
+            Some((reply, taken)) if taken == octets.len() => {
                 let is_worthless = is_enough && reply.class() == Class::Completion;
                 let is_refusal = reply.is_transient() || reply.is_permanent();
                 ((!is_worthless).then(|| reply.into_owned()), is_refusal)
@@ -170,28 +175,64 @@ impl Channel {
         Ok(Some((reply, length)))
     }
 
-    /// By when the server must have replied, if it may take so long for the whole reply.
+    /// Returns when the server must have replied, if it may take so long for the whole reply.
     pub(super) fn read_deadline(&mut self, timeout: Duration) -> Instant {
         self.reply.start(self.now);
         self.reply.deadline(self.now, timeout)
     }
 
-    /// By when the server must have taken what waits (RFC 5321 section 4.5.3.2.5): all of it, so
-    /// that taking octet by octet gains no time.
-    pub(super) fn write_deadline(&mut self, timeouts: &Timeouts) -> Instant {
-        if self.sent >= self.block.end {
-            let octets = self.send.len() as u64;
-            self.block = Block { octets, end: self.written(), watch: Stopwatch::default() };
+    /// Returns when the server must have replied to a chunk that is not the last. The replies to all
+    /// chunks of a message share one deadline, which each octet moves by its time at the slowest
+    /// rate: a server gains no time by small chunks.
+    pub(super) fn chunk_deadline(&mut self, timeouts: &Timeouts) -> Instant {
+        let new = || TransferDeadline::new(timeouts.end_of_content, timeouts.rate);
+        let chunks = self.chunks.get_or_insert_with(new);
+        chunks.start(self.now);
+        chunks.at(self.now)
+    }
+
+    /// A chunk of so many octets was answered; `None`: something else was.
+    pub(super) fn answered_chunk(&mut self, octets: Option<u64>) {
+        match (&mut self.chunks, octets) {
+            (Some(chunks), Some(octets)) => chunks.count(octets, self.now),
+            (chunks, _) => *chunks = None,
         }
-        let allowance = timeouts.block.saturating_add(timeouts.rate.time_for(self.block.octets));
-        self.block.watch.start(self.now);
-        self.block.watch.deadline(self.now, allowance)
+    }
+
+    /// Returns when the server must have taken what waits (RFC 5321 section 4.5.3.2.5). It is the
+    /// time for a block after the first octet began to wait; each octet that is taken moves it by
+    /// its time at the slowest rate, and never beyond the time for a block from then on.
+    pub(super) fn write_deadline(&mut self, timeouts: &Timeouts) -> Instant {
+        if let Some(chunks) = &mut self.chunks {
+            chunks.stop(self.now);
+        }
+        let new = || TransferDeadline::new(timeouts.block, timeouts.rate);
+        let block = self.block.get_or_insert_with(new);
+        block.start(self.now);
+        block.count(self.sent.saturating_sub(self.counted), self.now);
+        self.counted = self.sent;
+        block.at(self.now)
+    }
+
+    /// Nothing waits to be sent. The content of a message has one deadline for all of its octets,
+    /// also where all that was there has been taken.
+    pub(super) fn is_written(&mut self, is_content: bool) {
+        match &mut self.block {
+            Some(block) if is_content => {
+                block.count(self.sent.saturating_sub(self.counted), self.now);
+                block.stop(self.now);
+            }
+            block => *block = None,
+        }
+        self.counted = self.sent;
     }
 
     /// The application is asked: this time is not the server's.
     pub(super) fn pause(&mut self) {
         self.reply.stop(self.now);
-        self.block.watch.stop(self.now);
+        for transfer in [&mut self.block, &mut self.chunks].into_iter().flatten() {
+            transfer.stop(self.now);
+        }
     }
 }
 

@@ -234,14 +234,21 @@ impl Outgoing {
         self.url.is_some()
     }
 
-    /// The octets that make the next chunk.
-    pub(super) fn take_pending(&mut self, mut piece: impl FnMut(Bytes)) {
-        if let Form::Chunks { pending, .. } = &mut self.form {
-            let Pending { parts, copied, .. } = core::mem::take(pending);
-            parts
-                .into_iter()
-                .chain((!copied.is_empty()).then(|| copied.into()))
-                .for_each(&mut piece);
+    /// Takes the octets that make the next chunk: the first `octets` of those that wait.
+    pub(super) fn take_pending(&mut self, octets: usize, mut piece: impl FnMut(Bytes)) {
+        let Form::Chunks { pending, .. } = &mut self.form else { return };
+        let Pending { parts, copied, .. } = core::mem::take(pending);
+        let mut left = octets;
+        for mut part in parts.into_iter().chain((!copied.is_empty()).then(|| copied.into())) {
+            if left > 0 {
+                let taken = part.split_to(left.min(part.len()));
+                left -= taken.len();
+                piece(taken);
+            }
+            if !part.is_empty() {
+                pending.len += part.len();
+                pending.parts.push(part);
+            }
         }
     }
 
@@ -355,8 +362,14 @@ mod tests {
             content.finish(&mut tail)?;
             let pending = content.pending();
             let mut chunk = Vec::new();
-            content.take_pending(|piece| chunk.extend_from_slice(&piece));
-            assert_eq!(chunk.len(), pending);
+            // In two chunks, the first of an octet.
+            content.take_pending(pending.min(1), |piece| chunk.extend_from_slice(&piece));
+            assert_eq!(
+                (chunk.len(), content.pending()),
+                (pending.min(1), pending.saturating_sub(1))
+            );
+            content.take_pending(pending, |piece| chunk.extend_from_slice(&piece));
+            assert_eq!((chunk.len(), content.pending()), (pending, 0));
             assert_eq!(
                 content.wire_octets(),
                 match framing {
@@ -451,7 +464,7 @@ mod tests {
         content.write(b"one\r\n", &mut send).unwrap();
         assert_eq!(content.burl(uri(505), false), Ok(())); // `BURL `, this, CRLF
         assert!(content.is_flushing() && content.take_url().is_none(), "the chunk comes first");
-        content.take_pending(drop);
+        content.take_pending(usize::MAX, drop);
         assert_eq!(content.take_url(), Some(uri(505)));
         assert!(!content.is_flushing());
         for (octets, last, length) in [(506, false, 513), (501, true, 513)] {

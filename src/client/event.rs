@@ -123,14 +123,15 @@ impl Event<'_> {
     }
 
     /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
-    /// for, as [`Content::abort`] does; a TLS handshake has [failed](Upgrade::failed) then, and an
+    /// for, as [`Content::abort`] does; where a TLS handshake is awaited, [there is no TLS
+    /// layer](super::End::NoTlsLayer); an
     /// exchange of AUTH is cancelled; where the roles are turned, the connection is closed. A
     /// report is let go.
     pub fn quit(self) {
         match self {
             Self::Ready(ready) => ready.quit(),
             Self::Refused(refused) => refused.quit(),
-            Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::Upgrade(upgrade) => upgrade.no_layer(),
             Self::HandOver(hand_over) => hand_over.close(),
             Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
             Self::Content(content) => content.abort(),
@@ -216,6 +217,10 @@ impl Upgrade<'_> {
     /// The handshake failed: the session is over.
     pub fn failed(self) {
         self.core.upgrade_failed(HandshakeFailure::Refused);
+    }
+
+    fn no_layer(self) {
+        self.core.over(End::NoTlsLayer);
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `sending` | how it goes out |
 //! | `facts` | what is known of a message before it is sent |
 //! | `content` | content on its way out |
+//! | `lenience` | deviations of replies that are tolerated |
 //! | `channel` | octets and deadlines of either direction |
 //! | `event` | the questions to the application |
 //! | `ready` | what it may have done next |
@@ -27,6 +28,7 @@ mod content;
 mod error;
 mod event;
 mod facts;
+mod lenience;
 mod plan;
 mod queue;
 mod ready;
@@ -43,6 +45,7 @@ pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
 pub use event::{Answered, Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
+pub use lenience::ReplyLenience;
 pub use ready::Ready;
 pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
@@ -156,6 +159,7 @@ impl Client {
                 hello: None,
                 offered: Extensions::NONE,
                 last: None,
+                refused_hello: None,
                 authenticated: None,
             },
         }
@@ -236,6 +240,13 @@ impl Client {
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
         &self.facts.offered
+    }
+
+    /// Returns the deviations from the grammar that were met in replies and tolerated, in the session
+    /// so far ([`Config::with_reply_lenience`]).
+    #[must_use]
+    pub const fn forgiven(&self) -> ReplyLenience {
+        self.core.channel.forgiven
     }
 
     /// The mechanism with which the session has authenticated, if it has: this client itself, and

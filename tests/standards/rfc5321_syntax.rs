@@ -335,10 +335,10 @@ fn a_421_in_reply_to_anything_ends_the_session() {
         let acts = [Act::Noop, Act::Reset, Act::Send(mail(&[BOB], "x\r\n"))];
         let notes = Dialogue::new(acts).plays(&script);
         let (outcome, end) = match last {
-            0..=3 => (None, "the server refused to go on with the session"),
+            0..=3 => (None, "the server refused to go on with the session: 421 4.3.2 down"),
             4..=7 => (
                 Some("0: <bob@example.net> 421 4.3.2 down"),
-                "the server refused to go on with the session",
+                "the server refused to go on with the session: 421 4.3.2 down",
             ),
             _ => (Some("0: <bob@example.net> 250 ok"), "the session was ended with QUIT"),
         };
