@@ -10,6 +10,7 @@ use super::{
 use crate::{
     machine::{Closed, Debts},
     sasl::Secret,
+    security::TlsFailure,
     syntax::{AuthResponse, Base64, Class, Command, Mechanism as Name, Reply, ReplyError},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side, Transcript},
@@ -34,6 +35,8 @@ pub(super) struct Channel {
     pub(super) input: Input,
     pub(super) send: SendBuffer,
     pub(super) output: Output,
+    /// Why TLS has failed after its handshake.
+    pub(super) tls_failure: Option<TlsFailure>,
     /// Octets that have left.
     pub(super) sent: u64,
     pub(super) totals: Totals,
@@ -82,6 +85,7 @@ impl Channel {
             input: Input::Open,
             send: SendBuffer::default(),
             output: Output::Open,
+            tls_failure: None,
             sent: 0,
             totals: Totals::default(),
             debts: Debts::default(),
