@@ -599,14 +599,14 @@ fn what_was_learnt_before_tls_is_forgotten() {
 }
 
 #[test]
-fn a_handshake_that_nobody_does_ends_the_session() {
+fn starttls_without_a_tls_layer_ends_the_session() {
     let script = format!(
         "{HELLO_TLS}
         C: STARTTLS
         S: 220 Ready to start TLS
         S: (closed)"
     );
-    assert_eq!(converse(tls(), &script).end, Some(End::NoTls));
+    assert_eq!(converse(tls(), &script).end, Some(End::NoTlsLayer));
 }
 
 /// RFC 3207 section 6. In one piece the octets are behind STARTTLS; one at a time they come

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     machine::{Closed, Debts},
     redaction::{self, Redaction},
+    security::TlsFailure,
     syntax::{AuthResponse, Class, Command, Reply, ReplyError},
     time::{Instant, Stopwatch, TransferDeadline},
     transcript::{Entry, Side, Transcript},
@@ -30,6 +31,8 @@ pub(super) struct Channel {
     pub(super) input: Input,
     pub(super) send: SendBuffer,
     pub(super) output: Output,
+    /// Why TLS has failed after its handshake.
+    pub(super) tls_failure: Option<TlsFailure>,
     /// Octets that have left.
     pub(super) sent: u64,
     pub(super) totals: Totals,
@@ -71,6 +74,7 @@ impl Channel {
             input: Input::Open,
             send: SendBuffer::default(),
             output: Output::Open,
+            tls_failure: None,
             sent: 0,
             totals: Totals::default(),
             debts: Debts::default(),

@@ -56,6 +56,8 @@ enum Pace {
     Gather,
     /// Before more is taken.
     Flush,
+    /// As soon as the chunk before it is answered, until the application has more.
+    Wait,
 }
 
 #[derive(Debug)]
@@ -102,8 +104,25 @@ impl Outgoing {
         self.pace = Pace::Flush;
     }
 
-    pub(super) const fn flushed(&mut self) {
-        self.pace = Pace::Gather;
+    /// Asks for nothing more until [`resume`](Self::resume).
+    pub(super) const fn wait(&mut self) {
+        self.pace = Pace::Wait;
+    }
+
+    pub(super) fn resume(&mut self) {
+        if self.is_waiting() {
+            self.pace = Pace::Gather;
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.pace == Pace::Wait
+    }
+
+    pub(super) fn flushed(&mut self) {
+        if self.pace == Pace::Flush {
+            self.pace = Pace::Gather;
+        }
     }
 
     pub(super) fn is_flushing(&self) -> bool {

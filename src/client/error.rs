@@ -1,8 +1,9 @@
 //! Why a session ended, and what cannot be sent.
 
 use crate::{
-    machine::{Closed, HandshakeFailure},
+    machine::Closed,
     sasl::InitiatorError,
+    security::TlsFailure,
     syntax::{AttributeName, Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
@@ -46,15 +47,14 @@ pub enum End {
     /// TLS is [required](super::TlsPolicy::Required), and the server refused STARTTLS.
     #[error("TLS is required and the server refused it: {0}")]
     TlsRefused(Arc<Reply<'static>>),
-    /// STARTTLS was accepted, and there is no TLS layer around this client to carry out the
-    /// handshake: it was driven by itself, and not inside a `tls::Secured`.
-    #[error(
-        "STARTTLS was accepted, and the client has no TLS layer (it is not inside a tls::Secured)"
-    )]
+    /// TLS failed, in the handshake or after it: there is no way back into the clear.
+    #[error("TLS failed: {0}")]
+    TlsFailed(TlsFailure),
+    /// STARTTLS was agreed, and the client is in no TLS layer. The configuration asks for TLS, so the
+    /// machine belongs into one: `tls::Secured::start_tls`, or one of the application's own that
+    /// answers [`Event::Upgrade`](super::Event::Upgrade).
+    #[error("TLS is asked for, but the client is in no TLS layer (tls::Secured::start_tls)")]
     NoTlsLayer,
-    /// The TLS handshake failed: with STARTTLS there is no way back into the clear.
-    #[error("the TLS handshake failed: {0}")]
-    TlsFailed(HandshakeFailure),
     /// An exchange of AUTH in which the server did not do its part, or announced a success
     /// without having proven itself.
     #[error("authentication failed: {0}")]

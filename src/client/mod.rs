@@ -51,9 +51,9 @@ pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
 
 use crate::{
-    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, Upgradable},
     sasl::Mechanism,
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{Extensions, Reply},
     time::Instant,
     transcript::Transcript,
@@ -256,10 +256,13 @@ impl Client {
         self.facts.authenticated
     }
 
-    /// Wakes a session that was told to [`wait`](Ready::wait): [`Event::Ready`] comes again.
+    /// Wakes a session that was told to wait, by [`Ready::wait`] or [`Content::wait`]: the question
+    /// comes again.
     pub fn ready(&mut self) {
-        if matches!(self.core.phase, Phase::Waiting) {
-            self.core.phase = Phase::Ready;
+        match &mut self.core.phase {
+            Phase::Waiting => self.core.phase = Phase::Ready,
+            Phase::Content(content) => content.resume(),
+            _ => {}
         }
     }
 
@@ -358,8 +361,14 @@ impl Upgradable for Client {
         self.core.upgraded(&mut self.facts, security);
     }
 
-    fn upgrade_failed(&mut self, why: HandshakeFailure) {
+    fn upgrade_failed(&mut self, why: TlsFailure) {
         self.core.upgrade_failed(why);
+    }
+
+    fn tls_failed(&mut self, why: TlsFailure) {
+        self.core.channel.tls_failure = Some(why);
+        self.closed(Closed::CutOff);
+        self.unsendable();
     }
 
     fn is_stopping(&self) -> bool {

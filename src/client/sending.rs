@@ -89,12 +89,16 @@ impl Core {
     /// Sends content that was taken, as far as it does not go out by itself.
     pub(super) fn carry(&mut self, facts: &Facts) {
         let may_chunk = self.may_chunk(facts);
+        // While the application waits for more, small chunks do not follow each other (RFC 896).
+        let is_chunk_owed = matches!(self.queue.back(), Some(Expected::Chunk(_)));
         let Phase::Content(content) = &mut self.phase else { return };
         if content.pending() == 0 && self.channel.send.is_empty() {
             content.flushed();
         }
         let enough = facts.config.ahead().div_ceil(2);
-        let is_due = content.is_flushing() || content.pending() >= enough;
+        let is_due = content.is_flushing()
+            || content.is_waiting() && !is_chunk_owed
+            || content.pending() >= enough;
         if content.pending() > 0 && is_due && may_chunk {
             self.chunk(false);
         }

@@ -280,7 +280,7 @@ impl Core {
             self.channel.chunk_deadline(timeouts)
         } else if let Some(expected) = self.queue.front() {
             self.channel.read_deadline(expected.timeout(timeouts))
-        } else if matches!(self.phase, Phase::Waiting) && self.channel.output == Output::Open {
+        } else if self.is_waiting() && self.channel.output == Output::Open {
             return Ok(Need::Read(Instant::NEVER));
         } else {
             // The server has begun to say what nobody asked for, or all that is left to do is
@@ -293,6 +293,15 @@ impl Core {
             Ok(Need::Either(deadline))
         } else {
             Ok(Need::Read(deadline))
+        }
+    }
+
+    /// Whether the application was asked, and has nothing now.
+    fn is_waiting(&self) -> bool {
+        match &self.phase {
+            Phase::Waiting => true,
+            Phase::Content(content) => content.is_waiting(),
+            _ => false,
         }
     }
 
@@ -321,7 +330,7 @@ impl Core {
                 && !self.is_exhausted(facts))
             .then_some(Question::Ready),
             Phase::Content(content) => (content.error().is_some()
-                || !content.is_flushing() && self.room(facts) > 0)
+                || !content.is_flushing() && !content.is_waiting() && self.room(facts) > 0)
                 .then_some(Question::Content),
             Phase::Opening
             | Phase::Asking(_)
@@ -396,7 +405,8 @@ impl Core {
             }
             Ok(None) => {
                 if let Input::Closed(how) = self.channel.input {
-                    self.lost(facts, End::PeerClosed(how));
+                    let failure = self.channel.tls_failure.take();
+                    self.lost(facts, failure.map_or(End::PeerClosed(how), End::TlsFailed));
                 }
                 false
             }

@@ -70,8 +70,9 @@ impl Session {
                 }
             },
             Question::Upgrade => match answer {
-                Answer::Upgraded(Some(security)) => self.upgraded(security),
-                _ => self.upgrade_failed(),
+                Answer::Upgraded(Ok(security)) => self.upgraded(security),
+                Answer::Upgraded(Err(end)) => self.upgrade_failed(end),
+                _ => self.upgrade_failed(End::NoTlsLayer),
             },
             Question::Hello { host, is_extended } => {
                 self.hello_answered(host, is_extended, answer);

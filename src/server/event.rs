@@ -7,12 +7,12 @@ use super::{
     delivery::{Verdict, Verdicts},
     facts::Facts,
     replies,
-    state::AbortReason,
+    state::{AbortReason, End},
     transaction::{Recipient, Transaction},
 };
 use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{
         Argument, DomainList, ForwardPath, Host, MailParameters, Mailbox, Node, Parameters,
         RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
@@ -125,7 +125,7 @@ impl Event<'_> {
             Self::Credentials(credentials) => credentials.question.reject(),
             Self::Authenticated(authenticated) => authenticated.reject(replies::BAD_CREDENTIALS),
             Self::StartTls(start) => start.accept(),
-            Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::Upgrade(upgrade) => upgrade.unavailable(),
             Self::Mail(mail) => mail.accept(),
             Self::Rcpt(rcpt) => rcpt.reject(replies::NOBODY_TOOK_RECIPIENT),
             Self::Data(data) => data.accept(),
@@ -189,8 +189,8 @@ pub(super) enum Answer {
     Done,
     /// The verifier of an attempt.
     Verify(Box<dyn Verifier>),
-    /// The TLS handshake succeeded, or not.
-    Upgraded(Option<Security>),
+    /// The TLS handshake succeeded, or the session is over.
+    Upgraded(Result<Security, End>),
     /// 250 in these words, and then another protocol.
     HandOver(Text<'static>),
     /// The channel is not protected well enough.
@@ -414,12 +414,17 @@ impl Upgrade<'_> {
     /// The handshake succeeded. The client has to say EHLO again, and everything that was learnt
     /// before is forgotten (RFC 3207 section 4.2).
     pub fn done(self, security: Security) {
-        self.exchange.answer = Some(Answer::Upgraded(Some(security)));
+        self.exchange.answer = Some(Answer::Upgraded(Ok(security)));
     }
 
-    /// The handshake failed: the session is over.
-    pub fn failed(self) {
-        self.exchange.answer = Some(Answer::Upgraded(None));
+    /// Ends the session because the handshake failed.
+    pub fn failed(self, why: impl Into<TlsFailure>) {
+        self.exchange.answer = Some(Answer::Upgraded(Err(End::TlsFailed(why.into()))));
+    }
+
+    /// Ends the session because there is no TLS layer that could answer the handshake.
+    pub fn unavailable(self) {
+        self.exchange.answer = Some(Answer::Upgraded(Err(End::NoTlsLayer)));
     }
 }
 

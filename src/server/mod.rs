@@ -102,8 +102,8 @@ pub use state::{AbortReason, End};
 pub use transaction::{Recipient, Transaction};
 
 use crate::{
-    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
-    security::Security,
+    machine::{Closed, Machine, Need, Upgradable},
+    security::{Security, TlsFailure},
     time::Instant,
     transcript::Transcript,
     wire::{Cut, LineCutter, ReceiveBuffer},
@@ -195,11 +195,11 @@ impl Server {
         self.input.take(usize::MAX)
     }
 
-    /// Why the session is over; `None` before [`Need::Close`].
+    /// Returns why the session is over; `None` before [`Need::Close`].
     #[must_use]
-    pub const fn end(&self) -> Option<End> {
-        match self.session.phase {
-            Phase::Closed(end) => Some(end),
+    pub fn end(&self) -> Option<End> {
+        match &self.session.phase {
+            Phase::Closed(end) => Some(end.clone()),
             _ => None,
         }
     }
@@ -332,7 +332,7 @@ impl Server {
                 if !session.output.is_empty() {
                     return Some(session.must_write(now));
                 }
-                let end = *end;
+                let end = end.clone();
                 session.close(end);
                 None
             }
@@ -406,8 +406,13 @@ impl Upgradable for Server {
         self.session.upgraded(security);
     }
 
-    fn upgrade_failed(&mut self, _: HandshakeFailure) {
-        self.session.upgrade_failed();
+    fn upgrade_failed(&mut self, why: TlsFailure) {
+        self.session.upgrade_failed(End::TlsFailed(why));
+    }
+
+    fn tls_failed(&mut self, why: TlsFailure) {
+        self.session.tls_failure = Some(why);
+        self.session.closed(Closed::CutOff);
     }
 
     fn is_stopping(&self) -> bool {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     machine::{Closed, Debts, Need},
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side},
@@ -84,6 +84,8 @@ pub(super) struct Session {
     /// The stage at which the session stays to its end: nothing but QUIT is heard.
     pub(super) refused: Option<Stage>,
     began: Option<Instant>,
+    /// Why TLS has failed after its handshake.
+    pub(super) tls_failure: Option<TlsFailure>,
     /// How long the peer has let us wait for a command or for content.
     pub(super) reading: Stopwatch,
     /// How long the peer has not read all of a block that waits for it: taking octet by octet
@@ -115,6 +117,7 @@ impl Session {
             is_bare: true,
             refused: None,
             began: None,
+            tls_failure: None,
             reading: Stopwatch::default(),
             writing: Stopwatch::default(),
             block: 0,
@@ -341,11 +344,11 @@ impl Session {
         self.drop_out(End::OtherProtocol);
     }
 
-    pub(super) fn upgrade_failed(&mut self) {
+    pub(super) fn upgrade_failed(&mut self, end: End) {
         self.link = Link::Lost;
         self.close(match self.is_stopping || self.is_closing {
             true => End::ShutDown,
-            false => End::NoTls,
+            false => end,
         });
     }
 
@@ -553,7 +556,7 @@ impl Session {
 
     /// Nobody is there any more.
     pub(super) fn lose(&mut self) {
-        self.drop_out(End::ConnectionLost);
+        self.drop_out(self.tls_failure.clone().map_or(End::ConnectionLost, End::TlsFailed));
     }
 
     fn drop_out(&mut self, end: End) {
@@ -565,11 +568,11 @@ impl Session {
             Phase::Asked(Question::Deliver(_)) | Phase::Closed(_) => {}
             Phase::Abort(_, Then::Closed(_)) => {}
             Phase::Abort(_, then) => {
-                let end = if let Then::Farewell(end) = then { *end } else { end };
+                let end = if let Then::Farewell(end) = then { end.clone() } else { end };
                 *then = Then::Closed(end);
             }
             Phase::Farewell(end) if self.link == Link::Lost => {
-                let end = *end;
+                let end = end.clone();
                 self.close(end);
             }
             Phase::Farewell(_) => {}

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     sasl::{Proven, Verifier},
+    security::TlsFailure,
     syntax::{
         Argument, DomainList, Host, Node, Reply, UnknownVerb, XclientAttributes, XforwardAttributes,
     },
@@ -149,44 +150,62 @@ pub enum AbortReason {
 }
 
 /// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum End {
     /// The client said QUIT.
+    #[error("the client ended the session with QUIT")]
     Quit,
     /// The client closed the connection, or it was lost.
+    #[error("the connection was closed by the client, or lost")]
     ConnectionLost,
     /// The client let us wait too long.
+    #[error("the client took too long")]
     TimedOut,
     /// The client made too many errors, or sent far too much.
+    #[error("the client made too many errors")]
     TooManyErrors,
     /// Octets in the clear where TLS was agreed on (RFC 3207 section 6).
+    #[error("octets follow STARTTLS in the clear")]
     Injection,
-    /// The TLS handshake failed.
-    NoTls,
+    /// TLS failed, in the handshake or after it.
+    #[error("TLS failed: {0}")]
+    TlsFailed(TlsFailure),
+    /// STARTTLS was agreed, and the server is in no TLS layer. The configuration announces STARTTLS,
+    /// so the machine belongs into one: `tls::Secured::start_tls`, or one of the application's own
+    /// that answers [`Event::Upgrade`](super::Event::Upgrade).
+    #[error("STARTTLS is announced, but the server is in no TLS layer (tls::Secured::start_tls)")]
+    NoTlsLayer,
     /// The client did not wait for its turn: it talked before the greeting, or sent octets behind a
     /// command whose reply it has to wait for (RFC 2920 section 3.1).
+    #[error("the client did not wait for its turn")]
     OutOfTurn,
     /// A command that says how much content follows could not be understood.
+    #[error("the client did not say how much content follows")]
     Unframed,
     /// The client speaks another protocol: HTTP, or TLS where nobody expects it.
+    #[error("the client speaks another protocol")]
     OtherProtocol,
     /// The application refused the client and closed.
+    #[error("the client was refused")]
     Refused,
     /// The server was shut down.
+    #[error("the server is shutting down")]
     ShutDown,
     /// The channel was to be taken over, and nobody has.
+    #[error("the channel was handed over, and no machine took it over")]
     HandedOver,
 }
 
 impl End {
     /// What a transaction that is open at this end dies of.
-    pub(super) const fn abort(self) -> AbortReason {
+    pub(super) const fn abort(&self) -> AbortReason {
         match self {
             Self::Quit => AbortReason::Quit,
             Self::ConnectionLost
             | Self::Injection
-            | Self::NoTls
+            | Self::TlsFailed(_)
+            | Self::NoTlsLayer
             | Self::OutOfTurn
             | Self::OtherProtocol => AbortReason::ConnectionLost,
             Self::TimedOut => AbortReason::TimedOut,
