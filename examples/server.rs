@@ -26,7 +26,9 @@ use esmtp::{
     security::Security,
     server::{self, Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
     service::Service,
-    syntax::{AttributeName, Extension, Extensions, Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{
+        AttributeName, Extension, Extensions, HelloName, Host, Mailbox, Parameters, Rejection, Text,
+    },
     tls::{self, Secured},
     wire::BareLineBreaks,
 };
@@ -176,7 +178,7 @@ fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
             .recipients()
             .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
             .collect::<Vec<_>>(),
-        "helo": facts.host().map(ToString::to_string),
+        "helo": facts.hello_name().map(HelloName::text),
         "protocol": facts.protocol(),
         "tls": facts.security().is_tls(),
         "auth": facts.identity().map(Identity::acts_as),

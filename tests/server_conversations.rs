@@ -1207,7 +1207,7 @@ fn a_session_may_be_given_another_configuration() {
          S: 552 Message size exceeds the fixed maximum"
     ));
     let experience = converse_with(config(), &script, |experience, event| match event {
-        Event::Hello(mut hello) if hello.host().to_string() == "small.example" => {
+        Event::Hello(mut hello) if hello.name().to_string() == "small.example" => {
             hello.configure(small());
             hello.accept();
         }
@@ -1226,7 +1226,7 @@ fn a_session_may_be_given_another_configuration() {
          S: 250 queued"
     ));
     let experience = converse_with(config(), &script, |experience, event| match event {
-        Event::Hello(mut hello) if hello.host().to_string() == "small.example" => {
+        Event::Hello(mut hello) if hello.name().to_string() == "small.example" => {
             hello.configure(small());
             hello.reject(Rejection::POLICY);
         }

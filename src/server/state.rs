@@ -8,8 +8,8 @@ use super::{
 use crate::{
     sasl::{Proven, Verifier},
     syntax::{
-        Argument, DomainList, Host, Node, Rejection, Reply, UnknownVerb, Uri, XclientAttributes,
-        XforwardAttributes,
+        Argument, DomainList, HelloName, Node, Rejection, Reply, UnknownVerb, Uri,
+        XclientAttributes, XforwardAttributes,
     },
     time::Instant,
     wire::{Chunk, LineBreaks, Span, Unstuffer},
@@ -77,7 +77,7 @@ pub(super) enum Question {
     /// The TLS handshake is awaited.
     Upgrade,
     Hello {
-        host: Host<'static>,
+        name: HelloName<'static>,
         is_extended: bool,
     },
     Mail,

@@ -180,7 +180,7 @@ fn some_commands_need_no_hello() {
 #[test]
 fn a_refused_hello_changes_nothing() {
     let answer = |experience: &mut Experience, event: Event<'_>| match event {
-        Event::Hello(hello) => match hello.host().to_string().strip_suffix(".refused.example") {
+        Event::Hello(hello) => match hello.name().to_string().strip_suffix(".refused.example") {
             None => hello.accept(),
             Some(index) => {
                 let index: usize = index.parse().unwrap();
