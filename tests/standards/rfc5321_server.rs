@@ -195,7 +195,7 @@ fn a_refused_hello_changes_nothing() {
         assert_eq!(session.code(step), 250);
     }
     for (hello, code) in
-        [("EHLO", 501), ("EHLO a b", 501), ("HELO", 501), ("EHLO <a>", 501), ("EHLO a\0b", 500)]
+        [("EHLO", 501), ("EHLO a\tb", 501), ("HELO", 501), ("EHLO \u{1b}", 501), ("EHLO a\0b", 500)]
     {
         assert_eq!(session.code(&format!("{hello}\r\n")), code, "{hello}");
     }
