@@ -343,7 +343,7 @@ mod tests {
             ("[2001:db8::19]", "?2001?db8??19?"),
             ("my_host", "my_host"),
             ("a) (b\\", "a???b?"),
-            ("x;\u{2028}y", "x????y"),
+            ("x;\u{2027}y", "x????y"),
             (&long, &*"?".repeat(255)),
         ] {
             let name = HelloName::new(name).unwrap();

@@ -709,7 +709,7 @@ fn what_is_pipelined_behind_a_refusal_without_end_is_an_error() {
         ),
         (
             "C: MAIL FROM:<a@b.org\n",
-            "S: 501 5.1.7 Bad sender address syntax: no angle brackets around the address\n",
+            "S: 501 5.1.7 Bad sender address syntax: no closing angle bracket after the address\n",
             behind_mail.repeat(102),
         ),
         (

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use super::grammar::{Tolerance, fail, is_all, whole};
+use super::grammar::{Tolerance, fail, is_all, is_control_character, whole};
 use super::host::hello_host;
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 
@@ -44,7 +44,7 @@ impl<'a> HelloName<'a> {
     }
 
     fn of_text(text: Cow<'a, str>) -> Result<Self, SyntaxError> {
-        if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
+        if let Some((at, _)) = text.char_indices().find(|(_, c)| is_control_character(*c)) {
             return Err(SyntaxError::new(SyntaxErrorKind::Host, at));
         }
         match text.trim_matches(' ').is_empty() {
@@ -156,9 +156,9 @@ impl<'a> From<Host<'a>> for HelloName<'a> {
         match host.is_ascii() {
             true => Self(Name::Host(host)),
             // No server reads it as a host (RFC 6531 section 3.7.1), and a U-label may hold any control character beyond ASCII.
-            false => {
-                Self(Name::Text(Cow::Owned(host.to_string().replace(char::is_control, "\u{FFFD}"))))
-            }
+            false => Self(Name::Text(Cow::Owned(
+                host.to_string().replace(is_control_character, "\u{FFFD}"),
+            ))),
         }
     }
 }
@@ -240,6 +240,7 @@ mod tests {
             (b"EHLO a\x1B[31m", 501, 6),
             (b"EHLO a\x7F", 501, 6),
             (b"EHLO a\xC2\x85", 501, 6),
+            (b"EHLO a\xE2\x80\xA8", 501, 6),
             (b"EHLO M\xDCLLER\x08", 501, 11),
             (b"EHLO M\xDC\xC2\x85", 501, 5),
             (b"EHLO M\xDCLLER\r", 500, 11),

@@ -28,7 +28,8 @@ const LABEL_LIMIT: usize = 63;
 ///
 /// Equality and hash are without case, for ASCII letters. One that was read with
 /// [`Lenience::underscore_in_domain`](super::Lenience::underscore_in_domain), or in a client's hello with
-/// [`Lenience::underscore_in_host`](super::Lenience::underscore_in_host), may hold underscores as well.
+/// [`Lenience::underscore_in_host`](super::Lenience::underscore_in_host), may hold underscores as well, and so may a name in
+/// XCLIENT or XFORWARD.
 ///
 /// ```
 /// use esmtp::syntax::Domain;
@@ -70,6 +71,10 @@ impl<'a> Domain<'a> {
 
     pub(crate) const fn from_valid(domain: &'a str) -> Self {
         Self(Cow::Borrowed(domain))
+    }
+
+    pub(crate) fn into_text(self) -> Cow<'a, str> {
+        self.0
     }
 
     /// The domain as it was written.
@@ -392,20 +397,31 @@ fn after_domain(rest: &str) -> (SyntaxErrorKind, AddressFault) {
 /// `Domain`, with underscores in it where they are tolerated.
 #[inline]
 fn labels<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, &'a str> {
-    match domain_within(input, LABEL) {
-        Ok((rest, found)) if !rest.starts_with(['_', '.']) => Ok((rest, found)),
-        strict => match with_underscores(input, tolerance) {
-            Some(found) => Ok(found),
-            None => strict,
-        },
-    }
+    grammar::tolerating_controls(input, tolerance, |input, controls| {
+        match domain_within(input, LABEL | controls) {
+            Ok((rest, found)) if !rest.starts_with(['_', '.']) => Ok((rest, found)),
+            strict => with_underscores(input, controls, tolerance).map_or(strict, Ok),
+        }
+    })
 }
 
 #[cold]
-fn with_underscores<'a>(input: &'a str, tolerance: &Tolerance) -> Option<(&'a str, &'a str)> {
-    let (rest, found) = domain_within(input, LABEL | grammar::VERB).ok()?;
+fn with_underscores<'a>(
+    input: &'a str,
+    controls: Class,
+    tolerance: &Tolerance,
+) -> Option<(&'a str, &'a str)> {
+    let (rest, found) = domain_within(input, LABEL | grammar::VERB | controls).ok()?;
     let is_tolerated = found.contains('_') && tolerance.of(|it| &mut it.underscore_in_domain);
     is_tolerated.then_some((rest, found))
+}
+
+/// Returns the name that a host has in the DNS: a domain which may hold underscores, and which is no address (digits and
+/// dots alone).
+pub(crate) fn dns_name(text: &str) -> Option<Domain<'_>> {
+    whole(text, SyntaxErrorKind::Host, |input| domain_within(input, LABEL | grammar::VERB)).ok()?;
+    let is_number = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    (!is_number).then_some(Domain::from_valid(text))
 }
 
 /// ```text
@@ -418,7 +434,7 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
     let mut end = 0;
     loop {
         let label = octets.get(end..).unwrap_or_default();
-        let len = label.iter().position(|octet| !grammar::is(*octet, class)).unwrap_or(label.len());
+        let len = grammar::span_of(label, class);
         let label = label.get(..len).unwrap_or_default();
         match label {
             [] => return no_label(input.get(end..).unwrap_or_default()),
@@ -433,7 +449,11 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
         }
         // A dot goes on only in front of a label, so that `a.` leaves its dot to whoever tolerates it.
         match octets.get(end..) {
-            Some([b'.', next, ..]) if grammar::is(*next, class) || *next == b'_' => end += 1,
+            Some([b'.', label @ ..])
+                if grammar::begins(label, class) || label.starts_with(b"_") =>
+            {
+                end += 1;
+            }
             _ => break,
         }
     }

@@ -107,10 +107,15 @@ switches! {
     /// AUTH right after STARTTLS, without the EHLO that belongs between them. Default: on; clients exist that do it, and nothing
     /// that was said in the clear has a part in it (RFC 3207 section 4.2, RFC 4954 section 4).
     auth_without_hello = true;
+    /// Control characters beyond ASCII in a mailbox: U+0080 to U+009F (C1), U+2028 and U+2029. Default: off; RFC 6531 section
+    /// 3.3 allows them, RFC 5198 section 2 forbids C1, and a terminal or a log that an address is written to obeys them: escape
+    /// it there.
+    unicode_controls = false;
 }
 
 impl Lenience {
-    /// The switches that change which addresses there are: a value may need any of them.
+    /// The switches that decide which addresses there are, [`unicode_controls`](Self::unicode_controls) aside: a value may
+    /// need any of them.
     pub(crate) const ADDRESSES: Self = Self {
         long_local_part: true,
         long_path: true,

@@ -7,7 +7,7 @@ use core::hash::{Hash, Hasher};
 
 use super::error::AddressFault;
 use super::grammar::{
-    ATEXT, Parsed, QTEXT, Tolerance, cut, fail, fail_with, is, whole, whole_address,
+    self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, fail_with, whole, whole_address,
 };
 use super::host::{after_host, host};
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
@@ -62,7 +62,7 @@ impl<'a> LocalPart<'a> {
     /// [`SyntaxErrorKind::LocalPart`] when there is a control character, which no form can hold.
     pub fn from_unquoted(text: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         let text = text.into();
-        if let Some(at) = text.bytes().position(|octet| !can_be_quoted(octet)) {
+        if let Some(at) = text.find(grammar::is_control_character) {
             return Err(SyntaxError::new(SyntaxErrorKind::LocalPart, at));
         }
         let form = if is_dot_string(&text) {
@@ -134,10 +134,6 @@ impl<'a> LocalPart<'a> {
             next => next,
         })
     }
-}
-
-fn can_be_quoted(octet: u8) -> bool {
-    octet >= b' ' && octet != 127
 }
 
 fn is_dot_string(text: &str) -> bool {
@@ -261,9 +257,14 @@ impl<'a> Mailbox<'a> {
         let local_part = self.local_part.as_str();
         Lenience {
             long_local_part: local_part.len() > LOCAL_PART_MINIMUM,
-            dots_in_local_part: !self.local_part.is_quoted() && !is_dot_string(local_part),
+            dots_in_local_part: !self.local_part.is_quoted()
+                && (local_part.starts_with('.')
+                    || local_part.ends_with('.')
+                    || local_part.contains("..")),
             underscore_in_domain: self.host.domain().is_some_and(|it| it.as_str().contains('_')),
             general_literal: matches!(self.host, Host::General(_)),
+            unicode_controls: grammar::has_control(local_part)
+                || self.host.domain().is_some_and(|it| grammar::has_control(it.as_str())),
             ..Lenience::STRICT
         }
     }
@@ -350,10 +351,10 @@ fn after_local_part(rest: &str, is_quoted: bool) -> (SyntaxErrorKind, AddressFau
 /// What is wrong with a character that is not in an atom.
 #[cold]
 fn unquoted_fault(rest: &str) -> AddressFault {
-    match rest.as_bytes() {
-        [b' ', ..] => AddressFault::Space,
-        [b'<', ..] => AddressFault::Brackets,
-        [octet, ..] if !can_be_quoted(*octet) => AddressFault::QuotedCharacter,
+    match rest.chars().next() {
+        Some(' ') => AddressFault::Space,
+        Some('<') => AddressFault::Brackets,
+        Some(c) if grammar::is_control_character(c) => AddressFault::QuotedCharacter,
         _ => AddressFault::LocalPartCharacter,
     }
 }
@@ -361,14 +362,15 @@ fn unquoted_fault(rest: &str) -> AddressFault {
 /// `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
 #[inline]
 pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, LocalPart<'a>> {
-    let (rest, found) = if input.starts_with('"') {
-        quoted_string(input)?
-    } else {
-        match dot_string(input) {
-            Ok(found) => found,
-            strict => misplaced_dots(input, tolerance).map_or(strict, Ok)?,
+    let (rest, found) = grammar::tolerating_controls(input, tolerance, |input, controls| {
+        if input.starts_with('"') {
+            return quoted_string_of(input, QTEXT | controls);
         }
-    };
+        match dot_string_of(input, ATEXT | controls) {
+            Ok(found) => Ok(found),
+            strict => misplaced_dots(input, ATEXT | controls, tolerance).map_or(strict, Ok),
+        }
+    })?;
     if found.len() > LOCAL_PART_MINIMUM && !tolerance.of(|it| &mut it.long_local_part) {
         return fail(input, SyntaxErrorKind::LocalPartTooLong);
     }
@@ -377,10 +379,20 @@ pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
 
 /// `1*( atext / "." )`, of which one at least is no dot, where that is tolerated.
 #[cold]
-fn misplaced_dots<'a>(input: &'a str, tolerance: &Tolerance) -> Option<(&'a str, &'a str)> {
-    let is_of = |octet: &u8| is(*octet, ATEXT) || *octet == b'.';
+fn misplaced_dots<'a>(
+    input: &'a str,
+    atext: Class,
+    tolerance: &Tolerance,
+) -> Option<(&'a str, &'a str)> {
     let octets = input.as_bytes();
-    let end = octets.iter().position(|octet| !is_of(octet)).unwrap_or(octets.len());
+    let mut end = 0;
+    while let Some(rest @ [_, ..]) = octets.get(end..) {
+        match grammar::span_of(rest, atext) {
+            0 if rest.starts_with(b".") => end += 1,
+            0 => break,
+            atom => end += atom,
+        }
+    }
     let (found, rest) = cut(input, end);
     let is_name = found.bytes().any(|octet| octet != b'.');
     (is_name && tolerance.of(|it| &mut it.dots_in_local_part)).then_some((rest, found))
@@ -393,11 +405,16 @@ fn misplaced_dots<'a>(input: &'a str, tolerance: &Tolerance) -> Option<(&'a str,
 /// ```
 #[inline]
 pub(crate) fn dot_string(input: &str) -> Parsed<'_, &str> {
+    dot_string_of(input, ATEXT)
+}
+
+#[inline]
+fn dot_string_of(input: &str, atext: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let mut end = 0;
     loop {
         let atom = octets.get(end..).unwrap_or_default();
-        match atom.iter().position(|octet| !is(*octet, ATEXT)).unwrap_or(atom.len()) {
+        match grammar::span_of(atom, atext) {
             0 => return no_atom(input, end),
             len => end += len,
         }
@@ -431,6 +448,10 @@ fn no_atom(input: &str, end: usize) -> Parsed<'_, &str> {
 /// qtextSMTP       =/ UTF8-non-ascii                            RFC 6531 section 3.3
 /// ```
 pub(crate) fn quoted_string(input: &str) -> Parsed<'_, &str> {
+    quoted_string_of(input, QTEXT)
+}
+
+fn quoted_string_of(input: &str, qtext: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let Some(b'"') = octets.first() else { return fail(input, SyntaxErrorKind::LocalPart) };
     let fail = |at, fault| {
@@ -444,7 +465,7 @@ pub(crate) fn quoted_string(input: &str) -> Parsed<'_, &str> {
                 return Ok((rest, found));
             }
             [b'\\', b' '..=b'~', ..] => at += 2,
-            [octet, ..] if is(*octet, QTEXT) => at += 1,
+            text if grammar::begins(text, qtext) => at += 1,
             [] | [b'\\'] => return fail(at, AddressFault::OpenQuote),
             _ => return fail(at, AddressFault::QuotedCharacter),
         }
