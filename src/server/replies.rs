@@ -249,6 +249,9 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         SyntaxErrorKind::MissingArgument => {
             const { Text::literal("This command needs an argument") }
         }
+        SyntaxErrorKind::Host if error.is_of_control() => {
+            const { Text::literal("A control character in the name") }
+        }
         SyntaxErrorKind::Host => const { Text::literal("Not a domain or an address literal") },
         SyntaxErrorKind::DomainTooLong => {
             const { Text::literal("Longer than RFC 5321 section 4.5.3.1 allows") }

@@ -124,6 +124,11 @@ impl SyntaxError {
         self.kind
     }
 
+    /// Returns whether the name of a client holds a control character.
+    pub(crate) const fn is_of_control(&self) -> bool {
+        matches!(self.fault, Some(AddressFault::ControlInName))
+    }
+
     /// Returns what is wrong in words for the person who wrote it: `no @ in the address`, `a second @`. It holds nothing of the
     /// input.
     #[must_use]
@@ -212,7 +217,7 @@ impl SyntaxError {
     }
 }
 
-/// What is wrong with an address, more closely than its [`SyntaxErrorKind`] says.
+/// What is wrong with an address or the name of a client, more closely than its [`SyntaxErrorKind`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum AddressFault {
     NoAddress,
@@ -241,6 +246,7 @@ pub(crate) enum AddressFault {
     TextAfterPath,
     NullPath,
     Route,
+    ControlInName,
 }
 
 impl AddressFault {
@@ -274,6 +280,7 @@ impl AddressFault {
             Self::TextAfterPath => "text after the closing angle bracket",
             Self::NullPath => "the null path, which is no recipient",
             Self::Route => "not a source route",
+            Self::ControlInName => "a control character in the name",
         }
     }
 }

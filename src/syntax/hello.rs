@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
+use super::error::AddressFault;
 use super::grammar::{Tolerance, fail, is_all, is_control_character, whole};
 use super::host::hello_host;
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
@@ -45,7 +46,7 @@ impl<'a> HelloName<'a> {
 
     fn of_text(text: Cow<'a, str>) -> Result<Self, SyntaxError> {
         if let Some((at, _)) = text.char_indices().find(|(_, c)| is_control_character(*c)) {
-            return Err(SyntaxError::new(SyntaxErrorKind::Host, at));
+            return Err(control_at(at));
         }
         match text.trim_matches(' ').is_empty() {
             true => Err(SyntaxError::new(SyntaxErrorKind::MissingArgument, 0)),
@@ -96,9 +97,8 @@ impl<'a> HelloName<'a> {
         tolerance.of(|lenience| &mut lenience.text_as_host).then(|| {
             // An offset in the argument, not in what becomes of it.
             match argument.iter().position(u8::is_ascii_control) {
-                Some(at) => Err(SyntaxError::new(SyntaxErrorKind::Host, at)),
-                None => Self::of_text(String::from_utf8_lossy(argument))
-                    .map_err(|error| SyntaxError::new(error.kind(), 0)),
+                Some(at) => Err(control_at(at)),
+                None => Self::of_text(String::from_utf8_lossy(argument)).map_err(|_| control_at(0)),
             }
         })
     }
@@ -139,6 +139,10 @@ impl<'a> HelloName<'a> {
             Name::Text(text) => Name::Text(Cow::Owned(text.into_owned())),
         })
     }
+}
+
+const fn control_at(offset: usize) -> SyntaxError {
+    SyntaxError::new(SyntaxErrorKind::Host, offset).with_fault(Some(AddressFault::ControlInName))
 }
 
 /// The form on the wire.
