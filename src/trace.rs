@@ -74,7 +74,7 @@ impl<'a> Received<'a> {
 
     /// Adds what the client called itself ([`Facts::hello_name`](crate::server::Facts::hello_name)).
     ///
-    /// A name that is no domain or address literal of the grammar stands in a comment, of at most 255 octets; there every octet
+    /// A name that is no domain or address literal of the grammar stands in a comment, as far as a line has room for it; there every octet
     /// but letters, digits, `.`, `-` and `_` is written `?`. The field is then from the address of
     /// [`with_peer`](Self::with_peer).
     #[must_use]
@@ -139,22 +139,22 @@ impl fmt::Display for Received<'_> {
                 write!(f, "{octet}")?;
             }
         }
-        // A line of a message has 998 octets at most (RFC 5322 section 2.1.1), and no path can be folded.
         let recipient = self.recipient.as_ref().map(ToString::to_string);
-        if let Some(recipient) = recipient.filter(|path| path.len() < 998 - " for ;".len()) {
+        if let Some(recipient) = recipient.filter(|path| path.len() <= LINE_LIMIT - " for ;".len())
+        {
             write!(f, "\r\n for {recipient}")?;
         }
         write!(f, ";\r\n {}\r\n", self.at)
     }
 }
 
-/// Octets of a comment: as many as the longest domain has.
-const COMMENT_LIMIT: usize = 255;
+/// Octets of a line of a message without its CRLF (RFC 5322 section 2.1.1). No path and no name can be folded.
+const LINE_LIMIT: usize = 998;
 
 /// Text of a peer as a comment in which nothing can hide: no quoted pair, no parenthesis, no octet outside ASCII.
 fn comment(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\r\n (")?;
-    for octet in text.bytes().take(COMMENT_LIMIT) {
+    for octet in text.bytes().take(LINE_LIMIT - " ()".len()) {
         let is_plain = octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
         f.write_char(if is_plain { char::from(octet) } else { '?' })?;
     }
@@ -344,7 +344,7 @@ mod tests {
             ("my_host", "my_host"),
             ("a) (b\\", "a???b?"),
             ("x;\u{2027}y", "x????y"),
-            (&long, &*"?".repeat(255)),
+            (&long, &*"?".repeat(995)),
         ] {
             let name = HelloName::new(name).unwrap();
             let field = Received::new(&by, "ESMTP", at).with_from(&name);
@@ -366,7 +366,7 @@ mod tests {
     fn no_line_of_a_received_field_is_too_long() {
         let by = Host::parse("mx.example.org").unwrap();
         let at = Timestamp::since_unix_epoch(Duration::ZERO);
-        for (octets, is_named) in [(97, true), (900, true), (1100, false)] {
+        for (octets, is_named) in [(97, true), (981, true), (982, false)] {
             let path = alloc::format!("<{}@b.example>", "x".repeat(octets));
             let recipient = ForwardPath::parse(&path).unwrap();
             let field = Received::new(&by, "ESMTP", at).with_recipients([recipient]).to_string();

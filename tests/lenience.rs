@@ -14,7 +14,7 @@ use esmtp::{
     envelope::Envelope,
     sasl::{Attempt, Mechanism, Nonce, Offer, Question},
     security::Security,
-    server::{Config, Event, Limits, Timeouts},
+    server::{Config, Event, Facts, Limits, Timeouts},
     service::Service,
     syntax::{Extension, Extensions, Lenience, Mailbox, Parameters, Submitter},
 };
@@ -36,7 +36,7 @@ fn with(switch: fn(&mut Lenience)) -> Config {
 
 /// Logs what the application hears of a client and of its deviations.
 fn listen(experience: &mut Experience, event: Event<'_>) {
-    fn used(facts: &esmtp::server::Facts) -> String {
+    fn used(facts: &Facts) -> String {
         facts.forgiven().names().collect::<Vec<_>>().join(",")
     }
     match event {
@@ -193,7 +193,6 @@ fn neither_nothing_nor_a_control_character_is_a_name() {
 fn addresses_are_as_long_as_the_command_line_allows() {
     let long = |octets: usize| format!("<{}@b.example>", "x".repeat(octets));
     let path = format!("<{}@{}.example>", "x".repeat(60), ["d"; 110].join("."));
-    // `RCPT TO:` is longer than `MAIL FROM:` is not.
     let most = 2048 - "MAIL FROM:<@b.example>\r\n".len();
     for (address, used) in [
         (long(64), ""),
@@ -341,7 +340,7 @@ fn the_submitter_is_read_as_a_path_is() {
     converse(strict, &format!("{mail}S: 501 Not a value for this parameter"));
 }
 
-/// 4954-4-g: RFC 4954 section 4. The limit is that of an AUTH line, whatever other commands may have.
+/// 4954-4-r, 4954-4-s: RFC 4954 section 4. The limit is that of an AUTH line, whatever other commands may have.
 #[test]
 fn a_line_of_auth_may_have_12288_octets() {
     let hello = "C: EHLO client.example.net\nS: 250-mx.example.org\nS: 250 AUTH XOAUTH2\n";

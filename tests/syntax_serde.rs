@@ -27,6 +27,20 @@ fn values_are_stored_as_they_stand_on_the_wire() {
         &Mailbox::parse("\"a b\"@[192.0.2.1]").unwrap().into_owned(),
         r#""\"a b\"@[192.0.2.1]""#,
     );
+    for address in ["a..b@c.example", "a@b_c.example", "a@[x400:b]", ".a.@c_d"] {
+        let mailbox = Mailbox::parse_with(address, Lenience::ALL).unwrap().into_owned();
+        let json = serde_json::to_string(address).unwrap();
+        there_and_back(&mailbox, &json);
+        there_and_back(
+            mailbox.host(),
+            &serde_json::to_string(&mailbox.host().to_string()).unwrap(),
+        );
+        there_and_back(&ForwardPath::from(mailbox), &format!("\"<{address}>\""));
+    }
+    for name in ["client.example", "[192.0.2.1]", "my_host", "MÜLLER-PC", " two.example"] {
+        let json = serde_json::to_string(name).unwrap();
+        there_and_back(&HelloName::new(name).unwrap().into_owned(), &json);
+    }
     there_and_back(&ReversePath::Null, r#""<>""#);
     there_and_back(&ForwardPath::Postmaster, r#""<Postmaster>""#);
     there_and_back(&Parameters::parse("SIZE=1 X").unwrap().into_owned(), r#""SIZE=1 X""#);

@@ -47,13 +47,13 @@ pub enum SyntaxErrorKind {
     Host,
     /// A domain of more than 255 octets, or a label of more than 63.
     DomainTooLong,
-    /// A path without its brackets, or with something else in them than a mailbox.
+    /// A path without its brackets; text that is not a mailbox: without an `@`, with a second one, with a display name.
     Path,
-    /// A path of more than 256 octets.
+    /// A path of more than 256 octets, where [`long_path`](super::Lenience::long_path) is off.
     PathTooLong,
     /// No local-part, or one that is neither a dot-string nor a quoted string.
     LocalPart,
-    /// A local-part of more than 64 octets.
+    /// A local-part of more than 64 octets, where [`long_local_part`](super::Lenience::long_local_part) is off.
     LocalPartTooLong,
     /// An address outside ASCII where SMTPUTF8 was not asked for.
     NonAscii,

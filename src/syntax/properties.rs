@@ -202,6 +202,32 @@ proptest! {
         }
     }
 
+    /// Texts that are nearly addresses, with every leniency: what is read is written as it means.
+    #[test]
+    fn addresses_are_read_as_written_with_any_lenience(
+        text in "[ab.@_:<>\\[\\]\" ü,-]{0,12}|[ab.]{1,4}@[ab._]{1,5}|\"[ab .@<>]{0,4}\"@\\[[a-f0-9:.x]{1,9}\\]",
+        lenience in any_of::<Lenience>(),
+    ) {
+        if let Ok(mailbox) = Mailbox::parse_with(&text, lenience) {
+            let again = mailbox.to_string();
+            let read = Mailbox::parse_with(&again, lenience);
+            prop_assert_eq!(read.as_ref(), Ok(&mailbox));
+            let used = mailbox.deviations();
+            prop_assert!(lenience.covers(used) && used.is_any() != Mailbox::parse_with(&again, Lenience::STRICT).is_ok(), "{}", again);
+        }
+        if let Ok(path) = ForwardPath::parse_with(&text, lenience) {
+            let written = path.to_string();
+            let again = ForwardPath::parse_with(&written, lenience);
+            prop_assert_eq!(again.as_ref(), Ok(&path));
+        }
+        let line = ["EHLO ", &text].concat();
+        if let Ok(command) = Command::parse(line.as_bytes(), lenience) {
+            let written = command.to_string();
+            let again = Command::parse(written.as_bytes(), lenience);
+            prop_assert_eq!(again.as_ref(), Ok(&command));
+        }
+    }
+
     #[test]
     fn lossy_text_is_text(text in ".{0,40}") {
         let lossy = Text::lossy(&text);
