@@ -1,6 +1,7 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
 
-use crate::syntax::{Domain, ForwardPath, Host, ReversePath, SyntaxError, SyntaxErrorKind};
+use crate::syntax::{Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind};
+use alloc::string::ToString;
 use core::{
     fmt::{self, Write as _},
     net::IpAddr,
@@ -94,15 +95,24 @@ impl PartialEq<&str> for Protocol<'_> {
 ///
 /// ```
 /// use core::time::Duration;
-/// use esmtp::{syntax::Host, trace::{Protocol, Received, Timestamp}};
+/// use esmtp::{syntax::{HelloName, Host}, trace::{Protocol, Received, Timestamp}};
 ///
 /// let by = Host::parse("mx.example.org")?;
-/// let from = Host::parse("client.example.net")?;
+/// let from = HelloName::new("client.example.net")?;
 /// let at = Timestamp::since_unix_epoch(Duration::from_secs(1_600_000_000));
 /// let field = Received::new(&by, Protocol::new("ESMTP")?, at).with_from(&from).with_id("4711");
 /// assert_eq!(
 ///     field.to_string(),
 ///     "Received: from client.example.net\r\n by mx.example.org with ESMTP id 4711;\r\n \
+///      Sun, 13 Sep 2020 12:26:40 +0000\r\n",
+/// );
+///
+/// // A name that is no host is a comment, and the address stands in its place.
+/// let from = HelloName::new("john's mac")?;
+/// let field = Received::new(&by, "ESMTP", at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
+/// assert_eq!(
+///     field.to_string(),
+///     "Received: from [192.0.2.7]\r\n ([192.0.2.7])\r\n (john?s?mac)\r\n by mx.example.org with ESMTP;\r\n \
 ///      Sun, 13 Sep 2020 12:26:40 +0000\r\n",
 /// );
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
@@ -112,7 +122,7 @@ pub struct Received<'a> {
     by: &'a Host<'a>,
     with: Protocol<'a>,
     at: Timestamp,
-    from: Option<&'a Host<'a>>,
+    from: Option<&'a HelloName<'a>>,
     address: Option<IpAddr>,
     name: Option<&'a Domain<'a>>,
     id: Option<&'a str>,
@@ -127,10 +137,14 @@ impl<'a> Received<'a> {
         Self { by, with, at, from: None, address: None, name: None, id: None, recipient: None }
     }
 
-    /// What the client called itself.
+    /// Adds what the client called itself ([`Facts::hello_name`](crate::server::Facts::hello_name)).
+    ///
+    /// A name that is no domain or address literal of the grammar stands in a comment, as far as a line has room for it; there every octet
+    /// but letters, digits, `.`, `-` and `_` is written `?`. The field is then from the address of
+    /// [`with_peer`](Self::with_peer).
     #[must_use]
-    pub const fn with_from(mut self, host: &'a Host<'a>) -> Self {
-        self.from = Some(host);
+    pub const fn with_from(mut self, name: &'a HelloName<'a>) -> Self {
+        self.from = Some(name);
         self
     }
 
@@ -166,19 +180,22 @@ impl<'a> Received<'a> {
 impl fmt::Display for Received<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Received: from ")?;
-        match self.from {
-            Some(host) => write!(f, "{host}")?,
-            None => f.write_str("unknown")?,
+        let literal = self.address.map(Host::from);
+        let host = self.from.and_then(HelloName::host).filter(|host| host.is_strict());
+        match (host, &literal, self.from) {
+            (Some(host), ..) => write!(f, "{host}")?,
+            (None, Some(literal), Some(_)) => write!(f, "{literal}")?,
+            (None, ..) => f.write_str("unknown")?,
         }
-        if let Some(address) = self.address {
+        if let Some(literal) = literal {
             f.write_str("\r\n (")?;
             if let Some(name) = self.name {
                 write!(f, "{} ", name.as_str())?;
             }
-            match address {
-                IpAddr::V4(address) => write!(f, "[{address}])")?,
-                IpAddr::V6(address) => write!(f, "[IPv6:{address}])")?,
-            }
+            write!(f, "{literal})")?;
+        }
+        if let (None, Some(name)) = (host, self.from) {
+            comment(f, &name.text())?;
         }
         write!(f, "\r\n by {} with {}", self.by, self.with)?;
         let letters = self.id.unwrap_or_default().chars();
@@ -190,11 +207,26 @@ impl fmt::Display for Received<'_> {
         for letter in letters {
             f.write_char(letter)?;
         }
-        if let Some(recipient) = &self.recipient {
+        let recipient = self.recipient.as_ref().map(ToString::to_string);
+        if let Some(recipient) = recipient.filter(|path| path.len() <= LINE_LIMIT - " for ;".len())
+        {
             write!(f, "\r\n for {recipient}")?;
         }
         write!(f, ";\r\n {}\r\n", self.at)
     }
+}
+
+/// Octets of a line of a message without its CRLF (RFC 5322 section 2.1.1). No path and no name can be folded.
+const LINE_LIMIT: usize = 998;
+
+/// Text of a peer as a comment in which nothing can hide: no quoted pair, no parenthesis, no octet outside ASCII.
+fn comment(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\r\n (")?;
+    for octet in text.bytes().take(LINE_LIMIT - " ()".len()) {
+        let is_plain = octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
+        f.write_char(if is_plain { char::from(octet) } else { '?' })?;
+    }
+    f.write_str(")")
 }
 
 /// Counts the `Received:` fields of a message, so that one that goes round in circles is noticed (RFC 5321 section 6.3).
@@ -379,7 +411,7 @@ mod tests {
     #[test]
     fn every_part_of_a_received_field_has_its_place() {
         let by = Host::parse("mx.example.org").unwrap();
-        let from = Host::parse("[192.0.2.7]").unwrap();
+        let from = HelloName::new("[192.0.2.7]").unwrap();
         let name = Domain::new("client.example.net").unwrap();
         let recipient = ForwardPath::parse("<bob@example.org>").unwrap();
         let at = Timestamp::since_unix_epoch(Duration::ZERO);
@@ -395,5 +427,52 @@ mod tests {
              by mx.example.org with ESMTPS id a-1.bXy\r\n for <bob@example.org>;\r\n \
              Thu, 1 Jan 1970 00:00:00 +0000\r\n"
         );
+    }
+
+    /// 5321-4.4-c
+    #[test]
+    fn a_name_that_is_no_host_stands_in_a_comment() {
+        let by = Host::parse("mx.example.org").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        let peer = "2001:db8::7".parse().unwrap();
+        let long = "ü".repeat(2000);
+        for (name, comment) in [
+            ("MÜLLER-PC", "M??LLER-PC"),
+            ("M\u{FFFD}LLER-PC", "M???LLER-PC"),
+            ("john's-mac", "john?s-mac"),
+            (" client.example", "client.example"),
+            ("[2001:db8::19]", "?2001?db8??19?"),
+            ("my_host", "my_host"),
+            ("a) (b\\", "a???b?"),
+            ("x;\u{2027}y", "x????y"),
+            (&long, &*"?".repeat(995)),
+        ] {
+            let name = HelloName::new(name).unwrap();
+            let field = Received::new(&by, "ESMTP", at).with_from(&name);
+            let unknown = field.to_string();
+            let start = "Received: from unknown\r\n (";
+            assert!(unknown.starts_with(&[start, comment, ")\r\n by mx.example.org "].concat()));
+            let start =
+                "Received: from [IPv6:2001:db8::7]\r\n (c.example [IPv6:2001:db8::7])\r\n (";
+            let domain = Domain::new("c.example").unwrap();
+            let known = field.with_peer(peer, Some(&domain)).to_string();
+            assert!(
+                known.starts_with(&[start, comment, ")\r\n by mx.example.org "].concat()),
+                "{known}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_received_field_is_too_long() {
+        let by = Host::parse("mx.example.org").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        for (octets, is_named) in [(97, true), (980, true), (981, false)] {
+            let path = alloc::format!("<{}@b.example>", "x".repeat(octets));
+            let recipient = ForwardPath::parse(&path).unwrap();
+            let field = Received::new(&by, "ESMTP", at).with_recipients([recipient]).to_string();
+            assert_eq!(field.contains(&path), is_named);
+            assert!(field.split("\r\n").all(|line| line.len() <= 998));
+        }
     }
 }

@@ -12,7 +12,8 @@ use super::{
     state::{AbortReason, End, Phase, Question, Then},
 };
 use crate::{
-    syntax::{Code, Extension, Host, Rejection, Reply},
+    syntax::{Code, Extension, HelloName, Rejection, Reply},
+    transcript::{Entry, Side},
     wire::ReceiveBuffer,
 };
 use core::mem;
@@ -74,8 +75,8 @@ impl Session {
                 Answer::Upgraded(Err(end)) => self.upgrade_failed(end),
                 _ => self.upgrade_failed(End::NoTlsLayer),
             },
-            Question::Hello { host, is_extended } => {
-                self.hello_answered(host, is_extended, answer);
+            Question::Hello { name, is_extended } => {
+                self.hello_answered(name, is_extended, answer);
             }
             Question::Mail => match answer {
                 Answer::Reject(rejection) => {
@@ -267,7 +268,7 @@ impl Session {
         }
     }
 
-    fn hello_answered(&mut self, host: Host<'static>, is_extended: bool, answer: Answer) {
+    fn hello_answered(&mut self, name: HelloName<'static>, is_extended: bool, answer: Answer) {
         let text = match answer {
             Answer::Reject(rejection) => {
                 // The session stays as it was (RFC 5321 section 4.1.4).
@@ -284,7 +285,7 @@ impl Session {
             Answer::Accept(text) => text,
             _ => None,
         };
-        self.facts.host = Some(host);
+        self.facts.hello = Some(name);
         self.facts.is_extended = is_extended;
         self.announce(is_extended);
         let reply = replies::hello(&self.config, &self.offered, text.as_ref());

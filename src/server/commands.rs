@@ -1,6 +1,7 @@
 //! What a command does.
 
 use super::{
+    auth::RESPONSE_LINE,
     budget::Fault,
     config::Fitness,
     content::{Announced, ChunkSize, Url},
@@ -12,9 +13,9 @@ use super::{
 };
 use crate::{
     syntax::{
-        Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, Hold, Host,
-        Lookup, MailParameters, Parameters, Parsed, RcptParameters, Rejection, ReversePath,
-        SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
+        Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, HelloName, Hold,
+        Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
+        ReversePath, Submitter, SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
     time::Instant,
 };
@@ -70,13 +71,31 @@ impl Session {
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.heard(now);
         self.output.note_long_line();
-        self.refuse(replies::LINE_TOO_LONG.reply(), Fault::Error);
+        // RFC 4954 section 4 has a code for AUTH.
+        let rejection = match self.long_line {
+            Verb::Auth => replies::RESPONSE_TOO_LONG,
+            _ => replies::LINE_TOO_LONG,
+        };
+        self.refuse(rejection.reply(), Fault::Error);
+    }
+
+    /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
+    /// dialogue, whatever other commands may have (RFC 4954 section 4).
+    pub(super) fn line_limit(&self, front: &[u8]) -> usize {
+        let limit = self.config.command_line();
+        match front {
+            [verb @ .., b' ' | b'\t'] if verb.eq_ignore_ascii_case(b"AUTH") => {
+                limit.max(RESPONSE_LINE)
+            }
+            _ => limit,
+        }
     }
 
     /// A line that is longer than the limit, by its front.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
         self.output.begin_long_line(front);
-        match Verb::of(front) {
+        self.long_line = Verb::of(front);
+        match self.long_line {
             // How many octets of content follow is not known.
             Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
             Verb::Mail => self.mail_failed(),
@@ -101,7 +120,7 @@ impl Session {
         let is_idle = match verb {
             Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => true,
             // One is needed.
-            _ => is_hello(verb) && self.facts.host.is_some(),
+            _ => is_hello(verb) && self.facts.hello.is_some(),
         };
         // RFC 5321 section 4.1.4 has a code for hellos.
         if is_idle
@@ -141,8 +160,8 @@ impl Session {
             return Ok(());
         }
         match command {
-            Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
-            Command::Helo(host) => self.hello(host, false),
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, true),
+            Command::Helo(name) => self.hello(name, false),
             Command::Mail { .. } if self.budget.transaction(self.config.limits()) => {
                 self.refuse(replies::TOO_MANY_TRANSACTIONS.reply(), Fault::NoProgress);
             }
@@ -164,6 +183,7 @@ impl Session {
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Bdat { octets, last } => self.bdat(ChunkSize { octets, is_last: last }),
             Command::Auth { mechanism, initial_response } => {
+                self.facts.lenience.auth_without_hello = self.facts.hello.is_none();
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
@@ -241,7 +261,7 @@ impl Session {
             Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
             // Whoever has to say EHLO or STARTTLS first hears of that.
             Verb::Auth => {
-                let is_early = self.facts.host.is_none()
+                let is_early = self.facts.hello.is_none()
                     || self.config.requires_tls() && !self.facts.security.is_tls();
                 self.offered.contains(Extension::Auth) || is_early && self.config.auth().is_some()
             }
@@ -287,13 +307,13 @@ impl Session {
         self.check_discarded();
     }
 
-    fn hello(&mut self, host: Host<'_>, is_extended: bool) {
-        self.ask(Question::Hello { host: host.into_owned(), is_extended });
+    fn hello(&mut self, name: HelloName<'_>, is_extended: bool) {
+        self.ask(Question::Hello { name: name.into_owned(), is_extended });
     }
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
-        let typed = match MailParameters::parse(raw, &self.offered) {
+        let typed = match MailParameters::parse_with(raw, &self.offered, self.config.lenience()) {
             // Clients exist that declare a size of their own besides the one they were told:
             // where one of them is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
@@ -302,6 +322,9 @@ impl Session {
             }
             parsed => parsed?,
         };
+        let submitter = typed.submitter.as_ref().and_then(Submitter::mailbox);
+        let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
+        self.facts.lenience = self.facts.lenience.union(used);
         if !path.is_ascii() && !typed.smtputf8 {
             self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
         } else if typed.size.is_some_and(|octets| octets > limit) {

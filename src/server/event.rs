@@ -14,8 +14,8 @@ use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
     security::{Security, TlsFailure},
     syntax::{
-        Argument, DomainList, ForwardPath, Host, MailParameters, Mailbox, Node, Parameters,
-        RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
+        Argument, DomainList, ForwardPath, HelloName, Host, MailParameters, Mailbox, Node,
+        Parameters, RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
         XforwardAttributes,
     },
     wire::ReceiveBuffer,
@@ -276,7 +276,7 @@ tokens! {
     /// 5321 section 3.1).
     Connect {}
     /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
-    Hello { host: &'s Host<'static>, is_extended: bool }
+    Hello { name: &'s HelloName<'static>, is_extended: bool }
     /// AUTH (RFC 4954 section 4), at its time and with a mechanism that was announced.
     Auth { attempt: &'s Attempt }
     /// Somebody has proven who it is: may it send mail here? That an identity may act as
@@ -347,10 +347,17 @@ impl<'s> Hello<'s> {
         self.exchange.answer = Some(Answer::NotSecure);
     }
 
-    /// What the client calls itself.
+    /// Returns what the client calls itself: a host, or any text that
+    /// [`Lenience::text_as_host`](crate::syntax::Lenience::text_as_host) admits in its place.
     #[must_use]
-    pub const fn host(&self) -> &'s Host<'static> {
-        self.host
+    pub const fn name(&self) -> &'s HelloName<'static> {
+        self.name
+    }
+
+    /// Returns the host that the client calls itself; `None` where it sent some other text.
+    #[must_use]
+    pub fn host(&self) -> Option<&'s Host<'static>> {
+        self.name.host()
     }
 
     /// Whether this is EHLO or LHLO, so that the extensions are announced.

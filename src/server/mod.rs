@@ -248,7 +248,8 @@ impl Server {
                     return None;
                 }
                 // A configuration that came later may allow more than there is room for.
-                let limit = session.config.command_line().min(input.capacity());
+                let front = input.octets().get(..b"AUTH ".len()).unwrap_or_default();
+                let limit = session.line_limit(front).min(input.capacity());
                 match lines.cut(input.octets(), limit) {
                     Cut::Line(octets) => {
                         let (line, rest) =

@@ -223,6 +223,18 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         return UNKNOWN_PARAMETER;
     }
     let text = match error.kind() {
+        SyntaxErrorKind::Path
+        | SyntaxErrorKind::PathTooLong
+        | SyntaxErrorKind::LocalPart
+        | SyntaxErrorKind::LocalPartTooLong
+        | SyntaxErrorKind::Host
+        | SyntaxErrorKind::DomainTooLong
+            if matches!(error.verb(), Some(Verb::Mail | Verb::Rcpt)) =>
+        {
+            let whose = if error.verb() == Some(Verb::Mail) { "sender" } else { "recipient" };
+            Text::new(format!("Bad {whose} address syntax: {}", error.reason()))
+                .unwrap_or(const { Text::literal("Bad address syntax") })
+        }
         SyntaxErrorKind::LineBreak => const { Text::literal("A CR, LF or NUL inside a line") },
         SyntaxErrorKind::NotUtf8 => const { Text::literal("Octets that are no UTF-8") },
         SyntaxErrorKind::Verb => const { Text::literal("No command in this line") },
@@ -232,16 +244,13 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         SyntaxErrorKind::MissingArgument => {
             const { Text::literal("This command needs an argument") }
         }
+        SyntaxErrorKind::Host if error.is_of_control() => {
+            const { Text::literal("A control character in the name") }
+        }
         SyntaxErrorKind::Host => const { Text::literal("Not a domain or an address literal") },
-        SyntaxErrorKind::DomainTooLong
-        | SyntaxErrorKind::PathTooLong
-        | SyntaxErrorKind::LocalPartTooLong => {
+        SyntaxErrorKind::DomainTooLong => {
             const { Text::literal("Longer than RFC 5321 section 4.5.3.1 allows") }
         }
-        SyntaxErrorKind::Path => {
-            const { Text::literal("Not a path: <local-part@domain> was expected") }
-        }
-        SyntaxErrorKind::LocalPart => const { Text::literal("Not a local-part") },
         SyntaxErrorKind::MisplacedParameter => {
             const { Text::literal("This parameter belongs to another command") }
         }

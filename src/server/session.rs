@@ -19,7 +19,7 @@ use super::{
 use crate::{
     machine::{Closed, Debts, Need},
     security::{Security, TlsFailure},
-    syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
+    syntax::{Extension, Extensions, Mechanism, Rejection, Reply, Verb},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side},
     wire::ReceiveBuffer,
@@ -79,6 +79,8 @@ pub(super) struct Session {
     pub(super) budget: Budget,
     /// Octets have come behind the line that is being answered.
     pub(super) is_followed: bool,
+    /// The verb of the line that is too long and being thrown away.
+    pub(super) long_line: Verb,
     /// The next reply is the opening one or that to a hello.
     pub(super) is_bare: bool,
     /// The stage at which the session stays to its end: nothing but QUIT is heard.
@@ -114,6 +116,7 @@ impl Session {
             debts: Debts::default(),
             budget: Budget::default(),
             is_followed: false,
+            long_line: Verb::Other,
             is_bare: true,
             refused: None,
             began: None,
@@ -130,7 +133,7 @@ impl Session {
             stage: self.stage(),
             is_secure: self.facts.security.is_tls(),
             is_authenticated: self.facts.identity.is_some(),
-            had_hello: self.facts.had_hello,
+            had_hello: self.facts.had_hello && self.config.lenience().auth_without_hello,
             must_authenticate: self.config.requires_auth(),
             must_secure: self.config.requires_tls(),
         }
@@ -139,7 +142,7 @@ impl Session {
     fn stage(&self) -> Stage {
         if let Some(refused) = self.refused {
             refused
-        } else if self.facts.host.is_none() {
+        } else if self.facts.hello.is_none() {
             Stage::Connected
         } else {
             let transaction = &self.facts.transaction;
@@ -187,8 +190,8 @@ impl Session {
                 }
                 Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
                 Question::Upgrade => Event::Upgrade(Upgrade { facts, exchange }),
-                Question::Hello { host, is_extended } => {
-                    Event::Hello(Hello { facts, exchange, host, is_extended: *is_extended })
+                Question::Hello { name, is_extended } => {
+                    Event::Hello(Hello { facts, exchange, name, is_extended: *is_extended })
                 }
                 Question::Mail => Event::Mail(Mail { facts, exchange }),
                 Question::Rcpt => {

@@ -9,7 +9,8 @@ use crate::{
     sasl::{Proven, Verifier},
     security::TlsFailure,
     syntax::{
-        Argument, DomainList, Host, Node, Reply, UnknownVerb, XclientAttributes, XforwardAttributes,
+        Argument, DomainList, HelloName, Node, Reply, UnknownVerb, XclientAttributes,
+        XforwardAttributes,
     },
     time::Instant,
 };
@@ -72,7 +73,7 @@ pub(super) enum Question {
     /// The TLS handshake is awaited.
     Upgrade,
     Hello {
-        host: Host<'static>,
+        name: HelloName<'static>,
         is_extended: bool,
     },
     Mail,

@@ -40,7 +40,7 @@ impl Session {
     /// From here on the session is that of another client; TLS and what was not said stay.
     pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
         // Behind a handshake AUTH may come before a hello, and the client's own session goes on.
-        let is_continued = self.facts.host.is_none() && !self.facts.had_hello;
+        let is_continued = self.facts.hello.is_none() && !self.facts.had_hello;
         let facts = &mut self.facts;
         let before = facts.peer.address();
         let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));
@@ -68,7 +68,7 @@ impl Session {
             }
         }
         facts.peer = Peer::of(address.map(|address| SocketAddr::new(address, port)), name);
-        facts.host = None;
+        facts.hello = None;
         facts.is_extended = false;
         facts.had_hello = false;
         facts.end_transaction();

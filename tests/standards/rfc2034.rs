@@ -33,7 +33,7 @@ fn opening_replies_and_354_carry_no_code() {
         S: 354 Start mail input; end with <CRLF>.<CRLF>
         C: .
         S: 250 2.0.0 queued
-        C: EHLO bad,name
+        C: EHLO bad\tname
         S: 501 Not a domain or an address literal
         C: HELO
         S: 501 This command needs an argument";

@@ -550,7 +550,7 @@ fn reject_as_told(experience: &mut Experience, event: Event<'_>, at_once: bool) 
             authenticated.reject(of_the_application(experience));
         }
         Event::Hello(hello) => {
-            experience.log.push(hello.host().to_string());
+            experience.log.push(hello.name().to_string());
             hello.accept();
         }
         other => answer(experience, other),

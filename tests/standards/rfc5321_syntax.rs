@@ -10,7 +10,9 @@ use esmtp::{
     sasl::{Attempt, Mechanism, Nonce, Offer, Question},
     security::Security,
     server::{Config, Event},
-    syntax::{Command, Domain, ForwardPath, Host, Lenience, Mailbox, Parameters, ReversePath},
+    syntax::{
+        Command, Domain, ForwardPath, HelloName, Host, Lenience, Mailbox, Parameters, ReversePath,
+    },
     trace::{Hops, Protocol, Received, ReturnPath, Timestamp},
     wire::{BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer},
 };
@@ -84,8 +86,9 @@ fn hosts_are_called_by_their_names() {
     let by = Host::parse("mx.example.org").unwrap();
     let at = Timestamp::since_unix_epoch(Duration::ZERO);
     let name = Domain::new("client.example.net").unwrap();
+    let hello = HelloName::from(by.clone());
     let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at)
-        .with_from(&by)
+        .with_from(&hello)
         .with_peer("192.0.2.1".parse().unwrap(), Some(&name));
     assert!(field.to_string().contains("from mx.example.org\r\n (client.example.net [192.0.2.1])"));
 }
@@ -357,7 +360,7 @@ fn received<'a>(by: &'a Host<'a>) -> Received<'a> {
 #[test]
 fn the_clauses_of_a_trace_field_have_their_order() {
     let by = Host::parse("mx.example.org").unwrap();
-    let from = Host::parse("client.example.net").unwrap();
+    let from = HelloName::new("client.example.net").unwrap();
     let (one, two) =
         (ForwardPath::parse("<c@d.org>").unwrap(), ForwardPath::parse("<e@f.org>").unwrap());
     let field = received(&by)
@@ -403,7 +406,7 @@ fn stamp(experience: &mut crate::common::Experience, event: Event<'_>) {
         let by = Host::parse("mx.example.org").unwrap();
         let field =
             Received::new(&by, facts.protocol(), Timestamp::since_unix_epoch(Duration::ZERO))
-                .with_from(facts.host().unwrap())
+                .with_from(facts.hello_name().unwrap())
                 .with_peer("192.0.2.1".parse().unwrap(), None)
                 .with_recipients(delivery.envelope().recipients().map(|it| it.forward_path()));
         let path = ReturnPath(&delivery.envelope().reverse_path()).to_string();
