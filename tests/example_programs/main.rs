@@ -18,6 +18,7 @@ mod disk;
 #[path = "../../examples/support/maildir.rs"]
 mod maildir;
 mod program;
+mod receive;
 mod send;
 mod server;
 #[path = "../../examples/support/spool.rs"]
