@@ -172,6 +172,13 @@ impl Peer {
         line
     }
 
+    /// The next octets up to a line feed; empty when the connection is closed.
+    pub(crate) fn line_of_octets(&mut self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        let _ = self.0.read_until(b'\n', &mut octets);
+        octets
+    }
+
     /// The lines of the next reply.
     pub(crate) fn reply(&mut self) -> String {
         let mut reply = self.line();
