@@ -681,7 +681,7 @@ fn one_reply_stands_for_all_recipients() {
     }
 }
 
-/// 5321-3.4-d: RFC 5321 section 3.4. A server that does not want to tell says what it says of any
+/// 5321-3.4-a, 5321-3.4-b, 5321-3.4-d: RFC 5321 section 3.4. A server that does not want to tell says what it says of any
 /// mailbox.
 #[test]
 fn where_mail_goes_is_told_only_on_purpose() {
