@@ -75,13 +75,15 @@ impl Rate {
         Self { octets_per_second: if octets == 0 { 1 } else { octets } }
     }
 
-    /// How long `octets` may take at this rate.
+    /// Returns how long `octets` may take at this rate, in whole nanoseconds.
     #[must_use]
     pub fn time_for(self, octets: u64) -> Duration {
+        const NANOSECONDS: u64 = 1_000_000_000;
         let rate = u64::from(self.octets_per_second);
-        let rest = octets.checked_rem(rate).unwrap_or(0).saturating_mul(1000);
+        // Less than 2^32 times 10^9, which is less than 2^62.
+        let rest = octets.checked_rem(rate).unwrap_or(0).saturating_mul(NANOSECONDS);
         Duration::from_secs(octets.checked_div(rate).unwrap_or(0))
-            .saturating_add(Duration::from_millis(rest.checked_div(rate).unwrap_or(0)))
+            .saturating_add(Duration::from_nanos(rest.checked_div(rate).unwrap_or(0)))
     }
 }
 
@@ -113,6 +115,71 @@ impl Stopwatch {
     pub(crate) fn deadline(&self, now: Instant, allowance: Duration) -> Instant {
         self.since.unwrap_or(now) + allowance.saturating_sub(self.waited)
     }
+
+    /// Returns how long the peer has been waited for so far.
+    fn waited(&self, now: Instant) -> Duration {
+        let running = self.since.map_or(Duration::ZERO, |since| now.saturating_since(since));
+        self.waited.saturating_add(running)
+    }
+
+    /// Counts from zero, and goes on to count if it does so now.
+    fn restart(&mut self, now: Instant) {
+        self.waited = Duration::ZERO;
+        self.since = self.since.map(|_| now);
+    }
+}
+
+/// The deadline of a transfer that has a slowest rate.
+///
+/// It starts a flat time-out after the moment at which the transfer begins. Each octet moves it
+/// later by its time at the slowest rate, but never beyond the flat time-out after the moment at
+/// which the octet came: a peer that was fast gains nothing by it for the time that follows. As in
+/// a [`Stopwatch`], only the time between [`start`](Self::start) and [`stop`](Self::stop) counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransferDeadline {
+    timeout: Duration,
+    slowest: Rate,
+    /// The time since the deadline was last the whole time-out away.
+    waited: Stopwatch,
+    /// The octets that came in that time.
+    octets: u64,
+}
+
+impl TransferDeadline {
+    /// Returns the deadline of a transfer that has not begun.
+    pub(crate) const fn new(timeout: Duration, slowest: Rate) -> Self {
+        Self {
+            timeout,
+            slowest,
+            waited: Stopwatch { waited: Duration::ZERO, since: None },
+            octets: 0,
+        }
+    }
+
+    /// Begins, or goes on, to wait for the peer.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.waited.start(now);
+    }
+
+    /// Ceases to wait for the peer: an answer of the application is due.
+    pub(crate) fn stop(&mut self, now: Instant) {
+        self.waited.stop(now);
+    }
+
+    /// Counts `octets` that have come.
+    pub(crate) fn count(&mut self, octets: u64, now: Instant) {
+        self.octets = self.octets.saturating_add(octets);
+        if self.slowest.time_for(self.octets) >= self.waited.waited(now) {
+            self.octets = 0;
+            self.waited.restart(now);
+        }
+    }
+
+    /// Returns the moment at which the transfer has taken too long, if it is waited for from `now` on.
+    pub(crate) fn at(&self, now: Instant) -> Instant {
+        let allowance = self.timeout.saturating_add(self.slowest.time_for(self.octets));
+        self.waited.deadline(now, allowance)
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +203,68 @@ mod tests {
         assert_eq!(rate.time_for(1250), Duration::from_millis(2500));
         assert_eq!(rate.time_for(0), Duration::ZERO);
         assert_eq!(Rate::octets_per_second(0).time_for(2), Duration::from_secs(2));
+        assert_eq!(Rate::octets_per_second(1_000_000).time_for(1), Duration::from_micros(1));
+        let slow = Rate::octets_per_second(u32::MAX).time_for(u64::from(u32::MAX) - 1);
+        assert_eq!(slow, Duration::from_nanos(999_999_999));
+        assert_eq!(Rate::octets_per_second(1).time_for(u64::MAX), Duration::from_secs(u64::MAX));
+    }
+
+    const FLAT: Duration = Duration::from_secs(10);
+
+    /// Ten seconds, and a second for each octet.
+    fn transfer() -> TransferDeadline {
+        let mut transfer = TransferDeadline::new(FLAT, Rate::octets_per_second(1));
+        transfer.start(at(0));
+        transfer
+    }
+
+    #[test]
+    fn a_transfer_that_was_fast_gains_no_time() {
+        let mut transfer = transfer();
+        transfer.count(1_000_000, at(3));
+        assert_eq!(transfer.at(at(3)), at(13));
+        transfer.count(0, at(12));
+        assert_eq!(transfer.at(at(12)), at(13));
+    }
+
+    #[test]
+    fn a_slow_transfer_uses_up_its_time() {
+        let mut transfer = transfer();
+        for seconds in (2..=18).step_by(2) {
+            assert_eq!(transfer.at(at(seconds)), at(10 + seconds / 2 - 1));
+            transfer.count(1, at(seconds));
+        }
+        assert!(transfer.at(at(20)).has_passed(at(20)));
+        let mut transfer = self::transfer();
+        for seconds in 1..=1000 {
+            transfer.count(1, at(seconds));
+            assert_eq!(transfer.at(at(seconds)), at(10 + seconds), "at the slowest rate");
+        }
+    }
+
+    #[test]
+    fn octets_that_come_one_by_one_earn_what_they_earn_together() {
+        let rate = Rate::octets_per_second(3);
+        let mut single = TransferDeadline::new(FLAT, rate);
+        let mut whole = single;
+        for transfer in [&mut single, &mut whole] {
+            transfer.start(at(0));
+        }
+        for _ in 0..10 {
+            single.count(1, at(9));
+        }
+        whole.count(10, at(9));
+        assert_eq!(single.at(at(9)), whole.at(at(9)));
+    }
+
+    #[test]
+    fn the_time_of_the_application_moves_the_deadline_of_a_transfer() {
+        let mut transfer = transfer();
+        transfer.stop(at(4));
+        // Octets that were received before the question may be counted after it.
+        transfer.count(1, at(50));
+        transfer.start(at(100));
+        assert_eq!(transfer.at(at(100)), at(107));
     }
 
     #[test]
