@@ -136,7 +136,10 @@ fn chunks_that_were_reset_are_gone() {
              S: 250 2.0.0 Ok
              C: DATA
              S: 503 5.5.1 MAIL has to come first
-             {ENVELOPE}
+             C: MAIL FROM:<late@b.org>
+             S: 250 2.1.0 Ok
+             C: RCPT TO:<late@d.org>
+             S: 250 2.1.5 Ok
              C: BDAT 4 LAST
              C| late
              S: 250 2.0.0 queued"
@@ -144,6 +147,7 @@ fn chunks_that_were_reset_are_gone() {
     );
     assert_eq!(experience.aborts(), ["Reset"]);
     assert_eq!(experience.messages.len(), 1);
+    assert_eq!(experience.messages[0].to, ["<late@d.org>"]);
     assert_eq!(experience.messages[0].content, b"late");
 }
 

@@ -96,6 +96,44 @@ fn starttls_is_answered_with_220_501_or_454() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
+/// 3207-4.2-h: RFC 3207 section 4.2. What comes in the clear after the 220, whole or in part, ends the session before the
+/// handshake can, and is never a command.
+#[test]
+fn octets_between_220_and_the_handshake_are_no_commands() {
+    for octets in [&b"MAIL FROM:<x@b.org>\r\n"[..], b"\r\n", b"N"] {
+        let mut server =
+            server::Server::new(offering().into(), server::Peer::UNKNOWN, Security::CLEAR);
+        let mut experience = Experience::default();
+        let mut said = Vec::new();
+        let mut lines = [&b"EHLO client.example.net\r\n"[..], b"STARTTLS\r\n", octets].into_iter();
+        loop {
+            match server.poll(Instant::ORIGIN) {
+                Need::Answer if server.is_upgrading() => match lines.next() {
+                    Some(line) => assert_eq!(server.feed(line), line.len()),
+                    None => panic!("the octets were overlooked"),
+                },
+                Need::Answer => experience.answer(server.event().unwrap()),
+                Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&b""[..]; 4];
+                    let filled = server.to_send(&mut slices);
+                    let octets = slices[..filled].concat();
+                    server.sent(octets.len());
+                    said.extend(octets);
+                }
+                Need::Read(_) => {
+                    let line = lines.next().unwrap();
+                    assert_eq!(server.feed(line), line.len());
+                }
+                Need::Wait(_) => panic!("nothing is delayed"),
+                Need::Close => break,
+            }
+        }
+        assert_eq!(server.end(), Some(server::End::Injection));
+        assert!(said.ends_with(b"220 Ready to start TLS\r\n"), "{}", said.escape_ascii());
+        assert_eq!(experience.log, ["hello client.example.net"]);
+    }
+}
+
 /// 3207-4.1-b: RFC 3207 section 4.1. Of a chunk the octets are still no commands.
 #[test]
 fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
