@@ -307,7 +307,7 @@ fn hear(client: &mut Client, line: &str) {
     }
 }
 
-/// 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
+/// 4954-4-y, 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
 /// what comes behind it would be a response.
 #[test]
 fn nothing_is_pipelined_with_auth() {
@@ -599,7 +599,7 @@ fn what_cannot_be_verified_now_gets_454() {
     }
 }
 
-/// 4954-6-f: RFC 4954 sections 4 and 6. A mechanism that is offered inside TLS alone gets 538 in the clear, where AUTH is
+/// 4954-4-y, 4954-6-f: RFC 4954 sections 4 and 6. A mechanism that is offered inside TLS alone gets 538 in the clear, where AUTH is
 /// offered at all; one that is offered nowhere gets 504.
 #[test]
 fn a_mechanism_that_needs_tls_gets_538_in_the_clear() {

@@ -966,7 +966,7 @@ fn whoever_is_shut_down_says_421_first() {
     assert!(slices[..count].concat().starts_with(b"421 "));
 }
 
-/// 5321-3.8-d: RFC 5321 section 3.8. Whatever the command was.
+/// 5321-3.8-d, 5321-4.3.2-d: RFC 5321 sections 3.8 and 4.3.2. Whatever the command was.
 #[test]
 fn a_421_to_any_command_closes() {
     let lines = [
