@@ -197,7 +197,7 @@ fn chunks_behind_a_failure_are_swallowed_and_refused() {
     assert_eq!(experience.end, None);
 }
 
-/// 3030-2-s: RFC 3030 section 2: nobody knows where the next command begins.
+/// 3030-2-s, 3030-2-t: RFC 3030 section 2: nobody knows where the next command begins.
 #[test]
 fn a_chunk_whose_length_cannot_be_read_ends_the_session() {
     for (command, reply) in [
