@@ -68,7 +68,7 @@ fn converse(config: Config, script: &str) -> Experience {
     converse_with(config, &format!("{HELLO}{script}"), answer)
 }
 
-/// 4954-4-a, 4954-4-b, 4954-4-u
+/// 4422-3.3-a, 4954-4-a, 4954-4-b, 4954-4-u
 #[test]
 fn plain_with_and_without_an_initial_response() {
     let experience = converse(

@@ -273,7 +273,7 @@ mod tests {
         server.resume()
     }
 
-    /// 2195-2-b, 2195-2-d: RFC 2195 section 3, and a key longer than the block.
+    /// 2195-2-b, 2195-2-c, 2195-2-d: RFC 2195 section 3, and a key longer than the block.
     #[test]
     fn the_published_exchange() {
         let long = "k".repeat(80);

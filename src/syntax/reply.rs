@@ -636,7 +636,7 @@ mod tests {
         }
     }
 
-    /// 5321-4.2-b 5321-4.2-g 5321-4.2.1-b
+    /// 5321-4.2-b 5321-4.2-g 5321-4.2.1-a 5321-4.2.1-b
     #[test]
     fn what_is_uncertain_is_an_error() {
         for (input, error) in [
@@ -689,8 +689,17 @@ mod tests {
             encoded(&Reply::new(Code::OK, Some(Status::OTHER), "a\n\nb").unwrap()),
             b"250-2.0.0 a\r\n250-2.0.0 \r\n250 2.0.0 b\r\n"
         );
-        let error = Reply::new(Code::START_MAIL_INPUT, Some(Status::OTHER), "go").unwrap_err();
-        assert_eq!(error.kind(), SyntaxErrorKind::Status);
+    }
+
+    /// 2034-4-d
+    #[test]
+    fn an_intermediate_reply_has_no_status() {
+        for code in [Code::AUTH_CHALLENGE, Code::START_MAIL_INPUT] {
+            let error = Reply::new(code, Some(Status::OTHER), "go").unwrap_err();
+            assert_eq!(error.kind(), SyntaxErrorKind::Status);
+            let line = Reply::line(code, Some(Status::OTHER), Text::new("go").unwrap());
+            assert_eq!(line, Reply::new(code, None, "go").unwrap());
+        }
     }
 
     #[test]
@@ -707,9 +716,13 @@ mod tests {
     fn long_lines_are_wrapped_at_512_octets() {
         let words = "lorem ipsum ".repeat(120);
         let unbroken = "ü".repeat(700);
-        for (status, text) in
-            [(None, &words), (Some(Status::new(999, 999).unwrap()), &words), (None, &unbroken)]
-        {
+        let letters = "x".repeat(700);
+        for (status, text) in [
+            (None, &words),
+            (Some(Status::new(999, 999).unwrap()), &words),
+            (None, &unbroken),
+            (None, &letters),
+        ] {
             let reply = Reply::new(Code::HELP_MESSAGE, status, text.as_str()).unwrap();
             let wire = encoded(&reply);
             for line in wire.split_inclusive(|octet| *octet == b'\n') {

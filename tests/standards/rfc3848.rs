@@ -50,7 +50,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
 
 const AUTH: &str = "AUTH PLAIN AGFubgBzZWNyZXQ=";
 
-/// 3848-2-a, 3848-2-b, 3848-2-c: RFC 3848 section 2.
+/// 3207-4.2-a, 3848-2-a, 3848-2-b, 3848-2-c: RFC 3848 section 2, RFC 3207 section 4.2.
 #[test]
 fn the_word_tells_tls_and_auth() {
     for (service, hello, word) in [

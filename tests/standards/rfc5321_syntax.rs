@@ -97,6 +97,12 @@ fn hosts_are_called_by_their_names() {
 /// it is the shortest.
 #[test]
 fn a_local_part_goes_through_uninterpreted() {
+    for local_part in ["a.b+c%d!e", "A.b", r#""x@y@z""#, r#"".a""#] {
+        let line = format!("RCPT TO:<{local_part}@example.com>\r\n");
+        let mut out = Vec::new();
+        Command::parse(line.trim_end().as_bytes(), Lenience::STRICT).unwrap().encode(&mut out);
+        assert_eq!(out, line.as_bytes());
+    }
     for local_part in [
         "a.b+c%d!e",
         "A.b",
