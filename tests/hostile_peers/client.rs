@@ -4,7 +4,7 @@ use super::{
     Attack, Findings, KINDS, Kind, Named, Piece,
     channel::{Channel, client_end, rustls_server},
     clock::Transfer,
-    repeat,
+    in_each_kind, repeat,
     rig::{Reads, Rig},
     seconds, silent, text, then,
 };
@@ -185,7 +185,7 @@ fn drip(every: Duration) -> Attack {
 #[test]
 fn a_reply_is_not_awaited_longer_because_it_drips() {
     let mut findings = Findings::default();
-    for (kind, wait) in KINDS.into_iter().flat_map(|kind| WAITS.map(|wait| (kind, wait))) {
+    for (kind, wait) in in_each_kind(WAITS) {
         for (name, attack) in NO_REPLY {
             let (mut rig, _) = opened(kind, config(), Sender::new(100), wait.replies);
             let peer = format!("{kind:?}, {}, {name}", wait.name);
@@ -231,7 +231,7 @@ fn replies_that_make_no_sense_end_the_session() {
         b"\r\n",
         b"250 a\r\n250 b\r\n250 c\r\n250 d\r\n250 e\r\n250 f\r\n250 g\r\n250 h\r\n250 i\r\n250 j\r\n",
     ];
-    for (kind, wait) in KINDS.into_iter().flat_map(|kind| WAITS.map(|wait| (kind, wait))) {
+    for (kind, wait) in in_each_kind(WAITS) {
         for reply in replies {
             let (mut rig, _) = opened(kind, config(), Sender::new(100), wait.replies);
             let peer = format!("{kind:?}, {}, {} each 10 s", wait.name, reply.escape_ascii());
@@ -247,7 +247,7 @@ fn replies_that_make_no_sense_end_the_session() {
 fn challenges_come_to_an_end() {
     let mut findings = Findings::default();
     let challenges: [&[u8]; 3] = [b"334 VXNlcm5hbWU6\r\n", b"334 \r\n", b"334 UGFzc3dvcmQ6\r\n"];
-    for (kind, challenge) in KINDS.into_iter().flat_map(|kind| challenges.map(|it| (kind, it))) {
+    for (kind, challenge) in in_each_kind(challenges) {
         let sender = Sender { has_credentials: true, ..Sender::new(100) };
         // Passwords are for TLS; here the channel only claims to be one.
         let (mut rig, _) = match kind {
@@ -283,7 +283,7 @@ fn last_reply(name: &str) -> &'static [u8] {
 #[test]
 fn a_server_that_reads_nothing_has_the_time_of_one_block() {
     let mut findings = Findings::default();
-    for (kind, wait) in KINDS.into_iter().flat_map(|kind| WAITS.map(|wait| (kind, wait))) {
+    for (kind, wait) in in_each_kind(WAITS) {
         let Some((last, replies)) = wait.replies.split_last() else { continue };
         for (name, attack) in NO_REPLY {
             let (mut rig, _) = opened(kind, config(), Sender::new(100), replies);
@@ -295,9 +295,7 @@ fn a_server_that_reads_nothing_has_the_time_of_one_block() {
             findings.at_most(&peer, life, BLOCK + kind.farewell());
         }
     }
-    for (kind, (content, replies)) in
-        KINDS.into_iter().flat_map(|kind| CONTENTS.map(|content| (kind, content)))
-    {
+    for (kind, (content, replies)) in in_each_kind(CONTENTS) {
         for (name, attack) in NO_REPLY {
             for read in [0, 1, 100_000] {
                 let (mut rig, _) = opened(kind, config(), Sender::new(20_000_000), replies);
@@ -317,9 +315,7 @@ fn a_server_that_reads_nothing_has_the_time_of_one_block() {
 #[test]
 fn a_bound_of_every_wait_bounds_a_block() {
     let mut findings = Findings::default();
-    for (kind, (name, replies)) in
-        KINDS.into_iter().flat_map(|kind| CONTENTS.map(|content| (kind, content)))
-    {
+    for (kind, (name, replies)) in in_each_kind(CONTENTS) {
         let config = config().with_timeouts(Timeouts::default().at_most(seconds(2)));
         let (mut rig, _) = opened(kind, config, Sender::new(20_000_000), replies);
         rig.reads(Reads::Only(0));
@@ -327,7 +323,7 @@ fn a_bound_of_every_wait_bounds_a_block() {
         let life = rig.attack(silent(), LONGEST);
         findings.at_most(&format!("{kind:?}, {name}"), life, seconds(2));
     }
-    for (kind, wait) in KINDS.into_iter().flat_map(|kind| WAITS.map(|wait| (kind, wait))) {
+    for (kind, wait) in in_each_kind(WAITS) {
         let config = config().with_timeouts(Timeouts::default().at_most(seconds(2)));
         let (mut rig, _) = opened(kind, config, Sender::new(100), wait.replies);
         let life = rig.attack(silent(), LONGEST);
@@ -340,9 +336,7 @@ fn a_bound_of_every_wait_bounds_a_block() {
 #[test]
 fn a_trickle_below_the_rate_is_given_up() {
     let mut findings = Findings::default();
-    for (kind, (name, replies)) in
-        KINDS.into_iter().flat_map(|kind| CONTENTS.map(|content| (kind, content)))
-    {
+    for (kind, (name, replies)) in in_each_kind(CONTENTS) {
         let trickles = [
             (1, seconds(1)),
             (1, seconds(19)),
@@ -369,9 +363,7 @@ fn a_trickle_below_the_rate_is_given_up() {
 /// The other side of the rule: a server above the rate gets the whole message.
 #[test]
 fn a_server_above_the_rate_gets_the_whole_message() {
-    for (kind, (name, replies)) in
-        KINDS.into_iter().flat_map(|kind| CONTENTS.map(|content| (kind, content)))
-    {
+    for (kind, (name, replies)) in in_each_kind(CONTENTS) {
         for (octets, every) in [(1000, seconds(1)), (20_000, seconds(19))] {
             // One chunk holds it all, and the reply may wait for what TLS has taken already.
             let mut timeouts = timeouts();
@@ -450,7 +442,7 @@ fn no_session_outlives_what_the_configuration_gives_it() {
         Reads::Trickle(500, seconds(1)),
         Reads::Trickle(9500, seconds(19)),
     ];
-    for (kind, wait) in KINDS.into_iter().flat_map(|kind| WAITS.map(|wait| (kind, wait))) {
+    for (kind, wait) in in_each_kind(WAITS) {
         for ((name, attack), reads) in
             NO_REPLY.into_iter().flat_map(|peer| reads.map(|it| (peer, it)))
         {

@@ -49,6 +49,10 @@ enum Kind {
 
 const KINDS: [Kind; 2] = [Kind::Clear, Kind::Tls];
 
+fn in_each_kind<T: Clone>(of: impl IntoIterator<Item = T>) -> impl Iterator<Item = (Kind, T)> {
+    of.into_iter().flat_map(|it| KINDS.map(|kind| (kind, it.clone())))
+}
+
 /// For an alert or a close_notify that the peer does not take.
 const CLOSE_NOTIFY: Duration = seconds(10);
 

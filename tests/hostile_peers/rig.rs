@@ -1,5 +1,7 @@
 //! A machine, a peer that does what it likes, and a clock that knows no waiting.
 
+#![allow(dead_code)] // not every file of tests needs all of it
+
 use crate::channel::Channel;
 use esmtp::{
     machine::{Machine, Need, Upgradable},
@@ -53,6 +55,10 @@ pub(crate) enum Reads {
     Trickle(usize, Duration),
 }
 
+/// Answers the question that a machine has.
+type Application<M> = Box<dyn FnMut(&mut Channel<M>)>;
+
+/// A session under attack.
 pub(crate) struct Rig<M: Upgradable> {
     pub(crate) session: Channel<M>,
     pub(crate) now: Instant,
@@ -62,7 +68,7 @@ pub(crate) struct Rig<M: Upgradable> {
     pub(crate) application_time: Duration,
     /// What the peer has read, in plain text.
     pub(crate) heard: Vec<u8>,
-    answer: Box<dyn FnMut(&mut Channel<M>)>,
+    answer: Application<M>,
     /// The peer's end of TLS.
     tls: Option<Connection>,
     /// Octets that the peer has said and the machine has not taken.
@@ -114,6 +120,27 @@ impl<M: Upgradable> Rig<M> {
     pub(crate) fn say(&mut self, octets: &[u8]) {
         self.put(octets, false);
         self.turn();
+    }
+
+    /// Says octets as [`say`](Self::say) does, and returns until when the machine waits.
+    pub(crate) fn turn_after(&mut self, octets: &[u8]) -> Instant {
+        self.put(octets, false);
+        self.turn()
+    }
+
+    /// When the peer takes more, if it reads at a trickle.
+    pub(crate) fn next_grant(&self) -> Instant {
+        self.next_grant
+    }
+
+    /// The peer takes more, if it is time.
+    pub(crate) fn refill(&mut self) {
+        if let Reads::Trickle(octets, every) = self.reads
+            && self.next_grant <= self.now
+        {
+            self.grant = octets;
+            self.next_grant = self.now + every;
+        }
     }
 
     /// The first digits of the replies that were heard.
@@ -259,12 +286,9 @@ impl<M: Upgradable> Rig<M> {
                 self.put(&piece.octets, piece.is_raw);
                 next = attack.next();
             }
-            if let Reads::Trickle(octets, every) = self.reads
-                && self.next_grant <= self.now
-            {
+            if self.next_grant <= self.now {
                 self.turn();
-                self.grant = octets;
-                self.next_grant = self.now + every;
+                self.refill();
             }
         }
     }

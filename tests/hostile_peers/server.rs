@@ -4,7 +4,7 @@ use super::{
     Attack, CLOSE_NOTIFY, Findings, KINDS, Kind, Named, Piece, burst,
     channel::{Channel, rustls_client, server_end},
     clock::Transfer,
-    drip, moves, repeat,
+    drip, in_each_kind, moves, repeat,
     rig::{Reads, Rig},
     seconds, silent, text, then,
 };
@@ -242,7 +242,7 @@ const COMMANDS_AT: [Named; 8] = [
 #[test]
 fn a_line_is_not_awaited_longer_because_it_drips() {
     let mut findings = Findings::default();
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| LINES.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(LINES) {
         for (name, attack) in NO_LINE {
             let (mut rig, _) = opened(kind, &config(), phase.opening);
             let peer = format!("{kind:?}, {}, {name}", phase.name);
@@ -256,7 +256,7 @@ fn a_line_is_not_awaited_longer_because_it_drips() {
 #[test]
 fn commands_do_not_outlive_the_session_limit() {
     let mut findings = Findings::default();
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| LINES.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(LINES) {
         for (name, attack) in COMMANDS_AT {
             let (mut rig, _) = opened(kind, &config(), phase.opening);
             let peer = format!("{kind:?}, {}, {name}", phase.name);
@@ -269,7 +269,7 @@ fn commands_do_not_outlive_the_session_limit() {
 #[test]
 fn content_has_one_deadline_which_is_never_further_off_than_its_flat_time() {
     let mut findings = Findings::default();
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| CONTENTS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(CONTENTS) {
         for (name, attack) in SLOW {
             let (mut rig, _) = opened(kind, &without_session_limit(), phase.opening);
             let peer = format!("{kind:?}, {}, {name}", phase.name);
@@ -298,7 +298,7 @@ fn a_client_hardly_below_the_floor_comes_to_its_end() {
 fn a_burst_does_not_put_off_the_421() {
     let mut findings = Findings::default();
     let timeouts = timeouts().with_content(seconds(2));
-    for (kind, octets) in KINDS.into_iter().flat_map(|kind| [(kind, 10_000), (kind, 1_000_000)]) {
+    for (kind, octets) in in_each_kind([10_000, 1_000_000]) {
         for phase in CONTENTS {
             let (mut rig, seen) = opened(kind, &config().with_timeouts(timeouts), phase.opening);
             let peer = format!("{kind:?}, {}, {octets} octets at once", phase.name);
@@ -316,7 +316,7 @@ fn a_long_burst_and_a_drip_end_as_a_silent_client_does() {
     let mut findings = Findings::default();
     let config =
         config().with_timeouts(Timeouts::default()).with_limits(Limits::default().with_message(0));
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| CONTENTS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(CONTENTS) {
         let attack = || then(burst(4_000_000), drip(b"a", 1, seconds(299)));
         let (mut rig, _) = opened(kind, &config, phase.opening);
         let expected = Transfer::life(seconds(300), 500, moves(attack()));
@@ -351,8 +351,7 @@ fn chunks_have_the_deadline_of_one_transfer() {
         ("1 MB in a chunk, then silent", || chunks(Duration::ZERO, 1_000_000).take_one()),
         ("5 KB each 19 s", || chunks(seconds(19), 5000)),
     ];
-    for (kind, (name, attack)) in KINDS.into_iter().flat_map(|kind| peers.map(|peer| (kind, peer)))
-    {
+    for (kind, (name, attack)) in in_each_kind(peers) {
         let (mut rig, _) = opened(kind, &without_session_limit(), BETWEEN.opening);
         let expected = Transfer::life(CONTENT, FLOOR, moves(attack()));
         let peer = format!("{kind:?}, {name}");
@@ -414,7 +413,7 @@ fn discarded_content_has_a_limit_of_its_own() {
         ("499 octets a second", || drip(b"a", 499, seconds(1))),
         ("1000 octets a second", || drip(b"a", 1000, seconds(1))),
     ];
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| DISCARDS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(DISCARDS) {
         for (name, attack) in SLOW.into_iter().chain(fast) {
             let (mut rig, seen) = opened(kind, &without_session_limit(), phase.opening);
             let peer = format!("{kind:?}, {}, {name}", phase.name);
@@ -434,7 +433,7 @@ fn discarded_content_does_not_outlive_the_session_limit() {
     let mut findings = Findings::default();
     let limit = seconds(100);
     let config = config().with_timeouts(timeouts().with_session(Some(limit)));
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| DISCARDS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(DISCARDS) {
         let (mut rig, _) = opened(kind, &config, phase.opening);
         let life = rig.attack(drip(b"a", 1000, seconds(1)), SESSION);
         findings.exactly(&format!("{kind:?}, {}", phase.name), life, limit);
@@ -458,7 +457,7 @@ fn chunks_of_refused_content_do_not_outlive_the_session_limit() {
         &[EHLO, REFUSED, b"BDAT 3\r\nabc"],
         &[EHLO, UNWANTED, b"BDAT 3\r\nabc"],
     ];
-    for (kind, opening) in KINDS.into_iter().flat_map(|kind| openings.map(|it| (kind, it))) {
+    for (kind, opening) in in_each_kind(openings) {
         for (name, attack) in peers {
             let (mut rig, _) = opened(kind, &config(), opening);
             let peer = format!("{kind:?}, {}, {name}", opening[2].escape_ascii());
@@ -472,13 +471,13 @@ fn chunks_of_refused_content_do_not_outlive_the_session_limit() {
 #[test]
 fn a_server_that_was_shut_down_waits_for_content_only() {
     let mut findings = Findings::default();
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| LINES.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(LINES) {
         let (mut rig, _) = opened(kind, &config(), phase.opening);
         rig.session.machine_mut().shut_down();
         let life = rig.attack(silent(), SESSION);
         findings.exactly(&format!("{kind:?}, {}", phase.name), life, Duration::ZERO);
     }
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| CONTENTS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(CONTENTS) {
         for (name, attack) in SLOW {
             let (mut rig, _) = opened(kind, &without_session_limit(), phase.opening);
             rig.session.machine_mut().shut_down();
@@ -505,14 +504,13 @@ fn chunks_and_discarded_content_do_not_hold_up_a_shutdown() {
             Box::new(iter::repeat(Piece::new(seconds(10), b"aBDAT 1\r\n", 1)))
         }),
     ];
-    for (kind, (name, attack)) in KINDS.into_iter().flat_map(|kind| peers.map(|peer| (kind, peer)))
-    {
+    for (kind, (name, attack)) in in_each_kind(peers) {
         let (mut rig, _) = opened(kind, &without_session_limit(), BETWEEN.opening);
         rig.session.machine_mut().shut_down();
         let peer = format!("{kind:?}, between chunks, {name}");
         findings.at_most(&peer, rig.attack(attack(), SESSION), CONTENT);
     }
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| DISCARDS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(DISCARDS) {
         for rate in [499, 1000] {
             let (mut rig, _) = opened(kind, &without_session_limit(), phase.opening);
             let attack = || drip(b"a", rate, seconds(1));
@@ -530,29 +528,42 @@ fn chunks_and_discarded_content_do_not_hold_up_a_shutdown() {
 #[test]
 fn a_client_that_reads_nothing_has_the_time_of_one_write() {
     let mut findings = Findings::default();
-    let peers: [(&str, Duration, fn() -> Attack); 7] = [
-        ("NOOP at once, then silent", seconds(0), || {
-            Box::new(iter::once(Piece::line(Duration::ZERO, b"NOOP\r\n")))
-        }),
-        ("NOOP each 9 s", seconds(9), || repeat(b"NOOP\r\n", seconds(9))),
-        ("NOOP each 19 s", seconds(19), || repeat(b"NOOP\r\n", seconds(19))),
-        ("BDAT 0 each 9 s", seconds(9), || repeat(b"BDAT 0\r\n", seconds(9))),
-        ("BDAT 1 each 9 s", seconds(9), || chunks(seconds(9), 1)),
-        ("HELP a thousand times, then silent", seconds(0), || {
-            Box::new(iter::once(Piece::line(Duration::ZERO, &b"HELP\r\n".repeat(1000))))
-        }),
-        ("BDAT 0 LAST each 9 s", seconds(9), || {
-            repeat(b"RSET\r\nMAIL FROM:<>\r\nRCPT TO:<b@a.example>\r\nBDAT 0 LAST\r\n", seconds(9))
-        }),
+    // With the time of the first octet, to which there is a reply.
+    let peers: [(u64, Named); 7] = [
+        (
+            0,
+            ("NOOP at once, then silent", || {
+                Box::new(iter::once(Piece::line(Duration::ZERO, b"NOOP\r\n")))
+            }),
+        ),
+        (9, ("NOOP each 9 s", || repeat(b"NOOP\r\n", seconds(9)))),
+        (19, ("NOOP each 19 s", || repeat(b"NOOP\r\n", seconds(19)))),
+        (9, ("BDAT 0 each 9 s", || repeat(b"BDAT 0\r\n", seconds(9)))),
+        (9, ("BDAT 1 each 9 s", || chunks(seconds(9), 1))),
+        (
+            0,
+            ("HELP a thousand times, then silent", || {
+                Box::new(iter::once(Piece::line(Duration::ZERO, &b"HELP\r\n".repeat(1000))))
+            }),
+        ),
+        (
+            9,
+            ("a message each 9 s", || {
+                repeat(
+                    b"RSET\r\nMAIL FROM:<>\r\nRCPT TO:<b@a.example>\r\nBDAT 0 LAST\r\n",
+                    seconds(9),
+                )
+            }),
+        ),
     ];
     let phases = [LINES[0], LINES[1], LINES[4], LINES[6], BETWEEN];
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| phases.map(|phase| (kind, phase))) {
-        for (name, first, attack) in peers {
+    for (kind, phase) in in_each_kind(phases) {
+        for (first, (name, attack)) in peers {
             let (mut rig, _) = opened(kind, &config(), phase.opening);
             rig.reads(Reads::Only(0));
             let peer = format!("{kind:?}, {}, {name}", phase.name);
             let life = rig.attack(attack(), 2 * SESSION);
-            findings.at_most(&peer, life, first + WRITE + kind.farewell());
+            findings.at_most(&peer, life, seconds(first) + WRITE + kind.farewell());
         }
     }
     // The greeting is the first reply that is not taken.
@@ -593,7 +604,7 @@ fn a_tls_handshake_has_one_deadline() {
                 let secured = secured.with_handshake_timeout(HANDSHAKE);
                 let session = Channel::Tls(Box::new(secured));
                 let answer = |session: &mut Channel<Server>| {
-                    session.event().into_iter().for_each(Event::proceed)
+                    session.event().into_iter().for_each(Event::proceed);
                 };
                 let mut rig = Rig::new(session, None, answer);
                 if !is_implicit {
@@ -648,7 +659,7 @@ fn attempts_to_authenticate_in_an_outage_are_counted_and_delayed() {
 #[test]
 fn a_server_that_was_told_to_close_does_so() {
     let mut findings = Findings::default();
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| all_phases().map(move |it| (kind, it))) {
+    for (kind, phase) in in_each_kind(all_phases()) {
         for (name, reads) in [("reading", Reads::Everything), ("deaf", Reads::Only(0))] {
             for (peer, attack) in [SLOW[0], SLOW[5], COMMANDS_AT[0]] {
                 let (mut rig, _) = opened(kind, &config(), phase.opening);
@@ -674,14 +685,14 @@ fn application_time_does_not_count() {
         &[b"BDAT 3 LAST\r\n", b"a", b"\r\n"],
         &[b"BDAT 1\r\n", b"a", b"BDAT 2\r\n", b"\r", b"\n", b"BDAT 0 LAST\r\n"],
     ];
-    for (kind, pieces) in KINDS.into_iter().flat_map(|kind| whole.map(|pieces| (kind, pieces))) {
+    for (kind, pieces) in in_each_kind(whole) {
         let (mut rig, seen) = opened(kind, &without_session_limit(), &[EHLO, MAIL]);
         rig.answers_after = late;
         pieces.iter().for_each(|piece| rig.say(piece));
         assert_eq!(seen.delivered.get(), 1, "{kind:?}: {}", rig.heard.escape_ascii());
         assert!(rig.application_time > late);
     }
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| CONTENTS.map(|phase| (kind, phase))) {
+    for (kind, phase) in in_each_kind(CONTENTS) {
         // A burst is answered in pieces, and the peer's next octets come after the last answer.
         for (name, attack) in SLOW {
             let (mut rig, _) = opened(kind, &without_session_limit(), phase.opening);
@@ -702,7 +713,7 @@ fn application_time_does_not_count() {
 #[test]
 fn a_client_at_the_floor_is_served() {
     let limits: [Option<Duration>; 2] = [None, Some(seconds(60))];
-    for (kind, limit) in KINDS.into_iter().flat_map(|kind| limits.map(|limit| (kind, limit))) {
+    for (kind, limit) in in_each_kind(limits) {
         let config = config().with_timeouts(timeouts().with_session(limit));
         let rates: [(usize, Duration); 3] =
             [(505, seconds(1)), (9900, seconds(19)), (51, Duration::from_millis(100))];
@@ -771,7 +782,7 @@ fn no_session_outlives_what_the_configuration_gives_it() {
         ("BDAT 1 each 9 s", || chunks(seconds(9), 1)),
     ];
     let mut findings = Findings::default();
-    for (kind, phase) in KINDS.into_iter().flat_map(|kind| all_phases().map(move |it| (kind, it))) {
+    for (kind, phase) in in_each_kind(all_phases()) {
         for ((name, attack), reads) in peers.into_iter().flat_map(|peer| reads.map(|it| (peer, it)))
         {
             for is_stopped in [false, true] {
