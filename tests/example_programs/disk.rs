@@ -107,6 +107,7 @@ fn only_threads_that_may_wait_touch_the_disk() {
     let (message, _) = begin(&maildir);
     let message = after_thaw(&runtime, thaw, &folder.0, message.write(&large)).unwrap();
     assert_eq!(names(&folder.0.join("tmp")).len(), 1);
+    assert_eq!(message.octets(), 100_000);
     let kept = runtime.block_on(message.keep()).unwrap();
     assert!(std::fs::read(&kept).unwrap().ends_with(&large));
     assert_eq!(names(&folder.0.join("tmp")), [""; 0]);
