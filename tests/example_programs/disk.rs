@@ -32,8 +32,9 @@ fn frozen() -> (Runtime, mpsc::Sender<()>) {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     let runtime = runtime.unwrap();
     let (thaw, thawed) = mpsc::channel::<()>();
-    let busy = runtime.block_on(async { spawn_blocking(move || thawed.recv()) });
-    drop(busy);
+    runtime.block_on(async {
+        spawn_blocking(move || thawed.recv());
+    });
     (runtime, thaw)
 }
 
