@@ -18,9 +18,9 @@ use esmtp::{
     },
     envelope::Envelope,
     io::{AsClient, tokio::Connection},
-    machine::{HandshakeFailure, Machine},
+    machine::Machine,
     sasl::{Credentials, Mechanism, NoCommonMechanism, Nonce},
-    security::Security,
+    security::{Security, TlsFailureKind},
     service::Service,
     syntax::{
         EnvelopeId, Extension, Extensions, ForwardPath, Host, Notify, Parameters, Reply, Retry,
@@ -540,7 +540,9 @@ impl<'a> Sender<'a> {
             (Some((_, why)), _, _) => why.clone(),
             (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
             (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
-            (None, Some(end @ End::TlsFailed(HandshakeFailure::TimedOut)), _) => {
+            (None, Some(end @ End::TlsFailed(failure)), _)
+                if failure.kind() == TlsFailureKind::TimedOut =>
+            {
                 format!("{NO_REPLY} {end}")
             }
             (None, Some(end @ (End::TlsFailed(_) | End::Auth(_))), _) => {
@@ -562,7 +564,9 @@ impl<'a> Sender<'a> {
             return Err(Failure(fate, why));
         }
         match end {
-            Some(End::TlsFailed(HandshakeFailure::TimedOut)) => self.retry |= is_unsent,
+            Some(End::TlsFailed(failure)) if failure.kind() == TlsFailureKind::TimedOut => {
+                self.retry |= is_unsent;
+            }
             Some(
                 end @ (End::Protocol(_)
                 | End::TlsNotOffered

@@ -33,7 +33,7 @@ use esmtp::{
     sasl::Identity,
     security::Security,
     server::{self, Config, Deliver, Event, Peer, Rcpt, Server},
-    syntax::{Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{HelloName, Host, Mailbox, Parameters, Rejection, Text},
     tls::{self, Secured},
 };
 use maildir::Maildir;
@@ -237,8 +237,8 @@ fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
             .recipients()
             .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
             .collect::<Vec<_>>(),
-        "helo": facts.host().map(ToString::to_string),
-        "protocol": facts.protocol(),
+        "helo": facts.hello_name().map(HelloName::text),
+        "protocol": facts.protocol().as_str(),
         "tls": facts.security().is_tls(),
         "auth": facts.identity().map(Identity::acts_as),
         "size": octets,

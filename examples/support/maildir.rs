@@ -55,8 +55,8 @@ impl Maildir {
         let mut received = Received::new(by, facts.protocol(), Timestamp::since_unix_epoch(time))
             .with_id(&id)
             .with_recipients(envelope.recipients().map(|recipient| recipient.forward_path()));
-        if let Some(host) = facts.host() {
-            received = received.with_from(host);
+        if let Some(name) = facts.hello_name() {
+            received = received.with_from(name);
         }
         if let Some(address) = facts.peer().address() {
             received = received.with_peer(address.ip(), facts.peer().name());
