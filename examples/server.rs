@@ -8,15 +8,21 @@ mod accounts;
 mod arguments;
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "support/server_config.rs"]
+mod config;
 #[path = "support/maildir.rs"]
 mod maildir;
+#[path = "support/networks.rs"]
+mod networks;
 #[path = "support/outlet.rs"]
 mod outlet;
+#[path = "support/places.rs"]
+mod places;
 #[path = "support/transcript.rs"]
 mod transcript;
 
 use accounts::Accounts;
-use arguments::{Arguments, BareLineBreak, Protocol, Tls};
+use arguments::{Arguments, Tls};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use esmtp::{
     io::tokio::Connection,
@@ -24,23 +30,30 @@ use esmtp::{
     proxy::Header,
     sasl::Identity,
     security::Security,
-    server::{self, Config, Deliver, Event, Limits, Peer, Rcpt, Server, Timeouts},
-    service::Service,
-    syntax::{AttributeName, Extension, Extensions, Host, Mailbox, Parameters, Rejection, Text},
+    server::{self, Config, Deliver, Event, Peer, Rcpt, Server},
+    syntax::{Host, Mailbox, Parameters, Rejection, Text},
     tls::{self, Secured},
-    wire::BareLineBreaks,
 };
 use maildir::{Draft, Maildir};
+use networks::Network;
 use outlet::complain;
+use places::{Place, Places};
 use serde_json::json;
-use std::{io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use transcript::Narrator;
 
@@ -55,7 +68,7 @@ fn main() -> ExitCode {
     }
     let served = runtime.enable_all().build().and_then(|runtime| {
         let served = runtime.block_on(serve(&arguments.listen, receiver));
-        // A disk that does not answer is not waited for.
+        // A disk that does not answer is not waited for: only threads of the blocking pool call it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         served
     });
@@ -72,9 +85,15 @@ fn refuse(error: &clap::Error) -> ! {
     std::process::exit(if error.use_stderr() { 64 } else { 0 })
 }
 
-/// What all sessions share.
+/// All that the sessions share.
 struct Receiver {
     config: Arc<Config>,
+    /// The configuration for trusted clients, with XCLIENT and XFORWARD.
+    trusted_config: Arc<Config>,
+    /// Whether clients on this host are trusted, and which others are.
+    takes_xclient: bool,
+    trusted: Vec<Network>,
+    places: Arc<Places>,
     maildir: Maildir,
     accounts: Accounts,
     tls: Option<(Tls, Arc<rustls::ServerConfig>)>,
@@ -82,8 +101,6 @@ struct Receiver {
     unknown: Vec<Mailbox<'static>>,
     /// A PROXY header comes first.
     is_proxied: bool,
-    /// XCLIENT and XFORWARD are believed.
-    is_trusting: bool,
     is_quiet: bool,
     is_verbose: bool,
 }
@@ -104,10 +121,20 @@ impl Receiver {
         }
         let accounts =
             Accounts::parse(&arguments.user).map_err(|error| format!("--user: {error}"))?;
-        let tls = tls(arguments)?;
-        let config = config(arguments, &accounts, tls.as_ref().map(|(service, _)| *service))?;
+        let tls = config::tls(arguments)?;
+        let (config, trusted_config) =
+            config::server(arguments, &accounts, tls.as_ref().map(|(service, _)| *service))?;
+        let (places, possible) =
+            Places::new(arguments.max_connections, arguments.max_connections_per_address);
+        if arguments.max_connections.is_some_and(|wanted| wanted.get() > possible) {
+            complain(&format!("the limit of file descriptors bears {possible} connections"));
+        }
         Ok(Self {
             config: Arc::new(config),
+            trusted_config: Arc::new(trusted_config),
+            takes_xclient: arguments.takes_xclient(),
+            trusted: arguments.xclient_from.clone(),
+            places,
             accounts,
             tls,
             handshake: Duration::from_secs(arguments.idle_timeout.get().min(60)),
@@ -115,10 +142,17 @@ impl Receiver {
             maildir: Maildir::open(&arguments.maildir)
                 .map_err(|error| format!("--maildir {}: {error}", arguments.maildir.display()))?,
             is_proxied: arguments.proxy_protocol,
-            is_trusting: arguments.xclient,
             is_quiet: arguments.quiet,
             is_verbose: arguments.verbose,
         })
+    }
+
+    /// Returns the configuration for a client at `address`.
+    fn config(&self, address: Option<IpAddr>) -> &Arc<Config> {
+        let is_trusted = address.is_some_and(|address| {
+            address.is_loopback() || self.trusted.iter().any(|network| network.contains(address))
+        });
+        if self.takes_xclient && is_trusted { &self.trusted_config } else { &self.config }
     }
 
     fn rcpt(&self, rcpt: Rcpt<'_>) {
@@ -130,34 +164,57 @@ impl Receiver {
         }
     }
 
-    /// The message is accepted when it is safe in `new/`, and not before.
-    async fn deliver(&self, draft: Option<Draft>, delivery: Deliver<'_>) -> io::Result<()> {
-        let Some(draft) = draft else {
-            delivery.reject(Rejection::LOCAL_ERROR);
-            return Ok(());
-        };
+    /// Accepts the message when it is safe in `new/`, and not before.
+    async fn deliver(
+        &self,
+        draft: Option<Draft>,
+        delivery: Deliver<'_>,
+        stopped: &watch::Receiver<Stop>,
+    ) {
+        let Some(draft) = draft else { return delivery.reject(Rejection::LOCAL_ERROR) };
         let octets = draft.octets();
-        match tokio::task::spawn_blocking(move || draft.keep()).await? {
-            Ok(path) => {
-                // From here on the message is ours: to keep silent because of a broken report
-                // would have the client send it again.
-                if !self.is_quiet
-                    && let Err(error) = outlet::OUTPUT.say(report(&delivery, octets, &path)).await
-                {
-                    complain(&format!("no line about {}: {error}", path.display()));
-                }
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                match Text::new(format!("queued as {name}")) {
-                    Ok(text) => delivery.accept_with(text),
-                    Err(_) => delivery.accept(),
-                }
-            }
-            Err(error) => {
-                complain(&error);
-                delivery.reject(Rejection::LOCAL_ERROR);
-            }
+        let path = match until_stopped(stopped, draft.keep()).await {
+            Ok(path) => path,
+            Err(error) => return delivery.reject(lost(&error)),
+        };
+        // From here on the message is ours: silence because of a broken report would make the client
+        // send it again.
+        if !self.is_quiet
+            && let Err(error) = outlet::OUTPUT.say(report(&delivery, octets, &path)).await
+        {
+            complain(&format!("no line about {}: {error}", path.display()));
         }
-        Ok(())
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match Text::new(format!("queued as {name}")) {
+            Ok(text) => delivery.accept_with(text),
+            Err(_) => delivery.accept(),
+        }
+    }
+}
+
+/// Waits for the disk, but not longer than a session may live.
+async fn until_stopped<T>(
+    stopped: &watch::Receiver<Stop>,
+    operation: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let mut stopped = stopped.clone();
+    tokio::select! {
+        done = operation => done,
+        _ = stopped.wait_for(|stop| matches!(stop, Stop::Now)) => {
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    }
+}
+
+/// Reports a failure of the disk, and returns what the client is told of it.
+fn lost(error: &io::Error) -> Rejection {
+    complain(error);
+    match error.kind() {
+        io::ErrorKind::Interrupted => Rejection::SHUTTING_DOWN,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Rejection::INSUFFICIENT_STORAGE
+        }
+        _ => Rejection::LOCAL_ERROR,
     }
 }
 
@@ -191,132 +248,21 @@ fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
     .to_string()
 }
 
-/// Which TLS service is offered, and with what.
-fn tls(arguments: &Arguments) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>, String> {
-    let files = match (&arguments.cert, &arguments.key) {
-        (Some(cert), Some(key)) => Some((cert.as_path(), key.as_path())),
-        (None, None) => None,
-        _ => return Err("--cert and --key belong together".to_owned()),
-    };
-    let service = match (arguments.tls, files) {
-        (None | Some(Tls::None), None) | (Some(Tls::None), Some(_)) => return Ok(None),
-        (None, Some(_)) => Tls::Starttls,
-        (Some(service), _) => service,
-    };
-    let config = certificates::server(files, &arguments.hostname).map_err(|error| match files {
-        Some((cert, key)) => format!("--cert {}, --key {}: {error}", cert.display(), key.display()),
-        None => format!("the certificate: {error}"),
-    })?;
-    Ok(Some((service, config)))
-}
+/// The signals that end the program.
+struct Signals(Signal, Signal);
 
-/// Test programs try every mechanism with a wrong password before the right one.
-const AUTH_FAILURES: u32 = 8;
-
-fn config(arguments: &Arguments, accounts: &Accounts, tls: Option<Tls>) -> Result<Config, String> {
-    let mut config = Config::new(&arguments.hostname)
-        .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
-        .with_service(match arguments.protocol {
-            Protocol::Smtp => Service::Smtp,
-            Protocol::Submission => Service::Submission,
-            Protocol::Lmtp => Service::Lmtp,
-        })
-        .with_limits(
-            Limits::default()
-                // "No fixed maximum message size is in force" (RFC 1870 section 3).
-                .with_message(if arguments.max_size == 0 { u64::MAX } else { arguments.max_size })
-                .with_recipients(arguments.max_recipients.get())
-                .with_errors(arguments.max_errors.get())
-                .with_auth_failures(arguments.max_errors.get().min(AUTH_FAILURES)),
-        )
-        .with_timeouts({
-            let idle = Duration::from_secs(arguments.idle_timeout.get());
-            Timeouts::default()
-                .with_command(idle)
-                .with_content(idle)
-                .with_write(idle)
-                .with_greeting_delay(Duration::from_secs(arguments.greeting_delay))
-        })
-        .with_bare_line_breaks(match arguments.bare_line_breaks {
-            BareLineBreak::Reject => BareLineBreaks::Reject,
-            BareLineBreak::Normalise => BareLineBreaks::Normalise,
-            BareLineBreak::Keep => BareLineBreaks::Keep,
-        });
-    // Submission is for those who are known (RFC 6409 section 4.3). Without accounts it takes mail
-    // from everybody; whoever is told to require AUTH then, takes it from nobody.
-    let is_submission = matches!(arguments.protocol, Protocol::Submission);
-    let is_required = arguments.require_auth || is_submission && !arguments.user.is_empty();
-    config = config.with_required_auth(is_required);
-    let chosen = chosen(arguments, tls)?;
-    if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
-        let mut offer = accounts.offer(&arguments.hostname)?;
-        if arguments.allow_plaintext_auth {
-            offer = offer.even_in_the_clear();
-        }
-        config = config.with_auth(offer);
-    }
-    let config = config.with_extensions(chosen);
-    for extension in named(arguments).filter_map(Extension::from_keyword) {
-        if extension != Extension::Auth && !config.extensions().contains(extension) {
-            let why = match extension {
-                Extension::BinaryMime => "needs CHUNKING",
-                Extension::SmtpUtf8 => "needs 8BITMIME",
-                _ => "not offered by this --protocol",
-            };
-            return Err(format!("--extensions {extension}: {why}"));
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
         }
     }
-    Ok(config)
-}
-
-/// The keywords of an explicit list of extensions.
-fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
-    let list = match arguments.extensions.as_str() {
-        "all" | "none" => None,
-        list => Some(list),
-    };
-    list.into_iter().flat_map(|list| list.split(',')).map(str::trim)
-}
-
-/// What is announced: of everything, what this program was given the means for; of what is named,
-/// everything.
-fn chosen(arguments: &Arguments, tls: Option<Tls>) -> Result<Extensions, String> {
-    let obstacle = |extension| match extension {
-        Extension::Burl | Extension::Etrn | Extension::Expn => Some("nothing of this program's"),
-        Extension::StartTls if tls != Some(Tls::Starttls) => Some("needs --tls starttls"),
-        Extension::RequireTls if tls.is_none() => Some("needs --tls"),
-        Extension::Auth if arguments.user.is_empty() => Some("needs --user"),
-        Extension::Xclient | Extension::Xforward if !arguments.xclient => Some("needs --xclient"),
-        _ => None,
-    };
-    let possible = Config::implemented()
-        .fold(Extensions::NONE, Extensions::with)
-        .with_xclient(AttributeName::ALL)
-        .with_xforward(AttributeName::ALL);
-    match arguments.extensions.as_str() {
-        "none" => return Ok(Extensions::NONE),
-        "all" => {
-            let missing = possible.iter().filter(|it| obstacle(*it).is_some());
-            return Ok(missing.fold(possible.clone(), Extensions::without));
-        }
-        _ => {}
-    }
-    let mut unnamed = possible.clone();
-    for keyword in named(arguments) {
-        let extension = Extension::from_keyword(keyword).filter(|it| possible.contains(*it));
-        let why = extension.map_or(Some("not implemented"), obstacle);
-        if let Some(why) = why {
-            return Err(format!("--extensions {keyword}: {why}"));
-        }
-        unnamed = extension.into_iter().fold(unnamed, Extensions::without);
-    }
-    Ok(unnamed.iter().fold(possible, Extensions::without))
 }
 
 async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     if let Err(error) = outlet::OUTPUT.say(format!("listening on {}", listener.local_addr()?)).await
     {
         complain(&error);
@@ -325,33 +271,40 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     let (stop, stopped) = watch::channel(Stop::Never);
     let mut sessions = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // A connection is accepted only when there is a descriptor for it.
+        let next = async {
+            let spare = receiver.places.spare().await;
+            (listener.accept().await, spare)
+        };
+        let (accepted, spare) = tokio::select! {
+            accepted = next => accepted,
             Some(_) = sessions.join_next() => continue,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = signals.next() => break,
         };
         match accepted {
             Ok((stream, address)) => {
                 let (receiver, stopped) = (Arc::clone(&receiver), stopped.clone());
                 sessions.spawn(async move {
-                    if let Err(error) = receive(stream, address, &receiver, stopped).await
+                    if let Err(error) = receive(stream, address, &receiver, stopped, spare).await
                         && receiver.is_verbose
                     {
                         complain(&format!("{address}: {error}"));
                     }
                 });
             }
-            // Out of file descriptors, say: sessions that end make room.
             Err(error) => {
                 complain(&error);
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                // Out of descriptors (EMFILE, ENFILE) or of memory: the next call would fail as well.
+                // Sessions that end make room.
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    sleep(PAUSE).await;
+                }
             }
         }
     }
     drop(listener);
-    // Whoever is in the middle of a message may finish it; whoever is not hears 421 at once, and
-    // whoever does not come to an end hears it then.
+    // A message that is under way may be finished. A session without one is told 421 at once, and one
+    // that does not come to its end is told 421 then.
     for (how, patience) in [(Stop::Finish, 10), (Stop::Now, 1)] {
         let _ = stop.send(how);
         let over = async { while sessions.join_next().await.is_some() {} };
@@ -362,11 +315,18 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     Ok(())
 }
 
+/// Time until the next connection is accepted after that has failed.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Time for the PROXY header (as Postfix's `smtpd_upstream_proxy_timeout`).
+const HEADER: Duration = Duration::from_secs(5);
+/// Time in which a client that gets no place is told so, a TLS handshake included.
+const REFUSAL: Duration = Duration::from_secs(5);
+
 /// Whether the sessions are to end.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
     Never,
-    /// Behind the message that is under way.
+    /// After the message that is under way.
     Finish,
     Now,
 }
@@ -376,40 +336,90 @@ async fn receive(
     address: SocketAddr,
     receiver: &Receiver,
     mut stopped: watch::Receiver<Stop>,
+    spare: impl Send,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let address = canonical(address);
     let (mut peer, mut ahead) = (Peer::from(address), Vec::new());
+    // The address by which the client is counted and trusted.
+    let mut origin = Some(address.ip());
     if receiver.is_proxied {
-        let header = tokio::select! {
-            header = timeout(receiver.handshake, proxied(&mut stream)) => header??,
+        let (header, rest) = tokio::select! {
+            header = timeout(HEADER.min(receiver.handshake), proxied(&mut stream)) => header??,
             Ok(()) = stopped.changed() => return Ok(()),
         };
-        // A proxy that checks whether we are there speaks for nobody.
-        peer = header.0.source().map_or(peer, Peer::from);
-        ahead = header.1;
+        // A proxy that checks whether the server is up speaks for itself.
+        if !header.is_local() {
+            let source = header.source().map(canonical);
+            origin = source.map(|source| source.ip());
+            peer = source.map_or(peer, Peer::from);
+        }
+        ahead = rest;
     }
-    let mut server = Server::new(Arc::clone(&receiver.config), peer, Security::CLEAR);
-    if receiver.is_verbose {
-        server = server.with_transcript(Box::new(Narrator {
-            session: address.to_string(),
-            write: outlet::note,
-        }));
-    }
-    match &receiver.tls {
-        None => converse(Connection::new(server, stream), &ahead, receiver, stopped).await,
-        Some((service, config)) => {
-            let end = tls::End::Server(Arc::clone(config));
-            let secured = match service {
-                Tls::Implicit => Secured::implicit(server, end),
-                _ => Secured::start_tls(server, end),
-            };
-            let secured = secured.with_handshake_timeout(receiver.handshake);
-            converse(Connection::new(secured, stream), &ahead, receiver, stopped).await
+    let client = Client { address, peer, config: receiver.config(origin), ahead: &ahead };
+    match receiver.places.take(origin) {
+        Ok(place) => {
+            drop(spare);
+            client.serve(stream, receiver, stopped, Ok(Arc::new(place))).await
+        }
+        Err(refusal) => {
+            let refused = client.serve(stream, receiver, stopped, Err(refusal));
+            timeout(REFUSAL, refused).await?
         }
     }
 }
 
-/// The header of a proxy, and the octets that came behind it: they are TLS or SMTP.
+/// Returns the address of IPv4 for one that IPv6 has mapped, as it comes from a socket of both families
+/// (RFC 4291 section 2.5.5.2): a client has one address, however it connects.
+const fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// A client and what has been learnt of it before the greeting.
+struct Client<'a> {
+    /// The other end of the connection.
+    address: SocketAddr,
+    peer: Peer,
+    config: &'a Arc<Config>,
+    /// Octets after the PROXY header.
+    ahead: &'a [u8],
+}
+
+impl Client<'_> {
+    /// Serves the client in its place, or tells it that it has none.
+    async fn serve(
+        self,
+        stream: TcpStream,
+        receiver: &Receiver,
+        stopped: watch::Receiver<Stop>,
+        place: Result<Arc<Place>, Rejection>,
+    ) -> io::Result<()> {
+        let mut server = Server::new(Arc::clone(self.config), self.peer, Security::CLEAR);
+        if receiver.is_verbose {
+            server = server.with_transcript(Box::new(Narrator {
+                session: self.address.to_string(),
+                write: outlet::note,
+            }));
+        }
+        let ahead = self.ahead;
+        match &receiver.tls {
+            None => {
+                converse(Connection::new(server, stream), ahead, receiver, stopped, place).await
+            }
+            Some((service, config)) => {
+                let end = tls::End::Server(Arc::clone(config));
+                let secured = match service {
+                    Tls::Implicit => Secured::implicit(server, end),
+                    _ => Secured::start_tls(server, end),
+                };
+                let secured = secured.with_handshake_timeout(receiver.handshake);
+                converse(Connection::new(secured, stream), ahead, receiver, stopped, place).await
+            }
+        }
+    }
+}
+
+/// Reads the header of a proxy, and returns it with the octets after it, which are TLS or SMTP.
 async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
     let mut octets = Vec::new();
     loop {
@@ -444,6 +454,7 @@ async fn converse<M: Session>(
     mut ahead: &[u8],
     receiver: &Receiver,
     mut stopped: watch::Receiver<Stop>,
+    place: Result<Arc<Place>, Rejection>,
 ) -> io::Result<()> {
     let by: &Host<'_> = receiver.config.host();
     let mut draft: Option<Draft> = None;
@@ -465,6 +476,10 @@ async fn converse<M: Session>(
         };
         let Some(event) = event else { return Ok(()) };
         match event {
+            Event::Connect(connect) => match &place {
+                Ok(_) => connect.accept(),
+                Err(refusal) => connect.reject_and_close(refusal.clone()),
+            },
             Event::Auth(auth) => {
                 let offer = receiver.config.auth();
                 match accounts::verifier(offer, auth.mechanism(), auth.facts()) {
@@ -473,41 +488,41 @@ async fn converse<M: Session>(
                 }
             }
             Event::Credentials(credentials) => receiver.accounts.answer(credentials.question),
-            // Nobody here may act as somebody else.
+            // No account may act as another one.
             Event::Authenticated(authenticated)
                 if authenticated.identity().acts_as() == authenticated.identity().authcid() =>
             {
                 authenticated.accept();
             }
-            Event::Xclient(xclient) if receiver.is_trusting => xclient.accept(),
-            Event::Xforward(xforward) if receiver.is_trusting => xforward.accept(),
+            // Only trusted clients have a configuration with these two.
+            Event::Xclient(xclient) => xclient.accept(),
+            Event::Xforward(xforward) => xforward.accept(),
             Event::Rcpt(rcpt) => receiver.rcpt(rcpt),
-            Event::Data(data) => match data.facts().transaction() {
-                Some(envelope) => match receiver.maildir.begin(by, data.facts(), envelope) {
-                    Ok(begun) => {
-                        draft = Some(begun);
-                        data.accept();
-                    }
-                    Err(error) => {
-                        complain(&error);
-                        data.reject(Rejection::LOCAL_ERROR);
-                    }
-                },
-                None => data.reject(Rejection::LOCAL_ERROR),
-            },
-            Event::Content(content) => match draft.as_mut().map(|it| it.write(content.octets())) {
-                Some(Ok(())) => {
-                    let octets = content.octets().len();
-                    content.consume(octets);
+            Event::Data(data) => match (data.facts().transaction(), &place) {
+                (Some(envelope), Ok(place)) => {
+                    let place = Arc::clone(place);
+                    draft = Some(receiver.maildir.begin(by, data.facts(), envelope, place));
+                    data.accept();
                 }
-                failed => {
-                    if let Some(Err(error)) = failed {
-                        complain(&error);
-                    }
-                    content.reject(Rejection::LOCAL_ERROR);
-                }
+                _ => data.reject(Rejection::LOCAL_ERROR),
             },
-            Event::Deliver(delivery) => receiver.deliver(draft.take(), delivery).await?,
+            Event::Content(content) => match draft.take() {
+                Some(begun) => {
+                    let written = begun.write(content.octets());
+                    match until_stopped(&stopped, written).await {
+                        Ok(longer) => {
+                            draft = Some(longer);
+                            let octets = content.octets().len();
+                            content.consume(octets);
+                        }
+                        Err(error) => content.reject(lost(&error)),
+                    }
+                }
+                None => content.reject(Rejection::LOCAL_ERROR),
+            },
+            Event::Deliver(delivery) => {
+                receiver.deliver(draft.take(), delivery, &stopped).await;
+            }
             Event::Abort(abort) => {
                 draft = None;
                 abort.done();

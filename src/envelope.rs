@@ -225,6 +225,8 @@ mod tests {
             "a b@client.example",
             "a<b@client.example",
             "a@client.example\0",
+            "a\u{85}RCPT@client.example",
+            "a@client\u{2028}.example",
         ] {
             assert!(Envelope::new(address, &["bob@example.net"]).is_err(), "{address:?}");
             assert!(Envelope::new("", &[address]).is_err(), "{address:?}");

@@ -609,7 +609,8 @@ mod scram {
          S: 250-mx
          S: 250 AUTH PLAIN SCRAM-SHA-256";
 
-    /// RFC 5802 section 5, RFC 4954 section 4: the server's proof comes in a challenge of its own.
+    /// 4422-3.6-b, 5802-5.1-i, 5802-5.1-j: RFC 5802 section 5, RFC 4954 section 4: the server's proof comes in a
+    /// challenge of its own, and the client answers it with an empty line.
     #[test]
     fn success_counts_when_the_server_has_proven_itself() {
         let [client_first, server_first, client_final, server_final] = exchange();

@@ -75,6 +75,11 @@ fn values_are_stored_as_they_stand_on_the_wire() {
 fn what_is_read_is_checked() {
     assert!(serde_json::from_str::<Mailbox<'static>>(r#""a@b\r\nDATA""#).is_err());
     assert!(serde_json::from_str::<Text<'static>>(r#""a\nb""#).is_err());
+    assert!(serde_json::from_str::<Text<'static>>(r#""a\u0085b""#).is_err());
+    assert!(serde_json::from_str::<Mailbox<'static>>(r#""a\u009b@b.example""#).is_err());
+    assert!(
+        serde_json::from_str::<Reply<'static>>(r#"{"code":250,"lines":["a\u2028b"]}"#).is_err()
+    );
     assert!(serde_json::from_str::<Code>("600").is_err());
     assert!(serde_json::from_str::<Status>(r#""1.1""#).is_err());
     assert!(serde_json::from_str::<Rejection>(r#"{"code":250,"lines":["ok"]}"#).is_err());
@@ -88,6 +93,6 @@ fn what_is_read_is_checked() {
 
 #[test]
 fn a_hostile_reply_is_stored_as_text() {
-    let (reply, _) = Reply::parse(b"550 \x1b[2J\xff\r\n").unwrap().unwrap();
-    assert_eq!(serde_json::to_string(&reply).unwrap(), r#"{"code":550,"lines":["?[2J�"]}"#);
+    let (reply, _) = Reply::parse(b"550 \x1b[2J\xff\xc2\x9b\r\n").unwrap().unwrap();
+    assert_eq!(serde_json::to_string(&reply).unwrap(), r#"{"code":550,"lines":["?[2J�?"]}"#);
 }

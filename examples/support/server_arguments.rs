@@ -1,5 +1,6 @@
 //! The command line of `server`.
 
+use crate::networks::Network;
 use clap::{Parser, ValueEnum};
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -64,12 +65,25 @@ pub(crate) struct Arguments {
     /// The error of a session with this number is answered 421, and the connection closes
     #[arg(long, default_value = "20")]
     pub(crate) max_errors: NonZeroU32,
-    /// A PROXY header comes before the greeting
+    /// Expect a PROXY header (v1 or v2) before the greeting, and believe it from every client: only
+    /// the proxy may be able to connect
     #[arg(long)]
     pub(crate) proxy_protocol: bool,
-    /// Offer XCLIENT and XFORWARD, and believe them
+    /// Offer XCLIENT and XFORWARD to clients on this host, and believe them; with --proxy-protocol the
+    /// address in the header counts
     #[arg(long)]
     pub(crate) xclient: bool,
+    /// Offer XCLIENT and XFORWARD to clients with this address or in this network too, and believe
+    /// them; repeatable
+    #[arg(long, value_name = "ADDRESS[/PREFIX]")]
+    pub(crate) xclient_from: Vec<Network>,
+    /// Connections at once; more are greeted 421 [default: 1000, or what the limit of file
+    /// descriptors bears]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Connections at once from one address; more are greeted 421 [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections_per_address: Option<NonZeroUsize>,
     /// Worker threads; as many as there are cores unless given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -79,6 +93,13 @@ pub(crate) struct Arguments {
     /// The transcript on standard error
     #[arg(long)]
     pub(crate) verbose: bool,
+}
+
+impl Arguments {
+    /// Returns whether some clients may use XCLIENT and XFORWARD.
+    pub(crate) fn takes_xclient(&self) -> bool {
+        self.xclient || !self.xclient_from.is_empty()
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -125,6 +125,11 @@ mod tests {
         AttributeValue::Text(text.into())
     }
 
+    /// A host name of 255 octets.
+    fn domain(letter: &str) -> String {
+        [letter.repeat(63), letter.repeat(63), letter.repeat(63), letter.repeat(63)].join(".")
+    }
+
     fn said(commands: &VecDeque<Command<'_>>) -> Vec<String> {
         commands.iter().map(ToString::to_string).collect()
     }
@@ -150,7 +155,7 @@ mod tests {
                 "XCLIENT ADDR=192.0.2.7 PORT=1025 NAME=a.example HELO=b.example LOGIN=ann PROTO=ESMTP"
             ]
         );
-        let (a, b, c) = ("a".repeat(255), "b".repeat(255), "c".repeat(200));
+        let (a, b, c) = (domain("a"), "b".repeat(255), "c".repeat(200));
         assert_eq!(
             said(&xclient(&list(&a, &b, &c), &offered).unwrap()),
             [
@@ -159,9 +164,9 @@ mod tests {
             ]
         );
         // To the octet: `XCLIENT `, this, CRLF.
-        let around = short.as_str().len() + "XCLIENT \r\n".len() - "a.example".len();
+        let around = short.as_str().len() + "XCLIENT \r\n".len() - "ann".len();
         for (octets, lines) in [(512, 1), (513, 2)] {
-            let list = list(&"a".repeat(octets - around), "b.example", "ann");
+            let list = list("a.example", "b.example", &"a".repeat(octets - around));
             let commands = xclient(&list, &offered).unwrap();
             assert_eq!(commands.len(), lines, "{octets}");
             for line in said(&commands) {
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn xforward_is_cut_alike_in_its_own_order() {
         let offered = Extensions::NONE.with_xforward(AttributeName::ALL);
-        let (a, b) = ("a".repeat(250), "b".repeat(250));
+        let (a, b) = (domain("a"), "b".repeat(250));
         let list = XforwardAttributes::new(AttributeName::Addr, &text("192.0.2.7"))
             .and_then(|list| list.and(AttributeName::Name, &text(&a)))
             .and_then(|list| list.and(AttributeName::Helo, &text(&b)))

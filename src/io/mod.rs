@@ -20,8 +20,11 @@ pub mod tokio;
 use crate::{
     client::{Client, Content, ContentError, End, Refused},
     machine::Machine,
+    security::Security,
+    server::{Config, Peer, Server},
     service::Service,
 };
+use alloc::sync::Arc;
 use core::{net::SocketAddr, ops::ControlFlow, time::Duration};
 use std::io;
 
@@ -71,6 +74,16 @@ fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
     }
 }
 
+/// Makes the receiving side of a connection between these addresses: the only way to one with a port.
+///
+/// # Errors
+///
+/// It would be LMTP on port 25 (RFC 2033 section 5).
+fn server(config: Arc<Config>, local: SocketAddr, peer: SocketAddr) -> io::Result<Server> {
+    check_port(config.service(), local)?;
+    Ok(Server::new(config, Peer::from(peer), Security::CLEAR))
+}
+
 /// The session is over and nothing was sent: why.
 fn over(client: &Client) -> io::Error {
     let Some(end) = client.end() else { return io::ErrorKind::NotConnected.into() };
@@ -115,4 +128,28 @@ fn refused(refused: Refused<'_>) -> io::Error {
     let verb = refused.verb();
     refused.quit();
     io::Error::other(alloc::format!("the server refused {}", verb.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2033-5-a: RFC 2033 section 5. The port of the server counts, not that of the client.
+    #[test]
+    fn lmtp_is_not_served_on_port_25() {
+        let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        for (service, local, peer, is_served) in [
+            (Service::Lmtp, 25, 40_000, false),
+            (Service::Lmtp, 24, 25, true),
+            (Service::Smtp, 25, 40_000, true),
+            (Service::Submission, 25, 40_000, true),
+        ] {
+            let config = Config::new("mx.example.org").unwrap().with_service(service);
+            let made = server(Arc::new(config), at(local), at(peer));
+            assert_eq!(made.is_ok(), is_served, "{service:?} on {local}");
+            if let Err(error) = made {
+                assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            }
+        }
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     envelope::Envelope,
     machine::{Closed, Machine, Need},
     security::Security,
-    server::{Config, Peer, Server},
+    server::{Config, Server},
     time::Instant,
 };
 use ::tokio::{
@@ -155,11 +155,10 @@ impl Connection<Server> {
     ///
     /// The connection is gone already, or it is LMTP on port 25 (RFC 2033 section 5).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
-        check_port(config.service(), stream.local_addr()?)?;
+        let server = super::server(config, stream.local_addr()?, stream.peer_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.
         stream.set_nodelay(true)?;
-        let peer = Peer::from(stream.peer_addr()?);
-        Ok(Self::new(Server::new(config, peer, Security::CLEAR), stream))
+        Ok(Self::new(server, stream))
     }
 }
 

@@ -206,6 +206,7 @@ mod tests {
         let identity = proven.into_identity();
         assert!(identity.is_anonymous());
         assert_eq!((identity.authcid(), identity.authzid()), ("", None));
+        assert_eq!(identity.acts_as(), "", "what an application asks before it permits anything");
         assert_eq!(identity.trace(), Some("root"));
         assert!(matches!(verifier.step(Some(b"")), Step::Failed(VerifierError::OutOfTurn)));
     }

@@ -283,7 +283,7 @@ mod tests {
         assert!(matches!(verifier.resume(), Step::Failed(VerifierError::OutOfTurn)));
     }
 
-    /// 4422-3.6-a, 4954-4-t, 4954-6-b
+    /// 4422-3.6-a
     #[test]
     fn verdicts_become_errors() {
         for expected in [VerifierError::Rejected, VerifierError::Unavailable] {

@@ -14,7 +14,7 @@ use crate::{
         AttributeName, AttributeValue, Domain, Extension, XclientAttributes, XforwardAttributes,
     },
 };
-use core::net::SocketAddr;
+use core::{net::SocketAddr, num::NonZeroU16};
 
 impl Session {
     /// XCLIENT, at its time; with an attribute that was not announced it is malformed.
@@ -58,13 +58,9 @@ impl Session {
                     // Another host's port is not known, unless it comes too.
                     port = attributes.get(AttributeName::Port).map_or(0, |_| port);
                 }
-                AttributeName::Port => {
-                    port = value.text().and_then(|text| text.parse().ok()).unwrap_or(0);
-                }
-                AttributeName::Name => {
-                    let domain = value.text().and_then(|text| Domain::new(text).ok());
-                    name = domain.map(Domain::into_owned);
-                }
+                // It was checked when the command was read: what is not here is not available.
+                AttributeName::Port => port = value.port().map_or(0, NonZeroU16::get),
+                AttributeName::Name => name = value.name().map(Domain::into_owned),
                 AttributeName::Login => {
                     facts.identity = value.text().map(Identity::new);
                 }

@@ -1,12 +1,14 @@
 //! What XCLIENT and XFORWARD carry.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use core::fmt;
 use core::net::IpAddr;
+use core::num::NonZeroU16;
 
-use super::grammar::{KEYWORD, cut, span};
-use super::{SyntaxError, SyntaxErrorKind, Verb, Xtext};
+use super::grammar::{DIGIT, KEYWORD, VISIBLE, cut, has_control, is_all, span};
+use super::host::dns_name;
+use super::{Domain, SyntaxError, SyntaxErrorKind, Verb, Xtext};
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $xclient:literal, $xforward:literal;)*) => {
@@ -41,25 +43,25 @@ macro_rules! names {
 }
 
 names! {
-    /// The client's name in the DNS.
+    /// The client's name in the DNS: a host name, and not an address.
     Name = "NAME", true, true;
-    /// The client's address.
+    /// The client's address: IPv4, or IPv6 with or without the tag `IPV6:`.
     Addr = "ADDR", true, true;
-    /// The client's port.
+    /// The client's port: 1 to 65535.
     Port = "PORT", true, true;
-    /// SMTP or ESMTP.
+    /// The protocol: SMTP or ESMTP in XCLIENT, any name of up to 64 octets in XFORWARD.
     Proto = "PROTO", true, true;
-    /// What the client said in HELO or EHLO.
+    /// The argument of the client's HELO or EHLO: text of up to 255 octets.
     Helo = "HELO", true, true;
-    /// Who authenticated.
+    /// The authenticated user: any text.
     Login = "LOGIN", true, false;
-    /// The address that the client connected to.
+    /// The address that the client connected to, written as [`Addr`](Self::Addr).
     DestAddr = "DESTADDR", true, false;
-    /// The port that the client connected to.
+    /// The port that the client connected to: 1 to 65535.
     DestPort = "DESTPORT", true, false;
     /// An identifier of the message, for logs.
     Ident = "IDENT", false, true;
-    /// LOCAL or REMOTE.
+    /// The origin of the message: LOCAL or REMOTE.
     Source = "SOURCE", false, true;
 }
 
@@ -79,6 +81,21 @@ impl AttributeName {
 }
 
 /// The value of an attribute.
+///
+/// Which values an attribute takes stands beside its [name](AttributeName); each takes the two that say that there is none.
+/// Addresses, ports and host names are made by `From`.
+///
+/// ```
+/// use esmtp::syntax::{AttributeName, AttributeValue, XclientAttributes};
+/// use std::net::IpAddr;
+///
+/// let address: IpAddr = "2001:db8::1".parse()?;
+/// let attributes = XclientAttributes::new(AttributeName::Addr, &address.into())?;
+/// assert_eq!(attributes.as_str(), "ADDR=IPV6:2001:db8::1");
+/// let wrong = AttributeValue::Text("[192.0.2.1]".into());
+/// assert!(XclientAttributes::new(AttributeName::Addr, &wrong).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttributeValue<'a> {
@@ -94,6 +111,12 @@ const UNAVAILABLE: &str = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE: &str = "[TEMPUNAVAIL]";
 /// Octets of a value of XFORWARD.
 const XFORWARD_LIMIT: usize = 255;
+/// Octets of HELO in XCLIENT: what Postfix takes.
+const HELO_LIMIT: usize = 255;
+/// Octets of PROTO in XFORWARD (XFORWARD_README).
+const PROTO_LIMIT: usize = 64;
+/// In front of an IPv6 address, in any case.
+const IPV6_TAG: &str = "IPV6:";
 
 impl<'a> AttributeValue<'a> {
     fn of(text: &'a str) -> Self {
@@ -107,16 +130,32 @@ impl<'a> AttributeValue<'a> {
         Self::Text(super::xtext::decode_text(text).unwrap_or_default())
     }
 
-    /// The text as an address: IPv6 has `IPV6:` in front.
+    /// Returns the address that the text is: IPv4, or IPv6 with or without `IPV6:` in front.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let text = self.text()?;
-        match text.split_at_checked(5) {
-            Some((tag, address)) if tag.eq_ignore_ascii_case("IPV6:") => {
+        match text.split_at_checked(IPV6_TAG.len()) {
+            Some((tag, address)) if tag.eq_ignore_ascii_case(IPV6_TAG) => {
                 address.parse().ok().map(IpAddr::V6)
             }
-            _ => text.parse().ok().map(IpAddr::V4),
+            _ => text.parse().ok(),
         }
+    }
+
+    /// Returns the port that the text is.
+    #[must_use]
+    pub fn port(&self) -> Option<NonZeroU16> {
+        let text = self.text()?;
+        // What the standard library reads may begin with a plus.
+        text.parse().ok().filter(|_| is_all(text, DIGIT))
+    }
+
+    /// Returns the host name that the text is.
+    ///
+    /// It may hold underscores, as names in the DNS do, and is no address.
+    #[must_use]
+    pub fn name(&self) -> Option<Domain<'_>> {
+        self.text().and_then(dns_name)
     }
 
     /// The text, if there is any.
@@ -126,6 +165,30 @@ impl<'a> AttributeValue<'a> {
             Self::Text(text) => Some(text),
             Self::Unavailable | Self::TemporarilyUnavailable => None,
         }
+    }
+}
+
+/// An address, as ADDR and DESTADDR take it.
+impl From<IpAddr> for AttributeValue<'static> {
+    fn from(address: IpAddr) -> Self {
+        Self::Text(Cow::Owned(match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => alloc::format!("{IPV6_TAG}{address}"),
+        }))
+    }
+}
+
+/// A port, as PORT and DESTPORT take it.
+impl From<NonZeroU16> for AttributeValue<'static> {
+    fn from(port: NonZeroU16) -> Self {
+        Self::Text(Cow::Owned(port.to_string()))
+    }
+}
+
+/// A host name, as NAME takes it.
+impl<'a> From<Domain<'a>> for AttributeValue<'a> {
+    fn from(domain: Domain<'a>) -> Self {
+        Self::Text(domain.into_text())
     }
 }
 
@@ -180,7 +243,7 @@ macro_rules! attributes {
                 self.iter().filter(|(found, _)| *found == name).last().map(|(_, value)| value)
             }
 
-            /// The value of an attribute as an address: IPv6 has `IPV6:` in front.
+            /// Returns the address that the value of an attribute is; see [`AttributeValue::address`].
             #[must_use]
             pub fn address(&self, name: AttributeName) -> Option<IpAddr> {
                 self.get(name)?.address()
@@ -236,7 +299,8 @@ attributes! {
 attributes! {
     /// What XFORWARD carries: names with values in xtext, at least one (Postfix, XFORWARD_README).
     ///
-    /// Values have at most 255 octets, and hold neither white space nor anything outside ASCII.
+    /// Values have at most 255 octets, and hold neither white space nor anything outside ASCII. ADDR must be an address here,
+    /// as in XCLIENT; Postfix takes other text as well.
     XforwardAttributes, Verb::Xforward
 }
 
@@ -296,17 +360,42 @@ fn attributes_of(list: &str) -> impl Iterator<Item = (AttributeName, AttributeVa
 fn attribute(word: &str, verb: Verb) -> Option<()> {
     let (name, value) = cut(word, span(word, KEYWORD));
     let value = value.strip_prefix('=')?;
-    AttributeName::from_word(name).filter(|name| name.belongs_to(verb))?;
-    let value = Xtext::parse(value).ok().filter(|value| !value.as_str().is_empty())?;
-    let is_fine = match verb {
-        // "Values are at most 255 characters, and hold no control, no space and nothing outside ASCII."
-        Verb::Xforward => {
-            value.as_str().len() <= XFORWARD_LIMIT
-                && value.octets().all(|octet| matches!(octet, b'!'..=b'~'))
+    let name = AttributeName::from_word(name).filter(|name| name.belongs_to(verb))?;
+    let xtext = Xtext::parse(value).ok().filter(|value| !value.as_str().is_empty())?;
+    match AttributeValue::of(value) {
+        AttributeValue::Unavailable | AttributeValue::TemporarilyUnavailable => Some(()),
+        // Octets that are not UTF-8 are no text.
+        AttributeValue::Text(text) if text.is_empty() => None,
+        text => {
+            let is_short = verb != Verb::Xforward || xtext.as_str().len() <= XFORWARD_LIMIT;
+            (is_short && takes(verb, name, &text)).then_some(())
         }
-        _ => value.decoded_text().is_some_and(|text| !text.chars().any(char::is_control)),
+    }
+}
+
+/// Returns whether an attribute of the command takes this text.
+///
+/// An address or a port that is not understood must not become one that is not known: a policy by address would let the
+/// client pass.
+fn takes(verb: Verb, name: AttributeName, value: &AttributeValue<'_>) -> bool {
+    let Some(text) = value.text() else { return true };
+    // "Attribute values ... must not contain control, non-ASCII or space characters" (XFORWARD_README).
+    let is_fit = match verb {
+        Verb::Xforward => is_all(text, VISIBLE),
+        _ => !has_control(text),
     };
-    is_fine.then_some(())
+    let is_one_of = |words: [&str; 2]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    is_fit
+        && match name {
+            AttributeName::Name => value.name().is_some(),
+            AttributeName::Addr | AttributeName::DestAddr => value.address().is_some(),
+            AttributeName::Port | AttributeName::DestPort => value.port().is_some(),
+            AttributeName::Proto if verb == Verb::Xforward => text.len() <= PROTO_LIMIT,
+            AttributeName::Proto => is_one_of(["SMTP", "ESMTP"]),
+            AttributeName::Helo => text.len() <= HELO_LIMIT,
+            AttributeName::Source => is_one_of(["LOCAL", "REMOTE"]),
+            AttributeName::Login | AttributeName::Ident => true,
+        }
 }
 
 #[cfg(test)]
@@ -317,11 +406,12 @@ mod tests {
     #[test]
     fn attributes_are_names_with_xtext() {
         let list = XclientAttributes::parse(
-            "name=a+2Bb ADDR=192.0.2.1 helo=[unavailable] LOGIN=[TempUnavail]",
+            "name=a.example ADDR=192.0.2.1 helo=[unavailable] LOGIN=[TempUnavail] HELO=a+2Bb",
         );
         let list = list.unwrap();
-        assert_eq!(list.get(AttributeName::Name), Some(AttributeValue::Text("a+b".into())));
-        assert_eq!(list.get(AttributeName::Helo), Some(AttributeValue::Unavailable));
+        assert_eq!(list.get(AttributeName::Name), Some(AttributeValue::Text("a.example".into())));
+        assert_eq!(list.get(AttributeName::Helo), Some(AttributeValue::Text("a+b".into())));
+        assert!(list.iter().any(|it| it == (AttributeName::Helo, AttributeValue::Unavailable)));
         assert_eq!(list.get(AttributeName::Login), Some(AttributeValue::TemporarilyUnavailable));
         assert_eq!(list.get(AttributeName::Port), None);
         assert_eq!(list.address(AttributeName::Addr), Some([192, 0, 2, 1].into()));
@@ -365,15 +455,17 @@ mod tests {
     #[test]
     fn attributes_are_made_and_cannot_inject() {
         let text = |text: &'static str| AttributeValue::Text(text.into());
-        let list = XclientAttributes::new(AttributeName::Name, &text("a b"))
-            .and_then(|list| list.and(AttributeName::Helo, &AttributeValue::Unavailable))
+        let list = XclientAttributes::new(AttributeName::Helo, &text("a b"))
+            .and_then(|list| list.and(AttributeName::Name, &AttributeValue::Unavailable))
             .unwrap();
-        assert_eq!(list.as_str(), "NAME=a+20b HELO=[UNAVAILABLE]");
+        assert_eq!(list.as_str(), "HELO=a+20b NAME=[UNAVAILABLE]");
         let looks = text("[unavailable]");
-        let list = XclientAttributes::new(AttributeName::Name, &looks).unwrap();
-        assert_eq!(list.get(AttributeName::Name), Some(looks));
-        assert!(XclientAttributes::new(AttributeName::Name, &text("a\r\nb")).is_err());
-        assert!(XclientAttributes::new(AttributeName::Name, &text("")).is_err());
+        let list = XclientAttributes::new(AttributeName::Helo, &looks).unwrap();
+        assert_eq!(list.get(AttributeName::Helo), Some(looks.clone()));
+        assert!(XclientAttributes::new(AttributeName::Addr, &looks).is_err());
+        assert!(XclientAttributes::new(AttributeName::Login, &text("a\r\nb")).is_err());
+        assert!(XclientAttributes::new(AttributeName::Login, &text("a\u{9b}b")).is_err());
+        assert!(XclientAttributes::new(AttributeName::Login, &text("")).is_err());
         assert!(XforwardAttributes::new(AttributeName::Ident, &text("a b")).is_err());
     }
 }

@@ -355,7 +355,8 @@ fn is_original_recipient(value: &str) -> bool {
     is_plain
         && decoded().all(|octet| matches!(octet, b' '..=b'~' | 128..))
         && (decoded().all(|octet| octet.is_ascii())
-            || String::from_utf8(decoded().collect()).is_ok())
+            || String::from_utf8(decoded().collect())
+                .is_ok_and(|text| !grammar::has_control(&text)))
 }
 
 /// The type without case, the address octet for octet.

@@ -2,6 +2,8 @@
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::num::NonZeroU16;
 
 use arbitrary::{Arbitrary, Error, Result, Unstructured};
 
@@ -29,7 +31,7 @@ fn string(u: &mut Unstructured<'_>, class: Octets, least: usize, most: usize) ->
     let mut text = String::new();
     for _ in 0..u.int_in_range(least..=most)? {
         if has_unicode && u.ratio(1, 8)? {
-            text.push(*u.choose(&['ü', 'é', '例', '\u{80}', '\u{2028}', '𝄞'])?);
+            text.push(*u.choose(&['ü', 'é', '例', '\u{a0}', '\u{2027}', '𝄞'])?);
         } else {
             text.push(char::from(*u.choose(&pool)?));
         }
@@ -44,6 +46,30 @@ fn ascii<T: for<'a> Arbitrary<'a>>(
 ) -> Result<T> {
     let value = T::arbitrary(u)?;
     if is_ascii(&value) { Ok(value) } else { Err(Error::IncorrectFormat) }
+}
+
+/// Makes a value that this attribute takes.
+fn attribute(u: &mut Unstructured<'_>, name: AttributeName) -> Result<AttributeValue<'static>> {
+    if u.ratio(1, 4)? {
+        return Ok(match bool::arbitrary(u)? {
+            true => AttributeValue::Unavailable,
+            false => AttributeValue::TemporarilyUnavailable,
+        });
+    }
+    let word = |word: &'static str| AttributeValue::Text(word.into());
+    Ok(match name {
+        AttributeName::Name => AttributeValue::from(ascii(u, Domain::is_ascii)?),
+        AttributeName::Addr | AttributeName::DestAddr => match bool::arbitrary(u)? {
+            true => IpAddr::from(<[u8; 4]>::arbitrary(u)?).into(),
+            false => IpAddr::from(<[u8; 16]>::arbitrary(u)?).into(),
+        },
+        AttributeName::Port | AttributeName::DestPort => NonZeroU16::arbitrary(u)?.into(),
+        AttributeName::Proto => word(u.choose(&["SMTP", "esmtp"])?),
+        AttributeName::Source => word(u.choose(&["LOCAL", "remote"])?),
+        AttributeName::Helo | AttributeName::Login | AttributeName::Ident => {
+            AttributeValue::Text(string(u, grammar::VISIBLE, 1, 20)?.into())
+        }
+    })
 }
 
 macro_rules! chosen {
@@ -233,7 +259,6 @@ made! {
     };
     OriginalRecipient<'static>: |u| {
         let address = Mailbox::arbitrary(u)?.to_string();
-        // C1 controls are no printable characters, but RFC 6533 does not say so.
         let kind = if address.is_ascii() { "rfc822" } else { "utf-8" };
         OriginalRecipient::new(kind, &address).map_err(no)
     };
@@ -312,17 +337,21 @@ made! {
     });
     XclientAttributes<'static>: |u| {
         let names: Vec<_> = AttributeName::ALL.iter().copied().filter(|name| name.is_xclient()).collect();
-        let mut list = XclientAttributes::new(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+        let name = *u.choose(&names)?;
+        let mut list = XclientAttributes::new(name, &attribute(u, name)?).map_err(no)?;
         for _ in 0..u.int_in_range(0..=3)? {
-            list = list.and(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+            let name = *u.choose(&names)?;
+            list = list.and(name, &attribute(u, name)?).map_err(no)?;
         }
         Ok(list)
     };
     XforwardAttributes<'static>: |u| {
         let names: Vec<_> = AttributeName::ALL.iter().copied().filter(|name| name.is_xforward()).collect();
-        let mut list = XforwardAttributes::new(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+        let name = *u.choose(&names)?;
+        let mut list = XforwardAttributes::new(name, &attribute(u, name)?).map_err(no)?;
         for _ in 0..u.int_in_range(0..=3)? {
-            list = list.and(*u.choose(&names)?, &AttributeValue::arbitrary(u)?).map_err(no)?;
+            let name = *u.choose(&names)?;
+            list = list.and(name, &attribute(u, name)?).map_err(no)?;
         }
         Ok(list)
     };

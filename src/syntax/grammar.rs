@@ -1,7 +1,8 @@
 //! The terminals that every other file here is made of: octet classes, and nom parsers over a whole line.
 //!
 //! A line is checked for UTF-8 once, then it is a `&str`; classes are looked up by octet. An octet above 127 belongs to
-//! a class as a whole or not at all, so a run of a class always ends at a character boundary.
+//! a class as a whole or not at all, but for the two octets with which a control beyond ASCII begins: [`span`] looks at what
+//! follows them. So a run of a class always ends at a character boundary.
 
 use core::cell::Cell;
 
@@ -29,7 +30,7 @@ pub(crate) const KEYWORD: Class = 1 << 5;
 pub(crate) const VALUE: Class = 1 << 6;
 /// Printable and no space: %d33-126.
 pub(crate) const VISIBLE: Class = 1 << 7;
-/// What text may hold: TAB, %d32-126, and everything above 127.
+/// What text may hold: TAB, %d32-126, and everything above 127 but the [`CONTROLS`].
 pub(crate) const TEXT: Class = 1 << 8;
 /// `xchar` of RFC 3461 section 4: %d33-42 / %d44-60 / %d62-126.
 pub(crate) const XCHAR: Class = 1 << 9;
@@ -41,6 +42,14 @@ pub(crate) const VERB: Class = 1 << 11;
 pub(crate) const BASE64: Class = 1 << 12;
 /// White space: SP / TAB.
 pub(crate) const WSP: Class = 1 << 13;
+/// The controls beyond ASCII, for a union with another class: U+0080 to U+009F (C1), U+2028 and U+2029.
+///
+/// RFC 6531 section 3.3 has them in UTF8-non-ascii, and RFC 5198 section 2 forbids C1 in text that is interchanged:
+/// terminals obey them as they obey ESC, and some programs take U+0085, U+2028 and U+2029 for line breaks.
+pub(crate) const CONTROLS: Class = 1 << 14;
+
+/// The classes with characters beyond ASCII.
+const BEYOND_ASCII: Class = ATEXT | LABEL | QTEXT | VALUE | TEXT;
 
 static CLASSES: [Class; 256] = classes();
 
@@ -90,14 +99,17 @@ const fn classes_of(octet: u8) -> Class {
             class |= DCONTENT;
         }
     }
-    if matches!(octet, b'\t' | 32..=126 | 128..) {
+    if matches!(octet, b'\t' | 32..=126) {
         class |= TEXT;
     }
     if matches!(octet, 32..=126) && octet != b'"' && octet != b'\\' {
         class |= QTEXT;
     }
-    if octet > 127 {
-        class |= ATEXT | LABEL | QTEXT | VALUE;
+    match octet {
+        0..=127 => {}
+        // A control may begin here.
+        0xC2 | 0xE2 => class |= CONTROLS,
+        _ => class |= BEYOND_ASCII | CONTROLS,
     }
     class
 }
@@ -109,11 +121,78 @@ pub(crate) const fn is(octet: u8, class: Class) -> bool {
     CLASSES[octet as usize] & class != 0
 }
 
-/// How many octets from the start belong to `class`.
+/// Returns how many octets from the start belong to `class`.
 #[inline]
-pub(crate) fn span(input: &str, class: Class) -> usize {
-    let octets = input.as_bytes();
-    octets.iter().position(|octet| !is(*octet, class)).unwrap_or(octets.len())
+pub(crate) const fn span(input: &str, class: Class) -> usize {
+    span_of(input.as_bytes(), class)
+}
+
+/// Returns how many octets of a `str`, from the start, belong to `class`.
+#[inline]
+pub(crate) const fn span_of(octets: &[u8], class: Class) -> usize {
+    let mut at = 0;
+    while at < octets.len() && belongs(octets, at, class) {
+        at += 1;
+    }
+    at
+}
+
+/// Returns whether the octets of a `str` begin with one of `class`.
+#[inline]
+pub(crate) const fn begins(octets: &[u8], class: Class) -> bool {
+    !octets.is_empty() && belongs(octets, 0, class)
+}
+
+#[allow(clippy::indexing_slicing)] // `at` is below the length
+#[inline]
+const fn belongs(octets: &[u8], at: usize, class: Class) -> bool {
+    let octet = octets[at];
+    is(octet, class)
+        || class & BEYOND_ASCII != 0 && matches!(octet, 0xC2 | 0xE2) && !is_control(octets, at)
+}
+
+/// Returns whether one of the [`CONTROLS`] begins at this octet.
+#[allow(clippy::indexing_slicing)] // checked in front of it
+const fn is_control(octets: &[u8], at: usize) -> bool {
+    match octets.len() {
+        length if at + 1 < length && octets[at] == 0xC2 => matches!(octets[at + 1], 0x80..=0x9F),
+        length if at + 2 < length && octets[at] == 0xE2 => {
+            octets[at + 1] == 0x80 && matches!(octets[at + 2], 0xA8 | 0xA9)
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether a text holds one of the [`CONTROLS`], or a control character of ASCII.
+pub(crate) fn has_control(text: &str) -> bool {
+    text.chars().any(is_control_character)
+}
+
+/// Returns whether a character is a control character: of ASCII, C1, or a separator of lines or paragraphs.
+pub(crate) const fn is_control_character(c: char) -> bool {
+    matches!(c, '\0'..='\x1F' | '\x7F'..='\u{9F}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Runs a parser; runs it again with the [`CONTROLS`] where one of them stopped it and they are tolerated.
+#[inline]
+pub(crate) fn tolerating_controls<'a, T>(
+    input: &'a str,
+    tolerance: &Tolerance,
+    parser: impl Fn(&'a str, Class) -> Parsed<'a, T>,
+) -> Parsed<'a, T> {
+    let strict = parser(input, 0);
+    let rest = match &strict {
+        Ok((rest, _)) => rest.len(),
+        Err(Err::Error(fault) | Err::Failure(fault)) => fault.left,
+        Err(Err::Incomplete(_)) => 0,
+    };
+    let rest = input.as_bytes().get(input.len().saturating_sub(rest)..).unwrap_or_default();
+    // A dot goes on only in front of a label.
+    let rest = rest.strip_prefix(b".").unwrap_or(rest);
+    match is_control(rest, 0) && tolerance.of(|lenience| &mut lenience.unicode_controls) {
+        true => parser(input, CONTROLS),
+        false => strict,
+    }
 }
 
 /// Whether `input` is one or more octets of `class`, and nothing else.
@@ -303,6 +382,28 @@ mod tests {
                     assert!(octet == b'\t' && (class == WSP || class == TEXT), "{octet} {bit}");
                 }
             }
+        }
+        for c in ('\u{80}'..='\u{9F}').chain(['\u{2028}', '\u{2029}']) {
+            assert!(is_control_character(c));
+            for bit in 0..16 {
+                let class = 1 << bit;
+                let text = alloc::format!("{c}");
+                let expected = if class == CONTROLS { text.len() } else { 0 };
+                assert_eq!(span(&text, class), expected, "{c:?} {bit}");
+                assert_eq!(span(&text, class | CONTROLS), text.len(), "{c:?} {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_character_beyond_ascii_belongs_to_each_class_that_has_any() {
+        for c in ('\u{A0}'..=char::MAX).filter(|c| !is_control_character(*c)) {
+            let mut text = [0; 4];
+            let text = c.encode_utf8(&mut text);
+            for class in [ATEXT, LABEL, QTEXT, VALUE, TEXT] {
+                assert_eq!(span(text, class), text.len(), "{c:?} {class}");
+            }
+            assert_eq!(span(text, VISIBLE | XCHAR | VERB | KEYWORD), 0);
         }
     }
 

@@ -24,7 +24,8 @@ const LABEL_LIMIT: usize = 63;
 /// A domain: labels of letters, digits and hyphens, or U-labels (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
 ///
 /// Equality and hash are without case, for ASCII letters. A domain of a client's hello that was read with
-/// [`Lenience::underscore_in_host`](super::Lenience::underscore_in_host) may hold underscores as well.
+/// [`Lenience::underscore_in_host`](super::Lenience::underscore_in_host) may hold underscores as well, and so may a name in
+/// XCLIENT or XFORWARD.
 ///
 /// ```
 /// use esmtp::syntax::Domain;
@@ -52,6 +53,10 @@ impl<'a> Domain<'a> {
 
     pub(crate) const fn from_valid(domain: &'a str) -> Self {
         Self(Cow::Borrowed(domain))
+    }
+
+    pub(crate) fn into_text(self) -> Cow<'a, str> {
+        self.0
     }
 
     /// The domain as it was written.
@@ -307,7 +312,9 @@ pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
 /// `Domain`, with a dot behind it where that is tolerated.
 #[inline]
 pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Domain<'a>> {
-    let (rest, found) = domain_octets(input)?;
+    let (rest, found) = grammar::tolerating_controls(input, tolerance, |input, controls| {
+        domain_within(input, LABEL | controls)
+    })?;
     let rest = match rest.strip_prefix('.') {
         Some(behind) if tolerance.of(|lenience| &mut lenience.dot_behind_domain) => behind,
         _ => rest,
@@ -324,6 +331,14 @@ pub(crate) fn domain_octets(input: &str) -> Parsed<'_, &str> {
     domain_of(LABEL)(input)
 }
 
+/// Returns the name that a host has in the DNS: a domain which may hold underscores, and which is no address (digits and
+/// dots alone).
+pub(crate) fn dns_name(text: &str) -> Option<Domain<'_>> {
+    whole(text, SyntaxErrorKind::Host, domain_of(LABEL | grammar::VERB)).ok()?;
+    let is_number = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    (!is_number).then_some(Domain::from_valid(text))
+}
+
 /// The same with labels of another class.
 fn domain_of(class: Class) -> impl Fn(&str) -> Parsed<'_, &str> {
     move |input| domain_within(input, class)
@@ -335,7 +350,7 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
     let mut end = 0;
     loop {
         let label = octets.get(end..).unwrap_or_default();
-        let len = label.iter().position(|octet| !grammar::is(*octet, class)).unwrap_or(label.len());
+        let len = grammar::span_of(label, class);
         let label = label.get(..len).unwrap_or_default();
         match label {
             [] => return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::Host),
@@ -349,7 +364,7 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
         }
         // A dot goes on only in front of a label, so that `a.` leaves its dot to whoever tolerates it.
         match octets.get(end..) {
-            Some([b'.', next, ..]) if grammar::is(*next, class) => end += 1,
+            Some([b'.', label @ ..]) if grammar::begins(label, class) => end += 1,
             _ => break,
         }
     }

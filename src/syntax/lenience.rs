@@ -73,6 +73,10 @@ switches! {
     raw_auth_value = true;
     /// `[IPv6:1:2:3:4:5:6:7::]`: a `::` that stands for one group. Default: off (RFC 5321 section 4.1.3).
     ipv6_single_group = false;
+    /// Control characters beyond ASCII in a mailbox: U+0080 to U+009F (C1), U+2028 and U+2029. Default: off; RFC 6531 section
+    /// 3.3 allows them, RFC 5198 section 2 forbids C1, and a terminal or a log that an address is written to obeys them: escape
+    /// it there.
+    unicode_controls = false;
 }
 
 #[cfg(test)]

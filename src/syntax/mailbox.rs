@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::grammar::{ATEXT, Parsed, QTEXT, Tolerance, cut, fail, is, octet, whole};
+use super::grammar::{self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, octet, whole};
 use super::host::host;
 use super::{Host, SyntaxError, SyntaxErrorKind};
 
@@ -40,7 +40,7 @@ impl<'a> LocalPart<'a> {
     ///
     /// [`SyntaxErrorKind::LocalPart`] outside the grammar, [`SyntaxErrorKind::LocalPartTooLong`] above 64 octets.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
-        whole(input, SyntaxErrorKind::LocalPart, local_part)
+        whole(input, SyntaxErrorKind::LocalPart, |input| local_part(input, &Tolerance::none()))
     }
 
     /// The shortest form of any text: a dot-string where that is possible, else a quoted string.
@@ -51,7 +51,7 @@ impl<'a> LocalPart<'a> {
     /// [`SyntaxErrorKind::LocalPartTooLong`] when the form exceeds 64 octets.
     pub fn from_unquoted(text: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         let text = text.into();
-        if let Some(at) = text.bytes().position(|octet| !can_be_quoted(octet)) {
+        if let Some(at) = text.find(grammar::is_control_character) {
             return Err(SyntaxError::new(SyntaxErrorKind::LocalPart, at));
         }
         let form = if is_dot_string(&text) {
@@ -126,10 +126,6 @@ impl<'a> LocalPart<'a> {
             next => next,
         })
     }
-}
-
-fn can_be_quoted(octet: u8) -> bool {
-    octet >= b' ' && octet != 127
 }
 
 fn is_dot_string(text: &str) -> bool {
@@ -291,7 +287,7 @@ impl core::str::FromStr for Mailbox<'static> {
 /// `Mailbox = Local-part "@" ( Domain / address-literal )`      RFC 5321 section 4.1.2
 #[inline]
 pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
-    let (rest, local_part) = local_part(input)?;
+    let (rest, local_part) = local_part(input, tolerance)?;
     let (rest, ()) = octet(b'@', SyntaxErrorKind::Path)(rest)?;
     let (rest, host) = host(rest, tolerance)?;
     Ok((rest, Mailbox { local_part, host }))
@@ -299,9 +295,14 @@ pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, M
 
 /// `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
 #[inline]
-pub(crate) fn local_part(input: &str) -> Parsed<'_, LocalPart<'_>> {
+pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, LocalPart<'a>> {
     let (rest, found) =
-        if input.starts_with('"') { quoted_string(input)? } else { dot_string(input)? };
+        grammar::tolerating_controls(input, tolerance, |input, controls| {
+            match input.starts_with('"') {
+                true => quoted_string_of(input, QTEXT | controls),
+                false => dot_string_of(input, ATEXT | controls),
+            }
+        })?;
     if found.len() > LOCAL_PART_LIMIT {
         return fail(input, SyntaxErrorKind::LocalPartTooLong);
     }
@@ -315,11 +316,16 @@ pub(crate) fn local_part(input: &str) -> Parsed<'_, LocalPart<'_>> {
 /// ```
 #[inline]
 pub(crate) fn dot_string(input: &str) -> Parsed<'_, &str> {
+    dot_string_of(input, ATEXT)
+}
+
+#[inline]
+fn dot_string_of(input: &str, atext: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let mut end = 0;
     loop {
         let atom = octets.get(end..).unwrap_or_default();
-        match atom.iter().position(|octet| !is(*octet, ATEXT)).unwrap_or(atom.len()) {
+        match grammar::span_of(atom, atext) {
             0 => return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::LocalPart),
             len => end += len,
         }
@@ -340,6 +346,10 @@ pub(crate) fn dot_string(input: &str) -> Parsed<'_, &str> {
 /// qtextSMTP       =/ UTF8-non-ascii                            RFC 6531 section 3.3
 /// ```
 pub(crate) fn quoted_string(input: &str) -> Parsed<'_, &str> {
+    quoted_string_of(input, QTEXT)
+}
+
+fn quoted_string_of(input: &str, qtext: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let Some(b'"') = octets.first() else { return fail(input, SyntaxErrorKind::LocalPart) };
     let mut at = 1;
@@ -350,7 +360,7 @@ pub(crate) fn quoted_string(input: &str) -> Parsed<'_, &str> {
                 return Ok((rest, found));
             }
             [b'\\', b' '..=b'~', ..] => at += 2,
-            [octet, ..] if is(*octet, QTEXT) => at += 1,
+            text if grammar::begins(text, qtext) => at += 1,
             _ => return fail(input.get(at..).unwrap_or_default(), SyntaxErrorKind::LocalPart),
         }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
 
-use super::grammar::{TEXT, is};
+use super::grammar::{TEXT, span};
 use super::text::kind_of;
 use super::{Class, Code, Status, SyntaxError, SyntaxErrorKind, Text};
 
@@ -32,14 +32,14 @@ const LINE_LIMIT: usize = 512;
 /// assert_eq!(out, b"221 2.0.0 Bye\r\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply<'a> {
     code: Code,
     status: Option<Status>,
     body: Body<'a>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Body<'a> {
     /// One line; a variant of its own so that constants can be made of it.
     Line(Text<'a>),
@@ -63,7 +63,7 @@ pub enum Retry {
 }
 
 impl<'a> Reply<'a> {
-    /// Makes a reply. `text` may hold `\n` between lines; TAB is the only other control character in it.
+    /// Makes a reply. `text` may hold `\n` between lines; TAB is the only other control character in it (see [`Text`]).
     ///
     /// Text that begins with an enhanced status of the code's class is read as one when `status` is `None`, because
     /// that is what it means to every client.
@@ -78,8 +78,14 @@ impl<'a> Reply<'a> {
         text: impl Into<Cow<'a, str>>,
     ) -> Result<Self, SyntaxError> {
         let text = text.into();
-        if let Some(at) = text.bytes().position(|octet| octet != b'\n' && !is(octet, TEXT)) {
-            return Err(SyntaxError::new(kind_of(text.as_bytes().get(at)), at));
+        let mut at = 0;
+        loop {
+            at += span(text.get(at..).unwrap_or_default(), TEXT);
+            match text.as_bytes().get(at) {
+                None => break,
+                Some(b'\n') => at += 1,
+                octet => return Err(SyntaxError::new(kind_of(octet), at)),
+            }
         }
         if status.is_some() && code.class() == Class::Intermediate {
             return Err(SyntaxError::new(SyntaxErrorKind::Status, 0));
@@ -174,6 +180,9 @@ impl<'a> Reply<'a> {
     /// A line that would exceed 512 octets goes on in further lines, broken behind a space where there is one, and every
     /// line carries the enhanced status. A 334 is never broken: its challenge is one line of up to 12288 octets (RFC
     /// 4954 section 4).
+    ///
+    /// In a reply that was received, what no [`Text`] may hold is written as `?`, and octets that are not UTF-8 as U+FFFD: what
+    /// one peer said is not passed on to the terminal of another.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let status = Prefix::new(self.code, self.status);
         let room = match self.code {
@@ -181,8 +190,10 @@ impl<'a> Reply<'a> {
             _ => LINE_LIMIT - b"250 \r\n".len() - status.octets().len(),
         };
         let mut lines = self.lines().peekable();
-        while let Some(mut line) = lines.next() {
+        while let Some(line) = lines.next() {
             let is_last = lines.peek().is_none();
+            let line = self.text_of(line);
+            let mut line = &*line;
             loop {
                 let (piece, rest) = break_line(line, room);
                 out.extend_from_slice(&self.code.digits());
@@ -289,13 +300,23 @@ impl<'a> Reply<'a> {
                     if number > 0 {
                         text.push('\n');
                     }
-                    text.push_str(&String::from_utf8_lossy(line));
+                    text.push_str(&String::from_utf8_lossy(&self.text_of(line)));
                 }
                 Body::Lines(Cow::Owned(text))
             }
             made => made,
         };
         Reply { code, status: None, body }
+    }
+
+    /// Returns one of the lines as [`Text`] is: what was made is text already.
+    fn text_of<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        let is_text = |line: &str| span(line, TEXT) == line.len();
+        if !self.body.is_wire() || core::str::from_utf8(line).is_ok_and(is_text) {
+            return Cow::Borrowed(line);
+        }
+        let text = String::from_utf8_lossy(line);
+        Cow::Owned(Vec::from(Text::lossy(&text).as_str()))
     }
 
     /// The same code and status in other words, on one line.
@@ -483,6 +504,13 @@ impl fmt::Display for Reply<'_> {
     }
 }
 
+/// Shows text as text, escaped as in `Display`.
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({self})")
+    }
+}
+
 /// Octets of a peer made fit to be shown: invalid UTF-8, control characters, and what else is not to be seen, escaped.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
@@ -546,6 +574,7 @@ mod tests {
             (b"550-5.1.1 No\r\n550 5.1.1 never\r\n", b"550-No\r\n550 never\r\n"),
             (b"550 No\r\n", b"550 No\r\n"),
             (b"550 5.1.1 \xff\r\n", b"550 \xef\xbf\xbd\r\n"),
+            (b"550 5.1.1 \x1b\xc2\x9b\r\n", b"550 ??\r\n"),
         ] {
             let (read, _) = Reply::parse(wire).unwrap().unwrap();
             let mut text = Vec::new();
@@ -642,9 +671,14 @@ mod tests {
     /// 5321-4.2-i
     #[test]
     fn text_cannot_break_a_line() {
-        for text in ["a\rb", "a\r\nb", "a\0b", "a\u{1b}b", "a\u{7f}"] {
+        for text in
+            ["a\rb", "a\r\nb", "a\0b", "a\u{1b}b", "a\u{7f}", "\u{85}", "x\ny\u{9b}", "\u{2028}"]
+        {
             assert!(Reply::new(Code::OK, None, text).is_err(), "{text:?}");
         }
+        let error = Reply::new(Code::OK, None, "ü\nü\u{9b}").unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::Text, 5));
+        assert!(Reply::new(Code::OK, None, "MÜLLER\n20 °C …").is_ok());
         assert_eq!(encoded(&Reply::new(Code::OK, None, "a\nb").unwrap()), b"250-a\r\n250 b\r\n");
         assert_eq!(encoded(&Reply::new(Code::OK, None, "").unwrap()), b"250 \r\n");
         assert_eq!(
@@ -695,10 +729,18 @@ mod tests {
     fn a_peer_cannot_speak_to_the_terminal() {
         let input = b"550 5.1.1 \x1b]0;pwned\x07\x1b[2J \xff\xc2\x9b \xe2\x80\xae gr\xc3\xbc\xc3\x9f\tx\r\n";
         let (reply, _) = Reply::parse(input).unwrap().unwrap();
-        assert_eq!(
-            reply.to_string(),
-            "550 5.1.1 \\u{1b}]0;pwned\\u{7}\\u{1b}[2J \\xff\\u{9b} \\u{202e} grüß\\tx"
-        );
+        let shown = "550 5.1.1 \\u{1b}]0;pwned\\u{7}\\u{1b}[2J \\xff\\u{9b} \\u{202e} grüß\\tx";
+        assert_eq!(reply.to_string(), shown);
+        assert_eq!(alloc::format!("{reply:?}"), alloc::format!("Reply({shown})"));
+        for c in ('\u{1}'..='\u{9}').chain('\u{7f}'..='\u{9f}').chain(['\u{2028}', '\u{2029}']) {
+            let input = alloc::format!("550 a{c}b\r\n");
+            let (reply, _) = Reply::parse(input.as_bytes()).unwrap().unwrap();
+            let lossy = if c == '\t' { '\t' } else { '?' };
+            assert_eq!(encoded(&reply), alloc::format!("550 a{lossy}b\r\n").into_bytes());
+            for shown in [reply.to_string(), alloc::format!("{reply:?}")] {
+                assert!(!shown.contains(c), "{shown}");
+            }
+        }
     }
 
     /// 5321-4.2.5-b 5321-4.5.3.1.10-b 7504-4-b

@@ -4,11 +4,14 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use core::fmt;
 
-use super::grammar::{TEXT, is, span};
+use super::grammar::{TEXT, is_control_character, span};
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// Text of one line: UTF-8 without a control character but TAB, so that no line break, NUL or terminal escape can hide in
 /// it (RFC 5321 section 4.2, `textstring`).
+///
+/// Control characters are those of ASCII and C1 (U+0080 to U+009F), which RFC 5198 section 2 forbids in text that is
+/// interchanged; U+2028 and U+2029, which some programs take for line breaks, count as such.
 ///
 /// ```
 /// use esmtp::syntax::Text;
@@ -16,6 +19,7 @@ use super::{SyntaxError, SyntaxErrorKind};
 /// const WELCOME: Text<'static> = Text::literal("ESMTP at your service");
 /// assert_eq!(WELCOME.as_str(), "ESMTP at your service");
 /// assert!(Text::new("one\r\n250 two").is_err());
+/// assert!(Text::new("\u{9b}31mred").is_err());
 /// ```
 ///
 /// ```compile_fail
@@ -43,27 +47,21 @@ impl<'a> Text<'a> {
     /// # Panics
     ///
     /// When it holds one and is evaluated at run time.
-    #[allow(clippy::panic, clippy::indexing_slicing)] // for constants: the panic is a compile error
+    #[allow(clippy::panic)] // for constants: the panic is a compile error
     #[must_use]
     pub const fn literal(text: &'static str) -> Text<'static> {
-        let octets = text.as_bytes();
-        let mut at = 0;
-        while at < octets.len() {
-            assert!(is(octets[at], TEXT), "text with control characters");
-            at += 1;
-        }
+        assert!(span(text, TEXT) == text.len(), "text with control characters");
         Text(Cow::Borrowed(text))
     }
 
-    /// Control characters, and the separators that a terminal may take for a line break, become `?`.
+    /// Makes text of any: each control character but TAB becomes `?`.
     #[must_use]
     pub fn lossy(text: &'a str) -> Self {
-        let is_harmless =
-            |c: char| c == '\t' || !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
-        if text.chars().all(is_harmless) {
+        if span(text, TEXT) == text.len() {
             return Self(Cow::Borrowed(text));
         }
-        Self(Cow::Owned(text.chars().map(|c| if is_harmless(c) { c } else { '?' }).collect()))
+        let is_text = |c: char| c == '\t' || !is_control_character(c);
+        Self(Cow::Owned(text.chars().map(|c| if is_text(c) { c } else { '?' }).collect()))
     }
 
     /// The text.
@@ -162,7 +160,19 @@ mod tests {
                 _ => assert_eq!(kind, Err((SyntaxErrorKind::Text, 1))),
             }
         }
-        assert_eq!(Text::new("grüß dich").unwrap().as_str(), "grüß dich");
+        for c in ('\u{80}'..='\u{9f}').chain(['\u{2028}', '\u{2029}']) {
+            let text = alloc::format!("ü{c}b");
+            let error = Text::new(text.as_str()).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::Text, 2), "{c:?}");
+            assert_eq!(Text::lossy(&text).as_str(), "ü?b");
+        }
+        for text in ["grüß dich", "MÜLLER", "20 °C", "“quoted” … €", "\u{a0}", "\u{2027}\u{202a}"]
+        {
+            assert_eq!(Text::new(text).unwrap().as_str(), text);
+            assert_eq!(Text::lossy(text).as_str(), text);
+        }
+        const DEGREES: Text<'static> = Text::literal("20 °C … “ü”");
+        assert_eq!(DEGREES.as_str(), "20 °C … “ü”");
         assert_eq!(Text::new("").unwrap().as_str(), "");
     }
 

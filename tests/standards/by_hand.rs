@@ -18,18 +18,29 @@ pub(crate) struct ByHand {
 }
 
 impl ByHand {
-    /// A session over this channel, greeted and behind the client's EHLO.
+    /// A session over this channel after the greeting and the client's EHLO or LHLO.
     pub(crate) fn after_hello(
+        config: Config,
+        security: Security,
+        answer: fn(&mut Experience, Event<'_>),
+    ) -> Self {
+        let hello = config.service().hello();
+        let mut it = Self::silent(config, security, answer);
+        assert!(it.say(b"").starts_with("220 "));
+        let hello = format!("{} client.example.net\r\n", hello.as_str());
+        assert!(it.say(hello.as_bytes()).starts_with("250"));
+        it
+    }
+
+    /// A session over this channel before the greeting.
+    pub(crate) fn silent(
         config: Config,
         security: Security,
         answer: fn(&mut Experience, Event<'_>),
     ) -> Self {
         let server = Server::new(Arc::new(config), Peer::UNKNOWN, security);
         let (now, experience) = (Instant::ORIGIN, Experience::default());
-        let mut it = Self { server, experience, now, is_closed: false, answer };
-        assert!(it.say(b"").starts_with("220 "));
-        assert!(it.say(b"EHLO client.example.net\r\n").starts_with("250"));
-        it
+        Self { server, experience, now, is_closed: false, answer }
     }
 
     /// What the server says to these octets, which come in one piece.

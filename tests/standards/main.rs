@@ -14,6 +14,8 @@ mod dialogue;
 #[cfg(feature = "scram")]
 mod bindings;
 mod by_hand;
+mod line_limits;
+mod matrix;
 mod offering;
 mod rfc1845;
 mod rfc1870;

@@ -8,7 +8,7 @@ use esmtp::{
     client::{self, Client},
     machine::{Machine, Need},
     security::Security,
-    server::Event,
+    server::{Event, Limits},
     syntax::{Code, Domain, Extension, Extensions, Node, Rejection, Reply, Status, Text, Verb},
     time::Instant,
 };
@@ -60,22 +60,34 @@ fn etrn_has_eight_replies() {
     );
 }
 
-/// 1985-5.3-a: RFC 1985 section 5.3.
+/// 1985-5.1-d: RFC 1985 sections 5.1 and 5.3. Without an application that serves queues no node is
+/// taken, and of the option characters only the two of the standard are read: each other one is a syntax
+/// error, and never dropped.
 #[test]
-fn options_that_nobody_takes_are_refused() {
-    converse_with(
-        config().with_extensions(Extensions::NONE.with(Extension::Etrn)),
-        &announcing(
-            "ETRN",
-            "C: ETRN #q
-             S: 458 Unable to queue messages for this node
-             C: ETRN @example.org
-             S: 458 Unable to queue messages for this node
-             C: ETRN &example.org
-             S: 501 Not a domain or an address literal",
-        ),
-        |_, event| event.proceed(),
-    );
+fn options_that_are_not_supported_are_refused() {
+    const NODES: &str = "C: ETRN #q
+        S: 458 Unable to queue messages for this node
+        C: ETRN @example.org
+        S: 458 Unable to queue messages for this node
+        C: ETRN example.org
+        S: 458 Unable to queue messages for this node\n";
+    let mut script = announcing("ETRN", NODES);
+    // A colon ends no node either; brackets and letters begin other nodes.
+    for option in "!\"$%&'()*+,-./:;<=>?\\]^_`{|}~".chars() {
+        script.push_str(&format!(
+            "C: ETRN {option}example.org\nS: 501 Not a domain or an address literal\n"
+        ));
+    }
+    let config = config()
+        .with_extensions(Extensions::NONE.with(Extension::Etrn))
+        .with_limits(Limits::default().with_errors(1000));
+    let experience = converse_with(config, &script, |experience, event| {
+        if let Event::Etrn(etrn) = &event {
+            experience.log.push(etrn.node().to_string());
+        }
+        event.proceed();
+    });
+    assert_eq!(experience.log, ["#q", "@example.org", "example.org"]);
 }
 
 /// What a client makes of a reply to ETRN.
@@ -146,7 +158,7 @@ fn the_client_takes_every_2yz_for_a_success() {
     }
 }
 
-/// 1985-5.2-a: RFC 1985 section 5.2.
+/// 1985-5.2-a, 1985-5.2-b: RFC 1985 section 5.2. After a refusal nothing is asked for by the client itself.
 #[test]
 fn the_client_tells_not_now_from_not_at_all() {
     for (line, is_transient) in [
@@ -155,7 +167,8 @@ fn the_client_tells_not_now_from_not_at_all() {
         ("500 Syntax Error", false),
         ("501 Syntax Error in Parameters", false),
     ] {
-        let (answer, _) = start_queue(OFFERED, &format!("{line}\r\n"));
+        let (answer, said) = start_queue(OFFERED, &format!("{line}\r\n"));
+        assert_eq!(said, "EHLO me.example.org\r\nETRN me.example.org\r\nQUIT\r\n");
         let Answer::Refusal(reply) = answer else { panic!("{line}: {answer:?}") };
         assert_eq!(reply.to_string(), line);
         assert_eq!((reply.is_transient(), reply.is_permanent()), (is_transient, !is_transient));

@@ -526,6 +526,18 @@ fn lmtp_does_not_use_port_25() {
         let again = stream.try_clone().unwrap();
         let error = blocking::Connection::accept(stream, Arc::new(lmtp())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        #[cfg(feature = "tokio")]
+        {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let stream = again.try_clone().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let accepted = runtime.block_on(async {
+                let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+                esmtp::io::tokio::Connection::accept(stream, Arc::new(lmtp())).map(drop)
+            });
+            assert_eq!(accepted.unwrap_err().kind(), ErrorKind::InvalidInput);
+        }
         assert!(blocking::Connection::accept(again, Arc::new(config())).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     by_hand::ByHand,
     common::{Experience, HELLO, config, converse, converse_with},
+    offering::believe,
 };
 use esmtp::{
     sasl::{Mechanism, Offer},
@@ -265,6 +266,61 @@ fn every_reply_carries_a_code() {
         carry_codes(command, &said);
     }
     assert!(session.is_closed);
+}
+
+/// 2034-4-a: RFC 2034 section 4. In LMTP, after AUTH, and in several lines; whatever the application rejects with.
+#[test]
+fn every_reply_to_a_recipient_and_to_auth_carries_a_code() {
+    fn answer(experience: &mut Experience, event: Event<'_>) {
+        match event {
+            Event::Rcpt(rcpt) => match rcpt.forward_path().to_string().split_once('@').unwrap().0 {
+                "<lines" => rcpt.accept_lines(["one", "two", "three"].map(Text::literal)),
+                "<none" => rcpt.accept_lines([]),
+                "<text" => rcpt.accept_with(Text::literal("5.1.1 is no code here")),
+                number => match number[1..].parse::<usize>() {
+                    Ok(index) => rcpt.reject(Rejection::NAMED[index].clone()),
+                    Err(_) => rcpt.accept(),
+                },
+            },
+            Event::Deliver(mut delivery) => {
+                if let Some(mut each) = delivery.per_recipient() {
+                    each.settle(1, Err(Rejection::LOCAL_ERROR));
+                }
+                delivery.accept_with(Text::literal("Stored"));
+            }
+            other => believe(experience, other),
+        }
+    }
+    for service in [Service::Smtp, Service::Lmtp] {
+        let mut session = ByHand::after_hello(
+            offering_everything().with_service(service),
+            Security::CLEAR,
+            answer,
+        );
+        for command in [
+            "AUTH PLAIN AGFubgBzZWNyZXQ=",
+            "AUTH PLAIN AGFubgBzZWNyZXQ=",
+            "MAIL FROM:<a@b.org>",
+            "RCPT TO:<lines@d.org>",
+            "RCPT TO:<none@d.org>",
+            "RCPT TO:<text@d.org>",
+            "RCPT TO:<toomany@d.org>",
+            "DATA",
+            "x\r\n.",
+        ] {
+            let said = session.say(format!("{command}\r\n").as_bytes());
+            assert!(!said.is_empty(), "{command}");
+            carry_codes(command, &said);
+        }
+        session.say(b"MAIL FROM:<a@b.org>\r\n");
+        for (index, rejection) in Rejection::NAMED.iter().enumerate() {
+            // 421 ends the session.
+            if rejection.code().get() != 421 {
+                let said = session.say(format!("RCPT TO:<{index}@d.org>\r\n").as_bytes());
+                carry_codes("RCPT", &said);
+            }
+        }
+    }
 }
 
 /// 2034-4-a: RFC 2034 section 4. The last words too.

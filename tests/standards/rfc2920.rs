@@ -2,15 +2,19 @@
 
 use crate::{
     common::{HELLO, config, converse},
-    dialogue::{Act, Dialogue, mail},
+    dialogue::{Act, AfterTurn, Dialogue, mail},
 };
 use esmtp::{
     client::{self, Client, MessageFacts},
     envelope::Envelope,
     machine::{Machine, Need},
+    sasl::Credentials,
     security::Security,
     server::{Event, Peer, Server},
-    syntax::Rejection,
+    syntax::{
+        AttributeName, AttributeValue, Domain, Node, Rejection, XclientAttributes,
+        XforwardAttributes,
+    },
     time::Instant,
 };
 
@@ -148,6 +152,76 @@ fn what_changes_the_state_is_the_last_of_its_group() {
     ));
 }
 
+/// 2920-3.1-j: RFC 2920 section 3.1. A command of another extension leaves when the replies before it are there, and
+/// the next command when its own is.
+#[test]
+fn commands_of_other_extensions_are_the_last_of_their_group() {
+    let message = |content| Act::Send(mail(&[BOB], content));
+    let name = AttributeValue::Text("a.example".into());
+    let node = Node::Domain(Domain::new("me.example.org").unwrap());
+    for (security, offered, act, command, reply) in [
+        (Security::CLEAR, "ETRN", Act::StartQueue(node), "ETRN me.example.org", "459 no"),
+        (Security::CLEAR, "ATRN", Act::Turn(None, AfterTurn::Leave), "ATRN", "453 no"),
+        (Security::CLEAR, "STARTTLS", Act::StartTls, "STARTTLS", "454 no"),
+        (
+            Security::TLS,
+            "AUTH PLAIN",
+            Act::AuthAs(Credentials::password("test", "1234")),
+            "AUTH PLAIN AHRlc3QAMTIzNA==",
+            "535 no",
+        ),
+        (
+            Security::CLEAR,
+            "XCLIENT NAME",
+            Act::SpeakFor(XclientAttributes::new(AttributeName::Name, &name).unwrap()),
+            "XCLIENT NAME=a.example",
+            "550 no",
+        ),
+        (
+            Security::CLEAR,
+            "XFORWARD NAME",
+            Act::TellOrigin(XforwardAttributes::new(AttributeName::Name, &name).unwrap()),
+            "XFORWARD NAME=a.example",
+            "550 no",
+        ),
+        (Security::CLEAR, "XFOO", Act::Command("XFOO", None), "XFOO", "550 no"),
+    ] {
+        let dialogue = Dialogue::new([message("one\r\n"), act, message("two\r\n")])
+            .with(|config| config.with_transactions(4));
+        let notes = Dialogue { security, ..dialogue }.plays(&format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250-PIPELINING
+             S: 250 {offered}
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<bob@example.net>
+             C: DATA
+             S: 250 ok
+             S: 250 ok
+             S: 354 go
+             C: one
+             C: .
+             S: 250 taken
+             C: {command}
+             S: {reply}
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<bob@example.net>
+             C: DATA
+             S: 250 ok
+             S: 250 ok
+             S: 354 go
+             C: two
+             C: .
+             C: QUIT
+             S: 250 taken
+             S: 221 bye
+             C: (closed)"
+        ));
+        assert_eq!(notes.len(), 4, "{command}: {notes:?}");
+    }
+}
+
 /// 2920-3.1-g: RSET, MAIL and RCPT leave in one write with what comes behind them.
 #[test]
 fn rset_mail_and_rcpt_are_anywhere_in_a_group() {
@@ -283,7 +357,7 @@ fn codes(replies: &str) -> Vec<&str> {
     replies.lines().map(|line| &line[..3]).collect()
 }
 
-/// 2920-3.2-a, 2920-3.2-b: in the order of the commands, and as a unit. Behind the last command
+/// 2920-3.2-a, 2920-3.2-b, 2920-3.2-g: in the order of the commands, and as a unit. Behind the last command
 /// the buffer is empty: what was stored leaves before the application is asked for its reply.
 #[test]
 fn replies_to_a_group_leave_together() {

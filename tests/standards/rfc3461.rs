@@ -219,8 +219,8 @@ fn what_was_received_is_relayed_unchanged() {
     }
 }
 
-/// 3461-5.2.2-a, 3461-5.2.2-b: RFC 3461 section 5.2.2. Nothing is sent until the caller has dropped them,
-/// who is told which they are, and knows then for whom a notification is owed.
+/// 3461-5.2.2-a: RFC 3461 section 5.2.2. Nothing is sent until the caller has dropped the parameters, and the
+/// caller is told which they are.
 #[test]
 fn a_server_without_dsn_gets_none_of_the_parameters() {
     let envelope = received(
@@ -241,18 +241,8 @@ fn a_server_without_dsn_gets_none_of_the_parameters() {
          the parameter NOTIFY is not offered; the parameter NOTIFY is not offered; \
          the parameter ORCPT is not offered"
     );
-    let (obstacles, report) = relay_without_dsn(&envelope);
+    let (obstacles, _) = relay_without_dsn(&envelope, &["250 ok"; 3]);
     assert_eq!(obstacles, [None, None, Some(0), Some(1), Some(2)]);
-    let is_owed: Vec<_> = envelope
-        .recipients()
-        .zip(&report)
-        .map(|((_, parameters), is_relayed)| {
-            let offered = Extensions::NONE.with(Extension::Dsn);
-            let typed = RcptParameters::parse(parameters, &offered).unwrap();
-            *is_relayed && typed.notify.is_some_and(Notify::has_success)
-        })
-        .collect();
-    assert_eq!(is_owed, [true, false, false]);
 
     relays(envelope.without_dsn()).plays(&format!(
         "{opening}
@@ -273,12 +263,79 @@ fn a_server_without_dsn_gets_none_of_the_parameters() {
     ));
 }
 
-/// Which parameters stood in the way, by the recipient's place, and who was accepted without them.
-fn relay_without_dsn(envelope: &Envelope) -> (Vec<Option<usize>>, Vec<bool>) {
+/// 3461-5.2.2-a: RFC 3461 section 5.2.2, in any case of letters (RFC 5321 section 2.4).
+#[test]
+fn parameters_of_dsn_are_dropped_in_any_case() {
+    for (mail, rcpt) in [
+        (" ENVID=x RET=FULL", " NOTIFY=NEVER ORCPT=rfc822;b@c.d"),
+        (" envid=x ret=full", " notify=never orcpt=rfc822;b@c.d"),
+        (" EnvId=x rEt=hDrS", " Notify=Success,Delay oRcPt=RFC822;b@c.d"),
+    ] {
+        let envelope = received(mail, &[rcpt]).without_dsn();
+        assert!(envelope.parameters().is_empty(), "{mail}");
+        assert!(envelope.recipients().all(|(_, parameters)| parameters.is_empty()), "{rcpt}");
+        relays(envelope).plays(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250 mx
+             C: MAIL FROM:<ann@example.org>
+             S: 250 ok
+             C: RCPT TO:<bob@example.net>
+             S: 550 no
+             C: QUIT
+             S: 221 bye
+             C: (closed)",
+        );
+    }
+}
+
+/// 3461-5.2.2-b, 3461-5.2.2-c, 3461-5.2.2-d, 3461-5.2.2-e, 3461-5.2.2-f: RFC 3461 section 5.2.2. The envelope that was
+/// received and the report of the transaction without DSN tell, recipient by recipient, which notification is owed.
+#[test]
+fn a_relay_without_dsn_knows_which_notifications_are_owed() {
+    let recipients = [
+        (" NOTIFY=SUCCESS,FAILURE", "250 ok", "relayed"),
+        (" NOTIFY=success", "250 ok", "relayed"),
+        (" NOTIFY=FAILURE", "250 ok", "nothing"),
+        (" NOTIFY=NEVER", "250 ok", "nothing"),
+        ("", "250 ok", "nothing"),
+        (" NOTIFY=SUCCESS,FAILURE", "550 5.1.1 no", "failed"),
+        (" NOTIFY=SUCCESS", "550 5.1.1 no", "nothing"),
+        (" NOTIFY=FAILURE", "553 no", "failed"),
+        (" NOTIFY=NEVER", "550 5.1.1 no", "nothing"),
+        (" ORCPT=rfc822;b@c.d", "550 5.1.1 no", "failed"),
+        (" NOTIFY=FAILURE", "450 4.2.1 later", "nothing"),
+        ("", "450 4.2.1 later", "nothing"),
+    ];
+    let envelope = received("", &recipients.map(|(parameters, ..)| parameters));
+    let (_, outcomes) = relay_without_dsn(&envelope, &recipients.map(|(_, reply, _)| reply));
+    let offered = Extensions::NONE.with(Extension::Dsn);
+    let owed: Vec<_> = envelope
+        .recipients()
+        .zip(&outcomes)
+        .map(|((_, parameters), outcome)| {
+            let notify = RcptParameters::parse(parameters, &offered).unwrap().notify;
+            match outcome {
+                outcome if outcome.is_delivered() && notify.is_some_and(Notify::has_success) => {
+                    "relayed"
+                }
+                outcome if outcome.is_permanent() && notify.is_none_or(Notify::has_failure) => {
+                    "failed"
+                }
+                _ => "nothing",
+            }
+        })
+        .collect();
+    assert_eq!(owed, recipients.map(|(.., owed)| owed));
+}
+
+/// Which parameters stood in the way, by the recipient's place, and what becomes of the recipients without them.
+fn relay_without_dsn(envelope: &Envelope, rcpt: &[&str]) -> (Vec<Option<usize>>, Vec<Outcome>) {
     let mut client = Client::new(dialogue::config(), Security::CLEAR);
-    let ok = "250 ok\r\n".repeat(4);
+    let group = format!("250 ok\r\n{}\r\n", rcpt.join("\r\n"));
     let mut replies =
-        ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", &ok, "354 go\r\n", "250 ok\r\n"].into_iter();
+        ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", &group, "354 go\r\n", "250 ok\r\n"]
+            .into_iter();
     let mut places = Vec::new();
     loop {
         match client.poll(Instant::ORIGIN) {
@@ -294,6 +351,7 @@ fn relay_without_dsn(envelope: &Envelope) -> (Vec<Option<usize>>, Vec<bool>) {
             Need::Answer => match client.event().unwrap() {
                 client::Event::Ready(ready) if places.is_empty() => {
                     let error = ready.send(envelope.clone(), MessageFacts::UNKNOWN).unwrap_err();
+                    assert!(!error.obstacles().is_empty());
                     places.extend(error.obstacles().iter().map(|obstacle| match obstacle {
                         Obstacle::Parameter { recipient, .. } => *recipient,
                         other => panic!("{other}"),
@@ -305,7 +363,7 @@ fn relay_without_dsn(envelope: &Envelope) -> (Vec<Option<usize>>, Vec<bool>) {
                 client::Event::Content(content) => content.finish().unwrap(),
                 client::Event::Sent(sent) => {
                     let report = sent.take();
-                    return (places, report.outcomes().map(Outcome::is_delivered).collect());
+                    return (places, report.outcomes().cloned().collect());
                 }
                 _ => panic!("not asked for"),
             },

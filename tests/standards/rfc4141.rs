@@ -41,7 +41,7 @@ fn conneg_and_conperm_go_only_to_who_knows_them() {
     goes_only_where_offered("CONPERM", "CONPERM", "");
 }
 
-/// RFC 4141 section 5.
+/// 4141-5-b: RFC 4141 section 5.
 #[test]
 fn the_capabilities_of_a_recipient_come_with_the_reply() {
     converse_with(

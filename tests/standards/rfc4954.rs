@@ -8,12 +8,13 @@ use esmtp::{
     envelope::Envelope,
     machine::{Machine, Need},
     sasl::{
-        Attempt, Credentials, Identity, Mechanism, Nonce, Offer, Question, Step, Verifier,
-        VerifierError,
+        Attempt, Credentials, Identity, Initiator, LoginInitiator, Mechanism, Nonce,
+        OauthBearerInitiator, Offer, PlainInitiator, Question, Step, Verifier, VerifierError,
+        Xoauth2Initiator,
     },
     security::Security,
     server::{Auth, Config, Event, Limits, Timeouts},
-    syntax::{Base64, Code, Extension, Parameters, Rejection, Submitter},
+    syntax::{Base64, Code, Extension, Parameters, Rejection, Status, Submitter, Text},
     time::Instant,
 };
 use std::{collections::VecDeque, time::Duration};
@@ -444,6 +445,19 @@ fn a_submitter_is_not_believed_of_an_anonymous_client() {
     assert_eq!(experience.log.last().unwrap(), "mail with ESMTPA in the clear of <>");
 }
 
+/// 4954-5-c: RFC 4954 section 5. TLS is no reason to believe what a client says of others.
+#[test]
+fn a_submitter_is_not_believed_for_tls_alone() {
+    for security in [Security::CLEAR, Security::TLS] {
+        let mut session = ByHand::after_hello(config(), security, answer);
+        let said = session.say(b"MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com\r\n");
+        assert_eq!(said, "250 2.1.0 Ok\r\n");
+        let facts = session.server.facts();
+        assert_eq!(facts.submitter(), Some(Submitter::Unknown));
+        assert!(session.experience.log.last().unwrap().ends_with(" of <>"));
+    }
+}
+
 /// 4954-5-d: RFC 4954 section 5. A relay that does not know who submitted a message says so to a server that
 /// knows the relay.
 #[test]
@@ -525,6 +539,188 @@ fn mail_needs_authentication_where_that_is_required() {
             other => answer(experience, other),
         },
     );
+}
+
+/// An application that rejects every attempt with the rejection that the log asks for, and either when it is
+/// asked for a verifier or after the credentials were right.
+fn reject_as_told(experience: &mut Experience, event: Event<'_>, at_once: bool) {
+    match event {
+        Event::Auth(auth) if at_once => auth.reject(of_the_application(experience)),
+        Event::Authenticated(authenticated) => {
+            authenticated.reject(of_the_application(experience));
+        }
+        Event::Hello(hello) => {
+            experience.log.push(hello.host().to_string());
+            hello.accept();
+        }
+        other => answer(experience, other),
+    }
+}
+
+const VERDICTS: [(&str, u16, u16, u16, &str); 6] = [
+    ("a.example", 432, 7, 12, "432 4.7.12 A password transition is needed"),
+    ("b.example", 534, 7, 9, "534 5.7.9 Authentication mechanism is too weak"),
+    ("c.example", 454, 7, 0, "454 4.7.0 Temporary authentication failure"),
+    ("d.example", 535, 7, 8, "535 5.7.8 Authentication credentials invalid"),
+    ("e.example", 550, 7, 1, "550 5.7.1 Not you"),
+    ("f.example", 451, 3, 0, "451 4.3.0 Local error"),
+];
+
+fn of_the_application(experience: &Experience) -> Rejection {
+    let host = experience.log.last().unwrap();
+    let (_, code, subject, detail, line) = VERDICTS.iter().find(|(name, ..)| name == host).unwrap();
+    let text = Text::literal(line.splitn(3, ' ').nth(2).unwrap());
+    let status = Status::new(*subject, *detail).unwrap();
+    Rejection::new(Code::new(*code).unwrap(), status, text).unwrap()
+}
+
+/// 4954-6-g: RFC 4954 section 6. The application's verdict, whichever it is and whenever it is given, is
+/// told to the client word for word: 432 and 534 are for the application to give.
+#[test]
+fn the_application_gives_its_own_codes() {
+    for at_once in [true, false] {
+        for (host, .., line) in VERDICTS {
+            let limits = Limits::default().with_auth_failures(9);
+            let mut session = ByHand::after_hello(
+                config().with_limits(limits),
+                Security::TLS,
+                if at_once {
+                    |experience, event| reject_as_told(experience, event, true)
+                } else {
+                    |experience, event| reject_as_told(experience, event, false)
+                },
+            );
+            session.say(format!("EHLO {host}\r\n").as_bytes());
+            let said = session.say(format!("AUTH PLAIN {ANN}\r\n").as_bytes());
+            assert_eq!(said, format!("{line}\r\n"), "at once: {at_once}");
+            assert!(session.server.facts().identity().is_none());
+        }
+    }
+}
+
+/// 4954-6-b, 4954-4-t: RFC 4954 section 6. The machine says 454 where the application cannot verify now, and 535
+/// where it says no more than that the credentials are wrong.
+#[test]
+fn what_cannot_be_verified_now_gets_454() {
+    const UNAVAILABLE: fn(&mut Experience, Event<'_>) = |experience, event| match event {
+        Event::Credentials(credentials) => credentials.question.unavailable(),
+        other => answer(experience, other),
+    };
+    const WRONG: fn(&mut Experience, Event<'_>) = |experience, event| match event {
+        Event::Credentials(credentials) => credentials.question.reject(),
+        other => answer(experience, other),
+    };
+    for (application, line) in [
+        (UNAVAILABLE, "454 4.7.0 Temporary authentication failure\r\n"),
+        (WRONG, "535 5.7.8 Authentication credentials invalid\r\n"),
+    ] {
+        let mut session = ByHand::after_hello(config(), Security::TLS, application);
+        let said = session.say(format!("AUTH PLAIN {ANN}\r\n").as_bytes());
+        assert_eq!(said, line);
+        assert_eq!(session.say(b"AUTH LOGIN YW5u\r\n"), "334 UGFzc3dvcmQ6\r\n");
+        assert_eq!(session.say(b"c2VjcmV0\r\n"), line);
+        assert!(session.server.facts().identity().is_none());
+    }
+}
+
+/// 4954-6-f: RFC 4954 sections 4 and 6. A mechanism that is offered inside TLS alone gets 538 in the clear, where AUTH is
+/// offered at all; one that is offered nowhere gets 504.
+#[test]
+fn a_mechanism_that_needs_tls_gets_538_in_the_clear() {
+    let extensions = [Extension::EnhancedStatusCodes].into_iter().collect();
+    let offer =
+        Offer::new([Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::XOAUTH2, Mechanism::ANONYMOUS]);
+    let config = common::config()
+        .with_extensions(extensions)
+        .with_auth(offer)
+        .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO));
+    let refused = "538 5.7.11 Encryption required for requested authentication mechanism\r\n";
+    let unknown = "504 5.5.4 Unrecognised authentication type\r\n";
+    let mut session = ByHand::after_hello(config.clone(), Security::CLEAR, answer);
+    let list = session.say(b"EHLO client.example.net\r\n");
+    assert!(list.contains("250 AUTH ANONYMOUS\r\n"), "{list}");
+    for (command, said) in [
+        (format!("AUTH PLAIN {ANN}"), refused),
+        ("AUTH PLAIN".to_owned(), refused),
+        ("auth login".to_owned(), refused),
+        ("AUTH XOAUTH2".to_owned(), refused),
+        ("AUTH OAUTHBEARER".to_owned(), unknown),
+        ("AUTH CRAM-MD5".to_owned(), unknown),
+        ("AUTH X-OWN".to_owned(), unknown),
+    ] {
+        assert_eq!(session.say(format!("{command}\r\n").as_bytes()), said, "{command}");
+    }
+    assert!(session.experience.log.iter().all(|line| !line.starts_with("authenticated")));
+    let mut session = ByHand::after_hello(config, Security::TLS, answer);
+    let said = session.say(format!("AUTH PLAIN {ANN}\r\n").as_bytes());
+    assert_eq!(said, "235 2.7.0 Authentication successful\r\n");
+}
+
+/// 4954-4-x, 4954-6-e, 7628-3-a, LOGIN-draft-1-d: RFC 4954 section 4, RFC 7628 section 3. The server: no mechanism that
+/// tells the secret is announced or served in the clear, and each of them is inside TLS.
+#[test]
+fn a_server_asks_for_no_secret_in_the_clear() {
+    for mechanism in SECRET_IN_THE_CLEAR {
+        let config = common::config()
+            .with_extensions([Extension::EnhancedStatusCodes].into_iter().collect())
+            .with_auth(Offer::new([mechanism]));
+        for (security, is_served) in [(Security::CLEAR, false), (Security::TLS, true)] {
+            let mut session =
+                ByHand::after_hello(config.clone(), security, |experience, event| match event {
+                    Event::Auth(auth) => verify(&Offer::new(SECRET_IN_THE_CLEAR), auth),
+                    other => answer(experience, other),
+                });
+            let list = session.say(b"EHLO client.example.net\r\n");
+            let is_announced = list.contains(&format!("AUTH {mechanism}\r\n"));
+            assert_eq!(is_announced, is_served, "{mechanism}: {list}");
+            let said = session.say(format!("AUTH {mechanism}\r\n").as_bytes());
+            assert_eq!(said.starts_with("334 "), is_served, "{mechanism}: {said}");
+        }
+    }
+}
+
+/// The mechanisms whose messages hold the password or the token itself.
+const SECRET_IN_THE_CLEAR: [Mechanism; 4] =
+    [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
+
+/// 4616-5-a, 7628-3-a, 8314-5-a, LOGIN-draft-1-d: RFC 4616 section 1, RFC 7628 section 3, RFC 8314 section 5. The client:
+/// whichever way it authenticates, nothing is said in the clear.
+#[test]
+fn a_client_gives_no_secret_in_the_clear() {
+    let names = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+    for (mechanism, name) in SECRET_IN_THE_CLEAR.into_iter().zip(names) {
+        let token = matches!(mechanism, Mechanism::XOAUTH2 | Mechanism::OAUTHBEARER);
+        let credentials = match token {
+            true => Credentials::token("ann", "secret"),
+            false => Credentials::password("ann", "secret"),
+        };
+        let initiators: fn() -> Vec<Box<dyn Initiator>> = || {
+            vec![
+                Box::new(PlainInitiator::new("ann", "secret").unwrap()),
+                Box::new(LoginInitiator::new("ann", "secret").unwrap()),
+                Box::new(Xoauth2Initiator::new("ann", "secret").unwrap()),
+                Box::new(OauthBearerInitiator::new(Some("ann"), None, "secret").unwrap()),
+            ]
+        };
+        for act in [
+            Act::AuthAs(credentials),
+            Act::Auth(initiators),
+            Act::AuthBySteps(name, Some("secret"), &[]),
+            Act::AuthBySteps(name, None, &["secret"]),
+        ] {
+            let notes = Dialogue::new([act]).plays(&format!(
+                "S: 220 mx
+                 C: EHLO me.example.org
+                 S: 250-mx
+                 S: 250 AUTH {mechanism}
+                 C: QUIT
+                 S: 221 bye
+                 C: (closed)"
+            ));
+            let note = "not offered: the mechanisms offered for these credentials need TLS";
+            assert_eq!(notes[0], note, "{mechanism}");
+        }
+    }
 }
 
 /// 4954-6-c, 4954-6-d: RFC 4954 section 6. 454 is no reason to ask the user for another password; 535 is.

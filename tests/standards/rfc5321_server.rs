@@ -7,7 +7,7 @@ use esmtp::{
     security::Security,
     server::{Config, Event, Limits, Peer, Server},
     service::Service,
-    syntax::{Code, Extension, Extensions, ForwardPath, Lenience, Rejection, Reply, Text, Verb},
+    syntax::{Code, Extension, Extensions, ForwardPath, Lenience, Rejection, Reply, Text},
     time::Instant,
 };
 use std::{net::SocketAddr, sync::Arc};
@@ -323,6 +323,54 @@ fn every_command_gets_exactly_one_reply() {
     assert_eq!(session.codes(&group).len(), group.lines().count());
 }
 
+/// 5321-4.2-a: RFC 5321 section 4.2. What comes in pieces or in several lines has one reply too: a line without an end
+/// in sight, a hello in a transaction, a chunk, each line of AUTH.
+#[test]
+fn what_comes_in_pieces_gets_exactly_one_reply() {
+    let offer = Offer::new([Mechanism::LOGIN]).even_in_the_clear();
+    let limits = Limits::default().with_errors(1000);
+    let config = config().with_limits(limits).with_auth(offer);
+    let mut session = Session::with(config, |experience, event| match event {
+        Event::Auth(auth) => auth.verify(Box::new(esmtp::sasl::LoginVerifier::new())),
+        Event::Credentials(credentials) => match credentials.question {
+            esmtp::sasl::Question::Password(question) => question.accept(),
+            other => other.reject(),
+        },
+        Event::Authenticated(authenticated) => authenticated.accept(),
+        other => experience.answer(other),
+    });
+    assert_eq!(session.code(EHLO), 250);
+    for (piece, codes) in [
+        ("AUTH LOGIN\r\n", &[334][..]),
+        ("YW5u\r\n", &[334]),
+        ("c2VjcmV0\r\n", &[235]),
+        (MAIL, &[250]),
+        (EHLO, &[250]),
+        (RCPT, &[503]),
+        (MAIL, &[250]),
+        (RCPT, &[250]),
+        ("BDAT 4\r\na", &[]),
+        ("bc", &[]),
+        ("d", &[250]),
+        ("BDAT 0\r\n", &[250]),
+        ("BDAT 2 LAST\r\n", &[]),
+        ("\r\n", &[250]),
+        ("BDAT 9 LAST\r\n", &[]),
+        ("QUIT\r\nRS", &[]),
+        ("E", &[503]),
+        ("NOO", &[]),
+        ("P\r\n", &[250]),
+    ] {
+        assert_eq!(session.codes(piece), codes, "{piece}");
+    }
+    let long = "x".repeat(9000);
+    for piece in [&long, &long, "\r"] {
+        assert_eq!(session.codes(piece), [], "the line has no end yet");
+    }
+    assert_eq!(session.codes("\n"), [500]);
+    assert_eq!(session.codes("QUIT\r\n"), [221]);
+}
+
 /// 5321-4.2-e: RFC 5321 section 4.2.
 #[test]
 fn a_space_follows_the_code_of_a_reply_without_text() {
@@ -438,7 +486,7 @@ fn the_greeting_begins_with_the_name_of_the_server() {
     });
 }
 
-/// 5321-4.3.2-b: RFC 5321 section 4.3.2.
+/// 5321-4.2-b, 5321-4.2-g, 5321-4.3.2-b: RFC 5321 sections 4.2 and 4.3.2.
 #[test]
 fn a_code_has_three_digits_and_begins_with_2_to_5() {
     for code in [0, 25, 99, 100, 199, 600, 999, 1000, 2500, u16::MAX] {
@@ -571,6 +619,57 @@ fn the_commands_of_a_transaction_are_answered_with_their_codes() {
     }
 }
 
+/// 5321-4.3.2-g, 5321-4.3.2-h, 5321-4.3.2-i: RFC 5321 section 4.3.2. However the application says yes, and what is said for
+/// it where it has no opinion.
+#[test]
+fn answers_of_the_application_have_the_codes_of_their_command() {
+    type Answer = fn(&mut Experience, Event<'_>);
+    const TEXT: Text<'static> = Text::literal("As you like");
+    let cases: [(Answer, [u16; 4]); 6] = [
+        (|_, event| event.proceed(), [250, 550, 503, 503]),
+        (Experience::answer, [250, 250, 354, 250]),
+        (
+            |experience, event| match event {
+                Event::Mail(mail) => mail.accept_with(TEXT),
+                Event::Rcpt(rcpt) => rcpt.accept_with(TEXT),
+                Event::Data(data) => data.accept_with(TEXT),
+                Event::Deliver(delivery) => delivery.accept_with(TEXT),
+                other => experience.answer(other),
+            },
+            [250, 250, 354, 250],
+        ),
+        (
+            |experience, event| match event {
+                Event::Rcpt(rcpt) => rcpt.accept_forwarding(TEXT),
+                other => experience.answer(other),
+            },
+            [250, 251, 354, 250],
+        ),
+        (
+            |experience, event| match event {
+                Event::Rcpt(rcpt) => rcpt.accept_lines([TEXT, TEXT]),
+                other => experience.answer(other),
+            },
+            [250, 250, 354, 250],
+        ),
+        (
+            |_, event| match event {
+                Event::Rcpt(rcpt) => rcpt.accept(),
+                other => other.proceed(),
+            },
+            [250, 250, 354, 554],
+        ),
+    ];
+    for (number, (answer, codes)) in cases.into_iter().enumerate() {
+        let mut session = Session::with(config(), answer);
+        let _ = session.hear(EHLO);
+        let mut said: Vec<u16> =
+            [MAIL, RCPT, "DATA\r\n"].iter().map(|it| session.code(it)).collect();
+        said.push(if said[2] == 354 { session.code(CONTENT) } else { session.code("DATA\r\n") });
+        assert_eq!(said, codes, "the application {number}");
+    }
+}
+
 /// 5321-4.5.1-a: RFC 5321 section 4.5.1.
 #[test]
 fn the_minimum_is_implemented() {
@@ -651,57 +750,6 @@ fn a_line_loses_one_dot_and_the_end_is_no_part_of_the_content() {
     }
 }
 
-/// The longest line of a command that these extensions allow.
-fn longest(extensions: &Extensions, verb: Verb) -> String {
-    let line = match verb {
-        Verb::Mail => "MAIL FROM:<a@b.org>",
-        _ => "RCPT TO:<c@d.org>",
-    };
-    // White space at the end is forgiven, and counts.
-    let octets = extensions.line_limit(verb) - "\r\n".len();
-    format!("{line:<octets$}\r\n")
-}
-
-#[track_caller]
-fn takes_its_longest_lines(config: Config) {
-    let extensions = config.extensions().clone();
-    let mut session = Session::new(config);
-    let _ = session.hear(EHLO);
-    assert_eq!(session.code(&longest(&extensions, Verb::Mail)), 250);
-    assert_eq!(session.code(&longest(&extensions, Verb::Rcpt)), 250);
-}
-
-/// 5321-4.5.3.1.4-a: RFC 5321 section 4.5.3.1.4.
-#[test]
-fn lines_may_be_as_long_as_the_extensions_make_them() {
-    takes_its_longest_lines(config().with_extensions(Extensions::NONE));
-    takes_its_longest_lines(config());
-    takes_its_longest_lines(
-        config().with_extension(Extension::Dsn).with_extension(Extension::SmtpUtf8),
-    );
-}
-
-/// 5321-4.5.3.1.4-a, and the additions of each: 1870-3-c, 2852-4-b, 3030-3-f, 4954-3-c, 6531-3.1-d, 6710-3-c,
-/// 7293-3-c.
-#[test]
-fn lines_may_be_as_long_as_all_extensions_make_them() {
-    let config = config()
-        .with_extensions(Config::implemented().collect())
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
-    let extensions = config.extensions().clone().with(Extension::Auth);
-    let mut session = Session::new(config);
-    let _ = session.hear(EHLO);
-    assert_eq!(session.code(&longest(&extensions, Verb::Mail)), 250);
-    assert_eq!(session.code(&longest(&extensions, Verb::Rcpt)), 250);
-}
-
-/// RFC 5321 section 4.5.3.1.4.
-#[test]
-fn no_limit_is_below_what_the_extensions_make_of_it() {
-    let limits = Limits::default().with_command_line(512);
-    takes_its_longest_lines(config().with_extension(Extension::Dsn).with_limits(limits));
-}
-
 /// 5321-4.5.3.1.7-a: RFC 5321 section 4.5.3.1.7. Whoever sets less by hand announces it in SIZE.
 #[test]
 fn a_message_of_64k_octets_is_taken() {
@@ -775,7 +823,7 @@ fn nobody_is_who_it_says_it_is() {
     assert_eq!(session.code("MAIL FROM:<postmaster@mx.example.org>\r\n"), 530);
 }
 
-/// 5321-7.3-a: RFC 5321 section 7.3.
+/// 5321-3.5.3-b, 5321-3.5.3-c, 5321-7.3-a: RFC 5321 sections 3.5.3 and 7.3.
 #[test]
 fn disabled_look_ups_say_neither_yes_nor_no() {
     let config = || config().with_extension(Extension::Expn);

@@ -748,7 +748,7 @@ fn a_mailbox_has_no_route() {
     }
 }
 
-/// 5321-3.5.3-a 5321-3.5.3-b 5321-3.5.3-c: RFC 5321 section 3.5.3. Whoever has verified nothing
+/// 5321-3.5.3-a 5321-3.5.3-b: RFC 5321 section 3.5.3. Whoever has verified nothing
 /// does not say 250, nor does a list without members.
 #[test]
 fn nothing_is_verified_unasked() {
@@ -1133,7 +1133,7 @@ fn what_looks_like_the_end_of_data_is_none() {
     }
 }
 
-/// 5321-4.1.1.4-c, 5321-2.3.8-a: RFC 5321 sections 2.3.8 and 4.1.1.4.
+/// 5321-4.1.1-a, 5321-4.1.1.4-c, 5321-2.3.8-a: RFC 5321 sections 2.3.8, 4.1.1 and 4.1.1.4.
 #[test]
 fn a_line_feed_alone_makes_no_line() {
     let script = |reply: &str| {

@@ -125,7 +125,7 @@ fn a_local_part_goes_through_uninterpreted() {
     assert_eq!(escaped.local_part().as_str(), r#""a\.b""#);
 }
 
-/// 5321-3.9-a, 5321-4.5.5-a: RFC 5321 sections 3.9 and 4.5.5.
+/// 5321-3.6.3-a, 5321-3.9-a, 5321-4.5.5-a: RFC 5321 sections 3.6.3, 3.9 and 4.5.5.
 #[test]
 fn nothing_rewrites_the_envelope() {
     for path in ["<Ann+Tag@Example.ORG>", "<>", "<\"a b\"@example.org>", "<a@[192.0.2.1]>"] {

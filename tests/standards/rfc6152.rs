@@ -97,6 +97,25 @@ fn eight_bit_content_stays_where_it_cannot_go() {
             "end: content was aborted"
         ]
     );
+    // In chunks there is no end to be held back: RSET or QUIT drops what was not sent.
+    let unknown =
+        Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], "caf\u{e9}\r\n") };
+    let notes = Dialogue::new([Act::Send(unknown)]).plays(&format!(
+        "{}
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 250 ok
+         {quit}",
+        opening("CHUNKING")
+    ));
+    assert_eq!(
+        notes[..2],
+        [
+            "content: an octet above 127 at octet 3 of the content, and 8BITMIME is not in use",
+            "0: <bob@example.net> untried rest: <bob@example.net>",
+        ]
+    );
 }
 
 /// 6152-3-e: and only then.

@@ -1,16 +1,20 @@
 //! RFC 6531: addresses and header fields beyond ASCII.
 
 use crate::{
+    by_hand::ByHand,
     common::{Experience, announcing, config, converse, converse_with},
     dialogue::{self, Act, Dialogue, Mail},
 };
 use esmtp::{
     client::{self, MessageFacts},
     envelope::Envelope,
+    security::Security,
     server::{self, Config, Event},
     service::{Service, With},
     syntax::{
-        Code, Extension, Extensions, Host, Mailbox, Rejection, Status, SyntaxErrorKind, Text,
+        Argument, Code, Command, Domain, Extension, Extensions, ForwardPath, Host, Lenience,
+        LocalPart, Mailbox, OriginalRecipient, Parameters, Rejection, Reply, ReversePath, Status,
+        SyntaxErrorKind, Text,
     },
 };
 
@@ -105,6 +109,138 @@ fn utf8_may_stand_wherever_a_mailbox_may() {
             "expand freunde-müde",
         ]
     );
+}
+
+/// The control characters beyond ASCII: C1, and the separators of lines and paragraphs.
+fn controls() -> impl Iterator<Item = char> {
+    ('\u{80}'..='\u{9f}').chain(['\u{2028}', '\u{2029}'])
+}
+
+/// RFC 5198 section 2: no address, parameter or argument that a client sends holds one of them, unless a switch admits
+/// it in addresses; characters beside them are taken.
+#[test]
+fn control_characters_beyond_ascii_are_refused_in_every_command() {
+    let lines = |c: char| {
+        [
+            format!("MAIL FROM:<a{c}b@c.example>"),
+            format!("MAIL FROM:<{c}@c.example>"),
+            format!("MAIL FROM:<\"a {c}\"@c.example>"),
+            format!("RCPT TO:<a@b{c}c.example>"),
+            format!("RCPT TO:<a@{c}>"),
+            format!("RCPT TO:<a@b.{c}>"),
+        ]
+    };
+    let further = |c: char| {
+        let xtext: String = c.to_string().bytes().map(|octet| format!("+{octet:02X}")).collect();
+        [
+            format!("MAIL FROM:<a@b.example> X={c}"),
+            format!("RCPT TO:<a@b.example> ORCPT=utf-8;a{c}@b.example"),
+            format!("VRFY a{c}"),
+            format!("EXPN \"a {c}\""),
+            format!("NOOP a{c}"),
+            format!("HELP a{c}"),
+            format!("EHLO a{c}b.example"),
+            format!("HELO a{c}b.example"),
+            format!("XCLIENT LOGIN={xtext}"),
+            format!("XCLIENT HELO={xtext}"),
+        ]
+    };
+    let default = Lenience::default();
+    let admitting = {
+        let mut lenience = default;
+        lenience.unicode_controls = true;
+        lenience
+    };
+    assert!(!default.unicode_controls && !Lenience::STRICT.unicode_controls);
+    for c in controls() {
+        for line in lines(c) {
+            let error = Command::parse(line.as_bytes(), default).unwrap_err();
+            assert_eq!(error.code(), Code::ARGUMENT_SYNTAX, "{line:?}");
+            let parsed = Command::parse_with(line.as_bytes(), admitting).unwrap();
+            assert!(parsed.used.names().eq(["unicode_controls"]), "{line:?}");
+            let mut written = Vec::new();
+            parsed.command.encode(&mut written);
+            let written = written.strip_suffix(b"\r\n").unwrap();
+            assert_eq!(Command::parse(written, admitting).as_ref(), Ok(&parsed.command));
+        }
+        for line in further(c) {
+            let error = Command::parse(line.as_bytes(), admitting).unwrap_err();
+            assert_eq!(error.code(), Code::ARGUMENT_SYNTAX, "{line:?}");
+        }
+        let line = format!("XFOO a{c}");
+        let error = Command::parse(line.as_bytes(), admitting).unwrap_err();
+        assert_eq!(error.code(), Code::COMMAND_SYNTAX, "{line:?}");
+        // What is decoded from xtext is an original recipient too.
+        let octets = c.to_string();
+        let xtext: String = octets.bytes().map(|octet| format!("+{octet:02X}")).collect();
+        for address in [octets, xtext] {
+            assert!(OriginalRecipient::parse(format!("utf-8;a{address}@b.example")).is_err());
+        }
+    }
+    for c in ['\u{a0}', '\u{bf}', 'Ü', '\u{2027}', '\u{202a}', '€', '例', '\u{10ffff}'] {
+        for line in lines(c) {
+            let parsed = Command::parse_with(line.as_bytes(), admitting).unwrap();
+            assert!(!parsed.used.is_any(), "{line:?}");
+        }
+    }
+}
+
+/// RFC 5198 section 2: the application's own values.
+#[test]
+fn no_value_holds_a_control_character_beyond_ascii() {
+    for c in controls() {
+        let text = format!("a{c}b");
+        assert!(Text::new(text.as_str()).is_err() && Argument::new(text.as_str()).is_err());
+        assert!(Reply::new(Code::OK, None, text.as_str()).is_err());
+        assert!(Reply::new(Code::OK, None, format!("x\n{text}")).is_err());
+        assert!(Domain::new(text.as_str()).is_err() && Host::parse(&text).is_err());
+        assert!(
+            LocalPart::parse(&text).is_err() && LocalPart::from_unquoted(text.as_str()).is_err()
+        );
+        assert!(LocalPart::parse(&format!("\"{text}\"")).is_err());
+        let mut parameters = Parameters::NONE;
+        assert!(parameters.push("X", Some(&text)).is_err());
+        for address in [format!("{text}@c.example"), format!("a@{text}.example")] {
+            assert!(Mailbox::parse(&address).is_err());
+            assert!(ReversePath::parse(&format!("<{address}>")).is_err());
+            assert!(ForwardPath::parse(&format!("<{address}>")).is_err());
+            assert!(Envelope::new(&address, &["bob@example.net"]).is_err());
+            assert!(Envelope::new("", &[&address]).is_err());
+        }
+        assert_eq!(Text::lossy(&text).as_str(), "a?b");
+    }
+    for text in ["MÜLLER", "20°", "“Ann”", "例え"] {
+        assert!(Text::new(text).is_ok() && Argument::new(text).is_ok(), "{text}");
+        assert!(Mailbox::parse(&format!("{text}@{text}.example")).is_ok(), "{text}");
+    }
+}
+
+/// RFC 5198 section 2: the application is not asked; with the switch it is, and told so.
+#[test]
+fn an_address_with_a_control_character_reaches_no_application() {
+    for (is_admitted, code) in [(false, "501"), (true, "250")] {
+        let config = server().with_lenience({
+            let mut lenience = Lenience::default();
+            lenience.unicode_controls = is_admitted;
+            lenience
+        });
+        let mut by_hand = ByHand::after_hello(config, Security::CLEAR, |experience, event| {
+            if let Event::Mail(mail) = &event {
+                let used = mail.facts().forgiven().names().collect::<Vec<_>>().join(" ");
+                experience.log.push(format!("used {used}"));
+            }
+            experience.answer(event);
+        });
+        let said = by_hand.say("MAIL FROM:<a\u{9b}31m@b.example> SMTPUTF8\r\n".as_bytes());
+        assert!(said.starts_with(code), "{said}");
+        let is_asked = by_hand.experience.log.contains(&"used unicode_controls".to_owned());
+        assert_eq!(is_asked, is_admitted);
+        if !is_admitted {
+            assert!(by_hand.say(b"MAIL FROM:<a@b.example>\r\n").starts_with("250"));
+        }
+        let said = by_hand.say("RCPT TO:<a@b\u{85}.example>\r\n".as_bytes());
+        assert!(said.starts_with(code), "{said}");
+    }
 }
 
 /// 6531-3.5-a: RFC 6531 section 3.5: 550 for MAIL, 553 for RCPT, X.6.7 for both.

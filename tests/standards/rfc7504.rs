@@ -19,7 +19,7 @@ fn no_mail() -> Rejection {
     Rejection::new(code, Status::NOT_ACCEPTING, Text::literal("Host does not accept mail")).unwrap()
 }
 
-/// 7504-2-a: RFC 7504 section 3: at the opening, and the session may come to its QUIT or be closed.
+/// 7504-3-a: RFC 7504 section 3: at the opening, and the session may come to its QUIT or be closed.
 #[test]
 fn a_host_that_takes_no_mail_greets_with_521() {
     let experience = converse_with(
@@ -73,7 +73,7 @@ fn hears(replies: &[&str]) -> (String, End) {
     }
 }
 
-/// 7504-2-b, 7504-2-c: RFC 7504 section 3: QUIT is all that is said to it, whatever it answers; the
+/// 7504-3-b, 7504-3-c: RFC 7504 section 3: QUIT is all that is said to it, whatever it answers; the
 /// application is told 521 itself, which is for ever.
 #[test]
 fn a_client_says_quit_to_521() {
@@ -91,7 +91,7 @@ fn a_client_says_quit_to_521() {
     }
 }
 
-/// 7504-2-c: RFC 7504 section 3.
+/// 7504-3-c: RFC 7504 section 3.
 #[test]
 fn to_any_command_521_is_a_permanent_failure() {
     let notes = Dialogue::sends(&["bob@example.net"], "x\r\n").plays(

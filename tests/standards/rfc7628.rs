@@ -1,8 +1,9 @@
-//! RFC 7628, OAUTHBEARER, and XOAUTH2, which refuses in the same way: the server.
+//! RFC 7628, OAUTHBEARER, and XOAUTH2, which refuses in the same way: both ends.
 
 use crate::{
     by_hand::ByHand,
     common::{self, Experience},
+    dialogue::{Act, Dialogue},
     rfc4954::verify,
 };
 use esmtp::{
@@ -81,4 +82,50 @@ fn an_acknowledgement_of_nothing_fails() {
     let said = session.say(b"AUTH OAUTHBEARER AQ==\r\n");
     assert_eq!(said, "501 5.5.2 Not a response of this mechanism\r\n");
     assert!(session.server.facts().identity().is_none());
+}
+
+/// 7628-3.2.2-b, 7628-3.2.3-a, XOAUTH2-1-b: RFC 7628 sections 3.2.2 and 3.2.3. The client acknowledges the error and takes
+/// the reply to that for the outcome; what the server said is shown to an application that answers itself.
+#[test]
+fn a_client_acknowledges_a_refusal_and_hears_the_reply() {
+    let error = r#"{"status":"invalid_token","scope":"mail"}"#;
+    let challenge = Base64::encode(error.as_bytes());
+    let cases: [(_, _, _, &[&str]); 2] = [
+        (Mechanism::OAUTHBEARER, "OAUTHBEARER", "AQ==", &["\u{1}"]),
+        (Mechanism::XOAUTH2, "XOAUTH2", "", &[""]),
+    ];
+    for (mechanism, name, acknowledgement, steps) in cases {
+        let command = auth(mechanism, "bad");
+        let session = |command: &str| {
+            format!(
+                "S: 220 mx
+                 C: EHLO me.example.org
+                 S: 250-mx
+                 S: 250 AUTH {mechanism}
+                 C: {command}
+                 S: 334 {}
+                 C: {acknowledgement}
+                 S: 535 5.7.8 no
+                 C: QUIT
+                 S: 221 bye
+                 C: (closed)",
+                challenge.as_str()
+            )
+        };
+        let secured = |act| Dialogue { security: Security::TLS, ..Dialogue::new([act]) };
+        let notes = secured(Act::AuthAs(Credentials::token("ann", "bad")))
+            .plays(&session(command.trim_end()));
+        assert_eq!(
+            notes,
+            ["AUTH refused: 535 5.7.8 no", "end: the session was ended with QUIT"],
+            "{mechanism}"
+        );
+        let notes = secured(Act::AuthBySteps(name, Some("x"), steps))
+            .plays(&session(&format!("AUTH {mechanism} eA==")));
+        let shown = error.as_bytes().escape_ascii();
+        assert_eq!(
+            notes[..2],
+            [format!("challenge: {shown}"), "AUTH refused: 535 5.7.8 no".into()]
+        );
+    }
 }

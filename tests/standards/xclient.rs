@@ -1,6 +1,7 @@
 //! XCLIENT, as Postfix describes it: a client speaks for another.
 
 use crate::{
+    by_hand::ByHand,
     common::{Experience, config, converse_with},
     dialogue::{Act, Dialogue, mail},
     offering::{believe, hello, session},
@@ -10,7 +11,7 @@ use esmtp::{
     sasl::{Credentials, Identity, Mechanism, Offer},
     security::Security,
     server::{Config, Event},
-    syntax::{AttributeName, AttributeValue, Extension, Extensions, XclientAttributes},
+    syntax::{AttributeName, AttributeValue, Domain, Extension, Extensions, XclientAttributes},
 };
 
 fn with(names: &[AttributeName]) -> Config {
@@ -121,6 +122,279 @@ fn xclient_has_its_time_its_client_and_its_form() {
             other => experience.answer(other),
         },
     );
+}
+
+/// Values of ADDR and DESTADDR, with the address that each is.
+const ADDRESSES: [(&str, &str); 12] = [
+    ("192.0.2.7", "192.0.2.7"),
+    ("0.0.0.0", "0.0.0.0"),
+    ("255.255.255.255", "255.255.255.255"),
+    ("+3192.0.2.7", "192.0.2.7"),
+    ("2003:eb:1:2::5", "2003:eb:1:2::5"),
+    ("IPV6:2003:eb:1:2::5", "2003:eb:1:2::5"),
+    ("IPv6:2001:DB8::A", "2001:db8::a"),
+    ("ipv6:::1", "::1"),
+    ("::1", "::1"),
+    ("::", "::"),
+    ("IPV6:::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+    ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"),
+];
+
+/// Values that are not addresses.
+const NO_ADDRESSES: [&str; 25] = [
+    "999.1.1.1",
+    "[192.0.2.1]",
+    "[IPv6:2001:db8::1]",
+    "192.0.2",
+    "192.0.2.1.1",
+    "192.0.2.256",
+    "192.0.2.01",
+    "192.0.2.1.",
+    "192.0.2.1:25",
+    "192.0.2.1/32",
+    "+20192.0.2.1",
+    "192.0.2.1+20",
+    "0xC0.0.2.1",
+    "3221225985",
+    "IPV6:192.0.2.1",
+    "IPV4:192.0.2.1",
+    "IPV6:",
+    "IPV6",
+    "fe80::1%25eth0",
+    "IPV6:fe80::1%eth0",
+    "2001:db8:::1",
+    "1:2:3:4:5:6:7:8:9",
+    "2001:db8::12345",
+    "client.example",
+    "[UNAVAILABLE",
+];
+
+const PORTS: [(&str, u16); 5] =
+    [("1", 1), ("25", 25), ("65535", 65535), ("00025", 25), ("+32+35", 25)];
+
+const NO_PORTS: [&str; 12] = [
+    "0",
+    "65536",
+    "99999",
+    "-1",
+    "+2B25",
+    "25+20",
+    "0x19",
+    "smtp",
+    "2.5",
+    "4294967321",
+    "-",
+    "25/tcp",
+];
+
+/// What says that there is no value: each attribute takes these.
+const UNAVAILABLE: [&str; 4] = ["[UNAVAILABLE]", "[unavailable]", "[TEMPUNAVAIL]", "[TempUnavail]"];
+
+/// Every attribute is offered; the facts at MAIL are in the log.
+fn offering_all() -> ByHand {
+    let config =
+        with(&AttributeName::ALL.iter().copied().filter(|it| it.is_xclient()).collect::<Vec<_>>());
+    ByHand::after_hello(config, Security::CLEAR, answer)
+}
+
+/// The facts at MAIL, after this XCLIENT and a hello.
+#[track_caller]
+fn accepted(list: &str) -> String {
+    let mut server = offering_all();
+    assert!(server.say(format!("XCLIENT {list}\r\n").as_bytes()).starts_with("220 "), "{list}");
+    server.say(b"EHLO other.example\r\n");
+    server.say(b"MAIL FROM:<a@b.example>\r\n");
+    server.experience.log.last().unwrap().clone()
+}
+
+/// A client's address, name and user that are known by then; then this XCLIENT, which is refused and changes nothing.
+#[track_caller]
+fn refused(list: &str) {
+    let mut server = offering_all();
+    server.say(b"XCLIENT NAME=first.example ADDR=192.0.2.7 PORT=1025 LOGIN=ann\r\n");
+    server.say(b"EHLO other.example\r\n");
+    let said = server.say(format!("XCLIENT {list}\r\n").as_bytes());
+    assert_eq!(said, "501 5.5.4 Syntax error in parameters or arguments\r\n", "{list}");
+    server.say(b"MAIL FROM:<a@b.example>\r\n");
+    let facts = server.experience.log.last().unwrap();
+    assert_eq!(facts, "192.0.2.7:1025 first.example ann other.example false", "{list}");
+}
+
+/// XCLIENT-1-b, XCLIENT-1-c, XCLIENT-1-g: an address is believed as it is written, with or without the tag.
+#[test]
+fn an_address_is_ipv4_or_ipv6() {
+    for (value, address) in ADDRESSES {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        let socket = std::net::SocketAddr::new(address, 1025);
+        let expected = format!("{socket}  nobody other.example false");
+        assert_eq!(accepted(&format!("ADDR={value} PORT=1025")), expected);
+        assert_eq!(accepted(&format!("PORT=1025 ADDR={value}")), expected);
+        accepted(&format!("DESTADDR={value}"));
+    }
+    for value in UNAVAILABLE {
+        assert_eq!(accepted(&format!("ADDR={value}")), "  nobody other.example false");
+        accepted(&format!("DESTADDR={value}"));
+    }
+}
+
+/// XCLIENT-1-c: a value that is not an address must not become an address that is not known.
+#[test]
+fn what_is_not_an_address_is_refused() {
+    for value in NO_ADDRESSES {
+        refused(&format!("ADDR={value}"));
+        refused(&format!("DESTADDR={value}"));
+    }
+    refused("ADDR=");
+}
+
+/// XCLIENT-1-c
+#[test]
+fn a_port_is_a_number_from_1_to_65535() {
+    for (value, port) in PORTS {
+        let expected = format!("192.0.2.7:{port}  nobody other.example false");
+        assert_eq!(accepted(&format!("ADDR=192.0.2.7 PORT={value}")), expected);
+        accepted(&format!("DESTPORT={value}"));
+    }
+    for value in UNAVAILABLE {
+        let expected = "192.0.2.7:0  nobody other.example false";
+        assert_eq!(accepted(&format!("ADDR=192.0.2.7 PORT={value}")), expected);
+    }
+    for value in NO_PORTS {
+        refused(&format!("PORT={value}"));
+        refused(&format!("DESTPORT={value}"));
+    }
+}
+
+/// XCLIENT-1-c: a name is that of a host in the DNS, which may hold underscores.
+#[test]
+fn a_name_is_a_host_name() {
+    for name in [
+        "client.example",
+        "localhost",
+        "my_host.example",
+        "xn--bcher-kva.example",
+        "1and1.example",
+        "0-0.example",
+    ] {
+        let expected = format!(" {name} nobody other.example false");
+        assert_eq!(accepted(&format!("NAME={name}")), expected);
+    }
+    for value in UNAVAILABLE {
+        assert_eq!(accepted(&format!("NAME={value}")), "  nobody other.example false");
+    }
+    let long = format!("NAME={}.example", "a".repeat(64));
+    for list in [
+        "NAME=-",
+        "NAME=-a.example",
+        "NAME=a-.example",
+        "NAME=.",
+        "NAME=a..example",
+        "NAME=.example",
+        "NAME=client.example.",
+        "NAME=192.0.2.7",
+        "NAME=[192.0.2.7]",
+        "NAME=12345",
+        "NAME=2001:db8::1",
+        "NAME=client+20example",
+        "NAME=a@b.example",
+        "NAME=a+C2+9Bb.example",
+        "NAME=unknown,",
+        &long,
+    ] {
+        refused(list);
+    }
+}
+
+/// XCLIENT-1-c
+#[test]
+fn the_other_values_are_what_they_are_called() {
+    let (long, too_long) = ("h".repeat(255), "h".repeat(256));
+    for list in [
+        "PROTO=SMTP",
+        "PROTO=ESMTP",
+        "PROTO=esmtp",
+        "PROTO=[UNAVAILABLE]",
+        "HELO=[192.0.2.7]",
+        "HELO=my+20machine",
+        "HELO=M+C3+9CLLER",
+        "HELO=-",
+        &format!("HELO={long}"),
+    ] {
+        accepted(list);
+    }
+    assert!(accepted("LOGIN=ann+20the+20other").contains(" ann the other "));
+    for list in [
+        "PROTO=HTTP",
+        "PROTO=SMTPS",
+        "PROTO=ESMTPSA",
+        "PROTO=LMTP",
+        "PROTO=-",
+        "PROTO=ESMTP+20",
+        "HELO=a+0D+0Ab",
+        "HELO=a+09b",
+        "HELO=a+7Fb",
+        "HELO=a+C2+85b",
+        "HELO=a+E2+80+A8b",
+        "HELO=+FF",
+        &format!("HELO={too_long}"),
+        "LOGIN=a+00b",
+        "LOGIN=a+1Bb",
+        "LOGIN=a+C2+9Bb",
+        "SOURCE=LOCAL",
+        "IDENT=1",
+        "REVERSE_NAME=a.example",
+    ] {
+        refused(list);
+    }
+}
+
+/// XCLIENT-1-c: one value that is wrong refuses the command as a whole, wherever it stands.
+#[test]
+fn a_command_is_believed_as_a_whole_or_not_at_all() {
+    for list in [
+        "ADDR=192.0.2.9 PORT=99999",
+        "PORT=99999 ADDR=192.0.2.9",
+        "ADDR=192.0.2.9 ADDR=999.1.1.1",
+        "ADDR=999.1.1.1 ADDR=192.0.2.9",
+        "NAME=second.example LOGIN=bob PROTO=HTTP",
+        "LOGIN=bob NAME=- ADDR=192.0.2.9",
+        "LOGIN=bob NAME=second.example ADDR=192.0.2.9 PORT=25 SOURCE=LOCAL",
+        "LOGIN=bob  PORT=25",
+    ] {
+        refused(list);
+    }
+}
+
+/// What the client's own types make is what the server takes, and nothing else can be made.
+#[test]
+fn what_the_client_can_say_the_server_believes() {
+    for (_, address) in ADDRESSES {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        let list = XclientAttributes::new(AttributeName::Addr, &address.into()).unwrap();
+        assert_eq!(list.address(AttributeName::Addr), Some(address));
+        let socket = std::net::SocketAddr::new(address, 0);
+        assert_eq!(accepted(list.as_str()), format!("{socket}  nobody other.example false"));
+    }
+    let port = std::num::NonZeroU16::new(587).unwrap();
+    let name = Domain::new("client.example").unwrap();
+    let list = XclientAttributes::new(AttributeName::DestPort, &port.into())
+        .and_then(|list| list.and(AttributeName::Name, &name.into()))
+        .unwrap();
+    assert_eq!(list.as_str(), "DESTPORT=587 NAME=client.example");
+    accepted(list.as_str());
+    for (name, values) in [
+        (AttributeName::Addr, &NO_ADDRESSES[..]),
+        (AttributeName::DestAddr, &NO_ADDRESSES),
+        (AttributeName::Port, &NO_PORTS),
+        (AttributeName::DestPort, &NO_PORTS),
+        (AttributeName::Proto, &["HTTP", ""]),
+        (AttributeName::Name, &["-", "192.0.2.7", "a b"]),
+    ] {
+        for value in values.iter().filter(|value| !value.contains('+')) {
+            let value = AttributeValue::Text((*value).into());
+            assert!(XclientAttributes::new(name, &value).is_err(), "{name:?} {value:?}");
+        }
+    }
 }
 
 /// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; what was said of the other
@@ -288,7 +562,7 @@ fn the_client_says_hello_again_behind_the_220() {
 /// XCLIENT-1-f: the hello comes behind the last line's 220, and only then.
 #[test]
 fn the_client_splits_what_does_not_fit_a_line() {
-    let (name, helo) = ("n".repeat(255), "h".repeat(255));
+    let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let act = || {
         speaking_for(&[
             (AttributeName::Addr, "192.0.2.7"),

@@ -1,11 +1,13 @@
 //! XFORWARD, as Postfix describes it: what a client knows of its own client.
 
 use crate::{
+    by_hand::ByHand,
     common::{Experience, config, converse_with},
     dialogue::{Act, Dialogue, mail},
     offering::session,
 };
 use esmtp::{
+    security::Security,
     server::{Config, Event},
     syntax::{AttributeName, AttributeValue, Extension, Extensions, XforwardAttributes},
 };
@@ -76,6 +78,127 @@ fn xforward_has_its_time_its_client_and_its_form() {
             other => experience.answer(other),
         },
     );
+}
+
+/// Every attribute is offered; what was forwarded stands in the log at MAIL.
+fn offering_all() -> ByHand {
+    let names: Vec<_> = AttributeName::ALL.iter().copied().filter(|it| it.is_xforward()).collect();
+    let config = config().with_extensions(
+        Extensions::NONE.with_xforward(&names).with(Extension::EnhancedStatusCodes),
+    );
+    ByHand::after_hello(config, Security::CLEAR, answer)
+}
+
+/// XFORWARD-1-b, XFORWARD-1-d: each value is of its type; ADDR must be an address, which is stricter than Postfix.
+#[test]
+fn values_are_what_their_names_say() {
+    let (long, longest) =
+        (format!("PROTO={}", "p".repeat(64)), format!("HELO={}", "h".repeat(255)));
+    for list in [
+        "ADDR=192.0.2.7",
+        "ADDR=2003:eb:1:2::5",
+        "ADDR=IPV6:2003:eb:1:2::5",
+        "ADDR=ipv6:::1",
+        "ADDR=::ffff:192.0.2.7",
+        "PORT=1",
+        "PORT=65535",
+        "NAME=client.example",
+        "NAME=my_host.example",
+        "HELO=[192.0.2.7]",
+        "HELO=-",
+        "PROTO=ESMTPSA",
+        "PROTO=QMQP",
+        "PROTO=HTTP",
+        "SOURCE=LOCAL",
+        "SOURCE=remote",
+        "IDENT=3CF6/1",
+        &long,
+        &longest,
+    ] {
+        let mut server = offering_all();
+        assert_eq!(
+            server.say(format!("XFORWARD {list}\r\n").as_bytes()),
+            "250 2.0.0 Ok\r\n",
+            "{list}"
+        );
+        server.say(b"MAIL FROM:<a@b.example>\r\n");
+        assert_eq!(server.experience.log.last().unwrap(), &format!("forwarded {list}"));
+    }
+    for name in AttributeName::ALL.iter().filter(|name| name.is_xforward()) {
+        for value in ["[UNAVAILABLE]", "[tempunavail]"] {
+            let line = format!("XFORWARD {}={value}\r\n", name.as_str());
+            assert_eq!(offering_all().say(line.as_bytes()), "250 2.0.0 Ok\r\n", "{line}");
+        }
+    }
+}
+
+/// XFORWARD-1-b, XFORWARD-1-d: what was told before stays as it was.
+#[test]
+fn a_value_of_another_type_is_refused_and_changes_nothing() {
+    let (proto, helo) = (format!("PROTO={}", "p".repeat(65)), format!("HELO={}", "h".repeat(256)));
+    for list in [
+        "ADDR=999.1.1.1",
+        "ADDR=[192.0.2.1]",
+        "ADDR=192.0.2.1:25",
+        "ADDR=IPV6:192.0.2.1",
+        "ADDR=2001:db8:::1",
+        "ADDR=unknown",
+        "ADDR=unix:/run/socket",
+        "ADDR=",
+        "PORT=0",
+        "PORT=99999",
+        "PORT=+2B25",
+        "PORT=smtp",
+        "NAME=-",
+        "NAME=192.0.2.7",
+        "NAME=a+20b",
+        "NAME=client.example.",
+        "SOURCE=elsewhere",
+        "SOURCE=LOCALE",
+        "SOURCE=-",
+        "PROTO=a+20b",
+        "PROTO=+C3+BC",
+        "HELO=a+20b",
+        "HELO=a+07",
+        "IDENT=a+20b",
+        "IDENT=+C2+85",
+        "LOGIN=ann",
+        "DESTADDR=192.0.2.1",
+        "ADDR=192.0.2.9 PORT=99999",
+        "SOURCE=elsewhere ADDR=192.0.2.9",
+        "ADDR=192.0.2.9 ADDR=999.1.1.1",
+        &proto,
+        &helo,
+    ] {
+        let mut server = offering_all();
+        server.say(b"XFORWARD ADDR=192.0.2.7 SOURCE=REMOTE\r\n");
+        let said = server.say(format!("XFORWARD {list}\r\n").as_bytes());
+        assert_eq!(said, "501 5.5.4 Syntax error in parameters or arguments\r\n", "{list}");
+        server.say(b"MAIL FROM:<a@b.example>\r\n");
+        let log = server.experience.log.last().unwrap();
+        assert_eq!(log, "forwarded ADDR=192.0.2.7 SOURCE=REMOTE", "{list}");
+    }
+}
+
+/// What the client's own types make is what the server takes.
+#[test]
+fn what_the_client_can_say_the_server_takes() {
+    for address in ["192.0.2.7", "2003:eb:1:2::5"] {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        let list = XforwardAttributes::new(AttributeName::Addr, &address.into()).unwrap();
+        let line = format!("XFORWARD {list}\r\n");
+        assert_eq!(offering_all().say(line.as_bytes()), "250 2.0.0 Ok\r\n", "{line}");
+    }
+    for (name, text) in [
+        (AttributeName::Addr, "[192.0.2.1]"),
+        (AttributeName::Port, "99999"),
+        (AttributeName::Source, "elsewhere"),
+        (AttributeName::Name, "-"),
+        (AttributeName::Ident, "a\u{85}"),
+    ] {
+        let value = AttributeValue::Text(text.into());
+        assert!(XforwardAttributes::new(name, &value).is_err(), "{text}");
+    }
 }
 
 /// XFORWARD-1-c: what one transaction was told is not known in the next, and commands in front of one
@@ -185,7 +308,7 @@ fn the_client_sends_no_reset_behind_xforward() {
 /// One line after the other, and nothing that was not announced.
 #[test]
 fn the_client_splits_what_does_not_fit_a_line() {
-    let (name, helo) = ("n".repeat(255), "h".repeat(255));
+    let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let list = || {
         let helo = AttributeValue::Text(helo.clone().into());
         Act::TellOrigin(origin(AttributeName::Name, &name).and(AttributeName::Helo, &helo).unwrap())

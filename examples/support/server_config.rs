@@ -1,0 +1,148 @@
+//! What the command line of `server` makes of a configuration.
+
+use crate::{
+    accounts::Accounts,
+    arguments::{Arguments, BareLineBreak, Protocol, Tls},
+    certificates,
+};
+use esmtp::{
+    server::{Config, Limits, Timeouts},
+    service::Service,
+    syntax::{AttributeName, Extension, Extensions},
+    wire::BareLineBreaks,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Returns which TLS service is offered, and with which certificate.
+pub(crate) fn tls(
+    arguments: &Arguments,
+) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>, String> {
+    let files = match (&arguments.cert, &arguments.key) {
+        (Some(cert), Some(key)) => Some((cert.as_path(), key.as_path())),
+        (None, None) => None,
+        _ => return Err("--cert and --key belong together".to_owned()),
+    };
+    let service = match (arguments.tls, files) {
+        (None | Some(Tls::None), None) | (Some(Tls::None), Some(_)) => return Ok(None),
+        (None, Some(_)) => Tls::Starttls,
+        (Some(service), _) => service,
+    };
+    let config = certificates::server(files, &arguments.hostname).map_err(|error| match files {
+        Some((cert, key)) => format!("--cert {}, --key {}: {error}", cert.display(), key.display()),
+        None => format!("the certificate: {error}"),
+    })?;
+    Ok(Some((service, config)))
+}
+
+/// Test programs try every mechanism with a wrong password before the right one.
+const AUTH_FAILURES: u32 = 8;
+
+/// Makes the configuration of the sessions, and the one for clients whose XCLIENT and XFORWARD are
+/// believed: what is announced is what is accepted.
+pub(crate) fn server(
+    arguments: &Arguments,
+    accounts: &Accounts,
+    tls: Option<Tls>,
+) -> Result<(Config, Config), String> {
+    let mut config = Config::new(&arguments.hostname)
+        .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
+        .with_service(match arguments.protocol {
+            Protocol::Smtp => Service::Smtp,
+            Protocol::Submission => Service::Submission,
+            Protocol::Lmtp => Service::Lmtp,
+        })
+        .with_limits(
+            Limits::default()
+                // "No fixed maximum message size is in force" (RFC 1870 section 3).
+                .with_message(if arguments.max_size == 0 { u64::MAX } else { arguments.max_size })
+                .with_recipients(arguments.max_recipients.get())
+                .with_errors(arguments.max_errors.get())
+                .with_auth_failures(arguments.max_errors.get().min(AUTH_FAILURES)),
+        )
+        .with_timeouts({
+            let idle = Duration::from_secs(arguments.idle_timeout.get());
+            Timeouts::default()
+                .with_command(idle)
+                .with_content(idle)
+                .with_write(idle)
+                .with_greeting_delay(Duration::from_secs(arguments.greeting_delay))
+        })
+        .with_bare_line_breaks(match arguments.bare_line_breaks {
+            BareLineBreak::Reject => BareLineBreaks::Reject,
+            BareLineBreak::Normalise => BareLineBreaks::Normalise,
+            BareLineBreak::Keep => BareLineBreaks::Keep,
+        });
+    // Submission is for those who are known (RFC 6409 section 4.3). Without accounts it takes mail
+    // from everybody; whoever is told to require AUTH then, takes it from nobody.
+    let is_submission = matches!(arguments.protocol, Protocol::Submission);
+    let is_required = arguments.require_auth || is_submission && !arguments.user.is_empty();
+    config = config.with_required_auth(is_required);
+    let chosen = chosen(arguments, tls)?;
+    if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
+        let mut offer = accounts.offer(&arguments.hostname)?;
+        if arguments.allow_plaintext_auth {
+            offer = offer.even_in_the_clear();
+        }
+        config = config.with_auth(offer);
+    }
+    let others = chosen.clone().without(Extension::Xclient).without(Extension::Xforward);
+    let stranger = config.clone().with_extensions(others);
+    let config = config.with_extensions(chosen);
+    for extension in named(arguments).filter_map(Extension::from_keyword) {
+        if extension != Extension::Auth && !config.extensions().contains(extension) {
+            let why = match extension {
+                Extension::BinaryMime => "needs CHUNKING",
+                Extension::SmtpUtf8 => "needs 8BITMIME",
+                _ => "not offered by this --protocol",
+            };
+            return Err(format!("--extensions {extension}: {why}"));
+        }
+    }
+    Ok((stranger, config))
+}
+
+/// The keywords of an explicit list of extensions.
+fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
+    let list = match arguments.extensions.as_str() {
+        "all" | "none" => None,
+        list => Some(list),
+    };
+    list.into_iter().flat_map(|list| list.split(',')).map(str::trim)
+}
+
+/// What is announced: of everything, what this program was given the means for; of what is named,
+/// everything.
+fn chosen(arguments: &Arguments, tls: Option<Tls>) -> Result<Extensions, String> {
+    let obstacle = |extension| match extension {
+        Extension::Burl | Extension::Etrn | Extension::Expn => Some("nothing of this program's"),
+        Extension::StartTls if tls != Some(Tls::Starttls) => Some("needs --tls starttls"),
+        Extension::RequireTls if tls.is_none() => Some("needs --tls"),
+        Extension::Auth if arguments.user.is_empty() => Some("needs --user"),
+        Extension::Xclient | Extension::Xforward if !arguments.takes_xclient() => {
+            Some("needs --xclient")
+        }
+        _ => None,
+    };
+    let possible = Config::implemented()
+        .fold(Extensions::NONE, Extensions::with)
+        .with_xclient(AttributeName::ALL)
+        .with_xforward(AttributeName::ALL);
+    match arguments.extensions.as_str() {
+        "none" => return Ok(Extensions::NONE),
+        "all" => {
+            let missing = possible.iter().filter(|it| obstacle(*it).is_some());
+            return Ok(missing.fold(possible.clone(), Extensions::without));
+        }
+        _ => {}
+    }
+    let mut unnamed = possible.clone();
+    for keyword in named(arguments) {
+        let extension = Extension::from_keyword(keyword).filter(|it| possible.contains(*it));
+        let why = extension.map_or(Some("not implemented"), obstacle);
+        if let Some(why) = why {
+            return Err(format!("--extensions {keyword}: {why}"));
+        }
+        unnamed = extension.into_iter().fold(unnamed, Extensions::without);
+    }
+    Ok(unnamed.iter().fold(possible, Extensions::without))
+}
