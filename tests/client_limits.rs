@@ -1,4 +1,5 @@
-//! Many recipients: what servers say to them, and what they cost.
+//! The limits of servers: recipients of a transaction, transactions of a session; and what many
+//! recipients cost.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
@@ -26,6 +27,10 @@ struct Mock {
     refusal: &'static str,
     /// Every so many recipients one is refused for another reason.
     refuses_each: usize,
+    /// How many transactions it takes in a session, and what it says to MAIL then.
+    most_transactions: usize,
+    no_more: &'static str,
+    is_open: bool,
     input: Vec<u8>,
     output: Vec<u8>,
     accepted: usize,
@@ -45,6 +50,9 @@ impl Mock {
             limit,
             refusal: "452 4.5.3 too many",
             refuses_each: usize::MAX,
+            most_transactions: usize::MAX,
+            no_more: "452 4.3.2 no more",
+            is_open: false,
             input: Vec::new(),
             output: b"220 mx\r\n".to_vec(),
             accepted: 0,
@@ -73,7 +81,11 @@ impl Mock {
                 }
                 rest = &rest[octets..];
                 self.chunk = None;
-                if last { self.end() } else { self.say("250 ok") }
+                match (self.is_open, last) {
+                    (false, _) => self.say("503 5.5.1 no transaction"),
+                    (true, true) => self.end(),
+                    (true, false) => self.say("250 ok"),
+                }
             }
             let Some(end) = rest.iter().position(|octet| *octet == b'\n') else { break };
             let (line, behind) = rest.split_at(end + 1);
@@ -100,13 +112,17 @@ impl Mock {
                 }
                 self.say("250 HELP");
             }
+            "MAIL" if self.transactions >= self.most_transactions => self.say(self.no_more),
             "MAIL" => {
+                assert!(!self.is_open, "a nested MAIL");
+                self.is_open = true;
                 (self.accepted, self.asked) = (0, 0);
                 self.say("250 ok");
             }
+            "RCPT" | "DATA" if !self.is_open => self.say("503 5.5.1 no transaction"),
             "RCPT" => {
                 self.asked += 1;
-                if self.asked % self.refuses_each == 0 {
+                if self.asked.is_multiple_of(self.refuses_each) {
                     self.say("550 5.1.1 unknown");
                 } else if self.accepted >= self.limit {
                     self.refusals += 1;
@@ -125,7 +141,10 @@ impl Mock {
                 let octets = words.next().unwrap().parse().unwrap();
                 self.chunk = Some((octets, words.next().is_some()));
             }
-            "RSET" => self.say("250 ok"),
+            "RSET" => {
+                self.is_open = false;
+                self.say("250 ok");
+            }
             "QUIT" => self.say("221 bye"),
             other => panic!("{other}"),
         }
@@ -137,6 +156,7 @@ impl Mock {
             self.say("250 taken");
         }
         self.accepted = 0;
+        self.is_open = false;
     }
 }
 
@@ -328,6 +348,67 @@ fn a_server_without_a_limit_is_soon_believed() {
     assert_eq!(opening_and_quit, 2);
     assert!(cost(1) - opening_and_quit <= 30, "{}", cost(1));
     assert_eq!(cost(3) - cost(1), 2);
+}
+
+/// 60 messages, 32 of them in flight, to a server that takes five in a session and does not say so:
+/// every message has its true outcome.
+#[test]
+fn the_transactions_of_a_session_may_have_a_limit_that_is_not_announced() {
+    for (no_more, others) in
+        [("452 4.3.2 no more", Retry::Later), ("421 4.7.0 no more", Retry::NextTransaction)]
+    {
+        for extensions in [BOTH, &["PIPELINING"][..]] {
+            let mut server = Mock::new(extensions, usize::MAX);
+            (server.most_transactions, server.no_more) = (5, no_more);
+            let mut client = client(|config| config.with_transactions(32));
+            let (mut begun, mut reports, mut delivered) = (0, 0, 0);
+            loop {
+                match client.poll(Instant::ORIGIN) {
+                    Need::Answer => match client.event().unwrap() {
+                        Event::Ready(ready) if begun < 60 => {
+                            begun += 1;
+                            ready.send(envelope(1), MessageFacts::UNKNOWN).unwrap();
+                        }
+                        Event::Ready(ready) if reports < 60 => ready.wait(),
+                        Event::Content(mut content) => {
+                            content.write(b"x\r\n").unwrap();
+                            content.finish().unwrap();
+                        }
+                        Event::Sent(sent) => {
+                            reports += 1;
+                            let report = sent.take();
+                            let outcome = report.outcomes().next().unwrap();
+                            assert_ne!(outcome, &Outcome::Unknown, "{no_more} {extensions:?}");
+                            delivered += usize::from(outcome.is_delivered());
+                            let expected =
+                                if outcome.is_delivered() { Retry::Unneeded } else { others };
+                            assert_eq!(report.retry(0), Some(expected), "{outcome}");
+                        }
+                        other => other.quit(),
+                    },
+                    Need::Either(_) | Need::Write(_) => {
+                        let mut slices = [&b""[..]; 16];
+                        let filled = client.to_send(&mut slices);
+                        let octets = slices[..filled].concat();
+                        client.sent(octets.len());
+                        server.hear(&octets);
+                    }
+                    Need::Read(_) | Need::Wait(_) => {
+                        let taken = client.feed(&server.output);
+                        server.output.drain(..taken);
+                        assert!(taken > 0);
+                    }
+                    Need::Close => break,
+                }
+            }
+            assert_eq!((delivered, reports), (5, begun), "{no_more} {extensions:?}");
+            let end = client.end().unwrap().to_string();
+            match no_more.starts_with("421") {
+                true => assert!(end.ends_with(no_more), "{end}"),
+                false => assert_eq!((reports, &*end), (60, "the session was ended with QUIT")),
+            }
+        }
+    }
 }
 
 /// Time that a session with so many recipients takes.
