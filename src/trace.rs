@@ -1,6 +1,8 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
 
-use crate::syntax::{Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind};
+use crate::syntax::{
+    Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind,
+};
 use alloc::string::ToString;
 use core::{
     fmt::{self, Write as _},

@@ -18,16 +18,16 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
-/// A server that takes so many recipients in one transaction, and knows the framing.
+/// A server that knows the framing, and takes `limit` recipients in one transaction.
 struct Mock {
     extensions: &'static [&'static str],
     is_lmtp: bool,
     limit: usize,
-    /// What it says to a recipient beyond its limit.
+    /// The reply to RCPT beyond the limit.
     refusal: &'static str,
-    /// Every so many recipients one is refused for another reason.
+    /// Each recipient of which the number is a multiple of this is refused for another reason.
     refuses_each: usize,
-    /// How many transactions it takes in a session, and what it says to MAIL then.
+    /// The transactions that it takes in a session, and the reply to MAIL after them.
     most_transactions: usize,
     no_more: &'static str,
     is_open: bool,
@@ -88,8 +88,8 @@ impl Mock {
                 }
             }
             let Some(end) = rest.iter().position(|octet| *octet == b'\n') else { break };
-            let (line, behind) = rest.split_at(end + 1);
-            rest = behind;
+            let (line, others) = rest.split_at(end + 1);
+            rest = others;
             self.line(std::str::from_utf8(line).unwrap().trim_end());
         }
         self.input = rest.to_vec();
@@ -237,7 +237,7 @@ fn client(change: impl FnOnce(Config) -> Config) -> Client {
 
 const BOTH: &[&str] = &["PIPELINING", "CHUNKING"];
 
-/// 5321-4.5.3.1.8-c, 5321-4.5.3.1.10-a: a server that takes 100 recipients and does not say so.
+/// 5321-4.5.3.1.8-c: a server that takes 100 recipients and does not say so.
 #[test]
 fn a_thousand_recipients_cost_little_more_than_as_many_commands() {
     for (extensions, most) in [(BOTH, 1030), (&["PIPELINING"], 1030), (&[], 1023)] {
@@ -299,7 +299,7 @@ fn other_refusals_are_not_limits() {
     assert!(result.refused >= 1000 / 7 - 10, "{result:?}");
     assert!(server.refusals <= 16, "{}", server.refusals);
     assert!(server.commands <= 1000 + 16 + 2 * server.transactions + 3, "{}", server.commands);
-    // Nobody is left over in an endless row of transactions.
+    // A server that accepts none is not asked for ever.
     let mut server = Mock::new(BOTH, 0);
     let result = send(&mut client(|config| config), &mut server, envelope(100));
     assert_eq!((result.delivered, server.transactions <= 100), (0, true));
@@ -411,7 +411,7 @@ fn the_transactions_of_a_session_may_have_a_limit_that_is_not_announced() {
     }
 }
 
-/// Time that a session with so many recipients takes.
+/// Returns the time that a session with this number of recipients takes.
 fn time(recipients: usize, is_lmtp: bool, is_refused: bool, has_answers: bool) -> Duration {
     let envelope = envelope(recipients);
     let mut server = Mock::new(BOTH, usize::MAX);
