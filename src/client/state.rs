@@ -424,7 +424,10 @@ impl Core {
             let reason = reason.clone();
             return self.over(reason);
         }
-        self.over(facts.refused_hello.take().map_or(end, End::Refused));
+        self.over(match (end, facts.refused_hello.take()) {
+            (End::PeerClosed(_) | End::Unsendable, Some(refusal)) => End::Refused(refusal),
+            (end, _) => end,
+        });
     }
 
     /// Sends what may be sent now.
