@@ -1,5 +1,5 @@
 use super::*;
-use esmtp::io::blocking::Connection;
+use esmtp::{client::Event, io::blocking::Connection};
 use std::{
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
@@ -8,12 +8,39 @@ use std::{
     time::Instant,
 };
 
-/// 10.2: RFC 5321 section 4.3.1: what is refused is not sent on.
+/// What is refused is not sent on.
 #[test]
 fn a_refused_recipient_stops_the_content_within_two_chunks() {
     let mut session = Connection::new(client(), refusing());
     let report = session.send(bob(), &large()).unwrap();
     assert_eq!(report.outcomes().map(reply_code).collect::<Vec<_>>(), [Some(550)]);
+    assert!(session.stream().chunks() <= 2, "{} chunks", session.stream().chunks());
+}
+
+/// As above, where the application answers the events itself.
+#[test]
+fn a_refusal_is_heard_between_two_writes() {
+    let mut session = Connection::new(client(), refusing());
+    let (content, mut taken, mut envelope) = (large(), 0, Some(bob()));
+    while let Some(event) = session.next().unwrap() {
+        match event {
+            Event::Ready(ready) => match envelope.take() {
+                Some(envelope) => {
+                    let _ = ready.send(envelope, MessageFacts::UNKNOWN).unwrap();
+                }
+                None => ready.quit(),
+            },
+            Event::Content(mut question) => match &content[taken..] {
+                [] => question.finish().unwrap(),
+                rest => taken += question.write(rest).unwrap(),
+            },
+            Event::Sent(sent) => {
+                let report = sent.take();
+                assert_eq!(report.outcomes().map(reply_code).collect::<Vec<_>>(), [Some(550)]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     assert!(session.stream().chunks() <= 2, "{} chunks", session.stream().chunks());
 }
 

@@ -122,7 +122,7 @@ impl Stream for Answering {
     }
 }
 
-/// The recipient is refused at once, and the stream would take every octet of a message of 20 MB.
+/// The recipient is refused at once, and the stream would take every octet of a message of 5 MB.
 fn refusing() -> Answering {
     Answering::new(&[
         ("EHLO", CHUNKING),
@@ -132,7 +132,7 @@ fn refusing() -> Answering {
 }
 
 fn large() -> Vec<u8> {
-    b"0123456789012345678901234567890123456789012345678901234567890123456789\r\n".repeat(300_000)
+    b"0123456789012345678901234567890123456789012345678901234567890123456789\r\n".repeat(70_000)
 }
 
 fn reply_code(outcome: &Outcome) -> Option<u16> {
