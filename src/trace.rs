@@ -1,6 +1,6 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
 
-use crate::syntax::{Domain, ForwardPath, HelloName, Host, ReversePath};
+use crate::syntax::{Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind};
 use alloc::string::ToString;
 use core::{
     fmt::{self, Write as _},
@@ -26,16 +26,81 @@ impl fmt::Display for ReturnPath<'_> {
     }
 }
 
+/// A protocol, as the word after `with` in a `Received:` field names it (RFC 5321 section 4.4, RFC 3848): an atom, so that no
+/// line break, comment or further clause can hide in it.
+///
+/// [`Facts::protocol`](crate::server::Facts::protocol) has that of a session.
+///
+/// ```
+/// use esmtp::trace::Protocol;
+///
+/// assert_eq!(Protocol::new("ESMTPSA")?, "ESMTPSA");
+/// assert!(Protocol::new("ESMTP\r\nX-Evil: 1").is_err());
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Protocol<'a>(&'a str);
+
+impl<'a> Protocol<'a> {
+    /// Checks the name of a protocol.
+    ///
+    /// ```text
+    /// With           = CFWS "WITH" FWS Protocol                RFC 5321 section 4.4
+    /// Protocol       = "ESMTP" / "SMTP" / Attdl-Protocol
+    /// Attdl-Protocol = Atom
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Argument`] at the first octet that no atom holds, or when it is empty.
+    pub fn new(name: &'a str) -> Result<Self, SyntaxError> {
+        let is_atext =
+            |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet);
+        match name.bytes().position(|octet| !is_atext(octet)) {
+            None if !name.is_empty() => Ok(Self(name)),
+            place => Err(SyntaxError::new(SyntaxErrorKind::Argument, place.unwrap_or(0))),
+        }
+    }
+
+    pub(crate) const fn known(name: &'a str) -> Self {
+        Self(name)
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for Protocol<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+impl PartialEq<str> for Protocol<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Protocol<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
 /// The `Received:` field of one hop (RFC 5321 section 4.4), folded, with its CRLF.
 ///
 /// ```
 /// use core::time::Duration;
-/// use esmtp::{syntax::{HelloName, Host}, trace::{Received, Timestamp}};
+/// use esmtp::{syntax::{HelloName, Host}, trace::{Protocol, Received, Timestamp}};
 ///
 /// let by = Host::parse("mx.example.org")?;
 /// let from = HelloName::new("client.example.net")?;
 /// let at = Timestamp::since_unix_epoch(Duration::from_secs(1_600_000_000));
-/// let field = Received::new(&by, "ESMTP", at).with_from(&from).with_id("4711");
+/// let field = Received::new(&by, Protocol::new("ESMTP")?, at).with_from(&from).with_id("4711");
 /// assert_eq!(
 ///     field.to_string(),
 ///     "Received: from client.example.net\r\n by mx.example.org with ESMTP id 4711;\r\n \
@@ -55,7 +120,7 @@ impl fmt::Display for ReturnPath<'_> {
 #[derive(Clone, Debug)]
 pub struct Received<'a> {
     by: &'a Host<'a>,
-    with: &'a str,
+    with: Protocol<'a>,
     at: Timestamp,
     from: Option<&'a HelloName<'a>>,
     address: Option<IpAddr>,
@@ -68,7 +133,7 @@ impl<'a> Received<'a> {
     /// What every such field says: the receiving host, the protocol
     /// ([`Facts::protocol`](crate::server::Facts::protocol)) and the time.
     #[must_use]
-    pub const fn new(by: &'a Host<'a>, with: &'a str, at: Timestamp) -> Self {
+    pub const fn new(by: &'a Host<'a>, with: Protocol<'a>, at: Timestamp) -> Self {
         Self { by, with, at, from: None, address: None, name: None, id: None, recipient: None }
     }
 
@@ -91,7 +156,8 @@ impl<'a> Received<'a> {
         self
     }
 
-    /// The name of the message here: letters, digits, `.` and `-`; others are left out.
+    /// The name of the message here: letters, digits, `.` and `-`; others are left out, and so is the clause when nothing
+    /// is left of it.
     #[must_use]
     pub const fn with_id(mut self, id: &'a str) -> Self {
         self.id = Some(id);
@@ -132,12 +198,14 @@ impl fmt::Display for Received<'_> {
             comment(f, &name.text())?;
         }
         write!(f, "\r\n by {} with {}", self.by, self.with)?;
-        if let Some(id) = self.id {
+        let letters = self.id.unwrap_or_default().chars();
+        let mut letters =
+            letters.filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).peekable();
+        if letters.peek().is_some() {
             f.write_str(" id ")?;
-            for octet in id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
-            {
-                write!(f, "{octet}")?;
-            }
+        }
+        for letter in letters {
+            f.write_char(letter)?;
         }
         let recipient = self.recipient.as_ref().map(ToString::to_string);
         if let Some(recipient) = recipient.filter(|path| path.len() <= LINE_LIMIT - " for ;".len())
@@ -308,6 +376,38 @@ mod tests {
         }
     }
 
+    /// RFC 5321 section 4.4: what stands in a clause cannot begin another line or another clause.
+    #[test]
+    fn no_clause_of_a_received_field_brings_another() {
+        for name in [
+            "",
+            "ESMTP\r\nX-Evil: 1",
+            "ESMTP\n",
+            "ESMTP id 1",
+            "ESMTP;",
+            "(comment)",
+            "a\tb",
+            "a.b",
+            "\"a\"",
+            "ü",
+            "\u{85}",
+            "a\0",
+            "a@b",
+        ] {
+            assert!(Protocol::new(name).is_err(), "{name:?}");
+        }
+        for name in ["SMTP", "ESMTPSA", "UTF8LMTP", "x-y_z"] {
+            assert_eq!(Protocol::new(name).unwrap().to_string(), name);
+        }
+        let by = Host::parse("mx.example.org").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        let with = Protocol::new("ESMTP").unwrap();
+        for id in ["", "\r\n", "\u{85}\u{2028}();", " "] {
+            let field = Received::new(&by, with, at).with_id(id).to_string();
+            assert_eq!(field, Received::new(&by, with, at).to_string(), "{id:?}");
+        }
+    }
+
     #[test]
     fn every_part_of_a_received_field_has_its_place() {
         let by = Host::parse("mx.example.org").unwrap();
@@ -315,7 +415,8 @@ mod tests {
         let name = Domain::new("client.example.net").unwrap();
         let recipient = ForwardPath::parse("<bob@example.org>").unwrap();
         let at = Timestamp::since_unix_epoch(Duration::ZERO);
-        let field = Received::new(&by, "ESMTPS", at)
+        let with = Protocol::new("ESMTPS").unwrap();
+        let field = Received::new(&by, with, at)
             .with_from(&from)
             .with_peer("2001:db8::7".parse().unwrap(), Some(&name))
             .with_id("a-1.b\r\nX: y")

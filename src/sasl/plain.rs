@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    /// 4616-2-a, 4616-2-b, 4616-2-c, 4616-2-d
+    /// 4616-2-a, 4616-2-b, 4616-2-c, 4616-2-d, 4616-2-f
     #[test]
     fn messages_are_read_as_the_grammar_says() {
         let longest = "x".repeat(255);

@@ -6,6 +6,7 @@ use crate::{
     security::Security,
     service::{Service, With},
     syntax::{AttributeName, Domain, HelloName, Host, Lenience, Submitter},
+    trace::Protocol,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -189,19 +190,20 @@ impl Facts {
     }
 
     /// Who submitted the message of this transaction, as far as it may be believed: what AUTH on MAIL
-    /// says, from a client that has authenticated, and from any other
+    /// says, from a client that has authenticated, and from any other, one that is ANONYMOUS included,
     /// [`Unknown`](Submitter::Unknown), as if it had said `<>` (RFC 4954 section 5). `None` where MAIL
     /// says nothing. Whether the identity may speak for others is for the application to know; if
     /// it may not, this is `Unknown` too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
         let said = self.transaction.typed_parameters().submitter?;
-        Some(if self.identity.is_some() { said } else { Submitter::Unknown })
+        let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
+        Some(if is_known { said } else { Submitter::Unknown })
     }
 
     /// The word after `with` in a `Received:` field (RFC 3848).
     #[must_use]
-    pub const fn protocol(&self) -> &'static str {
+    pub const fn protocol(&self) -> Protocol<'static> {
         self.service.protocol(With {
             is_extended: self.is_extended,
             is_secure: self.security.is_tls(),

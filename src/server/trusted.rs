@@ -2,10 +2,11 @@
 //! describes them).
 
 use super::{
+    budget::Fault,
     facts::Peer,
     replies,
     session::Session,
-    state::{Body, Phase, Question},
+    state::{Phase, Question},
 };
 use crate::{
     sasl::Identity,
@@ -22,7 +23,7 @@ impl Session {
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xclient(attributes)),
-            false => self.offend(&replies::ATTRIBUTE_NOT_OFFERED),
+            false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
@@ -32,7 +33,7 @@ impl Session {
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xforward(attributes)),
-            false => self.offend(&replies::ATTRIBUTE_NOT_OFFERED),
+            false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
@@ -76,7 +77,7 @@ impl Session {
             .iter()
             .filter(|extension| **extension != Extension::Xclient)
             .fold(self.offered.clone(), |offered, other| offered.without(*other));
-        self.body = Body::None;
+        self.content.clear();
         self.is_bare = true;
         // "220" and the greeting that this client would have heard: the policy is asked again.
         self.phase = Phase::Start;

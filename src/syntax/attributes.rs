@@ -446,7 +446,9 @@ mod tests {
     #[test]
     fn xforward_takes_short_visible_ascii() {
         assert!(XforwardAttributes::parse("NAME=spike.example IDENT=3CF6 SOURCE=LOCAL").is_ok());
-        let long = alloc::format!("NAME={}", "a".repeat(256));
+        let ident = |octets| alloc::format!("IDENT={}", "a".repeat(octets));
+        assert!(XforwardAttributes::parse(&ident(255)).is_ok());
+        let long = ident(256);
         for input in ["NAME=a+20b", "NAME=+C3+BC", "NAME=+01", "LOGIN=a", &long] {
             assert!(XforwardAttributes::parse(input).is_err(), "{input}");
         }

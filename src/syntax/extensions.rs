@@ -578,6 +578,13 @@ mod tests {
         }
     }
 
+    /// 5321-4.1.1.1-f
+    #[test]
+    fn the_first_line_of_an_ehlo_reply_announces_nothing() {
+        let (reply, _) = Reply::parse(b"250-SIZE 1000 greets you\r\n250 DSN\r\n").unwrap().unwrap();
+        assert_eq!(lines(&Extensions::parse(&reply)), ["DSN"]);
+    }
+
     /// 4954-3-a 4954-3-b
     #[test]
     fn mechanisms_are_read_from_both_forms() {

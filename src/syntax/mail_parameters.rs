@@ -415,7 +415,7 @@ mod tests {
         );
     }
 
-    /// 1870-3-b 1870-6-c 3461-4.3-a 4141-4-a 6152-3-a 6531-3.1-c 8689-2-b
+    /// 1870-3-b 1870-6-c 3461-4.3-a 4141-4-a 4954-5-a 6152-3-a 6531-3.1-c 8689-2-b
     #[test]
     fn an_error_names_the_parameter_and_the_offset() {
         use SyntaxErrorKind as Kind;
@@ -467,6 +467,7 @@ mod tests {
         }
     }
 
+    /// 6152-3-a
     #[test]
     fn what_was_not_announced_is_refused() {
         let none = Extensions::NONE;

@@ -80,6 +80,7 @@ pub use path::{ForwardPath, ReversePath};
 pub use rcpt_parameters::RcptParameters;
 pub use rejection::{InvalidRejection, Rejection};
 pub use remote_queue::{DomainList, Node, QueueName, Uri};
+pub(crate) use reply::Escaped;
 pub use reply::{Reply, ReplyError, Retry};
 pub use status::{EnhancedCode, Status};
 pub use text::Text;

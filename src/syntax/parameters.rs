@@ -305,7 +305,7 @@ mod tests {
     use super::*;
     use crate::syntax::Lenience;
 
-    /// 5321-4.1.2-c 5321-4.1.2-d
+    /// 5321-2.4-a 5321-4.1.2-c 5321-4.1.2-d
     #[test]
     fn parameters_are_keywords_with_values() {
         let read = Parameters::parse("SIZE=1000 smtputf8 8A-B=!~ X=ü").unwrap();

@@ -442,7 +442,7 @@ mod tests {
     use super::*;
     use crate::syntax::Lenience;
 
-    /// 5321-4.1.2-a 5321-4.1.2-b 5321-4.1.2-i 5321-4.1.2-r 5321-4.1.1.3-a 5321-4.1.1.3-b
+    /// 5321-4.1.2-a 5321-4.1.2-b 5321-4.1.2-i 5321-4.1.2-j 5321-4.1.2-r 5321-4.1.1.3-a 5321-4.1.1.3-b
     #[test]
     fn paths_are_mailboxes_in_brackets() {
         for (input, wire) in [
@@ -471,6 +471,11 @@ mod tests {
             "< a@b.example>",
             "<a@b.example >",
             "<a@b@c.example>",
+            "<.a@b.example>",
+            "<a.@b.example>",
+            "<a..b@c.example>",
+            "<\"a\"%b.example>",
+            "<\"a\"b@c.example>",
             "<a@b.example>x",
             "<<a@b.example>>",
             "<@a@b:c@d>",

@@ -254,9 +254,16 @@ mod tests {
         for input in ["example.org", "@example.org", "#q1"] {
             assert_eq!(parse(input).unwrap().to_string(), input);
         }
-        for (input, offset) in
-            [("", 0), ("@", 1), ("#", 1), ("a b", 1), ("@a_b", 2), ("#a b", 1), ("-a", 0)]
-        {
+        for (input, offset) in [
+            ("", 0),
+            ("@", 1),
+            ("#", 1),
+            ("a b", 1),
+            ("@a_b", 2),
+            ("#a b", 1),
+            ("-a", 0),
+            ("!a", 0),
+        ] {
             assert_eq!(parse(input).unwrap_err().offset(), offset, "{input}");
         }
     }

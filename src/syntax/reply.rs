@@ -58,6 +58,9 @@ pub enum Retry {
     NextTransaction,
     /// The same again, later.
     Later,
+    /// The same again, later, although the server may have taken the message before: a duplicate is
+    /// possible (RFC 5321 section 6.1). No reply has this class, only a transaction without one.
+    LaterMayDuplicate,
     /// Something else than the same.
     Never,
 }
@@ -255,25 +258,26 @@ impl<'a> Reply<'a> {
         self.code.is_positive()
     }
 
-    /// What may help after this reply to one recipient.
+    /// Returns what may help after this reply to one recipient.
     ///
-    /// 452, and 552 which old servers send for it, mean too many recipients, unless the enhanced status says that it is
-    /// about storage (RFC 5321 section 4.5.3.1.10).
+    /// Too many recipients are told by the enhanced status X.5.3, or, where there is no status, by 452
+    /// and by the 552 that old servers send for it (RFC 5321 section 4.5.3.1.10). Any other status
+    /// concerns that recipient alone: `452 4.2.2` is a full mailbox.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        let is_about_recipients = self.status.is_none_or(|status| {
-            let status = status.understood();
-            status == Status::TOO_MANY_RECIPIENTS || status.detail() == 0
-        });
-        match self.code {
-            Code::INSUFFICIENT_STORAGE | Code::EXCEEDED_STORAGE if is_about_recipients => {
-                Retry::NextTransaction
-            }
-            code => match code.class() {
-                Class::Completion | Class::Intermediate => Retry::Unneeded,
-                Class::Transient => Retry::Later,
-                Class::Permanent => Retry::Never,
-            },
+        match self.code.class() {
+            Class::Completion | Class::Intermediate => Retry::Unneeded,
+            _ if self.is_about_recipients() => Retry::NextTransaction,
+            Class::Transient => Retry::Later,
+            Class::Permanent => Retry::Never,
+        }
+    }
+
+    /// Returns whether a refusal is one of too many recipients.
+    fn is_about_recipients(&self) -> bool {
+        match self.status {
+            Some(status) => status == Status::TOO_MANY_RECIPIENTS,
+            None => matches!(self.code, Code::INSUFFICIENT_STORAGE | Code::EXCEEDED_STORAGE),
         }
     }
 
@@ -632,7 +636,7 @@ mod tests {
         }
     }
 
-    /// 5321-4.2-b 5321-4.2-g 5321-4.2.1-b
+    /// 5321-4.2-b 5321-4.2-g 5321-4.2.1-a 5321-4.2.1-b
     #[test]
     fn what_is_uncertain_is_an_error() {
         for (input, error) in [
@@ -685,8 +689,17 @@ mod tests {
             encoded(&Reply::new(Code::OK, Some(Status::OTHER), "a\n\nb").unwrap()),
             b"250-2.0.0 a\r\n250-2.0.0 \r\n250 2.0.0 b\r\n"
         );
-        let error = Reply::new(Code::START_MAIL_INPUT, Some(Status::OTHER), "go").unwrap_err();
-        assert_eq!(error.kind(), SyntaxErrorKind::Status);
+    }
+
+    /// 2034-4-d
+    #[test]
+    fn an_intermediate_reply_has_no_status() {
+        for code in [Code::AUTH_CHALLENGE, Code::START_MAIL_INPUT] {
+            let error = Reply::new(code, Some(Status::OTHER), "go").unwrap_err();
+            assert_eq!(error.kind(), SyntaxErrorKind::Status);
+            let line = Reply::line(code, Some(Status::OTHER), Text::new("go").unwrap());
+            assert_eq!(line, Reply::new(code, None, "go").unwrap());
+        }
     }
 
     #[test]
@@ -703,9 +716,13 @@ mod tests {
     fn long_lines_are_wrapped_at_512_octets() {
         let words = "lorem ipsum ".repeat(120);
         let unbroken = "ü".repeat(700);
-        for (status, text) in
-            [(None, &words), (Some(Status::new(999, 999).unwrap()), &words), (None, &unbroken)]
-        {
+        let letters = "x".repeat(700);
+        for (status, text) in [
+            (None, &words),
+            (Some(Status::new(999, 999).unwrap()), &words),
+            (None, &unbroken),
+            (None, &letters),
+        ] {
             let reply = Reply::new(Code::HELP_MESSAGE, status, text.as_str()).unwrap();
             let wire = encoded(&reply);
             for line in wire.split_inclusive(|octet| *octet == b'\n') {

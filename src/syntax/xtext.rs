@@ -191,6 +191,7 @@ mod tests {
             assert_eq!(text.decoded_text().as_deref(), Some(meaning));
             assert_eq!(Xtext::encode(meaning.as_bytes()), text);
         }
+        assert_eq!(Xtext::encode("+=\n ü~".as_bytes()).as_str(), "+2B+3D+0A+20+C3+BC~");
         for (form, offset) in [
             ("a=b", 1),
             ("a+2", 1),

@@ -79,6 +79,27 @@ fn what_is_too_large_is_refused_whatever_was_declared() {
         assert_eq!(experience.aborts(), ["TooLarge"], "{size}");
         assert_eq!(experience.messages.len(), 1);
         assert_eq!(experience.messages[0].content, b"0123456789\r\n");
+        let (config, hello) = limited(12);
+        let chunks = |first: usize, reply: &str| {
+            format!(
+                "C: MAIL FROM:<a@b.org>{size}
+                 S: 250 2.1.0 Ok
+                 C: RCPT TO:<c@d.org>
+                 S: 250 2.1.5 Ok
+                 C: BDAT {first}
+                 C| {}
+                 S: 250 2.0.0 Chunk received
+                 C: BDAT 4 LAST
+                 C| 12\\r\\n
+                 S: {reply}\n",
+                "x".repeat(first)
+            )
+        };
+        let large = chunks(9, "552 5.3.4 Message too large");
+        let fits = chunks(8, "250 2.0.0 queued");
+        let experience = converse(config, &format!("{hello}{large}{fits}"));
+        assert_eq!(experience.aborts(), ["TooLarge"], "{size}");
+        assert_eq!(experience.messages[0].content, b"xxxxxxxx12\r\n");
     }
 }
 

@@ -279,6 +279,42 @@ fn a_verdict_is_told_before_the_next_is_known() {
     );
 }
 
+/// 2033-4.2-b, 2033-4.2-c, 2033-4.2-e: RFC 2033 section 4.2. A reply for each RCPT that was accepted, in their order, also
+/// where one recipient is there twice in a row; each takes responsibility for its recipient alone.
+#[test]
+fn each_recipient_has_its_reply_in_the_order_of_rcpt() {
+    let script = "C: MAIL FROM:<a@b.org>
+         S: 250 2.1.0 Ok
+         C: RCPT TO:<full@d.org>
+         C: RCPT TO:<nobody@d.org>
+         C: RCPT TO:<one@d.org>
+         C: RCPT TO:<one@d.org>
+         C: RCPT TO:<later@d.org>
+         C: RCPT TO:<full@d.org>
+         C: RCPT TO:<two@d.org>
+         S: 250 2.1.5 Ok
+         S: 550 5.1.1 No such mailbox here
+         S: 250 2.1.5 Ok
+         S: 250 2.1.5 Ok
+         S: 450 4.2.1 Busy
+         S: 250 2.1.5 Ok
+         S: 250 2.1.5 Ok
+         C: DATA
+         S: 354 Start mail input; end with <CRLF>.<CRLF>
+         C: x
+         C: .
+         S: 450 4.2.1 Busy
+         S: 250 2.0.0 Message accepted
+         S: 250 2.0.0 Message accepted
+         S: 450 4.2.1 Busy
+         S: 250 2.0.0 Message accepted
+         C: NOOP
+         S: 250 2.0.0 Ok";
+    let experience = converse(lmtp(), &after_lhlo(script));
+    let to = ["<full@d.org>", "<one@d.org>", "<one@d.org>", "<full@d.org>", "<two@d.org>"];
+    assert_eq!(experience.messages[0].to, to);
+}
+
 /// 2033-5-b, 2033-5-c: RFC 2033 section 5.
 #[test]
 fn lmtp_offers_pipelining_and_enhanced_codes_always() {
@@ -474,7 +510,7 @@ fn every_recipient_that_is_answered_is_told_of_once() {
         "0: <a@d.org> 452 full, <b@d.org> 550 no, <c@d.org> 250 stored",
         "1: <a@d.org> 451 later, <b@d.org> 451 later",
         "2: <a@d.org> 550 no, <b@d.org> 421 closing",
-        "end: the server refused to go on with the session",
+        "end: the server refused to go on with the session: 421 closing",
     ];
     assert_eq!(of(false).plays(script), ends);
     assert_eq!(

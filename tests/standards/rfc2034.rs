@@ -334,7 +334,8 @@ fn every_last_reply_carries_a_code() {
         ("501", "BDAT x\r\n"),
         ("421", "FOO\r\nFOO\r\nFOO\r\nFOO\r\nFOO\r\n"),
         ("421", "AUTH PLAIN AAAA\r\n"),
-        ("503", "NOOP\r\nNOOP\r\nNOOP\r\n"),
+        ("503", "HELP\r\nHELP\r\nHELP\r\n"),
+        ("421", "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n"),
         ("421", ""),
         ("421", "MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\n"),
     ] {

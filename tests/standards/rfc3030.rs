@@ -136,7 +136,10 @@ fn chunks_that_were_reset_are_gone() {
              S: 250 2.0.0 Ok
              C: DATA
              S: 503 5.5.1 MAIL has to come first
-             {ENVELOPE}
+             C: MAIL FROM:<late@b.org>
+             S: 250 2.1.0 Ok
+             C: RCPT TO:<late@d.org>
+             S: 250 2.1.5 Ok
              C: BDAT 4 LAST
              C| late
              S: 250 2.0.0 queued"
@@ -144,6 +147,7 @@ fn chunks_that_were_reset_are_gone() {
     );
     assert_eq!(experience.aborts(), ["Reset"]);
     assert_eq!(experience.messages.len(), 1);
+    assert_eq!(experience.messages[0].to, ["<late@d.org>"]);
     assert_eq!(experience.messages[0].content, b"late");
 }
 
@@ -193,7 +197,7 @@ fn chunks_behind_a_failure_are_swallowed_and_refused() {
     assert_eq!(experience.end, None);
 }
 
-/// 3030-2-s: RFC 3030 section 2: nobody knows where the next command begins.
+/// 3030-2-s, 3030-2-t: RFC 3030 section 2: nobody knows where the next command begins.
 #[test]
 fn a_chunk_whose_length_cannot_be_read_ends_the_session() {
     for (command, reply) in [

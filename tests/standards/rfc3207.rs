@@ -96,6 +96,44 @@ fn starttls_is_answered_with_220_501_or_454() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
+/// 3207-4.2-h: RFC 3207 section 4.2. What comes in the clear after the 220, whole or in part, ends the session before the
+/// handshake can, and is never a command.
+#[test]
+fn octets_between_220_and_the_handshake_are_no_commands() {
+    for octets in [&b"MAIL FROM:<x@b.org>\r\n"[..], b"\r\n", b"N"] {
+        let mut server =
+            server::Server::new(offering().into(), server::Peer::UNKNOWN, Security::CLEAR);
+        let mut experience = Experience::default();
+        let mut said = Vec::new();
+        let mut lines = [&b"EHLO client.example.net\r\n"[..], b"STARTTLS\r\n", octets].into_iter();
+        loop {
+            match server.poll(Instant::ORIGIN) {
+                Need::Answer if server.is_upgrading() => match lines.next() {
+                    Some(line) => assert_eq!(server.feed(line), line.len()),
+                    None => panic!("the octets were overlooked"),
+                },
+                Need::Answer => experience.answer(server.event().unwrap()),
+                Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&b""[..]; 4];
+                    let filled = server.to_send(&mut slices);
+                    let octets = slices[..filled].concat();
+                    server.sent(octets.len());
+                    said.extend(octets);
+                }
+                Need::Read(_) => {
+                    let line = lines.next().unwrap();
+                    assert_eq!(server.feed(line), line.len());
+                }
+                Need::Wait(_) => panic!("nothing is delayed"),
+                Need::Close => break,
+            }
+        }
+        assert_eq!(server.end(), Some(server::End::Injection));
+        assert!(said.ends_with(b"220 Ready to start TLS\r\n"), "{}", said.escape_ascii());
+        assert_eq!(experience.log, ["hello client.example.net"]);
+    }
+}
+
 /// 3207-4.1-b: RFC 3207 section 4.1. Of a chunk the octets are still no commands.
 #[test]
 fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
@@ -196,7 +234,7 @@ fn a_transaction_is_not_carried_into_tls() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
-/// 3207-4-f: RFC 3207 section 4. Where TLS is required, nothing but the way into it is open.
+/// 3207-4-f, 3207-6-a: RFC 3207 sections 4 and 6. Where TLS is required, nothing but the way into it is open.
 #[test]
 fn nothing_is_done_in_the_clear_where_tls_is_required() {
     use esmtp::sasl::{Mechanism, Offer};
@@ -347,4 +385,51 @@ fn a_channel_that_is_too_weak_is_left_with_quit() {
     assert!(!ready.security().is_verified());
     ready.quit();
     assert_eq!(said(&mut client), "QUIT\r\n");
+}
+
+/// 3207-4.2-c, 3207-4.2-g: RFC 3207 section 4.2. What was learnt and proven in the clear does not count inside TLS: the
+/// client may authenticate again, and sees no STARTTLS, whatever the server lists there.
+#[test]
+fn nothing_of_the_session_in_the_clear_counts_inside_tls() {
+    let acts = [
+        Act::AuthBySteps("ANONYMOUS", Some("x"), &[]),
+        Act::StartTls,
+        Act::AuthBySteps("ANONYMOUS", Some("x"), &[]),
+        Act::StartTls,
+    ];
+    let notes = Dialogue::new(acts).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-AUTH ANONYMOUS
+         S: 250 STARTTLS
+         C: AUTH ANONYMOUS eA==
+         S: 235 welcome
+         C: STARTTLS
+         S: 220 go
+         (secured)
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-AUTH ANONYMOUS
+         S: 250 STARTTLS
+         C: AUTH ANONYMOUS eA==
+         S: 235 welcome
+         C: QUIT
+         S: 221 bye
+         C: (closed)",
+    );
+    let refused = "not offered: the message needs STARTTLS, which is not offered";
+    assert_eq!(notes, [refused, "end: the session was ended with QUIT"]);
+    let mut client = opened(TlsPolicy::Required, "STARTTLS");
+    assert_eq!(said(&mut client), "STARTTLS\r\n");
+    client.feed(b"220 go\r\n");
+    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
+    client.upgraded(Security::TLS);
+    assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
+    client.feed(b"250-mx\r\n250-SIZE\r\n250 STARTTLS\r\n");
+    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
+    let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
+    assert!(!ready.extensions().contains(Extension::StartTls));
+    assert!(!ready.extensions().contains(Extension::Pipelining), "that was offered in the clear");
+    ready.quit();
 }

@@ -185,7 +185,7 @@ fn relays(envelope: Envelope) -> Dialogue {
     Dialogue::new([Act::Send(Mail { envelope, facts, content, aborts: false })])
 }
 
-/// 3461-5.2.1-a: RFC 3461 section 5.2.1. Octet for octet, and nothing is invented.
+/// 3461-4.2-d, 3461-5.2.1-a: RFC 3461 sections 4.2 and 5.2.1. Octet for octet, and nothing is invented.
 #[test]
 fn what_was_received_is_relayed_unchanged() {
     for (mail, rcpt) in [

@@ -11,7 +11,7 @@ use esmtp::{
 };
 
 /// What MAIL sees behind these commands, each sent when the one before has been answered.
-fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static str {
+fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
     let config = Config::new("mx.example.org")
         .unwrap()
         .with_service(service)
@@ -30,7 +30,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static
                     other => other.reject(),
                 },
                 Event::Authenticated(authenticated) => authenticated.accept(),
-                Event::Mail(mail) => return mail.facts().protocol(),
+                Event::Mail(mail) => return mail.facts().protocol().to_string(),
                 other => other.proceed(),
             },
             Need::Write(_) | Need::Either(_) => {
@@ -50,7 +50,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static
 
 const AUTH: &str = "AUTH PLAIN AGFubgBzZWNyZXQ=";
 
-/// 3848-2-a, 3848-2-b, 3848-2-c: RFC 3848 section 2.
+/// 3207-4.2-a, 3848-2-a, 3848-2-b, 3848-2-c: RFC 3848 section 2, RFC 3207 section 4.2.
 #[test]
 fn the_word_tells_tls_and_auth() {
     for (service, hello, word) in [

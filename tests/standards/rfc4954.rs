@@ -307,7 +307,7 @@ fn hear(client: &mut Client, line: &str) {
     }
 }
 
-/// 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
+/// 4954-4-y, 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
 /// what comes behind it would be a response.
 #[test]
 fn nothing_is_pipelined_with_auth() {
@@ -432,6 +432,30 @@ fn a_submitter_is_not_believed_for_tls_alone() {
         assert_eq!(facts.submitter(), Some(Submitter::Unknown));
         assert!(session.experience.log.last().unwrap().ends_with(" of <>"));
     }
+}
+
+/// 4954-5-c: RFC 4954 section 5: "a suitably trusted client" has proven something.
+#[test]
+fn a_submitter_is_not_believed_of_an_anonymous_client() {
+    fn answer(experience: &mut Experience, event: Event<'_>) {
+        match event {
+            Event::Auth(auth) => verify(&Offer::new([Mechanism::ANONYMOUS]), auth),
+            other => self::answer(experience, other),
+        }
+    }
+    let offer = Offer::new([Mechanism::ANONYMOUS]);
+    let experience = converse_with(
+        config().with_auth(offer),
+        &format!(
+            "{}C: AUTH ANONYMOUS c2lyaGM=
+             S: 235 2.7.0 Authentication successful
+             C: MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com
+             S: 250 2.1.0 Ok",
+            HELLO.replace("PLAIN LOGIN", "ANONYMOUS")
+        ),
+        answer,
+    );
+    assert_eq!(experience.log.last().unwrap(), "mail with ESMTPA in the clear of <>");
 }
 
 /// 4954-5-d: RFC 4954 section 5. A relay that does not know who submitted a message says so to a server that
@@ -599,7 +623,7 @@ fn what_cannot_be_verified_now_gets_454() {
     }
 }
 
-/// 4954-6-f: RFC 4954 sections 4 and 6. A mechanism that is offered inside TLS alone gets 538 in the clear, where AUTH is
+/// 4954-4-y, 4954-6-f: RFC 4954 sections 4 and 6. A mechanism that is offered inside TLS alone gets 538 in the clear, where AUTH is
 /// offered at all; one that is offered nowhere gets 504.
 #[test]
 fn a_mechanism_that_needs_tls_gets_538_in_the_clear() {
@@ -639,7 +663,7 @@ fn a_server_asks_for_no_secret_in_the_clear() {
     for mechanism in SECRET_IN_THE_CLEAR {
         let config = common::config()
             .with_extensions([Extension::EnhancedStatusCodes].into_iter().collect())
-            .with_auth(Offer::new([mechanism]));
+            .with_auth(Offer::new([mechanism, Mechanism::ANONYMOUS]));
         for (security, is_served) in [(Security::CLEAR, false), (Security::TLS, true)] {
             let mut session =
                 ByHand::after_hello(config.clone(), security, |experience, event| match event {
@@ -647,7 +671,8 @@ fn a_server_asks_for_no_secret_in_the_clear() {
                     other => answer(experience, other),
                 });
             let list = session.say(b"EHLO client.example.net\r\n");
-            let is_announced = list.contains(&format!("AUTH {mechanism}\r\n"));
+            assert!(list.contains("ANONYMOUS\r\n"), "{list}");
+            let is_announced = list.contains(&format!("AUTH {mechanism} "));
             assert_eq!(is_announced, is_served, "{mechanism}: {list}");
             let said = session.say(format!("AUTH {mechanism}\r\n").as_bytes());
             assert_eq!(said.starts_with("334 "), is_served, "{mechanism}: {said}");

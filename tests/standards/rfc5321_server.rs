@@ -392,7 +392,7 @@ fn a_space_follows_the_code_of_a_reply_without_text() {
     assert_eq!(session.hear(CONTENT), "250 2.0.0 \r\n");
 }
 
-/// 5321-4.2-j: RFC 5321 section 4.2.
+/// 5321-4.2-j, 5321-4.2.1-b: RFC 5321 sections 4.2 and 4.2.1.
 #[test]
 fn text_of_the_application_cannot_break_out_of_its_reply() {
     for text in ["a\r\n550 b", "a\nb", "a\rb", "a\0b"] {

@@ -469,6 +469,26 @@ fn the_greeting_comes_first_and_alone() {
     let mut slices = [&[][..]; 4];
     let count = server.to_send(&mut slices);
     assert_eq!(slices[..count].concat(), b"220 mx.example.org ESMTP service ready\r\n");
+    // What a client says before (an early talker) is not answered before either, and is noticed.
+    let config = config().with_enforced_sync(false);
+    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+    assert_eq!(server.feed(b"NOOP\r\n"), 6);
+    while server.poll(Instant::ORIGIN) != Need::Answer {}
+    assert_eq!(server.to_send(&mut [&[][..]; 4]), 0, "before the greeting");
+    assert!(server.facts().has_talked_early());
+    let Some(Event::Connect(connect)) = server.event() else { panic!("no question") };
+    connect.accept();
+    let _ = server.poll(Instant::ORIGIN);
+    let mut slices = [&[][..]; 4];
+    let count = server.to_send(&mut slices);
+    let said = slices[..count].concat();
+    assert_eq!(said, b"220 mx.example.org ESMTP service ready\r\n250 2.0.0 Ok\r\n");
+    let mut server = Server::new(Arc::new(self::config()), Peer::UNKNOWN, Security::CLEAR);
+    assert_eq!(server.feed(b"NOOP\r\n"), 6);
+    let _ = server.poll(Instant::ORIGIN);
+    let mut slices = [&[][..]; 4];
+    let count = server.to_send(&mut slices);
+    assert!(slices[..count].concat().starts_with(b"554 "), "by default");
 }
 
 /// 5321-3.1-c 5321-3.1-d: RFC 5321 section 3.1.
@@ -690,7 +710,7 @@ fn one_reply_stands_for_all_recipients() {
     }
 }
 
-/// 5321-3.4-d: RFC 5321 section 3.4. A server that does not want to tell says what it says of any
+/// 5321-3.4-a, 5321-3.4-b, 5321-3.4-d: RFC 5321 section 3.4. A server that does not want to tell says what it says of any
 /// mailbox.
 #[test]
 fn where_mail_goes_is_told_only_on_purpose() {
@@ -703,7 +723,7 @@ fn where_mail_goes_is_told_only_on_purpose() {
              C: RCPT TO:<moved@d.org>
              S: 250 2.1.5 Ok
              C: RCPT TO:<moved.openly@d.org>
-             S: 251 2.1.5 User not local; will forward to <new@e.org>
+             S: 251 2.5.0 User not local; will forward to <new@e.org>
              C: RCPT TO:<gone@d.org>
              S: 550 5.1.1 No such mailbox here
              C: RCPT TO:<gone.openly@d.org>
@@ -773,9 +793,9 @@ fn nothing_is_verified_unasked() {
          C: VRFY ann
          S: 502 5.5.1 Not here
          C: EXPN friends
-         S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+         S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery
          C: EXPN nobody
-         S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery",
+         S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery",
         HELLO.replace("250 HELP", "250-EXPN\nS: 250 HELP")
     );
     let config = config().with_extension(Extension::Expn);
@@ -955,7 +975,7 @@ fn whoever_is_shut_down_says_421_first() {
     assert!(slices[..count].concat().starts_with(b"421 "));
 }
 
-/// 5321-3.8-d: RFC 5321 section 3.8. Whatever the command was.
+/// 5321-3.8-d, 5321-4.3.2-d: RFC 5321 sections 3.8 and 4.3.2. Whatever the command was.
 #[test]
 fn a_421_to_any_command_closes() {
     let lines = [
@@ -1237,7 +1257,13 @@ fn rset_comes_at_any_time_and_leaves_nothing() {
              S: 250 2.0.0 Chunk received
              C: RSET
              S: 250 2.0.0 Ok
-             {ENVELOPE}{DATA}
+             C: MAIL FROM:<new@b.org>
+             S: 250 2.1.0 Ok
+             C: DATA
+             S: 503 5.5.1 No valid recipients
+             C: RCPT TO:<new@d.org>
+             S: 250 2.1.5 Ok
+             {DATA}
              C: new
              C: .
              S: 250 2.0.0 queued
@@ -1251,6 +1277,8 @@ fn rset_comes_at_any_time_and_leaves_nothing() {
     );
     assert_eq!(experience.aborts(), ["Reset", "Reset"]);
     assert_eq!(experience.messages.len(), 1);
+    assert_eq!(experience.messages[0].from, "<new@b.org>");
+    assert_eq!(experience.messages[0].to, ["<new@d.org>"]);
     assert_eq!(experience.messages[0].content, b"new\r\n");
 }
 

@@ -13,7 +13,7 @@ use esmtp::{
     syntax::{
         Command, Domain, ForwardPath, HelloName, Host, Lenience, Mailbox, Parameters, ReversePath,
     },
-    trace::{Hops, Received, ReturnPath, Timestamp},
+    trace::{Hops, Protocol, Received, ReturnPath, Timestamp},
     wire::{BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer},
 };
 use std::{fmt::Write as _, time::Duration};
@@ -87,7 +87,7 @@ fn hosts_are_called_by_their_names() {
     let at = Timestamp::since_unix_epoch(Duration::ZERO);
     let name = Domain::new("client.example.net").unwrap();
     let hello = HelloName::from(by.clone());
-    let field = Received::new(&by, "ESMTP", at)
+    let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at)
         .with_from(&hello)
         .with_peer("192.0.2.1".parse().unwrap(), Some(&name));
     assert!(field.to_string().contains("from mx.example.org\r\n (client.example.net [192.0.2.1])"));
@@ -97,6 +97,12 @@ fn hosts_are_called_by_their_names() {
 /// it is the shortest.
 #[test]
 fn a_local_part_goes_through_uninterpreted() {
+    for local_part in ["a.b+c%d!e", "A.b", r#""x@y@z""#, r#"".a""#] {
+        let line = format!("RCPT TO:<{local_part}@example.com>\r\n");
+        let mut out = Vec::new();
+        Command::parse(line.trim_end().as_bytes(), Lenience::STRICT).unwrap().encode(&mut out);
+        assert_eq!(out, line.as_bytes());
+    }
     for local_part in [
         "a.b+c%d!e",
         "A.b",
@@ -178,7 +184,7 @@ fn rset_leaves_hello_and_auth_alone() {
         Event::Authenticated(authenticated) => authenticated.accept(),
         Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
         Event::Mail(mail) => {
-            experience.log.push(mail.facts().protocol().to_owned());
+            experience.log.push(mail.facts().protocol().to_string());
             mail.accept();
         }
         other => experience.answer(other),
@@ -338,10 +344,10 @@ fn a_421_in_reply_to_anything_ends_the_session() {
         let acts = [Act::Noop, Act::Reset, Act::Send(mail(&[BOB], "x\r\n"))];
         let notes = Dialogue::new(acts).plays(&script);
         let (outcome, end) = match last {
-            0..=3 => (None, "the server refused to go on with the session"),
+            0..=3 => (None, "the server refused to go on with the session: 421 4.3.2 down"),
             4..=7 => (
                 Some("0: <bob@example.net> 421 4.3.2 down"),
-                "the server refused to go on with the session",
+                "the server refused to go on with the session: 421 4.3.2 down",
             ),
             _ => (Some("0: <bob@example.net> 250 ok"), "the session was ended with QUIT"),
         };
@@ -352,7 +358,8 @@ fn a_421_in_reply_to_anything_ends_the_session() {
 }
 
 fn received<'a>(by: &'a Host<'a>) -> Received<'a> {
-    Received::new(by, "ESMTP", Timestamp::since_unix_epoch(Duration::from_secs(1_000_000_000)))
+    let at = Timestamp::since_unix_epoch(Duration::from_secs(1_000_000_000));
+    Received::new(by, Protocol::new("ESMTP").unwrap(), at)
 }
 
 /// 5321-4.4-c, 5321-4.4-d, 5321-7.2-a: RFC 5321 sections 4.4 and 7.2.

@@ -170,7 +170,7 @@ fn no_message_hides_behind_another() {
     }
 }
 
-/// 5321bis-4.1.2-a: section 4.1.2.
+/// 5321-3.3-e, 5321-4.1.1.3-c, 5321bis-4.1.2-a: section 4.1.2.
 #[test]
 fn a_source_route_is_read_and_ignored() {
     for (route, mailbox) in [

@@ -48,20 +48,27 @@ fn announced(config: Config) -> Vec<String> {
     list.lines().skip(1).map(|line| line[4..].to_owned()).collect()
 }
 
-/// 6409-3.1-a: RFC 6409 section 3.1. Submission is a setting, and what exists only there (RFC 4865, RFC 4468)
-/// or only elsewhere goes with it; the port is the driver's.
+/// 6409-3.1-a, 6409-7-a, 2645-4-a, 4468-3-c, 4865-4-b: RFC 6409 sections 3.1 and 7. Submission is a setting, and what exists
+/// only there (RFC 4865, RFC 4468) or only elsewhere (RFC 1985, RFC 2645) goes with it; the port is the driver's.
 #[test]
 fn submission_is_a_service_of_its_own() {
     let all = || config().with_extensions(Config::implemented().collect());
-    for (service, burl, etrn) in [
-        (Service::Smtp, false, true),
-        (Service::Submission, true, false),
-        (Service::Lmtp, false, false),
-    ] {
-        let config = all().with_service(service);
-        assert_eq!(config.service(), service);
-        assert_eq!(config.extensions().contains(Extension::Burl), burl);
-        assert_eq!(config.extensions().contains(Extension::Etrn), etrn);
+    for extension in Config::implemented().filter(|it| *it != Extension::Auth) {
+        let [in_smtp, in_submission, in_lmtp] = match extension {
+            Extension::FutureRelease | Extension::Burl => [false, true, false],
+            Extension::Etrn | Extension::Atrn => [true, false, false],
+            _ => [true, true, true],
+        };
+        for (service, is_offered) in [
+            (Service::Smtp, in_smtp),
+            (Service::Submission, in_submission),
+            (Service::Lmtp, in_lmtp),
+        ] {
+            let config = all().with_service(service);
+            assert_eq!(config.service(), service);
+            let is_there = config.extensions().contains(extension);
+            assert_eq!(is_there, is_offered, "{extension} in {service:?}");
+        }
     }
     assert_eq!(config().service(), Service::Smtp);
 }
