@@ -1,6 +1,8 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
 
-use crate::syntax::{Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind};
+use crate::syntax::{
+    Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind,
+};
 use alloc::string::ToString;
 use core::{
     fmt::{self, Write as _},
@@ -109,7 +111,8 @@ impl PartialEq<&str> for Protocol<'_> {
 ///
 /// // A name that is no host is a comment, and the address stands in its place.
 /// let from = HelloName::new("john's mac")?;
-/// let field = Received::new(&by, "ESMTP", at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
+/// let esmtp = Protocol::new("ESMTP")?;
+/// let field = Received::new(&by, esmtp, at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
 /// assert_eq!(
 ///     field.to_string(),
 ///     "Received: from [192.0.2.7]\r\n ([192.0.2.7])\r\n (john?s?mac)\r\n by mx.example.org with ESMTP;\r\n \
@@ -448,7 +451,7 @@ mod tests {
             (&long, &*"?".repeat(995)),
         ] {
             let name = HelloName::new(name).unwrap();
-            let field = Received::new(&by, "ESMTP", at).with_from(&name);
+            let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at).with_from(&name);
             let unknown = field.to_string();
             let start = "Received: from unknown\r\n (";
             assert!(unknown.starts_with(&[start, comment, ")\r\n by mx.example.org "].concat()));
@@ -470,7 +473,9 @@ mod tests {
         for (octets, is_named) in [(97, true), (980, true), (981, false)] {
             let path = alloc::format!("<{}@b.example>", "x".repeat(octets));
             let recipient = ForwardPath::parse(&path).unwrap();
-            let field = Received::new(&by, "ESMTP", at).with_recipients([recipient]).to_string();
+            let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at)
+                .with_recipients([recipient])
+                .to_string();
             assert_eq!(field.contains(&path), is_named);
             assert!(field.split("\r\n").all(|line| line.len() <= 998));
         }

@@ -90,7 +90,7 @@ impl Core {
     pub(super) fn carry(&mut self, facts: &Facts) {
         let may_chunk = self.may_chunk(facts);
         // While the application waits for more, small chunks do not follow each other (RFC 896).
-        let is_chunk_owed = matches!(self.queue.back(), Some(Expected::Chunk(_)));
+        let is_chunk_owed = matches!(self.queue.back(), Some(Expected::Chunk(..)));
         let Phase::Content(content) = &mut self.phase else { return };
         if content.pending() == 0 && self.channel.send.is_empty() {
             content.flushed();

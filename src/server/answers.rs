@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     syntax::{Code, Extension, HelloName, Rejection, Reply},
-    transcript::{Entry, Side},
     wire::ReceiveBuffer,
 };
 use core::mem;
