@@ -111,7 +111,8 @@ impl PartialEq<&str> for Protocol<'_> {
 ///
 /// // A name that is no host is a comment, and the address stands in its place.
 /// let from = HelloName::new("john's mac")?;
-/// let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
+/// let esmtp = Protocol::new("ESMTP")?;
+/// let field = Received::new(&by, esmtp, at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
 /// assert_eq!(
 ///     field.to_string(),
 ///     "Received: from [192.0.2.7]\r\n ([192.0.2.7])\r\n (john?s?mac)\r\n by mx.example.org with ESMTP;\r\n \
