@@ -17,7 +17,7 @@ use core::fmt;
 pub(super) struct Output {
     buffer: SendBuffer,
     pub(super) transcript: Option<Box<dyn Transcript>>,
-    /// What the transcript may not show.
+    /// The secrets that the transcript does not show.
     redaction: Redaction,
     pub(super) now: Instant,
 }
@@ -98,7 +98,7 @@ impl Output {
     }
 }
 
-/// What this server takes for a command, and for a mechanism.
+/// The commands and mechanisms that this server knows.
 pub(super) struct Known<'s> {
     pub(super) config: &'s Config,
     pub(super) service: Service,
