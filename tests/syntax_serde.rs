@@ -51,9 +51,9 @@ fn values_are_stored_as_they_stand_on_the_wire() {
     let lookup = Lookup::new(Argument::new("ann").unwrap(), true).unwrap();
     there_and_back(&lookup, r#""ann SMTPUTF8""#);
     there_and_back(&AttributeName::DestPort, r#""DESTPORT""#);
-    for line in ["XCLIENT NAME=a+20b ADDR=192.0.2.1", "XFORWARD NAME=[UNAVAILABLE]"] {
+    for line in ["XCLIENT HELO=a+20b ADDR=192.0.2.1", "XFORWARD NAME=[UNAVAILABLE]"] {
         match Command::parse(line.as_bytes(), Lenience::STRICT).unwrap().into_owned() {
-            Command::Xclient(it) => there_and_back(&it, r#""NAME=a+20b ADDR=192.0.2.1""#),
+            Command::Xclient(it) => there_and_back(&it, r#""HELO=a+20b ADDR=192.0.2.1""#),
             Command::Xforward(it) => there_and_back(&it, r#""NAME=[UNAVAILABLE]""#),
             other => panic!("{other:?}"),
         }
