@@ -31,7 +31,7 @@ pub(crate) const KEYWORD: Class = 1 << 5;
 pub(crate) const VALUE: Class = 1 << 6;
 /// Printable and no space: %d33-126.
 pub(crate) const VISIBLE: Class = 1 << 7;
-/// What text may hold: TAB, %d32-126, and everything above 127 but the [`CONTROLS`].
+/// The octets of text: TAB, %d32-126, and everything above 127 but the [`CONTROLS`].
 pub(crate) const TEXT: Class = 1 << 8;
 /// `xchar` of RFC 3461 section 4: %d33-42 / %d44-60 / %d62-126.
 pub(crate) const XCHAR: Class = 1 << 9;
