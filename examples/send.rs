@@ -18,9 +18,9 @@ use esmtp::{
     },
     envelope::Envelope,
     io::{AsClient, tokio::Connection},
-    machine::{HandshakeFailure, Machine},
+    machine::Machine,
     sasl::{Credentials, Mechanism, NoCommonMechanism, Nonce},
-    security::Security,
+    security::{Security, TlsFailureKind},
     service::Service,
     syntax::{
         EnvelopeId, Extension, Extensions, ForwardPath, Host, Notify, Parameters, Reply, Retry,
@@ -111,15 +111,27 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
     let is_verified = !matches!(trusted(arguments), Trust::Anybody);
     match (arguments.tls, end) {
         (_, None) => sender.run(Connection::new(client, stream)).await,
-        (Tls::Implicit, Some(end)) => {
-            let secured = Secured::implicit(client, end).with_verified(is_verified);
-            sender.run(Connection::new(secured, stream)).await
-        }
-        (_, Some(end)) => {
-            let secured = Secured::start_tls(client, end).with_verified(is_verified);
+        (service, Some(end)) => {
+            let secured = match service {
+                Tls::Implicit => Secured::implicit(client, end),
+                _ => Secured::start_tls(client, end),
+            };
+            let secured = secured
+                .with_verified(is_verified)
+                .with_handshake_timeout(at_most(arguments, HANDSHAKE));
             sender.run(Connection::new(secured, stream)).await
         }
     }
+}
+
+/// Time to connect.
+const CONNECT: Duration = Duration::from_secs(30);
+/// Time for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(60);
+
+/// Returns a time-out, or what the command line says if that is less.
+fn at_most(arguments: &Arguments, timeout: Duration) -> Duration {
+    arguments.timeout.map_or(timeout, |bound| timeout.min(Duration::from_secs(bound.get())))
 }
 
 /// The host of HOST:PORT, without the brackets of an IPv6 address.
@@ -208,9 +220,8 @@ fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
-    let patience =
-        Duration::from_secs(arguments.timeout.map_or(30, |seconds| seconds.get().min(30)));
-    let connected = timeout(patience, TcpStream::connect(&arguments.server)).await;
+    let connecting = TcpStream::connect(&arguments.server);
+    let connected = timeout(at_most(arguments, CONNECT), connecting).await;
     let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
@@ -496,17 +507,22 @@ impl<'a> Sender<'a> {
 
     fn report(&mut self, report: &Report) {
         let Some(mut job) = self.underway.pop_front() else { return };
-        // Those beyond what the server takes at once get a transaction of their own, as long as
-        // each brings somebody nearer.
+        // Recipients beyond what the server takes at once get a transaction of their own, as long as
+        // each transaction reaches a recipient.
         let goes_on = report.is_delivered_to_any();
         let mut rest = Vec::new();
         for (index, (path, outcome)) in job.paths.iter().zip(report.outcomes()).enumerate() {
-            if goes_on && report.retry(index) == Some(Retry::NextTransaction) {
-                rest.push(*path);
-                continue;
+            // The code alone does not tell: 552 to RCPT may be retried, 552 to the content may not.
+            match report.retry(index) {
+                Some(Retry::NextTransaction) if goes_on => {
+                    rest.push(*path);
+                    continue;
+                }
+                None | Some(Retry::Unneeded) => {}
+                Some(Retry::Never) => self.refused = true,
+                // Also where a duplicate is possible: lost mail is worse.
+                Some(_) => self.retry = true,
             }
-            self.retry |= outcome.is_transient();
-            self.refused |= outcome.is_permanent();
             match outcome.reply() {
                 Some(reply) => say(&format!("{path} {}", line(reply))),
                 None => say(&format!("{path} {NO_REPLY} {outcome}")),
@@ -524,7 +540,9 @@ impl<'a> Sender<'a> {
             (Some((_, why)), _, _) => why.clone(),
             (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
             (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
-            (None, Some(end @ End::TlsFailed(HandshakeFailure::TimedOut)), _) => {
+            (None, Some(end @ End::TlsFailed(failure)), _)
+                if failure.kind() == TlsFailureKind::TimedOut =>
+            {
                 format!("{NO_REPLY} {end}")
             }
             (None, Some(end @ (End::TlsFailed(_) | End::Auth(_))), _) => {
@@ -546,7 +564,9 @@ impl<'a> Sender<'a> {
             return Err(Failure(fate, why));
         }
         match end {
-            Some(End::TlsFailed(HandshakeFailure::TimedOut)) => self.retry |= is_unsent,
+            Some(End::TlsFailed(failure)) if failure.kind() == TlsFailureKind::TimedOut => {
+                self.retry |= is_unsent;
+            }
             Some(
                 end @ (End::Protocol(_)
                 | End::TlsNotOffered

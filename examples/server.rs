@@ -18,6 +18,8 @@ mod networks;
 mod outlet;
 #[path = "support/places.rs"]
 mod places;
+#[path = "support/spool.rs"]
+mod spool;
 #[path = "support/transcript.rs"]
 mod transcript;
 
@@ -31,14 +33,15 @@ use esmtp::{
     sasl::Identity,
     security::Security,
     server::{self, Config, Deliver, Event, Peer, Rcpt, Server},
-    syntax::{Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{HelloName, Host, Mailbox, Parameters, Rejection, Text},
     tls::{self, Secured},
 };
-use maildir::{Draft, Maildir};
+use maildir::Maildir;
 use networks::Network;
 use outlet::complain;
 use places::{Place, Places};
 use serde_json::json;
+use spool::Message;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -167,13 +170,13 @@ impl Receiver {
     /// Accepts the message when it is safe in `new/`, and not before.
     async fn deliver(
         &self,
-        draft: Option<Draft>,
+        message: Option<Message>,
         delivery: Deliver<'_>,
         stopped: &watch::Receiver<Stop>,
     ) {
-        let Some(draft) = draft else { return delivery.reject(Rejection::LOCAL_ERROR) };
-        let octets = draft.octets();
-        let path = match until_stopped(stopped, draft.keep()).await {
+        let Some(message) = message else { return delivery.reject(Rejection::LOCAL_ERROR) };
+        let octets = message.octets();
+        let path = match until_stopped(stopped, message.keep()).await {
             Ok(path) => path,
             Err(error) => return delivery.reject(lost(&error)),
         };
@@ -201,7 +204,8 @@ async fn until_stopped<T>(
     tokio::select! {
         done = operation => done,
         _ = stopped.wait_for(|stop| matches!(stop, Stop::Now)) => {
-            Err(io::ErrorKind::Interrupted.into())
+            let why = "a message is given up: the disk has not answered before the end";
+            Err(io::Error::new(io::ErrorKind::Interrupted, why))
         }
     }
 }
@@ -233,8 +237,8 @@ fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
             .recipients()
             .map(|recipient| address(recipient.forward_path().mailbox(), "postmaster"))
             .collect::<Vec<_>>(),
-        "helo": facts.host().map(ToString::to_string),
-        "protocol": facts.protocol(),
+        "helo": facts.hello_name().map(HelloName::text),
+        "protocol": facts.protocol().as_str(),
         "tls": facts.security().is_tls(),
         "auth": facts.identity().map(Identity::acts_as),
         "size": octets,
@@ -457,7 +461,7 @@ async fn converse<M: Session>(
     place: Result<Arc<Place>, Rejection>,
 ) -> io::Result<()> {
     let by: &Host<'_> = receiver.config.host();
-    let mut draft: Option<Draft> = None;
+    let mut message: Option<Message> = None;
     loop {
         if !ahead.is_empty() {
             let taken = session.machine_mut().feed(ahead);
@@ -501,17 +505,18 @@ async fn converse<M: Session>(
             Event::Data(data) => match (data.facts().transaction(), &place) {
                 (Some(envelope), Ok(place)) => {
                     let place = Arc::clone(place);
-                    draft = Some(receiver.maildir.begin(by, data.facts(), envelope, place));
+                    let draft = receiver.maildir.begin(by, data.facts(), envelope);
+                    message = Some(Message::new(draft, place));
                     data.accept();
                 }
                 _ => data.reject(Rejection::LOCAL_ERROR),
             },
-            Event::Content(content) => match draft.take() {
+            Event::Content(content) => match message.take() {
                 Some(begun) => {
                     let written = begun.write(content.octets());
                     match until_stopped(&stopped, written).await {
                         Ok(longer) => {
-                            draft = Some(longer);
+                            message = Some(longer);
                             let octets = content.octets().len();
                             content.consume(octets);
                         }
@@ -521,10 +526,10 @@ async fn converse<M: Session>(
                 None => content.reject(Rejection::LOCAL_ERROR),
             },
             Event::Deliver(delivery) => {
-                receiver.deliver(draft.take(), delivery, &stopped).await;
+                receiver.deliver(message.take(), delivery, &stopped).await;
             }
             Event::Abort(abort) => {
-                draft = None;
+                message = None;
                 abort.done();
             }
             other => other.proceed(),

@@ -121,19 +121,23 @@ impl Receiver {
                 }
                 server::Event::Data(data) => {
                     if let Some(envelope) = data.facts().transaction() {
-                        draft = Some(self.maildir.begin(config.host(), data.facts(), envelope)?);
+                        draft = Some(self.maildir.begin(config.host(), data.facts(), envelope));
                     }
                     data.accept();
                 }
                 server::Event::Content(content) => match &mut draft {
-                    Some(draft) => draft.write(content.take())?,
+                    Some(draft) => {
+                        if draft.push(content.take()) {
+                            draft.write()?;
+                        }
+                    }
                     None => content.reject(Rejection::LOCAL_ERROR),
                 },
                 server::Event::Deliver(delivery) => {
                     let octets = draft.as_ref().map_or(0, Draft::octets);
                     match draft.take().map(Draft::keep) {
-                        Some(Ok(path)) => {
-                            stored.push(path);
+                        Some(Ok(kept)) => {
+                            stored.push(kept.into_path());
                             delivery.accept_with(stored_in_words(octets));
                         }
                         _ => delivery.reject(Rejection::LOCAL_ERROR),

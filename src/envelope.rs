@@ -1,6 +1,6 @@
 //! The envelope of a message: reverse-path, forward-paths and their parameters.
 
-use crate::syntax::{ForwardPath, Mailbox, Parameters, ReversePath, SyntaxError};
+use crate::syntax::{ForwardPath, Lenience, Mailbox, Parameters, ReversePath, SyntaxError};
 use alloc::vec::Vec;
 
 /// Where a message comes from and where it goes, with the parameters of MAIL and RCPT
@@ -48,6 +48,32 @@ impl Envelope {
     ///
     /// The first address that is not a mailbox.
     pub fn new(reverse_path: &str, forward_paths: &[&str]) -> Result<Self, SyntaxError> {
+        Self::new_with(reverse_path, forward_paths, Lenience::default())
+    }
+
+    /// Makes an envelope of plain addresses as [`new`](Self::new) does, with these deviations from the grammar of a mailbox
+    /// ([`Mailbox::parse_with`]); the client writes the addresses as they are.
+    ///
+    /// ```
+    /// use esmtp::{envelope::Envelope, syntax::Lenience};
+    ///
+    /// let mut lenience = Lenience::default();
+    /// lenience.dots_in_local_part = true;
+    /// let envelope = Envelope::new_with("ann@example.org", &["bob..b@example.net"], lenience)?;
+    /// assert_eq!(envelope.to_string(), "<ann@example.org> -> <bob..b@example.net>");
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first address that is not a mailbox.
+    pub fn new_with(
+        reverse_path: &str,
+        forward_paths: &[&str],
+        lenience: Lenience,
+    ) -> Result<Self, SyntaxError> {
+        let owned_mailbox =
+            |address| Mailbox::parse_with(address, lenience).map(Mailbox::into_owned);
         let mut envelope = Self::from_reverse_path(if reverse_path.is_empty() {
             ReversePath::Null
         } else {
@@ -184,10 +210,6 @@ fn without(parameters: &Parameters<'_>, keywords: &[&str]) -> Parameters<'static
         rest.push_valid(one.keyword(), one.value());
     }
     rest
-}
-
-fn owned_mailbox(address: &str) -> Result<Mailbox<'static>, SyntaxError> {
-    Mailbox::parse(address).map(Mailbox::into_owned)
 }
 
 impl core::fmt::Display for Envelope {

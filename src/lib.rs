@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod io;
 pub mod machine;
 pub mod proxy;
+mod redaction;
 pub mod sasl;
 pub mod security;
 pub mod server;

@@ -4,7 +4,10 @@
 //! it needs, provides exactly that, and asks again. The adapters in `io` are such
 //! drivers; any other event loop is a dozen lines.
 
-use crate::{security::Security, time::Instant};
+use crate::{
+    security::{Security, TlsFailure},
+    time::Instant,
+};
 use core::time::Duration;
 
 /// What a machine needs before it can go on.
@@ -106,32 +109,23 @@ pub trait Upgradable: Machine {
     /// The handshake is over: from here on the channel is protected.
     fn upgraded(&mut self, security: Security);
 
-    /// The handshake failed: nothing more can be said on this connection.
-    fn upgrade_failed(&mut self, why: HandshakeFailure);
+    /// Ends the session because the handshake failed: nothing more can be said on this connection.
+    fn upgrade_failed(&mut self, why: TlsFailure);
+
+    /// Ends the session because TLS failed after the handshake: by an alert of the peer, a forged
+    /// record, or octets that are not TLS. Nothing more can be said or heard.
+    ///
+    /// A machine that does not keep the reason sees a connection that was cut off.
+    fn tls_failed(&mut self, why: TlsFailure) {
+        let _ = why;
+        self.closed(Closed::CutOff);
+        self.unsendable();
+    }
 
     /// Whether the session was told to end, so that a handshake is not worth waiting for.
     fn is_stopping(&self) -> bool {
         false
     }
-}
-
-/// Why a TLS handshake failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandshakeFailure {
-    /// One side does not want to go on: no common version, an untrusted certificate, octets that are
-    /// no TLS.
-    #[error("the two sides did not agree")]
-    Refused,
-    /// It took too long.
-    #[error("it took too long")]
-    TimedOut,
-    /// The connection was lost.
-    #[error("the connection was lost")]
-    CutOff,
-    /// The session was [told to end](Upgradable::is_stopping).
-    #[error("the session was told to end")]
-    Stopped,
 }
 
 /// Who has let the session wait for how long, between one poll and the next.

@@ -1,8 +1,15 @@
 //! Clear or TLS, and what is known of the channel.
 
-use crate::sasl::{BindingType, Channel, ChannelBinding};
-use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
+use crate::{
+    sasl::{BindingType, Channel, ChannelBinding},
+    syntax::Escaped,
+};
+use alloc::{boxed::Box, string::ToString, sync::Arc, vec::Vec};
+use core::{
+    error::Error,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 /// How the connection is protected.
 ///
@@ -43,13 +50,14 @@ impl Security {
         self
     }
 
-    /// The version of the protocol, as its registry writes it (`TLSv1.3`).
+    /// Adds the version of the protocol, written as Postfix logs it (`TLSv1.3`, `TLSv1.2`).
     #[must_use]
     pub fn with_version(self, version: &str) -> Self {
         self.detailed(|details| details.version = Some(version.into()))
     }
 
-    /// The cipher suite, as its registry writes it.
+    /// Adds the cipher suite, by its name in the IANA TLS Cipher Suites registry
+    /// (`TLS_AES_256_GCM_SHA384`, `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384`).
     #[must_use]
     pub fn with_cipher(self, cipher: &str) -> Self {
         self.detailed(|details| details.cipher = Some(cipher.into()))
@@ -88,13 +96,14 @@ impl Security {
         self.is_tls
     }
 
-    /// The version of the protocol.
+    /// Returns the version of the protocol, written as Postfix logs it (`TLSv1.3`, `TLSv1.2`).
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.details.as_ref()?.version.as_deref()
     }
 
-    /// The cipher suite.
+    /// Returns the cipher suite, by its name in the IANA TLS Cipher Suites registry
+    /// (`TLS_AES_256_GCM_SHA384`).
     #[must_use]
     pub fn cipher(&self) -> Option<&str> {
         self.details.as_ref()?.cipher.as_deref()
@@ -140,6 +149,196 @@ impl Security {
     #[must_use]
     pub fn end_point(&self) -> Option<&[u8]> {
         self.details.as_ref()?.end_point.as_deref()
+    }
+}
+
+/// A failure of TLS: its kind and, where there is one, the error of the TLS library.
+///
+/// `Display` shows both. The library's own error is the
+/// [`source`](core::error::Error::source); an application that knows the library may downcast it.
+///
+/// ```
+/// use esmtp::security::{TlsFailure, TlsFailureKind};
+///
+/// let failure = TlsFailure::new(TlsFailureKind::Alert(116));
+/// assert_eq!(failure.to_string(), "the peer sent the alert certificate_required (116)");
+/// ```
+#[derive(Clone)]
+pub struct TlsFailure(Arc<Cause>);
+
+struct Cause {
+    kind: TlsFailureKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl TlsFailure {
+    /// Returns a failure of this kind, without an error of the TLS library.
+    #[must_use]
+    pub fn new(kind: TlsFailureKind) -> Self {
+        Self(Arc::new(Cause { kind, source: None }))
+    }
+
+    /// Returns a failure of this kind with the error of the TLS library.
+    #[must_use]
+    pub fn caused_by(kind: TlsFailureKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::new(Cause { kind, source: Some(error.into()) }))
+    }
+
+    /// Returns the kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> TlsFailureKind {
+        self.0.kind
+    }
+}
+
+impl From<TlsFailureKind> for TlsFailure {
+    fn from(kind: TlsFailureKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)?;
+        match &self.0.source {
+            // The library may quote the peer, for example the names of its certificate.
+            Some(source) => write!(f, ": {}", Escaped(source.to_string().as_bytes())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cause { kind, source } = &*self.0;
+        f.debug_struct("TlsFailure").field("kind", kind).field("source", source).finish()
+    }
+}
+
+impl Error for TlsFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Two failures are equal if they are shown alike.
+impl PartialEq for TlsFailure {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |it: &Self| it.0.source.as_ref().map(ToString::to_string);
+        self.kind() == other.kind() && text(self) == text(other)
+    }
+}
+
+impl Eq for TlsFailure {}
+
+impl Hash for TlsFailure {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind().hash(state);
+    }
+}
+
+/// The kind of a [`TlsFailure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsFailureKind {
+    /// The handshake did not come to its end in time.
+    #[error("the handshake took too long")]
+    TimedOut,
+    /// The connection ended during the handshake.
+    #[error("the connection was lost during the handshake")]
+    CutOff,
+    /// The session was [told to end](crate::machine::Upgradable::is_stopping) during the handshake.
+    #[error("the session was told to end")]
+    Stopped,
+    /// The application refused the handshake.
+    #[error("the application refused the handshake")]
+    Refused,
+    /// The peer sent octets that are not TLS.
+    #[error("the peer sent octets that are not TLS")]
+    NotTls,
+    /// There is no version of TLS that both sides speak.
+    #[error("no version of TLS in common")]
+    NoCommonVersion,
+    /// There is no cipher suite, group or signature scheme that both sides use.
+    #[error("no cipher suite or other parameter of TLS in common")]
+    NoCommonParameters,
+    /// The certificate of the peer, or one in its chain, has an unknown issuer.
+    #[error("the issuer of the certificate is unknown")]
+    UnknownIssuer,
+    /// The certificate of the peer has expired.
+    #[error("the certificate has expired")]
+    Expired,
+    /// The certificate of the peer is not valid yet.
+    #[error("the certificate is not valid yet")]
+    NotYetValid,
+    /// The certificate of the peer is for another name (RFC 7817 section 3).
+    #[error("the certificate is for another name")]
+    WrongName,
+    /// The certificate of the peer was revoked.
+    #[error("the certificate was revoked")]
+    Revoked,
+    /// The certificate of the peer is not valid for another reason.
+    #[error("the certificate is not valid")]
+    InvalidCertificate,
+    /// The peer sent no certificate, and one is required.
+    #[error("the peer sent no certificate")]
+    NoCertificate,
+    /// The peer sent a fatal alert with this description (RFC 8446 section 6.2).
+    #[error("the peer sent the alert {} ({_0})", alert_name(*.0))]
+    Alert(u8),
+    /// A record cannot be decrypted: it was changed or forged on its way.
+    #[error("a record was changed or forged")]
+    ForgedRecord,
+    /// The peer violated the protocol of TLS.
+    #[error("the peer violated the TLS protocol")]
+    Protocol,
+    /// This side cannot do TLS: its configuration or its system lacks something.
+    #[error("TLS is not possible with the configuration of this side")]
+    Configuration,
+    /// Any other failure.
+    #[error("TLS failed")]
+    Other,
+}
+
+/// Returns the name of an alert in the TLS Alerts registry (RFC 8446 appendix B.2).
+const fn alert_name(description: u8) -> &'static str {
+    match description {
+        0 => "close_notify",
+        10 => "unexpected_message",
+        20 => "bad_record_mac",
+        21 => "decryption_failed",
+        22 => "record_overflow",
+        30 => "decompression_failure",
+        40 => "handshake_failure",
+        41 => "no_certificate",
+        42 => "bad_certificate",
+        43 => "unsupported_certificate",
+        44 => "certificate_revoked",
+        45 => "certificate_expired",
+        46 => "certificate_unknown",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        49 => "access_denied",
+        50 => "decode_error",
+        51 => "decrypt_error",
+        60 => "export_restriction",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        86 => "inappropriate_fallback",
+        90 => "user_canceled",
+        100 => "no_renegotiation",
+        109 => "missing_extension",
+        110 => "unsupported_extension",
+        111 => "certificate_unobtainable",
+        112 => "unrecognized_name",
+        113 => "bad_certificate_status_response",
+        114 => "bad_certificate_hash_value",
+        115 => "unknown_psk_identity",
+        116 => "certificate_required",
+        120 => "no_application_protocol",
+        121 => "ech_required",
+        _ => "of an unknown name",
     }
 }
 
@@ -261,6 +460,20 @@ mod tests {
         assert!(security.is_tls());
         assert_eq!(security.version(), None);
         assert_eq!(Security::CLEAR, Security::default());
+    }
+
+    #[test]
+    fn a_tls_failure_shows_the_error_of_the_library_without_control_characters() {
+        let failure = TlsFailure::caused_by(TlsFailureKind::WrongName, "only for a\u{1b}[2J\r\n");
+        let shown = "the certificate is for another name: only for a\\u{1b}[2J\\r\\n";
+        assert_eq!(failure.to_string(), shown);
+        assert_eq!(failure.source().map(ToString::to_string).unwrap(), "only for a\u{1b}[2J\r\n");
+        assert_ne!(failure, TlsFailure::new(TlsFailureKind::WrongName));
+        assert_eq!(failure, failure.clone());
+        assert_eq!(
+            TlsFailureKind::Alert(255).to_string(),
+            "the peer sent the alert of an unknown name (255)"
+        );
     }
 
     #[test]

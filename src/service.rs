@@ -1,6 +1,9 @@
 //! Every difference between SMTP, submission and LMTP.
 
-use crate::syntax::{Extension, Verb};
+use crate::{
+    syntax::{Extension, Verb},
+    trace::Protocol,
+};
 
 /// Which of the three services a session is.
 ///
@@ -108,9 +111,9 @@ impl Service {
     /// assert_eq!(Service::Smtp.protocol(with), "ESMTPSA");
     /// ```
     #[must_use]
-    pub const fn protocol(self, with: With) -> &'static str {
+    pub const fn protocol(self, with: With) -> Protocol<'static> {
         let With { is_extended, is_secure, is_authenticated, is_utf8 } = with;
-        match (self, is_utf8, is_secure, is_authenticated) {
+        Protocol::known(match (self, is_utf8, is_secure, is_authenticated) {
             (Self::Lmtp, false, false, false) => "LMTP",
             (Self::Lmtp, false, true, false) => "LMTPS",
             (Self::Lmtp, false, false, true) => "LMTPA",
@@ -128,7 +131,7 @@ impl Service {
             (_, false, true, false) => "ESMTPS",
             (_, false, false, true) => "ESMTPA",
             (_, false, true, true) => "ESMTPSA",
-        }
+        })
     }
 }
 

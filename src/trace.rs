@@ -1,7 +1,14 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
 
-use crate::syntax::{Domain, ForwardPath, Host, ReversePath};
-use core::{fmt, net::IpAddr, time::Duration};
+use crate::syntax::{
+    Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind,
+};
+use alloc::string::ToString;
+use core::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+    time::Duration,
+};
 
 /// The `Return-Path:` line of final delivery (RFC 5321 section 4.4), with its CRLF.
 ///
@@ -21,19 +28,94 @@ impl fmt::Display for ReturnPath<'_> {
     }
 }
 
+/// A protocol, as the word after `with` in a `Received:` field names it (RFC 5321 section 4.4, RFC 3848): an atom, so that no
+/// line break, comment or further clause can hide in it.
+///
+/// [`Facts::protocol`](crate::server::Facts::protocol) has that of a session.
+///
+/// ```
+/// use esmtp::trace::Protocol;
+///
+/// assert_eq!(Protocol::new("ESMTPSA")?, "ESMTPSA");
+/// assert!(Protocol::new("ESMTP\r\nX-Evil: 1").is_err());
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Protocol<'a>(&'a str);
+
+impl<'a> Protocol<'a> {
+    /// Checks the name of a protocol.
+    ///
+    /// ```text
+    /// With           = CFWS "WITH" FWS Protocol                RFC 5321 section 4.4
+    /// Protocol       = "ESMTP" / "SMTP" / Attdl-Protocol
+    /// Attdl-Protocol = Atom
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Argument`] at the first octet that no atom holds, or when it is empty.
+    pub fn new(name: &'a str) -> Result<Self, SyntaxError> {
+        let is_atext =
+            |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet);
+        match name.bytes().position(|octet| !is_atext(octet)) {
+            None if !name.is_empty() => Ok(Self(name)),
+            place => Err(SyntaxError::new(SyntaxErrorKind::Argument, place.unwrap_or(0))),
+        }
+    }
+
+    pub(crate) const fn known(name: &'a str) -> Self {
+        Self(name)
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for Protocol<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+impl PartialEq<str> for Protocol<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Protocol<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
 /// The `Received:` field of one hop (RFC 5321 section 4.4), folded, with its CRLF.
 ///
 /// ```
 /// use core::time::Duration;
-/// use esmtp::{syntax::Host, trace::{Received, Timestamp}};
+/// use esmtp::{syntax::{HelloName, Host}, trace::{Protocol, Received, Timestamp}};
 ///
 /// let by = Host::parse("mx.example.org")?;
-/// let from = Host::parse("client.example.net")?;
+/// let from = HelloName::new("client.example.net")?;
 /// let at = Timestamp::since_unix_epoch(Duration::from_secs(1_600_000_000));
-/// let field = Received::new(&by, "ESMTP", at).with_from(&from).with_id("4711");
+/// let field = Received::new(&by, Protocol::new("ESMTP")?, at).with_from(&from).with_id("4711");
 /// assert_eq!(
 ///     field.to_string(),
 ///     "Received: from client.example.net\r\n by mx.example.org with ESMTP id 4711;\r\n \
+///      Sun, 13 Sep 2020 12:26:40 +0000\r\n",
+/// );
+///
+/// // A name that is no host is a comment, and the address stands in its place.
+/// let from = HelloName::new("john's mac")?;
+/// let esmtp = Protocol::new("ESMTP")?;
+/// let field = Received::new(&by, esmtp, at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
+/// assert_eq!(
+///     field.to_string(),
+///     "Received: from [192.0.2.7]\r\n ([192.0.2.7])\r\n (john?s?mac)\r\n by mx.example.org with ESMTP;\r\n \
 ///      Sun, 13 Sep 2020 12:26:40 +0000\r\n",
 /// );
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
@@ -41,9 +123,9 @@ impl fmt::Display for ReturnPath<'_> {
 #[derive(Clone, Debug)]
 pub struct Received<'a> {
     by: &'a Host<'a>,
-    with: &'a str,
+    with: Protocol<'a>,
     at: Timestamp,
-    from: Option<&'a Host<'a>>,
+    from: Option<&'a HelloName<'a>>,
     address: Option<IpAddr>,
     name: Option<&'a Domain<'a>>,
     id: Option<&'a str>,
@@ -54,14 +136,18 @@ impl<'a> Received<'a> {
     /// What every such field says: the receiving host, the protocol
     /// ([`Facts::protocol`](crate::server::Facts::protocol)) and the time.
     #[must_use]
-    pub const fn new(by: &'a Host<'a>, with: &'a str, at: Timestamp) -> Self {
+    pub const fn new(by: &'a Host<'a>, with: Protocol<'a>, at: Timestamp) -> Self {
         Self { by, with, at, from: None, address: None, name: None, id: None, recipient: None }
     }
 
-    /// What the client called itself.
+    /// Adds what the client called itself ([`Facts::hello_name`](crate::server::Facts::hello_name)).
+    ///
+    /// A name that is no domain or address literal of the grammar stands in a comment, as far as a line has room for it; there every octet
+    /// but letters, digits, `.`, `-` and `_` is written `?`. The field is then from the address of
+    /// [`with_peer`](Self::with_peer).
     #[must_use]
-    pub const fn with_from(mut self, host: &'a Host<'a>) -> Self {
-        self.from = Some(host);
+    pub const fn with_from(mut self, name: &'a HelloName<'a>) -> Self {
+        self.from = Some(name);
         self
     }
 
@@ -73,7 +159,8 @@ impl<'a> Received<'a> {
         self
     }
 
-    /// The name of the message here: letters, digits, `.` and `-`; others are left out.
+    /// The name of the message here: letters, digits, `.` and `-`; others are left out, and so is the clause when nothing
+    /// is left of it.
     #[must_use]
     pub const fn with_id(mut self, id: &'a str) -> Self {
         self.id = Some(id);
@@ -96,33 +183,53 @@ impl<'a> Received<'a> {
 impl fmt::Display for Received<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Received: from ")?;
-        match self.from {
-            Some(host) => write!(f, "{host}")?,
-            None => f.write_str("unknown")?,
+        let literal = self.address.map(Host::from);
+        let host = self.from.and_then(HelloName::host).filter(|host| host.is_strict());
+        match (host, &literal, self.from) {
+            (Some(host), ..) => write!(f, "{host}")?,
+            (None, Some(literal), Some(_)) => write!(f, "{literal}")?,
+            (None, ..) => f.write_str("unknown")?,
         }
-        if let Some(address) = self.address {
+        if let Some(literal) = literal {
             f.write_str("\r\n (")?;
             if let Some(name) = self.name {
                 write!(f, "{} ", name.as_str())?;
             }
-            match address {
-                IpAddr::V4(address) => write!(f, "[{address}])")?,
-                IpAddr::V6(address) => write!(f, "[IPv6:{address}])")?,
-            }
+            write!(f, "{literal})")?;
+        }
+        if let (None, Some(name)) = (host, self.from) {
+            comment(f, &name.text())?;
         }
         write!(f, "\r\n by {} with {}", self.by, self.with)?;
-        if let Some(id) = self.id {
+        let letters = self.id.unwrap_or_default().chars();
+        let mut letters =
+            letters.filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).peekable();
+        if letters.peek().is_some() {
             f.write_str(" id ")?;
-            for octet in id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
-            {
-                write!(f, "{octet}")?;
-            }
         }
-        if let Some(recipient) = &self.recipient {
+        for letter in letters {
+            f.write_char(letter)?;
+        }
+        let recipient = self.recipient.as_ref().map(ToString::to_string);
+        if let Some(recipient) = recipient.filter(|path| path.len() <= LINE_LIMIT - " for ;".len())
+        {
             write!(f, "\r\n for {recipient}")?;
         }
         write!(f, ";\r\n {}\r\n", self.at)
     }
+}
+
+/// Octets of a line of a message without its CRLF (RFC 5322 section 2.1.1). No path and no name can be folded.
+const LINE_LIMIT: usize = 998;
+
+/// Text of a peer as a comment in which nothing can hide: no quoted pair, no parenthesis, no octet outside ASCII.
+fn comment(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\r\n (")?;
+    for octet in text.bytes().take(LINE_LIMIT - " ()".len()) {
+        let is_plain = octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
+        f.write_char(if is_plain { char::from(octet) } else { '?' })?;
+    }
+    f.write_str(")")
 }
 
 /// Counts the `Received:` fields of a message, so that one that goes round in circles is noticed (RFC 5321 section 6.3).
@@ -272,14 +379,47 @@ mod tests {
         }
     }
 
+    /// RFC 5321 section 4.4: what stands in a clause cannot begin another line or another clause.
+    #[test]
+    fn no_clause_of_a_received_field_brings_another() {
+        for name in [
+            "",
+            "ESMTP\r\nX-Evil: 1",
+            "ESMTP\n",
+            "ESMTP id 1",
+            "ESMTP;",
+            "(comment)",
+            "a\tb",
+            "a.b",
+            "\"a\"",
+            "ü",
+            "\u{85}",
+            "a\0",
+            "a@b",
+        ] {
+            assert!(Protocol::new(name).is_err(), "{name:?}");
+        }
+        for name in ["SMTP", "ESMTPSA", "UTF8LMTP", "x-y_z"] {
+            assert_eq!(Protocol::new(name).unwrap().to_string(), name);
+        }
+        let by = Host::parse("mx.example.org").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        let with = Protocol::new("ESMTP").unwrap();
+        for id in ["", "\r\n", "\u{85}\u{2028}();", " "] {
+            let field = Received::new(&by, with, at).with_id(id).to_string();
+            assert_eq!(field, Received::new(&by, with, at).to_string(), "{id:?}");
+        }
+    }
+
     #[test]
     fn every_part_of_a_received_field_has_its_place() {
         let by = Host::parse("mx.example.org").unwrap();
-        let from = Host::parse("[192.0.2.7]").unwrap();
+        let from = HelloName::new("[192.0.2.7]").unwrap();
         let name = Domain::new("client.example.net").unwrap();
         let recipient = ForwardPath::parse("<bob@example.org>").unwrap();
         let at = Timestamp::since_unix_epoch(Duration::ZERO);
-        let field = Received::new(&by, "ESMTPS", at)
+        let with = Protocol::new("ESMTPS").unwrap();
+        let field = Received::new(&by, with, at)
             .with_from(&from)
             .with_peer("2001:db8::7".parse().unwrap(), Some(&name))
             .with_id("a-1.b\r\nX: y")
@@ -290,5 +430,54 @@ mod tests {
              by mx.example.org with ESMTPS id a-1.bXy\r\n for <bob@example.org>;\r\n \
              Thu, 1 Jan 1970 00:00:00 +0000\r\n"
         );
+    }
+
+    /// 5321-4.4-c
+    #[test]
+    fn a_name_that_is_no_host_stands_in_a_comment() {
+        let by = Host::parse("mx.example.org").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        let peer = "2001:db8::7".parse().unwrap();
+        let long = "ü".repeat(2000);
+        for (name, comment) in [
+            ("MÜLLER-PC", "M??LLER-PC"),
+            ("M\u{FFFD}LLER-PC", "M???LLER-PC"),
+            ("john's-mac", "john?s-mac"),
+            (" client.example", "client.example"),
+            ("[2001:db8::19]", "?2001?db8??19?"),
+            ("my_host", "my_host"),
+            ("a) (b\\", "a???b?"),
+            ("x;\u{2027}y", "x????y"),
+            (&long, &*"?".repeat(995)),
+        ] {
+            let name = HelloName::new(name).unwrap();
+            let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at).with_from(&name);
+            let unknown = field.to_string();
+            let start = "Received: from unknown\r\n (";
+            assert!(unknown.starts_with(&[start, comment, ")\r\n by mx.example.org "].concat()));
+            let start =
+                "Received: from [IPv6:2001:db8::7]\r\n (c.example [IPv6:2001:db8::7])\r\n (";
+            let domain = Domain::new("c.example").unwrap();
+            let known = field.with_peer(peer, Some(&domain)).to_string();
+            assert!(
+                known.starts_with(&[start, comment, ")\r\n by mx.example.org "].concat()),
+                "{known}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_received_field_is_too_long() {
+        let by = Host::parse("mx.example.org").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        for (octets, is_named) in [(97, true), (980, true), (981, false)] {
+            let path = alloc::format!("<{}@b.example>", "x".repeat(octets));
+            let recipient = ForwardPath::parse(&path).unwrap();
+            let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at)
+                .with_recipients([recipient])
+                .to_string();
+            assert_eq!(field.contains(&path), is_named);
+            assert!(field.split("\r\n").all(|line| line.len() <= 998));
+        }
     }
 }

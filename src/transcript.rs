@@ -1,4 +1,9 @@
-//! Who said what, with credentials redacted.
+//! The lines of a session, each with its side, credentials redacted.
+//!
+//! Neither machine shows a secret in its transcript: of AUTH the name of the mechanism is shown and nothing of the SASL
+//! exchange, in either direction; of a URL that stands for content nothing. What may be a secret is hidden too: what a client
+//! sends after an AUTH that was refused, until a command comes, and arguments that look like credentials after a verb
+//! of the application's own. In a reply that repeats a secret, asterisks stand in its place. `(redacted)` stands for what is not shown.
 
 use crate::time::Instant;
 use core::fmt;
@@ -16,7 +21,7 @@ pub enum Side {
 ///
 /// [`Display`](fmt::Display) gives the notation of the RFCs (`C: MAIL FROM:<ann@example.org>`);
 /// octets outside printable ASCII are escaped, so that a peer cannot speak to a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entry<'a> {
     /// One line of dialogue without its CRLF.
@@ -52,6 +57,13 @@ impl fmt::Display for Entry<'_> {
             Self::Secured => f.write_str("(secured)"),
             Self::Closed { from } => write!(f, "{}: (closed)", from.letter()),
         }
+    }
+}
+
+/// Shows text as text, escaped as in `Display`.
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({self})")
     }
 }
 
@@ -111,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_peer_cannot_speak_to_the_terminal() {
-        let entry = Entry::Line { from: Side::Server, octets: b"220 \x1b[2J\xff" };
-        assert_eq!(entry.to_string(), "S: 220 \\x1b[2J\\xff");
+        let entry = Entry::Line { from: Side::Server, octets: b"220 \x1b[2J\xff\xc2\x9b" };
+        assert_eq!(entry.to_string(), "S: 220 \\x1b[2J\\xff\\xc2\\x9b");
+        assert_eq!(alloc::format!("{entry:?}"), "Entry(S: 220 \\x1b[2J\\xff\\xc2\\x9b)");
     }
 }

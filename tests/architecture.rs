@@ -230,7 +230,7 @@ fn english_elsewhere(source: &Source) -> Vec<String> {
 }
 
 fn too_long(source: &Source) -> Vec<String> {
-    const MOST: usize = 600;
+    const MOST: usize = 800;
     (source.lines > MOST)
         .then(|| {
             format!("{}: {} lines without tests, {MOST} are the most", source.path, source.lines)
@@ -340,7 +340,7 @@ fn only_replies_rs_holds_the_servers_english() {
 }
 
 #[test]
-fn no_file_is_over_600_lines_its_tests_aside() {
+fn no_file_is_over_800_lines_its_tests_aside() {
     hold(too_long);
     let complaints: Vec<String> = sources_in("examples").iter().flat_map(too_long).collect();
     assert!(complaints.is_empty(), "\nin examples/:\n{}\n", complaints.join("\n"));
@@ -481,8 +481,8 @@ fn order_and_english_are_found_outside_their_files() {
 
 #[test]
 fn only_lines_outside_tests_count() {
-    let body = "fn f() {}\n".repeat(600);
-    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "fn f() {}\n".repeat(600));
+    let body = "fn f() {}\n".repeat(800);
+    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "fn f() {}\n".repeat(800));
     assert_eq!(complaints(too_long, "server/state.rs", &format!("{body}{tests}")), 0);
     assert_eq!(complaints(too_long, "server/state.rs", &format!("{body}\n{tests}")), 1);
 }

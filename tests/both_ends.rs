@@ -15,8 +15,8 @@ use esmtp::{
     server::{self, Peer, Server},
     service::Service,
     syntax::{
-        AttributeName, AttributeValue, Extension, Extensions, Rejection, Uri, XclientAttributes,
-        XforwardAttributes,
+        AttributeName, AttributeValue, Code, Extension, Extensions, Rejection, Uri,
+        XclientAttributes, XforwardAttributes,
     },
     wire::{BareLineBreaks, LineEnds},
 };
@@ -467,4 +467,53 @@ proptest! {
         }
         prop_assert_eq!(stored.as_slice(), &[], "doubled, or kept without the sender's knowledge");
     }
+}
+
+/// RFC 5321 section 4.1.1.5, RFC 9422 section 4.1: a server that takes five transactions and does
+/// not say so, and a client that has 32 in flight. RSET before each further MAIL stays 250.
+#[test]
+fn transactions_beyond_a_limit_that_was_not_announced_have_true_outcomes() {
+    let limits = server::Limits::default().with_transactions(Some(5));
+    let receiving = server::Config::new("mx.example.org").unwrap().with_limits(limits);
+    let sending = client::Config::new("me.example.org")
+        .unwrap()
+        .with_tls(client::TlsPolicy::Never)
+        .with_transactions(32);
+    let mut client = Client::new(sending, Security::CLEAR);
+    let mut server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
+    let mut receiver = Receiver::default();
+    let (mut begun, mut rest, mut reports) = (0, Vec::new(), Vec::new());
+    run(
+        &Wire::new(Duration::from_millis(50)),
+        &mut client,
+        &mut server,
+        |_, event| match event {
+            client::Event::Ready(ready) if begun < 60 => {
+                begun += 1;
+                rest = b"x\r\n".to_vec();
+                let envelope = Envelope::new("a@example.org", &["b@example.net"]).unwrap();
+                ready.send(envelope, MessageFacts::scan(&rest)).unwrap();
+            }
+            client::Event::Ready(ready) if reports.len() < 60 => ready.wait(),
+            client::Event::Ready(ready) => ready.quit(),
+            client::Event::Content(mut content) => {
+                let taken = content.write(&rest).unwrap();
+                rest.drain(..taken);
+                if rest.is_empty() {
+                    content.finish().unwrap();
+                }
+            }
+            client::Event::Sent(sent) => reports.push(sent.take()),
+            other => panic!("{other:?}"),
+        },
+        |_, event| receiver.answer(event),
+    );
+    assert_eq!((reports.len(), receiver.stored.len()), (60, 5));
+    let count = |code: u16| {
+        let code = Code::new(code);
+        let has_code = |it: &Outcome| matches!(it, Outcome::Replied(it) if Some(it.code()) == code);
+        reports.iter().filter(|report| report.outcomes().all(has_code)).count()
+    };
+    assert_eq!((count(250), count(452)), (5, 55), "{reports:?}");
+    assert!(matches!(client.end(), Some(client::End::Quit)), "{:?}", client.end());
 }

@@ -234,6 +234,76 @@ fn recipients_beyond_the_limit_are_for_a_further_transaction() {
     );
 }
 
+/// 5321-4.5.3.1.10-b: RFC 5321 section 4.5.3.1.10: only X.5.3, and 452 and 552 without a status after a recipient that was
+/// accepted, are about the number of recipients.
+#[test]
+fn a_recipient_limit_ends_the_list_of_recipients() {
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>";
+    let rest = "C: RCPT TO:<dora@example.net>\nS: 250 ok";
+    let end = "C: DATA\nS: 354 go\nC: x\nC: .\nS: 250 taken\nC: QUIT\nS: 221 bye\nC: (closed)";
+    // The replies to RCPT, whether the second is a limit, and the class of the second recipient.
+    for (second, is_limit, class) in [
+        ("452 4.5.3 too many", true, "rest: <carl@example.net> <dora@example.net>"),
+        ("452 too many", true, "rest: <carl@example.net> <dora@example.net>"),
+        ("552 too many", true, "rest: <carl@example.net> <dora@example.net>"),
+        ("552 5.5.3 too many", true, "rest: <carl@example.net> <dora@example.net>"),
+        ("451 4.5.3 too many", true, "rest: <carl@example.net> <dora@example.net>"),
+        ("550 5.5.3 too many", true, "rest: <carl@example.net> <dora@example.net>"),
+        ("452 4.2.2 full", false, ""),
+        ("552 5.2.2 full", false, ""),
+        ("452 4.3.1 no room", false, ""),
+        ("452 4.5.0 what", false, ""),
+        ("450 later", false, ""),
+        ("550 no", false, ""),
+    ] {
+        let refused = format!("S: 250 ok\nC: RCPT TO:<carl@example.net>\nS: {second}");
+        let rest = if is_limit { "" } else { rest };
+        let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n")
+            .plays(&format!("{opening}\n{refused}\n{rest}\n{end}").replace("\n\n", "\n"));
+        let dora = if is_limit { "untried" } else { "250 taken" };
+        let expected = format!(
+            "0: <bob@example.net> 250 taken, <carl@example.net> {second}, \
+             <dora@example.net> {dora} {class}"
+        );
+        assert_eq!(notes[0], expected.trim_end(), "{second}");
+    }
+    // Before any was accepted, 452 and 552 without a status concern that recipient alone.
+    for (first, is_limit) in [("452 no", false), ("552 no", false), ("452 4.5.3 no", true)] {
+        let others = match is_limit {
+            true => "",
+            false => {
+                "C: RCPT TO:<carl@example.net>
+                 S: 250 ok
+                 C: RCPT TO:<dora@example.net>
+                 S: 250 ok
+                 C: DATA
+                 S: 354 go
+                 C: x
+                 C: .
+                 S: 250 taken\n"
+            }
+        };
+        let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n")
+            .plays(&format!("{opening}\nS: {first}\n{others}C: QUIT\nS: 221 bye\nC: (closed)"));
+        let expected = match is_limit {
+            true => format!(
+                "0: <bob@example.net> {first}, <carl@example.net> untried, \
+                 <dora@example.net> untried rest: <carl@example.net> <dora@example.net>"
+            ),
+            false => format!(
+                "0: <bob@example.net> {first}, <carl@example.net> 250 taken, \
+                 <dora@example.net> 250 taken"
+            ),
+        };
+        assert_eq!(notes[0], expected, "{first}");
+    }
+}
+
 /// RFC 5321 section 4.5.2. The application writes seven octets at a time, so that each piece begins
 /// with the dot of a line.
 /// 5321-4.5.2-a, 5321-4.1.1.4-f
@@ -335,7 +405,7 @@ fn a_bare_line_feed_is_refused_or_made_a_line_end() {
 /// 5321-3.2-b, 5321-3.2-c
 #[test]
 fn helo_follows_a_refused_ehlo() {
-    for code in ["500", "502", "504", "550"] {
+    for code in ["500", "501", "502", "503", "504", "530", "550", "554", "599"] {
         let notes = Dialogue::sends(&[BOB], "\r\ncaf\u{e9}\r\n").plays(&format!(
             "S: 220 mx
              C: EHLO me.example.org
@@ -371,20 +441,185 @@ fn helo_follows_a_refused_ehlo() {
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
 }
 
+/// RFC 5321 section 3.2: an old server may refuse EHLO with any 5yz, and what it says to HELO then, or
+/// by closing, is not why it refuses.
+/// 5321-3.2-b
+#[test]
+fn the_refusal_of_ehlo_is_reported_where_helo_fails_too() {
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 554 5.7.1 not you";
+    let end = "end: the server refused to go on with the session: 554 5.7.1 not you";
+    for failure in [
+        "C: HELO me.example.org\nS: 502 what?\nC: QUIT\nS: 221 bye",
+        "C: HELO me.example.org\nS: 450 later\nC: QUIT\nS: 221 bye",
+        "C: HELO me.example.org\nS: 421 4.3.2 later",
+        "C: HELO me.example.org\nS: (closed)",
+        "C: HELO me.example.org\nS: (cut off)",
+        "C: (broken)\nS: (cut off)",
+    ] {
+        let notes = Dialogue::sends(&[BOB], "x\r\n")
+            .plays_whole(&format!("{opening}\n{failure}\nC: (closed)"));
+        assert_eq!(notes, [end], "{failure}");
+    }
+    // The connection is closed together with the refusal, so that HELO cannot be sent.
+    let mut client = Client::new(dialogue::config(), Security::CLEAR);
+    for octets in ["220 mx\r\n", "554 5.7.1 not you\r\n"] {
+        while let Need::Either(_) = client.poll(Instant::ORIGIN) {
+            client.sent(99);
+        }
+        assert_eq!(client.feed(octets.as_bytes()), octets.len());
+    }
+    client.closed(esmtp::machine::Closed::Clean);
+    assert_eq!(client.poll(Instant::ORIGIN), Need::Close);
+    assert_eq!(format!("end: {}", client.end().unwrap()), end);
+    // What HELO is answered with is what counts where it is accepted.
+    let notes = Dialogue::sends(&[BOB], "x\r\n").plays(&format!(
+        "{opening}
+         C: HELO me.example.org
+         S: 250 hello
+         C: MAIL FROM:<ann@example.org>
+         S: (closed)
+         C: (closed)"
+    ));
+    assert_eq!(notes.last().unwrap(), "end: the server closed the connection");
+}
+
+/// After HELO there is no TLS, no AUTH and no extension.
+/// 5321-3.2-b, 2033-4.1-e
+#[test]
+fn helo_is_not_tried_where_more_is_required() {
+    use esmtp::{client::TlsPolicy, syntax::Extension};
+    type Change = fn(Config) -> Config;
+    for (change, verb) in [
+        ((|config| config.with_tls(TlsPolicy::Required)) as Change, "EHLO"),
+        (|config| config.with_required(Extension::Auth), "EHLO"),
+        (|config| config.with_required(Extension::SmtpUtf8), "EHLO"),
+        (|config| config.with_service(Service::Submission).with_tls(TlsPolicy::Never), "EHLO"),
+        (|config| config.with_service(Service::Lmtp), "LHLO"),
+    ] {
+        for code in ["500", "502", "550", "554"] {
+            let notes = Dialogue::sends(&[BOB], "x\r\n").with(change).plays(&format!(
+                "S: 220 mx
+                 C: {verb} me.example.org
+                 S: {code} what?
+                 C: QUIT
+                 S: 221 bye
+                 C: (closed)"
+            ));
+            let end = format!("end: the server refused to go on with the session: {code} what?");
+            assert_eq!(notes, [end]);
+        }
+    }
+}
+
+/// RFC 5321 section 3.8. A server that has said 421 carries out nothing that was sent after it.
+#[test]
+fn what_was_in_flight_after_a_421_was_not_tried() {
+    let [one, two, three] = [BOB, CARL, DORA].map(|to| Act::Send(mail(&[to], "x\r\n")));
+    let dialogue = Dialogue::new([one, two, three, Act::Wait, Act::Wait, Act::Wait])
+        .with(|config| config.with_transactions(3));
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250 CHUNKING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: BDAT 3 LAST
+         C: x
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         C: BDAT 3 LAST
+         C: x
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<dora@example.net>
+         C: BDAT 3 LAST
+         C: x
+         C: ";
+    let opening = opening.trim_end_matches("\n         C: ");
+    let [bob, carl, dora] = [BOB, CARL, DORA];
+    let untried = |number, to| format!("{number}: <{to}> untried rest: <{to}>");
+    let end = "end: the server refused to go on with the session: 421 4.3.2 down";
+    let closed = "end: the server closed the connection";
+    let taken = "S: 250 ok\nS: 250 ok\nS: 250 taken";
+    for (replies, outcomes, end) in [
+        // In the place of the reply to MAIL, and to the RSET before it.
+        (
+            format!("{taken}\nS: 250 ok\nS: 421 4.3.2 down"),
+            [format!("0: <{bob}> 250 taken"), untried(1, carl), untried(2, dora)],
+            end,
+        ),
+        (
+            format!("{taken}\nS: 421 4.3.2 down"),
+            [format!("0: <{bob}> 250 taken"), untried(1, carl), untried(2, dora)],
+            end,
+        ),
+        // In the place of later replies: that transaction was tried.
+        (
+            format!("{taken}\nS: 250 ok\nS: 250 ok\nS: 421 4.3.2 down"),
+            [
+                format!("0: <{bob}> 250 taken"),
+                format!("1: <{carl}> 421 4.3.2 down"),
+                untried(2, dora),
+            ],
+            end,
+        ),
+        (
+            format!("{taken}\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 421 4.3.2 down"),
+            [
+                format!("0: <{bob}> 250 taken"),
+                format!("1: <{carl}> 421 4.3.2 down"),
+                untried(2, dora),
+            ],
+            end,
+        ),
+        ("S: 421 4.3.2 down".into(), [untried(0, bob), untried(1, carl), untried(2, dora)], end),
+        // Without a 421 the server may have taken what it had.
+        (
+            format!("{taken}\nS: (closed)"),
+            [
+                format!("0: <{bob}> 250 taken"),
+                format!("1: <{carl}> unknown"),
+                format!("2: <{dora}> unknown"),
+            ],
+            closed,
+        ),
+    ] {
+        let notes = dialogue.plays(&format!("{opening}\n{replies}\nC: (closed)"));
+        let expected: Vec<_> = outcomes.into_iter().chain([end.to_owned()]).collect();
+        assert_eq!(notes, expected, "{replies}");
+    }
+}
+
 /// 5321-3.1-e
 #[test]
 fn a_server_that_refuses_the_session_is_left_with_quit() {
-    for script in [
-        "S: 554 5.7.1 no service here",
-        "S: 450 4.3.2 not now",
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 554 5.7.1 not you",
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 550 5.7.1 go away
-         C: HELO me.example.org
-         S: 550 5.7.1 go away",
+    for (script, refusal) in [
+        ("S: 554 5.7.1 no service here", "554 5.7.1 no service here"),
+        ("S: 450 4.3.2 not now", "450 4.3.2 not now"),
+        (
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 450 4.7.1 not now",
+            "450 4.7.1 not now",
+        ),
+        (
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 521 5.3.2 no mail here",
+            "521 5.3.2 no mail here",
+        ),
+        (
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 550 5.7.1 go away
+             C: HELO me.example.org
+             S: 502 what?",
+            "550 5.7.1 go away",
+        ),
     ] {
         let notes = Dialogue::sends(&[BOB], "x\r\n").plays(&format!(
             "{script}
@@ -392,14 +627,17 @@ fn a_server_that_refuses_the_session_is_left_with_quit() {
              S: 221 bye
              C: (closed)"
         ));
-        assert_eq!(notes, ["end: the server refused to go on with the session"]);
+        assert_eq!(
+            notes,
+            [format!("end: the server refused to go on with the session: {refusal}")]
+        );
     }
 }
 
 /// RFC 5321 section 3.8: 421 may come at any time.
 #[test]
 fn the_session_ends_with_421() {
-    let refused = "end: the server refused to go on with the session";
+    let refused = "end: the server refused to go on with the session: 421 4.3.2 down";
     for (script, report) in [
         ("S: 421 4.3.2 down", None),
         (
@@ -454,7 +692,7 @@ fn a_waiting_session_sees_its_421() {
          S: 421 4.4.2 idle
          C: (closed)",
     );
-    assert_eq!(notes, ["end: the server refused to go on with the session"]);
+    assert_eq!(notes, ["end: the server refused to go on with the session: 421 4.4.2 idle"]);
 }
 
 /// RFC 5321 sections 3.8 and 6.1.
@@ -516,7 +754,7 @@ fn an_early_hang_up_keeps_the_replies_that_came() {
         notes,
         [
             "0: <bob@example.net> 552 5.3.4 too much, <carl@example.net> 550 no",
-            "end: the server refused to go on with the session"
+            "end: the server refused to go on with the session: 552 5.3.4 too much"
         ]
     );
 }
@@ -551,41 +789,44 @@ fn what_a_server_may_not_say_ends_the_session() {
          C: EHLO me.example.org
          S: 250 mx
          C: MAIL FROM:<ann@example.org>";
-    let unexpected =
-        "end: the server answered with a reply code that does not belong to the command";
-    let untried = "0: <bob@example.net> untried rest: <bob@example.net>";
+    let unexpected = |reply: &str| {
+        format!(
+            "end: the server answered with a reply code that does not belong to the command: {reply}"
+        )
+    };
+    let untried = "0: <bob@example.net> untried rest: <bob@example.net>".to_owned();
     for (script, expected) in [
-        ("S: 250 hi".to_owned(), vec![unexpected]),
+        ("S: 250 hi".to_owned(), vec![unexpected("250 hi")]),
         (
             "S: SSH-2.0-OpenSSH_9.6".to_owned(),
             vec![
-                "end: what the server sent is not a reply: a reply line does not begin with a code from 200 to 599",
+                "end: what the server sent is not a reply: a reply line does not begin with a code from 200 to 599".to_owned(),
             ],
         ),
-        ("S: 220 mx\nC: EHLO me.example.org\nS: 354 go".to_owned(), vec![unexpected]),
-        (format!("{opening}\nS: 354 go"), vec![untried, unexpected]),
+        ("S: 220 mx\nC: EHLO me.example.org\nS: 354 go".to_owned(), vec![unexpected("354 go")]),
+        (format!("{opening}\nS: 354 go"), vec![untried.clone(), unexpected("354 go")]),
         (
             format!("{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 354 go"),
-            vec![untried, unexpected],
+            vec![untried.clone(), unexpected("354 go")],
         ),
         (
             format!(
                 "{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok\nC: DATA\nS: 250 ok"
             ),
-            vec![untried, unexpected],
+            vec![untried.clone(), unexpected("250 ok")],
         ),
         (
             format!(
                 "{opening}\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok\nC: DATA\nS: 354 go\n\
                  C: x\nC: .\nS: 354 go"
             ),
-            vec!["0: <bob@example.net> unknown", unexpected],
+            vec!["0: <bob@example.net> unknown".to_owned(), unexpected("354 go")],
         ),
         (
             format!("{opening}\nS: 250-ok\nS: 550 no"),
             vec![
                 untried,
-                "end: what the server sent is not a reply: the lines of a reply carry different codes",
+                "end: what the server sent is not a reply: the lines of a reply carry different codes".to_owned(),
             ],
         ),
     ] {
@@ -596,16 +837,23 @@ fn what_a_server_may_not_say_ends_the_session() {
 
 #[test]
 fn replies_that_nobody_asked_for_end_the_session() {
-    let unasked = "end: the server sent a reply that nothing was asked for";
-    for script in [
-        "S: 220 hi
+    let unasked = "end: the server sent a reply that nothing was asked for: ";
+    for (script, reply) in [
+        (
+            "S: 220 hi
          S: 250-mx
          S: 250 SIZE 1000",
-        "S: 220 hi
+            "250 mx SIZE 1000",
+        ),
+        (
+            "S: 220 hi
          C: EHLO me.example.org
          S: 250 mx
          S: 250 unasked",
-        "S: 220 hi
+            "250 unasked",
+        ),
+        (
+            "S: 220 hi
          C: EHLO me.example.org
          S: 250 mx
          C: MAIL FROM:<ann@example.org>
@@ -615,10 +863,12 @@ fn replies_that_nobody_asked_for_end_the_session() {
          C: DATA
          S: 354 go
          S: 250 queued before it came",
+            "250 queued before it came",
+        ),
     ] {
         // Said in one breath: octet by octet, they might come when they are asked for.
         let notes = Dialogue::sends(&[BOB], "x\r\n").plays_whole(&format!("{script}\nC: (closed)"));
-        assert_eq!(notes.last().unwrap(), unasked, "{script}");
+        assert_eq!(*notes.last().unwrap(), format!("{unasked}{reply}"), "{script}");
     }
 }
 
@@ -679,7 +929,7 @@ fn lmtp_has_one_reply_for_each_accepted_recipient() {
          S: 221 bye
          C: (closed)",
     );
-    assert_eq!(notes, ["end: the server refused to go on with the session"]);
+    assert_eq!(notes, ["end: the server refused to go on with the session: 500 what?"]);
 }
 
 /// RFC 5321 section 4.5.3.2.
@@ -837,7 +1087,7 @@ fn a_further_transaction_follows_without_waiting_where_that_is_set() {
         [
             "0: <bob@example.net> 421 4.3.2 down",
             "1: <carl@example.net> untried rest: <carl@example.net>",
-            "end: the server refused to go on with the session"
+            "end: the server refused to go on with the session: 421 4.3.2 down"
         ]
     );
     let notes = dialogue.plays(&format!("{opening}\nS: (closed)\nC: (closed)"));
@@ -1122,7 +1372,7 @@ fn a_reset_that_is_refused_ends_the_session() {
         notes[1..],
         [
             "1: <carl@example.net> untried rest: <carl@example.net>",
-            "end: the server answered with a reply code that does not belong to the command"
+            "end: the server answered with a reply code that does not belong to the command: 500 what?"
         ]
     );
 }
@@ -1248,7 +1498,9 @@ fn a_verb_of_the_applications_own_is_sent_in_silence() {
     );
     assert_eq!(
         notes,
-        ["end: the server answered with a reply code that does not belong to the command"]
+        [
+            "end: the server answered with a reply code that does not belong to the command: 354 more"
+        ]
     );
 }
 
@@ -1284,4 +1536,61 @@ fn what_only_looks_like_a_secret_is_hidden_in_its_own_reply_alone() {
             "0: <bob@example.net> 550 5.1.1 Hostname unknown"
         ]
     );
+}
+
+/// `550 #5.1.0`: the enhanced status is read, unless the switch is off.
+#[test]
+fn a_hash_before_the_enhanced_status_is_read_over() {
+    use esmtp::client::ReplyLenience;
+    let script = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ok
+         C: RCPT TO:<bob@example.net>
+         S: 550-#5.1.0 Address rejected
+         S: 550 #5.1.0 <bob@example.net>
+         C: QUIT
+         S: 221 bye
+         C: (closed)";
+    let dialogue = Dialogue::sends(&[BOB], "x\r\n");
+    let notes = dialogue.plays(script);
+    assert_eq!(notes[0], "0: <bob@example.net> 550 5.1.0 Address rejected <bob@example.net>");
+    let strict = dialogue.with(|config| config.with_reply_lenience(ReplyLenience::STRICT));
+    let notes = strict.plays(script);
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 550 #5.1.0 Address rejected #5.1.0 <bob@example.net>"
+    );
+}
+
+/// 5321-2.3.8-a: lines end in CRLF, unless a switch that is off by default is on.
+#[test]
+fn reply_lines_may_end_in_lf_alone_where_that_is_set() {
+    use esmtp::client::{End, ProtocolError, ReplyLenience};
+    let hear = |client: &mut Client, octets: &str| {
+        // Octet by octet.
+        for octet in octets.as_bytes() {
+            client.feed(core::slice::from_ref(octet));
+            while let Need::Either(_) = client.poll(Instant::ORIGIN) {
+                client.sent(9999);
+            }
+        }
+    };
+    let lenience = ReplyLenience::default().with_bare_lf(true);
+    let config = dialogue::config().with_reply_lenience(lenience);
+    let mut client = Client::new(config, Security::CLEAR);
+    hear(&mut client, "220-mx\n220 mx\r\n");
+    assert_eq!(client.forgiven(), ReplyLenience::STRICT.with_bare_lf(true));
+    hear(&mut client, "250-mx\n250-SIZE 99\n250 PIPELINING\n");
+    assert_eq!(client.extensions().size(), Some(99));
+    assert!(client.end().is_none() && client.greeting().is_some());
+    // A line too long is one in either form.
+    hear(&mut client, &format!("250 {}\n", "x".repeat(2048)));
+    assert_eq!(client.end(), Some(&End::Protocol(ProtocolError::TooLong)));
+
+    let mut client = Client::new(dialogue::config(), Security::CLEAR);
+    hear(&mut client, "220 mx\n");
+    assert!(matches!(client.end(), Some(End::Protocol(ProtocolError::Syntax(_)))));
+    assert_eq!(client.forgiven(), ReplyLenience::STRICT);
 }

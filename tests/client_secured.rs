@@ -13,7 +13,7 @@ use esmtp::{
     client::{Client, Config, Event, MessageFacts, TlsPolicy},
     envelope::Envelope,
     machine::{Machine, Need, Upgradable},
-    sasl::{Credentials, Initiator, LoginInitiator, PlainInitiator},
+    sasl::{CramMd5Initiator, Credentials, Initiator, LoginInitiator, PlainInitiator},
     security::Security,
     service::Service,
     syntax::{Argument, UnknownVerb, Uri},
@@ -82,9 +82,12 @@ fn required_tls_that_is_not_offered_or_refused_ends_the_session() {
         ("S: 250 SIZE", "TLS is required and not offered"),
         (
             "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now",
-            "TLS is required and the server refused it",
+            "TLS is required and the server refused it: 454 4.7.0 not now",
         ),
-        ("S: 250 STARTTLS\nC: STARTTLS\nS: 502 what", "TLS is required and the server refused it"),
+        (
+            "S: 250 STARTTLS\nC: STARTTLS\nS: 502 what",
+            "TLS is required and the server refused it: 502 what",
+        ),
     ] {
         let notes = dialogue.plays(&format!(
             "S: 220 mx
@@ -97,18 +100,16 @@ fn required_tls_that_is_not_offered_or_refused_ends_the_session() {
         ));
         assert_eq!(notes, [format!("end: {end}")]);
     }
-    // Nor is there a way around it through HELO.
+    // HELO, after which there is no TLS, is not tried.
     let notes = dialogue.plays(
         "S: 220 mx
          C: EHLO me.example.org
          S: 502 what
-         C: HELO me.example.org
-         S: 250 mx
          C: QUIT
          S: 221 bye
          C: (closed)",
     );
-    assert_eq!(notes, ["end: TLS is required and not offered"]);
+    assert_eq!(notes, ["end: the server refused to go on with the session: 502 what"]);
 }
 
 /// RFC 8314 section 3.
@@ -195,13 +196,13 @@ fn a_failed_handshake_is_the_end() {
             ("S: 220 go\nS: (closed)", "the server closed the connection"),
             (
                 "S: 250 ok",
-                "the server answered with a reply code that does not belong to the command",
+                "the server answered with a reply code that does not belong to the command: 250 ok",
             ),
             (
                 "S: 354 ok",
-                "the server answered with a reply code that does not belong to the command",
+                "the server answered with a reply code that does not belong to the command: 354 ok",
             ),
-            ("S: 421 bye", "the server refused to go on with the session"),
+            ("S: 421 bye", "the server refused to go on with the session: 421 bye"),
         ] {
             let notes = dialogue.plays(&format!("{opening}\n{last}\nC: (closed)"));
             assert_eq!(notes, [format!("end: {end}")], "{last}");
@@ -360,23 +361,14 @@ fn a_long_initial_response_waits_for_the_empty_challenge() {
         "{opening}\nC: AUTH PLAIN\nS: 334 \nC: {}\n{closing}",
         base64.as_str()
     ));
-    // It is neither given for another challenge, nor is success before it one.
-    let notes = secured([Act::AuthAs(long(370))]).plays_whole(&format!(
-        "{opening}
-         C: AUTH PLAIN
-         S: 334 VXNlcm5hbWU6
-         C: *
-         S: 501 cancelled
-         C: QUIT
-         S: 221 bye
-         C: (closed)"
-    ));
-    assert_eq!(
-        notes,
-        [
-            "end: authentication failed: the server sent a challenge that the mechanism does not have"
-        ]
-    );
+    // PLAIN has one message, whatever it is asked for with.
+    for prompt in ["VXNlcm5hbWU6", "Username:"] {
+        secured([Act::AuthAs(long(370))]).plays_whole(&format!(
+            "{opening}\nC: AUTH PLAIN\nS: 334 {prompt}\nC: {}\n{closing}",
+            base64.as_str()
+        ));
+    }
+    // Success before it is not believed.
     let notes = secured([Act::AuthAs(long(370))]).plays_whole(&format!(
         "{opening}
          C: AUTH PLAIN
@@ -425,6 +417,74 @@ fn an_empty_initial_response_is_an_equals_sign() {
     assert_eq!(notes.len(), 1);
 }
 
+/// Old servers prompt with text that is not base64, also for what they were sent with AUTH already: a
+/// mechanism that ignores its challenges ignores that.
+#[test]
+fn prompts_in_plain_text_are_ignored_where_challenges_are() {
+    let login = || vec![Box::new(LoginInitiator::new("test", "1234").unwrap()) as Box<_>];
+    let plain = || vec![Box::new(PlainInitiator::new("test", "1234").unwrap()) as Box<_>];
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 AUTH LOGIN PLAIN EXTERNAL";
+    let closing = "S: 235 ok\nC: QUIT\nS: 221 bye\nC: (closed)";
+    for (user, password) in
+        [("Username:", "Password:"), ("!!", "VXNl"), ("", ""), ("M\u{fc}ller?", "VXNlcm5hbWU")]
+    {
+        let notes = secured([Act::Auth(login)]).plays(&format!(
+            "{opening}
+             C: AUTH LOGIN
+             S: 334 {user}
+             C: dGVzdA==
+             S: 334 {password}
+             C: MTIzNA==
+             {closing}"
+        ));
+        assert_eq!(notes, ["end: the session was ended with QUIT"]);
+    }
+    for prompt in ["Username:", "", "VXNlcm5hbWU6", "go ahead"] {
+        for (act, line, message) in [
+            (Act::Auth(plain), "PLAIN AHRlc3QAMTIzNA==", "AHRlc3QAMTIzNA=="),
+            (Act::AuthAs(Credentials::external()), "EXTERNAL =", ""),
+        ] {
+            let asked = format!("{opening}\nC: AUTH {line}\nS: 334 {prompt}\nC: {message}");
+            let notes = secured([act.clone()]).plays(&format!("{asked}\n{closing}"));
+            assert_eq!(notes, ["end: the session was ended with QUIT"], "{line}, {prompt}");
+            // Once.
+            let notes = secured([act]).plays(&format!(
+                "{asked}\nS: 334 {prompt}\nC: *\nS: 501 ok\nC: QUIT\nS: 221 bye\nC: (closed)"
+            ));
+            assert_eq!(
+                notes,
+                [
+                    "end: authentication failed: the server sent a challenge that the mechanism does not have"
+                ]
+            );
+        }
+    }
+    // By hand the prompt is the application's to read.
+    let notes = secured([Act::AuthBySteps("LOGIN", None, &["dGVzdA==", "MTIzNA=="])]).plays(
+        &format!("{opening}\nC: AUTH LOGIN\nS: 334 Username:\nC: ZEdWemRBPT0=\nS: 334 x\nC: TVRJek5BPT0=\n{closing}"),
+    );
+    assert!(notes[0].contains("Username:"), "{notes:?}");
+}
+
+/// A client that is driven by itself, and not inside a TLS layer, says so.
+#[test]
+fn a_client_without_a_tls_layer_says_what_it_has_not() {
+    let mut client = Client::new(required(Config::new("me.example.org").unwrap()), Security::CLEAR);
+    for octets in ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"] {
+        client.feed(octets.as_bytes());
+        while let Need::Either(_) = client.poll(Instant::ORIGIN) {
+            client.sent(99);
+        }
+    }
+    client.event().unwrap().quit();
+    assert_eq!(client.poll(Instant::ORIGIN), Need::Close);
+    assert_eq!(client.end(), Some(&esmtp::client::End::NoTlsLayer));
+    assert!(client.end().unwrap().to_string().contains("no TLS layer"));
+}
+
 /// RFC 4954 section 6: a refusal is data, and the session goes on.
 #[test]
 fn a_refused_authentication_is_a_question() {
@@ -462,10 +522,7 @@ fn a_server_that_cheats_is_left() {
          S: 250 AUTH LOGIN";
     for (dialogue, end) in [
         ("S: 235 come in", "the server announced success before the mechanism was complete"),
-        ("S: 334 !!\nC: *\nS: 501 as you like", "a challenge is not base64"),
-        ("S: 334 VXNlcm5hbWU\nC: *\nS: 501 as you like", "a challenge is not base64"),
         ("S: 334-VXNl\nS: 334 VXNl\nC: *\nS: 501 as you like", "a challenge is not base64"),
-        ("S: 334 !!\nC: *\nS: 235 come in", "a challenge is not base64"),
         (
             "S: 334 VXNl\nC: dGVzdA==\nS: 334 VXNl\nC: MTIzNA==\nS: 334 VXNl\nC: *\nS: 535 no",
             "the server sent a challenge that the mechanism does not have",
@@ -482,13 +539,35 @@ fn a_server_that_cheats_is_left() {
         ));
         assert_eq!(notes, [format!("end: authentication failed: {end}")], "{dialogue}");
     }
+    for dialogue in [
+        "S: 334 !!\nC: *\nS: 501 as you like",
+        "S: 334 VXNlcm5hbWU\nC: *\nS: 501 as you like",
+        "S: 334 Username:\nC: *\nS: 501 as you like",
+        "S: 334 !!\nC: *\nS: 235 come in",
+    ] {
+        let cram = || vec![Box::new(CramMd5Initiator::new("test", "1234").unwrap()) as Box<_>];
+        let notes = secured([Act::Auth(cram)]).plays(&format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250 AUTH CRAM-MD5
+             C: AUTH CRAM-MD5
+             {dialogue}
+             C: QUIT
+             S: 221 bye
+             C: (closed)"
+        ));
+        assert_eq!(notes, ["end: authentication failed: a challenge is not base64"], "{dialogue}");
+    }
     for reply in ["250 ok", "354 go", "220 go"] {
         let login = || vec![Box::new(LoginInitiator::new("test", "1234").unwrap()) as Box<_>];
         let notes = secured([Act::Auth(login)])
             .plays(&format!("{opening}\nC: AUTH LOGIN\nS: {reply}\nC: (closed)"));
         assert_eq!(
             notes,
-            ["end: the server answered with a reply code that does not belong to the command"]
+            [format!(
+                "end: the server answered with a reply code that does not belong to the command: {reply}"
+            )]
         );
     }
 }
@@ -550,7 +629,7 @@ fn challenges_can_be_answered_by_hand() {
 fn a_connection_that_is_lost_under_authentication_is_lost() {
     for (last, end) in [
         ("S: (cut off)", "the server closed the connection"),
-        ("S: 421 4.7.0 enough", "the server refused to go on with the session"),
+        ("S: 421 4.7.0 enough", "the server refused to go on with the session: 421 4.7.0 enough"),
         ("(300 s)", "the server took too long"),
     ] {
         let notes = secured([Act::Auth(plain_and_login)]).plays(&format!(

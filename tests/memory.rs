@@ -189,6 +189,7 @@ impl Room {
             .with_recipients(self.recipients)
             // The flood goes on.
             .with_errors(u32::MAX)
+            .with_idle_commands(u32::MAX)
             .with_auth_failures(u32::MAX)
     }
 

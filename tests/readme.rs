@@ -325,6 +325,31 @@ fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
     }
 }
 
+// -------------------------------------------------------------------------- the programs
+
+/// Lines of code without their indentation.
+fn lines(code: &str) -> Vec<&str> {
+    code.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn the_receive_loop_is_that_of_the_example() {
+    let program = include_str!("../examples/receive.rs");
+    let (_, program) = program.split_once("use esmtp::").unwrap();
+    // The example takes its address from the command line, and its main is not hidden.
+    let program = format!("use esmtp::{program}")
+        .replace("error::Error,", "")
+        .replace("fn main() -> Result<(), Box<dyn Error>> {", "")
+        .replace("let address = std::env::args().nth(1);", "")
+        .replace(r#"address.as_deref().unwrap_or("127.0.0.1:2525")"#, r#""127.0.0.1:2525""#);
+    let program = program.trim_end().strip_suffix("Ok(())\n}").unwrap();
+    let (_, shown) = README.split_once("## Receiving").unwrap();
+    let (_, shown) = shown.split_once("```rust,no_run\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let shown = lines(shown).into_iter().filter(|line| !line.starts_with("# "));
+    assert_eq!(shown.collect::<Vec<_>>(), lines(program));
+}
+
 // ----------------------------------------------------------- features, crates, the compiler
 
 /// `name = value` in a section of the manifest.

@@ -263,8 +263,8 @@ fn no_secret_is_told() {
     }
     let heard = heard.lock().unwrap();
     assert!(!heard.contains("AGFubg"), "{heard}");
-    assert!(heard.contains("C: auth plain\n") && heard.contains("S: 235"), "{heard}");
-    assert!(heard.contains("C: AUTH T\n"), "{heard}");
+    assert!(heard.contains("C: auth plain (redacted)\n") && heard.contains("S: 235"), "{heard}");
+    assert!(heard.contains("C: AUTH (redacted)\n"), "{heard}");
 }
 
 /// Nor does it stay in memory, when the line that brings it is longer than a line may be.
@@ -277,15 +277,17 @@ fn what_a_line_that_is_too_long_brings_is_wiped() {
     };
 
     let mut server = Server::new(Arc::new(config()), Peer::UNKNOWN, Security::TLS);
-    let line = format!("AUTH PLAIN {}\r\n", "AGFubgBzZWNyZXQ=".repeat(200));
-    let mut pieces = ["EHLO client.example.net\r\n", &line[..3000], &line[3000..]].into_iter();
+    let line = format!("AUTH PLAIN {}\r\n", "AGFubgBzZWNyZXQ=".repeat(1000));
+    let mut pieces = ["EHLO client.example.net\r\n", &line].map(str::as_bytes).into_iter();
+    let mut rest = &[][..];
     let mut experience = Experience::default();
     loop {
         match server.poll(Instant::ORIGIN) {
             Need::Answer => answer(&mut experience, server.event().unwrap()),
             Need::Write(_) | Need::Either(_) => server.sent(usize::MAX),
+            Need::Read(_) if !rest.is_empty() => rest = &rest[server.feed(rest)..],
             Need::Read(_) => match pieces.next() {
-                Some(piece) => assert_eq!(server.feed(piece.as_bytes()), piece.len()),
+                Some(piece) => rest = piece,
                 None => break,
             },
             other => panic!("{other:?}"),

@@ -320,7 +320,7 @@ fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
             "C: VRFY ann
              S: 250 2.1.5 <ann@example.org>
              C: VRFY bob
-             S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+             S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery
              C: EXPN friends
              S: 250-2.1.5 <ann@example.org>
              S: 250 2.1.5 <bob@example.net>",

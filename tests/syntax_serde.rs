@@ -27,6 +27,20 @@ fn values_are_stored_as_they_stand_on_the_wire() {
         &Mailbox::parse("\"a b\"@[192.0.2.1]").unwrap().into_owned(),
         r#""\"a b\"@[192.0.2.1]""#,
     );
+    for address in ["a..b@c.example", "a@b_c.example", "a@[x400:b]", ".a.@c_d"] {
+        let mailbox = Mailbox::parse_with(address, Lenience::ALL).unwrap().into_owned();
+        let json = serde_json::to_string(address).unwrap();
+        there_and_back(&mailbox, &json);
+        there_and_back(
+            mailbox.host(),
+            &serde_json::to_string(&mailbox.host().to_string()).unwrap(),
+        );
+        there_and_back(&ForwardPath::from(mailbox), &format!("\"<{address}>\""));
+    }
+    for name in ["client.example", "[192.0.2.1]", "my_host", "MÜLLER-PC", " two.example"] {
+        let json = serde_json::to_string(name).unwrap();
+        there_and_back(&HelloName::new(name).unwrap().into_owned(), &json);
+    }
     there_and_back(&ReversePath::Null, r#""<>""#);
     there_and_back(&ForwardPath::Postmaster, r#""<Postmaster>""#);
     there_and_back(&Parameters::parse("SIZE=1 X").unwrap().into_owned(), r#""SIZE=1 X""#);
@@ -51,9 +65,9 @@ fn values_are_stored_as_they_stand_on_the_wire() {
     let lookup = Lookup::new(Argument::new("ann").unwrap(), true).unwrap();
     there_and_back(&lookup, r#""ann SMTPUTF8""#);
     there_and_back(&AttributeName::DestPort, r#""DESTPORT""#);
-    for line in ["XCLIENT NAME=a+20b ADDR=192.0.2.1", "XFORWARD NAME=[UNAVAILABLE]"] {
+    for line in ["XCLIENT HELO=a+20b ADDR=192.0.2.1", "XFORWARD NAME=[UNAVAILABLE]"] {
         match Command::parse(line.as_bytes(), Lenience::STRICT).unwrap().into_owned() {
-            Command::Xclient(it) => there_and_back(&it, r#""NAME=a+20b ADDR=192.0.2.1""#),
+            Command::Xclient(it) => there_and_back(&it, r#""HELO=a+20b ADDR=192.0.2.1""#),
             Command::Xforward(it) => there_and_back(&it, r#""NAME=[UNAVAILABLE]""#),
             other => panic!("{other:?}"),
         }

@@ -70,7 +70,7 @@ fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
             server::Event::Hello(hello) => {
                 let facts = hello.facts();
                 assert!(facts.identity().is_none() && facts.security().is_tls() == has_tls);
-                log.push(format!("hello {}", hello.host()));
+                log.push(format!("hello {}", hello.name()));
                 hello.accept();
             }
             server::Event::Rcpt(rcpt) => {

@@ -83,7 +83,7 @@ fn check(row: &Value) -> Option<String> {
 
 fn outcome(row: &Value, octets: &[u8], lenience: Lenience) -> Outcome {
     let found = match row["kind"].as_str().unwrap() {
-        "path" => path(row, octets),
+        "path" => path(row, octets, lenience),
         "command" => return command(row, octets, lenience),
         "reply" => return reply(octets),
         "xtext" => text(octets).and_then(|text| {
@@ -107,22 +107,25 @@ fn latin(octets: &[u8]) -> String {
     octets.iter().copied().map(char::from).collect()
 }
 
-fn path(row: &Value, octets: &[u8]) -> Option<Value> {
+fn path(row: &Value, octets: &[u8], mut lenience: Lenience) -> Option<Value> {
     let text = text(octets)?;
-    let is_rcpt = row["on"] == "RCPT";
-    let mut meaning = match is_rcpt {
-        true => forward_meaning(&ForwardPath::parse(text).ok()?),
-        false => reverse_meaning(&ReversePath::parse(text).ok()?),
-    };
-    let is_ascii = match is_rcpt {
-        true => ForwardPath::parse(text).unwrap().require_ascii().is_ok(),
-        false => ReversePath::parse(text).unwrap().require_ascii().is_ok(),
+    // The rows are of whole paths; those of commands have the brackets that are missing.
+    lenience.missing_brackets = false;
+    let (mut meaning, is_ascii) = match row["on"] == "RCPT" {
+        true => {
+            let path = ForwardPath::parse_with(text, lenience).ok()?;
+            (forward_meaning(&path), path.require_ascii().is_ok())
+        }
+        false => {
+            let path = ReversePath::parse_with(text, lenience).ok()?;
+            (reverse_meaning(&path), path.require_ascii().is_ok())
+        }
     };
     if !is_ascii && row["smtputf8"] != true {
         return None;
     }
     // A route is read and dropped: what was in it is not kept.
-    if let Some(route) = row["meaning"].get("route") {
+    if let Some(route) = row["meaning"].get("route").or(row["lenient"].get("route")) {
         meaning["route"] = route.clone();
     }
     Some(meaning)
@@ -167,9 +170,12 @@ fn host_meaning(host: &Host<'_>) -> Map<String, Value> {
 fn command(row: &Value, octets: &[u8], lenience: Lenience) -> Outcome {
     let Some(line) = octets.strip_suffix(b"\r\n") else { return Outcome::Incomplete };
     // The wire layer cuts the line, and refuses one that is too long.
-    if octets.len()
-        > Extensions::from_iter(Extension::ALL.iter().copied()).line_limit(Verb::of(line))
-    {
+    let limit = match Verb::of(line) {
+        // RFC 4954 section 4.
+        Verb::Auth => 12_288,
+        verb => Extensions::from_iter(Extension::ALL.iter().copied()).line_limit(verb),
+    };
+    if octets.len() > limit {
         return Outcome::Invalid;
     }
     let Ok(command) = Command::parse(line, lenience) else { return Outcome::Invalid };
@@ -204,9 +210,10 @@ fn needs_smtputf8(command: &Command<'_>) -> bool {
 fn command_meaning(command: &Command<'_>) -> Option<Value> {
     let verb = command.verb().as_str();
     let mut meaning = match command {
-        Command::Ehlo(host) | Command::Helo(host) | Command::Lhlo(host) => {
-            Value::Object(host_meaning(host))
-        }
+        Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name) => match name.host() {
+            Some(host) => Value::Object(host_meaning(host)),
+            None => json!({ "text": latin(name.text().as_bytes()) }),
+        },
         Command::Mail { reverse_path, parameters } => {
             let params = mail_meaning(parameters)?;
             json!({ "path": reverse_meaning(reverse_path), "params": params })

@@ -4,45 +4,57 @@
 
 #![no_main]
 
-use esmtp::syntax::{Domain, ForwardPath, Host, LocalPart, Mailbox, ReversePath};
+use esmtp::syntax::{Domain, ForwardPath, HelloName, Host, Lenience, LocalPart, Mailbox, ReversePath};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    if let Ok(local_part) = LocalPart::parse(text) {
-        let shortest = local_part.to_string();
-        assert!(shortest.len() <= text.len());
-        let again = LocalPart::parse(&shortest).expect("what we say is right");
-        assert_eq!(again, local_part);
-        assert_eq!(again.to_string(), shortest);
-        assert_eq!(
-            LocalPart::from_unquoted(local_part.unquoted()).expect("what it means").as_str(),
-            shortest
-        );
+    for lenience in [Lenience::STRICT, Lenience::default(), Lenience::ALL] {
+        check(text, lenience);
     }
     if let Ok(made) = LocalPart::from_unquoted(text) {
         assert_eq!(made.unquoted(), text);
         assert_eq!(LocalPart::parse(made.as_str()).as_ref(), Ok(&made));
     }
     if let Ok(domain) = Domain::new(text) {
-        assert!(text.len() <= 255 && domain.labels().all(|label| !label.is_empty()));
+        assert!(text.len() <= 255 || !domain.is_ascii());
+        assert!(domain.labels().all(|label| !label.is_empty()));
     }
-    if let Ok(host) = Host::parse(text) {
-        assert_eq!(Host::parse(&host.to_string()).as_ref(), Ok(&host));
-        assert_eq!(host.clone().into_owned(), host);
-    }
-    if let Ok(mailbox) = Mailbox::parse(text) {
-        assert_eq!(Mailbox::parse(&mailbox.to_string()).as_ref(), Ok(&mailbox));
-        let path = format!("<{mailbox}>");
-        assert_eq!(
-            ReversePath::parse(&path).expect("a path has room for it").mailbox(),
-            Some(&mailbox)
-        );
-    }
-    if let Ok(path) = ReversePath::parse(text) {
-        assert_eq!(ReversePath::parse(&path.to_string()).as_ref(), Ok(&path));
-    }
-    if let Ok(path) = ForwardPath::parse(text) {
-        assert_eq!(ForwardPath::parse(&path.to_string()).as_ref(), Ok(&path));
-        assert!(path.to_string().len() <= 256);
+    if let Ok(name) = HelloName::new(text) {
+        assert_eq!(HelloName::new(&name.to_string()).as_ref(), Ok(&name));
+        assert!(!name.text().chars().any(char::is_control));
     }
 });
+
+/// What is read with these deviations is written as something that means the same with them.
+fn check(text: &str, lenience: Lenience) {
+    if let Ok(local_part) = LocalPart::parse_with(text, lenience) {
+        let shortest = local_part.to_string();
+        assert!(shortest.len() <= text.len());
+        let again = LocalPart::parse_with(&shortest, lenience).expect("what we say is right");
+        assert_eq!(again, local_part);
+        assert_eq!(again.to_string(), shortest);
+    }
+    if let Ok(host) = Host::parse_with(text, lenience) {
+        assert_eq!(Host::parse_with(&host.to_string(), lenience).as_ref(), Ok(&host));
+        assert_eq!(host.clone().into_owned(), host);
+    }
+    match Mailbox::parse_with(text, lenience) {
+        Ok(mailbox) => {
+            let written = mailbox.to_string();
+            assert_eq!(Mailbox::parse_with(&written, lenience).as_ref(), Ok(&mailbox));
+            let mut lenience = lenience;
+            lenience.long_path = true;
+            let path = format!("<{mailbox}>");
+            let path = ReversePath::parse_with(&path, lenience).expect("a path in brackets");
+            assert_eq!(path.mailbox(), Some(&mailbox));
+        }
+        Err(error) => assert!(error.offset() <= text.len() && !error.reason().is_empty()),
+    }
+    if let Ok(path) = ReversePath::parse_with(text, lenience) {
+        assert_eq!(ReversePath::parse_with(&path.to_string(), lenience).as_ref(), Ok(&path));
+    }
+    if let Ok(path) = ForwardPath::parse_with(text, lenience) {
+        assert_eq!(ForwardPath::parse_with(&path.to_string(), lenience).as_ref(), Ok(&path));
+        assert!(lenience.long_path || path.to_string().len() <= 256);
+    }
+}

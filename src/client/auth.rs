@@ -26,6 +26,8 @@ pub(super) struct Exchange {
     by: By,
     /// What the client says first, while that is not sent.
     first: Option<Secret>,
+    /// The initial response that was sent with AUTH, where it may be asked for once more.
+    again: Option<Secret>,
     rounds: usize,
     turn: Turn,
 }
@@ -42,7 +44,7 @@ enum Turn {
     /// The server's.
     Theirs,
     /// The application has to answer this.
-    Challenged(Vec<u8>),
+    Challenged(Secret),
     /// This will be sent.
     Respond(Secret),
     /// `*` will be sent.
@@ -103,7 +105,7 @@ impl Exchange {
             By::Initiator(initiator) => initiator.mechanism(),
             By::Application => Mechanism::EXTERNAL, // the caller's comes in its place
         };
-        Self { mechanism, by, first, rounds: 0, turn: Turn::Theirs }
+        Self { mechanism, by, first, again: None, rounds: 0, turn: Turn::Theirs }
     }
 
     /// Whether the application has to answer a challenge.
@@ -114,7 +116,7 @@ impl Exchange {
     /// What the server wants to have answered.
     pub(super) fn challenge(&self) -> &[u8] {
         match &self.turn {
-            Turn::Challenged(octets) => octets,
+            Turn::Challenged(challenge) => challenge.expose(),
             _ => &[],
         }
     }
@@ -142,24 +144,33 @@ impl Exchange {
         if self.rounds > ROUNDS {
             return Err(AuthError::TooManyChallenges);
         }
-        // One line, with base64 and nothing else behind the code.
+        let is_ignored = self.mechanism.ignores_challenges();
+        // One line, with base64 and nothing else after the code.
         let mut lines = reply.lines();
         let (Some(line), None) = (lines.next(), lines.next()) else {
             return Err(AuthError::Base64);
         };
-        let text = core::str::from_utf8(line).map_err(|_| AuthError::Base64)?;
-        let challenge = Base64::parse(text).map_err(|_| AuthError::Base64)?.decoded();
+        let base64 = core::str::from_utf8(line).ok().and_then(|text| Base64::parse(text).ok());
+        let challenge = match base64 {
+            Some(base64) => base64.decoded(),
+            None if is_ignored => line.to_vec(),
+            None => return Err(AuthError::Base64),
+        };
         // What did not fit the command is what the empty challenge asks for.
         if let Some(first) = self.first.take() {
-            return if challenge.is_empty() {
+            return if challenge.is_empty() || is_ignored {
                 Ok(Turn::Respond(first))
             } else {
                 Err(InitiatorError::UnexpectedChallenge.into())
             };
         }
         match &mut self.by {
-            By::Initiator(initiator) => Ok(Turn::Respond(initiator.respond(&challenge)?)),
-            By::Application => Ok(Turn::Challenged(challenge)),
+            // The server does not know initial responses, and prompts for what it was sent already.
+            By::Initiator(initiator) => Ok(Turn::Respond(match self.again.take() {
+                Some(again) => again,
+                None => initiator.respond(&challenge)?,
+            })),
+            By::Application => Ok(Turn::Challenged(challenge.into())),
         }
     }
 }
@@ -185,7 +196,9 @@ impl Core {
         let initial_response = match exchange.first.take() {
             Some(first) if first.len().div_ceil(3) * 4 <= room => {
                 self.channel.guard(first.expose(), exchange.mechanism.is_plaintext());
-                Some(Base64::encode(first.expose()))
+                let base64 = Base64::encode(first.expose());
+                exchange.again = Some(first).filter(|_| exchange.mechanism.ignores_challenges());
+                Some(base64)
             }
             first => {
                 exchange.first = first;

@@ -60,9 +60,9 @@ impl Core {
             Ask::Hello(verb) => {
                 self.phase = Phase::Opening;
                 let command = match verb {
-                    Verb::Lhlo => Command::Lhlo(host),
-                    Verb::Helo => Command::Helo(host),
-                    _ => Command::Ehlo(host),
+                    Verb::Lhlo => Command::Lhlo(host.into()),
+                    Verb::Helo => Command::Helo(host.into()),
+                    _ => Command::Ehlo(host.into()),
                 };
                 (command, Expected::Hello(verb))
             }

@@ -1,5 +1,6 @@
 //! What a client is told before it begins.
 
+use super::lenience::ReplyLenience;
 use crate::{
     service::Service,
     syntax::{Extension, Host, SyntaxError, SyntaxErrorKind},
@@ -27,6 +28,8 @@ pub struct Config {
     service: Service,
     tls: Option<TlsPolicy>,
     unused: Vec<Extension>,
+    required: Vec<Extension>,
+    reply_lenience: ReplyLenience,
     line_ends: LineEnds,
     timeouts: Timeouts,
     limits: Limits,
@@ -62,6 +65,8 @@ impl Config {
             service: Service::default(),
             tls: None,
             unused: Vec::new(),
+            required: Vec::new(),
+            reply_lenience: ReplyLenience::default(),
             line_ends: LineEnds::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -96,6 +101,22 @@ impl Config {
         self
     }
 
+    /// States that the session is of no use without `extension`: a server that refuses EHLO is not
+    /// asked with HELO, after which there are no extensions, and its refusal of EHLO is the end. For
+    /// AUTH, or an extension that every message needs.
+    #[must_use]
+    pub fn with_required(mut self, extension: Extension) -> Self {
+        self.required.push(extension);
+        self
+    }
+
+    /// Sets which deviations from the grammar are tolerated in replies.
+    #[must_use]
+    pub const fn with_reply_lenience(mut self, lenience: ReplyLenience) -> Self {
+        self.reply_lenience = lenience;
+        self
+    }
+
     /// What becomes of line ends in content. Default: [`LineEnds::Strict`].
     #[must_use]
     pub const fn with_line_ends(mut self, line_ends: LineEnds) -> Self {
@@ -118,9 +139,12 @@ impl Config {
     }
 
     /// How many commands may wait for their replies at once, where PIPELINING is offered; at
-    /// least 1. Default: 128, a transaction of 100 recipients (RFC 5321 section 4.5.3.1.8) in one
-    /// write. The bound keeps a driver that cannot read while it writes from a deadlock
+    /// least 1. Default: 128. The bound keeps a driver that cannot read while it writes from a deadlock
     /// (RFC 2920 section 3.1).
+    ///
+    /// Fewer RCPT wait for their replies while it is not known how many recipients the server takes in
+    /// one transaction: 48, and 8 beyond each multiple of 50, as limits are round numbers and every
+    /// RCPT beyond one is refused. LIMITS (RFC 9422) tells the limit, and so does each transaction.
     #[must_use]
     pub const fn with_in_flight(mut self, commands: usize) -> Self {
         self.in_flight = if commands == 0 { 1 } else { commands };
@@ -196,6 +220,18 @@ impl Config {
     #[must_use]
     pub fn unused(&self) -> &[Extension] {
         &self.unused
+    }
+
+    /// Returns the extensions without which the session is of no use.
+    #[must_use]
+    pub fn required(&self) -> &[Extension] {
+        &self.required
+    }
+
+    /// Returns which deviations from the grammar are tolerated in replies.
+    #[must_use]
+    pub const fn reply_lenience(&self) -> ReplyLenience {
+        self.reply_lenience
     }
 
     /// What becomes of line ends in content.
@@ -275,17 +311,22 @@ pub struct Timeouts {
     pub rcpt: Duration,
     /// The 354 after DATA. Default: 2 minutes (section 4.5.3.2.4).
     pub data: Duration,
-    /// The server to take what is being sent. Default: 3 minutes (section 4.5.3.2.5).
+    /// The server to take what is being sent, from the moment at which it begins to wait. Each octet
+    /// that is taken moves the deadline by its time at [`rate`](Self::rate), but never beyond this
+    /// time from then on: a server that takes nothing more is given up after it. The content of a
+    /// message has one such deadline. Default: 3 minutes (section 4.5.3.2.5).
     pub block: Duration,
-    /// The reply to the end of the content. Default: 10 minutes (section 4.5.3.2.6).
+    /// The reply to the end of the content. Default: 10 minutes (section 4.5.3.2.6). The replies to
+    /// the chunks before it may take as long all together, and beyond that the time that their
+    /// octets have at [`rate`](Self::rate).
     pub end_of_content: Duration,
     /// The reply to ATRN. Default: 10 minutes, in which the server gets the mail ready (RFC 2645
     /// section 5.2.1).
     pub turn: Duration,
     /// The reply to every other command. Default: 5 minutes, what the others have.
     pub command: Duration,
-    /// A server that takes octets more slowly than this, beyond [`block`](Self::block), is given
-    /// up. Default: 500 octets a second, Postfix's `smtpd_min_data_rate`.
+    /// The slowest rate at which a server may take content for longer than [`block`](Self::block).
+    /// Default: 500 octets a second, Postfix's `smtpd_min_data_rate`.
     pub rate: Rate,
 }
 
@@ -306,19 +347,13 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// None of them longer than `bound`.
+    /// Sets `bound` as an upper bound of every time-out. No wait for the server is longer then, unless
+    /// it goes on to take the content of a message at [`rate`](Self::rate) or faster.
     #[must_use]
     pub fn at_most(mut self, bound: Duration) -> Self {
-        for timeout in [
-            &mut self.greeting,
-            &mut self.mail,
-            &mut self.rcpt,
-            &mut self.data,
-            &mut self.block,
-            &mut self.end_of_content,
-            &mut self.turn,
-            &mut self.command,
-        ] {
+        let Self { greeting, mail, rcpt, data, block, end_of_content, turn, command, rate: _ } =
+            &mut self;
+        for timeout in [greeting, mail, rcpt, data, block, end_of_content, turn, command] {
             *timeout = (*timeout).min(bound);
         }
         self

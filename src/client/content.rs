@@ -56,6 +56,8 @@ enum Pace {
     Gather,
     /// Before more is taken.
     Flush,
+    /// As soon as the chunk before it is answered, until the application has more.
+    Wait,
 }
 
 #[derive(Debug)]
@@ -102,8 +104,25 @@ impl Outgoing {
         self.pace = Pace::Flush;
     }
 
-    pub(super) const fn flushed(&mut self) {
-        self.pace = Pace::Gather;
+    /// Asks for nothing more until [`resume`](Self::resume).
+    pub(super) const fn wait(&mut self) {
+        self.pace = Pace::Wait;
+    }
+
+    pub(super) fn resume(&mut self) {
+        if self.is_waiting() {
+            self.pace = Pace::Gather;
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.pace == Pace::Wait
+    }
+
+    pub(super) fn flushed(&mut self) {
+        if self.pace == Pace::Flush {
+            self.pace = Pace::Gather;
+        }
     }
 
     pub(super) fn is_flushing(&self) -> bool {
@@ -234,14 +253,21 @@ impl Outgoing {
         self.url.is_some()
     }
 
-    /// The octets that make the next chunk.
-    pub(super) fn take_pending(&mut self, mut piece: impl FnMut(Bytes)) {
-        if let Form::Chunks { pending, .. } = &mut self.form {
-            let Pending { parts, copied, .. } = core::mem::take(pending);
-            parts
-                .into_iter()
-                .chain((!copied.is_empty()).then(|| copied.into()))
-                .for_each(&mut piece);
+    /// Takes the octets that make the next chunk: the first `octets` of those that wait.
+    pub(super) fn take_pending(&mut self, octets: usize, mut piece: impl FnMut(Bytes)) {
+        let Form::Chunks { pending, .. } = &mut self.form else { return };
+        let Pending { parts, copied, .. } = core::mem::take(pending);
+        let mut left = octets;
+        for mut part in parts.into_iter().chain((!copied.is_empty()).then(|| copied.into())) {
+            if left > 0 {
+                let taken = part.split_to(left.min(part.len()));
+                left -= taken.len();
+                piece(taken);
+            }
+            if !part.is_empty() {
+                pending.len += part.len();
+                pending.parts.push(part);
+            }
         }
     }
 
@@ -355,8 +381,14 @@ mod tests {
             content.finish(&mut tail)?;
             let pending = content.pending();
             let mut chunk = Vec::new();
-            content.take_pending(|piece| chunk.extend_from_slice(&piece));
-            assert_eq!(chunk.len(), pending);
+            // In two chunks, the first of an octet.
+            content.take_pending(pending.min(1), |piece| chunk.extend_from_slice(&piece));
+            assert_eq!(
+                (chunk.len(), content.pending()),
+                (pending.min(1), pending.saturating_sub(1))
+            );
+            content.take_pending(pending, |piece| chunk.extend_from_slice(&piece));
+            assert_eq!((chunk.len(), content.pending()), (pending, 0));
             assert_eq!(
                 content.wire_octets(),
                 match framing {
@@ -451,7 +483,7 @@ mod tests {
         content.write(b"one\r\n", &mut send).unwrap();
         assert_eq!(content.burl(uri(505), false), Ok(())); // `BURL `, this, CRLF
         assert!(content.is_flushing() && content.take_url().is_none(), "the chunk comes first");
-        content.take_pending(drop);
+        content.take_pending(usize::MAX, drop);
         assert_eq!(content.take_url(), Some(uri(505)));
         assert!(!content.is_flushing());
         for (octets, last, length) in [(506, false, 513), (501, true, 513)] {

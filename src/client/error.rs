@@ -1,8 +1,9 @@
 //! Why a session ended, and what cannot be sent.
 
 use crate::{
-    machine::{Closed, HandshakeFailure},
+    machine::Closed,
     sasl::InitiatorError,
+    security::TlsFailure,
     syntax::{AttributeName, Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
@@ -15,9 +16,10 @@ pub enum End {
     /// QUIT was sent, and answered or followed by the end of the connection.
     #[error("the session was ended with QUIT")]
     Quit,
-    /// The server will not serve: a negative greeting, a hello refused in every form, or 421
+    /// The server will not serve: a negative greeting, a hello refused in every form (the reply is
+    /// that to EHLO then, also where the connection was closed before HELO was answered), or 421
     /// (RFC 5321 section 3.8).
-    #[error("the server refused to go on with the session")]
+    #[error("the server refused to go on with the session: {0}")]
     Refused(Arc<Reply<'static>>),
     /// The server closed the connection without a 421.
     #[error("the server closed the connection")]
@@ -43,11 +45,16 @@ pub enum End {
     #[error("TLS is required and not offered")]
     TlsNotOffered,
     /// TLS is [required](super::TlsPolicy::Required), and the server refused STARTTLS.
-    #[error("TLS is required and the server refused it")]
+    #[error("TLS is required and the server refused it: {0}")]
     TlsRefused(Arc<Reply<'static>>),
-    /// The TLS handshake failed: with STARTTLS there is no way back into the clear.
-    #[error("the TLS handshake failed: {0}")]
-    TlsFailed(HandshakeFailure),
+    /// TLS failed, in the handshake or after it: there is no way back into the clear.
+    #[error("TLS failed: {0}")]
+    TlsFailed(TlsFailure),
+    /// STARTTLS was agreed, and the client is in no TLS layer. The configuration asks for TLS, so the
+    /// machine belongs into one: `tls::Secured::start_tls`, or one of the application's own that
+    /// answers [`Event::Upgrade`](super::Event::Upgrade).
+    #[error("TLS is asked for, but the client is in no TLS layer (tls::Secured::start_tls)")]
+    NoTlsLayer,
     /// An exchange of AUTH in which the server did not do its part, or announced a success
     /// without having proven itself.
     #[error("authentication failed: {0}")]
@@ -72,7 +79,7 @@ pub enum ProtocolError {
     #[error("the server says more than the limits allow")]
     TooLong,
     /// A reply that does not belong to its command (RFC 5321 section 4.3.2).
-    #[error("the server answered with a reply code that does not belong to the command")]
+    #[error("the server answered with a reply code that does not belong to the command: {reply}")]
     UnexpectedReply {
         /// The command; `None` for the greeting.
         to: Option<Verb>,
@@ -84,7 +91,7 @@ pub enum ProtocolError {
     #[error("octets follow the reply to STARTTLS")]
     Injection,
     /// A reply that nothing was asked for.
-    #[error("the server sent a reply that nothing was asked for")]
+    #[error("the server sent a reply that nothing was asked for: {0}")]
     UnaskedReply(Arc<Reply<'static>>),
 }
 
@@ -92,7 +99,8 @@ pub enum ProtocolError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// A challenge that is not base64, or more than one line of it (RFC 4954 section 4).
+    /// A challenge that is not base64, of a mechanism that reads its challenges, or one of more than
+    /// one line (RFC 4954 section 4).
     #[error("a challenge is not base64")]
     Base64,
     /// More challenges than any mechanism has.

@@ -9,9 +9,8 @@ use super::{
     transaction::Transaction,
 };
 use crate::{
-    machine::HandshakeFailure,
     sasl::Secret,
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{Extensions, Reply, Uri, Verb},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -123,14 +122,14 @@ impl Event<'_> {
     }
 
     /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
-    /// for, as [`Content::abort`] does; a TLS handshake has [failed](Upgrade::failed) then, and an
+    /// for, as [`Content::abort`] does; a TLS layer is [not there](Upgrade::unavailable) then, and an
     /// exchange of AUTH is cancelled; where the roles are turned, the connection is closed. A
     /// report is let go.
     pub fn quit(self) {
         match self {
             Self::Ready(ready) => ready.quit(),
             Self::Refused(refused) => refused.quit(),
-            Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::Upgrade(upgrade) => upgrade.unavailable(),
             Self::HandOver(hand_over) => hand_over.close(),
             Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
             Self::Content(content) => content.abort(),
@@ -213,9 +212,14 @@ impl Upgrade<'_> {
         self.core.upgraded(self.facts, security);
     }
 
-    /// The handshake failed: the session is over.
-    pub fn failed(self) {
-        self.core.upgrade_failed(HandshakeFailure::Refused);
+    /// Ends the session because the handshake failed.
+    pub fn failed(self, why: impl Into<TlsFailure>) {
+        self.core.upgrade_failed(why.into());
+    }
+
+    /// Ends the session because there is no TLS layer that could begin the handshake.
+    pub fn unavailable(self) {
+        self.core.over(End::NoTlsLayer);
     }
 }
 
@@ -366,6 +370,18 @@ impl Content<'_> {
             outgoing.write_bytes(content.split_to(octets), &mut self.core.channel.send)?;
         }
         Ok(octets)
+    }
+
+    /// Waits for content that is not there yet: what was written so far goes out, replies are heard
+    /// and deadlines hold, and this question comes again when
+    /// [`Client::ready`](super::Client::ready) is called.
+    ///
+    /// Over CHUNKING, a chunk then waits for the reply to the one before it: meanwhile more may come.
+    pub fn wait(self) {
+        if let Phase::Content(outgoing) = &mut self.core.phase {
+            self.core.question = None;
+            outgoing.wait();
+        }
     }
 
     /// What was written so far goes out before this question comes again: for content that is

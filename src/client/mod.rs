@@ -13,6 +13,7 @@
 //! | `sending` | how it goes out |
 //! | `facts` | what is known of a message before it is sent |
 //! | `content` | content on its way out |
+//! | `lenience` | deviations of replies that are tolerated |
 //! | `channel` | octets and deadlines of either direction |
 //! | `event` | the questions to the application |
 //! | `ready` | what it may have done next |
@@ -27,6 +28,7 @@ mod content;
 mod error;
 mod event;
 mod facts;
+mod lenience;
 mod plan;
 mod queue;
 mod ready;
@@ -43,14 +45,15 @@ pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
 pub use event::{Answered, Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
 pub use facts::MessageFacts;
+pub use lenience::ReplyLenience;
 pub use ready::Ready;
 pub use report::{Outcome, Report, Totals};
 pub use transaction::Transaction;
 
 use crate::{
-    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, Upgradable},
     sasl::Mechanism,
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{Extensions, Reply},
     time::Instant,
     transcript::Transcript,
@@ -156,6 +159,7 @@ impl Client {
                 hello: None,
                 offered: Extensions::NONE,
                 last: None,
+                refused_hello: None,
                 authenticated: None,
             },
         }
@@ -238,6 +242,13 @@ impl Client {
         &self.facts.offered
     }
 
+    /// Returns the deviations from the grammar that were met in replies and tolerated, in the session
+    /// so far ([`Config::with_reply_lenience`]).
+    #[must_use]
+    pub const fn forgiven(&self) -> ReplyLenience {
+        self.core.channel.forgiven
+    }
+
     /// The mechanism with which the session has authenticated, if it has: this client itself, and
     /// not the one that it [speaks for](Ready::speak_for).
     #[must_use]
@@ -245,10 +256,13 @@ impl Client {
         self.facts.authenticated
     }
 
-    /// Wakes a session that was told to [`wait`](Ready::wait): [`Event::Ready`] comes again.
+    /// Wakes a session that was told to wait, by [`Ready::wait`] or [`Content::wait`]: the question
+    /// comes again.
     pub fn ready(&mut self) {
-        if matches!(self.core.phase, Phase::Waiting) {
-            self.core.phase = Phase::Ready;
+        match &mut self.core.phase {
+            Phase::Waiting => self.core.phase = Phase::Ready,
+            Phase::Content(content) => content.resume(),
+            _ => {}
         }
     }
 
@@ -347,8 +361,14 @@ impl Upgradable for Client {
         self.core.upgraded(&mut self.facts, security);
     }
 
-    fn upgrade_failed(&mut self, why: HandshakeFailure) {
+    fn upgrade_failed(&mut self, why: TlsFailure) {
         self.core.upgrade_failed(why);
+    }
+
+    fn tls_failed(&mut self, why: TlsFailure) {
+        self.core.channel.tls_failure = Some(why);
+        self.closed(Closed::CutOff);
+        self.unsendable();
     }
 
     fn is_stopping(&self) -> bool {

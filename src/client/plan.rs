@@ -10,7 +10,7 @@ use crate::{
     envelope::Envelope,
     security::Security,
     syntax::{
-        ByMode, Extension, Extensions, ForwardPath, Hold, MailParameters, Parameters,
+        ByMode, Extension, Extensions, ForwardPath, Hold, Lenience, MailParameters, Parameters,
         RcptParameters, SessionLimits, SyntaxErrorKind, Verb,
     },
     wire::LineEnds,
@@ -165,7 +165,8 @@ fn check(
     let read =
         |parameters: &Parameters<'_>, offered: &Extensions, is_known: &dyn Fn(&str) -> bool| {
             match recipient {
-                None => MailParameters::parse_known(parameters, offered, is_known).map(drop),
+                None => MailParameters::read(parameters, offered, Lenience::ADDRESSES, is_known)
+                    .map(drop),
                 Some(_) => RcptParameters::parse_known(parameters, offered, is_known).map(drop),
             }
         };
@@ -238,7 +239,9 @@ fn bounds(
     security: &Security,
 ) {
     // What is wrong otherwise is found elsewhere.
-    let Ok(read) = MailParameters::parse_known(parameters, offered, |_| true) else { return };
+    let Ok(read) = MailParameters::read(parameters, offered, Lenience::ADDRESSES, |_| true) else {
+        return;
+    };
     if read.require_tls && !(security.is_tls() && security.is_verified()) {
         obstacles.push(Obstacle::RequireTls);
     }

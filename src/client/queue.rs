@@ -38,8 +38,8 @@ pub(super) enum Expected {
     /// RCPT of the recipient at this place.
     Rcpt(Transaction, usize),
     Data(Transaction),
-    /// A chunk that is not the last.
-    Chunk(Transaction),
+    /// A chunk that is not the last, and its octets.
+    Chunk(Transaction, u64),
     /// A URL that is not the last of the content.
     Url(Transaction),
     /// The whole content.
@@ -61,8 +61,16 @@ impl Expected {
     pub(super) const fn is_yes_enough(self) -> bool {
         matches!(
             self,
-            Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(_) | Self::Url(_)
+            Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(..) | Self::Url(_)
         )
+    }
+
+    /// Returns the octets of a chunk that is not the last.
+    pub(super) const fn chunk(self) -> Option<u64> {
+        match self {
+            Self::Chunk(_, octets) => Some(octets),
+            _ => None,
+        }
     }
 
     /// The transaction that it belongs to.
@@ -81,7 +89,7 @@ impl Expected {
             | Self::Mail(transaction)
             | Self::Rcpt(transaction, _)
             | Self::Data(transaction)
-            | Self::Chunk(transaction)
+            | Self::Chunk(transaction, _)
             | Self::Url(transaction)
             | Self::End(transaction) => Some(transaction),
         }
@@ -101,7 +109,7 @@ impl Expected {
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(..) => Verb::Rcpt,
             Self::Data(_) | Self::End(_) => Verb::Data,
-            Self::Chunk(_) => Verb::Bdat,
+            Self::Chunk(..) => Verb::Bdat,
             Self::Url(_) => Verb::Burl,
         })
     }
@@ -122,7 +130,7 @@ impl Expected {
             Self::Mail(_) => timeouts.mail,
             Self::Rcpt(..) => timeouts.rcpt,
             Self::Data(_) => timeouts.data,
-            Self::Chunk(_) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
+            Self::Chunk(..) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
         }
     }
 }
@@ -146,20 +154,32 @@ impl ReplyReader {
     /// The length of the reply at the front of `received`, which are all unconsumed octets;
     /// `None` while it is unfinished.
     ///
-    /// `line_limit`: of one line. What is no reply is told as early as can be: a server of another protocol may never send
-    /// a line end.
+    /// `line_limit`: of one line; `has_bare_lf`: lines may end in LF alone. What is not a reply is told
+    /// as early as can be: a server of another protocol may never send a line end.
     pub(super) fn next(
         &mut self,
         received: &[u8],
         limits: &Limits,
         line_limit: usize,
+        has_bare_lf: bool,
     ) -> Result<Option<usize>, ProtocolError> {
         loop {
             let rest = received.get(self.octets..).unwrap_or_default();
             if rest.first().is_some_and(|first| !matches!(first, b'2'..=b'5')) {
                 return Err(ReplyError::Code.into());
             }
-            match self.lines.cut(rest, line_limit) {
+            let new = rest.get(self.looked_at..).unwrap_or_default();
+            let cut = if has_bare_lf {
+                match memchr::memchr(b'\n', new) {
+                    Some(at) => Cut::Line(self.looked_at + at + 1),
+                    None if rest.len() < line_limit => Cut::Incomplete,
+                    None => Cut::TooLong(rest.len()),
+                }
+            } else {
+                self.lines.cut(rest, line_limit)
+            };
+            match cut {
+                Cut::Line(octets) if octets > line_limit => return Err(ProtocolError::TooLong),
                 Cut::Line(octets) => {
                     let line = rest.get(..octets).unwrap_or_default();
                     let code = received.get(..3).unwrap_or_default();
@@ -182,7 +202,6 @@ impl ReplyReader {
                     }
                 }
                 Cut::Incomplete => {
-                    let new = rest.get(self.looked_at..).unwrap_or_default();
                     // It would have been cut at CRLF.
                     if memchr::memchr(b'\n', new).is_some() {
                         return Err(ReplyError::LineBreak.into());
@@ -213,10 +232,10 @@ mod tests {
 
     /// The first reply's length, with the octets arriving one at a time and all at once.
     fn read(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let whole = ReplyReader::default().next(input, &limits(), 20);
+        let whole = ReplyReader::default().next(input, &limits(), 20, false);
         let mut reader = ReplyReader::default();
         for end in 0..=input.len() {
-            let cut = reader.next(&input[..end], &limits(), 20);
+            let cut = reader.next(&input[..end], &limits(), 20, false);
             if cut != Ok(None) {
                 assert_eq!(cut, whole, "{}", input.escape_ascii());
                 return whole;
@@ -270,7 +289,7 @@ mod tests {
             b"220-aaaaaaaaaaaaa\r\n220-aaaaaaaaaaaaa\r\n220-aaaaaaaaaaaaa\r\n",
         ] {
             let mut reader = ReplyReader::default();
-            assert_eq!(reader.next(input, &limits(), 20), Err(ProtocolError::TooLong));
+            assert_eq!(reader.next(input, &limits(), 20, false), Err(ProtocolError::TooLong));
         }
     }
 }

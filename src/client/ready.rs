@@ -303,9 +303,10 @@ impl<'c> Ready<'c> {
     /// [`verify`](Self::verify), for [`Verb::Other`]. This client knows nothing of what the verb
     /// does: one that asks for more with 3yz, or after which the session is another, is not for it.
     ///
-    /// A transcript does not show the argument where it may hold a secret: behind the word AUTH, or
-    /// what looks like base64. Where the reply repeats that, asterisks stand in its place; what stood
-    /// behind AUTH is hidden in all further replies too.
+    /// A transcript does not show the argument where it may hold a secret: after a word such as AUTH, LOGIN
+    /// or PASS, or a verb that has one of these in its name, a URL with a password, or what looks like base64. Where the
+    /// reply repeats that, asterisks stand in its place; what stood after AUTH is hidden in all further
+    /// replies too.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use super::{
     error::{End, ProtocolError},
     queue::Expected,
     state::{Core, Facts, Phase, Slate},
-    transaction::{Step, Underway},
+    transaction::{Capacity, News, Step, Underway},
 };
 use crate::syntax::{Class, Code, Extension, Extensions, Reply, Verb};
 use alloc::sync::Arc;
@@ -15,10 +15,17 @@ impl Core {
     /// A reply that says yes has come where that [is enough](Expected::is_yes_enough).
     pub(super) fn agreed(&mut self) {
         match self.queue.front() {
-            Some(Expected::Mail(_)) => self.front(Underway::mail_accepted),
+            Some(Expected::Mail(_)) => {
+                if let Some(front) = self.underway.front_mut() {
+                    front.mail_accepted();
+                }
+            }
             Some(Expected::Rcpt(_, index)) => {
                 let index = *index;
-                self.front(|front| front.rcpt_accepted(index));
+                if let Some(front) = self.underway.front_mut() {
+                    front.rcpt_accepted(index);
+                    self.capacity.taken = self.capacity.taken.max(front.ever_accepted());
+                }
             }
             _ => {}
         }
@@ -35,7 +42,8 @@ impl Core {
         }
         // RFC 5321 section 3.8: to any command.
         if reply.code() == Code::NOT_AVAILABLE {
-            return self.over_by(End::Refused(Arc::clone(&reply)), Some(&reply));
+            let refused = facts.refused_hello.take().unwrap_or_else(|| Arc::clone(&reply));
+            return self.over_by(End::Refused(refused), Some(&reply));
         }
         let belongs = match expected {
             Expected::Greeting | Expected::Xclient => {
@@ -108,15 +116,19 @@ impl Core {
             Expected::Quit => {}     // above
             Expected::Reset(_) => {} // above
             Expected::Mail(_) => {
-                self.front(|front| front.mail_refused(&reply));
+                self.front(|front, news| front.mail_refused(&reply, news));
                 self.answered();
             }
             Expected::Rcpt(_, index) => {
-                self.front(|front| front.rcpt_refused(index, &reply));
+                if let Some(front) = self.underway.front_mut()
+                    && let Some(most) = front.rcpt_refused(index, &reply, &mut self.answers)
+                {
+                    self.capacity.most = self.capacity.most.min(most);
+                }
                 self.answered();
             }
             Expected::Data(_) if is_negative(class) => {
-                self.front(|front| front.content_replied(&reply));
+                self.front(|front, news| front.content_replied(&reply, news));
                 self.withdraw_content();
                 self.answered();
             }
@@ -124,8 +136,8 @@ impl Core {
                 self.answered();
                 self.invited(facts, reply);
             }
-            Expected::Chunk(_) | Expected::Url(_) => {
-                self.front(|front| front.chunk_refused(&reply));
+            Expected::Chunk(..) | Expected::Url(_) => {
+                self.front(|front, news| front.chunk_refused(&reply, news));
                 self.answered();
             }
             Expected::End(_) => self.content_answered(facts, &reply),
@@ -145,7 +157,6 @@ impl Core {
 
     /// The reply to EHLO, LHLO or HELO.
     fn greeted(&mut self, facts: &mut Facts, verb: Verb, reply: Arc<Reply<'static>>) {
-        let service = facts.config.service();
         if reply.is_positive() {
             facts.offered = if verb == Verb::Helo {
                 Extensions::NONE
@@ -162,11 +173,14 @@ impl Core {
             facts.offered =
                 core::mem::take(&mut facts.offered).without(useless).without(Extension::Checkpoint);
             facts.hello = Some(verb);
+            facts.refused_hello = None;
             facts.last = Some((verb, reply));
             self.phase = Self::opened(facts);
-        } else if verb == Verb::Ehlo && service.has_helo() && knows_no_ehlo(reply.code()) {
+        } else if verb == Verb::Ehlo && facts.may_try_helo(reply.code()) {
+            facts.refused_hello = Some(reply);
             self.phase = Phase::Asking(Ask::Hello(Verb::Helo));
         } else {
+            let reply = facts.refused_hello.take().unwrap_or(reply);
             self.phase = Phase::Asking(Ask::Quit(End::Refused(reply)));
         }
     }
@@ -181,6 +195,7 @@ impl Core {
             return;
         }
         facts.forget();
+        self.capacity = Capacity::UNKNOWN;
         facts.greeting = Some(reply);
         self.phase = match phase {
             Phase::Asked(Some(further)) => Phase::Asking(further),
@@ -212,33 +227,25 @@ impl Core {
         let is_newest = self.underway.len() == 1;
         let is_for_one = facts.config.service().replies_per_recipient();
         let Some(front) = self.underway.front_mut() else { return };
-        if is_for_one && front.has_further_replies(reply) {
-            return self.tell();
+        if is_for_one && front.has_further_replies(reply, &mut self.answers) {
+            return;
         }
         if is_newest && front.framing == Framing::Chunks && reply.is_positive() {
             self.slate = Slate::Clean;
         }
-        front.content_replied(reply);
+        front.content_replied(reply, &mut self.answers);
         self.answered();
     }
 
-    fn front(&mut self, tell: impl FnOnce(&mut Underway)) {
+    fn front(&mut self, tell: impl FnOnce(&mut Underway, &mut News)) {
         if let Some(front) = self.underway.front_mut() {
-            tell(front);
-        }
-    }
-
-    /// Notes who was answered, where the application wants to know at once.
-    fn tell(&mut self) {
-        if let (Some(answers), Some(front)) = (&mut self.answers, self.underway.front_mut()) {
-            front.untold(|answer| answers.push_back(answer));
+            tell(front, &mut self.answers);
         }
     }
 
     /// The reply that was owed first has come, to a command of the front transaction.
     fn answered(&mut self) {
         self.queue.pop_front();
-        self.tell();
         let is_newest = self.underway.len() == 1;
         let Some(front) = self.underway.front_mut() else { return };
         front.awaiting = front.awaiting.saturating_sub(1);
@@ -250,11 +257,6 @@ impl Core {
             self.settle();
         }
     }
-}
-
-/// EHLO is not known (RFC 5321 sections 3.2 and 4.1.4).
-fn knows_no_ehlo(code: Code) -> bool {
-    matches!(code.get(), 500 | 502 | 504 | 550)
 }
 
 /// `code` is the one that is asked for, or has its first digit and no meaning of its own: a code

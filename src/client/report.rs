@@ -20,7 +20,10 @@ pub enum Outcome {
     /// The end of the content was sent and no reply came: the server may have taken the message
     /// or not, and to try again may double it (RFC 5321 section 6.1).
     Unknown,
-    /// The content was not sent to its end, and nobody answered for this recipient.
+    /// The server did not answer for this recipient, and cannot have taken the message: RCPT was not
+    /// sent, as the transaction was full; or the content was not sent to its end; or the transaction
+    /// was in flight when the server ended the session with 421, in the place of the reply to its
+    /// MAIL or before.
     Untried,
 }
 
@@ -165,9 +168,10 @@ impl Report {
         self.outcomes.iter().map(|(outcome, _)| outcome)
     }
 
-    /// What may help the recipient at this place of the envelope: more than the outcome alone can
-    /// tell, for 552 means one thing behind RCPT and another behind the content (RFC 5321 section
-    /// 4.5.3.1.10). What is [`Unknown`](Outcome::Unknown) may be tried [later](Retry::Later).
+    /// Returns what may help the recipient at this place of the envelope. That is more than the
+    /// outcome alone can tell, as 552 means one thing after RCPT and another after the content (RFC
+    /// 5321 section 4.5.3.1.10). For [`Unknown`](Outcome::Unknown) it is
+    /// [`LaterMayDuplicate`](Retry::LaterMayDuplicate).
     #[must_use]
     pub fn retry(&self, index: usize) -> Option<Retry> {
         self.outcomes.get(index).map(|(_, retry)| *retry)
@@ -185,10 +189,11 @@ impl Report {
         self.outcomes().any(Outcome::is_delivered)
     }
 
-    /// The envelope of those to try in a further transaction with the same content: recipients
-    /// beyond what the server takes at once (452 or 552 to RCPT while others were accepted,
-    /// RFC 5321 section 4.5.3.1.10) and those that nobody answered for, of whom the server has
-    /// certainly not heard the end of the content. `None` when there are none.
+    /// Returns the envelope of the recipients to try in a further transaction with the same content;
+    /// `None` when there are none. These are the recipients beyond what the server takes at once (a
+    /// reply to RCPT with the status X.5.3, or 452 or 552 without a status, while others were
+    /// accepted, RFC 5321 section 4.5.3.1.10), those that were not sent for that reason, and all others
+    /// that are [`Untried`](Outcome::Untried).
     ///
     /// Other 4yz replies are for a queue, later; what is [`Unknown`](Outcome::Unknown) is a
     /// decision of its own.

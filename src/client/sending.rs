@@ -5,16 +5,24 @@ use super::{
     error::End,
     queue::Expected,
     state::{Core, Facts, Phase, Slate},
-    transaction::Step,
+    transaction::{Step, Underway},
 };
 use crate::{
     syntax::Command,
     transcript::{Entry, Side},
 };
 
+/// Octets of the one chunk that goes out before a recipient is accepted: it may be in vain.
+const FIRST_CHUNK: usize = 64 * 1024;
+
 impl Core {
     /// Sends RSET, MAIL, RCPT and DATA: all that may wait for replies at once.
     pub(super) fn address(&mut self, facts: &Facts) {
+        // What goes beyond an announced limit was left out before (RFC 9422 section 4.2).
+        let taken = match facts.offered.limits().rcpt_max {
+            Some(_) => usize::MAX,
+            None => self.capacity.taken,
+        };
         while self.may_speak() && self.may_pipeline(facts) {
             let Some(newest) = self.underway.back_mut() else { return };
             let transaction = newest.transaction;
@@ -38,13 +46,21 @@ impl Core {
                 }
                 Step::Rcpt(index) => {
                     let index = newest.next_recipient(index);
+                    if newest.is_full(self.capacity.most) {
+                        newest.leave_from(index);
+                        newest.step = Step::Content;
+                        continue;
+                    }
                     let Some(command) = newest.rcpt(index) else {
                         newest.step = Step::Content;
                         continue;
                     };
+                    if !newest.may_ask(taken) {
+                        return;
+                    }
                     self.channel.say(&command);
                     drop(command);
-                    newest.step = Step::Rcpt(index + 1);
+                    newest.ask(index);
                     Expected::Rcpt(transaction, index)
                 }
                 Step::Content if newest.framing == Framing::Dots => {
@@ -73,12 +89,16 @@ impl Core {
     /// Sends content that was taken, as far as it does not go out by itself.
     pub(super) fn carry(&mut self, facts: &Facts) {
         let may_chunk = self.may_chunk(facts);
+        // While the application waits for more, small chunks do not follow each other (RFC 896).
+        let is_chunk_owed = matches!(self.queue.back(), Some(Expected::Chunk(..)));
         let Phase::Content(content) = &mut self.phase else { return };
         if content.pending() == 0 && self.channel.send.is_empty() {
             content.flushed();
         }
         let enough = facts.config.ahead().div_ceil(2);
-        let is_due = content.is_flushing() || content.pending() >= enough;
+        let is_due = content.is_flushing()
+            || content.is_waiting() && !is_chunk_owed
+            || content.pending() >= enough;
         if content.pending() > 0 && is_due && may_chunk {
             self.chunk(false);
         }
@@ -90,6 +110,7 @@ impl Core {
     /// Whether a chunk may go out now (RFC 3030 section 4.2: chunks may be pipelined).
     fn may_chunk(&self, facts: &Facts) -> bool {
         self.may_speak()
+            && self.underway.back().is_some_and(Underway::may_chunk)
             && if facts.is_pipelining() {
                 self.queue.len() < facts.config.in_flight()
             } else {
@@ -97,21 +118,29 @@ impl Core {
             }
     }
 
-    /// Sends what was taken as a chunk.
-    fn chunk(&mut self, last: bool) {
-        let (Phase::Content(content) | Phase::Ending(content, _)) = &mut self.phase else { return };
-        let Some(newest) = self.underway.back_mut() else { return };
-        let octets = content.pending() as u64;
-        self.channel.say(&Command::Bdat { octets, last });
+    /// Sends what was taken as a chunk, as much of it as may be lost on a recipient that is refused.
+    /// Returns whether it was the last.
+    fn chunk(&mut self, is_end: bool) -> bool {
+        let (Phase::Content(content) | Phase::Ending(content, _)) = &mut self.phase else {
+            return false;
+        };
+        let Some(newest) = self.underway.back_mut() else { return false };
+        let room = if newest.ever_accepted() > 0 { usize::MAX } else { FIRST_CHUNK };
+        let octets = content.pending().min(room);
+        let last = is_end && octets == content.pending();
+        self.channel.say(&Command::Bdat { octets: octets as u64, last });
         let send = &mut self.channel.send;
-        content.take_pending(|piece| send.push(piece));
+        content.take_pending(octets, |piece| send.push(piece));
         newest.awaiting += 1;
+        newest.has_chunk = true;
+        let octets = octets as u64;
         self.channel.log(Entry::Content { from: Side::Client, octets });
         self.queue.push_back(if last {
             Expected::End(newest.transaction)
         } else {
-            Expected::Chunk(newest.transaction)
+            Expected::Chunk(newest.transaction, octets)
         });
+        last
     }
 
     /// Sends the URL that comes next; `false` when there is none, or not yet.
@@ -124,6 +153,7 @@ impl Core {
         };
         self.channel.say(&Command::Burl { uri, last });
         newest.awaiting += 1;
+        newest.has_chunk = true;
         newest.has_url = true;
         self.queue.push_back(if last {
             Expected::End(newest.transaction)
@@ -149,7 +179,11 @@ impl Core {
                     return;
                 }
             }
-            Some(Framing::Chunks) if may_chunk => self.chunk(true),
+            Some(Framing::Chunks) if may_chunk => {
+                if !self.chunk(true) {
+                    return;
+                }
+            }
             Some(Framing::Dots) if may_dot => {
                 let octets = content.wire_octets();
                 let tail = core::mem::take(tail);

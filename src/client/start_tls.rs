@@ -8,8 +8,7 @@ use super::{
     state::{Core, Facts, Phase, Slate},
 };
 use crate::{
-    machine::HandshakeFailure,
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{Code, Extension, Reply, Verb},
     transcript::Entry,
 };
@@ -65,7 +64,7 @@ impl Core {
     }
 
     /// There will be no TLS, and the octets on the wire are no longer SMTP.
-    pub(super) fn upgrade_failed(&mut self, why: HandshakeFailure) {
+    pub(super) fn upgrade_failed(&mut self, why: TlsFailure) {
         self.over(End::TlsFailed(why));
     }
 }

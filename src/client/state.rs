@@ -10,14 +10,14 @@ use super::{
     plan::Plan,
     queue::{Expected, Queue},
     report::Report,
-    transaction::{Answer, Step, Transaction, Underway},
+    transaction::{Capacity, Ending, News, Step, Transaction, Underway},
 };
 use crate::{
     envelope::Envelope,
     machine::Need,
     sasl::{self, Mechanism},
     security::Security,
-    syntax::{Extension, Extensions, Reply, Verb},
+    syntax::{Code, Extension, Extensions, Reply, Verb},
     time::Instant,
     transcript::{Entry, Side},
 };
@@ -93,6 +93,13 @@ pub(super) enum Phase {
     Over(End),
 }
 
+impl Phase {
+    /// Returns whether the content of a transaction is on its way, or waited for.
+    const fn is_content(&self) -> bool {
+        matches!(self, Self::Content(_) | Self::Ending(..) | Self::Aborting(_))
+    }
+}
+
 /// What the application is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
@@ -126,6 +133,8 @@ pub(super) struct Facts {
     pub(super) offered: Extensions,
     /// The reply to the last command that stood alone.
     pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
+    /// The refusal of EHLO after which HELO was sent, while that has not succeeded.
+    pub(super) refused_hello: Option<Arc<Reply<'static>>>,
     /// The mechanism with which AUTH has succeeded.
     pub(super) authenticated: Option<Mechanism>,
 }
@@ -145,7 +154,22 @@ impl Facts {
         self.hello = None;
         self.offered = Extensions::NONE;
         self.last = None;
+        self.refused_hello = None;
         self.authenticated = None;
+    }
+
+    /// Returns whether HELO is tried where EHLO was refused with this code: an old server may not
+    /// know EHLO and say so with any 5yz code (RFC 5321 section 3.2), but 521 is that of a host that
+    /// takes no mail (RFC 7504 section 3). After HELO there is neither TLS nor AUTH nor any other
+    /// extension, so that it is not tried where one is required.
+    pub(super) fn may_try_helo(&self, code: Code) -> bool {
+        let service = self.config.service();
+        code.is_permanent()
+            && code != Code::NO_MAIL_HERE
+            && service.has_helo()
+            && !service.requires_auth()
+            && self.config.tls() != TlsPolicy::Required
+            && self.config.required().is_empty()
     }
 
     /// What a mechanism may rely on. Where TLS is a matter of luck, somebody in the middle may be
@@ -177,13 +201,15 @@ pub(super) struct Core {
     /// what is being sent belongs to the back one.
     pub(super) underway: VecDeque<Underway>,
     pub(super) reports: VecDeque<Report>,
-    /// Who was answered, for the application that wants to know at once.
-    pub(super) answers: Option<VecDeque<Answer>>,
+    /// The answers for single recipients, for the application that wants to know at once.
+    pub(super) answers: News,
     /// How many transactions were begun.
     begun: u64,
     pub(super) slate: Slate,
     /// How many times MAIL was sent.
     pub(super) mails: u32,
+    /// How many recipients go into one transaction.
+    pub(super) capacity: Capacity,
 }
 
 impl Core {
@@ -200,6 +226,7 @@ impl Core {
             begun: 0,
             slate: Slate::Clean,
             mails: 0,
+            capacity: Capacity::UNKNOWN,
         }
     }
 
@@ -211,17 +238,20 @@ impl Core {
         if matches!(self.phase, Phase::HandingOver) && self.channel.output == Output::Broken {
             self.over(End::Unsendable);
         }
+        // What the server has said is heard before anything more is said: a refusal that has come
+        // keeps the next chunk back.
         loop {
+            while self.hear(facts) {}
             self.speak(facts);
             if !self.hear(facts) {
                 break;
             }
         }
         self.need(facts).unwrap_or_else(|TimedOut| {
-            self.over(match self.channel.output {
-                Output::Open => End::TimedOut,
-                Output::Broken => End::Unsendable,
-            });
+            match self.channel.output {
+                Output::Open => self.over(End::TimedOut),
+                Output::Broken => self.lost(facts, End::Unsendable),
+            }
             self.need(facts).unwrap_or(Need::Close)
         })
     }
@@ -241,11 +271,18 @@ impl Core {
         }
         let timeouts = facts.config.timeouts();
         let is_writing = !self.channel.send.is_empty();
+        if !is_writing {
+            self.channel.is_written(self.phase.is_content());
+        }
         let deadline = if is_writing {
             self.channel.write_deadline(timeouts)
+        } else if let Some(Expected::Chunk(..)) = self.queue.front() {
+            self.channel.chunk_deadline(timeouts)
         } else if let Some(expected) = self.queue.front() {
             self.channel.read_deadline(expected.timeout(timeouts))
-        } else if matches!(self.phase, Phase::Waiting) && self.channel.output == Output::Open {
+        } else if self.is_waiting() && self.channel.output == Output::Open {
+            // Nothing is owed: this time is not the server's.
+            self.channel.pause();
             return Ok(Need::Read(Instant::NEVER));
         } else {
             // The server has begun to say what nobody asked for, or all that is left to do is
@@ -258,6 +295,15 @@ impl Core {
             Ok(Need::Either(deadline))
         } else {
             Ok(Need::Read(deadline))
+        }
+    }
+
+    /// Whether the application was asked, and has nothing now.
+    fn is_waiting(&self) -> bool {
+        match &self.phase {
+            Phase::Waiting => true,
+            Phase::Content(content) => content.is_waiting(),
+            _ => false,
         }
     }
 
@@ -286,7 +332,7 @@ impl Core {
                 && !self.is_exhausted(facts))
             .then_some(Question::Ready),
             Phase::Content(content) => (content.error().is_some()
-                || !content.is_flushing() && self.room(facts) > 0)
+                || !content.is_flushing() && !content.is_waiting() && self.room(facts) > 0)
                 .then_some(Question::Content),
             Phase::Opening
             | Phase::Asking(_)
@@ -344,8 +390,13 @@ impl Core {
             Phase::Auth(_) => RESPONSE_LINE.max(facts.limits().reply_line),
             _ => facts.limits().reply_line,
         };
-        let is_enough = self.queue.front().is_some_and(|expected| expected.is_yes_enough());
-        match self.channel.next_reply(facts.limits(), line, is_enough) {
+        let expected = self.queue.front().copied();
+        let is_enough = expected.is_some_and(Expected::is_yes_enough);
+        let next = self.channel.next_reply(&facts.config, line, is_enough);
+        if let Ok(Some(_)) = next {
+            self.channel.answered_chunk(expected.and_then(Expected::chunk));
+        }
+        match next {
             Ok(Some((Some(reply), octets))) => {
                 self.replied(facts, Arc::new(reply), octets);
                 true
@@ -356,7 +407,8 @@ impl Core {
             }
             Ok(None) => {
                 if let Input::Closed(how) = self.channel.input {
-                    self.lost(End::PeerClosed(how));
+                    let failure = self.channel.tls_failure.take();
+                    self.lost(facts, failure.map_or(End::PeerClosed(how), End::TlsFailed));
                 }
                 false
             }
@@ -367,13 +419,17 @@ impl Core {
         }
     }
 
-    /// The server has gone. Behind QUIT that is as good as 221.
-    fn lost(&mut self, end: End) {
+    /// The server has gone. After QUIT that is as good as 221, and after a refused EHLO it is part
+    /// of the refusal.
+    fn lost(&mut self, facts: &mut Facts, end: End) {
         if let (Phase::Quitting(reason), Some(Expected::Quit)) = (&self.phase, self.queue.front()) {
             let reason = reason.clone();
             return self.over(reason);
         }
-        self.over(end);
+        self.over(match (end, facts.refused_hello.take()) {
+            (End::PeerClosed(_) | End::Unsendable, Some(refusal)) => End::Refused(refusal),
+            (end, _) => end,
+        });
     }
 
     /// Sends what may be sent now.
@@ -416,7 +472,9 @@ impl Core {
             Slate::Clean => Step::Mail,
             Slate::Used => Step::Reset,
         };
-        self.underway.push_back(Underway::new(transaction, envelope, plan, first));
+        let mut newest = Underway::new(transaction, envelope, plan, first);
+        newest.is_in_flight = !self.underway.is_empty();
+        self.underway.push_back(newest);
         self.phase = Phase::Envelope;
         transaction
     }
@@ -425,7 +483,8 @@ impl Core {
     pub(super) fn settle(&mut self) {
         while self.underway.front().is_some_and(Underway::is_complete) {
             if let Some(done) = self.underway.pop_front() {
-                let report = done.report(self.channel.sent, None);
+                let sent = self.channel.sent;
+                let report = done.report(Ending { sent, last: None, is_answered: false });
                 if report.is_delivered_to_any() {
                     self.channel.totals.messages += 1;
                 }
@@ -439,7 +498,8 @@ impl Core {
         self.over_by(end, None);
     }
 
-    /// The session is over; `last` is the answer for everybody who waited for the next reply.
+    /// The session is over; `last` is the answer for every recipient that waited for the next reply.
+    /// Of the transactions after that one none was tried.
     pub(super) fn over_by(&mut self, end: End, last: Option<&Arc<Reply<'static>>>) {
         if matches!(self.phase, Phase::Over(_)) {
             return;
@@ -457,9 +517,9 @@ impl Core {
             _ => Side::Client,
         };
         self.channel.log(Entry::Closed { from });
-        let mut last = last;
-        for transaction in self.underway.drain(..) {
-            self.reports.push_back(transaction.report(self.channel.sent, last.take()));
+        for (index, transaction) in self.underway.drain(..).enumerate() {
+            let ending = Ending { sent: self.channel.sent, last, is_answered: index == 0 };
+            self.reports.push_back(transaction.report(ending));
         }
         self.queue.clear();
         self.channel.send.clear();

@@ -7,9 +7,18 @@ use super::{
 };
 use crate::{
     envelope::Envelope,
-    syntax::{Command, Parameters, Reply, Retry, Verb},
+    syntax::{Code, Command, Parameters, Reply, Retry},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+
+/// RCPT that may wait for their replies while it is not known how many recipients the server takes
+/// in one transaction.
+const UNSURE: usize = 48;
+/// The limits of servers are multiples of this, as a rule: 50, 100 (the least that RFC 5321 section
+/// 4.5.3.1.8 allows), 500, 1000.
+const ROUND: usize = 50;
+/// RCPT that may go beyond such a number before it is known to be no limit.
+const BEYOND_ROUND: usize = 8;
 
 /// Tells the transactions of a session apart: the first is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,23 +56,27 @@ enum Mail {
     Refused,
 }
 
-/// What is known of a recipient.
+/// The state of one recipient.
 #[derive(Clone, Debug)]
 enum Fate {
-    /// RCPT was not answered.
+    /// RCPT was not sent, or not answered.
     Open,
     /// It is for a further transaction, as the server takes no more in one.
     Beyond,
     /// RCPT was accepted: the reply to the content will tell.
     Accepted,
-    /// This is what became of it, and whether the application has been told.
-    Answered { reply: Arc<Reply<'static>>, to: Verb, is_told: bool },
+    /// The server has answered for this recipient.
+    Answered { reply: Arc<Reply<'static>>, to: Answers },
 }
 
-impl Fate {
-    fn answered(reply: &Arc<Reply<'static>>, to: Verb) -> Self {
-        Self::Answered { reply: Arc::clone(reply), to, is_told: false }
-    }
+/// The command that a final reply for a recipient answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    Mail,
+    Rcpt,
+    /// RCPT, with a reply that says how many recipients the server takes in a transaction.
+    Limit,
+    Content,
 }
 
 /// What the server has said for one recipient, before the transaction has come to its end.
@@ -75,6 +88,9 @@ pub(super) struct Answer {
     pub(super) reply: Arc<Reply<'static>>,
 }
 
+/// The answers that the application is told of as they come, where it wants to know.
+pub(super) type News = Option<VecDeque<Answer>>;
+
 /// A transaction that was begun and has no report yet.
 #[derive(Debug)]
 pub(super) struct Underway {
@@ -84,6 +100,10 @@ pub(super) struct Underway {
     pub(super) step: Step,
     /// How many of its commands wait for their replies.
     pub(super) awaiting: usize,
+    /// Whether it was begun while another waited for its replies.
+    pub(super) is_in_flight: bool,
+    /// Whether a chunk of its content was sent, or a URL.
+    pub(super) has_chunk: bool,
     /// Whether a part of its content is at a URL.
     pub(super) has_url: bool,
     /// Where in the octets sent in this session the content has its end, once that is written.
@@ -92,9 +112,23 @@ pub(super) struct Underway {
     parameters: Parameters<'static>,
     mail: Mail,
     fates: Vec<Fate>,
+    /// How many fates are [`Fate::Open`].
+    open: usize,
+    /// How many fates are [`Fate::Accepted`].
+    accepted: usize,
+    /// How many recipients were accepted, whatever became of them.
+    ever_accepted: usize,
+    /// No fate before this place is [`Fate::Accepted`].
+    first_accepted: usize,
+    /// How many times RCPT was sent.
+    asked: usize,
+    /// How many times RCPT was answered.
+    heard: usize,
+    /// Whether a reply to RCPT was a recipient limit.
+    is_limited: bool,
     /// Octets of the replies that are kept.
     kept: usize,
-    /// For so many recipients content was refused in the middle.
+    /// The number of recipients for which content was refused in the middle.
     refused: usize,
 }
 
@@ -105,19 +139,29 @@ impl Underway {
         plan: Plan,
         first: Step,
     ) -> Self {
+        let fates = plan.is_beyond.iter().map(|is_beyond| match is_beyond {
+            true => Fate::Beyond,
+            false => Fate::Open,
+        });
+        let fates: Vec<_> = fates.collect();
         Self {
             transaction,
             framing: plan.framing,
             allowed: plan.allowed,
             step: first,
             awaiting: 0,
+            is_in_flight: false,
+            has_chunk: false,
             has_url: false,
             content_end: None,
-            fates: plan
-                .is_beyond
-                .iter()
-                .map(|is_beyond| if *is_beyond { Fate::Beyond } else { Fate::Open })
-                .collect(),
+            open: fates.iter().filter(|fate| matches!(fate, Fate::Open)).count(),
+            fates,
+            accepted: 0,
+            ever_accepted: 0,
+            first_accepted: 0,
+            asked: 0,
+            heard: 0,
+            is_limited: false,
             envelope,
             parameters: plan.parameters,
             mail: Mail::Open,
@@ -148,67 +192,133 @@ impl Underway {
         })
     }
 
+    /// Notes that RCPT leaves for the recipient at this place.
+    pub(super) const fn ask(&mut self, index: usize) {
+        self.step = Step::Rcpt(index + 1);
+        self.asked += 1;
+    }
+
+    /// Returns whether a further RCPT may leave before more of those that were sent are answered.
+    /// `taken`: how many recipients the server is known to take in one transaction.
+    ///
+    /// While its limit is not known, few RCPT are in flight: each beyond the limit is refused, and
+    /// servers close a session with too many refusals. Limits are round numbers, so that no more
+    /// than a few go beyond one of them before it is known to be none.
+    pub(super) fn may_ask(&self, taken: usize) -> bool {
+        let to_round = |count: usize| count.max(1).next_multiple_of(ROUND) - count + BEYOND_ROUND;
+        // Some servers count every RCPT, others those that they accept.
+        let unsure = to_round(self.heard).min(to_round(self.ever_accepted)).min(UNSURE);
+        self.asked < taken || self.asked.saturating_sub(self.heard) < unsure
+    }
+
+    /// Returns whether as many recipients were asked for as the server takes in a transaction:
+    /// `most`, or as it has said in this one.
+    pub(super) const fn is_full(&self, most: usize) -> bool {
+        self.is_limited || self.asked >= most
+    }
+
+    /// Leaves the recipients from this place on to a further transaction.
+    pub(super) fn leave_from(&mut self, index: usize) {
+        for fate in self.fates.iter_mut().skip(index) {
+            if matches!(fate, Fate::Open) {
+                self.open = self.open.saturating_sub(1);
+                *fate = Fate::Beyond;
+            }
+        }
+    }
+
     pub(super) const fn mail_accepted(&mut self) {
         self.mail = Mail::Accepted;
     }
 
-    /// The refusal is every recipient's, for nobody can be accepted behind it.
-    pub(super) fn mail_refused(&mut self, reply: &Arc<Reply<'static>>) {
+    /// Answers every recipient with the refusal of MAIL, for none can be accepted after it.
+    pub(super) fn mail_refused(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
         self.mail = Mail::Refused;
-        for fate in &mut self.fates {
-            *fate = Fate::answered(reply, Verb::Mail);
+        for index in 0..self.fates.len() {
+            self.answer(index, reply, Answers::Mail, news);
         }
     }
 
     pub(super) fn rcpt_accepted(&mut self, index: usize) {
+        self.heard += 1;
         if let Some(fate @ Fate::Open) = self.fates.get_mut(index) {
             *fate = Fate::Accepted;
+            self.open = self.open.saturating_sub(1);
+            self.accepted += 1;
+            self.ever_accepted += 1;
         }
     }
 
-    pub(super) fn rcpt_refused(&mut self, index: usize, reply: &Arc<Reply<'static>>) {
-        if let Some(fate @ Fate::Open) = self.fates.get_mut(index) {
-            *fate = Fate::answered(reply, Verb::Rcpt);
+    /// Returns how many recipients the server takes in a transaction, if the refusal is such a limit.
+    pub(super) fn rcpt_refused(
+        &mut self,
+        index: usize,
+        reply: &Arc<Reply<'static>>,
+        news: &mut News,
+    ) -> Option<usize> {
+        self.heard += 1;
+        if !matches!(self.fates.get(index), Some(Fate::Open)) {
+            return None;
         }
+        // Without a status, 452 and 552 to the first recipient may be about anything.
+        let is_limit = reply.retry() == Retry::NextTransaction
+            && (reply.status().is_some() || self.ever_accepted > 0);
+        let to = if is_limit { Answers::Limit } else { Answers::Rcpt };
+        self.answer(index, reply, to, news);
+        self.is_limited |= is_limit;
+        is_limit.then(|| self.ever_accepted.max(1))
     }
 
-    /// DATA, a chunk or the content was answered, for every recipient that was accepted.
-    pub(super) fn content_replied(&mut self, reply: &Arc<Reply<'static>>) {
-        for fate in &mut self.fates {
-            if matches!(fate, Fate::Accepted) {
-                *fate = Fate::answered(reply, Verb::Data);
-            }
-        }
+    /// Answers every recipient that was accepted: with the reply to DATA, a chunk or the content.
+    pub(super) fn content_replied(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
+        while self.accepted > 0 && self.answer_next(reply, news) {}
     }
 
-    /// A chunk was refused, and with it the content. Where each recipient has a reply to the last
+    /// Answers every recipient that was accepted with the refusal of a chunk. Where each recipient has a reply to the last
     /// chunk, that one is still answered as often (RFC 2033 section 4.3).
-    pub(super) fn chunk_refused(&mut self, reply: &Arc<Reply<'static>>) {
-        self.refused = self.refused.saturating_add(self.accepted());
-        self.content_replied(reply);
+    pub(super) fn chunk_refused(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
+        self.refused = self.refused.saturating_add(self.accepted);
+        self.content_replied(reply, news);
     }
 
-    /// The content was answered for the next recipient that was accepted (RFC 2033 section 4.2);
-    /// `false` when it is the last one's, which is not counted here.
-    pub(super) fn has_further_replies(&mut self, reply: &Arc<Reply<'static>>) -> bool {
-        if self.accepted() <= 1 {
+    /// Answers the next recipient that was accepted with a reply to the content (RFC 2033 section
+    /// 4.2); `false` when it is the last one's, which is not counted here.
+    pub(super) fn has_further_replies(
+        &mut self,
+        reply: &Arc<Reply<'static>>,
+        news: &mut News,
+    ) -> bool {
+        if self.accepted <= 1 {
             self.refused = self.refused.saturating_sub(1);
             return self.refused > 0;
         }
-        if let Some(fate) = self.fates.iter_mut().find(|fate| matches!(fate, Fate::Accepted)) {
-            *fate = Fate::answered(reply, Verb::Data);
-        }
+        self.answer_next(reply, news)
+    }
+
+    /// Answers the first recipient of those that wait for the reply to the content; replies come in
+    /// the order of the recipients, so that none is looked at twice.
+    fn answer_next(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) -> bool {
+        let rest = self.fates.get(self.first_accepted..).unwrap_or_default();
+        let Some(at) = rest.iter().position(|fate| matches!(fate, Fate::Accepted)) else {
+            return false;
+        };
+        let index = self.first_accepted + at;
+        self.first_accepted = index + 1;
+        self.answer(index, reply, Answers::Content, news);
         true
     }
 
-    /// Those who were answered since this was asked last.
-    pub(super) fn untold(&mut self, mut tell: impl FnMut(Answer)) {
-        for (index, fate) in self.fates.iter_mut().enumerate() {
-            if let Fate::Answered { reply, is_told: is_told @ false, .. } = fate {
-                *is_told = true;
-                let (transaction, reply) = (self.transaction, Arc::clone(reply));
-                tell(Answer { transaction, index, reply });
-            }
+    fn answer(&mut self, index: usize, reply: &Arc<Reply<'static>>, to: Answers, news: &mut News) {
+        let Some(fate) = self.fates.get_mut(index) else { return };
+        let answered = Fate::Answered { reply: Arc::clone(reply), to };
+        match core::mem::replace(fate, answered) {
+            Fate::Open => self.open = self.open.saturating_sub(1),
+            Fate::Accepted => self.accepted = self.accepted.saturating_sub(1),
+            Fate::Beyond | Fate::Answered { .. } => {}
+        }
+        if let Some(news) = news {
+            let (transaction, reply) = (self.transaction, Arc::clone(reply));
+            news.push_back(Answer { transaction, index, reply });
         }
     }
 
@@ -223,19 +333,30 @@ impl Underway {
         self.mail == Mail::Accepted
     }
 
-    /// How many recipients wait for the reply to the content.
-    pub(super) fn accepted(&self) -> usize {
-        self.fates.iter().filter(|fate| matches!(fate, Fate::Accepted)).count()
+    /// Returns how many recipients wait for the reply to the content.
+    pub(super) const fn accepted(&self) -> usize {
+        self.accepted
     }
 
-    /// Whether every recipient that is left was answered, and one at least was accepted.
-    pub(super) fn may_have_content(&self) -> bool {
-        self.accepted() > 0 && !self.fates.iter().any(|fate| matches!(fate, Fate::Open))
+    /// Returns how many recipients the server has accepted, whatever became of them.
+    pub(super) const fn ever_accepted(&self) -> usize {
+        self.ever_accepted
     }
 
-    /// Whether no recipient is left for whom content could be sent.
-    pub(super) fn is_dead(&self) -> bool {
-        self.fates.iter().all(|fate| matches!(fate, Fate::Answered { .. } | Fate::Beyond))
+    /// Returns whether every recipient that is left was answered, and one at least was accepted.
+    pub(super) const fn may_have_content(&self) -> bool {
+        self.accepted > 0 && self.open == 0
+    }
+
+    /// Returns whether no recipient is left for which content could be sent.
+    pub(super) const fn is_dead(&self) -> bool {
+        self.accepted == 0 && self.open == 0
+    }
+
+    /// Returns whether a chunk may leave as far as this transaction goes: before a recipient is accepted,
+    /// one is under way at most.
+    pub(super) const fn may_chunk(&self) -> bool {
+        self.ever_accepted > 0 || !self.has_chunk
     }
 
     /// Whether the report can be made.
@@ -243,40 +364,72 @@ impl Underway {
         self.step == Step::Over && self.awaiting == 0
     }
 
-    /// The report. `sent`: octets that have left in this session, which tells those of whom the
-    /// server may have heard the end from those of whom it cannot; `last`: the reply that ended
-    /// the session, for whoever has none.
-    pub(super) fn report(self, sent: u64, last: Option<&Arc<Reply<'static>>>) -> Report {
-        let is_limited = self
-            .fates
-            .iter()
-            .any(|fate| matches!(fate, Fate::Accepted | Fate::Answered { to: Verb::Data, .. }));
-        let is_ended = self.content_end.is_some_and(|end| sent >= end);
-        let outcomes = self.fates.into_iter().map(|fate| match (fate, last) {
-            (Fate::Answered { reply, to, .. }, _) => {
-                let retry = match reply.retry() {
-                    // What counts recipients, or means the content (RFC 5321 section 4.5.3.1.10).
-                    Retry::NextTransaction if to == Verb::Rcpt && is_limited => {
-                        Retry::NextTransaction
-                    }
-                    Retry::NextTransaction if to == Verb::Rcpt || reply.is_transient() => {
-                        Retry::Later
-                    }
-                    Retry::NextTransaction => Retry::Never,
-                    other => other,
-                };
+    /// Makes the report.
+    pub(super) fn report(self, ending: Ending<'_>) -> Report {
+        let has_accepted = self.ever_accepted > 0;
+        let is_in_flight = self.is_in_flight || self.content_end.is_some();
+        let is_tried = self.mail != Mail::Open || ending.is_answered && !is_in_flight;
+        let outcomes = self.fates.into_iter().map(|fate| match fate {
+            Fate::Answered { reply, to } => {
+                let retry = retry(&reply, to, has_accepted);
                 (Outcome::Replied(reply), retry)
             }
-            (Fate::Open | Fate::Accepted, Some(last)) => {
-                (Outcome::Replied(Arc::clone(last)), last.retry())
-            }
-            (Fate::Open | Fate::Accepted, None) if is_ended => (Outcome::Unknown, Retry::Later),
-            (Fate::Beyond, _) | (Fate::Open | Fate::Accepted, None) => {
-                (Outcome::Untried, Retry::NextTransaction)
-            }
+            Fate::Beyond => (Outcome::Untried, Retry::NextTransaction),
+            Fate::Open | Fate::Accepted => match ending.last {
+                Some(last) if is_tried => {
+                    (Outcome::Replied(Arc::clone(last)), retry(last, Answers::Content, true))
+                }
+                None if self.content_end.is_some_and(|end| ending.sent >= end) => {
+                    (Outcome::Unknown, Retry::LaterMayDuplicate)
+                }
+                _ => (Outcome::Untried, Retry::NextTransaction),
+            },
         });
         Report::new(self.transaction, self.envelope, outcomes.collect())
     }
+}
+
+/// Returns what may help a recipient with this final reply. Only to RCPT are 452 and 552 about the
+/// number of recipients (RFC 5321 section 4.5.3.1.10), and only where one was accepted does a
+/// further transaction take the next.
+fn retry(reply: &Reply<'_>, to: Answers, has_accepted: bool) -> Retry {
+    match (reply.retry(), to) {
+        (Retry::NextTransaction, Answers::Limit) if has_accepted => Retry::NextTransaction,
+        (Retry::NextTransaction, Answers::Limit | Answers::Rcpt)
+            if reply.code() == Code::EXCEEDED_STORAGE =>
+        {
+            Retry::Later
+        }
+        (Retry::NextTransaction, _) if reply.is_transient() => Retry::Later,
+        (Retry::NextTransaction, _) => Retry::Never,
+        (other, _) => other,
+    }
+}
+
+/// What is known when a transaction comes to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending<'r> {
+    /// Octets that have left in this session, which tells the contents whose end the server may
+    /// have from those whose end it cannot have.
+    pub(super) sent: u64,
+    /// The reply that ended the session, for the recipients that have none. After it a server
+    /// carries out nothing: a transaction in flight whose MAIL was not answered before was not tried.
+    pub(super) last: Option<&'r Arc<Reply<'static>>>,
+    /// Whether that reply answers a command of this transaction.
+    pub(super) is_answered: bool,
+}
+
+/// How many recipients the server takes in one transaction, as far as this session has shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Capacity {
+    /// The least recipient limit that the server has shown.
+    pub(super) most: usize,
+    /// The greatest number of recipients that it has accepted in one transaction.
+    pub(super) taken: usize,
+}
+
+impl Capacity {
+    pub(super) const UNKNOWN: Self = Self { most: usize::MAX, taken: 0 };
 }
 
 #[cfg(test)]
@@ -314,11 +467,11 @@ mod tests {
                 let reply = reply(line);
                 match reply.is_positive() {
                     true => underway.rcpt_accepted(index),
-                    false => underway.rcpt_refused(index, &reply),
+                    false => drop(underway.rcpt_refused(index, &reply, &mut None)),
                 }
             }
-            underway.content_replied(&reply(data));
-            let report = underway.report(0, None);
+            underway.content_replied(&reply(data), &mut None);
+            let report = underway.report(Ending { sent: 0, last: None, is_answered: false });
             [0, 1, 2].map(|index| report.retry(index).unwrap())
         };
         let ok = b"250 ok\r\n";

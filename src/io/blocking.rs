@@ -14,11 +14,11 @@
 //! ```
 
 use super::{
-    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, feed, is_sending, over,
-    refused,
+    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, is_sending, over,
+    sending::{Sending, Step},
 };
 use crate::{
-    client::{self, Client, Content, Event, MessageFacts, Report},
+    client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     machine::{Closed, Machine, Need},
     security::Security,
@@ -26,7 +26,7 @@ use crate::{
     time::Instant,
 };
 use alloc::{boxed::Box, sync::Arc};
-use core::{ops::ControlFlow, time::Duration};
+use core::{task::Poll, time::Duration};
 use std::{
     io::{self, BufRead, ErrorKind, IoSlice, Read, Write},
     net::{Shutdown, TcpStream, ToSocketAddrs},
@@ -58,6 +58,23 @@ pub trait Stream: Read + Write {
     /// What the operating system reports.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
+    /// Reads what has arrived, and fails with [`ErrorKind::WouldBlock`] where nothing has: by this an
+    /// adapter hears what the peer has said before it writes more.
+    ///
+    /// A stream that cannot tell does not override it. What the peer says is then heard only when
+    /// the stream takes no more octets.
+    ///
+    /// Those of the sockets make the socket non-blocking for the time of the call, which every other
+    /// handle of it ([`TcpStream::try_clone`]) notices.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`], or what the operating system reports.
+    fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let _ = into;
+        Err(ErrorKind::WouldBlock.into())
+    }
+
     /// Tells the peer that nothing more will be written, while it can still be read from.
     ///
     /// # Errors
@@ -77,6 +94,13 @@ macro_rules! socket {
                 Self::set_write_timeout(self, timeout)
             }
 
+            fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                self.set_nonblocking(true)?;
+                let read = self.read(into);
+                self.set_nonblocking(false)?;
+                read
+            }
+
             fn shutdown_write(&mut self) -> io::Result<()> {
                 self.shutdown(Shutdown::Write)
             }
@@ -93,6 +117,10 @@ macro_rules! pointer {
 
             fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
                 (**self).set_write_timeout(timeout)
+            }
+
+            fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                (**self).read_arrived(into)
             }
 
             fn shutdown_write(&mut self) -> io::Result<()> {
@@ -154,13 +182,21 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     /// A read or write that failed, once, after all events that were left.
     #[allow(clippy::should_implement_trait)] // an iterator can not lend
     pub fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
+        match self.is_asked()? {
+            true => Ok(self.machine.event()),
+            false => Ok(None),
+        }
+    }
+
+    /// Drives the machine until it asks something, or the session is over.
+    fn is_asked(&mut self) -> io::Result<bool> {
         loop {
             if self.is_over {
-                return Ok(None);
+                return Ok(false);
             }
             let now = self.now();
             match self.machine.poll(now) {
-                Need::Answer => break,
+                Need::Answer => return Ok(true),
                 Need::Wait(until) => thread::sleep(until.saturating_since(now)),
                 Need::Read(deadline) if self.is_readable => {
                     self.read(until(deadline, now));
@@ -187,7 +223,25 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 }
             }
         }
-        Ok(self.machine.event())
+    }
+
+    /// Writes what waits and hears what has arrived, without waiting for more.
+    fn settle(&mut self) {
+        loop {
+            let now = self.now();
+            match self.machine.poll(now) {
+                Need::Either(deadline)
+                    if self.is_readable && self.is_writable && is_sending(&self.machine) =>
+                {
+                    self.write_or_read(until(deadline, now));
+                }
+                Need::Write(deadline) | Need::Either(deadline) if self.is_writable => {
+                    self.write(until(deadline, now));
+                }
+                Need::Read(_) | Need::Either(_) if self.is_readable && self.read_arrived() => {}
+                _ => return,
+            }
+        }
     }
 
     /// The machine.
@@ -229,6 +283,17 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             .stream
             .set_read_timeout(timeout)
             .and_then(|()| self.stream.read(self.machine.receive_buffer()));
+        self.has_read(read)
+    }
+
+    /// Reads what has arrived; whether something came of it.
+    fn read_arrived(&mut self) -> bool {
+        let read = self.stream.read_arrived(self.machine.receive_buffer());
+        self.has_read(read)
+    }
+
+    /// Passes on what a read has brought; whether that is something.
+    fn has_read(&mut self, read: io::Result<usize>) -> bool {
         match read {
             Ok(0) => {
                 self.is_readable = false;
@@ -286,10 +351,12 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         self.error.get_or_insert(error);
     }
 
-    /// Writes, or reads while writing does not get on.
+    /// Reads what has arrived; else writes, or reads while writing does not get on.
     fn write_or_read(&mut self, timeout: Option<Duration>) {
         if !is_sending(&self.machine) {
             self.read(timeout);
+        } else if self.read_arrived() {
+            // What the peer has said may make it needless to write more.
         } else if self.is_stuck {
             self.is_stuck = self.read(Some(Duration::from_millis(1)));
         } else {
@@ -406,41 +473,41 @@ where
         facts: MessageFacts,
         mut content: impl BufRead,
     ) -> io::Result<Report> {
-        let mut envelope = Some(envelope.into());
-        let mut transaction = None;
-        let mut failure = None;
-        while let Some(event) = self.next()? {
-            match event {
-                Event::Ready(ready) => match envelope.take() {
-                    Some(envelope) => match ready.send(envelope, facts.clone()) {
-                        Ok(begun) => transaction = Some(begun),
-                        Err(error) => return Err(io::Error::new(ErrorKind::InvalidInput, error)),
-                    },
-                    None => ready.wait(),
-                },
-                Event::Refused(question) => return Err(refused(question)),
-                // There is no layer for it, and nobody has begun such a thing.
-                question @ (Event::Upgrade(_) | Event::Challenge(_) | Event::HandOver(_)) => {
-                    question.quit();
+        let mut sending = Sending::new(envelope.into(), facts);
+        while self.is_asked()? {
+            let Some(event) = self.machine.event() else { continue };
+            match sending.on(event) {
+                Step::GoOn => {}
+                Step::Content(question) => {
+                    question.wait();
+                    self.settle();
+                    let read = content.fill_buf();
+                    let taken = self.feed(&mut sending, read);
+                    content.consume(taken);
                 }
-                Event::Content(question) if transaction != Some(question.transaction()) => {
-                    question.abort();
-                }
-                Event::Content(question) => {
-                    if let Err(error) = write(question, &mut content) {
-                        failure = Some(error);
-                    }
-                }
-                Event::Answered(answered) => answered.go_on(),
-                Event::Sent(sent) => {
-                    let report = sent.take();
-                    if transaction == Some(report.transaction()) {
-                        return failure.map_or(Ok(report), Err);
-                    }
-                }
+                Step::Done(result) => return result,
             }
         }
         Err(over(self.machine.as_client()))
+    }
+
+    /// Gives the client what was read, unless the session has ended meanwhile, and returns how much
+    /// it took.
+    fn feed(&mut self, sending: &mut Sending, read: io::Result<&[u8]>) -> usize {
+        // The server may have spoken while the source was read. Its deadlines are judged after that.
+        while self.is_readable && self.read_arrived() {
+            let _ = self.machine.poll(self.now());
+        }
+        self.settle();
+        self.machine.as_client_mut().ready();
+        if self.machine.poll(self.now()) == Need::Answer
+            && let Some(event @ Event::Content(_)) = self.machine.event()
+            && let Step::Content(question) = sending.on(event)
+        {
+            return sending.feed(question, Poll::Ready(read));
+        }
+        sending.filled(read);
+        0
     }
 
     /// Ends the session: QUIT, and what is still under way is let go.
@@ -453,19 +520,6 @@ where
             event.quit();
         }
         Ok(())
-    }
-}
-
-/// Writes as much of `content` as the client takes.
-fn write(mut question: Content<'_>, content: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        match feed(question, content.fill_buf()) {
-            ControlFlow::Continue((again, taken)) => {
-                question = again;
-                content.consume(taken);
-            }
-            ControlFlow::Break(result) => return result,
-        }
     }
 }
 

@@ -8,24 +8,27 @@
 //!   goes on to return the events that are left (replies that were read before, what became of a
 //!   transaction), and only then the error, once. After that, as after an orderly end, it
 //!   returns `None`.
+//! - Where the machine could read as well as write, what the peer has said is heard before more is
+//!   written: a refusal stops the content that it concerns.
 //! - When the machine is done, our direction of the stream is shut down first, and then what the
 //!   peer still sends is read and thrown away, for at most [`LINGER_TIME`] and
 //!   [`LINGER_OCTETS`]: a socket that is closed with octets unread resets the connection, and
 //!   that may destroy our last reply on its way.
 
 pub mod blocking;
+mod sending;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 use crate::{
-    client::{Client, Content, ContentError, End, Refused},
+    client::{Client, End},
     machine::Machine,
-    security::Security,
+    security::{Security, TlsFailureKind},
     server::{Config, Peer, Server},
     service::Service,
 };
 use alloc::sync::Arc;
-use core::{net::SocketAddr, ops::ControlFlow, time::Duration};
+use core::{net::SocketAddr, time::Duration};
 use std::io;
 
 /// How long a connection that is being closed waits for the peer to close it too: enough for a
@@ -49,12 +52,19 @@ fn is_sending(machine: &impl Machine) -> bool {
 
 /// A client, or a client inside a layer: what can send.
 pub trait AsClient {
-    /// The client.
+    /// Returns the client.
     fn as_client(&self) -> &Client;
+
+    /// Returns the client, to be told something from outside.
+    fn as_client_mut(&mut self) -> &mut Client;
 }
 
 impl AsClient for Client {
     fn as_client(&self) -> &Client {
+        self
+    }
+
+    fn as_client_mut(&mut self) -> &mut Client {
         self
     }
 }
@@ -63,6 +73,10 @@ impl AsClient for Client {
 impl<M: AsClient + crate::machine::Upgradable> AsClient for crate::tls::Secured<M> {
     fn as_client(&self) -> &Client {
         self.machine().as_client()
+    }
+
+    fn as_client_mut(&mut self) -> &mut Client {
+        self.machine_mut().as_client_mut()
     }
 }
 
@@ -84,7 +98,7 @@ fn server(config: Arc<Config>, local: SocketAddr, peer: SocketAddr) -> io::Resul
     Ok(Server::new(config, Peer::from(peer), Security::CLEAR))
 }
 
-/// The session is over and nothing was sent: why.
+/// Returns why the session is over, and nothing was sent.
 fn over(client: &Client) -> io::Error {
     let Some(end) = client.end() else { return io::ErrorKind::NotConnected.into() };
     let kind = match end {
@@ -92,42 +106,15 @@ fn over(client: &Client) -> io::Error {
         End::PeerClosed(_) => io::ErrorKind::ConnectionAborted,
         End::TimedOut => io::ErrorKind::TimedOut,
         End::Protocol(_) => io::ErrorKind::InvalidData,
+        End::TlsFailed(failure) => match failure.kind() {
+            TlsFailureKind::TimedOut => io::ErrorKind::TimedOut,
+            TlsFailureKind::CutOff => io::ErrorKind::ConnectionAborted,
+            _ => io::ErrorKind::InvalidData,
+        },
+        End::NoTlsLayer => io::ErrorKind::Unsupported,
         _ => io::ErrorKind::NotConnected,
     };
     io::Error::new(kind, end.clone())
-}
-
-/// Gives the client what was read of the content: how much it took, or that the content is at its
-/// end, which leaves nothing to read, or could not be read, which aborts it.
-fn feed<'a>(
-    mut question: Content<'a>,
-    read: io::Result<&[u8]>,
-) -> ControlFlow<io::Result<()>, (Content<'a>, usize)> {
-    let error = match read {
-        Ok([]) => return ControlFlow::Break(question.finish().map_err(unfit)),
-        Ok(octets) => match question.write(octets) {
-            Ok(0) => return ControlFlow::Break(Ok(())),
-            Ok(taken) => return ControlFlow::Continue((question, taken)),
-            Err(error) => unfit(error),
-        },
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            return ControlFlow::Continue((question, 0));
-        }
-        Err(error) => error,
-    };
-    question.abort();
-    ControlFlow::Break(Err(error))
-}
-
-fn unfit(error: ContentError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-/// A command was refused, and to go on is not for a helper to decide.
-fn refused(refused: Refused<'_>) -> io::Error {
-    let verb = refused.verb();
-    refused.quit();
-    io::Error::other(alloc::format!("the server refused {}", verb.as_str()))
 }
 
 #[cfg(test)]

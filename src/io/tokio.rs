@@ -15,11 +15,11 @@
 //! ```
 
 use super::{
-    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, feed, is_sending, over,
-    refused,
+    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, is_sending, over,
+    sending::{Sending, Step},
 };
 use crate::{
-    client::{self, Client, Content, Event, MessageFacts, Report},
+    client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     machine::{Closed, Machine, Need},
     security::Security,
@@ -27,15 +27,14 @@ use crate::{
     time::Instant,
 };
 use ::tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf},
     net::{self, TcpStream, ToSocketAddrs},
     time,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     future::{Future, poll_fn},
-    ops::ControlFlow,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 use std::io::{self, ErrorKind, IoSlice};
@@ -111,16 +110,24 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     /// A read or write that failed, once, after all events that were left.
     #[allow(clippy::should_implement_trait)] // an iterator can not wait, nor lend
     pub async fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
+        match poll_fn(|context| self.poll_asked(context)).await? {
+            true => Ok(self.machine.event()),
+            false => Ok(None),
+        }
+    }
+
+    /// Drives the machine until it asks something, or the session is over.
+    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let Self { machine, wire } = self;
         while let Stage::Driving = wire.stage {
             match machine.poll(wire.now()) {
-                Need::Answer => return Ok(machine.event()),
+                Need::Answer => return Poll::Ready(Ok(true)),
                 Need::Close => wire.end()?,
-                need => poll_fn(|context| wire.provide(machine, need, context)).await?,
+                need => ready!(wire.provide(machine, need, context))?,
             }
         }
-        poll_fn(|context| wire.poll_close(context)).await;
-        Ok(None)
+        ready!(wire.poll_close(context));
+        Poll::Ready(Ok(false))
     }
 
     /// The machine.
@@ -214,6 +221,9 @@ where
     /// (that error comes with the next call). Not for a session with another transaction under
     /// way: its report would be let go.
     ///
+    /// While `content` is awaited the session goes on: what was read of it leaves, replies are
+    /// heard, and deadlines hold.
+    ///
     /// When the future is dropped before it is ready, the next call aborts the transaction,
     /// unless its content was already complete; its report is let go.
     ///
@@ -228,43 +238,43 @@ where
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
         facts: MessageFacts,
-        mut content: impl AsyncBufRead + Unpin,
+        content: impl AsyncBufRead + Unpin,
     ) -> io::Result<Report> {
-        let mut envelope = Some(envelope.into());
-        let mut transaction = None;
-        let mut failure = None;
-        while let Some(event) = self.next().await? {
-            match event {
-                Event::Ready(ready) => match envelope.take() {
-                    Some(envelope) => match ready.send(envelope, facts.clone()) {
-                        Ok(begun) => transaction = Some(begun),
-                        Err(error) => return Err(io::Error::new(ErrorKind::InvalidInput, error)),
-                    },
-                    None => ready.wait(),
-                },
-                Event::Refused(question) => return Err(refused(question)),
-                // There is no layer for it, and nobody has begun such a thing.
-                question @ (Event::Upgrade(_) | Event::Challenge(_) | Event::HandOver(_)) => {
-                    question.quit();
+        let mut sending = Sending::new(envelope.into(), facts);
+        let mut content = pin!(content);
+        let awake = Awake(self);
+        poll_fn(|context| awake.0.poll_send(&mut sending, content.as_mut(), context)).await
+    }
+
+    /// Sends on as far as the stream, the server and the source of the content allow.
+    fn poll_send(
+        &mut self,
+        sending: &mut Sending,
+        mut content: Pin<&mut impl AsyncBufRead>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Report>> {
+        loop {
+            // While the source is awaited the session goes on.
+            if sending.is_waiting()
+                && let Poll::Ready(read) = content.as_mut().poll_fill_buf(context)
+            {
+                sending.filled(read);
+                self.machine.as_client_mut().ready();
+            }
+            if !ready!(self.poll_asked(context))? {
+                return Poll::Ready(Err(over(self.machine.as_client())));
+            }
+            let Some(event) = self.machine.event() else { continue };
+            match sending.on(event) {
+                Step::GoOn => {}
+                Step::Content(question) => {
+                    let read = content.as_mut().poll_fill_buf(context);
+                    let taken = sending.feed(question, read);
+                    content.as_mut().consume(taken);
                 }
-                Event::Content(question) if transaction != Some(question.transaction()) => {
-                    question.abort();
-                }
-                Event::Content(question) => {
-                    if let Err(error) = write(question, &mut content).await {
-                        failure = Some(error);
-                    }
-                }
-                Event::Answered(answered) => answered.go_on(),
-                Event::Sent(sent) => {
-                    let report = sent.take();
-                    if transaction == Some(report.transaction()) {
-                        return failure.map_or(Ok(report), Err);
-                    }
-                }
+                Step::Done(result) => return Poll::Ready(result),
             }
         }
-        Err(over(self.machine.as_client()))
     }
 
     /// Ends the session: QUIT, and what is still under way is let go.
@@ -280,19 +290,13 @@ where
     }
 }
 
-/// Writes as much of `content` as the client takes.
-async fn write(
-    mut question: Content<'_>,
-    content: &mut (impl AsyncBufRead + Unpin),
-) -> io::Result<()> {
-    loop {
-        match feed(question, content.fill_buf().await) {
-            ControlFlow::Continue((again, taken)) => {
-                question = again;
-                content.consume(taken);
-            }
-            ControlFlow::Break(result) => return result,
-        }
+/// A session in which a message is sent. When that is given up, the client no longer waits for
+/// content: its question is open again, for the next call.
+struct Awake<'c, M: AsClient, S>(&'c mut Connection<M, S>);
+
+impl<M: AsClient, S> Drop for Awake<'_, M, S> {
+    fn drop(&mut self) {
+        self.0.machine.as_client_mut().ready();
     }
 }
 
@@ -335,11 +339,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             // The machine can not have more than there is.
             return Poll::Ready(self.end());
         }
-        if writes && self.poll_write(machine, context).is_ready()
-            || reads && self.poll_read(machine, context).is_ready()
+        // What the peer has said may make it needless to write more.
+        if reads && self.poll_read(machine, context).is_ready()
+            || writes && self.poll_write(machine, context).is_ready()
             || self.is_unflushed && self.poll_flush(machine, context).is_ready()
         {
             return Poll::Ready(Ok(()));
+        }
+        if reads {
+            machine.release();
         }
         self.poll_timer(deadline, context).map(Ok)
     }
@@ -379,20 +387,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     fn poll_read<M: Machine>(&mut self, machine: &mut M, context: &mut Context<'_>) -> Poll<()> {
         let mut buffer = ReadBuf::new(machine.receive_buffer());
-        let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
         let octets = buffer.filled().len();
         match read {
-            Poll::Pending => {
-                machine.release();
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(())) if octets > 0 => machine.received(octets),
-            Poll::Ready(Ok(())) => {
+            Ok(()) if octets > 0 => machine.received(octets),
+            Ok(()) => {
                 self.is_readable = false;
                 machine.release();
                 machine.closed(Closed::Clean);
             }
-            Poll::Ready(Err(error)) => {
+            Err(error) => {
                 self.is_readable = false;
                 machine.release();
                 machine.closed(Closed::CutOff);

@@ -30,6 +30,8 @@ pub struct Credentials {
     authzid: Option<Box<str>>,
     #[cfg(feature = "scram")]
     prepare: super::prepare::Prepare,
+    #[cfg(feature = "scram")]
+    iterations: (u32, u32),
     at_least: Strength,
     only: Option<Mechanism>,
     in_the_clear: bool,
@@ -69,6 +71,8 @@ impl Credentials {
             authzid: None,
             #[cfg(feature = "scram")]
             prepare: super::prepare::standard,
+            #[cfg(feature = "scram")]
+            iterations: (super::scram::MIN_ITERATIONS, super::scram::MAX_ITERATIONS),
             at_least: Strength::NOTHING,
             only: None,
             in_the_clear: false,
@@ -122,6 +126,23 @@ impl Credentials {
     #[must_use]
     pub fn preparing(self, prepare: super::prepare::Prepare) -> Self {
         Self { prepare, ..self }
+    }
+
+    /// Sets how many iterations of SCRAM are taken from a server: the session ends with
+    /// [`TooManyIterations`](super::InitiatorError::TooManyIterations) or
+    /// [`TooFewIterations`](super::InitiatorError::TooFewIterations) when it asks for others. Default: 4096
+    /// (RFC 5802 section 5.1) to 600,000 ([`MAX_ITERATIONS`](super::scram::MAX_ITERATIONS) says why, and what they cost).
+    ///
+    /// ```
+    /// use esmtp::sasl::Credentials;
+    ///
+    /// // Less work for a client that logs in at many servers that it does not know.
+    /// let credentials = Credentials::password("ann", "correct horse").with_iterations(4096..=50_000);
+    /// ```
+    #[cfg(feature = "scram")]
+    #[must_use]
+    pub fn with_iterations(self, iterations: core::ops::RangeInclusive<u32>) -> Self {
+        Self { iterations: iterations.into_inner(), ..self }
     }
 
     /// Nothing weaker than this, so that nobody who takes mechanisms out of the server's list
@@ -256,6 +277,8 @@ impl Credentials {
         };
         let mut initiator =
             ScramInitiator::preparing(hash, user, password, nonce, self.prepare)?.bound(binding);
+        let (least, most) = self.iterations;
+        initiator = initiator.iterations(least..=most);
         if let Some(authzid) = &self.authzid {
             initiator = initiator.acting_as(authzid)?;
         }
@@ -406,6 +429,44 @@ mod tests {
         let mut initiator = acting.strongest(&EVERYTHING, &Channel::CLEAR, Nonce::new([1; 18]));
         let message = initiator.as_mut().unwrap().initial_response().unwrap().unwrap();
         assert!(message.expose().starts_with(b"n,a=office,n=ann,"));
+    }
+
+    /// RFC 5802 section 9. Nothing is calculated for a count that is not taken.
+    #[cfg(feature = "scram")]
+    #[test]
+    fn the_iterations_of_scram_are_a_setting() {
+        use crate::sasl::InitiatorError;
+
+        let asked = |credentials: &Credentials, iterations: u32| {
+            let nonce = Nonce::new([1; 18]);
+            let text = alloc::string::String::from(nonce.as_str());
+            let offered = [Mechanism::SCRAM_SHA_256];
+            let mut initiator = credentials.strongest(&offered, &Channel::CLEAR, nonce).unwrap();
+            let _ = initiator.initial_response().unwrap();
+            let challenge = format!("r={text}server,s=QQ==,i={iterations}");
+            initiator.respond(challenge.as_bytes()).map(|_| ())
+        };
+        let default = Credentials::password("ann", "secret");
+        let (floor, cap) = (4096, 600_000);
+        assert_eq!(asked(&default, 4096), Ok(()));
+        for announced in [600_001, 1_000_000, u32::MAX] {
+            let expected = Err(InitiatorError::TooManyIterations { announced, cap });
+            assert_eq!(asked(&default, announced), expected);
+        }
+        let announced = 4095;
+        let expected = Err(InitiatorError::TooFewIterations { announced, floor });
+        assert_eq!(asked(&default, announced), expected);
+        let set = default.with_iterations(10..=20);
+        for announced in [10, 15, 20] {
+            assert_eq!(asked(&set, announced), Ok(()));
+        }
+        let expected = Err(InitiatorError::TooManyIterations { announced: 21, cap: 20 });
+        assert_eq!(asked(&set, 21), expected);
+        let expected = Err(InitiatorError::TooFewIterations { announced: 9, floor: 10 });
+        assert_eq!(asked(&set, 9), expected);
+        // The setting goes along with every copy and further setting.
+        let acting = set.clone().acting_as("office").at_least(Strength::MUTUAL);
+        assert!(asked(&acting, 20).is_ok() && asked(&acting, 4096).is_err());
     }
 
     #[test]

@@ -147,6 +147,14 @@ impl Mechanism {
             || self.as_str() == "DIGEST-MD5")
     }
 
+    /// Returns whether the client's messages are the same whatever a challenge holds, so that a
+    /// challenge which is not what the standard has does no harm: PLAIN, LOGIN, EXTERNAL and
+    /// ANONYMOUS. Old servers prompt with text (`334 Username:`).
+    #[must_use]
+    pub fn ignores_challenges(&self) -> bool {
+        [Self::PLAIN, Self::LOGIN, Self::EXTERNAL, Self::ANONYMOUS].contains(self)
+    }
+
     /// Whether the client speaks first, so that AUTH may carry an initial response (RFC 4422
     /// section 3.3).
     ///

@@ -24,7 +24,9 @@
 //!
 //! A verifier looks up nothing. When it must know what only the application knows it returns
 //! [`Step::Ask`], and [`question`](Verifier::question) is a token that offers the legal answers.
-//! The answer may come late; the verifier keeps the state.
+//! The answer may come late; the verifier keeps the state. So passwords are checked away from the threads that drive
+//! sessions: [`PasswordQuestion`](question::PasswordQuestion) has an example with `spawn_blocking`. SCRAM spares a server that
+//! work: its verifier takes keys that were derived before, and the iterations are the client's to calculate.
 //!
 //! ```
 //! use esmtp::sasl::{Initiator, PlainInitiator, PlainVerifier, Question, Step, Verifier};
@@ -203,7 +205,8 @@ pub trait Verifier: fmt::Debug + Send + Sync {
 }
 
 /// What a verifier wants next.
-#[derive(Debug)]
+///
+/// `Debug` does not show the octets of the exchange.
 #[must_use]
 pub enum Step {
     /// This goes to the client, and its response to [`step`](Verifier::step).
@@ -215,6 +218,17 @@ pub enum Step {
     Proved(Proven),
     /// It is not; the exchange is over.
     Failed(VerifierError),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Challenge(challenge) => write!(f, "Challenge({} octets)", challenge.len()),
+            Self::Ask => f.write_str("Ask"),
+            Self::Proved(proven) => f.debug_tuple("Proved").field(proven).finish(),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
 }
 
 impl Step {
@@ -230,10 +244,15 @@ impl Step {
 }
 
 /// Who the client has proven to be, and what it must be told with the success.
-#[derive(Debug)]
 pub struct Proven {
     identity: Identity,
     success_data: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Proven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proven").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 impl Proven {

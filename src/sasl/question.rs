@@ -84,6 +84,44 @@ impl<'v> Question<'v> {
 }
 
 /// Is this the password of this user?
+///
+/// Digests that suit passwords (Argon2, scrypt, PBKDF2) take a processor core for a tenth of a second or more, and a
+/// directory may take longer. A server that checks them on the thread that drives its sessions lets all of these wait; one
+/// on an async runtime does it on a thread of its own and holds the question meanwhile. The deadlines of the client
+/// stand still until the answer, and a future that is dropped loses nothing: the question comes again.
+#[cfg_attr(
+    feature = "tokio",
+    doc = r#"
+```
+use esmtp::{sasl::{Question, Secret}, server::Credentials};
+use tokio::task::spawn_blocking;
+
+async fn check(asked: Credentials<'_>) {
+    match asked.question {
+        Question::Password(question) => {
+            let (user, password) = (question.user().to_owned(), question.password().clone());
+            match spawn_blocking(move || is_right(&user, &password)).await {
+                Ok(true) => question.accept(),
+                Ok(false) => question.reject(),
+                // The check has panicked, or the runtime is shutting down.
+                Err(_) => question.unavailable(),
+            }
+        }
+        other => other.reject(),
+    }
+}
+
+/// Slow on purpose.
+fn is_right(user: &str, password: &Secret) -> bool {
+    # let _ = (user, password);
+    # false
+    // …
+}
+# fn is_send<T: Send>(_: fn(Credentials<'static>) -> T) {}
+# is_send(check);
+```
+"#
+)]
 #[derive(Debug)]
 #[must_use]
 pub struct PasswordQuestion<'v> {

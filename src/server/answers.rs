@@ -1,19 +1,18 @@
 //! What an answer of the application does.
 
 use super::{
+    budget::Fault,
     config::Fitness,
+    content::{Announced, ChunkSize, Url, Violation},
     delivery::{Verdicts, is_last_word},
     event::Answer,
     replies,
     sequence::Stage,
     session::Session,
-    state::{
-        AbortReason, Beginning, Body, End, Intake, Lent, PendingChunk, Phase, Piece, Question, Then,
-    },
+    state::{AbortReason, End, Phase, Question, Then},
 };
 use crate::{
-    syntax::{Code, Extension, Host, Rejection, Reply},
-    transcript::{Entry, Side},
+    syntax::{Code, Extension, HelloName, Rejection, Reply},
     wire::ReceiveBuffer,
 };
 use core::mem;
@@ -34,7 +33,7 @@ impl Session {
         let Some(answer) = self.exchange.answer.take() else { return };
         match mem::replace(&mut self.phase, Phase::Command) {
             Phase::Asked(question) => self.answered(question, answer),
-            Phase::Content(intake) => self.content_answered(intake, answer, input),
+            Phase::Content => self.content_answered(answer, input),
             Phase::Abort(_, then) => {
                 self.facts.end_transaction();
                 self.proceed(then);
@@ -54,28 +53,35 @@ impl Session {
             Question::Connect => self.connect_answered(answer),
             Question::Auth(attempt) => match answer {
                 Answer::Verify(verifier) => self.verify(&attempt, verifier),
-                Answer::Reject(rejection) => self.fail_auth(rejection),
-                _ => self.fail_auth(replies::BAD_CREDENTIALS),
+                Answer::Reject(rejection) => self.fail_auth(&rejection),
+                _ => self.fail_auth(&replies::BAD_CREDENTIALS),
             },
             // Its answer is the verifier's, which was asked before.
             Question::Credentials(verifier) => self.resume(verifier),
             Question::Authenticated(proven) => self.authenticated(proven, answer),
             Question::StartTls => match answer {
-                Answer::Reject(rejection) => self.refuse(to_start_tls(&rejection)),
+                Answer::Reject(rejection) => {
+                    self.charge(&to_start_tls(&rejection), Fault::NoProgress);
+                }
                 other => {
+                    self.output.mark();
                     self.reply(&worded(replies::START_TLS, other));
                     self.ask(Question::Upgrade);
                 }
             },
             Question::Upgrade => match answer {
-                Answer::Upgraded(Some(security)) => self.upgraded(security),
-                _ => self.upgrade_failed(),
+                Answer::Upgraded(Ok(security)) => self.upgraded(security),
+                Answer::Upgraded(Err(end)) => self.upgrade_failed(end),
+                _ => self.upgrade_failed(End::NoTlsLayer),
             },
-            Question::Hello { host, is_extended } => {
-                self.hello_answered(host, is_extended, answer);
+            Question::Hello { name, is_extended } => {
+                self.hello_answered(name, is_extended, answer);
             }
             Question::Mail => match answer {
-                Answer::Reject(rejection) => self.refuse_mail(&rejection),
+                Answer::Reject(rejection) => {
+                    self.facts.transaction.fail();
+                    self.charge(rejection.reply(), Fault::NoProgress);
+                }
                 accepted => {
                     self.facts.transaction.accept();
                     self.reply(&worded(replies::REVERSE_PATH_OK, accepted));
@@ -84,22 +90,22 @@ impl Session {
             Question::Rcpt => match answer {
                 Answer::Reject(rejection) => {
                     self.facts.transaction.withdraw();
-                    self.refuse_recipient(&rejection);
+                    self.charge(rejection.reply(), Fault::RejectedRecipient);
                 }
                 accepted => {
                     self.facts.transaction.accept();
                     self.reply(&worded(replies::FORWARD_PATH_OK, accepted));
                 }
             },
-            Question::Data(beginning) => self.data_answered(beginning, answer),
-            Question::Burl(intake, piece) => self.burl_answered(intake, &piece, answer),
+            Question::Data(announced) => self.data_answered(announced, answer),
+            Question::Burl(url) => self.burl_answered(&url, answer),
             Question::Etrn(_) => match answer {
-                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
-                other => self.reply(&worded(replies::QUEUEING, other)),
+                Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
+                other => self.charge(&worded(replies::QUEUEING, other), Fault::NoProgress),
             },
             Question::Atrn(_) => match answer {
-                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
-                Answer::Waiting(_) => self.refuse(replies::NO_MAIL.reply().as_borrowed()),
+                Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
+                Answer::Waiting(_) => self.charge(replies::NO_MAIL.reply(), Fault::NoProgress),
                 accepted => self.hand_over(&worded(replies::TURNING, accepted)),
             },
             Question::Other(..) => match answer {
@@ -110,14 +116,15 @@ impl Session {
             },
             Question::HandOver => self.close(End::HandedOver),
             Question::Xclient(attributes) => match answer {
-                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
+                // It was counted when it came.
+                Answer::Reject(rejection) => self.reply(rejection.reply()),
                 _ => self.speak_for(&attributes),
             },
             Question::Xforward(attributes) => match answer {
-                Answer::Reject(rejection) => self.refuse(rejection.reply().as_borrowed()),
+                Answer::Reject(rejection) => self.charge(rejection.reply(), Fault::NoProgress),
                 accepted => {
                     self.note_forwarded(&attributes);
-                    self.reply(&worded(replies::OK, accepted));
+                    self.charge(&worded(replies::OK, accepted), Fault::NoProgress);
                 }
             },
             Question::Deliver(verdicts) => self.delivered(&verdicts, answer),
@@ -167,69 +174,68 @@ impl Session {
         }
     }
 
-    fn data_answered(&mut self, beginning: Beginning, answer: Answer) {
+    fn data_answered(&mut self, announced: Announced, answer: Answer) {
         let fitness = match self.facts.transaction.is_binary() {
             true => Fitness::ANY,
             false => self.config.fitness(),
         };
-        match (beginning, answer) {
-            (Beginning::Url(piece), Answer::Reject(rejection)) => {
-                self.refuse_piece(&piece, &rejection);
+        match (announced, answer) {
+            (Announced::Url(url), Answer::Reject(rejection)) => self.reject_url(&url, &rejection),
+            (Announced::Url(url), _) => {
+                self.content.begin_url(url, fitness, self.config.timeouts());
+                self.phase = Phase::Content;
             }
-            (Beginning::Url(piece), _) => {
-                let nothing = PendingChunk { octets: 0, is_last: piece.is_last };
-                self.ask(Question::Burl(Intake::chunks(fitness, nothing), piece));
-            }
-            (Beginning::Dots, Answer::Reject(rejection)) => self.refuse_content(&rejection),
-            (Beginning::Dots, accepted) => {
+            (Announced::Data, Answer::Reject(rejection)) => self.reject_content(&rejection),
+            (Announced::Data, accepted) => {
                 self.reply(&worded(replies::start_content(), accepted));
-                self.phase = Phase::Content(Intake::dots(fitness));
+                self.content.begin_data(fitness, self.config.timeouts());
+                self.phase = Phase::Content;
             }
-            (Beginning::Chunk(chunk), Answer::Reject(rejection)) => {
-                self.discard(Intake::chunks(fitness, chunk), AbortReason::Refused, rejection);
+            (Announced::Chunk(size), Answer::Reject(rejection)) => {
+                self.content.begin_chunk(size, fitness, self.config.timeouts());
+                self.refuse_content(AbortReason::Refused, rejection);
             }
-            (Beginning::Chunk(chunk), _) => self.take_chunk(Intake::chunks(fitness, chunk), chunk),
+            (Announced::Chunk(size), _) => self.take_chunk(size, fitness),
         }
     }
 
-    fn burl_answered(&mut self, intake: Intake, piece: &Piece, answer: Answer) {
+    fn burl_answered(&mut self, url: &Url, answer: Answer) {
         match answer {
-            Answer::Reject(rejection) => self.refuse_piece(piece, &rejection),
-            _ if piece.is_last => self.ask(Question::Deliver(Verdicts::default())),
+            Answer::Reject(rejection) => self.reject_url(url, &rejection),
+            _ if url.is_last => {
+                self.content.clear();
+                self.ask(Question::Deliver(Verdicts::default()));
+            }
             accepted => {
+                self.content.url_accepted();
                 self.reply(&worded(replies::CHUNK_OK, accepted));
-                self.body = Body::Chunks(intake);
             }
         }
     }
 
     /// What follows of this content is discarded (RFC 4468 section 3.4, RFC 3030 section 2).
-    fn refuse_piece(&mut self, piece: &Piece, rejection: &Rejection) {
-        let replies = self.replies();
-        self.refuse_content(rejection);
-        if !piece.is_last {
-            self.body = Body::Failed(replies);
+    fn reject_url(&mut self, url: &Url, rejection: &Rejection) {
+        let content = mem::take(&mut self.content);
+        let failed = content.into_failed(self.replies(), self.config.timeouts());
+        self.reject_content(rejection);
+        if !url.is_last {
+            self.content = failed;
         }
     }
 
     /// The application does not want the content of a transaction.
-    fn refuse_content(&mut self, rejection: &Rejection) {
-        if self.is_worn_out() {
-            self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
-        } else {
-            self.reply(rejection.reply());
-            self.go(AbortReason::Refused, Then::Command);
-        }
+    fn reject_content(&mut self, rejection: &Rejection) {
+        let then = self.charged(rejection.reply(), Fault::NoProgress);
+        self.go(AbortReason::Refused, then);
     }
 
-    /// The octets of a chunk are awaited.
-    pub(super) fn take_chunk(&mut self, mut intake: Intake, chunk: PendingChunk) {
-        intake.next_chunk(chunk);
-        let message = self.config.limits().message;
-        if intake.octets.saturating_add(chunk.octets) > message {
-            self.discard(intake, AbortReason::TooLarge, replies::TOO_LARGE);
-        } else {
-            self.phase = Phase::Content(intake);
+    /// Awaits the octets of a chunk, the first or a further one.
+    pub(super) fn take_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
+        self.content.begin_chunk(size, fitness, self.config.timeouts());
+        self.phase = Phase::Content;
+        let octets = self.content.octets().saturating_add(size.octets);
+        if octets > self.config.limits().message {
+            self.refuse_violation(Violation::TooLarge);
         }
     }
 
@@ -261,11 +267,11 @@ impl Session {
         }
     }
 
-    fn hello_answered(&mut self, host: Host<'static>, is_extended: bool, answer: Answer) {
+    fn hello_answered(&mut self, name: HelloName<'static>, is_extended: bool, answer: Answer) {
         let text = match answer {
             Answer::Reject(rejection) => {
                 // The session stays as it was (RFC 5321 section 4.1.4).
-                self.refuse(to_hello(&rejection));
+                self.charge(&to_hello(&rejection), Fault::NoProgress);
                 return;
             }
             Answer::NotSecure => {
@@ -278,7 +284,7 @@ impl Session {
             Answer::Accept(text) => text,
             _ => None,
         };
-        self.facts.host = Some(host);
+        self.facts.hello = Some(name);
         self.facts.is_extended = is_extended;
         self.announce(is_extended);
         let reply = replies::hello(&self.config, &self.offered, text.as_ref());
@@ -286,90 +292,22 @@ impl Session {
         self.go(AbortReason::Hello, Then::Command);
     }
 
-    fn content_answered(&mut self, mut intake: Intake, answer: Answer, input: &mut ReceiveBuffer) {
+    fn content_answered(&mut self, answer: Answer, input: &mut ReceiveBuffer) {
+        self.phase = Phase::Content;
         match closing(answer) {
-            Answer::Reject(rejection) => {
-                self.phase = Phase::Content(intake);
-                self.abandon(AbortReason::Refused, rejection);
-                return;
-            }
-            Answer::RejectAndClose(rejection) => {
-                self.end(rejection.reply(), End::Refused);
-                return;
-            }
+            Answer::Reject(rejection) => self.refuse_content(AbortReason::Refused, rejection),
+            Answer::RejectAndClose(rejection) => self.end(rejection.reply(), End::Refused),
             Answer::Consume(octets) => {
-                intake.lent = match intake.lent {
-                    Lent::Input(lent) => {
-                        let octets = octets.min(lent);
-                        input.consume(octets);
-                        Lent::Input(lent.saturating_sub(octets))
-                    }
-                    Lent::LineBreak(rest) => Lent::LineBreak(rest.get(octets..).unwrap_or(&[])),
-                };
-            }
-            _ => intake.lent = Lent::NOTHING,
-        }
-        let is_new_question = !intake.lent.is_nothing();
-        self.phase = Phase::Content(intake);
-        if is_new_question {
-            self.lend();
-        }
-    }
-
-    /// The terminator has come.
-    pub(super) fn end_of_content(&mut self) {
-        self.reading = crate::time::Stopwatch::default();
-        match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Content(mut intake) => {
-                if let Some(piece) = intake.url.take() {
-                    self.ask(Question::Burl(intake, piece));
-                    return;
-                }
-                self.note_content(&intake);
-                if intake.is_to_be_continued() {
-                    self.reply(&replies::CHUNK_OK);
-                    self.body = Body::Chunks(intake);
-                } else {
-                    self.ask(Question::Deliver(Verdicts::default()));
+                self.content.taken(octets, input);
+                if self.content.is_lent() {
+                    // A new question about the rest.
+                    self.lend();
                 }
             }
-            Phase::Discard(intake, refusal) => {
-                self.note_content(&intake);
-                self.budget.discard(intake.wire.max(CHUNK_COST));
-                if self.is_silent_at(&intake) {
-                    return;
-                }
-                if refusal.is_offence {
-                    self.offend(&refusal.rejection);
-                    return;
-                }
-                for _ in 0..refusal.replies {
-                    self.reply(refusal.rejection.reply());
-                }
-            }
-            other => self.phase = other,
-        }
-    }
-
-    /// Where each recipient gets a reply, the last chunk has none if nobody was accepted (RFC 2033
-    /// section 4.3), also behind a MAIL that was refused.
-    fn is_silent_at(&self, end: &Intake) -> bool {
-        let transaction = &self.facts.transaction;
-        let is_addressed = transaction.is_open() || transaction.is_refused();
-        let is_chunked = self.offered.contains(Extension::Chunking);
-        self.replies() == 0 && is_addressed && is_chunked && !end.is_to_be_continued()
-    }
-
-    fn note_content(&mut self, intake: &Intake) {
-        self.output.note(Entry::Content { from: Side::Client, octets: intake.wire });
-        if !intake.is_counted() {
-            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+            _ => {}
         }
     }
 }
-
-/// What a chunk costs at least that nobody wants, in octets: a line.
-const CHUNK_COST: u64 = 512;
 
 /// What closes by its code.
 fn closing(answer: Answer) -> Answer {

@@ -7,16 +7,16 @@
 
 use super::{
     answers::worded,
+    budget::Fault,
     event::Answer,
     replies,
     session::Session,
-    state::{End, Phase, Question},
+    state::{Phase, Question},
 };
 use crate::{
     sasl::{Identity, Mechanism, Proven, Reason, Secret, Step, Verifier},
     syntax::{AuthResponse, Base64, Code, Rejection, Reply, SyntaxErrorKind, Text},
     time::{Instant, Stopwatch},
-    transcript::{Entry, Side},
 };
 use alloc::boxed::Box;
 
@@ -62,9 +62,9 @@ impl Session {
                     && mechanism.is_plaintext()
                     && offer.is_some_and(|offer| offer.knows(mechanism)) =>
             {
-                self.offend(&replies::ENCRYPTION_REQUIRED);
+                self.refuse(replies::ENCRYPTION_REQUIRED.reply(), Fault::Error);
             }
-            _ => self.offend(&replies::MECHANISM_UNKNOWN),
+            _ => self.refuse(replies::MECHANISM_UNKNOWN.reply(), Fault::Error),
         }
     }
 
@@ -92,13 +92,10 @@ impl Session {
             Step::Ask => self.ask(Question::Credentials(verifier)),
             Step::Proved(proven) => self.ask(Question::Authenticated(proven)),
             Step::Failed(error) => match error.reason() {
-                Reason::Syntax => self.fail_auth(replies::MALFORMED_RESPONSE),
-                Reason::InitialResponse => self.fail_auth(replies::NO_INITIAL_RESPONSE),
-                Reason::Temporary => {
-                    self.phase = Phase::Command;
-                    self.reply(replies::CANNOT_AUTHENTICATE_NOW.reply());
-                }
-                Reason::Credentials => self.fail_auth(replies::BAD_CREDENTIALS),
+                Reason::Syntax => self.refuse_auth(&replies::MALFORMED_RESPONSE),
+                Reason::InitialResponse => self.refuse_auth(&replies::NO_INITIAL_RESPONSE),
+                Reason::Temporary => self.fail_auth(&replies::CANNOT_AUTHENTICATE_NOW),
+                Reason::Credentials => self.fail_auth(&replies::BAD_CREDENTIALS),
             },
         }
     }
@@ -116,18 +113,18 @@ impl Session {
     /// One line of the client's in the dialogue, without its CRLF.
     /// `is_last`: no octets have come behind it.
     pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool, now: Instant) {
-        self.heard_response(now);
+        self.heard_response(Some(line), now);
         self.is_followed = !is_last;
         let Phase::Auth(dialogue) = core::mem::replace(&mut self.phase, Phase::Command) else {
             return;
         };
         let response = match AuthResponse::parse(line) {
             Ok(AuthResponse::Response(response)) => Secret::new(response.decoded()),
-            Ok(AuthResponse::Cancel) => return self.fail_auth(replies::AUTH_CANCELLED),
+            Ok(AuthResponse::Cancel) => return self.refuse_auth(&replies::AUTH_CANCELLED),
             Err(error) if error.kind() == SyntaxErrorKind::Base64 => {
-                return self.fail_auth(replies::NOT_BASE64);
+                return self.refuse_auth(&replies::NOT_BASE64);
             }
-            Err(error) => return self.fail_auth(replies::syntax(error)),
+            Err(error) => return self.refuse_auth(&replies::syntax(error)),
         };
         match dialogue {
             Dialogue::Challenged(mut verifier) => {
@@ -137,28 +134,28 @@ impl Session {
             Dialogue::Told(identity, reply) if response.is_empty() => {
                 self.succeed(identity, &reply);
             }
-            Dialogue::Told(..) => self.fail_auth(replies::MALFORMED_RESPONSE),
+            Dialogue::Told(..) => self.refuse_auth(&replies::MALFORMED_RESPONSE),
         }
     }
 
     /// A line of the dialogue that was longer than RFC 4954 section 4 suggests, and is gone.
     pub(super) fn auth_response_too_long(&mut self, now: Instant) {
-        self.heard_response(now);
+        self.heard_response(None, now);
         self.phase = Phase::Command;
-        self.fail_auth(replies::RESPONSE_TOO_LONG);
+        self.refuse_auth(&replies::RESPONSE_TOO_LONG);
     }
 
-    fn heard_response(&mut self, now: Instant) {
+    fn heard_response(&mut self, line: Option<&[u8]>, now: Instant) {
         self.reading = Stopwatch::default();
         self.output.now = now;
-        self.output.note(Entry::Line { from: Side::Client, octets: replies::REDACTED });
+        self.output.note_response(line);
     }
 
     /// The application has judged the identity; only then does the server prove itself, where
     /// the mechanism wants it (RFC 5802 section 5).
     pub(super) fn authenticated(&mut self, proven: Proven, answer: Answer) {
         if let Answer::Reject(rejection) = answer {
-            return self.fail_auth(rejection);
+            return self.fail_auth(&rejection);
         }
         let reply = worded(replies::AUTHENTICATED, answer);
         match proven.success_data() {
@@ -175,14 +172,18 @@ impl Session {
         self.reply(reply);
     }
 
-    /// The attempt has failed: the client waits for the reply, so that guessing takes time.
-    pub(super) fn fail_auth(&mut self, rejection: Rejection) {
-        self.totals.errors = self.totals.errors.saturating_add(1);
-        if self.budget.failed_attempt(self.config.limits()) {
-            self.end(replies::TOO_MANY_ATTEMPTS.reply(), End::TooManyErrors);
-        } else {
-            let until = self.output.now + self.config.timeouts().auth_failure;
-            self.phase = Phase::Penance(until, rejection.into());
-        }
+    /// Refuses an attempt that the client itself has spoilt.
+    fn refuse_auth(&mut self, rejection: &Rejection) {
+        self.refuse(rejection.reply(), Fault::FailedAuth);
+    }
+
+    /// Ends an attempt without success: the client waits for the reply, so that guessing takes time.
+    /// That the verdict could not be found now is no failure of the client's.
+    pub(super) fn fail_auth(&mut self, rejection: &Rejection) {
+        let fault = match rejection.code().is_transient() {
+            true => Fault::UndecidedAuth,
+            false => Fault::FailedAuth,
+        };
+        self.charge(rejection.reply(), fault);
     }
 }

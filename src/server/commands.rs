@@ -1,51 +1,58 @@
 //! What a command does.
 
 use super::{
+    auth::RESPONSE_LINE,
+    budget::Fault,
     config::Fitness,
-    replies, sequence,
+    content::{Announced, ChunkSize, Url},
+    output::Known,
+    replies,
+    sequence::{self, Stage},
     session::Session,
-    state::{
-        AbortReason, Beginning, Body, End, Intake, PendingChunk, Phase, Piece, Question, Refusal,
-        Then,
-    },
+    state::{AbortReason, End, Phase, Question},
 };
 use crate::{
-    sasl,
     syntax::{
-        Argument, Base64, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, Hold,
-        Host, Lookup, MailParameters, Parameters, Parsed, RcptParameters, Rejection, ReversePath,
-        SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
+        Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, HelloName, Hold,
+        Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
+        ReversePath, Submitter, SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
     time::Instant,
-    transcript::{Entry, Side},
 };
-use core::mem;
-
 impl Session {
     /// One line without its CRLF, and whether more octets have come behind it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.heard(now);
         self.is_followed = !is_last;
-        self.output.note(Entry::Line { from: Side::Client, octets: fit_to_be_seen(line) });
+        let Self { config, facts, offered, .. } = self;
+        self.output.note_command(line, &Known { config, service: facts.service, offered });
         let verb = Verb::of(line);
         self.is_bare = is_hello(verb);
         let pipelines = self.offered.contains(Extension::Pipelining);
         if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_out_of_turn() {
             return;
         }
+        if self.is_stopping
+            && self.is_chunking()
+            && !matches!(verb, Verb::Bdat | Verb::Burl | Verb::Quit)
+        {
+            // Only content in progress may still come to its end (RFC 5321 section 3.8).
+            self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
+            return;
+        }
         if self.refused.is_some() && verb != Verb::Bdat {
             // However it is made; of BDAT the octets that follow have to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
-                self.offend(&replies::misplaced(why));
+                self.refuse(replies::misplaced(why).reply(), Fault::Error);
                 return;
             }
         }
         if let Err(error) = self.interpret(line) {
             let rejection = replies::syntax(error);
             match verb {
-                // Nobody knows how many octets of content follow.
-                Verb::Bdat => self.end(rejection.reply(), End::Unframed),
-                _ => self.offend(&rejection),
+                // How many octets of content follow is not known.
+                Verb::Bdat => self.refuse_and_end(rejection.reply(), End::Unframed),
+                _ => self.refuse(rejection.reply(), Fault::Error),
             }
         }
         if verb == Verb::Mail && !matches!(self.phase, Phase::Asked(Question::Mail)) {
@@ -55,7 +62,7 @@ impl Session {
 
     /// What is under way behind a MAIL that was not accepted is nobody's fault.
     fn mail_failed(&mut self) {
-        if matches!(self.body, Body::None) {
+        if self.content.stage().is_none() {
             self.facts.transaction.fail();
         }
     }
@@ -63,15 +70,34 @@ impl Session {
     /// A line that was longer than the limit, and is gone.
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.heard(now);
-        self.output.note(Entry::Line { from: Side::Client, octets: replies::LONG_LINE });
-        self.offend(&replies::LINE_TOO_LONG);
+        self.output.note_long_line();
+        // RFC 4954 section 4 has a code for AUTH.
+        let rejection = match self.long_line {
+            Verb::Auth => replies::RESPONSE_TOO_LONG,
+            _ => replies::LINE_TOO_LONG,
+        };
+        self.refuse(rejection.reply(), Fault::Error);
+    }
+
+    /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
+    /// dialogue, whatever other commands may have (RFC 4954 section 4).
+    pub(super) fn line_limit(&self, front: &[u8]) -> usize {
+        let limit = self.config.command_line();
+        match front {
+            [verb @ .., b' ' | b'\t'] if verb.eq_ignore_ascii_case(b"AUTH") => {
+                limit.max(RESPONSE_LINE)
+            }
+            _ => limit,
+        }
     }
 
     /// A line that is longer than the limit, by its front.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
-        match Verb::of(front) {
-            // Nobody knows how many octets of content follow.
-            Verb::Bdat => self.end(replies::LINE_TOO_LONG.reply(), End::Unframed),
+        self.output.begin_long_line(front);
+        self.long_line = Verb::of(front);
+        match self.long_line {
+            // How many octets of content follow is not known.
+            Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
             Verb::Mail => self.mail_failed(),
             verb => self.is_bare = is_hello(verb),
         }
@@ -92,16 +118,17 @@ impl Session {
             return Ok(());
         }
         let is_idle = match verb {
-            Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Expn | Verb::Help => true,
+            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => true,
             // One is needed.
-            _ => is_hello(verb) && self.facts.host.is_some(),
+            _ => is_hello(verb) && self.facts.hello.is_some(),
         };
-        if is_idle && self.budget.idle(self.config.limits()) {
-            // RFC 5321 section 4.1.4 has a code for hellos.
-            self.offend(&match is_hello(verb) {
-                true => replies::TOO_MANY_HELLOS,
-                false => replies::NOTHING_DONE,
-            });
+        // RFC 5321 section 4.1.4 has a code for hellos.
+        if is_idle
+            && !match is_hello(verb) {
+                true => self.may_idle(&replies::TOO_MANY_HELLOS),
+                false => self.may_idle(&replies::NOTHING_DONE),
+            }
+        {
             return Ok(());
         }
         let standing = self.standing();
@@ -118,27 +145,25 @@ impl Session {
         if let Err((refusal, is_innocent)) = permitted {
             match command {
                 Command::Bdat { octets, last } => {
-                    let chunk = PendingChunk { octets, is_last: last };
-                    self.swallow(chunk, refusal, is_innocent);
+                    let size = ChunkSize { octets, is_last: last };
+                    self.discard_chunk(size, refusal, is_innocent);
                     return Ok(());
                 }
                 // Content that failed is over (RFC 4468 section 3.4).
-                Command::Burl { last: true, .. } if matches!(self.body, Body::Failed(_)) => {
-                    self.body = Body::None;
+                Command::Burl { last: true, .. } if self.content.stage() == Some(Stage::Failed) => {
+                    self.content.clear();
                 }
                 _ => {}
             }
-            match is_innocent {
-                true => self.excuse(&refusal),
-                false => self.offend(&refusal),
-            }
+            let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
+            self.refuse(refusal.reply(), fault);
             return Ok(());
         }
         match command {
-            Command::Ehlo(host) | Command::Lhlo(host) => self.hello(host, true),
-            Command::Helo(host) => self.hello(host, false),
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, true),
+            Command::Helo(name) => self.hello(name, false),
             Command::Mail { .. } if self.budget.transaction(self.config.limits()) => {
-                self.refuse_mail(&replies::TOO_MANY_TRANSACTIONS);
+                self.refuse(replies::TOO_MANY_TRANSACTIONS.reply(), Fault::NoProgress);
             }
             Command::Mail { reverse_path, parameters } => {
                 return self.mail(&reverse_path, &parameters);
@@ -146,9 +171,9 @@ impl Session {
             Command::Rcpt { forward_path, parameters } => {
                 return self.rcpt(&forward_path, &parameters);
             }
-            Command::Data => self.ask(Question::Data(Beginning::Dots)),
+            Command::Data => self.ask(Question::Data(Announced::Data)),
             Command::Burl { uri, last } => {
-                self.burl(Piece { uri: uri.into_owned(), is_last: last });
+                self.burl(Url { uri: uri.into_owned(), is_last: last });
             }
             Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
             Command::Atrn(domains) => {
@@ -156,20 +181,22 @@ impl Session {
             }
             Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
-            Command::Bdat { octets, last } => self.bdat(PendingChunk { octets, is_last: last }),
+            Command::Bdat { octets, last } => self.bdat(ChunkSize { octets, is_last: last }),
             Command::Auth { mechanism, initial_response } => {
+                self.facts.lenience.auth_without_hello = self.facts.hello.is_none();
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
             // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
             Command::StartTls if self.is_followed => {
-                self.end(replies::INJECTED.reply(), End::Injection);
+                self.refuse_and_end(replies::INJECTED.reply(), End::Injection);
             }
             Command::StartTls => self.ask(Question::StartTls),
+            // RFC 5321 sections 4.1.1.5 and 4.1.1.9: 250, however many there were.
             Command::Rset => {
-                self.reply(&replies::OK);
-                self.go(AbortReason::Reset, Then::Command);
+                let then = self.charged(&replies::OK, Fault::NoProgress);
+                self.go(AbortReason::Reset, then);
             }
-            Command::Noop(_) => self.reply(&replies::OK),
+            Command::Noop(_) => self.charge(&replies::OK, Fault::NoProgress),
             Command::Help(_) => {
                 let known = Verb::ALL.iter().copied();
                 let known = known.filter(|it| {
@@ -181,9 +208,20 @@ impl Session {
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
             Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify),
             Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand),
-            _ => self.offend(&replies::NOT_IMPLEMENTED),
+            _ => self.refuse(replies::NOT_IMPLEMENTED.reply(), Fault::Error),
         }
         Ok(())
+    }
+
+    /// Counts a command without progress, and returns whether it is carried out: one beyond the
+    /// limit is refused.
+    fn may_idle(&mut self, refusal: &Rejection) -> bool {
+        let may = self.budget.may_idle(self.config.limits());
+        match may {
+            true => self.budget.idle(),
+            false => self.refuse(refusal.reply(), Fault::NoProgress),
+        }
+        may
     }
 
     /// A verb that is none of the standards'.
@@ -191,24 +229,23 @@ impl Session {
         let Some(own) = self.config.own_verb(&verb) else {
             // Whatever the session is at.
             return match HTTP.contains(&verb.as_str()) {
-                true => self.end(replies::HTTP.reply(), End::OtherProtocol),
-                false => self.offend(&replies::UNKNOWN_COMMAND),
+                true => self.refuse_and_end(replies::HTTP.reply(), End::OtherProtocol),
+                false => self.refuse(replies::UNKNOWN_COMMAND.reply(), Fault::Error),
             };
         };
         let standing = self.standing();
         match sequence::permit_own(standing, own.place(), own.requires_auth()) {
-            Err(why) if standing.is_innocent(Verb::Other, why) => {
-                self.excuse(&replies::misplaced(why));
+            Err(why) => {
+                let is_innocent = standing.is_innocent(Verb::Other, why);
+                let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
+                self.refuse(replies::misplaced(why).reply(), fault);
             }
-            Err(why) => self.offend(&replies::misplaced(why)),
-            // It brings no message nearer, as far as anybody here knows.
-            Ok(()) if self.budget.idle(self.config.limits()) => {
-                self.offend(&replies::NOTHING_DONE);
-            }
-            Ok(()) => {
+            // It brings no message nearer, as far as the machine knows.
+            Ok(()) if self.may_idle(&replies::NOTHING_DONE) => {
                 let argument = argument.map(Argument::into_owned);
                 self.ask(Question::Other(verb.into_owned(), argument));
             }
+            Ok(()) => {}
         }
     }
 
@@ -224,7 +261,7 @@ impl Session {
             Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
             // Whoever has to say EHLO or STARTTLS first hears of that.
             Verb::Auth => {
-                let is_early = self.facts.host.is_none()
+                let is_early = self.facts.hello.is_none()
                     || self.config.requires_tls() && !self.facts.security.is_tls();
                 self.offered.contains(Extension::Auth) || is_early && self.config.auth().is_some()
             }
@@ -237,61 +274,65 @@ impl Session {
         }
     }
 
-    fn bdat(&mut self, chunk: PendingChunk) {
-        match mem::take(&mut self.body) {
-            Body::Chunks(intake) => self.take_chunk(intake, chunk),
-            _ => self.ask(Question::Data(Beginning::Chunk(chunk))),
-        }
-    }
-
-    fn burl(&mut self, piece: Piece) {
-        match mem::take(&mut self.body) {
-            Body::Chunks(mut intake) => {
-                // What the last chunk ended with comes first.
-                intake.next_url(piece);
-                self.phase = Phase::Content(intake);
+    fn bdat(&mut self, size: ChunkSize) {
+        let is_empty = size.octets == 0 && !size.is_last;
+        match self.content.stage() {
+            // It brings the content no nearer to its end.
+            Some(_) if self.is_stopping && is_empty => {
+                self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
             }
-            _ => self.ask(Question::Data(Beginning::Url(piece))),
+            Some(_) => self.take_chunk(size, Fitness::ANY),
+            None => self.ask(Question::Data(Announced::Chunk(size))),
         }
     }
 
-    /// The octets of a chunk that comes at the wrong time are no commands (RFC 3030 section 2).
-    fn swallow(&mut self, chunk: PendingChunk, rejection: Rejection, is_innocent: bool) {
-        let replies = match (chunk.is_last, &self.body) {
-            (true, Body::Failed(replies)) => *replies,
-            _ => 1,
-        };
-        if chunk.is_last && matches!(self.body, Body::Failed(_)) {
-            self.body = Body::None;
+    fn burl(&mut self, url: Url) {
+        match self.content.stage() {
+            Some(_) => {
+                // The end of the last chunk comes first.
+                self.content.begin_url(url, Fitness::ANY, self.config.timeouts());
+                self.phase = Phase::Content;
+            }
+            None => self.ask(Question::Data(Announced::Url(url))),
         }
-        let intake = Intake::chunks(Fitness::ANY, chunk);
-        let refusal = Refusal { rejection, replies, is_offence: !is_innocent };
-        self.phase = Phase::Discard(intake, refusal);
+    }
+
+    /// Discards a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section
+    /// 2).
+    fn discard_chunk(&mut self, size: ChunkSize, rejection: Rejection, is_innocent: bool) {
+        let fault = if is_innocent { Fault::None } else { Fault::Error };
+        self.count_error();
+        self.content.begin_discarded(size, rejection, fault, self.config.timeouts());
+        self.phase = Phase::Content;
         self.check_discarded();
     }
 
-    fn hello(&mut self, host: Host<'_>, is_extended: bool) {
-        self.ask(Question::Hello { host: host.into_owned(), is_extended });
+    fn hello(&mut self, name: HelloName<'_>, is_extended: bool) {
+        self.ask(Question::Hello { name: name.into_owned(), is_extended });
     }
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
-        let typed = match MailParameters::parse(raw, &self.offered) {
+        let typed = match MailParameters::parse_with(raw, &self.offered, self.config.lenience()) {
             // Clients exist that declare a size of their own besides the one they were told:
             // where one of them is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
-                self.refuse_mail(&replies::DECLARED_TOO_LARGE);
+                self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
                 return Ok(());
             }
             parsed => parsed?,
         };
+        let submitter = typed.submitter.as_ref().and_then(Submitter::mailbox);
+        let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
+        self.facts.lenience = self.facts.lenience.union(used);
         if !path.is_ascii() && !typed.smtputf8 {
-            self.offend(&replies::SENDER_NEEDS_UTF8);
+            self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
         } else if typed.size.is_some_and(|octets| octets > limit) {
-            self.refuse_mail(&replies::DECLARED_TOO_LARGE);
+            self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
         } else if let Some(refusal) = untimely(&typed, &self.offered) {
-            self.refuse_mail(&refusal);
+            self.refuse(refusal.reply(), Fault::NoProgress);
         } else {
+            self.content.clear();
             self.facts.transaction.propose(path, raw, &typed);
             self.ask(Question::Mail);
         }
@@ -303,12 +344,12 @@ impl Session {
         let limits = *self.config.limits();
         let transaction = &mut self.facts.transaction;
         if !path.is_ascii() && !transaction.is_utf8() {
-            self.offend(&replies::RECIPIENT_NEEDS_UTF8);
+            self.refuse(replies::RECIPIENT_NEEDS_UTF8.reply(), Fault::Error);
         } else if transaction.accepted() >= limits.recipients
             || transaction.octets() >= limits.envelope
         {
             // RFC 5321 section 4.5.3.1.10 lets a client find the limit in this way.
-            self.excuse(&replies::TOO_MANY_RECIPIENTS);
+            self.refuse(replies::TOO_MANY_RECIPIENTS.reply(), Fault::Pipelined);
         } else {
             transaction.address(path, raw);
             self.ask(Question::Rcpt);
@@ -345,34 +386,6 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
 
 /// What a browser that was lured here says first. Further lines of its request could hold anything.
 const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PRI", "PUT"];
-
-/// The line without what may be a secret: all that stands behind the mechanism of AUTH, the
-/// tokens in a URL, and lines that look like an exchange that goes on after it was refused.
-fn fit_to_be_seen(line: &[u8]) -> &[u8] {
-    let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t');
-    let mut words = line.split(is_blank).filter(|word| !word.is_empty());
-    match Verb::of(line) {
-        Verb::Auth => {
-            let mechanism = words.nth(1).and_then(|word| core::str::from_utf8(word).ok());
-            match mechanism.map(|name| (name, sasl::Mechanism::ignoring_case(name))) {
-                Some((name, Ok(_))) if !Base64::is_likely(name.as_bytes()) => {
-                    // Behind the verb, in which it may occur too.
-                    let at = line.windows(name.len()).skip(4).position(|it| it == name.as_bytes());
-                    let end = at.unwrap_or(0).saturating_add(4).saturating_add(name.len());
-                    line.get(..end).unwrap_or(b"AUTH")
-                }
-                _ => line.get(..4).unwrap_or_default(),
-            }
-        }
-        Verb::Burl => line.get(..4).unwrap_or_default(),
-        Verb::Other
-            if words.any(|word| word.eq_ignore_ascii_case(b"AUTH") || Base64::is_likely(word)) =>
-        {
-            replies::REDACTED
-        }
-        _ => line,
-    }
-}
 
 /// Why a message may not be delivered at the time that it asks for.
 fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {

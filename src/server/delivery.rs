@@ -1,6 +1,7 @@
 //! What becomes of a whole message: one reply, or one a recipient (RFC 2033 section 4.2).
 
 use super::{
+    budget::{Fault, Penalty},
     event::{Answer, PerRecipient},
     replies,
     session::Session,
@@ -109,7 +110,10 @@ impl Session {
             self.totals.messages = self.totals.messages.saturating_add(1);
             self.budget.forgive();
         }
-        let is_worn_out = !verdicts.clone().any(Result::is_ok) && self.is_worn_out();
+        let fault =
+            if verdicts.clone().any(Result::is_ok) { Fault::None } else { Fault::NoProgress };
+        // It has been replied to: what is left of a penalty is the end.
+        let penalty = self.budget.charge(fault, self.config.limits(), self.config.timeouts());
         let last_word =
             verdicts.filter_map(|verdict| verdict.as_ref().err()).find(|said| is_last_word(said));
         let is_said = self.replies() == 1;
@@ -117,7 +121,7 @@ impl Session {
         match last_word {
             Some(_) if is_said => self.phase = Phase::Farewell(End::Refused),
             Some(rejection) => self.end(rejection.reply(), End::Refused),
-            None if is_worn_out => {
+            None if penalty == Penalty::Close => {
                 self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
             }
             None => self.phase = Phase::Command,

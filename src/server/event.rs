@@ -3,18 +3,19 @@
 use super::{
     Config,
     auth::Attempt,
+    content::{self, Url},
     delivery::{Verdict, Verdicts},
     facts::Facts,
     replies,
-    state::{AbortReason, Lent, Piece},
+    state::{AbortReason, End},
     transaction::{Recipient, Transaction},
 };
 use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
-    security::Security,
+    security::{Security, TlsFailure},
     syntax::{
-        Argument, DomainList, ForwardPath, Host, MailParameters, Mailbox, Node, Parameters,
-        RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
+        Argument, DomainList, ForwardPath, HelloName, Host, MailParameters, Mailbox, Node,
+        Parameters, RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
         XforwardAttributes,
     },
     wire::ReceiveBuffer,
@@ -124,7 +125,7 @@ impl Event<'_> {
             Self::Credentials(credentials) => credentials.question.reject(),
             Self::Authenticated(authenticated) => authenticated.reject(replies::BAD_CREDENTIALS),
             Self::StartTls(start) => start.accept(),
-            Self::Upgrade(upgrade) => upgrade.failed(),
+            Self::Upgrade(upgrade) => upgrade.unavailable(),
             Self::Mail(mail) => mail.accept(),
             Self::Rcpt(rcpt) => rcpt.reject(replies::NOBODY_TOOK_RECIPIENT),
             Self::Data(data) => data.accept(),
@@ -183,15 +184,13 @@ pub(super) enum Answer {
     Mailboxes(Vec<Mailbox<'static>>),
     Reject(Rejection),
     RejectAndClose(Rejection),
-    /// So many octets of content were dealt with, and stay in the receive buffer.
+    /// The number of octets of content that were dealt with, and stay in the receive buffer.
     Consume(usize),
-    /// All octets of content were taken out of the receive buffer.
-    Taken,
     Done,
     /// The verifier of an attempt.
     Verify(Box<dyn Verifier>),
-    /// The TLS handshake succeeded, or not.
-    Upgraded(Option<Security>),
+    /// The TLS handshake succeeded, or the session is over.
+    Upgraded(Result<Security, End>),
     /// 250 in these words, and then another protocol.
     HandOver(Text<'static>),
     /// The channel is not protected well enough.
@@ -245,12 +244,13 @@ macro_rules! acceptable {
 macro_rules! rejectable {
     ($($name:ident)*) => {$(
         impl $name<'_> {
-            /// No; the session goes on.
+            /// Rejects it. The session goes on, unless the code is 421: then it is over (RFC 5321
+            /// section 3.8).
             pub fn reject(self, rejection: Rejection) {
                 self.exchange.answer = Some(Answer::Reject(rejection));
             }
 
-            /// No, and the session is over.
+            /// Rejects it, and ends the session.
             pub fn reject_and_close(self, rejection: Rejection) {
                 self.exchange.answer = Some(Answer::RejectAndClose(rejection));
             }
@@ -276,7 +276,7 @@ tokens! {
     /// 5321 section 3.1).
     Connect {}
     /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
-    Hello { host: &'s Host<'static>, is_extended: bool }
+    Hello { name: &'s HelloName<'static>, is_extended: bool }
     /// AUTH (RFC 4954 section 4), at its time and with a mechanism that was announced.
     Auth { attempt: &'s Attempt }
     /// Somebody has proven who it is: may it send mail here? That an identity may act as
@@ -294,7 +294,7 @@ tokens! {
     /// drains every chunk of it.
     Data { is_chunked: bool }
     /// Octets of content, without stuffed dots, lent from the receive buffer.
-    Content { input: &'s mut ReceiveBuffer, lent: Lent }
+    Content { input: &'s mut ReceiveBuffer, content: &'s mut content::Content }
     /// A whole message has come in: whoever accepts it takes responsibility for it (RFC 5321
     /// section 4.2.5).
     Deliver { verdicts: &'s Verdicts }
@@ -306,7 +306,7 @@ tokens! {
     Expand {}
     /// A URL that stands for a piece of content (RFC 4468 section 2). Whoever accepts it has the
     /// octets, and puts them behind those that came before.
-    Burl { piece: &'s Piece }
+    Burl { url: &'s Url }
     /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
     Etrn { node: &'s Node<'static> }
     /// ATRN: the client wants its mail, and the roles turned around for it (RFC 2645 section 5.2).
@@ -347,10 +347,17 @@ impl<'s> Hello<'s> {
         self.exchange.answer = Some(Answer::NotSecure);
     }
 
-    /// What the client calls itself.
+    /// Returns what the client calls itself: a host, or any text that
+    /// [`Lenience::text_as_host`](crate::syntax::Lenience::text_as_host) admits in its place.
     #[must_use]
-    pub const fn host(&self) -> &'s Host<'static> {
-        self.host
+    pub const fn name(&self) -> &'s HelloName<'static> {
+        self.name
+    }
+
+    /// Returns the host that the client calls itself; `None` where it sent some other text.
+    #[must_use]
+    pub fn host(&self) -> Option<&'s Host<'static>> {
+        self.name.host()
     }
 
     /// Whether this is EHLO or LHLO, so that the extensions are announced.
@@ -384,6 +391,9 @@ impl<'s> Authenticated<'s> {
 
 /// What the verifier of an attempt cannot know. The question is the mechanism's; dropped
 /// unanswered it comes again.
+///
+/// A password is checked away from the executor: [`PasswordQuestion`](sasl::question::PasswordQuestion)
+/// shows how. The answer may come later, and the client's deadlines stand still meanwhile.
 #[derive(Debug)]
 #[must_use = "a question stays until it is answered"]
 pub struct Credentials<'s> {
@@ -411,12 +421,17 @@ impl Upgrade<'_> {
     /// The handshake succeeded. The client has to say EHLO again, and everything that was learnt
     /// before is forgotten (RFC 3207 section 4.2).
     pub fn done(self, security: Security) {
-        self.exchange.answer = Some(Answer::Upgraded(Some(security)));
+        self.exchange.answer = Some(Answer::Upgraded(Ok(security)));
     }
 
-    /// The handshake failed: the session is over.
-    pub fn failed(self) {
-        self.exchange.answer = Some(Answer::Upgraded(None));
+    /// Ends the session because the handshake failed.
+    pub fn failed(self, why: impl Into<TlsFailure>) {
+        self.exchange.answer = Some(Answer::Upgraded(Err(End::TlsFailed(why.into()))));
+    }
+
+    /// Ends the session because there is no TLS layer that could answer the handshake.
+    pub fn unavailable(self) {
+        self.exchange.answer = Some(Answer::Upgraded(Err(End::NoTlsLayer)));
     }
 }
 
@@ -504,10 +519,7 @@ impl<'s> Content<'s> {
     /// The octets, never empty.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
-        match self.lent {
-            Lent::Input(octets) => self.input.octets().get(..octets).unwrap_or_default(),
-            Lent::LineBreak(octets) => octets,
-        }
+        self.content.lent(self.input)
     }
 
     /// The first so many are dealt with; the rest is asked about again.
@@ -518,10 +530,7 @@ impl<'s> Content<'s> {
     /// All of them, for who deals with them at once.
     #[must_use]
     pub fn take(self) -> &'s [u8] {
-        let octets = match self.lent {
-            Lent::Input(octets) => self.input.octets().get(..octets).unwrap_or_default(),
-            Lent::LineBreak(octets) => octets,
-        };
+        let octets = self.content.lent(self.input);
         self.exchange.answer = Some(Answer::Consume(octets.len()));
         octets
     }
@@ -529,12 +538,8 @@ impl<'s> Content<'s> {
     /// All of them, to keep without a copy: from now on it is the application's memory.
     #[must_use]
     pub fn take_bytes(self) -> Bytes {
-        let octets = match self.lent {
-            Lent::Input(octets) => self.input.take(octets),
-            Lent::LineBreak(octets) => Bytes::from_static(octets),
-        };
-        self.exchange.answer = Some(Answer::Taken);
-        octets
+        self.exchange.answer = Some(Answer::Consume(0));
+        self.content.detach(self.input)
     }
 }
 

@@ -47,13 +47,13 @@ impl<'s> Burl<'s> {
     /// Where the octets are.
     #[must_use]
     pub const fn uri(&self) -> &'s Uri<'static> {
-        &self.piece.uri
+        &self.url.uri
     }
 
     /// Whether they are the last of the content.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.piece.is_last
+        self.url.is_last
     }
 }
 

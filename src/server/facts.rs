@@ -5,7 +5,8 @@ use crate::{
     sasl::Identity,
     security::Security,
     service::{Service, With},
-    syntax::{AttributeName, Domain, Host, Lenience, Submitter},
+    syntax::{AttributeName, Domain, HelloName, Host, Lenience, Submitter},
+    trace::Protocol,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -57,7 +58,8 @@ pub struct Facts {
     pub(super) peer: Peer,
     pub(super) security: Security,
     pub(super) service: Service,
-    pub(super) host: Option<Host<'static>>,
+    /// What the client called itself, since the session or the channel began.
+    pub(super) hello: Option<HelloName<'static>>,
     pub(super) is_extended: bool,
     pub(super) has_talked_early: bool,
     pub(super) has_pipelined: bool,
@@ -83,7 +85,7 @@ impl Facts {
             peer,
             security,
             service,
-            host: None,
+            hello: None,
             is_extended: false,
             has_talked_early: false,
             has_pipelined: false,
@@ -108,7 +110,7 @@ impl Facts {
     pub(super) fn upgrade(&mut self, security: Security) {
         self.security = security;
         self.had_hello = self.is_extended;
-        self.host = None;
+        self.hello = None;
         self.is_extended = false;
         self.identity = None;
         self.proven = None;
@@ -134,10 +136,18 @@ impl Facts {
         self.lenience
     }
 
-    /// What the client called itself in an accepted EHLO, HELO or LHLO.
+    /// Returns what the client called itself in an accepted EHLO, HELO or LHLO: a host, or any text that
+    /// [`Lenience::text_as_host`] admits in its place. `None` before that, and again after STARTTLS.
     #[must_use]
-    pub const fn host(&self) -> Option<&Host<'static>> {
-        self.host.as_ref()
+    pub const fn hello_name(&self) -> Option<&HelloName<'static>> {
+        self.hello.as_ref()
+    }
+
+    /// Returns the host that the client called itself; `None` before an accepted hello, and where its
+    /// [name](Self::hello_name) is no host.
+    #[must_use]
+    pub fn host(&self) -> Option<&Host<'static>> {
+        self.hello.as_ref().and_then(HelloName::host)
     }
 
     /// Whether the session was opened with EHLO or LHLO.
@@ -180,19 +190,20 @@ impl Facts {
     }
 
     /// Who submitted the message of this transaction, as far as it may be believed: what AUTH on MAIL
-    /// says, from a client that has authenticated, and from any other
+    /// says, from a client that has authenticated, and from any other, one that is ANONYMOUS included,
     /// [`Unknown`](Submitter::Unknown), as if it had said `<>` (RFC 4954 section 5). `None` where MAIL
     /// says nothing. Whether the identity may speak for others is for the application to know; if
     /// it may not, this is `Unknown` too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
         let said = self.transaction.typed_parameters().submitter?;
-        Some(if self.identity.is_some() { said } else { Submitter::Unknown })
+        let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
+        Some(if is_known { said } else { Submitter::Unknown })
     }
 
     /// The word after `with` in a `Received:` field (RFC 3848).
     #[must_use]
-    pub const fn protocol(&self) -> &'static str {
+    pub const fn protocol(&self) -> Protocol<'static> {
         self.service.protocol(With {
             is_extended: self.is_extended,
             is_secure: self.security.is_tls(),

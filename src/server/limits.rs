@@ -3,6 +3,10 @@
 use crate::time::Rate;
 use core::time::Duration;
 
+/// Octets of a command line, and of an envelope, at most: offsets into the text of both count in 32
+/// bits.
+const MOST_TEXT: usize = 1 << 30;
+
 /// How much a session may cost. The memory of a session is bounded by the sum of its buffers
 /// and its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +43,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Octets of a command line, CRLF included; at least 512, and what the extensions that are offered
-    /// add to it (RFC 5321 section 4.5.3.1.4).
+    /// Sets the octets of a command line, CRLF included; at least 512, and what the extensions that are offered
+    /// add to it (RFC 5321 section 4.5.3.1.4), and at most 2^30.
     #[must_use]
     pub fn with_command_line(mut self, octets: usize) -> Self {
-        self.command_line = octets.max(512);
+        self.command_line = octets.clamp(512, MOST_TEXT);
         self.with_receive_buffer(self.receive_buffer)
     }
 
@@ -75,11 +79,11 @@ impl Limits {
         self
     }
 
-    /// Octets of memory that the paths and parameters of one transaction take; recipients beyond
-    /// them get 452.
+    /// Sets the octets of memory that the paths and parameters of one transaction take, at most 2^30;
+    /// recipients beyond them get 452.
     #[must_use]
     pub const fn with_envelope(mut self, octets: usize) -> Self {
-        self.envelope = octets;
+        self.envelope = if octets > MOST_TEXT { MOST_TEXT } else { octets };
         self
     }
 
@@ -90,16 +94,20 @@ impl Limits {
         self
     }
 
-    /// Commands that bring no message nearer (NOOP, RSET, VRFY, EXPN, HELP, a further hello; a verb of
-    /// the application's own; whatever the application refuses but a recipient), counted from one accepted message to the next;
-    /// those beyond count as errors. 100 unless said otherwise.
+    /// Sets how many commands without progress towards a message are free (NOOP, RSET, VRFY, EXPN, HELP, a further hello, an
+    /// empty chunk that is not the last, ETRN, XCLIENT, XFORWARD, AUTH that cannot be decided now, a
+    /// verb of the application's own, content that is refused, whatever the application rejects but a
+    /// recipient), counted from one accepted message to the next. Those beyond count as errors; RSET
+    /// and NOOP are answered 250 all the same (RFC 5321 sections 4.1.1.5 and 4.1.1.9). 100 unless said
+    /// otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {
         self.idle_commands = commands;
         self
     }
 
-    /// The failed AUTH of a session with this number is answered 421, and the session ends.
+    /// Sets which failed AUTH of a session is answered 421, and ends it. An AUTH that is answered with
+    /// 4yz has not failed.
     #[must_use]
     pub const fn with_auth_failures(mut self, failures: u32) -> Self {
         self.auth_failures = failures;
@@ -148,7 +156,9 @@ pub struct Timeouts {
     pub(crate) command: Duration,
     pub(crate) content: Duration,
     pub(crate) floor: Rate,
+    pub(crate) discard: Duration,
     pub(crate) write: Duration,
+    pub(crate) closing: Duration,
     pub(crate) session: Option<Duration>,
     pub(crate) auth_failure: Duration,
     pub(crate) error: Duration,
@@ -162,7 +172,10 @@ impl Default for Timeouts {
             command: Duration::from_secs(300),
             content: Duration::from_secs(300),
             floor: Rate::octets_per_second(500),
+            // As long as a client waits for the reply at the end (RFC 5321 section 4.5.3.2.6).
+            discard: Duration::from_secs(600),
             write: Duration::from_secs(300),
+            closing: Duration::from_secs(1),
             session: Some(Duration::from_secs(3600)),
             auth_failure: Duration::from_secs(1),
             error: Duration::ZERO,
@@ -179,14 +192,31 @@ impl Timeouts {
         self
     }
 
-    /// For the content of a message, beyond the time that it may take at the slowest rate.
+    /// Sets the flat time-out of content; five minutes by default.
+    ///
+    /// The content of a message has one deadline, over all chunks and BDAT lines. It starts this long
+    /// after the first octet is awaited; each octet moves it later by its time at the slowest rate
+    /// ([`with_slowest_content`](Self::with_slowest_content)), but never beyond this long after the
+    /// octet came.
     #[must_use]
     pub const fn with_content(mut self, timeout: Duration) -> Self {
         self.content = timeout;
         self
     }
 
-    /// The slowest rate at which content may come.
+    /// Sets the time for content that was refused and is discarded up to its end, from the refusal
+    /// on; ten minutes by default.
+    ///
+    /// The deadline of [`with_content`](Self::with_content) holds besides. A session that [shuts
+    /// down](super::Server::shut_down) waits no longer than that flat time-out, and discarded content
+    /// never outlives the time of the [whole session](Self::with_session).
+    #[must_use]
+    pub const fn with_discard(mut self, timeout: Duration) -> Self {
+        self.discard = timeout;
+        self
+    }
+
+    /// Sets the slowest rate at which content may come; 500 octets a second by default.
     #[must_use]
     pub const fn with_slowest_content(mut self, rate: Rate) -> Self {
         self.floor = rate;
@@ -200,7 +230,16 @@ impl Timeouts {
         self
     }
 
-    /// How long the reply to a failed AUTH is withheld; a second by default.
+    /// Sets the time for the peer to read what is owed to it, and a 421, after
+    /// [`Server::close`](super::Server::close); a second by default.
+    #[must_use]
+    pub const fn with_closing(mut self, timeout: Duration) -> Self {
+        self.closing = timeout;
+        self
+    }
+
+    /// Sets how long the reply to an AUTH without success is withheld (tarpit), whether it failed or
+    /// could not be decided; a second by default.
     #[must_use]
     pub const fn with_auth_failure(mut self, delay: Duration) -> Self {
         self.auth_failure = delay;
@@ -223,10 +262,86 @@ impl Timeouts {
         self
     }
 
-    /// For the whole session: an hour by default. Content that has begun may come to its end.
+    /// Sets the time for the whole session; an hour by default. Content whose octets are coming in may
+    /// come to its end as long as its own deadline holds; a session between two chunks, or one that
+    /// discards refused content, ends.
     #[must_use]
     pub const fn with_session(mut self, timeout: Option<Duration>) -> Self {
         self.session = timeout;
         self
+    }
+
+    /// Returns the time for a whole command line.
+    #[must_use]
+    pub const fn command(&self) -> Duration {
+        self.command
+    }
+
+    /// Returns the flat time-out of content.
+    #[must_use]
+    pub const fn content(&self) -> Duration {
+        self.content
+    }
+
+    /// Returns the time for content that is discarded.
+    #[must_use]
+    pub const fn discard(&self) -> Duration {
+        self.discard
+    }
+
+    /// Returns the slowest rate at which content may come.
+    #[must_use]
+    pub const fn slowest_content(&self) -> Rate {
+        self.floor
+    }
+
+    /// Returns the time for the peer to read the replies that wait.
+    #[must_use]
+    pub const fn write(&self) -> Duration {
+        self.write
+    }
+
+    /// Returns the time for the peer to read what is owed to it after
+    /// [`Server::close`](super::Server::close).
+    #[must_use]
+    pub const fn closing(&self) -> Duration {
+        self.closing
+    }
+
+    /// Returns how long the reply to an AUTH without success is withheld.
+    #[must_use]
+    pub const fn auth_failure(&self) -> Duration {
+        self.auth_failure
+    }
+
+    /// Returns how long the reply to an error is withheld.
+    #[must_use]
+    pub const fn error_delay(&self) -> Duration {
+        self.error
+    }
+
+    /// Returns how long the greeting is withheld.
+    #[must_use]
+    pub const fn greeting_delay(&self) -> Duration {
+        self.greeting
+    }
+
+    /// Returns the time for the whole session; `None` is no limit.
+    #[must_use]
+    pub const fn session(&self) -> Option<Duration> {
+        self.session
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_into_an_envelope_fit_into_32_bits() {
+        let limits = Limits::default().with_envelope(usize::MAX).with_command_line(usize::MAX);
+        let most = limits.envelope.checked_add(limits.command_line).unwrap();
+        assert!(u32::try_from(most).is_ok());
+        assert_eq!(Limits::default().with_envelope(0).envelope, 0);
     }
 }

@@ -14,6 +14,7 @@
 //! | `answers` | what an answer does |
 //! | `auth` | the dialogue of AUTH |
 //! | `budget` | what a client may still cost |
+//! | `content` | content on its way in |
 //! | `session` | what a session keeps, how it waits and ends |
 //! | `output` | what waits to be sent |
 //! | `config` | what is offered |
@@ -71,6 +72,7 @@ mod auth;
 mod budget;
 mod commands;
 mod config;
+mod content;
 mod delivery;
 mod event;
 mod extension_events;
@@ -100,16 +102,16 @@ pub use state::{AbortReason, End};
 pub use transaction::{Recipient, Transaction};
 
 use crate::{
-    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
-    security::Security,
+    machine::{Closed, Machine, Need, Upgradable},
+    security::{Security, TlsFailure},
     time::Instant,
     transcript::Transcript,
-    wire::{Cut, LineCutter, ReceiveBuffer, Span},
+    wire::{Cut, LineCutter, ReceiveBuffer},
 };
 use alloc::{boxed::Box, sync::Arc};
 use bytes::Bytes;
 use session::{Link, Session};
-use state::{Lent, Phase, Question};
+use state::{Phase, Question};
 
 /// The receiving side of one session.
 ///
@@ -193,23 +195,28 @@ impl Server {
         self.input.take(usize::MAX)
     }
 
-    /// Why the session is over; `None` before [`Need::Close`].
+    /// Returns why the session is over; `None` before [`Need::Close`].
     #[must_use]
-    pub const fn end(&self) -> Option<End> {
-        match self.session.phase {
-            Phase::Closed(end) => Some(end),
+    pub fn end(&self) -> Option<End> {
+        match &self.session.phase {
+            Phase::Closed(end) => Some(end.clone()),
             _ => None,
         }
     }
 
-    /// Lets content and delivery in progress finish, then answers 421 and closes (RFC 5321
-    /// section 3.8). It takes effect with the next poll.
+    /// Lets content and delivery in progress finish, answers everything else 421, and closes (RFC
+    /// 5321 section 3.8). It takes effect with the next poll.
+    ///
+    /// Between two chunks the next one is awaited as long as the deadline of the content allows
+    /// ([`Timeouts::with_content`]), and content that is discarded no longer than that.
     pub const fn shut_down(&mut self) {
         self.session.is_stopping = true;
     }
 
-    /// Ends the session with the next poll, and says 421 if that is possible at once; a message
-    /// that is whole is still answered for.
+    /// Ends the session with the next poll. No further input is taken; what is owed to the peer and
+    /// a 421 may still be written, for at most [`Timeouts::with_closing`], and a message that is
+    /// whole still has its answer. [`unsendable`](Machine::unsendable) ends the session at once.
+    /// After the reply that hands the channel over, or agrees on TLS, no 421 is said.
     pub const fn close(&mut self) {
         self.session.is_closing = true;
     }
@@ -233,7 +240,7 @@ impl Server {
                 }
                 need
             }
-            Phase::Command if session.is_clogged() => Some(session.must_write(now)),
+            Phase::Command if session.is_clogged() => Some(session.await_room(now)),
             Phase::Command => {
                 let is_at_front = lines.is_at_front();
                 if is_at_front && is_client_hello(input.octets()) {
@@ -241,7 +248,8 @@ impl Server {
                     return None;
                 }
                 // A configuration that came later may allow more than there is room for.
-                let limit = session.config.command_line().min(input.capacity());
+                let front = input.octets().get(..b"AUTH ".len()).unwrap_or_default();
+                let limit = session.line_limit(front).min(input.capacity());
                 match lines.cut(input.octets(), limit) {
                     Cut::Line(octets) => {
                         let (line, rest) =
@@ -293,18 +301,18 @@ impl Server {
                 }
                 None
             }
-            Phase::Penance(until, _) if !until.has_passed(now) => {
+            Phase::Delayed(until, _) if !until.has_passed(now) => {
                 if !session.output.is_empty() {
                     return Some(session.must_write(now));
                 }
                 Some(Need::Wait(*until))
             }
-            Phase::Penance(..) => {
-                session.end_penance();
+            Phase::Delayed(..) => {
+                session.end_delay();
                 None
             }
-            Phase::Content(intake) if !intake.lent.is_nothing() => Some(session.await_answer(now)),
-            Phase::Content(_) | Phase::Discard(..) => Self::take_in(input, session, now),
+            Phase::Content if session.content.is_lent() => Some(session.await_answer(now)),
+            Phase::Content => session.take_in(input, now),
             // What has come since belongs to no handshake.
             Phase::Asked(Question::Upgrade) if !input.is_empty() => {
                 session.inject();
@@ -325,53 +333,12 @@ impl Server {
                 if !session.output.is_empty() {
                     return Some(session.must_write(now));
                 }
-                let end = *end;
+                let end = end.clone();
                 session.close(end);
                 None
             }
             Phase::Closed(_) => Some(Need::Close),
         }
-    }
-
-    /// Content that comes in, wanted or not.
-    fn take_in(input: &mut ReceiveBuffer, session: &mut Session, now: Instant) -> Option<Need> {
-        let (intake, is_wanted) = match &mut session.phase {
-            Phase::Content(intake) => (intake, true),
-            Phase::Discard(intake, _) => (intake, false),
-            _ => return None,
-        };
-        if let Lent::Input(octets @ 1..) = intake.lent {
-            // What was lent when the message was refused.
-            input.consume(octets);
-        }
-        intake.lent = Lent::NOTHING;
-        match intake.next(input.octets()) {
-            Span::Content(octets) => {
-                intake.lent = Lent::Input(octets);
-                if is_wanted {
-                    session.lend_content();
-                } else {
-                    session.check_discarded();
-                }
-            }
-            Span::Skip(octets) => input.consume(octets),
-            Span::LineBreak(octets) => {
-                input.consume(octets);
-                if is_wanted {
-                    intake.lent = Lent::LineBreak(b"\r\n");
-                    session.lend_content();
-                }
-            }
-            Span::Bare(octet) => session.bare_line_break(octet),
-            Span::Nul(octet) => session.nul(octet),
-            Span::End(octets) => {
-                input.consume(octets);
-                session.end_of_content();
-            }
-            Span::Incomplete if session.link == Link::Open => return session.await_content(now),
-            Span::Incomplete => session.lose(),
-        }
-        None
     }
 }
 
@@ -440,8 +407,13 @@ impl Upgradable for Server {
         self.session.upgraded(security);
     }
 
-    fn upgrade_failed(&mut self, _: HandshakeFailure) {
-        self.session.upgrade_failed();
+    fn upgrade_failed(&mut self, why: TlsFailure) {
+        self.session.upgrade_failed(End::TlsFailed(why));
+    }
+
+    fn tls_failed(&mut self, why: TlsFailure) {
+        self.session.tls_failure = Some(why);
+        self.session.closed(Closed::CutOff);
     }
 
     fn is_stopping(&self) -> bool {

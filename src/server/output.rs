@@ -1,7 +1,10 @@
 //! What goes out, and who hears of it.
 
+use super::config::Config;
 use crate::{
-    syntax::Reply,
+    redaction::{self, Redaction},
+    service::Service,
+    syntax::{Command, Extensions, Lenience, Reply},
     time::Instant,
     transcript::{Entry, Side, Transcript},
     wire::SendBuffer,
@@ -14,6 +17,10 @@ use core::fmt;
 pub(super) struct Output {
     buffer: SendBuffer,
     pub(super) transcript: Option<Box<dyn Transcript>>,
+    /// The octets that wait and come before the mark, if nothing after it was sent.
+    marked: Option<usize>,
+    /// What the transcript may not show.
+    redaction: Redaction,
     pub(super) now: Instant,
 }
 
@@ -28,11 +35,41 @@ impl Output {
         }
         if let Some(transcript) = &mut self.transcript {
             let said = text.get(start..).unwrap_or_default();
-            for line in said.split(|octet| *octet == b'\n') {
-                if let Some(octets) = line.strip_suffix(b"\r") {
-                    transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
-                }
+            let scrubbed = self.redaction.sent(said);
+            for octets in redaction::reply_lines(scrubbed.as_deref().unwrap_or(said)) {
+                transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
             }
+        }
+    }
+
+    /// Notes a command line of the client's.
+    pub(super) fn note_command(&mut self, line: &[u8], known: &Known<'_>) {
+        if let Some(transcript) = &mut self.transcript {
+            let octets = &self.redaction.command_line(line, known);
+            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        }
+    }
+
+    /// Notes a line of the client's in the exchange of AUTH; `None`: one that was too long.
+    pub(super) fn note_response(&mut self, line: Option<&[u8]>) {
+        if let Some(transcript) = &mut self.transcript {
+            let octets = self.redaction.response_line(line.unwrap_or_default());
+            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        }
+    }
+
+    /// Remembers what a line of the client's began with that is too long.
+    pub(super) fn begin_long_line(&mut self, front: &[u8]) {
+        if self.transcript.is_some() {
+            self.redaction.long_line(front);
+        }
+    }
+
+    /// Notes a line of the client's that was too long.
+    pub(super) fn note_long_line(&mut self) {
+        if let Some(transcript) = &mut self.transcript {
+            let octets = self.redaction.long_line(b"");
+            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
@@ -40,6 +77,22 @@ impl Output {
         if let Some(transcript) = &mut self.transcript {
             transcript.entry(self.now, entry);
         }
+    }
+
+    /// Marks the end of what waits: what is said from now on can be [taken
+    /// back](Self::take_back) until it leaves.
+    pub(super) fn mark(&mut self) {
+        self.marked = Some(self.len());
+    }
+
+    /// Takes back what was said since the mark, unless some of it was sent; returns whether it was
+    /// taken back.
+    pub(super) fn take_back(&mut self) -> bool {
+        let Some(marked) = self.marked.take() else { return false };
+        let said = self.len().saturating_sub(marked);
+        let text = self.buffer.text();
+        text.truncate(text.len().saturating_sub(said));
+        true
     }
 
     pub(super) fn len(&self) -> usize {
@@ -55,11 +108,36 @@ impl Output {
     }
 
     pub(super) fn sent(&mut self, octets: usize) {
+        self.marked = self.marked.and_then(|marked| marked.checked_sub(octets));
         self.buffer.sent(octets);
     }
 
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
+    }
+}
+
+/// What this server takes for a command, and for a mechanism.
+pub(super) struct Known<'s> {
+    pub(super) config: &'s Config,
+    pub(super) service: Service,
+    pub(super) offered: &'s Extensions,
+}
+
+impl redaction::Known for Known<'_> {
+    fn lenience(&self) -> Lenience {
+        self.config.lenience()
+    }
+
+    fn has_command(&self, command: &Command<'_>) -> bool {
+        match command {
+            Command::Other { verb, .. } => self.config.own_verb(verb).is_some(),
+            other => self.service.knows(other.verb()),
+        }
+    }
+
+    fn has_mechanism(&self, name: &str) -> bool {
+        self.offered.mechanisms().any(|it| it.as_str().eq_ignore_ascii_case(name))
     }
 }
 

@@ -24,9 +24,9 @@ const fn negative(code: u16, subject: u16, detail: u16, text: &'static str) -> R
 pub(super) const OK: Reply<'static> = positive(250, 0, 0, "Ok");
 pub(super) const REVERSE_PATH_OK: Reply<'static> = positive(250, 1, 0, "Ok");
 pub(super) const FORWARD_PATH_OK: Reply<'static> = positive(250, 1, 5, "Ok");
-pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 1, 5, "Will forward");
+pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 5, 0, "Will forward");
 pub(super) const CANNOT_VERIFY: Reply<'static> =
-    positive(252, 1, 5, "Cannot verify, but will accept a message and attempt delivery");
+    positive(252, 5, 0, "Cannot verify, but will accept a message and attempt delivery");
 pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
 pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
@@ -131,11 +131,6 @@ pub(super) const RESPONSE_TOO_LONG: Rejection =
 pub(super) const TOO_MANY_ATTEMPTS: Rejection =
     negative(421, 7, 0, "Too many failed attempts to authenticate");
 
-/// What stands in a transcript for what must not stand there.
-pub(super) const REDACTED: &[u8] = b"(redacted)";
-/// What stands in a transcript for a line that was not kept.
-pub(super) const LONG_LINE: &[u8] = b"(a line that is too long)";
-
 /// What [`proceed`](super::Event::proceed) says to a recipient.
 pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
     negative(550, 7, 1, "Recipient not accepted here");
@@ -228,6 +223,18 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         return UNKNOWN_PARAMETER;
     }
     let text = match error.kind() {
+        SyntaxErrorKind::Path
+        | SyntaxErrorKind::PathTooLong
+        | SyntaxErrorKind::LocalPart
+        | SyntaxErrorKind::LocalPartTooLong
+        | SyntaxErrorKind::Host
+        | SyntaxErrorKind::DomainTooLong
+            if matches!(error.verb(), Some(Verb::Mail | Verb::Rcpt)) =>
+        {
+            let whose = if error.verb() == Some(Verb::Mail) { "sender" } else { "recipient" };
+            Text::new(format!("Bad {whose} address syntax: {}", error.reason()))
+                .unwrap_or(const { Text::literal("Bad address syntax") })
+        }
         SyntaxErrorKind::LineBreak => const { Text::literal("A CR, LF or NUL inside a line") },
         SyntaxErrorKind::NotUtf8 => const { Text::literal("Octets that are no UTF-8") },
         SyntaxErrorKind::Verb => const { Text::literal("No command in this line") },
@@ -237,16 +244,13 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
         SyntaxErrorKind::MissingArgument => {
             const { Text::literal("This command needs an argument") }
         }
+        SyntaxErrorKind::Host if error.is_of_control() => {
+            const { Text::literal("A control character in the name") }
+        }
         SyntaxErrorKind::Host => const { Text::literal("Not a domain or an address literal") },
-        SyntaxErrorKind::DomainTooLong
-        | SyntaxErrorKind::PathTooLong
-        | SyntaxErrorKind::LocalPartTooLong => {
+        SyntaxErrorKind::DomainTooLong => {
             const { Text::literal("Longer than RFC 5321 section 4.5.3.1 allows") }
         }
-        SyntaxErrorKind::Path => {
-            const { Text::literal("Not a path: <local-part@domain> was expected") }
-        }
-        SyntaxErrorKind::LocalPart => const { Text::literal("Not a local-part") },
         SyntaxErrorKind::MisplacedParameter => {
             const { Text::literal("This parameter belongs to another command") }
         }
@@ -279,5 +283,60 @@ pub(super) const fn misplaced(why: Misplaced) -> Rejection {
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
         Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// The code and the status of each call of `constructor` in this file.
+    fn constructed(constructor: &str) -> Vec<(u16, u16, u16)> {
+        let source = include_str!("replies.rs");
+        let calls =
+            source.match_indices(constructor).map(|(at, _)| &source[at + constructor.len()..]);
+        let numbers = |call: &str| {
+            let mut numbers = call.split(',').map(|number| number.trim().parse().ok());
+            Some((numbers.next()??, numbers.next()??, numbers.next()??))
+        };
+        calls.filter_map(numbers).collect()
+    }
+
+    fn go_together((code, subject, detail): (u16, u16, u16)) -> bool {
+        Status::new(subject, detail).unwrap().goes_with(Code::new(code).unwrap())
+    }
+
+    /// 2034-4-a: the registry of enhanced status codes names the basic codes of each.
+    #[test]
+    fn the_status_of_each_positive_reply_goes_with_its_code() {
+        let replies = constructed("positive(");
+        assert!(replies.len() > 10, "{}", replies.len());
+        for reply in replies {
+            assert!(go_together(reply), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn a_negative_reply_whose_status_does_not_go_with_its_code_has_a_precedent() {
+        const PRECEDENTS: [(u16, u16, u16); 6] = [
+            // Postfix: "421 4.7.0 ... Error: too many errors".
+            (421, 7, 0),
+            // RFC 3463 section 3.4 has this detail for a message that is too large; 421 precedes any
+            // end (RFC 5321 section 3.8).
+            (421, 3, 4),
+            // Postfix: "502 5.5.1 Error: command not implemented".
+            (502, 5, 1),
+            // RFC 2852 section 4 asks for 55z; X.4.7 is "delivery time expired" (RFC 3463 section 3.5).
+            (550, 4, 7),
+            // RFC 2645 section 5.2.1 has 450; Postfix: "450 4.7.1 ... rejected".
+            (450, 7, 1),
+            // As too many errors.
+            (421, 7, 0),
+        ];
+        let replies = constructed("negative(");
+        assert!(replies.len() > 40);
+        let odd: Vec<_> = replies.into_iter().filter(|it| !go_together(*it)).collect();
+        assert_eq!(odd, PRECEDENTS);
     }
 }

@@ -1,23 +1,25 @@
 //! What a session keeps between two polls, and how it waits and ends.
 
 use super::{
-    budget::Budget,
+    budget::{Budget, Fault, Penalty},
     config::Config,
+    content::{Announced, Content, Ending, Progress, Violation},
+    delivery::Verdicts,
     event::{
-        Abort, Answer, Atrn, Auth, Authenticated, Burl, Connect, Content, Credentials, Data,
-        Deliver, Etrn, Event, Exchange, Expand, HandOver, Hello, Mail, Other, Rcpt, StartTls,
-        Upgrade, Verify, Xclient, Xforward,
+        self, Abort, Answer, Atrn, Auth, Authenticated, Burl, Connect, Credentials, Data, Deliver,
+        Etrn, Event, Exchange, Expand, HandOver, Hello, Mail, Other, Rcpt, StartTls, Upgrade,
+        Verify, Xclient, Xforward,
     },
     facts::{Facts, Peer},
     output::Output,
     replies,
     sequence::{Stage, Standing},
-    state::{AbortReason, Beginning, Body, End, Intake, Phase, Question, Refusal, Then},
+    state::{AbortReason, End, Phase, Question, Then},
 };
 use crate::{
     machine::{Closed, Debts, Need},
-    security::Security,
-    syntax::{Extension, Extensions, Mechanism, Rejection, Reply},
+    security::{Security, TlsFailure},
+    syntax::{Extension, Extensions, Mechanism, Rejection, Reply, Verb},
     time::{Instant, Stopwatch},
     transcript::{Entry, Side},
     wire::ReceiveBuffer,
@@ -35,7 +37,9 @@ pub struct Totals {
     pub octets_sent: u64,
     /// Command lines, whatever became of them.
     pub commands: u64,
-    /// Commands that were refused by the machine itself.
+    /// Commands and messages that the machine itself refused, whether or not that counts against
+    /// [`Limits::with_errors`](super::Limits::with_errors). What the application rejected is not
+    /// among them, and neither is an AUTH whose credentials were not accepted.
     pub errors: u64,
     /// Messages that the application accepted, for at least one recipient.
     pub messages: u64,
@@ -64,7 +68,7 @@ pub(super) struct Session {
     pub(super) phase: Phase,
     pub(super) exchange: Exchange,
     pub(super) output: Output,
-    pub(super) body: Body,
+    pub(super) content: Content,
     /// What was announced to this client, which is what it may use.
     pub(super) offered: Extensions,
     pub(super) link: Link,
@@ -75,11 +79,15 @@ pub(super) struct Session {
     pub(super) budget: Budget,
     /// Octets have come behind the line that is being answered.
     pub(super) is_followed: bool,
+    /// The verb of the line that is too long and being thrown away.
+    pub(super) long_line: Verb,
     /// The next reply is the opening one or that to a hello.
     pub(super) is_bare: bool,
     /// The stage at which the session stays to its end: nothing but QUIT is heard.
     pub(super) refused: Option<Stage>,
     began: Option<Instant>,
+    /// Why TLS has failed after its handshake.
+    pub(super) tls_failure: Option<TlsFailure>,
     /// How long the peer has let us wait for a command or for content.
     pub(super) reading: Stopwatch,
     /// How long the peer has not read all of a block that waits for it: taking octet by octet
@@ -87,6 +95,8 @@ pub(super) struct Session {
     writing: Stopwatch,
     /// What is left of that block, in octets.
     block: usize,
+    /// How long the peer has not read what is owed to it, since the session was told to close.
+    closing: Stopwatch,
 }
 
 impl Session {
@@ -97,7 +107,7 @@ impl Session {
             phase: Phase::Start,
             exchange: Exchange::default(),
             output: Output::default(),
-            body: Body::None,
+            content: Content::default(),
             offered: Extensions::NONE,
             link: Link::Open,
             is_stopping: false,
@@ -106,12 +116,15 @@ impl Session {
             debts: Debts::default(),
             budget: Budget::default(),
             is_followed: false,
+            long_line: Verb::Other,
             is_bare: true,
             refused: None,
             began: None,
+            tls_failure: None,
             reading: Stopwatch::default(),
             writing: Stopwatch::default(),
             block: 0,
+            closing: Stopwatch::default(),
         }
     }
 
@@ -120,7 +133,7 @@ impl Session {
             stage: self.stage(),
             is_secure: self.facts.security.is_tls(),
             is_authenticated: self.facts.identity.is_some(),
-            had_hello: self.facts.had_hello,
+            had_hello: self.facts.had_hello && self.config.lenience().auth_without_hello,
             must_authenticate: self.config.requires_auth(),
             must_secure: self.config.requires_tls(),
         }
@@ -129,19 +142,18 @@ impl Session {
     fn stage(&self) -> Stage {
         if let Some(refused) = self.refused {
             refused
-        } else if self.facts.host.is_none() {
+        } else if self.facts.hello.is_none() {
             Stage::Connected
         } else {
             let transaction = &self.facts.transaction;
-            match self.body {
-                Body::Chunks(_) => Stage::Chunking,
-                Body::Failed(_) => Stage::Failed,
-                Body::None if transaction.is_open() => Stage::Addressed {
+            match self.content.stage() {
+                Some(stage) => stage,
+                None if transaction.is_open() => Stage::Addressed {
                     recipients: transaction.accepted(),
                     is_binary: transaction.is_binary(),
                 },
-                Body::None if transaction.is_refused() => Stage::MailRefused,
-                Body::None => Stage::Ready,
+                None if transaction.is_refused() => Stage::MailRefused,
+                None => Stage::Ready,
             }
         }
     }
@@ -159,7 +171,7 @@ impl Session {
     }
 
     pub(super) fn event<'s>(&'s mut self, input: &'s mut ReceiveBuffer) -> Option<Event<'s>> {
-        let Self { facts, exchange, phase, output, .. } = self;
+        let Self { facts, exchange, phase, output, content, .. } = self;
         let facts = &*facts;
         if exchange.answer.is_some() {
             return None;
@@ -178,19 +190,19 @@ impl Session {
                 }
                 Question::StartTls => Event::StartTls(StartTls { facts, exchange }),
                 Question::Upgrade => Event::Upgrade(Upgrade { facts, exchange }),
-                Question::Hello { host, is_extended } => {
-                    Event::Hello(Hello { facts, exchange, host, is_extended: *is_extended })
+                Question::Hello { name, is_extended } => {
+                    Event::Hello(Hello { facts, exchange, name, is_extended: *is_extended })
                 }
                 Question::Mail => Event::Mail(Mail { facts, exchange }),
                 Question::Rcpt => {
                     let (index, recipient) = facts.transaction.last()?;
                     Event::Rcpt(Rcpt { facts, exchange, recipient, index })
                 }
-                Question::Data(beginning) => {
-                    let is_chunked = !matches!(beginning, Beginning::Dots);
+                Question::Data(announced) => {
+                    let is_chunked = !matches!(announced, Announced::Data);
                     Event::Data(Data { facts, exchange, is_chunked })
                 }
-                Question::Burl(_, piece) => Event::Burl(Burl { facts, exchange, piece }),
+                Question::Burl(url) => Event::Burl(Burl { facts, exchange, url }),
                 Question::Etrn(node) => Event::Etrn(Etrn { facts, exchange, node }),
                 Question::Atrn(domains) => {
                     Event::Atrn(Atrn { facts, exchange, domains: domains.as_ref() })
@@ -214,8 +226,8 @@ impl Session {
                 Question::Verify => Event::Verify(Verify { facts, exchange }),
                 Question::Expand => Event::Expand(Expand { facts, exchange }),
             },
-            Phase::Content(intake) if !intake.lent.is_nothing() => {
-                Event::Content(Content { facts, exchange, input, lent: intake.lent })
+            Phase::Content if content.is_lent() => {
+                Event::Content(event::Content { facts, exchange, input, content })
             }
             Phase::Abort(reason, _) => Event::Abort(Abort { facts, exchange, reason: *reason }),
             _ => return None,
@@ -237,7 +249,7 @@ impl Session {
     pub(super) fn is_out_of_turn(&mut self) -> bool {
         self.facts.has_pipelined = true;
         if self.config.enforces_sync() {
-            self.end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
+            self.refuse_and_end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
         }
         self.config.enforces_sync()
     }
@@ -303,9 +315,9 @@ impl Session {
         offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
     }
 
-    /// What was withheld is said.
-    pub(super) fn end_penance(&mut self) {
-        if let Phase::Penance(_, reply) = mem::replace(&mut self.phase, Phase::Command) {
+    /// Says the reply that was withheld.
+    pub(super) fn end_delay(&mut self) {
+        if let Phase::Delayed(_, reply) = mem::replace(&mut self.phase, Phase::Command) {
             self.reply(&reply);
         }
     }
@@ -314,7 +326,7 @@ impl Session {
     pub(super) fn upgraded(&mut self, security: Security) {
         self.facts.upgrade(security);
         self.announce(self.facts.had_hello);
-        self.body = Body::None;
+        self.content.clear();
         self.output.note(Entry::Secured);
         // With implicit TLS nothing has been said yet, and the greeting follows.
         if !matches!(self.phase, Phase::Start) {
@@ -322,9 +334,11 @@ impl Session {
         }
     }
 
-    /// Octets in the clear after 220: nothing more may be said or heard.
+    /// Ends the session after octets in the clear that followed the 220 to STARTTLS: nothing more is
+    /// heard, and only the replies to what came before STARTTLS are still said.
     pub(super) fn inject(&mut self) {
-        self.close(End::Injection);
+        self.output.take_back();
+        self.proceed(Then::Farewell(End::Injection));
     }
 
     /// A client that speaks TLS in the clear waits for TLS: nothing that is said here would reach
@@ -333,11 +347,11 @@ impl Session {
         self.drop_out(End::OtherProtocol);
     }
 
-    pub(super) fn upgrade_failed(&mut self) {
+    pub(super) fn upgrade_failed(&mut self, end: End) {
         self.link = Link::Lost;
         self.close(match self.is_stopping || self.is_closing {
             true => End::ShutDown,
-            false => End::NoTls,
+            false => end,
         });
     }
 
@@ -349,23 +363,39 @@ impl Session {
     }
 
     pub(super) fn await_command(&mut self, now: Instant) -> Option<Need> {
-        let allowance = self.config.timeouts().command;
-        let deadline = self.reading.deadline(now, allowance).min(self.session_deadline());
+        self.reading.start(now);
+        let command = self.reading.deadline(now, self.config.timeouts().command);
+        let deadline = command.min(self.idle_deadline(now));
         self.await_octets(now, deadline)
     }
 
+    /// Waits for room for further replies before a further command is read.
+    pub(super) fn await_room(&mut self, now: Instant) -> Need {
+        let idle = self.idle_deadline(now);
+        match self.must_write(now) {
+            Need::Write(until) => Need::Write(until.min(idle)),
+            other => other,
+        }
+    }
+
+    /// Returns when a session that is in no piece of content ends, whatever comes: at its own
+    /// deadline, and between two pieces at that of the content.
+    fn idle_deadline(&mut self, now: Instant) -> Instant {
+        if self.content.stage().is_some() {
+            self.content.wait(now);
+        }
+        self.session_deadline().min(self.content_deadline(now))
+    }
+
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
-        let (Phase::Content(intake) | Phase::Discard(intake, _)) = &self.phase else { return None };
-        let timeouts = self.config.timeouts();
-        let allowance = timeouts.content.saturating_add(timeouts.floor.time_for(intake.wire));
-        let deadline = self.reading.deadline(now, allowance);
+        self.content.wait(now);
+        let deadline = self.content_deadline(now);
         self.await_octets(now, deadline)
     }
 
     fn await_octets(&mut self, now: Instant, deadline: Instant) -> Option<Need> {
-        self.reading.start(now);
         if deadline.has_passed(now) {
-            self.end(replies::TIMED_OUT.reply(), End::TimedOut);
+            self.time_out();
             None
         } else if self.output.is_empty() {
             Some(Need::Read(deadline))
@@ -378,9 +408,11 @@ impl Session {
     }
 
     pub(super) fn await_answer(&mut self, now: Instant) -> Need {
-        // What we owe is not held against the peer.
+        // Time that the application takes is not held against the peer.
         self.reading.stop(now);
         self.writing.stop(now);
+        self.closing.stop(now);
+        self.content.pause(now);
         Need::Answer
     }
 
@@ -389,14 +421,49 @@ impl Session {
             self.block = self.output.len();
         }
         self.writing.start(now);
-        Need::Write(self.writing.deadline(now, self.config.timeouts().write))
+        if self.is_closing {
+            self.closing.start(now);
+        }
+        Need::Write(self.write_deadline(now))
     }
 
-    fn session_deadline(&self) -> Instant {
-        // Content in progress, between two chunks of it.
-        if matches!(self.body, Body::Chunks(_)) {
+    /// Returns when a peer that does not read the replies that wait is given up.
+    fn write_deadline(&self, now: Instant) -> Instant {
+        let timeouts = self.config.timeouts();
+        let deadline = self.writing.deadline(now, timeouts.write);
+        match self.is_closing {
+            true => deadline.min(self.closing.deadline(now, timeouts.closing)),
+            false => deadline,
+        }
+    }
+
+    /// Returns when content is given up, in the course of a piece or between two of them. Content
+    /// that is discarded does not outlive the session.
+    fn content_deadline(&self, now: Instant) -> Instant {
+        let is_over = self.content.stage().is_none() && !matches!(self.phase, Phase::Content);
+        if is_over {
             return Instant::NEVER;
         }
+        let deadline = self.content.deadline(now, self.config.timeouts(), self.is_stopping);
+        match self.content.is_discarding() {
+            true => deadline.min(self.session_deadline()),
+            false => deadline,
+        }
+    }
+
+    /// Ends a session whose client let it wait too long. One that is shutting down, and waited only
+    /// for what is left of content, ends as an idle one does.
+    fn time_out(&mut self) {
+        let is_left_over = matches!(self.phase, Phase::Command | Phase::Delayed(..))
+            || self.content.is_discarding();
+        match self.is_stopping && is_left_over {
+            true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
+            false => self.end(replies::TIMED_OUT.reply(), End::TimedOut),
+        }
+    }
+
+    /// Returns when the whole session ends.
+    fn session_deadline(&self) -> Instant {
         match (self.began, self.config.timeouts().session) {
             (Some(began), Some(allowance)) => began + allowance,
             _ => Instant::NEVER,
@@ -436,34 +503,37 @@ impl Session {
     pub(super) fn heed(&mut self, now: Instant) {
         if self.link == Link::Lost {
             self.lose();
-        } else if !self.output.is_empty()
-            && self.writing.deadline(now, self.config.timeouts().write).has_passed(now)
-        {
+        } else if !self.output.is_empty() && self.write_deadline(now).has_passed(now) {
             self.link = Link::Lost;
-            self.drop_out(End::TimedOut);
-        } else if matches!(self.phase, Phase::Command | Phase::Penance(..))
-            && self.session_deadline().has_passed(now)
+            self.drop_out(if self.is_closing { End::ShutDown } else { End::TimedOut });
+        } else if matches!(self.phase, Phase::Command | Phase::Delayed(..))
+            && self.session_deadline().min(self.content_deadline(now)).has_passed(now)
         {
-            self.end(replies::TIMED_OUT.reply(), End::TimedOut);
+            self.time_out();
         } else if self.is_closing && matches!(self.phase, Phase::Asked(Question::HandOver)) {
-            // What would be said is another protocol's.
-            self.close(End::ShutDown);
+            // A 421 would be heard by another protocol.
+            self.proceed(Then::Farewell(End::ShutDown));
+        } else if self.is_closing && matches!(self.phase, Phase::Asked(Question::Upgrade)) {
+            match self.output.take_back() {
+                true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
+                // After 220 the client hears nothing in the clear.
+                false => self.proceed(Then::Farewell(End::ShutDown)),
+            }
         } else if self.is_closing || self.is_stopping {
             let may_end = match self.phase {
                 Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(..) => false,
-                // A whole message has its answer, and what is said behind these is not SMTP.
+                // A whole message has its answer, and what is said after the others is not SMTP.
                 Phase::Asked(Question::Deliver(_) | Question::Upgrade | Question::HandOver) => {
                     false
                 }
-                Phase::Content(_) | Phase::Discard(..) | Phase::Asked(Question::Burl(..)) => {
-                    self.is_closing
-                }
+                Phase::Content | Phase::Asked(Question::Burl(_)) => self.is_closing,
                 // Content in progress, between two chunks of it.
-                Phase::Command => self.is_closing || !matches!(self.body, Body::Chunks(_)),
-                Phase::Asked(_) | Phase::Penance(..) if matches!(self.body, Body::Chunks(_)) => {
-                    self.is_closing
-                }
-                Phase::Start | Phase::Asked(_) | Phase::Auth(_) | Phase::Penance(..) => true,
+                _ if self.is_chunking() => self.is_closing,
+                Phase::Start
+                | Phase::Command
+                | Phase::Asked(_)
+                | Phase::Auth(_)
+                | Phase::Delayed(..) => true,
             };
             if may_end {
                 self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
@@ -489,7 +559,7 @@ impl Session {
 
     /// Nobody is there any more.
     pub(super) fn lose(&mut self) {
-        self.drop_out(End::ConnectionLost);
+        self.drop_out(self.tls_failure.clone().map_or(End::ConnectionLost, End::TlsFailed));
     }
 
     fn drop_out(&mut self, end: End) {
@@ -501,11 +571,11 @@ impl Session {
             Phase::Asked(Question::Deliver(_)) | Phase::Closed(_) => {}
             Phase::Abort(_, Then::Closed(_)) => {}
             Phase::Abort(_, then) => {
-                let end = if let Then::Farewell(end) = then { *end } else { end };
+                let end = if let Then::Farewell(end) = then { end.clone() } else { end };
                 *then = Then::Closed(end);
             }
             Phase::Farewell(end) if self.link == Link::Lost => {
-                let end = *end;
+                let end = end.clone();
                 self.close(end);
             }
             Phase::Farewell(_) => {}
@@ -519,10 +589,9 @@ impl Session {
     /// it had accepted one.
     pub(super) fn go(&mut self, reason: AbortReason, then: Then) {
         self.exchange.answer = None;
-        self.body = match &then {
-            Then::Discard(intake, _) if intake.is_to_be_continued() => Body::Failed(self.replies()),
-            _ => Body::None,
-        };
+        if !matches!(then, Then::Content) {
+            self.content.clear();
+        }
         self.facts.transaction.withdraw();
         if self.facts.transaction.is_open() {
             self.phase = Phase::Abort(reason, then);
@@ -553,45 +622,155 @@ impl Session {
         self.phase = Phase::Closed(end);
     }
 
+    // What a reply costs.
+
+    /// Says no to a command: the verdict is the machine's own.
+    pub(super) fn refuse(&mut self, reply: &Reply<'_>, fault: Fault) {
+        self.count_error();
+        self.charge(reply, fault);
+    }
+
+    /// Says no to a command, and ends the session.
+    pub(super) fn refuse_and_end(&mut self, reply: &Reply<'_>, end: End) {
+        self.count_error();
+        self.end(reply, end);
+    }
+
+    /// Counts a command or message that the machine itself refuses.
+    pub(super) const fn count_error(&mut self) {
+        self.totals.errors = self.totals.errors.saturating_add(1);
+    }
+
+    /// Says a reply, and charges the client for the fault that it is a reply to.
+    pub(super) fn charge(&mut self, reply: &Reply<'_>, fault: Fault) {
+        match self.charged(reply, fault) {
+            Then::Command => {}
+            Then::Farewell(end) => self.go(end.abort(), Then::Farewell(end)),
+            other => self.phase = other.into(),
+        }
+    }
+
+    /// Says a reply and charges the client for it, and returns what comes after it.
+    pub(super) fn charged(&mut self, reply: &Reply<'_>, fault: Fault) -> Then {
+        match self.budget.charge(fault, self.config.limits(), self.config.timeouts()) {
+            Penalty::Close => {
+                let last = match fault {
+                    Fault::FailedAuth => replies::TOO_MANY_ATTEMPTS,
+                    _ => replies::TOO_MANY_ERRORS,
+                };
+                if reply.code().is_positive() {
+                    self.count_error();
+                }
+                self.reply(last.reply());
+                Then::Farewell(End::TooManyErrors)
+            }
+            Penalty::Delay(delay) if !delay.is_zero() => {
+                Then::Delayed(self.output.now + delay, reply.as_borrowed().into_owned())
+            }
+            Penalty::Reply | Penalty::Delay(_) => {
+                self.reply(reply);
+                Then::Command
+            }
+        }
+    }
+
     // Content.
 
-    /// Content is there for the application, unless it is too much.
-    pub(super) fn lend_content(&mut self) {
-        match &self.phase {
-            Phase::Content(intake) if intake.octets > self.config.limits().message => {
-                self.abandon(AbortReason::TooLarge, replies::TOO_LARGE);
+    /// Returns whether a chunk of content was accepted, and a further one is awaited.
+    pub(super) fn is_chunking(&self) -> bool {
+        self.content.stage() == Some(Stage::Chunking)
+    }
+
+    /// Takes in content, wanted or not; `None` when something has changed.
+    pub(super) fn take_in(&mut self, input: &mut ReceiveBuffer, now: Instant) -> Option<Need> {
+        match self.content.advance(input, self.config.limits().message, now) {
+            Progress::Lent => self.lend(),
+            Progress::Discarded => self.check_discarded(),
+            Progress::Violation(violation) => self.refuse_violation(violation),
+            Progress::End(ending) => self.end_of_content(ending, now),
+            Progress::Need if self.link == Link::Open => return self.await_content(now),
+            Progress::Need => self.lose(),
+        }
+        None
+    }
+
+    /// Refuses the content in progress, which breaks a rule.
+    pub(super) fn refuse_violation(&mut self, violation: Violation) {
+        self.count_error();
+        let (reason, rejection) = match violation {
+            Violation::TooLarge => (AbortReason::TooLarge, replies::TOO_LARGE),
+            Violation::BareLineBreak(octet) => {
+                (AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK)
             }
-            _ => self.lend(),
-        }
+            Violation::Nul(octet) => (AbortReason::Nul(octet), replies::NUL),
+        };
+        self.refuse_content(reason, rejection);
     }
 
-    /// The content in progress will not be delivered; its end will be answered with this.
-    pub(super) fn abandon(&mut self, reason: AbortReason, rejection: Rejection) {
-        match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Content(intake) => self.discard(intake, reason, rejection),
-            other => self.phase = other,
-        }
+    /// Refuses the content in progress: what is left of it is discarded, and the client hears of it
+    /// at the end.
+    pub(super) fn refuse_content(&mut self, reason: AbortReason, rejection: Rejection) {
+        self.content.refuse(rejection, self.replies());
+        self.go(reason, Then::Content);
     }
 
-    pub(super) fn discard(&mut self, intake: Intake, reason: AbortReason, rejection: Rejection) {
-        let replies = if intake.is_to_be_continued() { 1 } else { self.replies() };
-        self.go(reason, Then::Discard(intake, Refusal { rejection, replies, is_offence: false }));
-    }
-
-    pub(super) fn bare_line_break(&mut self, octet: u64) {
-        self.abandon(AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK);
-    }
-
-    pub(super) fn nul(&mut self, octet: u64) {
-        self.abandon(AbortReason::Nul(octet), replies::NUL);
-    }
-
-    /// A peer that pours out content which nobody wants is not listened to for ever.
+    /// Ends the session if far too much was discarded.
     pub(super) fn check_discarded(&mut self) {
-        if let Phase::Discard(intake, _) = &self.phase
-            && self.budget.is_discarding_too_much(intake.wire, self.config.limits())
-        {
+        if self.budget.is_discarding_too_much(self.content.wire(), self.config.limits()) {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }
     }
+
+    fn end_of_content(&mut self, ending: Ending, now: Instant) {
+        self.reading = Stopwatch::default();
+        self.phase = Phase::Command;
+        if let Ending::Url(url) = ending {
+            return self.ask(Question::Burl(url));
+        }
+        let wire = self.content.wire();
+        self.output.note(Entry::Content { from: Side::Client, octets: wire });
+        if !self.content.is_counted() {
+            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+        }
+        match ending {
+            Ending::Url(_) => {}
+            Ending::Chunk => {
+                // `BDAT 0` brings the message no nearer; `BDAT 0 LAST` does (RFC 3030 section 2).
+                let fault = if wire == 0 { Fault::NoProgress } else { Fault::None };
+                self.charge(&replies::CHUNK_OK, fault);
+            }
+            Ending::Message => {
+                self.content.clear();
+                self.ask(Question::Deliver(Verdicts::default()));
+            }
+            Ending::Refused(refusal) => {
+                self.budget.discard(wire.max(CHUNK_COST));
+                if self.content.stage().is_none() {
+                    self.content.pause(now);
+                }
+                if self.is_silent_at_end() {
+                    return;
+                }
+                // All replies are the same, so the last of them bears the penalty.
+                for _ in 1..refusal.replies {
+                    self.reply(refusal.rejection.reply());
+                }
+                if refusal.replies > 0 {
+                    self.charge(refusal.rejection.reply(), refusal.fault);
+                }
+            }
+        }
+    }
+
+    /// Where each recipient gets a reply, the last chunk has none if no recipient was accepted (RFC
+    /// 2033 section 4.3), also after a MAIL that was refused.
+    fn is_silent_at_end(&self) -> bool {
+        let transaction = &self.facts.transaction;
+        let is_addressed = transaction.is_open() || transaction.is_refused();
+        let is_chunked = self.offered.contains(Extension::Chunking);
+        self.replies() == 0 && is_addressed && is_chunked && self.content.is_last()
+    }
 }
+
+/// Octets that a discarded chunk costs at least: a line.
+const CHUNK_COST: u64 = 512;

@@ -1,7 +1,7 @@
 //! The transaction in progress: its envelope in one reused buffer.
 
 use crate::syntax::{
-    Body, Extension, Extensions, ForwardPath, MailParameters, Parameters, PathParts,
+    Body, Extension, Extensions, ForwardPath, Lenience, MailParameters, Parameters, PathParts,
     RcptParameters, Ret, ReversePath,
 };
 use alloc::{string::String, vec::Vec};
@@ -97,7 +97,9 @@ impl Transaction {
     pub fn typed_parameters(&self) -> MailParameters<'static> {
         // They were read before they were kept.
         let parameters = self.mail_parameters();
-        let mut typed = MailParameters::parse(&parameters, &every_extension()).unwrap_or_default();
+        let mut typed =
+            MailParameters::parse_with(&parameters, &every_extension(), Lenience::ADDRESSES)
+                .unwrap_or_default();
         if typed.require_tls {
             typed.ret = typed.ret.map(|_| Ret::Headers);
         }

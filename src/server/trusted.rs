@@ -2,10 +2,11 @@
 //! describes them).
 
 use super::{
+    budget::Fault,
     facts::Peer,
     replies,
     session::Session,
-    state::{Body, Phase, Question},
+    state::{Phase, Question},
 };
 use crate::{
     sasl::Identity,
@@ -22,7 +23,7 @@ impl Session {
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xclient(attributes)),
-            false => self.offend(&replies::ATTRIBUTE_NOT_OFFERED),
+            false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
@@ -32,14 +33,14 @@ impl Session {
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xforward(attributes)),
-            false => self.offend(&replies::ATTRIBUTE_NOT_OFFERED),
+            false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
     /// From here on the session is that of another client; TLS and what was not said stay.
     pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
         // Behind a handshake AUTH may come before a hello, and the client's own session goes on.
-        let is_continued = self.facts.host.is_none() && !self.facts.had_hello;
+        let is_continued = self.facts.hello.is_none() && !self.facts.had_hello;
         let facts = &mut self.facts;
         let before = facts.peer.address();
         let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));
@@ -67,7 +68,7 @@ impl Session {
             }
         }
         facts.peer = Peer::of(address.map(|address| SocketAddr::new(address, port)), name);
-        facts.host = None;
+        facts.hello = None;
         facts.is_extended = false;
         facts.had_hello = false;
         facts.end_transaction();
@@ -76,7 +77,7 @@ impl Session {
             .iter()
             .filter(|extension| **extension != Extension::Xclient)
             .fold(self.offered.clone(), |offered, other| offered.without(*other));
-        self.body = Body::None;
+        self.content.clear();
         self.is_bare = true;
         // "220" and the greeting that this client would have heard: the policy is asked again.
         self.phase = Phase::Start;

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use core::fmt;
 
-use super::grammar::{Parsed, VERB, WSP, is, is_all};
+use super::grammar::{Parsed, Tolerance, VERB, WSP, is, is_all};
 use super::mailbox::{dot_string, mailbox, quoted_string};
 use super::{SyntaxError, SyntaxErrorKind, Text, Verb};
 
@@ -80,8 +80,15 @@ pub(crate) fn is_string(text: &str) -> bool {
 }
 
 /// What VRFY and EXPN ask for: "a user name, or a user name and domain" (RFC 5321 section 3.5.1).
-pub(crate) fn is_string_or_mailbox(text: &str) -> bool {
-    is_string(text) || matches!(mailbox(text, &super::grammar::Tolerance::none()), Ok(("", _)))
+pub(crate) fn is_string_or_mailbox(text: &str, tolerance: &Tolerance) -> bool {
+    is_string(text) || {
+        let used = tolerance.used();
+        let is_mailbox = matches!(mailbox(text, tolerance), Ok(("", _)));
+        if !is_mailbox {
+            tolerance.rewind(used);
+        }
+        is_mailbox
+    }
 }
 
 /// What VRFY or EXPN asks for, and whether the client can take UTF-8 in the reply (RFC 6531 section 3.7.4.2).

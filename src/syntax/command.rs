@@ -9,14 +9,13 @@ use nom::sequence::preceded;
 
 use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
-    self, Parsed as Found, TEXT, Tolerance, VERB, WSP, cut, fail, is, is_all, span, whole, word,
+    self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, whole_address, word,
 };
-use super::host::hello_host;
-use super::path::{forward_path, reverse_path};
+use super::path::{after_path, forward_path, reverse_path};
 use super::{
-    Argument, Base64, DomainList, ForwardPath, Host, Lenience, Lookup, Mechanism, Node, Parameters,
-    ReversePath, SyntaxError, SyntaxErrorKind, Text, UnknownVerb, Uri, Verb, XclientAttributes,
-    XforwardAttributes, parameters,
+    Argument, Base64, DomainList, ForwardPath, HelloName, Lenience, Lookup, Mechanism, Node,
+    Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text, UnknownVerb, Uri, Verb,
+    XclientAttributes, XforwardAttributes, parameters,
 };
 
 /// One command line (RFC 5321 section 4.1).
@@ -43,11 +42,11 @@ use super::{
 #[non_exhaustive]
 pub enum Command<'a> {
     /// Opens a session with extensions (RFC 5321 section 4.1.1.1).
-    Ehlo(Host<'a>),
+    Ehlo(HelloName<'a>),
     /// Opens a session without extensions (RFC 5321 section 4.1.1.1).
-    Helo(Host<'a>),
+    Helo(HelloName<'a>),
     /// Opens an LMTP session (RFC 2033 section 4.1).
-    Lhlo(Host<'a>),
+    Lhlo(HelloName<'a>),
     /// Begins a transaction (RFC 5321 section 4.1.1.2).
     Mail {
         /// Where notifications go.
@@ -185,7 +184,8 @@ impl<'a> Command<'a> {
             Ok(text) => text,
             Err(error) => {
                 let offset = error.valid_up_to();
-                return Err(SyntaxError::new(SyntaxErrorKind::NotUtf8, offset).on(Verb::of(line)));
+                let refusal = SyntaxError::new(SyntaxErrorKind::NotUtf8, offset).on(Verb::of(line));
+                return lossy_hello(line, tolerance).unwrap_or(Err(refusal));
             }
         };
         let text = trimmed(text, tolerance);
@@ -214,15 +214,9 @@ impl<'a> Command<'a> {
         match verb {
             Verb::Mail => mail(needed(argument)?, tolerance),
             Verb::Rcpt => rcpt(needed(argument)?, tolerance),
-            Verb::Ehlo => Ok(Self::Ehlo(hello(needed(argument)?, tolerance)?)),
-            Verb::Helo => match hello(needed(argument)?, tolerance)? {
-                Host::Domain(domain) => Ok(Self::Helo(Host::Domain(domain))),
-                literal if tolerance.of(|lenience| &mut lenience.literal_in_helo) => {
-                    Ok(Self::Helo(literal))
-                }
-                _ => Err(SyntaxError::new(SyntaxErrorKind::Host, 0)),
-            },
-            Verb::Lhlo => Ok(Self::Lhlo(hello(needed(argument)?, tolerance)?)),
+            Verb::Ehlo => Ok(Self::Ehlo(HelloName::parse(needed(argument)?, false, tolerance)?)),
+            Verb::Helo => Ok(Self::Helo(HelloName::parse(needed(argument)?, true, tolerance)?)),
+            Verb::Lhlo => Ok(Self::Lhlo(HelloName::parse(needed(argument)?, false, tolerance)?)),
             Verb::Data => alone(argument, Self::Data),
             Verb::Rset => alone(argument, Self::Rset),
             Verb::Quit => alone(argument, Self::Quit),
@@ -291,9 +285,9 @@ impl<'a> Command<'a> {
     #[must_use]
     pub fn into_owned(self) -> Command<'static> {
         match self {
-            Self::Ehlo(host) => Command::Ehlo(host.into_owned()),
-            Self::Helo(host) => Command::Helo(host.into_owned()),
-            Self::Lhlo(host) => Command::Lhlo(host.into_owned()),
+            Self::Ehlo(name) => Command::Ehlo(name.into_owned()),
+            Self::Helo(name) => Command::Helo(name.into_owned()),
+            Self::Lhlo(name) => Command::Lhlo(name.into_owned()),
             Self::Mail { reverse_path, parameters } => Command::Mail {
                 reverse_path: reverse_path.into_owned(),
                 parameters: parameters.into_owned(),
@@ -337,7 +331,7 @@ impl fmt::Display for Command<'_> {
             _ => f.write_str(self.verb().as_str())?,
         }
         match self {
-            Self::Ehlo(host) | Self::Helo(host) | Self::Lhlo(host) => write!(f, " {host}"),
+            Self::Ehlo(name) | Self::Helo(name) | Self::Lhlo(name) => write!(f, " {name}"),
             Self::Mail { reverse_path, parameters } => {
                 write!(f, " FROM:{reverse_path}")?;
                 written(f, parameters)
@@ -428,29 +422,36 @@ fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a
     Ok(Command::Obsolete(verb))
 }
 
-/// ```text
-/// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
-/// helo = "HELO" SP Domain CRLF
-/// ```
-///
-/// The domain is ASCII even where SMTPUTF8 is in use (RFC 6531 section 3.7.1).
-fn hello<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Host<'a>, SyntaxError> {
-    whole(argument, SyntaxErrorKind::Host, |input| {
-        let (rest, host) = hello_host(input, tolerance)?;
-        if !host.is_ascii() {
-            return fail(input, SyntaxErrorKind::Host);
+/// A hello whose argument is not UTF-8, where any text is tolerated in the place of a host.
+#[cold]
+fn lossy_hello<'a>(
+    line: &'a [u8],
+    tolerance: &Tolerance,
+) -> Option<Result<Command<'a>, SyntaxError>> {
+    let make = match Verb::of(line) {
+        Verb::Ehlo => Command::Ehlo,
+        Verb::Helo => Command::Helo,
+        Verb::Lhlo => Command::Lhlo,
+        _ => return None,
+    };
+    let offset = "EHLO ".len();
+    let argument = line.get(offset..).filter(|_| line.get(offset - 1) == Some(&b' '))?;
+    let argument = match argument.last() {
+        Some(last)
+            if is(*last, WSP) && tolerance.of(|lenience| &mut lenience.trailing_white_space) =>
+        {
+            let end = argument.iter().rposition(|octet| !is(*octet, WSP)).map_or(0, |at| at + 1);
+            argument.get(..end).unwrap_or_default()
         }
-        let is_text = rest.starts_with(' ') && is_all(rest, TEXT);
-        match is_text && tolerance.of(|lenience| &mut lenience.text_behind_host) {
-            true => Ok(("", host)),
-            false => Ok((rest, host)),
-        }
-    })
+        _ => argument,
+    };
+    let name = HelloName::parse_lossy(argument, tolerance)?;
+    Some(name.map(make).map_err(|error| error.behind(offset).on(Verb::of(line))))
 }
 
 /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
 fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
-    whole(argument, SyntaxErrorKind::Path, |input| {
+    whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"from:", SyntaxErrorKind::Argument)(input)?;
         let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
         let (rest, parameters) = behind_path(rest, tolerance)?;
@@ -460,7 +461,7 @@ fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 
 /// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
 fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
-    whole(argument, SyntaxErrorKind::Path, |input| {
+    whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"to:", SyntaxErrorKind::Argument)(input)?;
         let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
         let (rest, parameters) = behind_path(rest, tolerance)?;
@@ -580,7 +581,8 @@ fn string<'a>(
 /// 3.7.4.2).
 fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, SyntaxError> {
     let lookup = Lookup::parse(argument)?;
-    match is_string_or_mailbox(lookup.as_str()) || tolerance.of(|lenience| &mut lenience.free_text)
+    match is_string_or_mailbox(lookup.as_str(), tolerance)
+        || tolerance.of(|lenience| &mut lenience.free_text)
     {
         true => Ok(lookup),
         false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),
@@ -763,6 +765,8 @@ mod tests {
     /// 5321-4.1.1-e 5321-4.1.1.1-b
     #[test]
     fn deviations_are_tolerated_when_asked_for_and_reported() {
+        let long_local_part = alloc::format!("RCPT TO:<{}@b.example>", "x".repeat(65));
+        let long_path = alloc::format!("RCPT TO:<{}@{}>", "x".repeat(64), ["d"; 100].join("."));
         for (line, wire, used) in [
             ("DATA ", "DATA", "trailing_white_space"),
             ("MAIL FROM:<a@b>\t ", "MAIL FROM:<a@b>", "trailing_white_space"),
@@ -774,6 +778,16 @@ mod tests {
             ("RCPT TO: <a@b>", "RCPT TO:<a@b>", "space_after_colon"),
             ("RCPT TO:a@b X", "RCPT TO:<a@b> X", "missing_brackets"),
             ("EHLO my_host", "EHLO my_host", "underscore_in_host"),
+            ("EHLO john's-mac", "EHLO john's-mac", "text_as_host"),
+            ("EHLO MÜLLER-PC", "EHLO MÜLLER-PC", "text_as_host"),
+            ("EHLO [2001:db8::19]", "EHLO [2001:db8::19]", "text_as_host"),
+            (&long_local_part, &long_local_part, "long_local_part"),
+            (&long_path, &long_path, "long_path"),
+            ("RCPT TO:<a..b@c.example>", "RCPT TO:<a..b@c.example>", "dots_in_local_part"),
+            ("MAIL FROM:<a@b_c.example>", "MAIL FROM:<a@b_c.example>", "underscore_in_domain"),
+            ("RCPT TO:<a@[x400:b]>", "RCPT TO:<a@[x400:b]>", "general_literal"),
+            ("VRFY a..b@c.example", "VRFY a..b@c.example", "dots_in_local_part"),
+            ("EXPN a@b_c.example", "EXPN a@b_c.example", "underscore_in_domain"),
             ("RCPT TO:<a@b.example.>", "RCPT TO:<a@b.example>", "dot_behind_domain"),
             ("HELO [192.0.2.1]", "HELO [192.0.2.1]", "literal_in_helo"),
             ("EHLO client.example extra", "EHLO client.example", "text_behind_host"),

@@ -14,6 +14,7 @@ use super::{Code, Status, Verb};
 ///
 /// let error = Command::parse(b"RCPT TO:<bob@>", Lenience::default()).unwrap_err();
 /// assert_eq!(error.kind(), SyntaxErrorKind::Host);
+/// assert_eq!(error.to_string(), "RCPT: nothing after the @, at octet 13");
 /// assert_eq!((error.verb(), error.offset()), (Some(Verb::Rcpt), 13));
 /// assert_eq!((error.code(), error.status()), (Code::ARGUMENT_SYNTAX, Status::BAD_DESTINATION_SYNTAX));
 /// ```
@@ -23,6 +24,7 @@ pub struct SyntaxError {
     verb: Option<Verb>,
     parameter: Option<&'static str>,
     offset: usize,
+    fault: Option<AddressFault>,
 }
 
 /// What is wrong.
@@ -45,13 +47,13 @@ pub enum SyntaxErrorKind {
     Host,
     /// A domain of more than 255 octets, or a label of more than 63.
     DomainTooLong,
-    /// A path without its brackets, or with something else in them than a mailbox.
+    /// A path without its brackets; text that is not a mailbox: without an `@`, with a second one, with a display name.
     Path,
-    /// A path of more than 256 octets.
+    /// A path of more than 256 octets, where [`long_path`](super::Lenience::long_path) is off.
     PathTooLong,
     /// No local-part, or one that is neither a dot-string nor a quoted string.
     LocalPart,
-    /// A local-part of more than 64 octets.
+    /// A local-part of more than 64 octets, where [`long_local_part`](super::Lenience::long_local_part) is off.
     LocalPartTooLong,
     /// An address outside ASCII where SMTPUTF8 was not asked for.
     NonAscii,
@@ -97,7 +99,11 @@ pub enum SyntaxErrorKind {
 
 impl SyntaxError {
     pub(crate) const fn new(kind: SyntaxErrorKind, offset: usize) -> Self {
-        Self { kind, verb: None, parameter: None, offset }
+        Self { kind, verb: None, parameter: None, offset, fault: None }
+    }
+
+    pub(crate) const fn with_fault(self, fault: Option<AddressFault>) -> Self {
+        Self { fault, ..self }
     }
 
     pub(crate) const fn on(self, verb: Verb) -> Self {
@@ -116,6 +122,21 @@ impl SyntaxError {
     #[must_use]
     pub const fn kind(&self) -> SyntaxErrorKind {
         self.kind
+    }
+
+    /// Returns whether the name of a client holds a control character.
+    pub(crate) const fn is_of_control(&self) -> bool {
+        matches!(self.fault, Some(AddressFault::ControlInName))
+    }
+
+    /// Returns what is wrong in words for the person who wrote it: `no @ in the address`, `a second @`. It holds nothing of the
+    /// input.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self.fault {
+            Some(fault) => fault.describe(),
+            None => self.kind.describe(),
+        }
     }
 
     /// The command that it concerns, when a command was parsed.
@@ -196,6 +217,74 @@ impl SyntaxError {
     }
 }
 
+/// What is wrong with an address or the name of a client, more closely than its [`SyntaxErrorKind`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum AddressFault {
+    NoAddress,
+    NoAt,
+    EmptyLocalPart,
+    LocalPartDot,
+    LocalPartCharacter,
+    OpenQuote,
+    AfterQuote,
+    QuotedCharacter,
+    DisplayName,
+    SecondAt,
+    NoDomain,
+    DomainName,
+    EmptyLabel,
+    LabelHyphen,
+    Underscore,
+    TrailingDot,
+    Literal,
+    LiteralTag,
+    Space,
+    SeveralAddresses,
+    Brackets,
+    NoBrackets,
+    OpenBracket,
+    TextAfterPath,
+    NullPath,
+    Route,
+    ControlInName,
+}
+
+impl AddressFault {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::NoAddress => "no address",
+            Self::NoAt => "no @ in the address",
+            Self::EmptyLocalPart => "nothing before the @",
+            Self::LocalPartDot => {
+                "a dot at the start or the end of the local-part, or two dots in a row"
+            }
+            Self::LocalPartCharacter => "a character that a local-part holds only in quotes",
+            Self::OpenQuote => "a quoted local-part without its closing quote",
+            Self::AfterQuote => "text after the closing quote of the local-part",
+            Self::QuotedCharacter => "a character that no local-part holds",
+            Self::DisplayName => "a display name is not part of an address",
+            Self::SecondAt => "a second @",
+            Self::NoDomain => "nothing after the @",
+            Self::DomainName => "not a domain name",
+            Self::EmptyLabel => "two dots in a row, or a dot at the start, in the domain name",
+            Self::LabelHyphen => "a label of the domain name begins or ends with a hyphen",
+            Self::Underscore => "an underscore in the domain name",
+            Self::TrailingDot => "a dot after the domain name",
+            Self::Literal => "not an address literal",
+            Self::LiteralTag => "an IPv6 address literal without its tag: [IPv6:...]",
+            Self::Space => "a space in the address",
+            Self::SeveralAddresses => "more than one address",
+            Self::Brackets => "angle brackets where an address stands alone",
+            Self::NoBrackets => "no angle brackets around the address",
+            Self::OpenBracket => "no closing angle bracket after the address",
+            Self::TextAfterPath => "text after the closing angle bracket",
+            Self::NullPath => "the null path, which is no recipient",
+            Self::Route => "not a source route",
+            Self::ControlInName => "a control character in the name",
+        }
+    }
+}
+
 impl SyntaxErrorKind {
     const fn describe(self) -> &'static str {
         match self {
@@ -241,7 +330,7 @@ impl fmt::Display for SyntaxError {
         if let Some(verb) = self.verb {
             write!(f, "{}: ", verb.as_str())?;
         }
-        f.write_str(self.kind.describe())?;
+        f.write_str(self.reason())?;
         if let Some(parameter) = self.parameter {
             write!(f, ": {parameter}")?;
         }

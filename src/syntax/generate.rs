@@ -11,12 +11,12 @@ use super::grammar::{self, Class as Octets};
 use super::{
     Argument, AttributeName, AttributeValue, AuthResponse, Base64, Body, ByMode, Class, Code,
     Command, DateTime, DeliverBy, Domain, DomainList, EhloLine, EnhancedCode, EnvelopeId,
-    Extension, Extensions, ForwardPath, FutureRelease, GeneralLiteral, Hold, HoldSeconds, Host,
-    Lenience, LocalPart, Lookup, MailParameters, Mailbox, Mechanism, Node, Notify, ObsoleteVerb,
-    OriginalRecipient, Parameters, Priority, QueueName, RcptParameters, Rejection, Reply, Ret,
-    ReversePath, RrvsAction, SessionLimits, Solicitation, Status, Submitter, Text, Tracking,
-    TransactionId, UnknownVerb, Uri, ValidSince, Verb, XclientAttributes, XforwardAttributes,
-    Xtext,
+    Extension, Extensions, ForwardPath, FutureRelease, GeneralLiteral, HelloName, Hold,
+    HoldSeconds, Host, Lenience, LocalPart, Lookup, MailParameters, Mailbox, Mechanism, Node,
+    Notify, ObsoleteVerb, OriginalRecipient, Parameters, Priority, QueueName, RcptParameters,
+    Rejection, Reply, Ret, ReversePath, RrvsAction, SessionLimits, Solicitation, Status, Submitter,
+    Text, Tracking, TransactionId, UnknownVerb, Uri, ValidSince, Verb, XclientAttributes,
+    XforwardAttributes, Xtext,
 };
 
 /// A value that turned out not to be one: another try is up to the fuzzer.
@@ -172,10 +172,15 @@ made! {
         1 => Host::Ipv6(<[u8; 16]>::arbitrary(u)?.into()),
         // Runs of zeros are what is hard about them.
         2 => Host::Ipv6((u128::arbitrary(u)? & u128::arbitrary(u)? & u128::arbitrary(u)?).into()),
-        3 => Host::General(GeneralLiteral::arbitrary(u)?),
         _ => Host::Domain(Domain::arbitrary(u)?),
     });
-    LocalPart<'static>: |u| match u.int_in_range(0..=3)? {
+    HelloName<'static>: |u| match u.ratio(1, 3)? {
+        true => HelloName::new(&string(u, grammar::QTEXT, 1, 20)?).map(HelloName::into_owned).map_err(no),
+        false => Ok(Host::arbitrary(u)?.into()),
+    };
+    LocalPart<'static>: |u| match u.int_in_range(0..=4)? {
+        // Longer than every implementation has to take.
+        4 => LocalPart::from_unquoted(string(u, grammar::ATEXT, 65, 100)?).map_err(no),
         0 => LocalPart::from_unquoted(string(u, grammar::QTEXT, 0, 12)? + &string(u, grammar::ATEXT, 0, 6)?).map_err(no),
         1 => {
             // Quoted although it need not be.
@@ -201,7 +206,7 @@ made! {
             LocalPart::parse(&form).map(LocalPart::into_owned).map_err(no)
         }
     };
-    Mailbox<'static>: |u| Mailbox::new(LocalPart::arbitrary(u)?, Host::arbitrary(u)?).map_err(no);
+    Mailbox<'static>: |u| Ok(Mailbox::new(LocalPart::arbitrary(u)?, Host::arbitrary(u)?));
     ReversePath<'static>: |u| Ok(match u.ratio(1, 5)? {
         true => ReversePath::Null,
         false => ReversePath::Mailbox(Mailbox::arbitrary(u)?),
@@ -414,9 +419,9 @@ made! {
     };
     Lenience: |u| Ok(*u.choose(&[Lenience::STRICT, Lenience::default(), Lenience::ALL])?);
     Command<'static>: |u| Ok(match u.int_in_range(0..=24)? {
-        0 => Command::Ehlo(ascii(u, Host::is_ascii)?),
-        1 => Command::Helo(Host::Domain(ascii(u, Domain::is_ascii)?)),
-        2 => Command::Lhlo(ascii(u, Host::is_ascii)?),
+        0 => Command::Ehlo(HelloName::arbitrary(u)?),
+        1 => Command::Helo(HelloName::arbitrary(u)?),
+        2 => Command::Lhlo(HelloName::arbitrary(u)?),
         3 | 4 => {
             let parameters = match bool::arbitrary(u)? {
                 true => Parameters::arbitrary(u)?,

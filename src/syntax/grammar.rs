@@ -9,6 +9,7 @@ use core::cell::Cell;
 use nom::error::{ErrorKind, ParseError};
 use nom::{Err, IResult};
 
+use super::error::AddressFault;
 use super::{Lenience, SyntaxError, SyntaxErrorKind};
 
 /// A set of octet classes, one bit each.
@@ -206,11 +207,13 @@ pub(crate) struct Fault {
     /// Octets that were left.
     pub(crate) left: usize,
     pub(crate) kind: SyntaxErrorKind,
+    /// What is wrong with an address, more closely.
+    pub(crate) address: Option<AddressFault>,
 }
 
 impl ParseError<&str> for Fault {
     fn from_error_kind(input: &str, _: ErrorKind) -> Self {
-        Self { left: input.len(), kind: SyntaxErrorKind::Argument }
+        Self { left: input.len(), kind: SyntaxErrorKind::Argument, address: None }
     }
 
     fn append(_: &str, _: ErrorKind, other: Self) -> Self {
@@ -224,7 +227,16 @@ pub(crate) type Parsed<'a, T> = IResult<&'a str, T, Fault>;
 /// The failure of a parser at `input`.
 #[inline]
 pub(crate) fn fail<T>(input: &str, kind: SyntaxErrorKind) -> Parsed<'_, T> {
-    Err(Err::Error(Fault { left: input.len(), kind }))
+    Err(Err::Error(Fault { left: input.len(), kind, address: None }))
+}
+
+/// Returns the failure of a parser of addresses at `input`.
+#[cold]
+pub(crate) fn fail_with<T>(
+    input: &str,
+    (kind, fault): (SyntaxErrorKind, AddressFault),
+) -> Parsed<'_, T> {
+    Err(Err::Error(Fault { left: input.len(), kind, address: Some(fault) }))
 }
 
 /// Splits behind so many octets; a place inside a character is impossible here and takes everything.
@@ -289,12 +301,34 @@ pub(crate) fn whole<'a, T>(
     }
 }
 
+/// Everything that a parser of addresses takes, and nothing behind it; `trailing` says what is wrong with what is left over.
+///
+/// # Errors
+///
+/// What the parser says, at its offset in `input`; what `trailing` says.
+#[inline]
+pub(crate) fn whole_address<'a, T>(
+    input: &'a str,
+    trailing: impl FnOnce(&str) -> (SyntaxErrorKind, AddressFault),
+    mut parser: impl FnMut(&'a str) -> Parsed<'a, T>,
+) -> Result<T, SyntaxError> {
+    match parser(input) {
+        Ok(("", value)) => Ok(value),
+        Ok((rest, _)) => {
+            let (kind, fault) = trailing(rest);
+            Err(SyntaxError::new(kind, input.len() - rest.len()).with_fault(Some(fault)))
+        }
+        Err(error) => Err(error_in(input, error)),
+    }
+}
+
 /// The error of a parser that was given `input`.
 #[inline]
 pub(crate) fn error_in(input: &str, error: Err<Fault>) -> SyntaxError {
     match error {
         Err::Error(fault) | Err::Failure(fault) => {
             SyntaxError::new(fault.kind, input.len().saturating_sub(fault.left))
+                .with_fault(fault.address)
         }
         // Complete parsers never ask for more.
         Err::Incomplete(_) => SyntaxError::new(SyntaxErrorKind::Argument, input.len()),
@@ -341,6 +375,11 @@ impl Tolerance {
 
     pub(crate) fn used(&self) -> Lenience {
         self.used.get()
+    }
+
+    /// Forgets what was met since `used` was asked for: a reading that used it was given up.
+    pub(crate) fn rewind(&self, used: Lenience) {
+        self.used.set(used);
     }
 }
 

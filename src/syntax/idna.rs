@@ -78,7 +78,7 @@ impl Mailbox<'_> {
         if !self.local_part().is_ascii() {
             return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
         }
-        Mailbox::new(self.local_part().as_borrowed().into_owned(), self.host().to_ascii()?)
+        Ok(Mailbox::new(self.local_part().as_borrowed().into_owned(), self.host().to_ascii()?))
     }
 }
 

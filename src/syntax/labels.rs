@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::grammar::{ATEXT, BASE64, DIGIT, is_all};
-use super::{Mailbox, SyntaxError, SyntaxErrorKind, xtext};
+use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
@@ -220,12 +220,31 @@ impl<'a> Submitter<'a> {
     ///
     /// [`SyntaxErrorKind::ParameterValue`].
     pub fn parse(value: &'a str) -> Result<Self, SyntaxError> {
+        Self::parse_with(value, Lenience::default())
+    }
+
+    /// Reads the value with these deviations from the grammar of a mailbox ([`Mailbox::parse_with`]).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::ParameterValue`].
+    pub fn parse_with(value: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
+        let mailbox = |text| Mailbox::parse_with(text, lenience).map_err(|_| VALUE);
         match xtext::decode_text(value).ok_or(VALUE)? {
             text if text == "<>" => Ok(Self::Unknown),
-            Cow::Borrowed(text) => Ok(Self::Mailbox(Mailbox::parse(text).map_err(|_| VALUE)?)),
-            Cow::Owned(text) => {
-                Ok(Self::Mailbox(Mailbox::parse(&text).map_err(|_| VALUE)?.into_owned()))
-            }
+            Cow::Borrowed(text) => Ok(Self::Mailbox(mailbox(text)?)),
+            Cow::Owned(text) => Ok(Self::Mailbox(
+                Mailbox::parse_with(&text, lenience).map_err(|_| VALUE)?.into_owned(),
+            )),
+        }
+    }
+
+    /// Returns the mailbox, if there is one.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Mailbox<'a>> {
+        match self {
+            Self::Unknown => None,
+            Self::Mailbox(mailbox) => Some(mailbox),
         }
     }
 

@@ -58,8 +58,9 @@ impl Extensions {
     /// Octets that a line of this command may have, its CRLF included: 512, and what the announced extensions add (RFC 5321
     /// section 4.5.3.1.4).
     ///
-    /// A server has to take such a line, a client should not send a longer one. What comes behind a 334 is no command line:
-    /// that may have 12288 octets (RFC 4954 section 4).
+    /// A server has to take such a line, a client should not send a longer one: a client whose initial response would make AUTH
+    /// longer waits for the challenge. A response to a 334 may have 12288 octets, and the server of this crate takes as many
+    /// in a line of AUTH (RFC 4954 section 4).
     ///
     /// ```
     /// use esmtp::syntax::{Extension, Extensions, Verb};

@@ -5,9 +5,9 @@ use core::fmt;
 use super::DateTime;
 use super::parameters::Parameter;
 use super::{
-    DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Parameters, Priority, Ret,
-    Solicitation, Submitter, SyntaxError, SyntaxErrorKind, Tracking, TransactionId, Verb, Xtext,
-    rcpt_parameters,
+    DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Parameters,
+    Priority, Ret, Solicitation, Submitter, SyntaxError, SyntaxErrorKind, Tracking, TransactionId,
+    Verb, Xtext, rcpt_parameters,
 };
 
 /// The parameters of MAIL, each with its type; absent is `None`, never a zero.
@@ -126,6 +126,20 @@ impl<'a> MailParameters<'a> {
         Self::parse_known(parameters, offered, |_| false)
     }
 
+    /// Reads the parameters as [`parse`](Self::parse) does, with these deviations from the grammar of the mailbox in AUTH
+    /// ([`Mailbox::parse_with`](super::Mailbox::parse_with)).
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), for what is not tolerated.
+    pub fn parse_with(
+        parameters: &'a Parameters<'_>,
+        offered: &Extensions,
+        lenience: Lenience,
+    ) -> Result<Self, SyntaxError> {
+        Self::read(parameters, offered, lenience, |_| false)
+    }
+
     /// The same where keywords are known that no extension of [`Extension::ALL`] brings; those stay raw in `parameters`.
     ///
     /// # Errors
@@ -136,13 +150,29 @@ impl<'a> MailParameters<'a> {
         offered: &Extensions,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
+        Self::read(parameters, offered, Lenience::default(), is_known)
+    }
+
+    pub(crate) fn read(
+        parameters: &'a Parameters<'_>,
+        offered: &Extensions,
+        lenience: Lenience,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<Self, SyntaxError> {
         let mut typed = Self::default();
         let command = (Verb::Mail, KEYWORDS, rcpt_parameters::KEYWORDS);
-        read(command, (parameters, offered), is_known, |given| typed.take(given, offered))?;
+        read(command, (parameters, offered), is_known, |given| {
+            typed.take(given, offered, lenience)
+        })?;
         Ok(typed)
     }
 
-    fn take(&mut self, given: Given<'a>, offered: &Extensions) -> Result<(), SyntaxError> {
+    fn take(
+        &mut self,
+        given: Given<'a>,
+        offered: &Extensions,
+        lenience: Lenience,
+    ) -> Result<(), SyntaxError> {
         let keyword = given.keyword;
         match keyword {
             "SIZE" => given.once(&mut self.size, size),
@@ -152,7 +182,9 @@ impl<'a> MailParameters<'a> {
             "ENVID" => {
                 given.once(&mut self.envelope_id, |value| EnvelopeId::new(Xtext::parse(value)?))
             }
-            "AUTH" => given.once(&mut self.submitter, Submitter::parse),
+            "AUTH" => {
+                given.once(&mut self.submitter, |value| Submitter::parse_with(value, lenience))
+            }
             "REQUIRETLS" => given.flag(&mut self.require_tls),
             "BY" => given.once(&mut self.deliver_by, DeliverBy::parse),
             "HOLDFOR" => {

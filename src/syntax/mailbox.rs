@@ -5,15 +5,15 @@ use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::grammar::{self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, octet, whole};
-use super::host::host;
-use super::{Host, SyntaxError, SyntaxErrorKind};
+use super::error::AddressFault;
+use super::grammar::{
+    self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, fail_with, whole, whole_address,
+};
+use super::host::{after_host, host};
+use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 
-/// Octets of a local-part as it is written, RFC 5321 section 4.5.3.1.1.
-const LOCAL_PART_LIMIT: usize = 64;
-
-/// Octets of a mailbox: a path has 256, two of which are its brackets (RFC 5321 section 4.5.3.1.3).
-const MAILBOX_LIMIT: usize = 254;
+/// Octets of a local-part as it is written that every implementation takes (RFC 5321 section 4.5.3.1.1).
+const LOCAL_PART_MINIMUM: usize = 64;
 
 /// What is in front of the `@` of a mailbox: a dot-string or a quoted string (RFC 5321 section 4.1.2).
 ///
@@ -34,21 +34,32 @@ const MAILBOX_LIMIT: usize = 254;
 pub struct LocalPart<'a>(Cow<'a, str>);
 
 impl<'a> LocalPart<'a> {
-    /// Reads a dot-string or a quoted string.
+    /// Reads a dot-string or a quoted string, of any length.
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::LocalPart`] outside the grammar, [`SyntaxErrorKind::LocalPartTooLong`] above 64 octets.
+    /// [`SyntaxErrorKind::LocalPart`] outside the grammar.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
-        whole(input, SyntaxErrorKind::LocalPart, |input| local_part(input, &Tolerance::none()))
+        Self::parse_with(input, Lenience::default())
+    }
+
+    /// Reads a local-part with these deviations from the grammar
+    /// ([`dots_in_local_part`](Lenience::dots_in_local_part), [`long_local_part`](Lenience::long_local_part)).
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::LocalPart`] for what is not tolerated, [`SyntaxErrorKind::LocalPartTooLong`] above 64 octets where
+    /// that is not.
+    pub fn parse_with(input: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
+        let tolerance = Tolerance::new(lenience);
+        whole(input, SyntaxErrorKind::LocalPart, |input| local_part(input, &tolerance))
     }
 
     /// The shortest form of any text: a dot-string where that is possible, else a quoted string.
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::LocalPart`] when there is a control character, which no form can hold,
-    /// [`SyntaxErrorKind::LocalPartTooLong`] when the form exceeds 64 octets.
+    /// [`SyntaxErrorKind::LocalPart`] when there is a control character, which no form can hold.
     pub fn from_unquoted(text: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         let text = text.into();
         if let Some(at) = text.find(grammar::is_control_character) {
@@ -62,10 +73,7 @@ impl<'a> LocalPart<'a> {
             let _ = write_quoted(&mut form, text.chars());
             Cow::Owned(form)
         };
-        match form.len() {
-            0..=LOCAL_PART_LIMIT => Ok(Self(form)),
-            _ => Err(SyntaxError::new(SyntaxErrorKind::LocalPartTooLong, LOCAL_PART_LIMIT)),
-        }
+        Ok(Self(form))
     }
 
     pub(crate) const fn from_valid(text: &'a str) -> Self {
@@ -193,41 +201,72 @@ pub struct Mailbox<'a> {
 }
 
 impl<'a> Mailbox<'a> {
-    /// Reads a mailbox, without brackets.
+    /// Reads a mailbox, without brackets. It borrows the input; `"ann@example.org".parse::<Mailbox>()` owns what it read.
+    ///
+    /// ```
+    /// use esmtp::syntax::{Mailbox, SyntaxErrorKind};
+    ///
+    /// for (input, kind, message) in [
+    ///     ("ann", SyntaxErrorKind::Path, "no @ in the address, at octet 3"),
+    ///     ("a@b_c.example", SyntaxErrorKind::Host, "an underscore in the domain name, at octet 3"),
+    ///     ("Ann <ann@b.example>", SyntaxErrorKind::Path, "a display name is not part of an address, at octet 3"),
+    /// ] {
+    ///     let error = Mailbox::parse(input).unwrap_err();
+    ///     assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// What is wrong with the local-part or the host; [`SyntaxErrorKind::Path`] without an `@`;
-    /// [`SyntaxErrorKind::PathTooLong`] above 254 octets, which no path has room for.
+    /// [`SyntaxErrorKind::LocalPart`], [`SyntaxErrorKind::Host`] or [`SyntaxErrorKind::DomainTooLong`] for what is wrong with
+    /// that part; [`SyntaxErrorKind::Path`] without an `@`, with a second one, and with text that is not part of an address.
+    /// [`SyntaxError::reason`] says it in words.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
-        let found =
-            whole(input, SyntaxErrorKind::Path, |input| mailbox(input, &Tolerance::none()))?;
-        match input.len() {
-            0..=MAILBOX_LIMIT => Ok(found),
-            _ => Err(SyntaxError::new(SyntaxErrorKind::PathTooLong, MAILBOX_LIMIT)),
-        }
+        Self::parse_with(input, Lenience::default())
+    }
+
+    /// Reads a mailbox with these deviations from the grammar: those of [`LocalPart::parse_with`] and [`Host::parse_with`].
+    ///
+    /// ```
+    /// use esmtp::syntax::{Lenience, Mailbox};
+    ///
+    /// let mut lenience = Lenience::default();
+    /// lenience.dots_in_local_part = true;
+    /// lenience.underscore_in_domain = true;
+    /// let mailbox = Mailbox::parse_with("a..b@c_d.example", lenience)?;
+    /// assert_eq!(mailbox.to_string(), "a..b@c_d.example");
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), for what is not tolerated.
+    pub fn parse_with(input: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
+        let tolerance = Tolerance::new(lenience);
+        whole_address(input, after_host, |input| mailbox(input, &tolerance))
     }
 
     /// A mailbox of its parts.
-    ///
-    /// # Errors
-    ///
-    /// [`SyntaxErrorKind::PathTooLong`] when both together have more than 254 octets, which no path has room for.
-    pub fn new(local_part: LocalPart<'a>, host: Host<'a>) -> Result<Self, SyntaxError> {
-        let host_octets = match &host {
-            Host::Domain(domain) => domain.as_str().len(),
-            Host::General(literal) => literal.as_str().len() + 2,
-            // Shorter than what a local-part leaves, in any form.
-            Host::Ipv4(_) | Host::Ipv6(_) => 0,
-        };
-        match local_part.as_str().len() + 1 + host_octets {
-            0..=MAILBOX_LIMIT => Ok(Self { local_part, host }),
-            _ => Err(SyntaxError::new(SyntaxErrorKind::PathTooLong, MAILBOX_LIMIT)),
-        }
+    #[must_use]
+    pub const fn new(local_part: LocalPart<'a>, host: Host<'a>) -> Self {
+        Self { local_part, host }
     }
 
-    pub(crate) const fn from_valid(local_part: LocalPart<'a>, host: Host<'a>) -> Self {
-        Self { local_part, host }
+    /// Returns which deviations from the grammar this mailbox needs.
+    pub(crate) fn deviations(&self) -> Lenience {
+        let local_part = self.local_part.as_str();
+        Lenience {
+            long_local_part: local_part.len() > LOCAL_PART_MINIMUM,
+            dots_in_local_part: !self.local_part.is_quoted()
+                && (local_part.starts_with('.')
+                    || local_part.ends_with('.')
+                    || local_part.contains("..")),
+            underscore_in_domain: self.host.domain().is_some_and(|it| it.as_str().contains('_')),
+            general_literal: matches!(self.host, Host::General(_)),
+            unicode_controls: grammar::has_control(local_part)
+                || self.host.domain().is_some_and(|it| grammar::has_control(it.as_str())),
+            ..Lenience::STRICT
+        }
     }
 
     /// What is in front of the `@`.
@@ -288,25 +327,75 @@ impl core::str::FromStr for Mailbox<'static> {
 #[inline]
 pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
     let (rest, local_part) = local_part(input, tolerance)?;
-    let (rest, ()) = octet(b'@', SyntaxErrorKind::Path)(rest)?;
+    let Some(rest) = rest.strip_prefix('@') else {
+        return fail_with(rest, after_local_part(rest, local_part.is_quoted()));
+    };
     let (rest, host) = host(rest, tolerance)?;
     Ok((rest, Mailbox { local_part, host }))
+}
+
+/// What is wrong where the `@` was expected.
+#[cold]
+fn after_local_part(rest: &str, is_quoted: bool) -> (SyntaxErrorKind, AddressFault) {
+    match rest.as_bytes() {
+        [] | [b'>', ..] => (SyntaxErrorKind::Path, AddressFault::NoAt),
+        [b' ' | b'\t' | b'<', ..] if rest.contains('<') => {
+            (SyntaxErrorKind::Path, AddressFault::DisplayName)
+        }
+        [b' ' | b'\t', ..] => (SyntaxErrorKind::Path, AddressFault::Space),
+        _ if is_quoted => (SyntaxErrorKind::LocalPart, AddressFault::AfterQuote),
+        _ => (SyntaxErrorKind::LocalPart, unquoted_fault(rest)),
+    }
+}
+
+/// What is wrong with a character that is not in an atom.
+#[cold]
+fn unquoted_fault(rest: &str) -> AddressFault {
+    match rest.chars().next() {
+        Some(' ') => AddressFault::Space,
+        Some('<') => AddressFault::Brackets,
+        Some(c) if grammar::is_control_character(c) => AddressFault::QuotedCharacter,
+        _ => AddressFault::LocalPartCharacter,
+    }
 }
 
 /// `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
 #[inline]
 pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, LocalPart<'a>> {
-    let (rest, found) =
-        grammar::tolerating_controls(input, tolerance, |input, controls| {
-            match input.starts_with('"') {
-                true => quoted_string_of(input, QTEXT | controls),
-                false => dot_string_of(input, ATEXT | controls),
-            }
-        })?;
-    if found.len() > LOCAL_PART_LIMIT {
+    let (rest, found) = grammar::tolerating_controls(input, tolerance, |input, controls| {
+        if input.starts_with('"') {
+            return quoted_string_of(input, QTEXT | controls);
+        }
+        match dot_string_of(input, ATEXT | controls) {
+            Ok(found) => Ok(found),
+            strict => misplaced_dots(input, ATEXT | controls, tolerance).map_or(strict, Ok),
+        }
+    })?;
+    if found.len() > LOCAL_PART_MINIMUM && !tolerance.of(|it| &mut it.long_local_part) {
         return fail(input, SyntaxErrorKind::LocalPartTooLong);
     }
     Ok((rest, LocalPart::from_valid(found)))
+}
+
+/// `1*( atext / "." )`, of which one at least is no dot, where that is tolerated.
+#[cold]
+fn misplaced_dots<'a>(
+    input: &'a str,
+    atext: Class,
+    tolerance: &Tolerance,
+) -> Option<(&'a str, &'a str)> {
+    let octets = input.as_bytes();
+    let mut end = 0;
+    while let Some(rest @ [_, ..]) = octets.get(end..) {
+        match grammar::span_of(rest, atext) {
+            0 if rest.starts_with(b".") => end += 1,
+            0 => break,
+            atom => end += atom,
+        }
+    }
+    let (found, rest) = cut(input, end);
+    let is_name = found.bytes().any(|octet| octet != b'.');
+    (is_name && tolerance.of(|it| &mut it.dots_in_local_part)).then_some((rest, found))
 }
 
 /// ```text
@@ -326,7 +415,7 @@ fn dot_string_of(input: &str, atext: Class) -> Parsed<'_, &str> {
     loop {
         let atom = octets.get(end..).unwrap_or_default();
         match grammar::span_of(atom, atext) {
-            0 => return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::LocalPart),
+            0 => return no_atom(input, end),
             len => end += len,
         }
         match octets.get(end) {
@@ -336,6 +425,19 @@ fn dot_string_of(input: &str, atext: Class) -> Parsed<'_, &str> {
     }
     let (found, rest) = cut(input, end);
     Ok((rest, found))
+}
+
+/// What is wrong where an atom was expected: at the start, or after the dot at `end - 1`.
+#[cold]
+fn no_atom(input: &str, end: usize) -> Parsed<'_, &str> {
+    let rest = input.get(end..).unwrap_or_default();
+    let fault = match (end, rest.as_bytes()) {
+        (0, []) => AddressFault::NoAddress,
+        (0, [b'@', ..]) => AddressFault::EmptyLocalPart,
+        (_, [] | [b'.' | b'@' | b'>', ..]) => AddressFault::LocalPartDot,
+        _ => unquoted_fault(rest),
+    };
+    fail_with(rest, (SyntaxErrorKind::LocalPart, fault))
 }
 
 /// ```text
@@ -352,6 +454,9 @@ pub(crate) fn quoted_string(input: &str) -> Parsed<'_, &str> {
 fn quoted_string_of(input: &str, qtext: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
     let Some(b'"') = octets.first() else { return fail(input, SyntaxErrorKind::LocalPart) };
+    let fail = |at, fault| {
+        fail_with(input.get(at..).unwrap_or_default(), (SyntaxErrorKind::LocalPart, fault))
+    };
     let mut at = 1;
     loop {
         match octets.get(at..).unwrap_or_default() {
@@ -361,7 +466,8 @@ fn quoted_string_of(input: &str, qtext: Class) -> Parsed<'_, &str> {
             }
             [b'\\', b' '..=b'~', ..] => at += 2,
             text if grammar::begins(text, qtext) => at += 1,
-            _ => return fail(input.get(at..).unwrap_or_default(), SyntaxErrorKind::LocalPart),
+            [] | [b'\\'] => return fail(at, AddressFault::OpenQuote),
+            _ => return fail(at, AddressFault::QuotedCharacter),
         }
     }
 }
@@ -433,32 +539,114 @@ mod tests {
 
     /// 5321-4.5.3.1.1-a
     #[test]
-    fn a_local_part_has_at_most_64_octets_as_written() {
-        let longest = "x".repeat(64);
-        assert!(LocalPart::parse(&longest).is_ok());
-        assert!(LocalPart::from_unquoted(longest.as_str()).is_ok());
-        let too_long = "x".repeat(65);
-        assert_eq!(
-            LocalPart::parse(&too_long).unwrap_err().kind(),
-            SyntaxErrorKind::LocalPartTooLong
-        );
-        let quoted = " ".repeat(63);
-        let error = LocalPart::from_unquoted(quoted.as_str()).unwrap_err();
-        assert_eq!(error.kind(), SyntaxErrorKind::LocalPartTooLong);
+    fn a_local_part_may_have_more_than_64_octets_as_written() {
+        for (octets, is_strict) in [(64, true), (65, false), (5000, false)] {
+            let text = "x".repeat(octets);
+            assert!(LocalPart::parse(&text).is_ok());
+            assert_eq!(LocalPart::from_unquoted(text.as_str()), LocalPart::parse(&text));
+            let strict = LocalPart::parse_with(&text, Lenience::STRICT);
+            assert_eq!(strict.is_ok(), is_strict);
+            if let Err(error) = strict {
+                assert_eq!(error.kind(), SyntaxErrorKind::LocalPartTooLong);
+            }
+        }
+        let quoted = LocalPart::from_unquoted(" ".repeat(63)).unwrap();
+        assert_eq!(quoted.as_str().len(), 65);
+        assert!(LocalPart::parse_with(quoted.as_str(), Lenience::STRICT).is_err());
     }
 
     #[test]
-    fn a_mailbox_has_room_in_a_path() {
-        let domain = alloc::format!("{0}.{0}.{1}", "d".repeat(63), "e".repeat(61));
-        let local_part = LocalPart::parse(&"x".repeat(64)).unwrap().into_owned();
-        let new = |domain: &str| {
-            Mailbox::new(local_part.clone(), Host::parse(domain).unwrap().into_owned())
-        };
-        assert_eq!(new(&domain).unwrap().to_string().len(), 254);
-        let too_long = alloc::format!("{domain}e");
-        assert_eq!(new(&too_long).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
-        let text = alloc::format!("{local_part}@{too_long}");
-        assert_eq!(Mailbox::parse(&text).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
+    fn misplaced_dots_are_tolerated_where_the_switch_is_on() {
+        let mut lenience = Lenience::STRICT;
+        lenience.dots_in_local_part = true;
+        for form in ["a..b", "a.", ".a", "...a...", ".ü."] {
+            assert!(LocalPart::parse(form).is_err());
+            let local_part = LocalPart::parse_with(form, lenience).unwrap();
+            // On the wire it stays as it was written: quoted it would be another form, which fewer servers know.
+            assert_eq!((local_part.to_string().as_str(), &*local_part.unquoted()), (form, form));
+            assert_eq!(local_part, LocalPart::from_unquoted(form).unwrap());
+        }
+        for form in ["", ".", "...", "a..b c", "a..b\u{1}"] {
+            assert!(LocalPart::parse_with(form, lenience).is_err(), "{form:?}");
+        }
+        let mailbox = Mailbox::parse_with("a..b@c_d.example", Lenience::ALL).unwrap();
+        assert!(mailbox.deviations().names().eq(["dots_in_local_part", "underscore_in_domain"]));
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_with_an_address() {
+        use SyntaxErrorKind::{Host, LocalPart, Path};
+        for (input, kind, reason, offset) in [
+            ("", LocalPart, "no address", 0),
+            ("ann", Path, "no @ in the address", 3),
+            (
+                "ann.",
+                LocalPart,
+                "a dot at the start or the end of the local-part, or two dots in a row",
+                4,
+            ),
+            ("@b.example", LocalPart, "nothing before the @", 0),
+            (
+                "a..b@c",
+                LocalPart,
+                "a dot at the start or the end of the local-part, or two dots in a row",
+                2,
+            ),
+            (
+                "a.@c",
+                LocalPart,
+                "a dot at the start or the end of the local-part, or two dots in a row",
+                2,
+            ),
+            (
+                ".a@c",
+                LocalPart,
+                "a dot at the start or the end of the local-part, or two dots in a row",
+                0,
+            ),
+            ("a(b@c", LocalPart, "a character that a local-part holds only in quotes", 1),
+            ("a,b@c", LocalPart, "a character that a local-part holds only in quotes", 1),
+            ("a\u{7}b@c", LocalPart, "a character that no local-part holds", 1),
+            ("\"a@c", LocalPart, "a quoted local-part without its closing quote", 4),
+            ("\"a\tb\"@c", LocalPart, "a character that no local-part holds", 2),
+            ("\"a\"b@c", LocalPart, "text after the closing quote of the local-part", 3),
+            ("\"Ann B\" <a@c>", Path, "a display name is not part of an address", 7),
+            ("Ann B <a@c>", Path, "a display name is not part of an address", 3),
+            ("Ann<a@c>", Path, "a display name is not part of an address", 3),
+            ("<a@c>", LocalPart, "angle brackets where an address stands alone", 0),
+            ("a@c>", Path, "angle brackets where an address stands alone", 3),
+            (" a@c", LocalPart, "a space in the address", 0),
+            ("a b@c", Path, "a space in the address", 1),
+            ("a@c ", Path, "a space in the address", 3),
+            ("a@ c", Host, "a space in the address", 2),
+            ("a@", Host, "nothing after the @", 2),
+            ("a@b@c", Path, "a second @", 3),
+            ("a@@c", Host, "a second @", 2),
+            ("a@b,c@d", Path, "more than one address", 3),
+            ("a@b; c@d", Path, "more than one address", 3),
+            ("a@b_c.d", Host, "an underscore in the domain name", 3),
+            ("a@_c.d", Host, "an underscore in the domain name", 2),
+            ("a@b._c", Host, "an underscore in the domain name", 4),
+            ("a@b.", Host, "a dot after the domain name", 3),
+            ("a@b..c", Host, "two dots in a row, or a dot at the start, in the domain name", 3),
+            ("a@.c", Host, "two dots in a row, or a dot at the start, in the domain name", 2),
+            ("a@-b.c", Host, "a label of the domain name begins or ends with a hyphen", 2),
+            ("a@b.c-", Host, "a label of the domain name begins or ends with a hyphen", 4),
+            ("a@b!c", Host, "not a domain name", 3),
+            ("a@[b]", Host, "not an address literal", 2),
+            ("a@[192.0.2.1", Host, "not an address literal", 2),
+            ("a@[192.0.2.1].c", Host, "not an address literal", 13),
+            ("a@[::1]", Host, "an IPv6 address literal without its tag: [IPv6:...]", 2),
+            ("a@[x400:b]", Host, "not an address literal", 2),
+        ] {
+            let error = Mailbox::parse(input).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.reason(), error.offset()),
+                (kind, reason, offset),
+                "{input:?}"
+            );
+            assert_eq!(error.to_string(), alloc::format!("{reason}, at octet {offset}"));
+        }
     }
 
     /// 5321-2.4-c 5321-4.1.2-n

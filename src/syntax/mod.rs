@@ -9,6 +9,7 @@
 //! | `command`, `verb`, `argument`, `lenience` | command lines (RFC 5321 section 4.1) |
 //! | `reply`, `code`, `status`, `rejection` | replies (RFC 5321 section 4.2, RFC 3463) |
 //! | `path`, `mailbox`, `host` | addresses (RFC 5321 section 4.1.2, RFC 6531) |
+//! | `hello` | what a client calls itself (RFC 5321 section 4.1.1.1) |
 //! | `parameters`, `mail_parameters`, `rcpt_parameters` | what MAIL and RCPT may carry |
 //! | `dsn`, `timing`, `labels`, `date_time` | the values of those parameters |
 //! | `remote_queue`, `attributes`, `mechanism` | what ETRN, ATRN, BURL, XCLIENT, XFORWARD and AUTH name |
@@ -29,6 +30,7 @@ mod extensions;
 #[cfg(any(test, feature = "arbitrary"))]
 mod generate;
 mod grammar;
+mod hello;
 mod host;
 #[cfg(feature = "idna")]
 mod idna;
@@ -64,6 +66,7 @@ pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 pub use error::{SyntaxError, SyntaxErrorKind};
 pub use extension::{EhloLine, Extension};
 pub use extensions::{Extensions, FutureRelease, SessionLimits};
+pub use hello::HelloName;
 pub use host::{Domain, GeneralLiteral, Host};
 pub use labels::{Solicitation, Submitter, Tracking, TransactionId};
 pub use lenience::Lenience;
@@ -77,6 +80,7 @@ pub use path::{ForwardPath, ReversePath};
 pub use rcpt_parameters::RcptParameters;
 pub use rejection::{InvalidRejection, Rejection};
 pub use remote_queue::{DomainList, Node, QueueName, Uri};
+pub(crate) use reply::Escaped;
 pub use reply::{Reply, ReplyError, Retry};
 pub use status::{EnhancedCode, Status};
 pub use text::Text;

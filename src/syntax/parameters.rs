@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 use super::grammar::{self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span};
-use super::{SyntaxError, SyntaxErrorKind, xtext};
+use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 /// The parameters of MAIL or RCPT: valid in form, in their order (RFC 5321 section 4.1.2).
 ///
@@ -256,9 +256,8 @@ fn raw_auth<'a>(
         None if value.contains('=') => value,
         None => return None,
     };
-    let is_address =
-        super::Mailbox::parse(&xtext::decode_text(address).unwrap_or(Cow::Borrowed(address)))
-            .is_ok();
+    let text = xtext::decode_text(address).unwrap_or(Cow::Borrowed(address));
+    let is_address = Mailbox::parse_with(&text, Lenience::ADDRESSES).is_ok();
     if !is_address || !tolerance.of(|lenience| &mut lenience.raw_auth_value) {
         return None;
     }

@@ -4,13 +4,14 @@ use alloc::string::String;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::grammar::{Parsed, Tolerance, fail, octet, whole};
-use super::host::{GeneralLiteral, domain};
+use super::error::AddressFault;
+use super::grammar::{Parsed, Tolerance, fail, fail_with, whole_address};
+use super::host::{GeneralLiteral, after_host, domain};
 use super::mailbox::mailbox;
-use super::{Domain, Host, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb};
+use super::{Domain, Host, Lenience, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb};
 
-/// Octets of a path with its brackets, RFC 5321 section 4.5.3.1.3.
-const PATH_LIMIT: usize = 256;
+/// Octets of a path with its brackets that every implementation takes (RFC 5321 section 4.5.3.1.3).
+const PATH_MINIMUM: usize = 256;
 const BRACKETS: usize = "<>".len();
 
 /// Where notifications go: a mailbox, or nowhere (RFC 5321 sections 4.1.1.2, 4.5.5).
@@ -37,9 +38,21 @@ impl<'a> ReversePath<'a> {
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Path`], [`SyntaxErrorKind::PathTooLong`], or what is wrong with the mailbox.
+    /// [`SyntaxErrorKind::Path`], or what is wrong with the mailbox.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
-        whole(input, SyntaxErrorKind::Path, |input| reverse_path(input, &Tolerance::none()))
+        Self::parse_with(input, Lenience::default())
+    }
+
+    /// Reads a path with these deviations from the grammar: those of [`Mailbox::parse_with`],
+    /// [`long_path`](Lenience::long_path) and [`missing_brackets`](Lenience::missing_brackets).
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), for what is not tolerated; [`SyntaxErrorKind::PathTooLong`] above 256 octets where that
+    /// is not.
+    pub fn parse_with(input: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
+        let tolerance = Tolerance::new(lenience);
+        whole_address(input, after_path, |input| reverse_path(input, &tolerance))
     }
 
     /// The mailbox, if there is one.
@@ -97,9 +110,21 @@ impl<'a> ForwardPath<'a> {
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Path`], [`SyntaxErrorKind::PathTooLong`], or what is wrong with the mailbox.
+    /// [`SyntaxErrorKind::Path`], or what is wrong with the mailbox.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
-        whole(input, SyntaxErrorKind::Path, |input| forward_path(input, &Tolerance::none()))
+        Self::parse_with(input, Lenience::default())
+    }
+
+    /// Reads a path with these deviations from the grammar: those of [`Mailbox::parse_with`],
+    /// [`long_path`](Lenience::long_path) and [`missing_brackets`](Lenience::missing_brackets).
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), for what is not tolerated; [`SyntaxErrorKind::PathTooLong`] above 256 octets where that
+    /// is not.
+    pub fn parse_with(input: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
+        let tolerance = Tolerance::new(lenience);
+        whole_address(input, after_path, |input| forward_path(input, &tolerance))
     }
 
     /// The mailbox, if there is one.
@@ -241,26 +266,62 @@ fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
 /// Path = "<" [ A-d-l ":" ] Mailbox ">"                         RFC 5321 section 4.1.2
 /// ```
 fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
-    let (rest, found, missing) = match input.as_bytes().first() {
-        Some(b'<') => {
+    let (rest, found, missing) = match input.as_bytes() {
+        [b'<', b'>', ..] => {
             let rest = input.get(1..).unwrap_or_default();
-            let rest = source_route(rest)?;
+            return fail_with(rest, (SyntaxErrorKind::LocalPart, AddressFault::NullPath));
+        }
+        [b'<', ..] => {
+            let rest = input.get(1..).unwrap_or_default();
+            let rest = source_route(rest, tolerance)?;
             let (rest, mailbox) = mailbox(rest, tolerance)?;
-            let (rest, ()) = octet(b'>', SyntaxErrorKind::Path)(rest)?;
+            let Some(rest) = rest.strip_prefix('>') else {
+                return fail_with(rest, inside_path(rest));
+            };
             (rest, mailbox, 0)
         }
-        Some(_) => match mailbox(input, tolerance) {
+        [_, ..] => match mailbox(input, tolerance) {
             Ok((rest, found)) if tolerance.of(|lenience| &mut lenience.missing_brackets) => {
                 (rest, found, BRACKETS)
             }
-            _ => return fail(input, SyntaxErrorKind::Path),
+            _ => return fail_with(input, (SyntaxErrorKind::Path, without_brackets(input))),
         },
-        None => return fail(input, SyntaxErrorKind::Path),
+        [] => return fail_with(input, (SyntaxErrorKind::Path, AddressFault::NoAddress)),
     };
-    if input.len() - rest.len() + missing > PATH_LIMIT {
+    let octets = input.len() - rest.len() + missing;
+    if octets > PATH_MINIMUM && !tolerance.of(|lenience| &mut lenience.long_path) {
         return fail(input, SyntaxErrorKind::PathTooLong);
     }
     Ok((rest, found))
+}
+
+/// What is wrong where the closing bracket was expected.
+#[cold]
+fn inside_path(rest: &str) -> (SyntaxErrorKind, AddressFault) {
+    match rest {
+        "" => (SyntaxErrorKind::Path, AddressFault::OpenBracket),
+        _ => after_host(rest),
+    }
+}
+
+/// What is wrong with a path that does not begin with a bracket.
+#[cold]
+fn without_brackets(input: &str) -> AddressFault {
+    match input.as_bytes() {
+        [b' ' | b'\t', ..] => AddressFault::Space,
+        _ if input.contains('<') => AddressFault::DisplayName,
+        _ => AddressFault::NoBrackets,
+    }
+}
+
+/// What is wrong with what stands behind a path.
+#[cold]
+pub(crate) fn after_path(rest: &str) -> (SyntaxErrorKind, AddressFault) {
+    let fault = match rest.as_bytes() {
+        [b',' | b';', ..] => AddressFault::SeveralAddresses,
+        _ => AddressFault::TextAfterPath,
+    };
+    (SyntaxErrorKind::Path, fault)
 }
 
 /// ```text
@@ -269,22 +330,25 @@ fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
 /// ```
 ///
 /// "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored": what is behind it and its colon.
-fn source_route(input: &str) -> Result<&str, nom::Err<super::grammar::Fault>> {
+fn source_route<'a>(
+    input: &'a str,
+    tolerance: &Tolerance,
+) -> Result<&'a str, nom::Err<super::grammar::Fault>> {
+    let route = (SyntaxErrorKind::Path, AddressFault::Route);
     let mut rest = input;
-    if !rest.starts_with('@') {
-        return Ok(rest);
-    }
-    loop {
-        (rest, ()) = octet(b'@', SyntaxErrorKind::Path)(rest)?;
-        (rest, _) = domain(rest, &Tolerance::none())?;
-        match rest.strip_prefix(',') {
-            Some(behind) => rest = behind,
-            None => {
-                (rest, ()) = octet(b':', SyntaxErrorKind::Path)(rest)?;
-                return Ok(rest);
+    while let Some(name) = rest.strip_prefix('@') {
+        (rest, _) = domain(name, tolerance)?;
+        rest = match rest.as_bytes() {
+            [b':', ..] => return Ok(rest.get(1..).unwrap_or_default()),
+            [b',', b'@', ..] => rest.get(1..).unwrap_or_default(),
+            [b'>', ..] => {
+                let nothing = (SyntaxErrorKind::LocalPart, AddressFault::EmptyLocalPart);
+                return fail_with(input, nothing).map(|(rest, ())| rest);
             }
-        }
+            _ => return fail_with(rest, route).map(|(rest, ())| rest),
+        };
     }
+    Ok(rest)
 }
 
 /// A path without its text: how to lend it from a string that holds the text of many.
@@ -367,7 +431,7 @@ impl PathParts {
                 Host::General(GeneralLiteral::from_valid(piece(behind, octets)))
             }
         };
-        Some(Mailbox::from_valid(LocalPart::from_valid(piece(self.start, self.local_part)), host))
+        Some(Mailbox::new(LocalPart::from_valid(piece(self.start, self.local_part)), host))
     }
 }
 
@@ -439,13 +503,47 @@ mod tests {
 
     /// 5321-4.5.3.1.3-a
     #[test]
-    fn a_path_has_at_most_256_octets() {
+    fn a_path_may_have_more_than_256_octets() {
         let domain = alloc::format!("{0}.{0}.{1}", "d".repeat(63), "e".repeat(61));
         let path = alloc::format!("<{}@{domain}>", "x".repeat(64));
         assert_eq!(path.len(), 256);
-        assert!(ForwardPath::parse(&path).is_ok());
-        let path = alloc::format!("<{}@{domain}e>", "x".repeat(64));
-        assert_eq!(ForwardPath::parse(&path).unwrap_err().kind(), SyntaxErrorKind::PathTooLong);
+        assert!(ForwardPath::parse_with(&path, Lenience::STRICT).is_ok());
+        for path in [
+            alloc::format!("<{}@{domain}e>", "x".repeat(64)),
+            alloc::format!("<@{domain}:{}@{domain}>", "x".repeat(64)),
+        ] {
+            assert!(ForwardPath::parse(&path).is_ok() && ReversePath::parse(&path).is_ok());
+            let error = ForwardPath::parse_with(&path, Lenience::STRICT).unwrap_err();
+            assert_eq!(error.kind(), SyntaxErrorKind::PathTooLong);
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_with_a_path() {
+        for (input, reason, offset) in [
+            ("", "no address", 0),
+            ("<>", "the null path, which is no recipient", 1),
+            ("<", "no address", 1),
+            ("<a>", "no @ in the address", 2),
+            ("<webmaster>", "no @ in the address", 10),
+            ("<@b.example>", "nothing before the @", 1),
+            ("<@a,b:c@d>", "not a source route", 3),
+            ("a@b.example", "no angle brackets around the address", 0),
+            ("Ann <a@b.example>", "a display name is not part of an address", 0),
+            ("<a@b.example", "no closing angle bracket after the address", 12),
+            ("< a@b.example>", "a space in the address", 1),
+            ("<a@b.example >", "a space in the address", 12),
+            ("<a@b.example.>", "a dot after the domain name", 12),
+            ("<a@b_c.example>", "an underscore in the domain name", 4),
+            ("<a@b@c>", "a second @", 4),
+            ("<a@b>,<c@d>", "more than one address", 5),
+            ("<a@b,c@d>", "more than one address", 4),
+            ("<a@b>x", "text after the closing angle bracket", 5),
+            ("<a@[2001:db8:::1]>", "not an address literal", 3),
+        ] {
+            let error = ForwardPath::parse(input).unwrap_err();
+            assert_eq!((error.reason(), error.offset()), (reason, offset), "{input:?}");
+        }
     }
 
     #[test]
@@ -458,6 +556,9 @@ mod tests {
         assert!(forward_path("a", &tolerance).is_err());
         assert!(reverse_path("", &tolerance).is_err());
         // They count where they are missing, for the path is passed on with them.
+        let mut brackets_alone = Lenience::STRICT;
+        brackets_alone.missing_brackets = true;
+        let tolerance = Tolerance::new(brackets_alone);
         let mailbox = |octets: usize| {
             let label = "d".repeat(60);
             let domain = [&*label, &label, &label].join(".");
@@ -477,15 +578,15 @@ mod tests {
             "<a@[192.0.2.1]>",
             "<a@[IPv6:::1]>",
             "<a@[x:y]>",
+            "<a..b@c_d>",
             "<Postmaster>",
         ];
-        let parts: alloc::vec::Vec<_> = inputs
-            .iter()
-            .map(|input| PathParts::of_forward(&ForwardPath::parse(input).unwrap(), &mut arena))
-            .collect();
+        let parse = |input| ForwardPath::parse_with(input, Lenience::ADDRESSES).unwrap();
+        let parts: alloc::vec::Vec<_> =
+            inputs.iter().map(|input| PathParts::of_forward(&parse(input), &mut arena)).collect();
         let null = PathParts::of_reverse(&ReversePath::Null, &mut arena);
         for (input, parts) in inputs.iter().zip(parts) {
-            assert_eq!(parts.lend_forward(&arena), ForwardPath::parse(input).unwrap());
+            assert_eq!(parts.lend_forward(&arena), parse(input));
         }
         assert_eq!(null.lend_reverse(&arena), ReversePath::Null);
     }

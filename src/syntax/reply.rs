@@ -58,6 +58,9 @@ pub enum Retry {
     NextTransaction,
     /// The same again, later.
     Later,
+    /// The same again, later, although the server may have taken the message before: a duplicate is
+    /// possible (RFC 5321 section 6.1). No reply has this class, only a transaction without one.
+    LaterMayDuplicate,
     /// Something else than the same.
     Never,
 }
@@ -255,25 +258,26 @@ impl<'a> Reply<'a> {
         self.code.is_positive()
     }
 
-    /// What may help after this reply to one recipient.
+    /// Returns what may help after this reply to one recipient.
     ///
-    /// 452, and 552 which old servers send for it, mean too many recipients, unless the enhanced status says that it is
-    /// about storage (RFC 5321 section 4.5.3.1.10).
+    /// Too many recipients are told by the enhanced status X.5.3, or, where there is no status, by 452
+    /// and by the 552 that old servers send for it (RFC 5321 section 4.5.3.1.10). Any other status
+    /// concerns that recipient alone: `452 4.2.2` is a full mailbox.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        let is_about_recipients = self.status.is_none_or(|status| {
-            let status = status.understood();
-            status == Status::TOO_MANY_RECIPIENTS || status.detail() == 0
-        });
-        match self.code {
-            Code::INSUFFICIENT_STORAGE | Code::EXCEEDED_STORAGE if is_about_recipients => {
-                Retry::NextTransaction
-            }
-            code => match code.class() {
-                Class::Completion | Class::Intermediate => Retry::Unneeded,
-                Class::Transient => Retry::Later,
-                Class::Permanent => Retry::Never,
-            },
+        match self.code.class() {
+            Class::Completion | Class::Intermediate => Retry::Unneeded,
+            _ if self.is_about_recipients() => Retry::NextTransaction,
+            Class::Transient => Retry::Later,
+            Class::Permanent => Retry::Never,
+        }
+    }
+
+    /// Returns whether a refusal is one of too many recipients.
+    fn is_about_recipients(&self) -> bool {
+        match self.status {
+            Some(status) => status == Status::TOO_MANY_RECIPIENTS,
+            None => matches!(self.code, Code::INSUFFICIENT_STORAGE | Code::EXCEEDED_STORAGE),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Values as text, for `serde`: each in the form in which it stands on the wire, and checked when it is read.
+//! Values as text, for `serde`: each in the form in which it stands on the wire, and checked when it is read. An address may
+//! have been read with any [`Lenience`], so it is read back with all of its switches.
 //!
 //! Commands and responses of AUTH are left out: they may hold a password, and a log is a likely place for what is serialised.
 
@@ -11,11 +12,11 @@ use ::serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     Argument, AttributeName, Body, Code, DateTime, DeliverBy, Domain, DomainList, EnhancedCode,
-    EnvelopeId, Extension, Extensions, ForwardPath, HoldSeconds, Host, LocalPart, Lookup,
-    MailParameters, Mailbox, Mechanism, Node, Notify, OriginalRecipient, Parameters, Priority,
-    RcptParameters, Rejection, Reply, Ret, ReversePath, Solicitation, Status, Submitter, Text,
-    Tracking, TransactionId, UnknownVerb, Uri, ValidSince, Verb, XclientAttributes,
-    XforwardAttributes, Xtext,
+    EnvelopeId, Extension, Extensions, ForwardPath, HelloName, HoldSeconds, Host, Lenience,
+    LocalPart, Lookup, MailParameters, Mailbox, Mechanism, Node, Notify, OriginalRecipient,
+    Parameters, Priority, RcptParameters, Rejection, Reply, Ret, ReversePath, Solicitation, Status,
+    Submitter, Text, Tracking, TransactionId, UnknownVerb, Uri, ValidSince, Verb,
+    XclientAttributes, XforwardAttributes, Xtext,
 };
 
 /// Types with a text form that one function reads.
@@ -50,12 +51,13 @@ as_text! {
         XforwardAttributes::parse(text).map(XforwardAttributes::into_owned)
     };
     EnhancedCode: enhanced_code;
-    Domain<'_>: |text| Domain::new(text).map(Domain::into_owned);
-    Host<'_>: |text| Host::parse(text).map(Host::into_owned);
-    LocalPart<'_>: |text| LocalPart::parse(text).map(LocalPart::into_owned);
-    Mailbox<'_>: |text| Mailbox::parse(text).map(Mailbox::into_owned);
-    ReversePath<'_>: |text| ReversePath::parse(text).map(ReversePath::into_owned);
-    ForwardPath<'_>: |text| ForwardPath::parse(text).map(ForwardPath::into_owned);
+    Domain<'_>: |text| Domain::new_with(text, Lenience::ADDRESSES).map(Domain::into_owned);
+    HelloName<'_>: |text| HelloName::new(text).map(HelloName::into_owned);
+    Host<'_>: |text| Host::parse_with(text, Lenience::ADDRESSES).map(Host::into_owned);
+    LocalPart<'_>: |text| LocalPart::parse_with(text, Lenience::ADDRESSES).map(LocalPart::into_owned);
+    Mailbox<'_>: |text| Mailbox::parse_with(text, Lenience::ADDRESSES).map(Mailbox::into_owned);
+    ReversePath<'_>: |text| ReversePath::parse_with(text, Lenience::ADDRESSES).map(ReversePath::into_owned);
+    ForwardPath<'_>: |text| ForwardPath::parse_with(text, Lenience::ADDRESSES).map(ForwardPath::into_owned);
     Parameters<'_>: |text| Parameters::parse(text).map(Parameters::into_owned);
     Xtext<'_>: |text| Xtext::parse(text).map(Xtext::into_owned);
     Mechanism<'_>: |text| Mechanism::new(text).map(Mechanism::into_owned);
@@ -65,7 +67,7 @@ as_text! {
     Solicitation<'_>: |text| Solicitation::parse(text).map(Solicitation::into_owned);
     Tracking<'_>: |text| Tracking::parse(text).map(Tracking::into_owned);
     TransactionId<'_>: |text| TransactionId::parse(text).map(TransactionId::into_owned);
-    Submitter<'_>: |text| Submitter::parse(text).map(Submitter::into_owned);
+    Submitter<'_>: |text| Submitter::parse_with(text, Lenience::ADDRESSES).map(Submitter::into_owned);
     Uri<'_>: |text| Uri::new(text).map(Uri::into_owned);
     Node<'_>: |text| Node::parse(text, &super::grammar::Tolerance::none()).map(Node::into_owned);
     DomainList<'_>: |text| DomainList::parse(text).map(DomainList::into_owned);
@@ -83,7 +85,7 @@ as_text! {
 
 /// As they stand in a command.
 macro_rules! as_parameters {
-    ($($type:ident)*) => {$(
+    ($($type:ident: $read:expr;)*) => {$(
         impl Serialize for $type<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 self.to_parameters().serialize(serializer)
@@ -94,14 +96,19 @@ macro_rules! as_parameters {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let parameters = Parameters::deserialize(deserializer)?;
                 let all = Extension::ALL.iter().copied().collect();
-                let typed = $type::parse(&parameters, &all).map_err(D::Error::custom)?;
+                let typed = $read(&parameters, &all).map_err(D::Error::custom)?;
                 Ok(typed.into_owned())
             }
         }
     )*};
 }
 
-as_parameters!(MailParameters RcptParameters);
+as_parameters! {
+    MailParameters: |parameters, all| {
+        MailParameters::parse_with(parameters, all, Lenience::ADDRESSES)
+    };
+    RcptParameters: RcptParameters::parse;
+}
 
 /// As it is written.
 impl Serialize for AttributeName {

@@ -1,13 +1,13 @@
 //! TLS between a driver and a machine, in its stages.
 
-use super::{Choice, End, Settings};
+use super::{Choice, End, Settings, names};
 use crate::{
-    machine::{Closed, HandshakeFailure, Machine, Need, Upgradable},
-    security::Security,
+    machine::{Closed, Machine, Need, Upgradable},
+    security::{Security, TlsFailure, TlsFailureKind},
     time::Instant,
     wire::{ReceiveBuffer, SendBuffer},
 };
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
 use core::{mem, time::Duration};
 use rustls::{
     ClientConnection, Connection, ProtocolVersion, ServerConfig, ServerConnection,
@@ -20,11 +20,13 @@ pub(super) struct Layer {
     pub(super) engine: Engine,
     pub(super) stage: Stage,
     pub(super) inbox: ReceiveBuffer,
-    pub(super) outbox: SendBuffer,
+    outbox: SendBuffer,
+    /// Octets of ciphertext that the driver has taken.
+    taken: u64,
+    /// The records in the outbox that hold octets of the machine inside, in order.
+    records: VecDeque<Record>,
     /// By when the handshake, an alert or the close_notify has to be through.
     pub(super) until: Instant,
-    /// By when what waits in the outbox has to be taken.
-    pub(super) write_until: Instant,
     /// How the driver says that the peer's direction ended.
     pub(super) closed: Option<Closed>,
     /// How the machine inside was told that it ended.
@@ -36,6 +38,17 @@ pub(super) struct Layer {
     /// The extended master secret is required, so what is exported binds the channel also
     /// before TLS 1.3.
     requires_ems: bool,
+    /// Octets of plaintext in a record, at most.
+    record_size: usize,
+}
+
+/// A record with octets of the machine inside. They count as sent as the record leaves, and the last of
+/// them when the whole record has: before, the peer can decrypt nothing of it.
+struct Record {
+    /// Where it ends among all octets of ciphertext.
+    end: u64,
+    /// Octets of the machine inside that do not count as sent yet.
+    plaintext: usize,
 }
 
 pub(super) enum Engine {
@@ -45,12 +58,12 @@ pub(super) enum Engine {
     Chosen(Box<Accepted>),
     Running(Connection),
     /// There never will be a connection.
-    Dead,
+    Dead(TlsFailure),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Nobody has polled yet, so no time runs; the peer may have been heard.
+    /// Before the first poll: no time runs, but octets of the peer may have come.
     Due,
     Handshake,
     Open,
@@ -62,10 +75,14 @@ pub(super) enum Stage {
 
 /// One read of ciphertext: a record and its overhead (RFC 8446 section 5.2).
 const INBOX: usize = 17 * 1024;
-/// No more plaintext is encrypted while so much ciphertext waits.
+/// Octets of plaintext that are encrypted at once, at most.
 const OUTBOX: usize = 64 * 1024;
-/// For an alert or a close_notify.
-pub(super) const FAREWELL: Duration = Duration::from_secs(10);
+/// How many slices of the machine inside are encrypted at once, at most.
+const SLICES: usize = 64;
+/// How many slices a record is made of, at most.
+const RECORD_SLICES: usize = 16;
+/// For an alert or a close_notify: a few octets, for which every peer that reads has room.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// RFC 9266 section 2.
 const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 /// A fatal alert, unrecognized_name (RFC 6066 section 3), before there is any encryption.
@@ -73,45 +90,48 @@ const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 impl Layer {
     pub(super) fn new(settings: &Settings) -> Self {
-        let (engine, requires_ems) = match &settings.end {
+        let (engine, requires_ems, fragment) = match &settings.end {
             End::Client(config, name) => (
                 ClientConnection::new(Arc::clone(config), name.clone())
                     .map(|client| Engine::Running(client.into())),
                 config.require_ems,
+                config.max_fragment_size,
             ),
             End::Server(config) => (
                 ServerConnection::new(Arc::clone(config))
                     .map(|server| Engine::Running(server.into())),
                 config.require_ems,
+                config.max_fragment_size,
             ),
-            End::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false),
+            End::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false, None),
         };
         Self {
             // The configuration may not allow a connection at all: that fails at once.
-            engine: engine.unwrap_or(Engine::Dead),
+            engine: engine.unwrap_or_else(|error| Engine::Dead(names::failure(error))),
             stage: Stage::Due,
             inbox: ReceiveBuffer::new(INBOX),
             outbox: SendBuffer::default(),
+            taken: 0,
+            records: VecDeque::new(),
             until: Instant::NEVER,
-            write_until: Instant::NEVER,
             closed: None,
             told: None,
             is_broken: false,
             is_spoken_to: false,
             requires_ems,
+            record_size: record_size(fragment),
         }
     }
 
-    /// The first poll: the handshake has to be through by then.
+    /// Begins the handshake, which has to be through by `until`.
     pub(super) fn begin(&mut self, until: Instant) {
         self.stage = Stage::Handshake;
         self.until = until;
-        self.write_until = until;
     }
 
     /// Goes on as far as possible: what came in is decrypted until there is plaintext, what TLS
     /// wants to say is ready to be sent.
-    pub(super) fn turn(&mut self, end: &End) -> Result<(), ()> {
+    pub(super) fn turn(&mut self, end: &End) -> Result<(), TlsFailure> {
         loop {
             let before = (self.inbox.octets().len(), self.outbox.len());
             let outcome = self.take_in(end);
@@ -123,21 +143,21 @@ impl Layer {
         }
     }
 
-    fn take_in(&mut self, end: &End) -> Result<(), ()> {
+    fn take_in(&mut self, end: &End) -> Result<(), TlsFailure> {
         match (self.is_spoken_to, self.inbox.octets().first()) {
             // The content types of what a peer may begin with (RFC 8446 section 5.1).
             (false, Some(20..=22)) => self.is_spoken_to = true,
-            // Octets in the clear. Whoever sends them would take an alert for a reply.
-            (false, Some(_)) => self.engine = Engine::Dead,
+            // Octets in the clear. A peer that sends them would take an alert for a reply.
+            (false, Some(_)) => self.engine = Engine::Dead(TlsFailureKind::NotTls.into()),
             _ => {}
         }
         match &mut self.engine {
-            Engine::Dead => return Err(()),
+            Engine::Dead(failure) => return Err(failure.clone()),
             Engine::Chosen(_) => {}
             Engine::Hello(acceptor) => {
                 if !self.inbox.is_empty() {
                     let mut octets = self.inbox.octets();
-                    let taken = acceptor.read_tls(&mut octets).map_err(drop)?;
+                    let taken = acceptor.read_tls(&mut octets).map_err(names::other)?;
                     self.inbox.consume(taken);
                 }
                 match acceptor.accept() {
@@ -153,22 +173,22 @@ impl Layer {
                             Choice::Later => self.engine = Engine::Chosen(Box::new(accepted)),
                         }
                     }
-                    Err((_, mut alert)) => {
+                    Err((error, mut alert)) => {
                         // Writing into a Vec cannot fail.
                         let _ = alert.write_all(self.outbox.text());
-                        self.engine = Engine::Dead;
+                        self.engine = Engine::Dead(names::failure(error));
                     }
                 }
             }
             Engine::Running(connection) => {
                 while connection.wants_read() && !self.inbox.is_empty() {
                     let mut octets = self.inbox.octets();
-                    let taken = connection.read_tls(&mut octets).map_err(drop)?;
+                    let taken = connection.read_tls(&mut octets).map_err(names::other)?;
                     if taken == 0 {
                         break;
                     }
                     self.inbox.consume(taken);
-                    connection.process_new_packets().map_err(drop)?;
+                    connection.process_new_packets().map_err(names::failure)?;
                 }
                 if self.closed.is_some() && self.inbox.is_empty() && connection.wants_read() {
                     // Tells TLS that nothing more will come: it knows whether a close_notify did.
@@ -196,22 +216,26 @@ impl Layer {
 
     /// The handshake goes on with this configuration, or is over.
     pub(super) fn accept(&mut self, accepted: Accepted, config: Option<Arc<ServerConfig>>) {
-        self.engine = Engine::Dead;
         let Some(config) = config else {
             self.outbox.text().extend_from_slice(UNRECOGNIZED_NAME);
+            self.engine = Engine::Dead(TlsFailureKind::Refused.into());
             return;
         };
         self.requires_ems = config.require_ems;
-        match accepted.into_connection(config) {
+        self.record_size = record_size(config.max_fragment_size);
+        self.engine = match accepted.into_connection(config) {
             Ok(server) => {
                 let mut connection = Connection::from(server);
                 // What came with the ClientHello; an error comes again.
                 let _ = connection.process_new_packets();
-                self.engine = Engine::Running(connection);
+                Engine::Running(connection)
             }
-            // Writing into a Vec cannot fail.
-            Err((_, mut alert)) => drop(alert.write_all(self.outbox.text())),
-        }
+            Err((error, mut alert)) => {
+                // Writing into a Vec cannot fail.
+                let _ = alert.write_all(self.outbox.text());
+                Engine::Dead(names::failure(error))
+            }
+        };
     }
 
     pub(super) fn is_pending(&self) -> bool {
@@ -222,28 +246,67 @@ impl Layer {
         matches!(&self.engine, Engine::Running(connection) if !connection.is_handshaking())
     }
 
-    /// No octet leaves any more.
+    pub(super) fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        self.outbox.slices(slices)
+    }
+
+    /// Takes note that `octets` of ciphertext have left, and returns how many octets of the machine
+    /// inside have left with them.
+    pub(super) fn sent(&mut self, octets: usize) -> usize {
+        let octets = octets.min(self.outbox.len());
+        self.outbox.sent(octets);
+        self.taken = self.taken.saturating_add(octets as u64);
+        let mut plaintext = 0;
+        while let Some(record) = self.records.front_mut() {
+            let left = record.end.saturating_sub(self.taken);
+            let unsent = record.plaintext.min(usize::try_from(left).unwrap_or(usize::MAX));
+            plaintext += record.plaintext - unsent;
+            record.plaintext = unsent;
+            if left > 0 {
+                break;
+            }
+            self.records.pop_front();
+        }
+        plaintext
+    }
+
+    pub(super) fn release(&mut self) {
+        self.inbox.release();
+        self.outbox.release();
+    }
+
+    /// Forgets whose octets wait: another machine takes over.
+    pub(super) fn turn_over(&mut self) {
+        self.told = None;
+        self.records.clear();
+    }
+
+    /// Ends the writing: not one octet leaves any more.
     pub(super) fn break_off(&mut self) {
         self.is_broken = true;
         self.outbox.clear();
+        self.records.clear();
     }
 
-    /// TLS is at its end: an alert may go out, until then.
-    pub(super) fn fail(
-        &mut self,
-        inner: &mut impl Upgradable,
-        why: HandshakeFailure,
-        until: Instant,
-    ) {
+    /// Ends TLS: an alert may still go out, until then.
+    pub(super) fn fail(&mut self, inner: &mut impl Upgradable, why: TlsFailure, until: Instant) {
         self.until = until;
         match mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Due | Stage::Handshake => inner.upgrade_failed(why),
             _ => {
                 // Plaintext from before is still worth hearing.
                 while matches!(self.hear(inner), Heard::Octets) {}
-                inner.closed(Closed::CutOff);
-                inner.unsendable();
+                inner.tls_failed(why);
+                self.give_up();
             }
+        }
+    }
+
+    /// Leaves out what the machine inside has written and the peer has not taken: it will not hear
+    /// that it was sent. An alert in the middle of a record would not be understood.
+    fn give_up(&mut self) {
+        if !self.records.is_empty() {
+            self.break_off();
         }
     }
 
@@ -270,17 +333,31 @@ impl Layer {
         }
     }
 
-    /// Encrypts what the machine inside wants to send; whether there was anything.
-    fn encrypt(&mut self, inner: &mut impl Machine) -> bool {
-        let Engine::Running(connection) = &mut self.engine else { return false };
-        let mut slices: [&[u8]; 16] = [&[]; 16];
+    /// Encrypts what the machine inside wants to send. It is told that the octets are sent when they
+    /// are, so that its deadlines, and what it reports, are those of a session in the clear.
+    fn encrypt(&mut self, inner: &impl Machine) {
+        let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let count = inner.to_send(&mut slices);
-        let slices = slices.map(IoSlice::new);
-        let slices = slices.get(..count).unwrap_or_default();
-        let taken = connection.writer().write_vectored(slices).unwrap_or(0);
-        inner.sent(taken);
-        self.take_out();
-        taken > 0
+        let mut waiting = slices.get_mut(..count).unwrap_or_default();
+        let mut left = OUTBOX;
+        while left > 0 {
+            let mut record = [IoSlice::new(&[]); RECORD_SLICES];
+            let octets = cut_record(&mut waiting, self.record_size.min(left), &mut record);
+            let Engine::Running(connection) = &mut self.engine else { return };
+            if octets == 0 || connection.wants_write() {
+                return;
+            }
+            let plaintext = connection.writer().write_vectored(&record).unwrap_or(0);
+            self.take_out();
+            if plaintext > 0 {
+                let end = self.taken.saturating_add(self.outbox.len() as u64);
+                self.records.push_back(Record { end, plaintext });
+            }
+            if plaintext < octets {
+                return;
+            }
+            left -= plaintext;
+        }
     }
 
     /// Plaintext between the machine inside and TLS.
@@ -310,47 +387,38 @@ impl Layer {
                 }
             }
         }
-        if let Need::Write(until) | Need::Either(until) = need
+        if let Need::Write(_) | Need::Either(_) = need
             && !self.is_broken
-            && self.outbox.len() < OUTBOX
-            && self.encrypt(inner)
+            && self.records.is_empty()
         {
-            self.write_until = until;
-            return None;
+            self.encrypt(inner);
         }
-        if self.is_pending() && self.write_until.has_passed(now) {
-            // The peer has not taken what the machine inside believes to be sent.
-            self.break_off();
-            inner.unsendable();
-            return None;
-        }
+        let is_pending = self.is_pending();
         Some(match need {
             Need::Close => {
+                self.give_up();
                 self.stage = Stage::Closing;
                 self.until = now + FAREWELL;
-                if self.is_pending() {
-                    // What was said before has its own time.
-                    self.until = self.until.max(self.write_until);
-                }
                 if let Engine::Running(connection) = &mut self.engine {
                     connection.send_close_notify();
                 }
                 return None;
             }
             // The machine can not have more than there is.
-            Need::Read(_) | Need::Either(_) if self.told.is_some() && !self.is_pending() => {
-                Need::Close
+            Need::Read(_) | Need::Either(_) if self.told.is_some() && !is_pending => Need::Close,
+            Need::Write(_) if !is_pending => Need::Close,
+            Need::Either(until) if !is_pending => Need::Read(until),
+            // The peer waits for the last octets of the handshake, the application may take its time.
+            Need::Answer
+                if is_pending && self.records.is_empty() && !self.until.has_passed(now) =>
+            {
+                Need::Write(self.until)
             }
-            Need::Write(_) if !self.is_pending() => Need::Close,
-            Need::Either(until) if !self.is_pending() => Need::Read(until),
-            need if !self.is_pending() => need,
-            // What the machine inside believes to be sent goes out before anything else.
-            Need::Answer => Need::Write(self.write_until),
-            Need::Read(until) | Need::Either(until) if self.told.is_none() => {
-                Need::Either(until.min(self.write_until))
-            }
+            need if !is_pending => need,
+            Need::Answer => Need::Answer,
+            Need::Read(until) | Need::Either(until) if self.told.is_none() => Need::Either(until),
             Need::Read(until) | Need::Either(until) | Need::Write(until) | Need::Wait(until) => {
-                Need::Write(until.min(self.write_until))
+                Need::Write(until)
             }
         })
     }
@@ -360,13 +428,13 @@ impl Layer {
         let mut security = Security::TLS;
         let Engine::Running(connection) = &self.engine else { return security };
         let version = connection.protocol_version();
-        if let Some(version) = version.and_then(|version| version.as_str()) {
-            security = security.with_version(version);
+        if let Some(name) = version.and_then(names::version) {
+            security = security.with_version(name);
         }
-        if let Some(cipher) =
-            connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str())
+        if let Some(suite) = connection.negotiated_cipher_suite()
+            && let Some(name) = names::cipher(suite.suite())
         {
-            security = security.with_cipher(cipher);
+            security = security.with_cipher(&name);
         }
         let name = match (connection, &settings.end) {
             (Connection::Server(server), _) => server.server_name(),
@@ -401,6 +469,33 @@ impl Layer {
         }
         security
     }
+}
+
+/// Returns how many octets of plaintext rustls puts into a record: `max_fragment_size` of its
+/// configuration counts the header of five octets, and is 2^14 octets more than it where it is not
+/// set (RFC 8446 section 5.1).
+fn record_size(max_fragment_size: Option<usize>) -> usize {
+    max_fragment_size.map_or(1 << 14, |size| size.saturating_sub(5).max(1))
+}
+
+/// Moves up to `size` octets of what waits into a record, and returns how many.
+fn cut_record<'a>(
+    waiting: &mut &mut [&'a [u8]],
+    size: usize,
+    record: &mut [IoSlice<'a>; RECORD_SLICES],
+) -> usize {
+    let mut room = size;
+    for part in record {
+        let Some(slice) = waiting.first_mut() else { break };
+        let (head, rest) = slice.split_at_checked(room).unwrap_or((slice, &[]));
+        *part = IoSlice::new(head);
+        room -= head.len();
+        *slice = rest;
+        if rest.is_empty() {
+            waiting.split_off_first_mut();
+        }
+    }
+    size - room
 }
 
 enum Heard {

@@ -7,10 +7,12 @@
 //!
 //! What the layer answers for:
 //!
-//! - Deadlines: of the handshake, of an alert, of the close_notify, and of octets that the machine
-//!   inside has handed over and the peer does not take.
-//! - Memory: plaintext is decrypted only when the machine inside asks for it, and encrypted only
-//!   while less than 64 KiB wait. A layer holds at most about 300 KiB, whatever the peer does.
+//! - Deadlines: of the handshake, of an alert and of the close_notify. All others are those of the
+//!   machine inside: its octets count as sent as the peer takes the records that hold them, so a peer
+//!   that does not read, or reads slowly, meets its deadlines as in the clear.
+//! - Memory: plaintext is decrypted only when the machine inside asks for it, and encrypted, up to
+//!   64 KiB at once, when the peer has taken what was encrypted before. A layer holds at most about
+//!   300 KiB, whatever the peer does.
 //! - The end: a stream that ends without close_notify has been cut off (RFC 8446 section 6.1),
 //!   whatever the driver says of it; octets behind a close_notify are never heard.
 //!
@@ -18,11 +20,15 @@
 //! data (0-RTT), which an attacker can replay, is not heard: leave it disabled.
 
 mod layer;
+mod names;
 
-use crate::machine::{Closed, HandshakeFailure, Machine, Need, Upgradable};
 #[cfg(doc)]
 use crate::security::Security;
-use crate::time::Instant;
+use crate::{
+    machine::{Closed, Machine, Need, Upgradable},
+    security::TlsFailureKind,
+    time::Instant,
+};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, mem, time::Duration};
 use layer::{Engine, FAREWELL, Layer, Stage};
@@ -175,8 +181,7 @@ impl<M: Upgradable> Secured<M> {
     pub fn map<N>(self, turn: impl FnOnce(M) -> N) -> Secured<N> {
         let Self { inner, settings, mut state } = self;
         if let State::Tls(layer) = &mut state {
-            // What became of the peer is news to this one.
-            layer.told = None;
+            layer.turn_over();
         }
         Secured { inner: turn(inner), settings, state }
     }
@@ -198,7 +203,8 @@ impl<M: Upgradable> Secured<M> {
     pub fn choose(&mut self, config: Option<Arc<ServerConfig>>) {
         if let State::Tls(layer) = &mut self.state
             && matches!(layer.engine, Engine::Chosen(_))
-            && let Engine::Chosen(accepted) = mem::replace(&mut layer.engine, Engine::Dead)
+            && let Engine::Chosen(accepted) =
+                mem::replace(&mut layer.engine, Engine::Dead(TlsFailureKind::Refused.into()))
         {
             layer.accept(*accepted, config);
         }
@@ -241,50 +247,45 @@ impl<M: Upgradable> Secured<M> {
         if layer.stage == Stage::Due {
             layer.begin(now + settings.handshake_timeout);
         }
-        let was_pending = layer.is_pending();
         let outcome = layer.turn(&settings.end);
-        if !was_pending && layer.is_pending() {
-            // What TLS itself has to say.
-            layer.write_until = layer.write_until.max(now + settings.handshake_timeout);
-        }
-        match layer.stage {
-            Stage::Due | Stage::Handshake => {
-                if outcome.is_err() {
-                    layer.fail(inner, HandshakeFailure::Refused, now + FAREWELL);
-                } else if layer.is_established() {
+        match (layer.stage, outcome) {
+            (Stage::Due | Stage::Handshake | Stage::Open, Err(failure)) => {
+                layer.fail(inner, failure, now + FAREWELL);
+                None
+            }
+            (Stage::Due | Stage::Handshake, Ok(())) => {
+                let kind = if layer.is_established() {
                     layer.stage = Stage::Open;
                     inner.upgraded(layer.security(settings));
+                    return None;
                 } else if layer.closed.is_some() || layer.is_broken {
-                    layer.fail(inner, HandshakeFailure::CutOff, now);
+                    TlsFailureKind::CutOff
                 } else if layer.until.has_passed(now) {
-                    layer.fail(inner, HandshakeFailure::TimedOut, now);
+                    TlsFailureKind::TimedOut
                 } else if inner.is_stopping() {
-                    layer.fail(inner, HandshakeFailure::Stopped, now);
+                    TlsFailureKind::Stopped
                 } else if let Engine::Chosen(_) = layer.engine {
                     return Some(Need::Wait(layer.until));
                 } else if layer.is_pending() {
                     return Some(Need::Either(layer.until));
                 } else {
                     return Some(Need::Read(layer.until));
-                }
+                };
+                layer.fail(inner, kind.into(), now);
                 None
             }
-            Stage::Open if outcome.is_err() => {
-                layer.fail(inner, HandshakeFailure::Refused, now + FAREWELL);
-                None
-            }
-            Stage::Open => layer.exchange(inner, &settings.end, now),
-            Stage::Failed | Stage::Closing
+            (Stage::Open, Ok(())) => layer.exchange(inner, &settings.end, now),
+            (Stage::Failed | Stage::Closing, _)
                 if layer.is_pending() && !layer.until.has_passed(now) =>
             {
                 Some(Need::Write(layer.until))
             }
-            Stage::Failed => Some(match inner.poll(now) {
+            (Stage::Failed, _) => Some(match inner.poll(now) {
                 Need::Answer => Need::Answer,
                 // Nothing more can be said or heard.
                 _ => Need::Close,
             }),
-            Stage::Closing => Some(Need::Close),
+            (Stage::Closing, _) => Some(Need::Close),
         }
     }
 }
@@ -329,8 +330,7 @@ impl<M: Upgradable> Machine for Secured<M> {
 
     fn release(&mut self) {
         if let State::Tls(layer) = &mut self.state {
-            layer.inbox.release();
-            layer.outbox.release();
+            layer.release();
         }
         self.inner.release();
     }
@@ -345,14 +345,19 @@ impl<M: Upgradable> Machine for Secured<M> {
 
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
         match &self.state {
-            State::Tls(layer) => layer.outbox.slices(slices),
+            State::Tls(layer) => layer.slices(slices),
             State::Clear | State::Due => self.inner.to_send(slices),
         }
     }
 
     fn sent(&mut self, octets: usize) {
         match &mut self.state {
-            State::Tls(layer) => layer.outbox.sent(octets),
+            State::Tls(layer) => {
+                let plaintext = layer.sent(octets);
+                if plaintext > 0 {
+                    self.inner.sent(plaintext);
+                }
+            }
             State::Clear | State::Due => self.inner.sent(octets),
         }
     }

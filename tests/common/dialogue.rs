@@ -28,7 +28,7 @@ use esmtp::{
     envelope::Envelope,
     machine::{Closed, Machine, Need, Upgradable},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
-    security::Security,
+    security::{Security, TlsFailureKind},
     syntax::{
         Argument, DomainList, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes,
     },
@@ -202,7 +202,7 @@ impl Dialogue {
                     };
                     match is_secured {
                         true => upgrade.done(self.secured.clone()),
-                        false => upgrade.failed(),
+                        false => upgrade.failed(TlsFailureKind::NotTls),
                     }
                 }
                 Line::Broken => player.is_broken = true,

@@ -54,7 +54,7 @@ impl Experience {
     pub fn answer(&mut self, event: Event<'_>) {
         match event {
             Event::Hello(hello) => {
-                self.note(format!("hello {}", hello.host()));
+                self.note(format!("hello {}", hello.name()));
                 hello.accept();
             }
             Event::Mail(mail) => {

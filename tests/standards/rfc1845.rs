@@ -52,7 +52,7 @@ fn a_restart_that_was_not_asked_for_ends_the_session() {
             notes,
             [
                 "0: <bob@example.net> untried rest: <bob@example.net>",
-                "end: the server answered with a reply code that does not belong to the command"
+                "end: the server answered with a reply code that does not belong to the command: 355 10 is the transaction offset"
             ]
         );
     }

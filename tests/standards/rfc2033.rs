@@ -510,7 +510,7 @@ fn every_recipient_that_is_answered_is_told_of_once() {
         "0: <a@d.org> 452 full, <b@d.org> 550 no, <c@d.org> 250 stored",
         "1: <a@d.org> 451 later, <b@d.org> 451 later",
         "2: <a@d.org> 550 no, <b@d.org> 421 closing",
-        "end: the server refused to go on with the session",
+        "end: the server refused to go on with the session: 421 closing",
     ];
     assert_eq!(of(false).plays(script), ends);
     assert_eq!(

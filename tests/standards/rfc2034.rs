@@ -33,7 +33,7 @@ fn opening_replies_and_354_carry_no_code() {
         S: 354 Start mail input; end with <CRLF>.<CRLF>
         C: .
         S: 250 2.0.0 queued
-        C: EHLO bad,name
+        C: EHLO bad\tname
         S: 501 Not a domain or an address literal
         C: HELO
         S: 501 This command needs an argument";
@@ -334,7 +334,8 @@ fn every_last_reply_carries_a_code() {
         ("501", "BDAT x\r\n"),
         ("421", "FOO\r\nFOO\r\nFOO\r\nFOO\r\nFOO\r\n"),
         ("421", "AUTH PLAIN AAAA\r\n"),
-        ("503", "NOOP\r\nNOOP\r\nNOOP\r\n"),
+        ("503", "HELP\r\nHELP\r\nHELP\r\n"),
+        ("421", "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n"),
         ("421", ""),
         ("421", "MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\n"),
     ] {

@@ -15,9 +15,9 @@ fn unknown_numbers_are_the_general_ones() {
         }
     }
     for (line, retry) in [
-        // Five is the protocol: an unknown detail of it may mean the number of recipients.
-        ("452 4.5.99 what", Retry::NextTransaction),
-        ("452 4.99.1 what", Retry::NextTransaction),
+        // Only X.5.3 is about the number of recipients.
+        ("452 4.5.99 what", Retry::Later),
+        ("452 4.99.1 what", Retry::Later),
         ("452 4.5.3 what", Retry::NextTransaction),
         ("452 4.3.1 what", Retry::Later),
         ("451 4.99.1 what", Retry::Later),

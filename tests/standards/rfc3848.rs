@@ -11,7 +11,7 @@ use esmtp::{
 };
 
 /// What MAIL sees behind these commands, each sent when the one before has been answered.
-fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static str {
+fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
     let config = Config::new("mx.example.org")
         .unwrap()
         .with_service(service)
@@ -30,7 +30,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> &'static
                     other => other.reject(),
                 },
                 Event::Authenticated(authenticated) => authenticated.accept(),
-                Event::Mail(mail) => return mail.facts().protocol(),
+                Event::Mail(mail) => return mail.facts().protocol().to_string(),
                 other => other.proceed(),
             },
             Need::Write(_) | Need::Either(_) => {

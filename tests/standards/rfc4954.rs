@@ -434,6 +434,30 @@ fn a_submitter_is_not_believed_for_tls_alone() {
     }
 }
 
+/// 4954-5-c: RFC 4954 section 5: "a suitably trusted client" has proven something.
+#[test]
+fn a_submitter_is_not_believed_of_an_anonymous_client() {
+    fn answer(experience: &mut Experience, event: Event<'_>) {
+        match event {
+            Event::Auth(auth) => verify(&Offer::new([Mechanism::ANONYMOUS]), auth),
+            other => self::answer(experience, other),
+        }
+    }
+    let offer = Offer::new([Mechanism::ANONYMOUS]);
+    let experience = converse_with(
+        config().with_auth(offer),
+        &format!(
+            "{}C: AUTH ANONYMOUS c2lyaGM=
+             S: 235 2.7.0 Authentication successful
+             C: MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com
+             S: 250 2.1.0 Ok",
+            HELLO.replace("PLAIN LOGIN", "ANONYMOUS")
+        ),
+        answer,
+    );
+    assert_eq!(experience.log.last().unwrap(), "mail with ESMTPA in the clear of <>");
+}
+
 /// 4954-5-d: RFC 4954 section 5. A relay that does not know who submitted a message says so to a server that
 /// knows the relay.
 #[test]
@@ -526,7 +550,7 @@ fn reject_as_told(experience: &mut Experience, event: Event<'_>, at_once: bool) 
             authenticated.reject(of_the_application(experience));
         }
         Event::Hello(hello) => {
-            experience.log.push(hello.host().to_string());
+            experience.log.push(hello.name().to_string());
             hello.accept();
         }
         other => answer(experience, other),

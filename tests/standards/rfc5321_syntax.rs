@@ -10,8 +10,10 @@ use esmtp::{
     sasl::{Attempt, Mechanism, Nonce, Offer, Question},
     security::Security,
     server::{Config, Event},
-    syntax::{Command, Domain, ForwardPath, Host, Lenience, Mailbox, Parameters, ReversePath},
-    trace::{Hops, Received, ReturnPath, Timestamp},
+    syntax::{
+        Command, Domain, ForwardPath, HelloName, Host, Lenience, Mailbox, Parameters, ReversePath,
+    },
+    trace::{Hops, Protocol, Received, ReturnPath, Timestamp},
     wire::{BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer},
 };
 use std::{fmt::Write as _, time::Duration};
@@ -84,8 +86,9 @@ fn hosts_are_called_by_their_names() {
     let by = Host::parse("mx.example.org").unwrap();
     let at = Timestamp::since_unix_epoch(Duration::ZERO);
     let name = Domain::new("client.example.net").unwrap();
-    let field = Received::new(&by, "ESMTP", at)
-        .with_from(&by)
+    let hello = HelloName::from(by.clone());
+    let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at)
+        .with_from(&hello)
         .with_peer("192.0.2.1".parse().unwrap(), Some(&name));
     assert!(field.to_string().contains("from mx.example.org\r\n (client.example.net [192.0.2.1])"));
 }
@@ -181,7 +184,7 @@ fn rset_leaves_hello_and_auth_alone() {
         Event::Authenticated(authenticated) => authenticated.accept(),
         Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
         Event::Mail(mail) => {
-            experience.log.push(mail.facts().protocol().to_owned());
+            experience.log.push(mail.facts().protocol().to_string());
             mail.accept();
         }
         other => experience.answer(other),
@@ -341,10 +344,10 @@ fn a_421_in_reply_to_anything_ends_the_session() {
         let acts = [Act::Noop, Act::Reset, Act::Send(mail(&[BOB], "x\r\n"))];
         let notes = Dialogue::new(acts).plays(&script);
         let (outcome, end) = match last {
-            0..=3 => (None, "the server refused to go on with the session"),
+            0..=3 => (None, "the server refused to go on with the session: 421 4.3.2 down"),
             4..=7 => (
                 Some("0: <bob@example.net> 421 4.3.2 down"),
-                "the server refused to go on with the session",
+                "the server refused to go on with the session: 421 4.3.2 down",
             ),
             _ => (Some("0: <bob@example.net> 250 ok"), "the session was ended with QUIT"),
         };
@@ -355,14 +358,15 @@ fn a_421_in_reply_to_anything_ends_the_session() {
 }
 
 fn received<'a>(by: &'a Host<'a>) -> Received<'a> {
-    Received::new(by, "ESMTP", Timestamp::since_unix_epoch(Duration::from_secs(1_000_000_000)))
+    let at = Timestamp::since_unix_epoch(Duration::from_secs(1_000_000_000));
+    Received::new(by, Protocol::new("ESMTP").unwrap(), at)
 }
 
 /// 5321-4.4-c, 5321-4.4-d, 5321-7.2-a, 5321-7.6-a: RFC 5321 sections 4.4, 7.2 and 7.6.
 #[test]
 fn the_clauses_of_a_trace_field_have_their_order() {
     let by = Host::parse("mx.example.org").unwrap();
-    let from = Host::parse("client.example.net").unwrap();
+    let from = HelloName::new("client.example.net").unwrap();
     let (one, two) =
         (ForwardPath::parse("<c@d.org>").unwrap(), ForwardPath::parse("<e@f.org>").unwrap());
     let field = received(&by)
@@ -410,7 +414,7 @@ fn stamp(experience: &mut crate::common::Experience, event: Event<'_>) {
         let by = Host::parse("mx.example.org").unwrap();
         let field =
             Received::new(&by, facts.protocol(), Timestamp::since_unix_epoch(Duration::ZERO))
-                .with_from(facts.host().unwrap())
+                .with_from(facts.hello_name().unwrap())
                 .with_peer("192.0.2.1".parse().unwrap(), None)
                 .with_recipients(delivery.envelope().recipients().map(|it| it.forward_path()));
         let path = ReturnPath(&delivery.envelope().reverse_path()).to_string();

@@ -82,9 +82,9 @@ fn utf8_may_stand_wherever_a_mailbox_may() {
              C: RCPT TO:<ascii@straße.example>
              S: 250 2.1.5 Ok
              C: VRFY grüße@bücher.example
-             S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery
+             S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery
              C: EXPN freunde-müde
-             S: 252 2.1.5 Cannot verify, but will accept a message and attempt delivery",
+             S: 252 2.5.0 Cannot verify, but will accept a message and attempt delivery",
         ),
         |experience, event| match event {
             Event::Verify(verify) => {
@@ -521,7 +521,7 @@ fn another_address_beyond_ascii_is_told_to_who_said_smtputf8() {
             "C: MAIL FROM:<a@b.org> SMTPUTF8
              S: 250 2.1.0 Ok
              C: RCPT TO:<here@d.org>
-             S: 251 2.1.5 To <ü@d.org>
+             S: 251 2.5.0 To <ü@d.org>
              C: RCPT TO:<away@d.org>
              S: 551 5.1.6 Try <ü@d.org>
              C: RSET
@@ -531,7 +531,7 @@ fn another_address_beyond_ascii_is_told_to_who_said_smtputf8() {
              C: RCPT TO:<here@d.org>
              S: 250 2.1.5 Ok
              C: RCPT TO:<ascii@d.org>
-             S: 251 2.1.5 To <u@d.org>
+             S: 251 2.5.0 To <u@d.org>
              C: RCPT TO:<away@d.org>
              S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
              C: RCPT TO:<last@d.org>

@@ -641,9 +641,9 @@ fn a_server_that_does_not_begin_anew_is_left() {
     for (reply, end) in [
         (
             "250 ok",
-            "end: the server answered with a reply code that does not belong to the command",
+            "end: the server answered with a reply code that does not belong to the command: 250 ok",
         ),
-        ("421 no more", "end: the server refused to go on with the session"),
+        ("421 no more", "end: the server refused to go on with the session: 421 no more"),
     ] {
         let notes = Dialogue::new([speaking_for(&[(AttributeName::Name, "other.example")])]).plays(
             &format!(

@@ -11,6 +11,7 @@ use crate::sasl::{
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 use core::ops::RangeInclusive;
 
 /// What the client knows of channel binding (RFC 5802 section 6).
@@ -30,7 +31,6 @@ pub enum Binding {
 ///
 /// The calculation of [`respond`](Initiator::respond) takes as long as the server's iteration
 /// count asks for, within [`iterations`](Self::iterations).
-#[derive(Debug)]
 pub struct ScramInitiator {
     hash: Hash,
     binding: Binding,
@@ -42,7 +42,6 @@ pub struct ScramInitiator {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Ready,
     /// The first message is sent.
@@ -54,6 +53,17 @@ enum State {
     /// The server has proven itself.
     Proven,
     Failed,
+}
+
+/// Shows nothing of the exchange.
+impl fmt::Debug for ScramInitiator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hash, user, .. } = self;
+        f.debug_struct("ScramInitiator")
+            .field("hash", hash)
+            .field("user", user)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ScramInitiator {
@@ -119,9 +129,11 @@ impl ScramInitiator {
         Ok(Self { authzid: (!authzid.is_empty()).then(|| authzid.into()), ..self })
     }
 
-    /// How many iterations it takes from a server; 4096 to 1,000,000 by default. Fewer give
-    /// the password away to whoever listens or answers in the server's place (RFC 5802 section
-    /// 5.1), more are an attack on the client's time (section 9).
+    /// Sets how many iterations are taken from a server. Default: 4096 ([`MIN_ITERATIONS`]) to 600,000
+    /// ([`MAX_ITERATIONS`], with its cost).
+    ///
+    /// Fewer give the password away to an attacker who listens or answers in the server's place (RFC 5802
+    /// section 5.1), more are an attack on the client's time (section 9).
     #[must_use]
     pub fn iterations(self, iterations: RangeInclusive<u32>) -> Self {
         Self { iterations, ..self }

@@ -69,6 +69,9 @@ impl Keys {
     /// The password is prepared by [`standard`]; for another preparation use
     /// [`derive_prepared`](Self::derive_prepared).
     ///
+    /// It takes as long as the iterations ask for ([`MAX_ITERATIONS`](super::MAX_ITERATIONS) has figures): not for a thread
+    /// that drives sessions.
+    ///
     /// # Errors
     /// Fewer than 4096 iterations, an empty salt, a password that cannot be prepared.
     pub fn derive(

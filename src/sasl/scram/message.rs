@@ -12,6 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use core::fmt;
 
 /// What is wrong with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,11 +51,21 @@ impl From<MessageError> for VerifierError {
 /// client-first-message-bare = [reserved-mext ","] username "," nonce ["," extensions]
 /// username                  = "n=" saslname
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientFirst<'a> {
     pub(super) header: Header<'a>,
     pub(super) user: Cow<'a, str>,
     pub(super) nonce: &'a str,
+}
+
+/// Shows nothing from which a password can be found.
+impl fmt::Debug for ClientFirst<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientFirst")
+            .field("header", &self.header)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> ClientFirst<'a> {
@@ -129,11 +140,18 @@ impl<'a> ClientFirst<'a> {
 /// iteration-count = "i=" posit-number
 /// posit-number    = %x31-39 *DIGIT
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ServerFirst<'a> {
     pub(super) nonce: &'a str,
     pub(super) salt: Vec<u8>,
     pub(super) iterations: u32,
+}
+
+/// Shows nothing from which a password can be found.
+impl fmt::Debug for ServerFirst<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerFirst").field("iterations", &self.iterations).finish_non_exhaustive()
+    }
 }
 
 impl<'a> ServerFirst<'a> {
@@ -209,11 +227,18 @@ impl<'a> ServerFirst<'a> {
 /// channel-binding      = "c=" base64
 /// proof                = "p=" base64
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientFinal<'a> {
     pub(super) channel_binding: Vec<u8>,
     pub(super) nonce: &'a str,
     pub(super) proof: Vec<u8>,
+}
+
+/// Shows nothing from which a password can be found.
+impl fmt::Debug for ClientFinal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientFinal").finish_non_exhaustive()
+    }
 }
 
 impl<'a> ClientFinal<'a> {
@@ -289,12 +314,22 @@ pub(super) fn encode_without_proof(channel_binding: &[u8], nonce: &str) -> Strin
 /// server-error    = "e=" server-error-value
 /// verifier        = "v=" base64
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ServerFinal {
     /// `ServerSignature`: the server knows the keys.
     Signature(Vec<u8>),
     /// It refuses.
     Refused(Refused),
+}
+
+/// Shows nothing from which a password can be found.
+impl fmt::Debug for ServerFinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signature(_) => f.write_str("Signature(..)"),
+            Self::Refused(refused) => f.debug_tuple("Refused").field(refused).finish(),
+        }
+    }
 }
 
 impl ServerFinal {

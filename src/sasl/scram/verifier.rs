@@ -12,9 +12,9 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// The server's side of SCRAM.
-#[derive(Debug)]
 pub struct ScramVerifier {
     hash: Hash,
     nonce: String,
@@ -26,7 +26,6 @@ pub struct ScramVerifier {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Start,
     Asked { first: First, answer: Answer<Option<Keys>> },
@@ -35,7 +34,6 @@ enum State {
 }
 
 /// What the client's first message said.
-#[derive(Debug)]
 struct First {
     user: Box<str>,
     authzid: Option<Box<str>>,
@@ -44,6 +42,13 @@ struct First {
     nonce: String,
     /// What `c=` has to be.
     channel_binding: Secret,
+}
+
+/// Shows nothing of the exchange.
+impl fmt::Debug for ScramVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScramVerifier").field("hash", &self.hash).finish_non_exhaustive()
+    }
 }
 
 impl ScramVerifier {
@@ -404,12 +409,12 @@ mod tests {
                 InitiatorError::TooFewIterations { announced: 1, floor: 4096 },
             ),
             (
-                "r=clientnonce1,s=QQ==,i=1000001",
-                InitiatorError::TooManyIterations { announced: 1_000_001, cap: 1_000_000 },
+                "r=clientnonce1,s=QQ==,i=600001",
+                InitiatorError::TooManyIterations { announced: 600_001, cap: 600_000 },
             ),
             (
                 "r=clientnonce1,s=QQ==,i=4294967295",
-                InitiatorError::TooManyIterations { announced: u32::MAX, cap: 1_000_000 },
+                InitiatorError::TooManyIterations { announced: u32::MAX, cap: 600_000 },
             ),
             ("m=x,r=clientnonce1,s=QQ==,i=4096", InitiatorError::MandatoryExtension),
             ("r=clientnonce1,s=QQ==,i=4096,m=x", InitiatorError::MandatoryExtension),

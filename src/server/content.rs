@@ -1,0 +1,486 @@
+//! The content of a transaction on its way in: how it is told from commands, what the application
+//! has not taken yet, what becomes of content that is refused, and how long all of it may take.
+
+use super::{budget::Fault, config::Fitness, limits::Timeouts, sequence::Stage};
+use crate::{
+    syntax::{Rejection, Uri},
+    time::{Instant, Stopwatch, TransferDeadline},
+    wire::{Chunk, LineBreaks, ReceiveBuffer, Span, Unstuffer},
+};
+use bytes::Bytes;
+use core::mem;
+
+/// The command that announced a piece of content.
+#[derive(Debug)]
+pub(super) enum Announced {
+    /// DATA.
+    Data,
+    /// BDAT.
+    Chunk(ChunkSize),
+    /// BURL.
+    Url(Url),
+}
+
+/// The arguments of BDAT (RFC 3030 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChunkSize {
+    pub(super) octets: u64,
+    pub(super) is_last: bool,
+}
+
+/// The arguments of BURL: a URL that stands for a piece of content (RFC 4468 section 2).
+#[derive(Debug)]
+pub(super) struct Url {
+    pub(super) uri: Uri<'static>,
+    pub(super) is_last: bool,
+}
+
+/// The reply to content that is discarded, due at its end.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) rejection: Rejection,
+    /// The number of replies: one for each recipient where the service replies so.
+    pub(super) replies: usize,
+    pub(super) fault: Fault,
+}
+
+/// What follows from the octets that have come.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Octets wait for the application.
+    Lent,
+    /// Octets were discarded.
+    Discarded,
+    /// More octets are needed.
+    Need,
+    /// The content breaks a rule: it is to be refused.
+    Violation(Violation),
+    /// A piece of the content has come to its end.
+    End(Ending),
+}
+
+/// A rule that content breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Violation {
+    /// It is larger than a message may be.
+    TooLarge,
+    /// It holds a CR or LF outside CRLF at this octet.
+    BareLineBreak(u64),
+    /// It holds a NUL at this octet.
+    Nul(u64),
+}
+
+/// The end of a piece of content.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// A URL stands for what comes next.
+    Url(Url),
+    /// A chunk that is not the last.
+    Chunk,
+    /// The last chunk, or the end after DATA.
+    Message,
+    /// The end of content that was discarded.
+    Refused(Refusal),
+}
+
+/// The content of the transaction in progress: one value for all of its pieces.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    state: State,
+    framing: Framing,
+    /// The number of replies to the last chunk of content of which a chunk was refused. Until then,
+    /// or RSET, the chunks that are under way are discarded (RFC 3030 section 2).
+    failed: Option<usize>,
+    /// Octets of content so far, without stuffed dots and terminator.
+    octets: u64,
+    /// Octets of the piece in progress that were taken from the wire, without the terminator.
+    wire: u64,
+    lent: Lent,
+    /// The URL that stands for what follows the octets so far.
+    url: Option<Url>,
+    clock: Option<Clock>,
+}
+
+/// The time that the content of a transaction has taken: over all of its pieces, and between them.
+#[derive(Debug)]
+struct Clock {
+    transfer: TransferDeadline,
+    /// The time since the content was refused.
+    discarding: Option<Stopwatch>,
+}
+
+impl Clock {
+    const fn new(timeouts: &Timeouts) -> Self {
+        Self { transfer: TransferDeadline::new(timeouts.content, timeouts.floor), discarding: None }
+    }
+}
+
+/// How far the content has come.
+#[derive(Debug, Default)]
+enum State {
+    /// None has come, or it is over.
+    #[default]
+    Absent,
+    /// Octets come in for the application.
+    Receiving,
+    /// A piece was accepted, and it was not the last.
+    BetweenChunks,
+    /// Octets come in that nothing is done with.
+    Discarding(Refusal),
+}
+
+/// How content is told from commands.
+#[derive(Debug)]
+enum Framing {
+    /// By CRLF.CRLF at its end (DATA).
+    Dots(Unstuffer),
+    /// By count (BDAT).
+    Chunks { left: Chunk, is_last: bool, breaks: LineBreaks },
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::chunks(Fitness::ANY)
+    }
+}
+
+impl Framing {
+    const fn dots(fitness: Fitness) -> Self {
+        let unstuffer = Unstuffer::new(fitness.bare_line_breaks);
+        Self::Dots(if fitness.rejects_nul { unstuffer.rejecting_nul() } else { unstuffer })
+    }
+
+    const fn chunks(fitness: Fitness) -> Self {
+        let breaks = LineBreaks::new(fitness.bare_line_breaks);
+        let breaks = if fitness.rejects_nul { breaks.rejecting_nul() } else { breaks };
+        Self::Chunks { left: Chunk::new(0), is_last: true, breaks }
+    }
+
+    /// Returns what `octets` begin with; what it covers is counted. `has_url` says that content
+    /// from elsewhere follows the chunk.
+    fn next(&mut self, octets: &[u8], has_url: bool) -> Span {
+        match self {
+            Self::Dots(unstuffer) => unstuffer.next(octets),
+            Self::Chunks { left, is_last, breaks } if left.is_complete() => {
+                match *is_last || has_url {
+                    // What comes from elsewhere does not complete a line break either.
+                    true => breaks.finish().unwrap_or(Span::End(0)),
+                    false => Span::End(0),
+                }
+            }
+            Self::Chunks { left, breaks, .. } => {
+                let span = breaks.next(octets.get(..left.span(octets)).unwrap_or_default());
+                if let Span::Content(octets) | Span::Skip(octets) | Span::LineBreak(octets) = span {
+                    left.consume(octets);
+                }
+                span
+            }
+        }
+    }
+}
+
+/// What the application has not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lent {
+    /// This many octets at the front of the receive buffer.
+    Input(usize),
+    /// Octets that stand for a bare line break.
+    LineBreak(&'static [u8]),
+}
+
+impl Default for Lent {
+    fn default() -> Self {
+        Self::Input(0)
+    }
+}
+
+impl Content {
+    // How a piece begins.
+
+    /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
+    pub(super) fn begin_data(&mut self, fitness: Fitness, timeouts: &Timeouts) {
+        *self = Self {
+            state: State::Receiving,
+            framing: Framing::dots(fitness),
+            clock: Some(Clock::new(timeouts)),
+            ..Self::default()
+        };
+    }
+
+    /// Begins a chunk: the first, or a further one of the content in progress (RFC 3030 section 2).
+    pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness, timeouts: &Timeouts) {
+        if !self.is_between_chunks() {
+            *self = Self {
+                framing: Framing::chunks(fitness),
+                clock: Some(Clock::new(timeouts)),
+                ..Self::default()
+            };
+        }
+        self.state = State::Receiving;
+        self.expect(size);
+    }
+
+    /// Begins a piece that a URL stands for (RFC 4468 section 2), after the end of the last chunk.
+    pub(super) fn begin_url(&mut self, url: Url, fitness: Fitness, timeouts: &Timeouts) {
+        self.begin_chunk(ChunkSize { octets: 0, is_last: url.is_last }, fitness, timeouts);
+        self.url = Some(url);
+    }
+
+    /// Begins a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section 2).
+    /// Until a transaction begins, all such chunks share one clock.
+    pub(super) fn begin_discarded(
+        &mut self,
+        size: ChunkSize,
+        rejection: Rejection,
+        fault: Fault,
+        timeouts: &Timeouts,
+    ) {
+        let replies = match self.failed {
+            Some(replies) if size.is_last => replies,
+            _ => 1,
+        };
+        if size.is_last {
+            self.failed = None;
+        }
+        self.framing = Framing::chunks(Fitness::ANY);
+        self.state = State::Discarding(Refusal { rejection, replies, fault });
+        let clock = self.clock.get_or_insert_with(|| Clock::new(timeouts));
+        clock.discarding.get_or_insert_default();
+        self.expect(size);
+    }
+
+    fn expect(&mut self, size: ChunkSize) {
+        if let Framing::Chunks { left, is_last, .. } = &mut self.framing {
+            *left = Chunk::new(size.octets);
+            *is_last = size.is_last;
+        }
+        self.wire = 0;
+    }
+
+    // What becomes of it.
+
+    /// Refuses the content in progress: what comes of it from now on is discarded. At the end of
+    /// the message there are this many `replies`.
+    pub(super) fn refuse(&mut self, rejection: Rejection, replies: usize) {
+        let continues = matches!(self.framing, Framing::Chunks { is_last: false, .. });
+        self.failed = continues.then_some(replies);
+        let replies = if continues { 1 } else { replies };
+        self.state = State::Discarding(Refusal { rejection, replies, fault: Fault::NoProgress });
+        if let Some(clock) = &mut self.clock {
+            clock.discarding.get_or_insert_default();
+        }
+    }
+
+    /// Returns the content after a piece without octets was refused: chunks that follow are
+    /// discarded, and the last one has this many `replies`.
+    pub(super) fn into_failed(self, replies: usize, timeouts: &Timeouts) -> Self {
+        let mut clock = self.clock.unwrap_or_else(|| Clock::new(timeouts));
+        clock.discarding.get_or_insert_default();
+        Self { failed: Some(replies), clock: Some(clock), ..Self::default() }
+    }
+
+    /// A piece that came from elsewhere was accepted, and it was not the last.
+    pub(super) fn url_accepted(&mut self) {
+        self.state = State::BetweenChunks;
+    }
+
+    /// Forgets the content: the transaction is over.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    // How far it has come.
+
+    /// Returns the stage of a session in which content has begun and a command is awaited.
+    pub(super) const fn stage(&self) -> Option<Stage> {
+        match self.state {
+            _ if self.failed.is_some() => Some(Stage::Failed),
+            State::BetweenChunks => Some(Stage::Chunking),
+            _ => None,
+        }
+    }
+
+    const fn is_between_chunks(&self) -> bool {
+        matches!(self.state, State::BetweenChunks)
+    }
+
+    /// Returns whether the octets that come are discarded.
+    pub(super) const fn is_discarding(&self) -> bool {
+        matches!(self.state, State::Discarding(_))
+    }
+
+    /// Returns whether the piece in progress is the last one.
+    pub(super) const fn is_last(&self) -> bool {
+        !matches!(self.framing, Framing::Chunks { is_last: false, .. })
+    }
+
+    /// Returns whether the octets are counted (BDAT) rather than ended by a dot.
+    pub(super) const fn is_counted(&self) -> bool {
+        matches!(self.framing, Framing::Chunks { .. })
+    }
+
+    /// Returns the octets of content so far, without stuffed dots and terminator.
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Returns the octets of the piece in progress that were taken from the wire.
+    pub(super) const fn wire(&self) -> u64 {
+        self.wire
+    }
+
+    // How long it may take.
+
+    /// Begins, or goes on, to wait for the peer: for octets, or for the command that announces the
+    /// next piece.
+    pub(super) fn wait(&mut self, now: Instant) {
+        if let Some(clock) = &mut self.clock {
+            clock.transfer.start(now);
+            if let Some(discarding) = &mut clock.discarding {
+                discarding.start(now);
+            }
+        }
+    }
+
+    /// Ceases to wait for the peer: an answer of the application is due, or the content is over.
+    pub(super) fn pause(&mut self, now: Instant) {
+        if let Some(clock) = &mut self.clock {
+            clock.transfer.stop(now);
+            if let Some(discarding) = &mut clock.discarding {
+                discarding.stop(now);
+            }
+        }
+    }
+
+    /// Returns the moment at which the content has taken too long.
+    ///
+    /// It is the deadline of a transfer, over all pieces and over the time between them. Content
+    /// that was refused has a limit of its own besides, which a shut-down makes as short as the
+    /// flat time-out.
+    pub(super) fn deadline(&self, now: Instant, timeouts: &Timeouts, is_stopping: bool) -> Instant {
+        let Some(clock) = &self.clock else { return Instant::NEVER };
+        let deadline = clock.transfer.at(now);
+        let Some(discarding) = &clock.discarding else { return deadline };
+        let limit = match is_stopping {
+            true => timeouts.discard.min(timeouts.content),
+            false => timeouts.discard,
+        };
+        deadline.min(discarding.deadline(now, limit))
+    }
+
+    // What the octets are.
+
+    /// Looks at the octets that have come, and consumes those that the application has no use for.
+    /// `most` octets of content are accepted.
+    pub(super) fn advance(
+        &mut self,
+        receive: &mut ReceiveBuffer,
+        most: u64,
+        now: Instant,
+    ) -> Progress {
+        // What was lent when the content was refused.
+        self.taken(usize::MAX, receive);
+        loop {
+            let span = self.framing.next(receive.octets(), self.url.is_some());
+            let (content, wire) = match span {
+                Span::Content(octets) => (octets, octets),
+                Span::Skip(octets) => (0, octets),
+                Span::LineBreak(octets) => (2, octets),
+                Span::Bare(_) | Span::Nul(_) | Span::End(_) | Span::Incomplete => (0, 0),
+            };
+            self.octets = self.octets.saturating_add(content as u64);
+            self.wire = self.wire.saturating_add(wire as u64);
+            if let Some(clock) = &mut self.clock
+                && wire > 0
+            {
+                clock.transfer.count(wire as u64, now);
+            }
+            return match span {
+                Span::Content(octets) => {
+                    self.lent = Lent::Input(octets);
+                    self.lend(most)
+                }
+                Span::LineBreak(octets) => {
+                    receive.consume(octets);
+                    self.lent = Lent::LineBreak(b"\r\n");
+                    self.lend(most)
+                }
+                Span::Skip(octets) => {
+                    receive.consume(octets);
+                    continue;
+                }
+                Span::Bare(_) | Span::Nul(_) if self.is_discarding() => continue,
+                Span::Bare(octet) => Progress::Violation(Violation::BareLineBreak(octet)),
+                Span::Nul(octet) => Progress::Violation(Violation::Nul(octet)),
+                Span::End(octets) => {
+                    receive.consume(octets);
+                    Progress::End(self.end())
+                }
+                Span::Incomplete => Progress::Need,
+            };
+        }
+    }
+
+    fn lend(&self, most: u64) -> Progress {
+        if self.is_discarding() {
+            Progress::Discarded
+        } else if self.octets > most {
+            Progress::Violation(Violation::TooLarge)
+        } else {
+            Progress::Lent
+        }
+    }
+
+    fn end(&mut self) -> Ending {
+        match mem::take(&mut self.state) {
+            State::Discarding(refusal) => Ending::Refused(refusal),
+            _ => match self.url.take() {
+                Some(url) => Ending::Url(url),
+                None if self.is_last() => Ending::Message,
+                None => {
+                    self.state = State::BetweenChunks;
+                    Ending::Chunk
+                }
+            },
+        }
+    }
+
+    // What is lent.
+
+    /// Returns whether octets wait for the application.
+    pub(super) const fn is_lent(&self) -> bool {
+        let is_nothing = match self.lent {
+            Lent::Input(octets) => octets == 0,
+            Lent::LineBreak(octets) => octets.is_empty(),
+        };
+        !is_nothing && matches!(self.state, State::Receiving)
+    }
+
+    /// Returns the octets that wait for the application, which are in the receive buffer.
+    pub(super) fn lent<'b>(&self, receive: &'b ReceiveBuffer) -> &'b [u8] {
+        match self.lent {
+            Lent::Input(octets) => receive.octets().get(..octets).unwrap_or_default(),
+            Lent::LineBreak(octets) => octets,
+        }
+    }
+
+    /// Takes the octets that wait for the application out of the receive buffer.
+    pub(super) fn detach(&mut self, receive: &mut ReceiveBuffer) -> Bytes {
+        match mem::take(&mut self.lent) {
+            Lent::Input(octets) => receive.take(octets),
+            Lent::LineBreak(octets) => Bytes::from_static(octets),
+        }
+    }
+
+    /// Consumes the first `octets` of those that are lent: the application has dealt with them.
+    pub(super) fn taken(&mut self, octets: usize, receive: &mut ReceiveBuffer) {
+        self.lent = match self.lent {
+            Lent::Input(lent) => {
+                let octets = octets.min(lent);
+                receive.consume(octets);
+                Lent::Input(lent.saturating_sub(octets))
+            }
+            Lent::LineBreak(rest) => Lent::LineBreak(rest.get(octets..).unwrap_or_default()),
+        };
+    }
+}
