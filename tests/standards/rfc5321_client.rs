@@ -96,6 +96,25 @@ fn a_client_without_a_name_says_its_address() {
     }
 }
 
+/// 5321-4.5.3.1.5-b: RFC 5321 section 4.5.3.1.5: every line of 512 octets is taken, and what is longer as far as the
+/// limit goes.
+#[test]
+fn long_lines_of_a_reply_are_taken() {
+    let longest = config().limits().reply_line;
+    for (octets, is_taken) in
+        [(511, true), (512, true), (513, true), (longest, true), (longest + 1, false)]
+    {
+        let line = |separator| format!("220{separator}{}\r\n", "x".repeat(octets - 6));
+        for greeting in [line(' '), line('-') + "220 mx\r\n"] {
+            let mut client = Client::new(config(), Security::CLEAR);
+            let taken = client.feed(greeting.as_bytes());
+            let (said, need) = write(&mut client, Instant::ORIGIN);
+            assert_eq!(said == "EHLO me.example.org\r\n", is_taken, "{octets}");
+            assert_eq!(need == Need::Answer || need == Need::Close, !is_taken, "{taken} {need:?}");
+        }
+    }
+}
+
 /// 5321-4.3.1-b, 5321-4.1.1.1-e: nothing is said before the greeting, and no transaction can be
 /// begun before the reply to EHLO.
 #[test]
