@@ -204,7 +204,8 @@ async fn until_stopped<T>(
     tokio::select! {
         done = operation => done,
         _ = stopped.wait_for(|stop| matches!(stop, Stop::Now)) => {
-            Err(io::ErrorKind::Interrupted.into())
+            let why = "a message is given up: the disk has not answered before the end";
+            Err(io::Error::new(io::ErrorKind::Interrupted, why))
         }
     }
 }

@@ -368,7 +368,7 @@ fn a_long_initial_response_waits_for_the_empty_challenge() {
             base64.as_str()
         ));
     }
-    // Success before it is none.
+    // Success before it is not believed.
     let notes = secured([Act::AuthAs(long(370))]).plays_whole(&format!(
         "{opening}
          C: AUTH PLAIN

@@ -32,8 +32,9 @@ fn frozen() -> (Runtime, mpsc::Sender<()>) {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     let runtime = runtime.unwrap();
     let (thaw, thawed) = mpsc::channel::<()>();
-    let busy = runtime.block_on(async { spawn_blocking(move || thawed.recv()) });
-    drop(busy);
+    runtime.block_on(async {
+        spawn_blocking(move || thawed.recv());
+    });
     (runtime, thaw)
 }
 
@@ -107,6 +108,7 @@ fn only_threads_that_may_wait_touch_the_disk() {
     let (message, _) = begin(&maildir);
     let message = after_thaw(&runtime, thaw, &folder.0, message.write(&large)).unwrap();
     assert_eq!(names(&folder.0.join("tmp")).len(), 1);
+    assert_eq!(message.octets(), 100_000);
     let kept = runtime.block_on(message.keep()).unwrap();
     assert!(std::fs::read(&kept).unwrap().ends_with(&large));
     assert_eq!(names(&folder.0.join("tmp")), [""; 0]);

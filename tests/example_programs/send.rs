@@ -19,7 +19,7 @@ fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
     let (hear, heard) = mpsc::channel();
     thread::spawn(move || {
         let mut client = Peer::new(listener.accept().unwrap().0);
-        let (mut line, mut is_content) = (String::new(), false);
+        let mut line = String::new();
         loop {
             let usual = match line.trim_end() {
                 "" => "220 mx.example.net",
@@ -36,7 +36,7 @@ fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
             };
             let special = script.iter().find(|(begin, _)| is_meant(begin));
             let Some(reply) = special.map_or(Some(usual), |(_, reply)| *reply) else { return };
-            is_content = reply.starts_with("354");
+            let is_content = reply.starts_with("354");
             client.say(reply);
             loop {
                 line = client.line();
