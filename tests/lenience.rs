@@ -102,7 +102,7 @@ const NAMES: [(&str, &str); 12] = [
 
 /// 5321-4.1.1.1-b, 5321-4.1.4-f
 #[test]
-fn a_name_that_is_no_host_is_taken_as_text() {
+fn a_name_that_is_not_a_host_is_taken_as_text() {
     for (sent, text) in NAMES {
         for (verb, service, reply) in [
             ("EHLO", Service::Smtp, "S: 250 mx.example.org\n"),
@@ -146,7 +146,7 @@ fn a_name_that_is_no_host_is_taken_as_text() {
 
 /// 5321-4.1.1.1-b: in TLS as in the clear.
 #[test]
-fn a_name_that_is_no_host_is_taken_in_tls() {
+fn a_name_that_is_not_a_host_is_taken_in_tls() {
     for (sent, text) in NAMES {
         let script = format!(
             "{GREETING}C: EHLO client.example.net

@@ -207,7 +207,7 @@ pub(crate) struct Fault {
     /// Octets that were left.
     pub(crate) left: usize,
     pub(crate) kind: SyntaxErrorKind,
-    /// What is wrong with an address, more closely.
+    /// The fault of an address, finer than `kind`.
     pub(crate) address: Option<AddressFault>,
 }
 
@@ -301,7 +301,7 @@ pub(crate) fn whole<'a, T>(
     }
 }
 
-/// Everything that a parser of addresses takes, and nothing behind it; `trailing` says what is wrong with what is left over.
+/// Returns what a parser of addresses reads from the whole input; `trailing` says what is wrong with octets that are left.
 ///
 /// # Errors
 ///
@@ -377,7 +377,7 @@ impl Tolerance {
         self.used.get()
     }
 
-    /// Forgets what was met since `used` was asked for: a reading that used it was given up.
+    /// Forgets the switches that were met since `used` was read: that reading was given up.
     pub(crate) fn rewind(&self, used: Lenience) {
         self.used.set(used);
     }

@@ -1,4 +1,4 @@
-//! What a client calls itself in EHLO, HELO and LHLO.
+//! The name of a client in EHLO, HELO and LHLO.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -30,7 +30,7 @@ pub struct HelloName<'a>(Name<'a>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Name<'a> {
     Host(Host<'a>),
-    /// No host; without control characters, and not blank. Spaces at the front are kept: without them the text may be a host.
+    /// Text that is not a host; without control characters, and not blank. Spaces at the front are kept: without them the text may be a host.
     Text(Cow<'a, str>),
 }
 
@@ -54,6 +54,8 @@ impl<'a> HelloName<'a> {
         }
     }
 
+    /// Reads the argument of a hello.
+    ///
     /// ```text
     /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
     /// helo = "HELO" SP Domain CRLF
