@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a server says in place of its usual reply: to a command that begins so, `.` for the end of the
-/// content, and nothing for the greeting. Without a reply it closes the connection.
+/// The replies of a server that differ from its usual ones, by the beginning of the command: `.` is the
+/// end of the content, an empty string the greeting. Without a reply the connection is closed.
 type Script = &'static [(&'static str, Option<&'static str>)];
 
-/// A server for one client, and the lines that it hears.
+/// Starts a server for one client, and returns its address and the lines that it hears.
 fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -168,7 +168,7 @@ fn a_refused_ehlo_is_followed_by_helo_where_nothing_needs_an_extension() {
 }
 
 #[test]
-fn what_deployed_servers_say_is_understood() {
+fn replies_of_deployed_servers_are_understood() {
     const LOGIN: &[&str] =
         &["--tls", "none", "--to", "bob@example.net", "--user", "ann", "--password", "x"];
     // Prompts that are not base64.
@@ -283,7 +283,7 @@ fn a_server_that_stops_reading_is_given_up_in_time() {
 }
 
 #[test]
-fn why_tls_failed_is_told() {
+fn the_reason_of_a_tls_failure_is_shown() {
     let server = Server::start(&["--tls", "starttls"]);
     let ended = send_to(server.address, &["--tls", "starttls", "--to", "bob@example.net"]);
     assert_eq!(ended.code, 76);
