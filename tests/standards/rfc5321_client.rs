@@ -481,24 +481,18 @@ fn recipients_beyond_100_go_in_a_further_transaction() {
         let recipients = next.len();
         let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
         ready.send(next, MessageFacts::scan(b"")).unwrap();
+        let (mut sent, _) = write(&mut client, Instant::ORIGIN);
         let mut accepted = 0;
-        loop {
-            let (sent, _) = write(&mut client, Instant::ORIGIN);
-            if sent.is_empty() {
-                break;
-            }
-            for line in sent.lines() {
-                let is_full = line.starts_with("RCPT") && accepted == 100;
-                accepted += usize::from(line.starts_with("RCPT") && !is_full);
-                hear(
-                    &mut client,
-                    match line {
-                        "DATA" => "354 go\r\n",
-                        _ if is_full => "452 4.5.3 too many\r\n",
-                        _ => "250 ok\r\n",
-                    },
-                );
-            }
+        while let Some((line, rest)) = sent.split_once("\r\n") {
+            let is_rcpt = line.starts_with("RCPT");
+            let is_full = is_rcpt && accepted == 100;
+            accepted += usize::from(is_rcpt && !is_full);
+            let reply = match line {
+                "DATA" => "354 go\r\n",
+                _ if is_full => "452 4.5.3 too many\r\n",
+                _ => "250 ok\r\n",
+            };
+            sent = rest.to_owned() + &hear(&mut client, reply).0;
         }
         let Some(Event::Content(content)) = client.event() else { panic!("no content") };
         content.finish().unwrap();
