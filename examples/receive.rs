@@ -1,6 +1,6 @@
 //! Receives mail for one mailbox: the program of the README. `cargo run --example receive -- [ADDRESS]`
 
-#![allow(clippy::std_instead_of_core)] // a program has std
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
 use esmtp::{
     io::blocking::Connection,

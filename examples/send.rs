@@ -23,8 +23,8 @@ use esmtp::{
     security::{Security, TlsFailureKind},
     service::Service,
     syntax::{
-        EnvelopeId, Extension, Extensions, ForwardPath, Host, Notify, Parameters, Reply, Retry,
-        Status, Verb, Xtext,
+        EnvelopeId, Extension, Extensions, ForwardPath, Host, Lenience, Notify, Parameters, Reply,
+        Retry, Status, Verb, Xtext,
     },
     tls::{self, Secured},
     wire::LineEnds,
@@ -245,6 +245,13 @@ fn config(
         Tls::Opportunistic => TlsPolicy::IfOffered,
         Tls::Starttls | Tls::Implicit => TlsPolicy::Required,
     });
+    // Without these the session is of no use: a server that refuses EHLO is not asked with HELO.
+    if arguments.user.is_some() || arguments.token.is_some() {
+        config = config.with_required(Extension::Auth);
+    }
+    if !arguments.from.is_ascii() || !arguments.to.iter().all(|to| to.is_ascii()) {
+        config = config.with_required(Extension::SmtpUtf8);
+    }
     if arguments.no_pipelining {
         config = config.without(Extension::Pipelining);
     }
@@ -318,11 +325,14 @@ fn envelope(
             pushed.map_err(|error| bad(&format!("{flag} {parameter}"), &error))?;
         }
     }
-    let mut envelope = Envelope::new(&arguments.from, &[])
+    let mut lenience = Lenience::default();
+    lenience.dots_in_local_part = arguments.lenient_addresses;
+    lenience.underscore_in_domain = arguments.lenient_addresses;
+    let mut envelope = Envelope::new_with(&arguments.from, &[], lenience)
         .map_err(|error| bad(&arguments.from, &error))?
         .with_parameters(mail);
     for path in paths {
-        let path = ForwardPath::parse(&format!("<{path}>"))
+        let path = ForwardPath::parse_with(&format!("<{path}>"), lenience)
             .map_err(|error| bad(path, &error))?
             .into_owned();
         envelope.push(path, rcpt.clone());

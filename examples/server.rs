@@ -204,7 +204,8 @@ async fn until_stopped<T>(
     tokio::select! {
         done = operation => done,
         _ = stopped.wait_for(|stop| matches!(stop, Stop::Now)) => {
-            Err(io::ErrorKind::Interrupted.into())
+            let why = "a message is given up: the disk has not answered before the end";
+            Err(io::Error::new(io::ErrorKind::Interrupted, why))
         }
     }
 }
@@ -338,7 +339,7 @@ async fn receive(
     mut stream: TcpStream,
     address: SocketAddr,
     receiver: &Receiver,
-    mut stopped: watch::Receiver<Stop>,
+    stopped: watch::Receiver<Stop>,
     spare: impl Send,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -347,17 +348,23 @@ async fn receive(
     // The address by which the client is counted and trusted.
     let mut origin = Some(address.ip());
     if receiver.is_proxied {
-        let (header, rest) = tokio::select! {
-            header = timeout(HEADER.min(receiver.handshake), proxied(&mut stream)) => header??,
-            Ok(()) = stopped.changed() => return Ok(()),
+        let mut stopped = stopped.clone();
+        let header = tokio::select! {
+            header = timeout(HEADER.min(receiver.handshake), proxied(&mut stream)) => Some(header??),
+            Ok(()) = stopped.changed() => None,
         };
-        // A proxy that checks whether the server is up speaks for itself.
-        if !header.is_local() {
-            let source = header.source().map(canonical);
-            origin = source.map(|source| source.ip());
-            peer = source.map_or(peer, Peer::from);
+        match header {
+            // A proxy that checks whether the server is up speaks for itself.
+            Some((header, rest)) if header.is_local() => ahead = rest,
+            Some((header, rest)) => {
+                let source = header.source().map(canonical);
+                origin = source.map(|source| source.ip());
+                peer = source.map_or(peer, Peer::from);
+                ahead = rest;
+            }
+            // It hears 421 instead of the greeting.
+            None => origin = None,
         }
-        ahead = rest;
     }
     let client = Client { address, peer, config: receiver.config(origin), ahead: &ahead };
     match receiver.places.take(origin) {

@@ -17,15 +17,15 @@ use crate::{
 };
 use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
 
-/// What stands in place of what is not shown.
+/// The mark in place of octets that are not shown.
 const REDACTED: &[u8] = b"(redacted)";
-/// What stands in place of a challenge.
+/// The mark in place of a challenge.
 const REDACTED_CHALLENGE: &[u8] = b"334 (redacted)";
-/// What stands in place of a line that was too long to be kept.
+/// The mark in place of a line that was too long to be kept.
 const LONG_LINE: &[u8] = b"(a line that is too long)";
-/// Fewer octets are no secret, and occur in every reply.
+/// The fewest octets of a secret that are looked for in replies: fewer occur in every one.
 const SHORTEST_SECRET: usize = 4;
-/// How many secrets are remembered: the responses of an attempt or two.
+/// The number of secrets that are remembered: the responses of an attempt or two.
 const SECRETS: usize = 16;
 /// The reply code of a challenge.
 const CHALLENGE: &[u8] = b"334";
@@ -52,7 +52,7 @@ const MECHANISMS: [&str; 18] = [
     "XOAUTH",
     "XOAUTH2",
 ];
-/// What the names of the registry's families begin with.
+/// The beginnings of the registry's families of names.
 const FAMILIES: [&str; 4] = ["9798-", "EAP-", "GS2-", "SCRAM-"];
 /// Words after which a secret stands, in protocols that are mixed up with this one.
 const INTRODUCTIONS: [&[u8]; 8] = [
@@ -66,13 +66,13 @@ const INTRODUCTIONS: [&[u8]; 8] = [
     b"PASSWORD",
 ];
 
-/// What a machine knows of secrets in its session.
+/// The secrets of a session, as far as a machine knows them.
 #[derive(Default)]
 pub(crate) struct Redaction {
-    /// What was said in secret, in the forms in which a peer may repeat it.
+    /// Octets that were said in secret, in the forms in which a peer may repeat them.
     secrets: VecDeque<Secret>,
-    /// What may be a secret or a word like any other: hidden in the reply to its own command alone,
-    /// as what stands in those to others is for the application to read.
+    /// Words that may be secret or like any other: hidden in the reply to their own command alone, as
+    /// the replies to others are for the application to read.
     guesses: Vec<Secret>,
     /// AUTH was sent, and no reply but challenges has come.
     is_in_exchange: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Redaction {
     is_after_auth: bool,
 }
 
-/// What a server takes for a command and for the name of a mechanism.
+/// The commands and mechanisms that a server knows.
 pub(crate) trait Known {
     fn lenience(&self) -> Lenience;
     fn has_command(&self, command: &Command<'_>) -> bool;
@@ -268,7 +268,7 @@ fn first_words(line: &[u8], count: usize) -> Cow<'_, [u8]> {
 /// Returns whether a line is surely a command, and not a password that begins like one.
 fn is_command(line: &[u8], known: &impl Known) -> bool {
     match Command::parse(line, known.lenience()) {
-        // What follows is any text, and these are words of a language.
+        // Any text may follow, and these are words of a language.
         Ok(Command::Noop(Some(_)) | Command::Help(Some(_)) | Command::Obsolete(_)) | Err(_) => {
             false
         }
@@ -337,7 +337,7 @@ fn is_named_after_secrets(verb: &[u8]) -> bool {
 }
 
 /// Returns the words of an argument that a server must not be seen to repeat, to the end of the
-/// session: those after AUTH. A mechanism's name is none of them: a server may have to say it again.
+/// session: those after AUTH. The name of a mechanism is not among them: a server may have to say it again.
 fn secret_words(argument: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_name = |word: &[u8]| {
         let name = core::str::from_utf8(word).unwrap_or_default();
@@ -356,7 +356,7 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(|octet| *octet <= b' ').filter(|word| !word.is_empty())
 }
 
-/// Returns what of a URL is as good as a password: that, and the token of URLAUTH (RFC 4467 section
+/// Returns the parts of a URL that are secret: a password, and the token of URLAUTH (RFC 4467 section
 /// 2).
 fn url_secrets(uri: &[u8]) -> impl Iterator<Item = &[u8]> {
     let uri = core::str::from_utf8(uri).unwrap_or_default();
@@ -379,8 +379,8 @@ fn forms_of(response: &[u8], is_plaintext: bool) -> impl Iterator<Item = &[u8]> 
     last.into_iter().chain(tokens).filter(move |_| is_plaintext)
 }
 
-/// Returns a reply with the secrets made unreadable; `None` when it holds none. Of each secret, what
-/// stands before `start` is left.
+/// Returns a reply with the secrets made unreadable; `None` when it holds no secret. The octets before
+/// `start` are left.
 fn scrub<'s>(
     reply: &[u8],
     start: usize,

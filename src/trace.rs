@@ -109,9 +109,10 @@ impl PartialEq<&str> for Protocol<'_> {
 ///      Sun, 13 Sep 2020 12:26:40 +0000\r\n",
 /// );
 ///
-/// // A name that is no host is a comment, and the address stands in its place.
+/// // A name that is not a host is a comment, and the address stands in its place.
 /// let from = HelloName::new("john's mac")?;
-/// let field = Received::new(&by, Protocol::new("ESMTP").unwrap(), at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
+/// let esmtp = Protocol::new("ESMTP")?;
+/// let field = Received::new(&by, esmtp, at).with_from(&from).with_peer([192, 0, 2, 7].into(), None);
 /// assert_eq!(
 ///     field.to_string(),
 ///     "Received: from [192.0.2.7]\r\n ([192.0.2.7])\r\n (john?s?mac)\r\n by mx.example.org with ESMTP;\r\n \
@@ -141,7 +142,7 @@ impl<'a> Received<'a> {
 
     /// Adds what the client called itself ([`Facts::hello_name`](crate::server::Facts::hello_name)).
     ///
-    /// A name that is no domain or address literal of the grammar stands in a comment, as far as a line has room for it; there every octet
+    /// A name that is not a domain or an address literal of the grammar stands in a comment, as far as a line has room for it; there every octet
     /// but letters, digits, `.`, `-` and `_` is written `?`. The field is then from the address of
     /// [`with_peer`](Self::with_peer).
     #[must_use]
@@ -433,7 +434,7 @@ mod tests {
 
     /// 5321-4.4-c
     #[test]
-    fn a_name_that_is_no_host_stands_in_a_comment() {
+    fn a_name_that_is_not_a_host_stands_in_a_comment() {
         let by = Host::parse("mx.example.org").unwrap();
         let at = Timestamp::since_unix_epoch(Duration::ZERO);
         let peer = "2001:db8::7".parse().unwrap();

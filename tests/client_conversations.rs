@@ -234,7 +234,7 @@ fn recipients_beyond_the_limit_are_for_a_further_transaction() {
     );
 }
 
-/// RFC 5321 section 4.5.3.1.10: only X.5.3, and 452 and 552 without a status after a recipient that was
+/// 5321-4.5.3.1.10-b: RFC 5321 section 4.5.3.1.10: only X.5.3, and 452 and 552 without a status after a recipient that was
 /// accepted, are about the number of recipients.
 #[test]
 fn a_recipient_limit_ends_the_list_of_recipients() {
@@ -462,7 +462,7 @@ fn the_refusal_of_ehlo_is_reported_where_helo_fails_too() {
             .plays_whole(&format!("{opening}\n{failure}\nC: (closed)"));
         assert_eq!(notes, [end], "{failure}");
     }
-    // Closed with the refusal: there is nobody to say HELO to.
+    // The connection is closed together with the refusal, so that HELO cannot be sent.
     let mut client = Client::new(dialogue::config(), Security::CLEAR);
     for octets in ["220 mx\r\n", "554 5.7.1 not you\r\n"] {
         while let Need::Either(_) = client.poll(Instant::ORIGIN) {
@@ -486,7 +486,7 @@ fn the_refusal_of_ehlo_is_reported_where_helo_fails_too() {
 }
 
 /// After HELO there is no TLS, no AUTH and no extension.
-/// 5321-3.2-b, 2033-4.1-a
+/// 5321-3.2-b, 2033-4.1-e
 #[test]
 fn helo_is_not_tried_where_more_is_required() {
     use esmtp::{client::TlsPolicy, syntax::Extension};
@@ -515,7 +515,7 @@ fn helo_is_not_tried_where_more_is_required() {
 
 /// RFC 5321 section 3.8. A server that has said 421 carries out nothing that was sent after it.
 #[test]
-fn what_was_in_flight_behind_a_421_was_not_tried() {
+fn what_was_in_flight_after_a_421_was_not_tried() {
     let [one, two, three] = [BOB, CARL, DORA].map(|to| Act::Send(mail(&[to], "x\r\n")));
     let dialogue = Dialogue::new([one, two, three, Act::Wait, Act::Wait, Act::Wait])
         .with(|config| config.with_transactions(3));

@@ -280,6 +280,128 @@ fn a_server_that_takes_octet_by_octet_gains_no_time() {
     assert_eq!(report(&mut client).outcomes().collect::<Vec<_>>(), [&Outcome::Untried]);
 }
 
+/// The time-outs of the test are 2 s at most: an upper bound of each wait bounds the time for a block.
+/// 5321-4.5.3.2.5-a
+#[test]
+fn an_upper_bound_of_all_time_outs_bounds_the_time_for_a_block() {
+    let two = Duration::from_secs(2);
+    let bounded = |config: Config| {
+        let timeouts = config.timeouts().clone();
+        config.with_timeouts(timeouts.at_most(two))
+    };
+    for extensions in [&[][..], &["CHUNKING"], &["CHUNKING", "PIPELINING"]] {
+        // Nothing; less than a buffer; more than that.
+        for taken in [0, 10_000, 1_000_000] {
+            let mut client = ready(client_with(bounded), extensions);
+            send(&mut client, &["bob@example.net"]);
+            write(&mut client, Instant::ORIGIN);
+            for reply in ["250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+                if !reply.starts_with("354") || extensions.is_empty() {
+                    client.feed(reply.as_bytes());
+                    let _ = client.poll(Instant::ORIGIN);
+                }
+            }
+            let (mut left, mut rest) = (20_000_000_usize, taken);
+            let deadline = loop {
+                match client.poll(Instant::ORIGIN) {
+                    Need::Answer => match client.event().unwrap() {
+                        Event::Content(mut content) => {
+                            left -= content.write(&vec![b'x'; left.min(64 * 1024)]).unwrap();
+                        }
+                        other => panic!("{other:?}"),
+                    },
+                    Need::Either(deadline) if rest == 0 => break deadline,
+                    Need::Either(_) => {
+                        let mut slices = [&b""[..]; 16];
+                        let filled = client.to_send(&mut slices);
+                        let octets = slices[..filled].concat().len().min(rest);
+                        client.sent(octets);
+                        rest -= octets;
+                    }
+                    // Replies to chunks.
+                    Need::Read(deadline) => break deadline,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(deadline, at(2), "{extensions:?} {taken}");
+            let _ = client.poll(deadline);
+            assert_eq!(client.end(), Some(&End::TimedOut));
+        }
+    }
+}
+
+/// Octets that were taken quickly earn no time for those that are taken slowly, in one buffer or in
+/// several.
+#[test]
+fn a_server_that_was_fast_is_not_waited_for_longer() {
+    let mut client = with_content(&[]);
+    let fill = |client: &mut Client, now| {
+        while let Need::Answer = client.poll(now) {
+            let Some(Event::Content(mut content)) = client.event() else { panic!() };
+            let room = content.room();
+            content.write(&vec![b'x'; room]).unwrap();
+        }
+    };
+    for _ in 0..100 {
+        fill(&mut client, at(0));
+        client.sent(64 * 1024);
+    }
+    fill(&mut client, at(0));
+    assert_eq!(client.poll(at(0)), Need::Either(at(180)));
+    // A whole buffer just before its time is up is worth 131 s, and no more than 180 s.
+    client.sent(64 * 1024);
+    fill(&mut client, at(179));
+    let deadline = at(180) + Duration::from_millis(131_072);
+    assert_eq!(client.poll(at(179)), Need::Either(deadline));
+    client.sent(64 * 1024);
+    fill(&mut client, at(250));
+    assert_eq!(client.poll(at(250)), Need::Either(at(430)));
+}
+
+/// The replies to the chunks of one message have one deadline, which their octets move: a server that
+/// answers each of them at the last moment does not hold the session for hours.
+#[test]
+fn late_replies_to_chunks_do_not_add_up() {
+    let mut client = ready(client(), &["CHUNKING"]);
+    send(&mut client, &["bob@example.net"]);
+    write(&mut client, Instant::ORIGIN);
+    hear(&mut client, "250 ok\r\n");
+    hear(&mut client, "250 ok\r\n");
+    let mut now = Instant::ORIGIN;
+    let mut chunks = 0_u64;
+    while client.end().is_none() {
+        match client.poll(now) {
+            Need::Answer => match client.event().unwrap() {
+                Event::Content(mut content) => {
+                    content.write(&[b'x'; 1000]).unwrap();
+                    content.flush();
+                }
+                other => panic!("{other:?}"),
+            },
+            Need::Either(_) => client.sent(usize::MAX),
+            Need::Read(deadline) => {
+                // A second before it is too late.
+                let late = Duration::from_secs(1);
+                let wait = deadline.saturating_since(now);
+                now = now + wait.saturating_sub(late);
+                if wait > late {
+                    chunks += 1;
+                    client.feed(b"250 ok\r\n");
+                } else {
+                    now = now + late;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+        // 10 minutes, and 2 s for each chunk.
+        assert!(now < at(600 + 2 * chunks + 1), "{now:?} {chunks}");
+        if chunks > 1000 {
+            break;
+        }
+    }
+    assert!(chunks > 1, "{chunks}");
+}
+
 #[test]
 fn time_that_the_application_takes_is_not_the_servers() {
     let mut client = with_content(&[]);

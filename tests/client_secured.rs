@@ -192,7 +192,7 @@ fn a_failed_handshake_is_the_end() {
              S: 250 STARTTLS
              C: STARTTLS";
         for (last, end) in [
-            ("S: 220 go\n(not secured)", "the TLS handshake failed: the two sides did not agree"),
+            ("S: 220 go\n(not secured)", "TLS failed: the peer sent octets that are not TLS"),
             ("S: 220 go\nS: (closed)", "the server closed the connection"),
             (
                 "S: 250 ok",
@@ -368,7 +368,7 @@ fn a_long_initial_response_waits_for_the_empty_challenge() {
             base64.as_str()
         ));
     }
-    // Success before it is none.
+    // Success before it is not believed.
     let notes = secured([Act::AuthAs(long(370))]).plays_whole(&format!(
         "{opening}
          C: AUTH PLAIN

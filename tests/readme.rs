@@ -327,7 +327,7 @@ fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
 
 // -------------------------------------------------------------------------- the programs
 
-/// Lines of code without their indentation.
+/// Returns the lines of code without their indentation.
 fn lines(code: &str) -> Vec<&str> {
     code.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }

@@ -256,7 +256,7 @@ fn errors_are_what_the_machine_itself_refused() {
         (&["MAIL FROM:<nobody@b.example>", rcpt, "DATA"], 2),
         (&[mail, "MAIL FROM:<a@b.example>"], 1),
         (&["MAIL FROM:<a@b.example> SIZE=999999999"], 1),
-        (&["FOO", "DATA", "RCPT TO:", "EHLO -"], 4),
+        (&["FOO", "DATA", "RCPT TO:", "MAIL FROM:<a"], 4),
         (&["NOOP", "RSET", "VRFY b", "HELP"], 0),
         (&[mail, rcpt, "DATA", "text", "."], 0),
         (&[mail, rcpt, "DATA", "a bare\nline feed", "."], 1),

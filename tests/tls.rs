@@ -1015,6 +1015,7 @@ fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
     }
 }
 
+/// 5929-4-a: RFC 5929 section 4.1.
 #[test]
 fn a_client_knows_the_certificate_and_whether_it_was_verified() {
     for is_verifying in [true, false] {

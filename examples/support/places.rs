@@ -62,7 +62,7 @@ impl Places {
     ///
     /// # Errors
     ///
-    /// There is none: what the client is told.
+    /// No place is free: the reply for the client.
     pub(crate) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Rejection> {
         let Ok(place) = Arc::clone(&self.all).try_acquire_owned() else {
             return Err(too_many(Status::NOT_ACCEPTING, "Too many connections, try again later"));
@@ -88,7 +88,7 @@ fn too_many(status: Status, text: &'static str) -> Rejection {
         .unwrap_or(Rejection::SHUTTING_DOWN)
 }
 
-/// A place, free again when it is dropped.
+/// A place of one connection, free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,

@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// A forward-path; repeatable
     #[arg(long, required = true)]
     pub(crate) to: Vec<String>,
+    /// Take addresses with misplaced dots in the local-part or underscores in the domain
+    #[arg(long)]
+    pub(crate) lenient_addresses: bool,
     /// What a delivery status notification returns: full or hdrs
     #[arg(long, value_enum)]
     pub(crate) ret: Option<Ret>,

@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// A mailbox that does not exist, repeatable: RCPT to it gets 550 5.1.1
     #[arg(long)]
     pub(crate) reject_recipient: Vec<String>,
+    /// Take addresses with misplaced dots in the local-part or underscores in the domain
+    #[arg(long)]
+    pub(crate) lenient_addresses: bool,
     /// Deadline of a command, in seconds
     #[arg(long, default_value = "300")]
     pub(crate) idle_timeout: NonZeroU64,

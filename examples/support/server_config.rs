@@ -8,7 +8,7 @@ use crate::{
 use esmtp::{
     server::{Config, Limits, Timeouts},
     service::Service,
-    syntax::{AttributeName, Extension, Extensions},
+    syntax::{AttributeName, Extension, Extensions, Lenience},
     wire::BareLineBreaks,
 };
 use std::{sync::Arc, time::Duration};
@@ -72,8 +72,12 @@ pub(crate) fn server(
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    // Submission is for those who are known (RFC 6409 section 4.3). Without accounts it takes mail
-    // from everybody; whoever is told to require AUTH then, takes it from nobody.
+    let mut lenience = Lenience::default();
+    lenience.dots_in_local_part = arguments.lenient_addresses;
+    lenience.underscore_in_domain = arguments.lenient_addresses;
+    config = config.with_lenience(lenience);
+    // Submission is for users who have authenticated (RFC 6409 section 4.3). Without accounts it takes
+    // mail from every client, or, with --require-auth, from no client.
     let is_submission = matches!(arguments.protocol, Protocol::Submission);
     let is_required = arguments.require_auth || is_submission && !arguments.user.is_empty();
     config = config.with_required_auth(is_required);

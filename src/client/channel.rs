@@ -195,7 +195,7 @@ impl Channel {
         chunks.at(self.now)
     }
 
-    /// A chunk of so many octets was answered; `None`: something else was.
+    /// Notes that a chunk of `octets` octets was answered; `None`: something else was.
     pub(super) fn answered_chunk(&mut self, octets: Option<u64>) {
         match (&mut self.chunks, octets) {
             (Some(chunks), Some(octets)) => chunks.count(octets, self.now),

@@ -347,19 +347,13 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// None of them longer than `bound`.
+    /// Sets `bound` as an upper bound of every time-out. No wait for the server is longer then, unless
+    /// it goes on to take the content of a message at [`rate`](Self::rate) or faster.
     #[must_use]
     pub fn at_most(mut self, bound: Duration) -> Self {
-        for timeout in [
-            &mut self.greeting,
-            &mut self.mail,
-            &mut self.rcpt,
-            &mut self.data,
-            &mut self.block,
-            &mut self.end_of_content,
-            &mut self.turn,
-            &mut self.command,
-        ] {
+        let Self { greeting, mail, rcpt, data, block, end_of_content, turn, command, rate: _ } =
+            &mut self;
+        for timeout in [greeting, mail, rcpt, data, block, end_of_content, turn, command] {
             *timeout = (*timeout).min(bound);
         }
         self

@@ -98,7 +98,7 @@ impl ReplyLenience {
     }
 }
 
-/// The two parts of a line around a `#` that stands before an enhanced status code.
+/// Returns the two parts of a line around a `#` that stands before an enhanced status code.
 fn without_hash(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let [first @ b'2'..=b'5', second, third, b' ' | b'-', b'#', text @ ..] = line else {
         return None;

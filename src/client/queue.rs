@@ -38,7 +38,7 @@ pub(super) enum Expected {
     /// RCPT of the recipient at this place.
     Rcpt(Transaction, usize),
     Data(Transaction),
-    /// A chunk of so many octets that is not the last.
+    /// A chunk that is not the last, and its octets.
     Chunk(Transaction, u64),
     /// A URL that is not the last of the content.
     Url(Transaction),

@@ -281,6 +281,8 @@ impl Core {
         } else if let Some(expected) = self.queue.front() {
             self.channel.read_deadline(expected.timeout(timeouts))
         } else if self.is_waiting() && self.channel.output == Output::Open {
+            // Nothing is owed: this time is not the server's.
+            self.channel.pause();
             return Ok(Need::Read(Instant::NEVER));
         } else {
             // The server has begun to say what nobody asked for, or all that is left to do is
@@ -424,7 +426,10 @@ impl Core {
             let reason = reason.clone();
             return self.over(reason);
         }
-        self.over(facts.refused_hello.take().map_or(end, End::Refused));
+        self.over(match (end, facts.refused_hello.take()) {
+            (End::PeerClosed(_) | End::Unsendable, Some(refusal)) => End::Refused(refusal),
+            (end, _) => end,
+        });
     }
 
     /// Sends what may be sent now.

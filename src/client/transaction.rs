@@ -231,7 +231,7 @@ impl Underway {
         self.mail = Mail::Accepted;
     }
 
-    /// The refusal is every recipient's, for none can be accepted after it.
+    /// Answers every recipient with the refusal of MAIL, for none can be accepted after it.
     pub(super) fn mail_refused(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
         self.mail = Mail::Refused;
         for index in 0..self.fates.len() {
@@ -269,20 +269,20 @@ impl Underway {
         is_limit.then(|| self.ever_accepted.max(1))
     }
 
-    /// DATA, a chunk or the content was answered, for every recipient that was accepted.
+    /// Answers every recipient that was accepted: with the reply to DATA, a chunk or the content.
     pub(super) fn content_replied(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
         while self.accepted > 0 && self.answer_next(reply, news) {}
     }
 
-    /// A chunk was refused, and with it the content. Where each recipient has a reply to the last
+    /// Answers every recipient that was accepted with the refusal of a chunk. Where each recipient has a reply to the last
     /// chunk, that one is still answered as often (RFC 2033 section 4.3).
     pub(super) fn chunk_refused(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
         self.refused = self.refused.saturating_add(self.accepted);
         self.content_replied(reply, news);
     }
 
-    /// The content was answered for the next recipient that was accepted (RFC 2033 section 4.2);
-    /// `false` when it is the last one's, which is not counted here.
+    /// Answers the next recipient that was accepted with a reply to the content (RFC 2033 section
+    /// 4.2); `false` when it is the last one's, which is not counted here.
     pub(super) fn has_further_replies(
         &mut self,
         reply: &Arc<Reply<'static>>,
@@ -333,27 +333,27 @@ impl Underway {
         self.mail == Mail::Accepted
     }
 
-    /// How many recipients wait for the reply to the content.
+    /// Returns how many recipients wait for the reply to the content.
     pub(super) const fn accepted(&self) -> usize {
         self.accepted
     }
 
-    /// How many recipients the server has accepted, whatever became of them.
+    /// Returns how many recipients the server has accepted, whatever became of them.
     pub(super) const fn ever_accepted(&self) -> usize {
         self.ever_accepted
     }
 
-    /// Whether every recipient that is left was answered, and one at least was accepted.
+    /// Returns whether every recipient that is left was answered, and one at least was accepted.
     pub(super) const fn may_have_content(&self) -> bool {
         self.accepted > 0 && self.open == 0
     }
 
-    /// Whether no recipient is left for whom content could be sent.
+    /// Returns whether no recipient is left for which content could be sent.
     pub(super) const fn is_dead(&self) -> bool {
         self.accepted == 0 && self.open == 0
     }
 
-    /// Whether a chunk may leave as far as this transaction goes: before a recipient is accepted,
+    /// Returns whether a chunk may leave as far as this transaction goes: before a recipient is accepted,
     /// one is under way at most.
     pub(super) const fn may_chunk(&self) -> bool {
         self.ever_accepted > 0 || !self.has_chunk

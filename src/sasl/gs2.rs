@@ -206,6 +206,7 @@ mod tests {
             ("n,,", Some((Flag::None, None))),
             ("y,a=admin,", Some((Flag::NotOffered, Some("admin")))),
             ("p=tls-exporter,a=a=2Cb,", Some((Flag::Used("tls-exporter"), Some("a,b")))),
+            (",,", None),
             ("x,,", None),
             ("N,,", None),
             ("p=,,", None),

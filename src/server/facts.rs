@@ -144,7 +144,7 @@ impl Facts {
     }
 
     /// Returns the host that the client called itself; `None` before an accepted hello, and where its
-    /// [name](Self::hello_name) is no host.
+    /// [name](Self::hello_name) is not a host.
     #[must_use]
     pub fn host(&self) -> Option<&Host<'static>> {
         self.hello.as_ref().and_then(HelloName::host)

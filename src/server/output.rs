@@ -19,7 +19,7 @@ pub(super) struct Output {
     pub(super) transcript: Option<Box<dyn Transcript>>,
     /// The octets that wait and come before the mark, if nothing after it was sent.
     marked: Option<usize>,
-    /// What the transcript may not show.
+    /// The secrets that the transcript does not show.
     redaction: Redaction,
     pub(super) now: Instant,
 }
@@ -117,7 +117,7 @@ impl Output {
     }
 }
 
-/// What this server takes for a command, and for a mechanism.
+/// The commands and mechanisms that this server knows.
 pub(super) struct Known<'s> {
     pub(super) config: &'s Config,
     pub(super) service: Service,

@@ -82,7 +82,7 @@ impl AttributeName {
 
 /// The value of an attribute.
 ///
-/// Which values an attribute takes stands beside its [name](AttributeName); each takes the two that say that there is none.
+/// The [name](AttributeName) of an attribute says which values it takes; each takes the two that say that it has no value.
 /// Addresses, ports and host names are made by `From`.
 ///
 /// ```

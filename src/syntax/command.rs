@@ -786,6 +786,8 @@ mod tests {
             ("RCPT TO:<a..b@c.example>", "RCPT TO:<a..b@c.example>", "dots_in_local_part"),
             ("MAIL FROM:<a@b_c.example>", "MAIL FROM:<a@b_c.example>", "underscore_in_domain"),
             ("RCPT TO:<a@[x400:b]>", "RCPT TO:<a@[x400:b]>", "general_literal"),
+            ("VRFY a..b@c.example", "VRFY a..b@c.example", "dots_in_local_part"),
+            ("EXPN a@b_c.example", "EXPN a@b_c.example", "underscore_in_domain"),
             ("RCPT TO:<a@b.example.>", "RCPT TO:<a@b.example>", "dot_behind_domain"),
             ("HELO [192.0.2.1]", "HELO [192.0.2.1]", "literal_in_helo"),
             ("EHLO client.example extra", "EHLO client.example", "text_behind_host"),

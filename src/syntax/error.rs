@@ -217,7 +217,7 @@ impl SyntaxError {
     }
 }
 
-/// What is wrong with an address or the name of a client, more closely than its [`SyntaxErrorKind`] says.
+/// The fault of an address or of the name of a client, finer than its [`SyntaxErrorKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum AddressFault {
     NoAddress,

@@ -31,7 +31,7 @@ pub(crate) const KEYWORD: Class = 1 << 5;
 pub(crate) const VALUE: Class = 1 << 6;
 /// Printable and no space: %d33-126.
 pub(crate) const VISIBLE: Class = 1 << 7;
-/// What text may hold: TAB, %d32-126, and everything above 127 but the [`CONTROLS`].
+/// The octets of text: TAB, %d32-126, and everything above 127 but the [`CONTROLS`].
 pub(crate) const TEXT: Class = 1 << 8;
 /// `xchar` of RFC 3461 section 4: %d33-42 / %d44-60 / %d62-126.
 pub(crate) const XCHAR: Class = 1 << 9;
@@ -207,7 +207,7 @@ pub(crate) struct Fault {
     /// Octets that were left.
     pub(crate) left: usize,
     pub(crate) kind: SyntaxErrorKind,
-    /// What is wrong with an address, more closely.
+    /// The fault of an address, finer than `kind`.
     pub(crate) address: Option<AddressFault>,
 }
 
@@ -301,7 +301,7 @@ pub(crate) fn whole<'a, T>(
     }
 }
 
-/// Everything that a parser of addresses takes, and nothing behind it; `trailing` says what is wrong with what is left over.
+/// Returns what a parser of addresses reads from the whole input; `trailing` says what is wrong with octets that are left.
 ///
 /// # Errors
 ///
@@ -377,7 +377,7 @@ impl Tolerance {
         self.used.get()
     }
 
-    /// Forgets what was met since `used` was asked for: a reading that used it was given up.
+    /// Forgets the switches that were met since `used` was read: that reading was given up.
     pub(crate) fn rewind(&self, used: Lenience) {
         self.used.set(used);
     }

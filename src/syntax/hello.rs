@@ -1,4 +1,4 @@
-//! What a client calls itself in EHLO, HELO and LHLO.
+//! The name of a client in EHLO, HELO and LHLO.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -30,7 +30,8 @@ pub struct HelloName<'a>(Name<'a>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Name<'a> {
     Host(Host<'a>),
-    /// No host; without control characters, and not blank. Spaces at the front are kept: without them the text may be a host.
+    /// Text that is not a host; without control characters, and not blank. Spaces at the front are kept:
+    /// without them the text may be a host; those at the end are not.
     Text(Cow<'a, str>),
 }
 
@@ -48,12 +49,22 @@ impl<'a> HelloName<'a> {
         if let Some((at, _)) = text.char_indices().find(|(_, c)| is_control_character(*c)) {
             return Err(control_at(at));
         }
-        match text.trim_matches(' ').is_empty() {
+        // Spaces at the end of a line are not part of its argument (RFC 5321 section 4.1.1).
+        let text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(' ')),
+            Cow::Owned(mut text) => {
+                text.truncate(text.trim_end_matches(' ').len());
+                Cow::Owned(text)
+            }
+        };
+        match text.is_empty() {
             true => Err(SyntaxError::new(SyntaxErrorKind::MissingArgument, 0)),
             false => Ok(Self(Name::Text(text))),
         }
     }
 
+    /// Reads the argument of a hello.
+    ///
     /// ```text
     /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF           RFC 5321 section 4.1.1.1
     /// helo = "HELO" SP Domain CRLF

@@ -370,7 +370,7 @@ fn with_dot<'a>((rest, found): (&'a str, &'a str), tolerance: &Tolerance) -> (&'
     (rest, Domain::from_valid(found))
 }
 
-/// What is wrong with what stands behind the host of a mailbox.
+/// Returns what is wrong with the text after the host of a mailbox.
 #[cold]
 pub(crate) fn after_host(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     match rest.as_bytes() {
@@ -382,7 +382,7 @@ pub(crate) fn after_host(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     }
 }
 
-/// What is wrong with what stands behind a domain or an address literal.
+/// Returns what is wrong with the text after a domain or an address literal.
 #[cold]
 fn after_domain(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     let fault = match rest.as_bytes() {
@@ -464,7 +464,7 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
     Ok((rest, found))
 }
 
-/// What is wrong where a domain was expected.
+/// Fails where a domain was expected.
 #[cold]
 fn no_label(input: &str) -> Parsed<'_, &str> {
     let fault = match input.as_bytes() {
@@ -496,7 +496,7 @@ fn address_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host
     .parse(input);
     let literal = (SyntaxErrorKind::Host, AddressFault::Literal);
     match found {
-        // A literal is no label.
+        // A literal is not a label.
         Ok((rest, _)) if rest.starts_with(['.', '_']) || span(rest, LABEL) > 0 => {
             fail_with(rest, literal)
         }
@@ -635,8 +635,8 @@ fn groups(input: &str) -> IResult<&str, Groups, Fault> {
 /// Ldh-str                 = *( ALPHA / DIGIT / "-" ) Let-dig
 /// ```
 ///
-/// No tag is that looks like a group of an IPv6 address: such an address without its tag, whatever else is wrong with it, is a
-/// mistake.
+/// A tag that looks like a group of an IPv6 address is refused: this is an address without its tag, whatever else is wrong
+/// with it.
 fn general_literal(input: &str) -> Parsed<'_, &str> {
     let tag = span(input, grammar::KEYWORD);
     let (name, rest) = cut(input, tag);

@@ -282,6 +282,7 @@ mod tests {
     fn solicitation_classes_begin_with_a_letter() {
         let list = Solicitation::parse("net.example:ADV,org.example:ADV:ADLT").unwrap();
         assert!(list.classes().eq(["net.example:ADV", "org.example:ADV:ADLT"]));
+        assert!(Solicitation::parse("a1.b-c_d:E").is_ok());
         for list in ["", "1abc", "a,", ",a", "a b", "a=b", "ü"] {
             assert!(Solicitation::parse(list).is_err(), "{list}");
         }

@@ -72,7 +72,7 @@ switches! {
     /// `EHLO my_host`. Default: on; machines have such names, and nothing but a trace field comes of them.
     underscore_in_host = true;
     /// `EHLO MÜLLER-PC` in UTF-8 or Latin-1, `EHLO john's-mac`, `EHLO  two.spaces.example`, `EHLO [2001:db8::19]`: an argument of
-    /// EHLO, HELO or LHLO that is no host, as long as it has no control character; it is kept as text
+    /// EHLO, HELO or LHLO that is not a host, as long as it has no control character; it is kept as text
     /// ([`HelloName`](super::HelloName)). Default: on; a server "MUST NOT refuse to accept a message" because this name cannot be
     /// verified (RFC 5321 section 4.1.4), and nothing but a comment of a trace field comes of it.
     text_as_host = true;

@@ -334,7 +334,7 @@ pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, M
     Ok((rest, Mailbox { local_part, host }))
 }
 
-/// What is wrong where the `@` was expected.
+/// Returns what is wrong where the `@` was expected.
 #[cold]
 fn after_local_part(rest: &str, is_quoted: bool) -> (SyntaxErrorKind, AddressFault) {
     match rest.as_bytes() {
@@ -348,7 +348,7 @@ fn after_local_part(rest: &str, is_quoted: bool) -> (SyntaxErrorKind, AddressFau
     }
 }
 
-/// What is wrong with a character that is not in an atom.
+/// Returns what is wrong with a character that is not in an atom.
 #[cold]
 fn unquoted_fault(rest: &str) -> AddressFault {
     match rest.chars().next() {
@@ -377,7 +377,7 @@ pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
     Ok((rest, LocalPart::from_valid(found)))
 }
 
-/// `1*( atext / "." )`, of which one at least is no dot, where that is tolerated.
+/// `1*( atext / "." )`, one of them at least not a dot, where that is tolerated.
 #[cold]
 fn misplaced_dots<'a>(
     input: &'a str,
@@ -427,7 +427,7 @@ fn dot_string_of(input: &str, atext: Class) -> Parsed<'_, &str> {
     Ok((rest, found))
 }
 
-/// What is wrong where an atom was expected: at the start, or after the dot at `end - 1`.
+/// Fails where an atom was expected: at the start, or after the dot at `end - 1`.
 #[cold]
 fn no_atom(input: &str, end: usize) -> Parsed<'_, &str> {
     let rest = input.get(end..).unwrap_or_default();

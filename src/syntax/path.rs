@@ -295,7 +295,7 @@ fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
     Ok((rest, found))
 }
 
-/// What is wrong where the closing bracket was expected.
+/// Returns what is wrong where the closing bracket was expected.
 #[cold]
 fn inside_path(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     match rest {
@@ -304,7 +304,7 @@ fn inside_path(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     }
 }
 
-/// What is wrong with a path that does not begin with a bracket.
+/// Returns what is wrong with a path that does not begin with a bracket.
 #[cold]
 fn without_brackets(input: &str) -> AddressFault {
     match input.as_bytes() {
@@ -314,7 +314,7 @@ fn without_brackets(input: &str) -> AddressFault {
     }
 }
 
-/// What is wrong with what stands behind a path.
+/// Returns what is wrong with the text after a path.
 #[cold]
 pub(crate) fn after_path(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     let fault = match rest.as_bytes() {

@@ -42,11 +42,12 @@ pub(super) struct Layer {
     record_size: usize,
 }
 
-/// A record with octets of the machine inside. They count as sent when the whole record is: before,
-/// the peer can decrypt nothing of it.
+/// A record with octets of the machine inside. They count as sent as the record leaves, and the last of
+/// them when the whole record has: before, the peer can decrypt nothing of it.
 struct Record {
     /// Where it ends among all octets of ciphertext.
     end: u64,
+    /// Octets of the machine inside that do not count as sent yet.
     plaintext: usize,
 }
 
@@ -256,10 +257,14 @@ impl Layer {
         self.outbox.sent(octets);
         self.taken = self.taken.saturating_add(octets as u64);
         let mut plaintext = 0;
-        while let Some(record) = self.records.front()
-            && record.end <= self.taken
-        {
-            plaintext += record.plaintext;
+        while let Some(record) = self.records.front_mut() {
+            let left = record.end.saturating_sub(self.taken);
+            let unsent = record.plaintext.min(usize::try_from(left).unwrap_or(usize::MAX));
+            plaintext += record.plaintext - unsent;
+            record.plaintext = unsent;
+            if left > 0 {
+                break;
+            }
             self.records.pop_front();
         }
         plaintext

@@ -8,8 +8,8 @@
 //! What the layer answers for:
 //!
 //! - Deadlines: of the handshake, of an alert and of the close_notify. All others are those of the
-//!   machine inside: octets count as sent for it when the peer has taken the record that holds them,
-//!   so a peer that does not read, or reads slowly, meets its deadlines as in the clear.
+//!   machine inside: its octets count as sent as the peer takes the records that hold them, so a peer
+//!   that does not read, or reads slowly, meets its deadlines as in the clear.
 //! - Memory: plaintext is decrypted only when the machine inside asks for it, and encrypted, up to
 //!   64 KiB at once, when the peer has taken what was encrypted before. A layer holds at most about
 //!   300 KiB, whatever the peer does.

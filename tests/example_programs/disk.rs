@@ -1,7 +1,7 @@
 //! A disk that does not answer.
 //!
 //! The runtime here has one thread for the sessions and one that may wait for the disk, and that one is
-//! busy: what the Maildir does all the same, it does where the sessions are driven.
+//! busy: an operation of the disk that happens all the same happens on the thread of the sessions.
 
 use crate::{
     maildir::Maildir,
@@ -27,17 +27,18 @@ use tokio::{
     time::timeout,
 };
 
-/// A runtime with one thread that may wait, and the means to end what keeps it.
+/// Makes a runtime whose one thread that may wait is busy until the sender is dropped.
 fn frozen() -> (Runtime, mpsc::Sender<()>) {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     let runtime = runtime.unwrap();
     let (thaw, thawed) = mpsc::channel::<()>();
-    let busy = runtime.block_on(async { spawn_blocking(move || thawed.recv()) });
-    drop(busy);
+    runtime.block_on(async {
+        spawn_blocking(move || thawed.recv());
+    });
     (runtime, thaw)
 }
 
-/// A message that is begun, and what is released with it.
+/// Begins a message, and returns it with the value that it holds.
 fn begin(maildir: &Maildir) -> (Message, Arc<()>) {
     let config = Arc::new(Config::new("mx.example.net").unwrap());
     let mut server = Server::new(Arc::clone(&config), Peer::UNKNOWN, Security::CLEAR);
@@ -70,7 +71,7 @@ fn begin(maildir: &Maildir) -> (Message, Arc<()>) {
     }
 }
 
-/// The outcome of something that waits for the disk, after the disk has been frozen for a while.
+/// Waits for an operation of the disk, which is frozen for a while first.
 fn after_thaw<T>(
     runtime: &Runtime,
     thaw: mpsc::Sender<()>,
@@ -107,6 +108,7 @@ fn only_threads_that_may_wait_touch_the_disk() {
     let (message, _) = begin(&maildir);
     let message = after_thaw(&runtime, thaw, &folder.0, message.write(&large)).unwrap();
     assert_eq!(names(&folder.0.join("tmp")).len(), 1);
+    assert_eq!(message.octets(), 100_000);
     let kept = runtime.block_on(message.keep()).unwrap();
     assert!(std::fs::read(&kept).unwrap().ends_with(&large));
     assert_eq!(names(&folder.0.join("tmp")), [""; 0]);

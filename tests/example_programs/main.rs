@@ -1,4 +1,4 @@
-//! The example programs as users meet them: command lines, exit codes, what they do when the disk, the
+//! The example programs as users meet them: command lines, exit codes, behaviour when the disk, the
 //! descriptors or the time run out.
 
 // Linux: prlimit(2) changes the limits of a server that runs.

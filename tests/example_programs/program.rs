@@ -1,4 +1,4 @@
-//! Starts the examples, and speaks with them.
+//! Programs that are started, and connections to them.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 /// Time after which a test has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The built example of this name, which `cargo test` puts beside the tests.
+/// Returns the path of an example, which `cargo test` builds beside the tests.
 pub(crate) fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let built = tests.ancestors().nth(2).unwrap().join("examples").join(name);
@@ -44,7 +44,7 @@ impl Drop for Folder {
     }
 }
 
-/// The names in a folder, sorted.
+/// Returns the names in a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -54,10 +54,10 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Waits until something is so.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits until a condition holds.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
-    while !is_so() {
+    while !holds() {
         assert!(start.elapsed() < PATIENCE, "{what}");
         sleep(Duration::from_millis(10));
     }
@@ -78,7 +78,7 @@ impl Server {
         Self::start_with(Command::new(example("server")), folder, maildir, flags)
     }
 
-    /// A server that may not have more descriptors than that.
+    /// Starts a server with this limit of descriptors.
     pub(crate) fn start_with_descriptors(limit: u32) -> Self {
         let folder = Folder::new();
         let maildir = folder.0.join("mail");
@@ -119,12 +119,12 @@ impl Server {
         status.unwrap()
     }
 
-    /// A client that has said nothing.
+    /// Connects a client, which says nothing.
     pub(crate) fn connect(&self) -> Peer {
         Peer::new(TcpStream::connect(self.address).unwrap())
     }
 
-    /// A client that the proxy speaks of: what it hears in place of a greeting.
+    /// Connects as a proxy for a client at `source`, and returns the greeting too.
     pub(crate) fn proxied(&self, source: &str) -> (Peer, String) {
         let mut client = self.connect();
         let family = if source.contains(':') { "TCP6" } else { "TCP4" };
@@ -165,21 +165,21 @@ impl Peer {
         self.0.get_mut().write_all(octets).unwrap();
     }
 
-    /// The next line; empty when the connection is closed.
+    /// Reads a line; it is empty when the connection is closed.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         line
     }
 
-    /// The next octets up to a line feed; empty when the connection is closed.
+    /// Reads octets up to a line feed; none when the connection is closed.
     pub(crate) fn line_of_octets(&mut self) -> Vec<u8> {
         let mut octets = Vec::new();
         let _ = self.0.read_until(b'\n', &mut octets);
         octets
     }
 
-    /// The lines of the next reply.
+    /// Reads the lines of a reply.
     pub(crate) fn reply(&mut self) -> String {
         let mut reply = self.line();
         let mut last = 0;
@@ -190,13 +190,13 @@ impl Peer {
         reply
     }
 
-    /// The reply to a command.
+    /// Writes a command, and reads the reply.
     pub(crate) fn ask(&mut self, command: &str) -> String {
         self.say(command);
         self.reply()
     }
 
-    /// Says these commands, which are accepted.
+    /// Writes commands one by one; each must be accepted.
     pub(crate) fn succeed(&mut self, commands: &[&str]) {
         for command in commands {
             let reply = self.ask(command);
@@ -205,7 +205,7 @@ impl Peer {
     }
 }
 
-/// What a program that has ended leaves behind.
+/// The exit code and the output of a program that has ended.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) said: String,

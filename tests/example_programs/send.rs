@@ -1,6 +1,6 @@
 //! `examples/send`: exit codes, lines of output, time-outs.
 
-use crate::program::{Ended, Peer, Server, send, send_message};
+use crate::program::{Ended, Peer, Server, names, send, send_message};
 use std::{
     net::{SocketAddr, TcpListener},
     sync::mpsc,
@@ -8,18 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a server says in place of its usual reply: to a command that begins so, `.` for the end of the
-/// content, and nothing for the greeting. Without a reply it closes the connection.
+/// The replies of a server that differ from its usual ones, by the beginning of the command: `.` is the
+/// end of the content, an empty string the greeting. Without a reply the connection is closed.
 type Script = &'static [(&'static str, Option<&'static str>)];
 
-/// A server for one client, and the lines that it hears.
+/// Starts a server for one client, and returns its address and the lines that it hears.
 fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (hear, heard) = mpsc::channel();
     thread::spawn(move || {
         let mut client = Peer::new(listener.accept().unwrap().0);
-        let (mut line, mut is_content) = (String::new(), false);
+        let mut line = String::new();
         loop {
             let usual = match line.trim_end() {
                 "" => "220 mx.example.net",
@@ -36,7 +36,7 @@ fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
             };
             let special = script.iter().find(|(begin, _)| is_meant(begin));
             let Some(reply) = special.map_or(Some(usual), |(_, reply)| *reply) else { return };
-            is_content = reply.starts_with("354");
+            let is_content = reply.starts_with("354");
             client.say(reply);
             loop {
                 line = client.line();
@@ -130,6 +130,102 @@ fn the_exit_code_tells_whether_to_try_again() {
 }
 
 #[test]
+fn a_refused_ehlo_is_followed_by_helo_where_nothing_needs_an_extension() {
+    const TLS: &[&str] = &["--tls", "starttls", "--to", "bob@example.net"];
+    const AUTH: &[&str] =
+        &["--tls", "none", "--to", "bob@example.net", "--user", "ann", "--password", "x"];
+    const UTF8: &[&str] = &["--tls", "none", "--to", "b\u{f6}b@example.net"];
+    const LMTP: &[&str] = &["--tls", "none", "--to", "bob@example.net", "--protocol", "lmtp"];
+    const ENDS: Option<&str> = None;
+    #[rustfmt::skip]
+    let cases: &[(Script, &[&str], i32, bool)] = &[
+        (&[("EHLO", Some("500 5.5.1 What?"))], SIMPLE, 0, true),
+        (&[("EHLO", Some("501 5.5.4 What?"))], SIMPLE, 0, true),
+        (&[("EHLO", Some("503 5.5.1 What?"))], SIMPLE, 0, true),
+        (&[("EHLO", Some("550 5.7.1 What?"))], SIMPLE, 0, true),
+        (&[("EHLO", Some("554 5.7.1 What?"))], SIMPLE, 0, true),
+        (&[("EHLO", Some("521 5.3.2 No mail"))], SIMPLE, 69, false),
+        (&[("EHLO", Some("450 4.3.2 Later"))], SIMPLE, 75, false),
+        (&[("EHLO", Some("502 5.5.1 What?"))], TLS, 69, false),
+        (&[("EHLO", Some("502 5.5.1 What?"))], AUTH, 69, false),
+        (&[("EHLO", Some("502 5.5.1 What?"))], UTF8, 69, false),
+        (&[("LHLO", Some("502 5.5.1 What?"))], LMTP, 69, false),
+        // The outcome is the reply to EHLO.
+        (&[("EHLO", Some("502 5.5.1 What?")), ("HELO", Some("450 4.3.2 Later"))], SIMPLE, 69, true),
+        (&[("EHLO", Some("502 5.5.1 What?")), ("HELO", ENDS)], SIMPLE, 69, true),
+    ];
+    for (script, flags, code, says_helo) in cases {
+        let (address, heard) = scripted(script);
+        let ended = send_to(address, flags);
+        let told = format!("{}{}", ended.said, ended.complained);
+        assert_eq!(ended.code, *code, "{script:?} {flags:?}: {told}");
+        let has_said_helo = heard.try_iter().any(|line| line.starts_with("HELO "));
+        assert_eq!(has_said_helo, *says_helo, "{script:?} {flags:?}");
+        if *code != 0 {
+            assert!(ended.said.contains(script[0].1.unwrap()), "{script:?} {flags:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn replies_of_deployed_servers_are_understood() {
+    const LOGIN: &[&str] =
+        &["--tls", "none", "--to", "bob@example.net", "--user", "ann", "--password", "x"];
+    // Prompts that are not base64.
+    let (address, heard) = scripted(&[
+        ("EHLO", Some("250-mx.example.net\r\n250 AUTH LOGIN")),
+        ("AUTH", Some("334 Username:")),
+        ("YW5u", Some("334 Password:")),
+        ("eA==", Some("235 2.7.0 Ok")),
+    ]);
+    let ended = send_to(address, LOGIN);
+    assert_eq!(ended.code, 0, "{}: {:?}", ended.complained, heard.try_iter().collect::<Vec<_>>());
+
+    // A status with a number sign before it.
+    let (address, _heard) = scripted(&[("RCPT", Some("550 #5.1.0 Address rejected"))]);
+    let ended = send_to(address, SIMPLE);
+    assert_eq!(
+        (ended.code, ended.said.as_str()),
+        (69, "bob@example.net 550 5.1.0 Address rejected\n")
+    );
+}
+
+#[test]
+fn a_thousand_recipients_reach_a_server_that_takes_a_hundred() {
+    let server = Server::start(&["--max-recipients", "100", "--extensions", "PIPELINING,SIZE"]);
+    let address = server.address.to_string();
+    let mut flags = vec!["--server".to_owned(), address, "--tls".to_owned(), "none".to_owned()];
+    for number in 0..1000 {
+        flags.extend(["--to".to_owned(), format!("user{number}@example.net")]);
+    }
+    let ended = send(&flags);
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    let accepted = ended.said.lines().filter(|line| line.contains("@example.net 250 ")).count();
+    assert_eq!(accepted, 1000);
+    assert_eq!(names(&server.maildir.join("new")).len(), 10);
+}
+
+#[test]
+fn unusual_addresses_pass_through_both_programs() {
+    let long = format!("user+caf_={}=example.org@example.net", "x".repeat(80));
+    let lenient = ["bob..b@example.net", "bob.@example.net", "bob@a_b.example"];
+    for (flags, addresses, code) in [
+        (&[][..], &[long.as_str()][..], 0),
+        (&[], &lenient[..], 65),
+        (&["--lenient-addresses"], &lenient[..], 0),
+    ] {
+        let server = Server::start(flags);
+        let address = server.address.to_string();
+        for to in addresses {
+            let given = ["--server", &address, "--tls", "none", "--to", to];
+            let ended = send(given.iter().chain(flags));
+            assert_eq!(ended.code, code, "{to}: {}{}", ended.said, ended.complained);
+            assert_eq!(names(&server.maildir.join("new")).is_empty(), code != 0);
+        }
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_may_be_tried_again() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(send_to(address, SIMPLE).code, 75);
@@ -187,7 +283,7 @@ fn a_server_that_stops_reading_is_given_up_in_time() {
 }
 
 #[test]
-fn why_tls_failed_is_told() {
+fn the_reason_of_a_tls_failure_is_shown() {
     let server = Server::start(&["--tls", "starttls"]);
     let ended = send_to(server.address, &["--tls", "starttls", "--to", "bob@example.net"]);
     assert_eq!(ended.code, 76);

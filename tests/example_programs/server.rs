@@ -72,8 +72,8 @@ fn connections_are_counted_by_the_address_that_the_proxy_names() {
     }
     drop(first);
     wait_until("the place is free", || greet("198.51.100.7").1.starts_with("220 "));
-    // A proxy that speaks for itself is counted as such, and so is no other client.
-    for _ in 0..2 {
+    // Clients of unknown address are not counted.
+    for _ in 0..3 {
         let mut check = server.connect();
         check.say("PROXY UNKNOWN");
         assert!(check.reply().starts_with("220 "));
@@ -135,7 +135,7 @@ fn accepting_goes_on_after_it_has_failed() {
 
 // -------------------------------------------------------------------- trusted clients
 
-/// Whether XCLIENT and XFORWARD are announced, and the reply to XCLIENT.
+/// Returns whether XCLIENT and XFORWARD are announced, and the reply to XCLIENT.
 fn xclient(client: &mut Peer) -> (bool, String) {
     let hello = client.ask("EHLO client.example");
     let announced = ["XCLIENT ", "XFORWARD "].map(|keyword| hello.contains(keyword));
@@ -198,7 +198,7 @@ fn without_a_proxy_the_address_of_the_connection_counts() {
 }
 
 #[test]
-fn a_network_that_is_none_is_refused() {
+fn malformed_networks_are_refused() {
     for wrong in
         ["", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/+8", "2001:db8::/129", "example.org", "/8"]
     {
@@ -208,7 +208,7 @@ fn a_network_that_is_none_is_refused() {
 }
 
 #[test]
-fn the_help_says_what_a_proxy_header_is_trusted_with() {
+fn help_states_that_a_proxy_header_is_believed_from_every_client() {
     let output = Command::new(example("server")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let words: Vec<_> = help.split_whitespace().collect();
@@ -245,7 +245,7 @@ fn mail_is_readable_by_its_owner_only() {
 }
 
 #[test]
-fn what_was_abandoned_in_tmp_is_removed_at_start() {
+fn abandoned_files_in_tmp_are_removed_at_start() {
     let folder = Folder::new();
     let maildir = folder.0.join("mail");
     let tmp = maildir.join("tmp");
@@ -301,4 +301,18 @@ fn a_message_under_way_is_finished_after_sigterm_and_idle_sessions_hear_421() {
     drop((idle, busy));
     assert_eq!(server.end().code(), Some(0));
     assert_eq!(names(&server.maildir.join("new")).len(), 1);
+}
+
+#[test]
+fn a_client_whose_proxy_header_has_not_come_hears_421_after_sigterm() {
+    let mut server = Server::start(&["--proxy-protocol"]);
+    let mut client = server.connect();
+    client.write(b"PROXY TCP4 ");
+    let (mut other, greeting) = server.proxied("192.0.2.1"); // the first one is accepted by now
+    assert!(greeting.starts_with("220 "));
+    server.terminate();
+    assert!(client.reply().starts_with("421 "));
+    assert!(other.reply().starts_with("421 "));
+    drop((client, other));
+    assert_eq!(server.end().code(), Some(0));
 }

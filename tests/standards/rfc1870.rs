@@ -39,7 +39,7 @@ fn transaction(size: &str, content: &str, reply: &str) -> String {
     )
 }
 
-/// 1870-4-a
+/// 1870-4-a, 1870-6.1-a
 #[test]
 fn every_size_is_read() {
     let (config, hello) = limited(1000);

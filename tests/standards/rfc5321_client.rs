@@ -96,6 +96,25 @@ fn a_client_without_a_name_says_its_address() {
     }
 }
 
+/// 5321-4.5.3.1.5-b: RFC 5321 section 4.5.3.1.5: every line of 512 octets is taken, and what is longer as far as the
+/// limit goes.
+#[test]
+fn long_lines_of_a_reply_are_taken() {
+    let longest = config().limits().reply_line;
+    for (octets, is_taken) in
+        [(511, true), (512, true), (513, true), (longest, true), (longest + 1, false)]
+    {
+        let line = |separator| format!("220{separator}{}\r\n", "x".repeat(octets - 6));
+        for greeting in [line(' '), line('-') + "220 mx\r\n"] {
+            let mut client = Client::new(config(), Security::CLEAR);
+            let taken = client.feed(greeting.as_bytes());
+            let (said, need) = write(&mut client, Instant::ORIGIN);
+            assert_eq!(said == "EHLO me.example.org\r\n", is_taken, "{octets}");
+            assert_eq!(need == Need::Answer || need == Need::Close, !is_taken, "{taken} {need:?}");
+        }
+    }
+}
+
 /// 5321-4.3.1-b, 5321-4.1.1.1-e: nothing is said before the greeting, and no transaction can be
 /// begun before the reply to EHLO.
 #[test]
@@ -352,7 +371,8 @@ fn quit_comes_last_and_is_waited_for() {
     for opening in [
         "S: 554 no service",
         "S: 452 not now",
-        "S: 220 mx\nC: EHLO me.example.org\nS: 554 no",
+        "S: 220 mx\nC: EHLO me.example.org\nS: 521 no",
+        "S: 220 mx\nC: EHLO me.example.org\nS: 554 no\nC: HELO me.example.org\nS: 550 no",
         "S: 220 mx\nC: EHLO me.example.org\nS: 500 what?\nC: HELO me.example.org\nS: 550 no",
         OPEN,
     ] {
@@ -461,13 +481,19 @@ fn recipients_beyond_100_go_in_a_further_transaction() {
         let recipients = next.len();
         let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
         ready.send(next, MessageFacts::scan(b"")).unwrap();
-        write(&mut client, Instant::ORIGIN);
-        hear(&mut client, "250 ok\r\n");
-        for index in 0..recipients {
-            let reply = if index < 100 { "250 ok\r\n" } else { "452 4.5.3 too many\r\n" };
-            hear(&mut client, reply);
+        let (mut sent, _) = write(&mut client, Instant::ORIGIN);
+        let mut accepted = 0;
+        while let Some((line, rest)) = sent.split_once("\r\n") {
+            let is_rcpt = line.starts_with("RCPT");
+            let is_full = is_rcpt && accepted == 100;
+            accepted += usize::from(is_rcpt && !is_full);
+            let reply = match line {
+                "DATA" => "354 go\r\n",
+                _ if is_full => "452 4.5.3 too many\r\n",
+                _ => "250 ok\r\n",
+            };
+            sent = rest.to_owned() + &hear(&mut client, reply).0;
         }
-        hear(&mut client, "354 go\r\n");
         let Some(Event::Content(content)) = client.event() else { panic!("no content") };
         content.finish().unwrap();
         write(&mut client, Instant::ORIGIN);

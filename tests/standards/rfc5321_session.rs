@@ -491,7 +491,7 @@ fn the_greeting_comes_first_and_alone() {
     assert!(slices[..count].concat().starts_with(b"554 "), "by default");
 }
 
-/// 5321-3.1-c 5321-3.1-d: RFC 5321 section 3.1.
+/// 5321-3.1-b 5321-3.1-c 5321-3.1-d: RFC 5321 section 3.1.
 #[test]
 fn behind_a_554_greeting_only_quit_is_heard() {
     let mut script = String::from("S: 554 No service for you\n");

@@ -362,7 +362,7 @@ fn received<'a>(by: &'a Host<'a>) -> Received<'a> {
     Received::new(by, Protocol::new("ESMTP").unwrap(), at)
 }
 
-/// 5321-4.4-c, 5321-4.4-d, 5321-7.2-a: RFC 5321 sections 4.4 and 7.2.
+/// 5321-4.4-c, 5321-4.4-d, 5321-7.2-a, 5321-7.6-a: RFC 5321 sections 4.4, 7.2 and 7.6.
 #[test]
 fn the_clauses_of_a_trace_field_have_their_order() {
     let by = Host::parse("mx.example.org").unwrap();
@@ -380,6 +380,8 @@ fn the_clauses_of_a_trace_field_have_their_order() {
         "Received: from client.example.net ([192.0.2.1]) by mx.example.org with ESMTP id 1 \
          for <c@d.org>; Sun, 9 Sep 2001 01:46:40 +0000\r\n"
     );
+    let field = received(&by).with_from(&from).to_string();
+    assert!(field.starts_with("Received: from client.example.net\r\n by mx"), "{field}");
     for several in [vec![], vec![one.clone(), two.clone()], vec![one, two.clone(), two]] {
         let field = received(&by).with_recipients(several).to_string();
         assert!(!field.contains("for") && !field.contains('@'), "{field}");

@@ -147,7 +147,7 @@ fn issued(issuer: &str, from: i32, to: i32) -> Identity {
     identity_with(certificate, key.serialize_der(), rustls::ALL_VERSIONS)
 }
 
-/// 8446-6-a: the client's verdict is told at its end, and its alert at the server's.
+/// The client's verdict is told at its end, and its alert at the server's.
 #[test]
 fn a_certificate_that_is_not_taken_is_told_at_both_ends() {
     let stranger = issued("another", 2001, 3000).client;
@@ -279,7 +279,7 @@ fn a_client_without_a_certificate_that_the_server_requires_learns_why() {
     }
 }
 
-/// 3207-4.2-h: RFC 8446 section 5.2: a record that was changed on its way, and octets in the clear, end the
+/// RFC 8446 section 5.2: a record that was changed on its way, and octets in the clear, end the
 /// session as failures of TLS, whoever receives them.
 #[test]
 fn forged_records_and_clear_text_inside_tls_are_failures_of_tls() {

@@ -317,6 +317,22 @@ mod tests {
         }
     }
 
+    /// 5802-5.1-m: RFC 5802 sections 2.2 and 5.1.
+    #[test]
+    fn a_client_prepares_its_name_and_its_password() {
+        let hash = Hash::Sha256;
+        let nonce = Nonce::from_text("clientnonce").unwrap();
+        let mut client =
+            ScramInitiator::new(hash, "us\u{ad}er", "pen\u{ad}\u{217d}il", nonce).unwrap();
+        let mut server = server(hash);
+        let first = client.initial_response().unwrap().unwrap();
+        assert_eq!(first.expose(), b"n,,n=user,r=clientnonce");
+        let _ = server.step(Some(first.expose()));
+        let server_first = challenge(supply(&mut server, Some(keys(hash))));
+        let proof = client.respond(&server_first).unwrap();
+        assert!(matches!(server.step(Some(proof.expose())), Step::Proved(_)));
+    }
+
     #[test]
     fn a_proof_has_the_length_of_the_digest() {
         let hash = Hash::Sha256;

@@ -1,4 +1,5 @@
-//! Many recipients: what servers say to them, and what they cost.
+//! The limits of servers: recipients of a transaction, transactions of a session; and what many
+//! recipients cost.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
@@ -17,15 +18,19 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
-/// A server that takes so many recipients in one transaction, and knows the framing.
+/// A server that knows the framing, and takes `limit` recipients in one transaction.
 struct Mock {
     extensions: &'static [&'static str],
     is_lmtp: bool,
     limit: usize,
-    /// What it says to a recipient beyond its limit.
+    /// The reply to RCPT beyond the limit.
     refusal: &'static str,
-    /// Every so many recipients one is refused for another reason.
+    /// Each recipient of which the number is a multiple of this is refused for another reason.
     refuses_each: usize,
+    /// The transactions that it takes in a session, and the reply to MAIL after them.
+    most_transactions: usize,
+    no_more: &'static str,
+    is_open: bool,
     input: Vec<u8>,
     output: Vec<u8>,
     accepted: usize,
@@ -45,6 +50,9 @@ impl Mock {
             limit,
             refusal: "452 4.5.3 too many",
             refuses_each: usize::MAX,
+            most_transactions: usize::MAX,
+            no_more: "452 4.3.2 no more",
+            is_open: false,
             input: Vec::new(),
             output: b"220 mx\r\n".to_vec(),
             accepted: 0,
@@ -73,11 +81,15 @@ impl Mock {
                 }
                 rest = &rest[octets..];
                 self.chunk = None;
-                if last { self.end() } else { self.say("250 ok") }
+                match (self.is_open, last) {
+                    (false, _) => self.say("503 5.5.1 no transaction"),
+                    (true, true) => self.end(),
+                    (true, false) => self.say("250 ok"),
+                }
             }
             let Some(end) = rest.iter().position(|octet| *octet == b'\n') else { break };
-            let (line, behind) = rest.split_at(end + 1);
-            rest = behind;
+            let (line, others) = rest.split_at(end + 1);
+            rest = others;
             self.line(std::str::from_utf8(line).unwrap().trim_end());
         }
         self.input = rest.to_vec();
@@ -100,13 +112,17 @@ impl Mock {
                 }
                 self.say("250 HELP");
             }
+            "MAIL" if self.transactions >= self.most_transactions => self.say(self.no_more),
             "MAIL" => {
+                assert!(!self.is_open, "a nested MAIL");
+                self.is_open = true;
                 (self.accepted, self.asked) = (0, 0);
                 self.say("250 ok");
             }
+            "RCPT" | "DATA" if !self.is_open => self.say("503 5.5.1 no transaction"),
             "RCPT" => {
                 self.asked += 1;
-                if self.asked % self.refuses_each == 0 {
+                if self.asked.is_multiple_of(self.refuses_each) {
                     self.say("550 5.1.1 unknown");
                 } else if self.accepted >= self.limit {
                     self.refusals += 1;
@@ -125,7 +141,10 @@ impl Mock {
                 let octets = words.next().unwrap().parse().unwrap();
                 self.chunk = Some((octets, words.next().is_some()));
             }
-            "RSET" => self.say("250 ok"),
+            "RSET" => {
+                self.is_open = false;
+                self.say("250 ok");
+            }
             "QUIT" => self.say("221 bye"),
             other => panic!("{other}"),
         }
@@ -137,6 +156,7 @@ impl Mock {
             self.say("250 taken");
         }
         self.accepted = 0;
+        self.is_open = false;
     }
 }
 
@@ -217,7 +237,7 @@ fn client(change: impl FnOnce(Config) -> Config) -> Client {
 
 const BOTH: &[&str] = &["PIPELINING", "CHUNKING"];
 
-/// 5321-4.5.3.1.8-c, 5321-4.5.3.1.10-a: a server that takes 100 recipients and does not say so.
+/// 5321-4.5.3.1.8-c: a server that takes 100 recipients and does not say so.
 #[test]
 fn a_thousand_recipients_cost_little_more_than_as_many_commands() {
     for (extensions, most) in [(BOTH, 1030), (&["PIPELINING"], 1030), (&[], 1023)] {
@@ -279,7 +299,7 @@ fn other_refusals_are_not_limits() {
     assert!(result.refused >= 1000 / 7 - 10, "{result:?}");
     assert!(server.refusals <= 16, "{}", server.refusals);
     assert!(server.commands <= 1000 + 16 + 2 * server.transactions + 3, "{}", server.commands);
-    // Nobody is left over in an endless row of transactions.
+    // A server that accepts none is not asked for ever.
     let mut server = Mock::new(BOTH, 0);
     let result = send(&mut client(|config| config), &mut server, envelope(100));
     assert_eq!((result.delivered, server.transactions <= 100), (0, true));
@@ -330,7 +350,68 @@ fn a_server_without_a_limit_is_soon_believed() {
     assert_eq!(cost(3) - cost(1), 2);
 }
 
-/// Time that a session with so many recipients takes.
+/// 60 messages, 32 of them in flight, to a server that takes five in a session and does not say so:
+/// every message has its true outcome.
+#[test]
+fn the_transactions_of_a_session_may_have_a_limit_that_is_not_announced() {
+    for (no_more, others) in
+        [("452 4.3.2 no more", Retry::Later), ("421 4.7.0 no more", Retry::NextTransaction)]
+    {
+        for extensions in [BOTH, &["PIPELINING"][..]] {
+            let mut server = Mock::new(extensions, usize::MAX);
+            (server.most_transactions, server.no_more) = (5, no_more);
+            let mut client = client(|config| config.with_transactions(32));
+            let (mut begun, mut reports, mut delivered) = (0, 0, 0);
+            loop {
+                match client.poll(Instant::ORIGIN) {
+                    Need::Answer => match client.event().unwrap() {
+                        Event::Ready(ready) if begun < 60 => {
+                            begun += 1;
+                            ready.send(envelope(1), MessageFacts::UNKNOWN).unwrap();
+                        }
+                        Event::Ready(ready) if reports < 60 => ready.wait(),
+                        Event::Content(mut content) => {
+                            content.write(b"x\r\n").unwrap();
+                            content.finish().unwrap();
+                        }
+                        Event::Sent(sent) => {
+                            reports += 1;
+                            let report = sent.take();
+                            let outcome = report.outcomes().next().unwrap();
+                            assert_ne!(outcome, &Outcome::Unknown, "{no_more} {extensions:?}");
+                            delivered += usize::from(outcome.is_delivered());
+                            let expected =
+                                if outcome.is_delivered() { Retry::Unneeded } else { others };
+                            assert_eq!(report.retry(0), Some(expected), "{outcome}");
+                        }
+                        other => other.quit(),
+                    },
+                    Need::Either(_) | Need::Write(_) => {
+                        let mut slices = [&b""[..]; 16];
+                        let filled = client.to_send(&mut slices);
+                        let octets = slices[..filled].concat();
+                        client.sent(octets.len());
+                        server.hear(&octets);
+                    }
+                    Need::Read(_) | Need::Wait(_) => {
+                        let taken = client.feed(&server.output);
+                        server.output.drain(..taken);
+                        assert!(taken > 0);
+                    }
+                    Need::Close => break,
+                }
+            }
+            assert_eq!((delivered, reports), (5, begun), "{no_more} {extensions:?}");
+            let end = client.end().unwrap().to_string();
+            match no_more.starts_with("421") {
+                true => assert!(end.ends_with(no_more), "{end}"),
+                false => assert_eq!((reports, &*end), (60, "the session was ended with QUIT")),
+            }
+        }
+    }
+}
+
+/// Returns the time that a session with this number of recipients takes.
 fn time(recipients: usize, is_lmtp: bool, is_refused: bool, has_answers: bool) -> Duration {
     let envelope = envelope(recipients);
     let mut server = Mock::new(BOTH, usize::MAX);
