@@ -221,8 +221,14 @@ fn the_client_mixes_urls_with_chunks() {
              C: MAIL FROM:<ann@example.org> BODY=8BITMIME
              C: RCPT TO:<bob@example.net>\n"
         );
-        lines.iter().for_each(|line| script.push_str(&format!("C: {line}\n")));
-        script.push_str("S: 250 ok\nS: 250 ok\n");
+        // Before the recipient is accepted one of them is under way.
+        for (index, line) in lines.iter().enumerate() {
+            let before = if index == 1 { "S: 250 ok\nS: 250 ok\n" } else { "" };
+            script.push_str(&format!("{before}C: {line}\n"));
+        }
+        if lines.len() == 1 {
+            script.push_str("S: 250 ok\nS: 250 ok\n");
+        }
         lines.iter().for_each(|_| script.push_str("S: 250 ok\n"));
         let acts = [from_urls(content), Act::Send(mail(&["carl@example.net"], "x\r\n"))];
         let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(&format!(
