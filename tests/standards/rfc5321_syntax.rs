@@ -132,6 +132,7 @@ fn a_local_part_goes_through_uninterpreted() {
     let escaped = Mailbox::parse(r#""a\.b"@example.com"#).unwrap();
     assert_eq!(escaped.local_part().unquoted(), "a.b");
     assert_eq!(escaped.local_part().as_str(), r#""a\.b""#);
+    assert_eq!(escaped.to_string(), "a.b@example.com");
 }
 
 /// 5321-3.6.3-a, 5321-3.9-a, 5321-4.5.5-a: RFC 5321 sections 3.6.3, 3.9 and 4.5.5.
