@@ -1,8 +1,8 @@
 //! What a server is and offers.
 
 use super::{
+    custom_verb::OwnVerb,
     limits::{Limits, Timeouts},
-    own_verb::OwnVerb,
 };
 use crate::{
     sasl::Offer,

@@ -121,6 +121,8 @@ enum State {
     /// None has come, or it is over.
     #[default]
     Absent,
+    /// A command has announced it, and the application is asked.
+    Announced(Announced),
     /// Octets come in for the application.
     Receiving,
     /// A piece was accepted, and it was not the last.
@@ -196,6 +198,27 @@ impl Default for Lent {
 
 impl Content {
     // How a piece begins.
+
+    /// Notes that a command has announced the first piece.
+    pub(super) fn announce(&mut self, announced: Announced) {
+        self.state = State::Announced(announced);
+    }
+
+    /// Returns whether the first piece was announced by another command than DATA.
+    pub(super) const fn is_chunk_announced(&self) -> bool {
+        matches!(self.state, State::Announced(Announced::Chunk(_) | Announced::Url(_)))
+    }
+
+    /// Returns the announcement of the first piece, which begins or is refused now.
+    pub(super) fn take_announced(&mut self) -> Option<Announced> {
+        match mem::take(&mut self.state) {
+            State::Announced(announced) => Some(announced),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
 
     /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
     pub(super) fn begin_data(&mut self, fitness: Fitness, timeouts: &Timeouts) {

@@ -2,25 +2,26 @@
 
 use super::{
     Config,
-    auth::Attempt,
-    content::{self, Url},
-    delivery::{Verdict, Verdicts},
+    auth::Authentication,
+    content,
+    delivery::Verdicts,
+    end::{AbortReason, End},
+    extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward},
     facts::Facts,
     replies,
-    state::{AbortReason, End},
+    token::{Answer, Exchange, Rejected, Slot, acceptable, configurable, rejectable, tokens},
     transaction::{Recipient, Transaction},
 };
 use crate::{
     sasl::{self, Identity, Mechanism, Verifier},
     security::{Security, TlsFailure},
     syntax::{
-        Argument, DomainList, ForwardPath, HelloName, Host, MailParameters, Mailbox, Node,
-        Parameters, RcptParameters, Rejection, ReversePath, Text, UnknownVerb, XclientAttributes,
-        XforwardAttributes,
+        ForwardPath, HelloName, Host, MailParameters, Parameters, RcptParameters, Rejection,
+        ReversePath, Text,
     },
     wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc};
 use bytes::Bytes;
 
 /// What the application is asked, or told.
@@ -157,194 +158,90 @@ impl Event<'_> {
     }
 }
 
-/// The half of a session that an answer changes.
-#[derive(Debug, Default)]
-pub(super) struct Exchange {
-    /// How many questions have been asked.
-    pub(super) number: u64,
-    pub(super) answer: Option<Answer>,
-    pub(super) configure: Option<Arc<Config>>,
-    pub(super) proven: Option<Box<str>>,
-    pub(super) settled: Vec<(usize, Verdict)>,
-}
-
-/// What a token leaves for the next poll.
+/// The ways to accept a hello.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum HelloAnswer {
+    /// 250, with this text after the name of the server.
     Accept(Option<Text<'static>>),
-    /// The same in several lines.
-    AcceptLines(String),
-    /// 251: accepted, and the path where it goes.
-    Forward(Text<'static>),
-    /// 252.
-    CannotVerify,
-    /// To ETRN: so many messages wait, if somebody has counted them.
-    Waiting(Option<u32>),
-    /// The mailboxes that VRFY or EXPN asked for.
-    Mailboxes(Vec<Mailbox<'static>>),
-    Reject(Rejection),
-    RejectAndClose(Rejection),
-    /// The number of octets of content that were dealt with, and stay in the receive buffer.
-    Consume(usize),
-    Done,
-    /// The verifier of an attempt.
-    Verify(Box<dyn Verifier>),
-    /// The TLS handshake succeeded, or the session is over.
-    Upgraded(Result<Security, End>),
-    /// 250 in these words, and then another protocol.
-    HandOver(Text<'static>),
-    /// The channel is not protected well enough.
+    /// 554 to this and every further command: the channel is not protected well enough.
     NotSecure,
 }
 
-macro_rules! tokens {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        #[must_use = "a question stays until it is answered"]
-        pub struct $name<'s> {
-            pub(super) facts: &'s Facts,
-            pub(super) exchange: &'s mut Exchange,
-            $(pub(super) $field: $type,)*
-        }
-
-        impl<'s> $name<'s> {
-            /// What is known of the session.
-            #[must_use]
-            pub const fn facts(&self) -> &'s Facts {
-                self.facts
-            }
-
-            /// The number of this question in its session: the same as long as it is the same
-            /// question.
-            #[must_use]
-            pub const fn number(&self) -> u64 {
-                self.exchange.number
-            }
-        }
-    )*};
+/// The ways to accept a recipient.
+#[derive(Debug)]
+pub(super) enum RcptAnswer {
+    /// 250.
+    Accept(Option<Text<'static>>),
+    /// 250 in several lines.
+    Lines(Box<str>),
+    /// 251: accepted, and the path where it goes.
+    Forward(Box<Text<'static>>),
 }
 
-macro_rules! acceptable {
-    ($($name:ident)*) => {$(
-        impl $name<'_> {
-            /// Yes.
-            pub fn accept(self) {
-                self.exchange.answer = Some(Answer::Accept(None));
-            }
-
-            /// Yes, in these words.
-            pub fn accept_with(self, text: Text<'static>) {
-                self.exchange.answer = Some(Answer::Accept(Some(text)));
-            }
-        }
-    )*};
-}
-
-macro_rules! rejectable {
-    ($($name:ident)*) => {$(
-        impl $name<'_> {
-            /// Rejects it. The session goes on, unless the code is 421: then it is over (RFC 5321
-            /// section 3.8).
-            pub fn reject(self, rejection: Rejection) {
-                self.exchange.answer = Some(Answer::Reject(rejection));
-            }
-
-            /// Rejects it, and ends the session.
-            pub fn reject_and_close(self, rejection: Rejection) {
-                self.exchange.answer = Some(Answer::RejectAndClose(rejection));
-            }
-        }
-    )*};
-}
-
-macro_rules! configurable {
-    ($($name:ident)*) => {$(
-        impl $name<'_> {
-            /// Another configuration for this session, from this reply on. Its host and its service
-            /// must be those of the session, and its limits should not undercut what a hello has
-            /// announced: the client hears of new ones with its next hello.
-            pub fn configure(&mut self, config: Arc<Config>) {
-                self.exchange.configure = Some(config);
-            }
-        }
-    )*};
+/// The subject of [`Hello`].
+#[derive(Debug)]
+pub(super) struct HelloQuestion {
+    pub(super) name: HelloName<'static>,
+    pub(super) is_extended: bool,
+    /// The identity that the channel has proven.
+    pub(super) proven: Option<Box<str>>,
 }
 
 tokens! {
     /// A client is there; nothing has been said. Rejected with 554 it may still say QUIT (RFC
     /// 5321 section 3.1).
-    Connect {}
+    Connect<Answer<Option<Text<'static>>>> {}
     /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
-    Hello { name: &'s HelloName<'static>, is_extended: bool }
+    Hello<Answer<HelloAnswer>> { name: &'s HelloName<'static>, is_extended: bool, proven: &'s mut Option<Box<str>> }
     /// AUTH (RFC 4954 section 4), at its time and with a mechanism that was announced.
-    Auth { attempt: &'s Attempt }
+    Auth<Answer<Box<dyn Verifier>>> { authentication: &'s Authentication }
     /// Somebody has proven who it is: may it send mail here? That an identity may act as
     /// another one ([`Identity::authzid`]) is for the application to know.
-    Authenticated { identity: &'s Identity }
+    Authenticated<Answer<Option<Text<'static>>>> { identity: &'s Identity }
     /// STARTTLS (RFC 3207 section 4).
-    StartTls {}
+    StartTls<Answer<Option<Text<'static>>>> {}
     /// The TLS handshake is due: 220 has been sent, and nothing more is read here.
-    Upgrade {}
+    Upgrade<Result<Security, End>> {}
     /// MAIL (RFC 5321 section 4.1.1.2).
-    Mail {}
+    Mail<Answer<Option<Text<'static>>>> {}
     /// RCPT (RFC 5321 section 4.1.1.3).
-    Rcpt { recipient: Recipient<'s>, index: usize }
+    Rcpt<Answer<RcptAnswer>> { recipient: Recipient<'s>, index: usize }
     /// The client wants to send content (RFC 5321 section 4.1.1.4, RFC 3030 section 2). A refusal
     /// drains every chunk of it.
-    Data { is_chunked: bool }
+    Data<Answer<Option<Text<'static>>>> { is_chunked: bool }
     /// Octets of content, without stuffed dots, lent from the receive buffer.
-    Content { input: &'s mut ReceiveBuffer, content: &'s mut content::Content }
+    Content<Answer<usize>> { input: &'s mut ReceiveBuffer, content: &'s mut content::Content }
     /// A whole message has come in: whoever accepts it takes responsibility for it (RFC 5321
     /// section 4.2.5).
-    Deliver { verdicts: &'s Verdicts }
+    Deliver<Answer<Option<Text<'static>>>> { verdicts: &'s mut Verdicts }
     /// A transaction that was accepted will not come to [`Deliver`]: what was kept of it may go.
-    Abort { reason: AbortReason }
-    /// VRFY (RFC 5321 section 4.1.1.6).
-    Verify {}
-    /// EXPN (RFC 5321 section 4.1.1.7).
-    Expand {}
-    /// A URL that stands for a piece of content (RFC 4468 section 2). Whoever accepts it has the
-    /// octets, and puts them behind those that came before.
-    Burl { url: &'s Url }
-    /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
-    Etrn { node: &'s Node<'static> }
-    /// ATRN: the client wants its mail, and the roles turned around for it (RFC 2645 section 5.2).
-    /// Accepted, [`HandOver`] follows.
-    Atrn { domains: Option<&'s DomainList<'static>> }
-    /// A verb of the application's own ([`Config::with_verb`]), at its place.
-    Other { verb: &'s UnknownVerb<'static>, argument: Option<&'s Argument<'static>> }
-    /// Another protocol goes on in this channel, and the positive reply that says so has been sent.
-    /// Nothing is read or said here any more: the session is the application's.
-    ///
-    /// It takes the machine and the stream apart (`into_parts` of the adapters in `io`) and puts another machine on the stream, which gets what this one has
-    /// received and not dealt with ([`Server::into_received`](super::Server::into_received)). Under
-    /// TLS `Secured::map` changes the machine inside. Behind ATRN that is a
-    /// [`Client`](crate::client::Client), which knows nothing of the first session (RFC 2645
-    /// section 5.2).
-    HandOver {}
-    /// XCLIENT: the client speaks for another. Accepted, the session begins anew for that one,
-    /// with [`Connect`].
-    Xclient { attributes: &'s XclientAttributes<'static> }
-    /// XFORWARD: what the client knows of its own client, for one transaction.
-    Xforward { attributes: &'s XforwardAttributes<'static> }
+    Abort<()> { reason: AbortReason }
 }
 
-acceptable! { Authenticated Connect Hello StartTls Mail Rcpt Data Deliver Burl Etrn Atrn Xclient Xforward Other }
-rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver Verify Expand Burl Etrn Atrn Xclient Xforward Other }
-configurable! { Authenticated Connect Hello Upgrade Mail Xclient }
+acceptable! {
+    Authenticated: core::convert::identity;
+    Connect: core::convert::identity;
+    Hello: HelloAnswer::Accept;
+    StartTls: core::convert::identity;
+    Mail: core::convert::identity;
+    Rcpt: RcptAnswer::Accept;
+    Data: core::convert::identity;
+    Deliver: core::convert::identity;
+}
+rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver }
+configurable! { Authenticated Connect Hello Upgrade Mail }
 
 impl<'s> Hello<'s> {
     /// The channel has proven who this client is, by its certificate or as a local socket does:
     /// the mechanism EXTERNAL is offered to it (RFC 4422 appendix A).
     pub fn prove(&mut self, identity: impl Into<Box<str>>) {
-        self.exchange.proven = Some(identity.into());
+        *self.proven = Some(identity.into());
     }
 
     /// The channel is not protected well enough, as its [`Security`] tells: this and every further
     /// command but QUIT gets 554 (RFC 3207 section 4.1).
     pub fn not_secure(self) {
-        self.exchange.answer = Some(Answer::NotSecure);
+        self.slot.give(Ok(HelloAnswer::NotSecure));
     }
 
     /// Returns what the client calls itself: a host, or any text that
@@ -371,13 +268,13 @@ impl<'s> Auth<'s> {
     /// What the client has chosen.
     #[must_use]
     pub const fn mechanism(&self) -> Mechanism {
-        self.attempt.mechanism
+        self.authentication.mechanism()
     }
 
     /// Lets this verifier do it: one of [`Config::auth`]'s, made by
     /// [`Offer::verifier`](crate::sasl::Offer::verifier), or one of your own.
     pub fn verify(self, verifier: Box<dyn Verifier>) {
-        self.exchange.answer = Some(Answer::Verify(verifier));
+        self.slot.give(Ok(verifier));
     }
 }
 
@@ -421,17 +318,17 @@ impl Upgrade<'_> {
     /// The handshake succeeded. The client has to say EHLO again, and everything that was learnt
     /// before is forgotten (RFC 3207 section 4.2).
     pub fn done(self, security: Security) {
-        self.exchange.answer = Some(Answer::Upgraded(Ok(security)));
+        self.slot.give(Ok(security));
     }
 
     /// Ends the session because the handshake failed.
     pub fn failed(self, why: impl Into<TlsFailure>) {
-        self.exchange.answer = Some(Answer::Upgraded(Err(End::TlsFailed(why.into()))));
+        self.slot.give(Err(End::TlsFailed(why.into())));
     }
 
     /// Ends the session because there is no TLS layer that could answer the handshake.
     pub fn unavailable(self) {
-        self.exchange.answer = Some(Answer::Upgraded(Err(End::NoTlsLayer)));
+        self.slot.give(Err(End::NoTlsLayer));
     }
 }
 
@@ -497,13 +394,13 @@ impl<'s> Rcpt<'s> {
             }
             text.push_str(line.as_str());
         }
-        self.exchange.answer = Some(Answer::AcceptLines(text));
+        self.slot.give(Ok(RcptAnswer::Lines(text.into())));
     }
 
     /// Yes, but not here: 251 with these words, which name the path that the message will take
     /// (RFC 5321 section 3.4).
     pub fn accept_forwarding(self, text: Text<'static>) {
-        self.exchange.answer = Some(Answer::Forward(text));
+        self.slot.give(Ok(RcptAnswer::Forward(Box::new(text))));
     }
 }
 
@@ -524,21 +421,21 @@ impl<'s> Content<'s> {
 
     /// The first so many are dealt with; the rest is asked about again.
     pub fn consume(self, octets: usize) {
-        self.exchange.answer = Some(Answer::Consume(octets));
+        self.slot.give(Ok(octets));
     }
 
     /// All of them, for who deals with them at once.
     #[must_use]
     pub fn take(self) -> &'s [u8] {
         let octets = self.content.lent(self.input);
-        self.exchange.answer = Some(Answer::Consume(octets.len()));
+        self.slot.give(Ok(octets.len()));
         octets
     }
 
     /// All of them, to keep without a copy: from now on it is the application's memory.
     #[must_use]
     pub fn take_bytes(self) -> Bytes {
-        self.exchange.answer = Some(Answer::Consume(0));
+        self.slot.give(Ok(0));
         self.content.detach(self.input)
     }
 }
@@ -553,10 +450,10 @@ impl<'s> Deliver<'s> {
     /// Where the service replies for every recipient (LMTP, RFC 2033 section 4.2): the means to
     /// do so. `None` where one reply stands for all.
     pub fn per_recipient(&mut self) -> Option<PerRecipient<'_>> {
-        self.facts
-            .service
-            .replies_per_recipient()
-            .then_some(PerRecipient { exchange: self.exchange, verdicts: self.verdicts })
+        self.facts.service.replies_per_recipient().then_some(PerRecipient {
+            verdicts: self.verdicts,
+            recipients: self.facts.transaction.accepted(),
+        })
     }
 }
 
@@ -587,8 +484,22 @@ impl<'s> Deliver<'s> {
 /// ```
 #[derive(Debug)]
 pub struct PerRecipient<'d> {
-    pub(super) exchange: &'d mut Exchange,
-    pub(super) verdicts: &'d Verdicts,
+    verdicts: &'d mut Verdicts,
+    recipients: usize,
+}
+
+impl PerRecipient<'_> {
+    /// Reports whether the message was stored for the recipient with this index. Only the first
+    /// answer for a recipient counts; an index without a recipient is ignored.
+    pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
+        self.verdicts.settle(recipient, self.recipients, verdict);
+    }
+
+    /// Returns whether the recipient with this index is settled.
+    #[must_use]
+    pub fn is_settled(&self, recipient: usize) -> bool {
+        self.verdicts.is_settled(recipient)
+    }
 }
 
 impl Abort<'_> {
@@ -600,6 +511,6 @@ impl Abort<'_> {
 
     /// What was kept of it is gone.
     pub fn done(self) {
-        self.exchange.answer = Some(Answer::Done);
+        self.slot.give(());
     }
 }

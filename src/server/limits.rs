@@ -7,6 +7,9 @@ use core::time::Duration;
 /// bits.
 const MOST_TEXT: usize = 1 << 30;
 
+/// The longest line of AUTH and of its exchange, in octets, CRLF included (RFC 4954 section 4).
+pub(super) const AUTH_LINE: usize = 12_288;
+
 /// How much a session may cost. The memory of a session is bounded by the sum of its buffers
 /// and its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +121,7 @@ impl Limits {
     /// longest line of AUTH (RFC 4954 section 4).
     #[must_use]
     pub fn with_receive_buffer(mut self, octets: usize) -> Self {
-        let lines = self.command_line.saturating_mul(2).max(super::auth::RESPONSE_LINE);
+        let lines = self.command_line.saturating_mul(2).max(AUTH_LINE);
         self.receive_buffer = octets.max(lines);
         self
     }

@@ -11,7 +11,7 @@ use crate::{
         Verb,
     },
 };
-use alloc::{format, string::String};
+use alloc::{boxed::Box, format, string::String};
 
 const fn positive(code: u16, subject: u16, detail: u16, text: &'static str) -> Reply<'static> {
     Reply::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
@@ -130,6 +130,46 @@ pub(super) const RESPONSE_TOO_LONG: Rejection =
     negative(500, 5, 6, "Authentication exchange line is too long");
 pub(super) const TOO_MANY_ATTEMPTS: Rejection =
     negative(421, 7, 0, "Too many failed attempts to authenticate");
+
+/// Returns `reply` with this text, if there is one.
+pub(super) fn with_text(reply: Reply<'static>, text: Option<Text<'static>>) -> Reply<'static> {
+    match text {
+        Some(text) => reply.with_text(text),
+        None => reply,
+    }
+}
+
+/// Returns `reply` with these lines, if there are any and they are valid.
+pub(super) fn with_lines(reply: Reply<'static>, lines: Box<str>) -> Reply<'static> {
+    if lines.is_empty() {
+        return reply;
+    }
+    Reply::new(reply.code(), reply.status(), String::from(lines)).unwrap_or(reply)
+}
+
+/// Returns the reply that refuses a hello: for good with 500, 501, 502, 504 or 550 (RFC 5321
+/// sections 4.1.4 and 4.3.2), whatever code the application gave.
+pub(super) fn to_hello(rejection: &Rejection) -> Reply<'_> {
+    let reply = rejection.reply().as_borrowed();
+    match rejection.code() {
+        Code::COMMAND_SYNTAX
+        | Code::ARGUMENT_SYNTAX
+        | Code::NOT_IMPLEMENTED
+        | Code::PARAMETER_NOT_IMPLEMENTED => reply,
+        code if code.is_transient() => reply,
+        _ => reply.with_code(Code::MAILBOX_UNAVAILABLE),
+    }
+}
+
+/// Returns the reply that refuses STARTTLS: with 501 or 454 (RFC 3207 section 4), whatever code the
+/// application gave; 421 ends the session.
+pub(super) fn to_start_tls(rejection: &Rejection) -> Reply<'_> {
+    let reply = rejection.reply().as_borrowed();
+    match rejection.code() {
+        Code::ARGUMENT_SYNTAX | Code::NOT_AVAILABLE => reply,
+        _ => reply.with_code(Rejection::TLS_NOT_AVAILABLE.code()),
+    }
+}
 
 /// What [`proceed`](super::Event::proceed) says to a recipient.
 pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =

@@ -1,15 +1,9 @@
-//! What a trusted client says of the one that it speaks for (XCLIENT and XFORWARD, as Postfix
-//! describes them).
+//! XCLIENT and XFORWARD (as Postfix describes them): a trusted client speaks for another one.
 
-use super::{
-    budget::Fault,
-    facts::Peer,
-    replies,
-    session::Session,
-    state::{Phase, Question},
-};
+use super::{Phase, Question, Session};
 use crate::{
     sasl::Identity,
+    server::{budget::Fault, facts::Peer, replies, token::Asked},
     syntax::{
         AttributeName, AttributeValue, Domain, Extension, XclientAttributes, XforwardAttributes,
     },
@@ -22,7 +16,7 @@ impl Session {
         let is_offered = |name| self.offered.xclient().any(|it| it == name);
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
-            true => self.ask(Question::Xclient(attributes)),
+            true => self.ask(Question::Xclient(Asked::new(attributes))),
             false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
@@ -32,13 +26,13 @@ impl Session {
         let is_offered = |name| self.offered.xforward().any(|it| it == name);
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
-            true => self.ask(Question::Xforward(attributes)),
+            true => self.ask(Question::Xforward(Asked::new(attributes))),
             false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
     /// From here on the session is that of another client; TLS and what was not said stay.
-    pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
+    pub(super) fn begin_anew_for(&mut self, attributes: &XclientAttributes<'_>) {
         // Behind a handshake AUTH may come before a hello, and the client's own session goes on.
         let is_continued = self.facts.hello.is_none() && !self.facts.had_hello;
         let facts = &mut self.facts;
@@ -78,9 +72,9 @@ impl Session {
             .filter(|extension| **extension != Extension::Xclient)
             .fold(self.offered.clone(), |offered, other| offered.without(*other));
         self.content.clear();
-        self.is_bare = true;
+        self.omits_enhanced_code = true;
         // "220" and the greeting that this client would have heard: the policy is asked again.
-        self.phase = Phase::Start;
+        self.enter(Phase::Start);
     }
 
     /// For the next transaction only.
