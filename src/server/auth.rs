@@ -1,7 +1,7 @@
 //! AUTH (RFC 4954): one attempt to authenticate, between the command and its final reply.
 //!
 //! [`Authentication`] drives the verifier of a mechanism. It takes what the client and the
-//! application say and returns what follows from it; it knows neither the session nor its phase.
+//! application send and returns the step that follows; it knows neither the session nor its phase.
 
 use super::replies;
 use crate::{
@@ -18,7 +18,7 @@ pub(super) struct Authentication {
     state: State,
 }
 
-/// How far an attempt has come.
+/// The progress of an attempt.
 #[derive(Debug)]
 enum State {
     /// The client has chosen a mechanism, perhaps with an initial response. An empty response

@@ -8,9 +8,9 @@ use crate::security::TlsFailure;
 pub enum AbortReason {
     /// The client sent RSET.
     Reset,
-    /// The client opened the session anew (RFC 5321 section 4.1.4).
+    /// The client sent a further hello (RFC 5321 section 4.1.4).
     Hello,
-    /// The application refused DATA, content, or the channel.
+    /// The application rejected DATA, content, or the channel.
     Refused,
     /// The content exceeds [`Limits::message`](super::Limits::message).
     TooLarge,
@@ -22,13 +22,13 @@ pub enum AbortReason {
     Quit,
     /// The connection was lost, or closed in the middle of a transaction.
     ConnectionLost,
-    /// The client let us wait too long.
+    /// The client missed a deadline.
     TimedOut,
     /// The client made too many errors.
     TooManyErrors,
     /// The server is shutting down.
     ShutDown,
-    /// Another protocol goes on in this channel.
+    /// Another protocol continues on this channel.
     HandedOver,
 }
 
@@ -36,46 +36,46 @@ pub enum AbortReason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum End {
-    /// The client said QUIT.
+    /// The client sent QUIT.
     #[error("the client ended the session with QUIT")]
     Quit,
     /// The client closed the connection, or it was lost.
     #[error("the connection was closed by the client, or lost")]
     ConnectionLost,
-    /// The client let us wait too long.
+    /// The client missed a deadline.
     #[error("the client took too long")]
     TimedOut,
     /// The client made too many errors, or sent far too much.
     #[error("the client made too many errors")]
     TooManyErrors,
-    /// Octets in the clear where TLS was agreed on (RFC 3207 section 6).
+    /// Octets in the clear after STARTTLS (command injection, RFC 3207 section 6).
     #[error("octets follow STARTTLS in the clear")]
     Injection,
     /// TLS failed, in the handshake or after it.
     #[error("TLS failed: {0}")]
     TlsFailed(TlsFailure),
     /// STARTTLS was agreed, and the server is in no TLS layer. The configuration announces STARTTLS,
-    /// so the machine belongs into one: `tls::Secured::start_tls`, or one of the application's own
+    /// so the machine belongs in one: `tls::Secured::start_tls`, or one of the application's own
     /// that answers [`Event::Upgrade`](super::Event::Upgrade).
     #[error("STARTTLS is announced, but the server is in no TLS layer (tls::Secured::start_tls)")]
     NoTlsLayer,
-    /// The client did not wait for its turn: it talked before the greeting, or sent octets behind a
-    /// command whose reply it has to wait for (RFC 2920 section 3.1).
-    #[error("the client did not wait for its turn")]
+    /// The client was an early talker, or committed a pipelining violation: it sent octets before the
+    /// greeting, or after a command whose reply it has to wait for (RFC 2920 section 3.1).
+    #[error("the client did not wait for a reply")]
     OutOfTurn,
-    /// A command that says how much content follows could not be understood.
-    #[error("the client did not say how much content follows")]
+    /// A BDAT command could not be parsed, so that the length of the content after it is unknown.
+    #[error("the length of a chunk could not be parsed")]
     Unframed,
-    /// The client speaks another protocol: HTTP, or TLS where nobody expects it.
+    /// The client speaks another protocol: HTTP, or TLS in the place of a command.
     #[error("the client speaks another protocol")]
     OtherProtocol,
-    /// The application refused the client and closed.
-    #[error("the client was refused")]
+    /// The application rejected the client and closed.
+    #[error("the client was rejected")]
     Refused,
     /// The server was shut down.
     #[error("the server is shutting down")]
     ShutDown,
-    /// The channel was to be taken over, and nobody has.
+    /// The channel was handed over, and no machine took it over.
     #[error("the channel was handed over, and no machine took it over")]
     HandedOver,
 }

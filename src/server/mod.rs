@@ -1,8 +1,8 @@
-//! The receiving side: a server that is driven with octets and asks what it cannot know.
+//! The receiving side: a server that is driven with octets (sans I/O) and asks the application.
 //!
-//! [`Server`] is a [`Machine`]: poll it, do what it [`Need`]s, answer its [`Event`]s. It holds
+//! [`Server`] is a [`Machine`]: poll it, provide what it [`Need`]s, answer its [`Event`]s. It holds
 //! the whole protocol: framing, order of commands, replies, limits, deadlines. The application
-//! decides who may send what to whom, and keeps the messages.
+//! decides which client may send which message to which recipient, and stores the messages.
 //!
 //! # What does not compile
 //!
@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! Going on while a question is open:
+//! Polling while a token is held:
 //!
 //! ```compile_fail,E0499
 //! use esmtp::{machine::Machine, server::Server, time::Instant};
@@ -35,7 +35,7 @@
 //! }
 //! ```
 //!
-//! A rejection that says yes:
+//! A rejection with a positive reply:
 //!
 //! ```compile_fail,E0308
 //! use esmtp::{server::Mail, syntax::Reply};
@@ -65,7 +65,7 @@ mod totals;
 mod transaction;
 
 pub use config::Config;
-pub use custom_verb::OwnVerb;
+pub use custom_verb::CustomVerb;
 pub use end::{AbortReason, End};
 pub use event::{
     Abort, Auth, Authenticated, Connect, Content, Credentials, Data, Deliver, Event, Hello, Mail,
@@ -74,7 +74,7 @@ pub use event::{
 pub use extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward};
 pub use facts::{Facts, Peer};
 pub use limits::{Limits, Timeouts};
-pub use sequence::Place;
+pub use sequence::VerbPlacement;
 pub use totals::Totals;
 pub use transaction::{Recipient, Transaction};
 
@@ -102,7 +102,7 @@ use session::Session;
 /// let config = std::sync::Arc::new(Config::new("mx.example.org")?);
 /// let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
 /// let mut client = [&b"EHLO me.example.org\r\n"[..], b"QUIT\r\n"].into_iter();
-/// let mut heard = String::new();
+/// let mut replies = String::new();
 /// loop {
 ///     match server.poll(Instant::ORIGIN) {
 ///         Need::Answer => server.event().into_iter().for_each(Event::proceed),
@@ -112,7 +112,7 @@ use session::Session;
 ///                 0 => break,
 ///                 _ => slices[0].len(),
 ///             };
-///             heard.push_str(&String::from_utf8_lossy(slices[0]));
+///             replies.push_str(&String::from_utf8_lossy(slices[0]));
 ///             server.sent(octets);
 ///         }
 ///         Need::Read(_) => match client.next() {
@@ -122,8 +122,8 @@ use session::Session;
 ///         _ => break,
 ///     }
 /// }
-/// assert!(heard.starts_with("220 mx.example.org ESMTP service ready\r\n250-mx.example.org\r\n"));
-/// assert!(heard.ends_with("221 2.0.0 Closing the channel\r\n"));
+/// assert!(replies.starts_with("220 mx.example.org ESMTP service ready\r\n250-mx.example.org\r\n"));
+/// assert!(replies.ends_with("221 2.0.0 Service closing transmission channel\r\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -134,7 +134,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A session that is about to begin. Nothing is sent before the first
+    /// Returns a session that is about to begin. Nothing is sent before the first
     /// [`poll`](Machine::poll).
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, security: Security) -> Self {
@@ -145,27 +145,27 @@ impl Server {
         }
     }
 
-    /// Tells `transcript` who said what.
+    /// Reports every line exchanged to `transcript`.
     #[must_use]
     pub fn with_transcript(mut self, transcript: Box<dyn Transcript>) -> Self {
         self.session.set_transcript(transcript);
         self
     }
 
-    /// What is known of the session.
+    /// Returns the facts known of the session.
     #[must_use]
     pub const fn facts(&self) -> &Facts {
         self.session.facts()
     }
 
-    /// What the session has come to so far.
+    /// Returns the sums of the session so far.
     #[must_use]
     pub const fn totals(&self) -> &Totals {
         self.session.totals()
     }
 
-    /// Octets that were received and not dealt with: they belong to whoever takes the channel over
-    /// (see [`HandOver`]).
+    /// Returns the octets that were received and not processed: they belong to the protocol that takes
+    /// the channel over (see [`HandOver`]).
     #[must_use]
     pub fn into_received(mut self) -> Bytes {
         self.input.take(usize::MAX)
@@ -186,10 +186,10 @@ impl Server {
         self.session.shut_down();
     }
 
-    /// Ends the session with the next poll. No further input is taken; what is owed to the peer and
-    /// a 421 may still be written, for at most [`Timeouts::with_closing`], and a message that is
+    /// Ends the session with the next poll. No further input is taken; the pending replies and a 421
+    /// may still be written, for at most [`Timeouts::with_closing`], and a message that is
     /// whole still has its answer. [`unsendable`](Machine::unsendable) ends the session at once.
-    /// After the reply that hands the channel over, or agrees on TLS, no 421 is said.
+    /// After the reply that hands the channel over, or agrees on TLS, no 421 is sent.
     pub const fn close(&mut self) {
         self.session.stop();
     }
@@ -262,6 +262,6 @@ impl Upgradable for Server {
 }
 
 const _: () = {
-    const fn is_at_home_everywhere<T: Send + Sync + Unpin + 'static>() {}
-    is_at_home_everywhere::<Server>();
+    const fn is_free<T: Send + Sync + Unpin + 'static>() {}
+    is_free::<Server>();
 };

@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl Session {
-    /// One line without its CRLF, and whether more octets have come behind it.
+    /// Interprets one line without its CRLF. `is_last` says that no octets have come after it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
         self.line_received(now);
         self.has_pipelined_input = !is_last;
@@ -46,7 +46,7 @@ impl Session {
             return;
         }
         if self.refused.is_some() && verb != Verb::Bdat {
-            // However it is made; of BDAT the octets that follow have to be known.
+            // Even if it does not parse; of BDAT the number of octets that follow has to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
                 self.refuse(replies::misplaced(why).reply(), Fault::Error);
                 return;
@@ -65,14 +65,14 @@ impl Session {
         }
     }
 
-    /// What is under way behind a MAIL that was not accepted is nobody's fault.
+    /// Notes that MAIL was not accepted: commands pipelined after it are no errors.
     fn mail_failed(&mut self) {
         if self.content.stage().is_none() {
             self.facts.transaction.fail();
         }
     }
 
-    /// A line that was longer than the limit, and is gone.
+    /// Refuses a line that was longer than the limit and was discarded.
     pub(super) fn line_too_long(&mut self, now: Instant) {
         self.line_received(now);
         self.output.note_long_line();
@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
-    /// dialogue, whatever other commands may have (RFC 4954 section 4).
+    /// exchange, whatever the limit of other commands is (RFC 4954 section 4).
     pub(super) fn line_limit(&self, front: &[u8]) -> usize {
         let limit = self.config.command_line();
         match front {
@@ -94,7 +94,7 @@ impl Session {
         }
     }
 
-    /// A line that is longer than the limit, by its front.
+    /// Checks the front of a line that is longer than the limit.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
         self.output.begin_long_line(front);
         self.long_line = Verb::of(front);
@@ -158,8 +158,9 @@ impl Session {
         } else if !self.is_offered(verb) {
             Err((replies::NOT_IMPLEMENTED, false))
         } else {
-            sequence::permit(standing, verb)
-                .map_err(|why| (replies::misplaced(why), standing.is_innocent(verb, why)))
+            sequence::permit(standing, verb).map_err(|why| {
+                (replies::misplaced(why), standing.is_pipelined_in_good_faith(verb, why))
+            })
         }
     }
 
@@ -257,23 +258,25 @@ impl Session {
         may
     }
 
-    /// A verb that is none of the standards'.
+    /// Interprets a verb of the application's own, or an unknown one.
     fn other(&mut self, verb: UnknownVerb<'_>, argument: Option<Argument<'_>>) {
-        let Some(own) = self.config.own_verb(&verb) else {
-            // Whatever the session is at.
+        let Some(own) = self.config.custom_verb(&verb) else {
+            // In any stage.
             return match HTTP.contains(&verb.as_str()) {
                 true => self.refuse_and_end(replies::HTTP.reply(), End::OtherProtocol),
                 false => self.refuse(replies::UNKNOWN_COMMAND.reply(), Fault::Error),
             };
         };
         let standing = self.standing();
-        match sequence::permit_own(standing, own.place(), own.requires_auth()) {
+        match sequence::permit_custom(standing, own.place(), own.requires_auth()) {
             Err(why) => {
-                let is_innocent = standing.is_innocent(Verb::Other, why);
-                let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
+                let is_pipelined_in_good_faith =
+                    standing.is_pipelined_in_good_faith(Verb::Other, why);
+                let fault =
+                    if is_pipelined_in_good_faith { Fault::Pipelined } else { Fault::Error };
                 self.refuse(replies::misplaced(why).reply(), fault);
             }
-            // It brings no message nearer, as far as the machine knows.
+            // It makes no progress towards a message, as far as the machine knows.
             Ok(()) if self.may_idle(&replies::NOTHING_DONE) => {
                 let argument = argument.map(Argument::into_owned);
                 let about = OtherQuestion { verb: verb.into_owned(), argument };
@@ -283,7 +286,7 @@ impl Session {
         }
     }
 
-    /// Whether `verb` belongs to no extension, or to one that is offered.
+    /// Returns whether `verb` belongs to no extension, or to one that is offered.
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
             Verb::Bdat => self.offered.contains(Extension::Chunking),
@@ -293,16 +296,16 @@ impl Session {
             Verb::Burl => self.offered.contains(Extension::Burl),
             Verb::Atrn => self.offered.contains(Extension::Atrn),
             Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
-            // Whoever has to say EHLO or STARTTLS first hears of that.
+            // A client that has to send EHLO or STARTTLS first is told so.
             Verb::Auth => {
                 let is_early = self.facts.hello.is_none()
                     || self.config.requires_tls() && !self.facts.security.is_tls();
                 self.offered.contains(Extension::Auth) || is_early && self.config.auth().is_some()
             }
-            // Before EHLO too: what is supported is announced, and nothing else (RFC 5321 section 4.1.1.1).
+            // Before EHLO, too: supported commands are announced, and no others (RFC 5321 section 4.1.1.1).
             Verb::Expn => self.config.extensions().contains(Extension::Expn),
             Verb::Help => self.config.extensions().contains(Extension::Help),
-            // In TLS it is no longer offered; that it comes at the wrong time says more.
+            // In TLS it is no longer offered; the reply says that it comes at the wrong time.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
             _ => true,
         }
@@ -311,7 +314,7 @@ impl Session {
     fn bdat(&mut self, size: ChunkSize) {
         let is_empty = size.octets == 0 && !size.is_last;
         match self.content.stage() {
-            // It brings the content no nearer to its end.
+            // It makes no progress towards the end of the content.
             Some(_) if self.is_stopping && is_empty => {
                 self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
             }
@@ -331,10 +334,14 @@ impl Session {
         }
     }
 
-    /// Discards a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section
-    /// 2).
-    fn discard_chunk(&mut self, size: ChunkSize, rejection: Rejection, is_innocent: bool) {
-        let fault = if is_innocent { Fault::None } else { Fault::Error };
+    /// Discards a chunk that comes at the wrong time: its octets are not commands (RFC 3030 section 2).
+    fn discard_chunk(
+        &mut self,
+        size: ChunkSize,
+        rejection: Rejection,
+        is_pipelined_in_good_faith: bool,
+    ) {
+        let fault = if is_pipelined_in_good_faith { Fault::None } else { Fault::Error };
         self.count_error();
         self.content.begin_discarded(size, rejection, fault, self.config.timeouts());
         self.enter(Phase::Content(Slot::Open));
@@ -349,8 +356,8 @@ impl Session {
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
         let typed = match MailParameters::parse_with(raw, &self.offered, self.config.lenience()) {
-            // Clients exist that declare a size of their own besides the one they were told:
-            // where one of them is too large, that is the better reason.
+            // Some clients declare a size of their own besides the one of their user: where one of them
+            // is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
                 self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
                 return Ok(());
@@ -392,7 +399,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether SIZE is known here and was given twice.
+    /// Returns whether SIZE is offered and was given twice.
     fn is_offered_size(&self, error: &SyntaxError) -> bool {
         error.kind() == SyntaxErrorKind::DuplicateParameter
             && error.parameter() == Some(Extension::Size.keyword())
@@ -411,7 +418,7 @@ const fn is_hello(verb: Verb) -> bool {
     matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
 }
 
-/// Whether one of the sizes in these parameters is over `limit`.
+/// Returns whether one of the sizes in these parameters is over `limit`.
 fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
     raw.iter()
         .filter(|parameter| parameter.is(Extension::Size.keyword()))
@@ -419,10 +426,11 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
         .any(|octets| octets > limit)
 }
 
-/// What a browser that was lured here says first. Further lines of its request could hold anything.
+/// The verbs of HTTP: a browser that was lured here sends one first (cross-protocol attack), and further
+/// lines of its request could hold anything.
 const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PRI", "PUT"];
 
-/// Why a message may not be delivered at the time that it asks for.
+/// Returns why a message may not be delivered at the time that it asks for.
 fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {
     let by = typed.deliver_by.filter(|by| by.mode() == ByMode::Return);
     let minimum = offered.deliver_by_minimum().map(i64::from);

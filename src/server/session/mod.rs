@@ -512,7 +512,8 @@ impl Session {
         self.settle_phase();
     }
 
-    /// Returns whether so many replies wait that nothing more may be read (back-pressure).
+    /// Returns whether the replies that wait fill the send buffer, so that nothing more may be read
+    /// (back-pressure).
     fn is_clogged(&self) -> bool {
         !self.output.is_empty() && self.output.len() >= self.config.limits().send_buffer
     }

@@ -337,7 +337,7 @@ mod tests {
         assert!(size_of::<Phase>() <= 32, "{}", size_of::<Phase>());
     }
 
-    /// The names that the diagram gives to the followers of each name.
+    /// Returns the followers of each name in the diagram.
     fn diagram() -> BTreeMap<&'static str, Vec<&'static str>> {
         let source = include_str!("phase.rs");
         let lines = source.lines().filter_map(|line| line.trim().strip_prefix("///"));
