@@ -192,7 +192,7 @@ fn a_failed_handshake_is_the_end() {
              S: 250 STARTTLS
              C: STARTTLS";
         for (last, end) in [
-            ("S: 220 go\n(not secured)", "the TLS handshake failed: the two sides did not agree"),
+            ("S: 220 go\n(not secured)", "TLS failed: the peer sent octets that are not TLS"),
             ("S: 220 go\nS: (closed)", "the server closed the connection"),
             (
                 "S: 250 ok",

@@ -30,7 +30,8 @@ pub struct HelloName<'a>(Name<'a>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Name<'a> {
     Host(Host<'a>),
-    /// Text that is not a host; without control characters, and not blank. Spaces at the front are kept: without them the text may be a host.
+    /// Text that is not a host; without control characters, and not blank. Spaces at the front are kept:
+    /// without them the text may be a host; those at the end are not.
     Text(Cow<'a, str>),
 }
 
@@ -48,7 +49,15 @@ impl<'a> HelloName<'a> {
         if let Some((at, _)) = text.char_indices().find(|(_, c)| is_control_character(*c)) {
             return Err(control_at(at));
         }
-        match text.trim_matches(' ').is_empty() {
+        // Spaces at the end of a line are not part of its argument (RFC 5321 section 4.1.1).
+        let text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(' ')),
+            Cow::Owned(mut text) => {
+                text.truncate(text.trim_end_matches(' ').len());
+                Cow::Owned(text)
+            }
+        };
+        match text.is_empty() {
             true => Err(SyntaxError::new(SyntaxErrorKind::MissingArgument, 0)),
             false => Ok(Self(Name::Text(text))),
         }

@@ -127,7 +127,7 @@ fn repeat(octets: &'static [u8], every: Duration) -> Attack {
     Box::new(iter::repeat_with(move || Piece::line(every, octets)))
 }
 
-/// Lines of text, so many octets in all.
+/// Lines of text of `octets` octets in all.
 fn text(octets: usize) -> Vec<u8> {
     let line = [&[b'a'; 68][..], b"\r\n"].concat();
     let mut text = line.repeat(octets / line.len());

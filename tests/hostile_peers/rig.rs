@@ -49,9 +49,9 @@ pub(crate) type Attack = Box<dyn Iterator<Item = Piece>>;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Reads {
     Everything,
-    /// So many octets and no more.
+    /// This many octets and no more.
     Only(usize),
-    /// So many octets at once, each time this has passed.
+    /// This many octets at once, each time this has passed.
     Trickle(usize, Duration),
 }
 

@@ -159,7 +159,7 @@ fn faults(random: &mut Random, is_tls: bool) -> Faults {
     }
 }
 
-/// `full` and `nobody` get nothing; each recipient is there once.
+/// The recipients of messages, of which `full` and `nobody` get nothing.
 const MAILBOXES: [&str; 6] = ["a", "b", "c", "d", "nobody", "full"];
 
 fn mail(random: &mut Random) -> Mail {
@@ -322,10 +322,9 @@ fn received(content: &[u8], line_ends: LineEnds, is_chunked: bool) -> Vec<u8> {
 /// time of the applications and of the link.
 fn life(faults: &Faults, application_time: Duration) -> Duration {
     let session = seconds(3600);
-    let (command, write, handshake, farewell) =
-        (seconds(300), seconds(300), seconds(60), seconds(10));
-    let transfer = seconds(300) + seconds(2 * MESSAGE / 500);
-    let server = handshake + session + command + transfer + write + farewell;
+    let (write, handshake, farewell) = (seconds(300), seconds(60), seconds(10));
+    let transfer = seconds(300) + seconds(4 * MESSAGE / 3 / 500);
+    let server = handshake + session + transfer + 2 * write + farewell;
     // The client hears of the end after that, or has a last reply to wait for.
     let client = seconds(600) + seconds(180) + farewell;
     server + client + 4 * faults.delay + application_time

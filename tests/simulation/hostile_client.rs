@@ -11,7 +11,7 @@ use esmtp::{
     machine::{Closed, Machine},
     sasl::{Mechanism, Offer},
     security::Security,
-    server::{Config, Limits, Peer, Server},
+    server::{Config, Limits, Peer, Server, Timeouts},
     service::Service,
     syntax::{Extension, Reply},
     tls::Secured,
@@ -112,6 +112,8 @@ fn config(random: &mut Random, is_tls: bool, has_auth: bool) -> Config {
             BareLineBreaks::Normalise,
             BareLineBreaks::Keep,
         ]))
+        // A reply that is withheld would be heard too late by a client that waits for none.
+        .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
         .with_limits(limits);
     if has_auth {
         config = config.with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
@@ -195,13 +197,18 @@ fn play(random: &mut Random) {
 
 fn attack(random: &mut Random, rig: &mut Rig<Server>, temper: Temper) {
     let mut segment = Vec::new();
+    let (mut invitations, mut challenges) = (0, 0);
     for _ in 0..random.between(5, 50) {
-        let last = rig.heard.rsplit(|octet| *octet == b'\n').nth(1);
-        match last.and_then(|line| line.get(..3)) {
-            _ if !segment.is_empty() => {}
-            Some(b"354") => segment.extend(data(random)),
-            Some(b"334") => segment.extend_from_slice(random.pick(&[b"*\r\n", b"x\r\n"])),
-            _ => {}
+        let count = |code: &[u8]| {
+            rig.heard.split(|octet| *octet == b'\n').filter(|line| line.starts_with(code)).count()
+        };
+        // A client that hears little may have been invited, or challenged, long ago.
+        if segment.is_empty() && count(b"354") > invitations {
+            invitations = count(b"354");
+            segment.extend(data(random));
+        } else if segment.is_empty() && count(b"334") > challenges {
+            challenges = count(b"334");
+            segment.extend_from_slice(random.pick(&[b"*\r\n", b"x\r\n"]));
         }
         match random.below(10) {
             0 | 1 => segment.extend(chunk(random)),

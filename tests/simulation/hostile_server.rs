@@ -29,7 +29,7 @@ struct Server {
     transaction: Option<(usize, Vec<usize>)>,
     /// The transactions and recipients for which the content was accepted.
     accepted: BTreeSet<(usize, usize)>,
-    /// Says no once in so many times.
+    /// One in this many verdicts is a rejection.
     rejects: usize,
     has_quit: bool,
 }
@@ -38,7 +38,7 @@ struct Server {
 enum State {
     Command,
     Content,
-    /// So many octets of a chunk, and whether it is the last.
+    /// The octets of a chunk, and whether it is the last.
     Chunk(usize, bool),
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Faults {
     pub(crate) capacity: usize,
     /// How many octets one write or read moves at most.
     pub(crate) piece: usize,
-    /// The connection is cut when so many octets were put on the link.
+    /// The connection is cut when this many octets were put on the link.
     pub(crate) cut_at: Option<usize>,
     pub(crate) cut: Cut,
     /// Whether questions are answered late, by up to this.

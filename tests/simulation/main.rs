@@ -53,7 +53,7 @@ impl Drop for Seed {
     }
 }
 
-/// Plays so many sessions, unless the environment says otherwise.
+/// Plays this many sessions, unless the environment says otherwise.
 fn simulate(sessions: u64, mut play: impl FnMut(&mut Random)) {
     let number = |name: &str| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let first = number("ESMTP_SIMULATION_SEED").unwrap_or(0);

@@ -17,7 +17,7 @@ pub(crate) struct Stored {
     pub(crate) content: Vec<u8>,
 }
 
-/// How often the application says no: once in so many times, 0 for never.
+/// How often the application says no: one time in this many, 0 for never.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mood {
     pub(crate) rejects: usize,

@@ -34,7 +34,7 @@ fn opening_replies_and_354_carry_no_code() {
         C: .
         S: 250 2.0.0 queued
         C: EHLO bad\tname
-        S: 501 Not a domain or an address literal
+        S: 501 A control character in the name
         C: HELO
         S: 501 This command needs an argument";
     assert!(HELLO.contains("250-ENHANCEDSTATUSCODES\n"));

@@ -371,7 +371,8 @@ fn quit_comes_last_and_is_waited_for() {
     for opening in [
         "S: 554 no service",
         "S: 452 not now",
-        "S: 220 mx\nC: EHLO me.example.org\nS: 554 no",
+        "S: 220 mx\nC: EHLO me.example.org\nS: 521 no",
+        "S: 220 mx\nC: EHLO me.example.org\nS: 554 no\nC: HELO me.example.org\nS: 550 no",
         "S: 220 mx\nC: EHLO me.example.org\nS: 500 what?\nC: HELO me.example.org\nS: 550 no",
         OPEN,
     ] {
@@ -480,13 +481,19 @@ fn recipients_beyond_100_go_in_a_further_transaction() {
         let recipients = next.len();
         let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
         ready.send(next, MessageFacts::scan(b"")).unwrap();
-        write(&mut client, Instant::ORIGIN);
-        hear(&mut client, "250 ok\r\n");
-        for index in 0..recipients {
-            let reply = if index < 100 { "250 ok\r\n" } else { "452 4.5.3 too many\r\n" };
-            hear(&mut client, reply);
+        let (mut sent, _) = write(&mut client, Instant::ORIGIN);
+        let mut accepted = 0;
+        while let Some((line, rest)) = sent.split_once("\r\n") {
+            let is_rcpt = line.starts_with("RCPT");
+            let is_full = is_rcpt && accepted == 100;
+            accepted += usize::from(is_rcpt && !is_full);
+            let reply = match line {
+                "DATA" => "354 go\r\n",
+                _ if is_full => "452 4.5.3 too many\r\n",
+                _ => "250 ok\r\n",
+            };
+            sent = rest.to_owned() + &hear(&mut client, reply).0;
         }
-        hear(&mut client, "354 go\r\n");
         let Some(Event::Content(content)) = client.event() else { panic!("no content") };
         content.finish().unwrap();
         write(&mut client, Instant::ORIGIN);

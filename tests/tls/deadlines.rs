@@ -227,40 +227,32 @@ fn a_client_that_takes_its_replies_late_but_in_time_is_served() {
     assert!(lives[1].0 > 1000, "{lives:?}");
 }
 
+/// What a server needs whose client says hello, reads on so far, and then sends commands without reading.
+fn needs<M>(server: &mut M, mut wire: Wire) -> Vec<Need>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + 'static,
+{
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(HELLO);
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    let needs = [ENVELOPE, b"NOOP\r\nDATA\r\n", b""].into_iter().enumerate();
+    needs
+        .map(|(second, commands)| {
+            wire.say(commands);
+            let now = Instant::since_origin(Duration::from_secs(second as u64));
+            wire.turn(server, now, 0, accept)
+        })
+        .collect()
+}
+
 /// A question to the application is withheld in TLS exactly as long as in the clear.
 #[test]
 fn questions_come_to_a_server_whose_client_does_not_read_as_in_the_clear() {
-    let asked = [false, true].map(|has_tls| {
-        let mut log = Vec::new();
-        let mut session: Box<dyn FnMut(Instant, &[u8]) -> Need> = if has_tls {
-            let mut wire = Wire::new(Some(rustls_client()));
-            let mut server = Secured::implicit(new_server(Security::CLEAR), server_end());
-            wire.say(HELLO);
-            let _ = wire.turn(&mut server, Instant::ORIGIN, usize::MAX, accept);
-            Box::new(move |now, octets| {
-                wire.say(octets);
-                wire.turn(&mut server, now, 0, accept)
-            })
-        } else {
-            let mut wire = Wire::new(None);
-            let mut server = new_server(Security::TLS);
-            let _ = wire.turn(&mut server, Instant::ORIGIN, usize::MAX, accept);
-            wire.say(HELLO);
-            let _ = wire.turn(&mut server, Instant::ORIGIN, usize::MAX, accept);
-            Box::new(move |now, octets| {
-                wire.say(octets);
-                wire.turn(&mut server, now, 0, accept)
-            })
-        };
-        let commands =
-            ["MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\n", "NOOP\r\nDATA\r\n", ""];
-        for (second, commands) in commands.into_iter().enumerate() {
-            let now = Instant::since_origin(Duration::from_secs(second as u64));
-            log.push(session(now, commands.as_bytes()));
-        }
-        log
-    });
-    assert_eq!(asked[0], asked[1]);
+    let mut secured = Secured::implicit(new_server(Security::CLEAR), server_end());
+    assert_eq!(
+        needs(&mut secured, Wire::new(Some(rustls_client()))),
+        needs(&mut new_server(Security::TLS), Wire::new(None))
+    );
 }
 
 // Clients.
@@ -451,4 +443,28 @@ fn small_records_are_counted_one_by_one() {
         assert!(sent >= heard && sent < heard + 59, "{sent} sent, {heard} heard");
     }
     assert!(wire.heard.len() > 5000);
+}
+
+/// How long a server is still there that was told to close while its client does not read.
+fn closing<M>(server: &mut M, mut wire: Wire, close: impl FnOnce(&mut M)) -> u64
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + 'static,
+{
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(HELLO);
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(b"NOOP\r\n");
+    let _ = wire.turn(server, Instant::ORIGIN, 0, accept);
+    close(server);
+    life(server, &mut wire, 1000, |_| 0, accept)
+}
+
+/// The close_notify does not wait for a client that has not taken the replies before it.
+#[test]
+fn a_server_that_is_told_to_close_waits_for_no_client_longer_than_in_the_clear() {
+    let mut secured = Secured::implicit(new_server(Security::CLEAR), server_end());
+    let inside =
+        closing(&mut secured, Wire::new(Some(rustls_client())), |it| it.machine_mut().close());
+    let clear = closing(&mut new_server(Security::TLS), Wire::new(None), Server::close);
+    assert_eq!(inside, clear);
 }
