@@ -537,7 +537,7 @@ async fn converse<M: Session>(
             }
             Event::Abort(abort) => {
                 message = None;
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }
