@@ -132,11 +132,11 @@ pub trait Upgradable: Machine {
 
 /// The time between one poll and the next, attributed to the side that was waited for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Debts {
+pub(crate) struct WaitTimes {
     last: Option<(Instant, Need)>,
 }
 
-impl Debts {
+impl WaitTimes {
     /// Adds the time since the last poll to the time of the peer or of the application, depending
     /// on the last need.
     pub(crate) fn settle(&mut self, now: Instant, peer: &mut Duration, application: &mut Duration) {

@@ -17,7 +17,7 @@ use super::{
     state::{AbortReason, End, Phase, Question, Then},
 };
 use crate::{
-    machine::{Closed, Debts, Need},
+    machine::{Closed, Need, WaitTimes},
     security::{Security, TlsFailure},
     syntax::{Extension, Extensions, Mechanism, Rejection, Reply, Verb},
     time::{Instant, Stopwatch},
@@ -75,7 +75,7 @@ pub(super) struct Session {
     pub(super) is_stopping: bool,
     pub(super) is_closing: bool,
     pub(super) totals: Totals,
-    pub(super) debts: Debts,
+    pub(super) debts: WaitTimes,
     pub(super) budget: Budget,
     /// Octets have come behind the line that is being answered.
     pub(super) is_followed: bool,
@@ -113,7 +113,7 @@ impl Session {
             is_stopping: false,
             is_closing: false,
             totals: Totals::default(),
-            debts: Debts::default(),
+            debts: WaitTimes::default(),
             budget: Budget::default(),
             is_followed: false,
             long_line: Verb::Other,

@@ -1,6 +1,6 @@
 //! The TLS engine between a driver and a machine, in its stages.
 
-use super::{Choice, End, Settings, names};
+use super::{Choice, Role, Settings, names};
 use crate::{
     machine::{Closed, Machine, Need, Upgradable},
     security::{Security, TlsFailure, TlsFailureKind},
@@ -34,7 +34,7 @@ pub(super) struct Layer {
     /// Nothing can be sent any more.
     pub(super) is_broken: bool,
     /// Octets of TLS have arrived from the peer.
-    is_spoken_to: bool,
+    has_input: bool,
     /// The extended master secret is required, so that exported keying material binds the channel
     /// also before TLS 1.3.
     requires_ems: bool,
@@ -90,20 +90,20 @@ const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 impl Layer {
     pub(super) fn new(settings: &Settings) -> Self {
-        let (engine, requires_ems, fragment) = match &settings.end {
-            End::Client(config, name) => (
+        let (engine, requires_ems, fragment) = match &settings.role {
+            Role::Client(config, name) => (
                 ClientConnection::new(Arc::clone(config), name.clone())
                     .map(|client| Engine::Running(client.into())),
                 config.require_ems,
                 config.max_fragment_size,
             ),
-            End::Server(config) => (
+            Role::Server(config) => (
                 ServerConnection::new(Arc::clone(config))
                     .map(|server| Engine::Running(server.into())),
                 config.require_ems,
                 config.max_fragment_size,
             ),
-            End::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false, None),
+            Role::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false, None),
         };
         Self {
             // The configuration may permit no connection at all: that fails at once.
@@ -117,7 +117,7 @@ impl Layer {
             closed: None,
             told: None,
             is_broken: false,
-            is_spoken_to: false,
+            has_input: false,
             requires_ems,
             record_size: record_size(fragment),
         }
@@ -131,10 +131,10 @@ impl Layer {
 
     /// Advances as far as possible: input is decrypted until there is plaintext, and the output of
     /// TLS is ready to be sent.
-    pub(super) fn turn(&mut self, end: &End) -> Result<(), TlsFailure> {
+    pub(super) fn turn(&mut self, role: &Role) -> Result<(), TlsFailure> {
         loop {
             let before = (self.inbox.octets().len(), self.outbox.len());
-            let outcome = self.take_in(end);
+            let outcome = self.take_in(role);
             self.take_out();
             outcome?;
             if before == (self.inbox.octets().len(), self.outbox.len()) {
@@ -143,10 +143,10 @@ impl Layer {
         }
     }
 
-    fn take_in(&mut self, end: &End) -> Result<(), TlsFailure> {
-        match (self.is_spoken_to, self.inbox.octets().first()) {
+    fn take_in(&mut self, role: &Role) -> Result<(), TlsFailure> {
+        match (self.has_input, self.inbox.octets().first()) {
             // The content types that a peer may begin with (RFC 8446 section 5.1).
-            (false, Some(20..=22)) => self.is_spoken_to = true,
+            (false, Some(20..=22)) => self.has_input = true,
             // Octets in the clear. A peer that sends them would take an alert for a reply.
             (false, Some(_)) => self.engine = Engine::Dead(TlsFailureKind::NotTls.into()),
             _ => {}
@@ -163,12 +163,12 @@ impl Layer {
                 match acceptor.accept() {
                     Ok(None) => {}
                     Ok(Some(accepted)) => {
-                        let choice = match end {
-                            End::Choosing(choose) => choose.choose(&accepted.client_hello()),
-                            End::Client(..) | End::Server(_) => Choice::Refuse,
+                        let choice = match role {
+                            Role::Choosing(choose) => choose.choose(&accepted.client_hello()),
+                            Role::Client(..) | Role::Server(_) => Choice::Refuse,
                         };
                         match choice {
-                            Choice::Take(config) => self.accept(accepted, Some(config)),
+                            Choice::Use(config) => self.accept(accepted, Some(config)),
                             Choice::Refuse => self.accept(accepted, None),
                             Choice::Later => self.engine = Engine::Chosen(Box::new(accepted)),
                         }
@@ -296,7 +296,7 @@ impl Layer {
             Stage::Due | Stage::Handshake => inner.upgrade_failed(why),
             _ => {
                 // Plaintext received before is still delivered.
-                while matches!(self.hear(inner), Heard::Octets) {}
+                while matches!(self.deliver(inner), Delivered::Octets) {}
                 inner.tls_failed(why);
                 self.give_up();
             }
@@ -312,12 +312,12 @@ impl Layer {
     }
 
     /// Delivers plaintext to the machine inside, as much as it has room for.
-    fn hear(&mut self, inner: &mut impl Machine) -> Heard {
-        let Engine::Running(connection) = &mut self.engine else { return Heard::Nothing };
+    fn deliver(&mut self, inner: &mut impl Machine) -> Delivered {
+        let Engine::Running(connection) = &mut self.engine else { return Delivered::Nothing };
         let mut reader = connection.reader();
         match reader.fill_buf() {
             // RFC 8446 section 6.1.
-            Ok([]) => Heard::End(Closed::Clean),
+            Ok([]) => Delivered::End(Closed::Clean),
             Ok(octets) => {
                 let room = inner.receive_buffer();
                 let taken = room.len().min(octets.len());
@@ -326,11 +326,11 @@ impl Layer {
                 }
                 inner.received(taken);
                 reader.consume(taken);
-                if taken == 0 { Heard::Nothing } else { Heard::Octets }
+                if taken == 0 { Delivered::Nothing } else { Delivered::Octets }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Heard::Nothing,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Delivered::Nothing,
             // The end of the stream without close_notify.
-            Err(_) => Heard::End(Closed::CutOff),
+            Err(_) => Delivered::End(Closed::CutOff),
         }
     }
 
@@ -365,12 +365,12 @@ impl Layer {
     pub(super) fn exchange(
         &mut self,
         inner: &mut impl Machine,
-        end: &End,
+        role: &Role,
         now: Instant,
     ) -> Option<Need> {
         if self.closed == Some(Closed::CutOff) && self.told != Some(Closed::CutOff) {
             // Input that has arrived counts as if it had arrived just before.
-            while matches!(self.hear(inner), Heard::Octets) && self.turn(end).is_ok() {}
+            while matches!(self.deliver(inner), Delivered::Octets) && self.turn(role).is_ok() {}
             self.told = Some(Closed::CutOff);
             inner.closed(Closed::CutOff);
         }
@@ -378,10 +378,10 @@ impl Layer {
         if let Need::Read(_) | Need::Either(_) = need
             && self.told.is_none()
         {
-            match self.hear(inner) {
-                Heard::Octets => return None,
-                Heard::Nothing => {}
-                Heard::End(how) => {
+            match self.deliver(inner) {
+                Delivered::Octets => return None,
+                Delivered::Nothing => {}
+                Delivered::End(how) => {
                     self.told = Some(how);
                     inner.closed(how);
                     return None;
@@ -438,9 +438,9 @@ impl Layer {
         {
             security = security.with_cipher(&name);
         }
-        let name = match (connection, &settings.end) {
+        let name = match (connection, &settings.role) {
             (Connection::Server(server), _) => server.server_name(),
-            (Connection::Client(_), End::Client(_, ServerName::DnsName(name))) => {
+            (Connection::Client(_), Role::Client(_, ServerName::DnsName(name))) => {
                 Some(name.as_ref())
             }
             (Connection::Client(_), _) => None,
@@ -500,7 +500,7 @@ fn cut_record<'a>(
     size - room
 }
 
-enum Heard {
+enum Delivered {
     Octets,
     Nothing,
     End(Closed),

@@ -37,7 +37,7 @@ use rustls::{ClientConfig, ServerConfig, pki_types::ServerName, server::ClientHe
 /// The role in the TLS handshake.
 #[derive(Clone)]
 #[non_exhaustive]
-pub enum End {
+pub enum Role {
     /// Begins the handshake, and expects the server to have this name.
     Client(Arc<ClientConfig>, ServerName<'static>),
     /// Answers the handshake.
@@ -47,7 +47,7 @@ pub enum End {
     Choosing(Arc<dyn Choose>),
 }
 
-impl fmt::Debug for End {
+impl fmt::Debug for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client(_, name) => f.debug_tuple("Client").field(name).finish_non_exhaustive(),
@@ -62,12 +62,12 @@ impl fmt::Debug for End {
 /// Every closure or function with the right signature is one.
 ///
 /// ```
-/// use esmtp::tls::{Choice, End};
+/// use esmtp::tls::{Choice, Role};
 /// use std::sync::Arc;
 ///
 /// # fn known(name: &str) -> Option<Arc<rustls::ServerConfig>> { None }
-/// let end = End::Choosing(Arc::new(|hello: &rustls::server::ClientHello<'_>| {
-///     hello.server_name().and_then(known).map_or(Choice::Refuse, Choice::Take)
+/// let end = Role::Choosing(Arc::new(|hello: &rustls::server::ClientHello<'_>| {
+///     hello.server_name().and_then(known).map_or(Choice::Refuse, Choice::Use)
 /// }));
 /// ```
 pub trait Choose: Send + Sync + 'static {
@@ -86,7 +86,7 @@ impl<F: Fn(&ClientHello<'_>) -> Choice + Send + Sync + 'static> Choose for F {
 #[non_exhaustive]
 pub enum Choice {
     /// Use this configuration.
-    Take(Arc<ServerConfig>),
+    Use(Arc<ServerConfig>),
     /// The decision will come by [`Secured::choose`], before the deadline of the handshake. The
     /// task that will make it must be notified now.
     Later,
@@ -105,7 +105,7 @@ pub struct Secured<M> {
 }
 
 struct Settings {
-    end: End,
+    role: Role,
     handshake_timeout: Duration,
     is_verifying: bool,
     end_point: Option<Vec<u8>>,
@@ -123,19 +123,19 @@ enum State {
 impl<M: Upgradable> Secured<M> {
     /// Creates a layer with TLS from the first octet (implicit TLS, RFC 8314).
     #[must_use]
-    pub const fn implicit(inner: M, end: End) -> Self {
-        Self::new(inner, end, State::Due)
+    pub const fn implicit(inner: M, role: Role) -> Self {
+        Self::new(inner, role, State::Due)
     }
 
     /// Creates a layer with TLS as soon as both sides have agreed on it (STARTTLS, RFC 3207).
     #[must_use]
-    pub const fn start_tls(inner: M, end: End) -> Self {
-        Self::new(inner, end, State::Clear)
+    pub const fn start_tls(inner: M, role: Role) -> Self {
+        Self::new(inner, role, State::Clear)
     }
 
-    const fn new(inner: M, end: End, state: State) -> Self {
+    const fn new(inner: M, role: Role, state: State) -> Self {
         let handshake_timeout = Duration::from_secs(60);
-        let settings = Settings { end, handshake_timeout, is_verifying: true, end_point: None };
+        let settings = Settings { role, handshake_timeout, is_verifying: true, end_point: None };
         Self { inner, settings, state }
     }
 
@@ -250,7 +250,7 @@ impl<M: Upgradable> Secured<M> {
         if layer.stage == Stage::Due {
             layer.begin(now + settings.handshake_timeout);
         }
-        let outcome = layer.turn(&settings.end);
+        let outcome = layer.turn(&settings.role);
         match (layer.stage, outcome) {
             (Stage::Due | Stage::Handshake | Stage::Open, Err(failure)) => {
                 layer.fail(inner, failure, now + FAREWELL);
@@ -277,7 +277,7 @@ impl<M: Upgradable> Secured<M> {
                 layer.fail(inner, kind.into(), now);
                 None
             }
-            (Stage::Open, Ok(())) => layer.exchange(inner, &settings.end, now),
+            (Stage::Open, Ok(())) => layer.exchange(inner, &settings.role, now),
             (Stage::Failed | Stage::Closing, _)
                 if layer.is_pending() && !layer.until.has_passed(now) =>
             {

@@ -200,9 +200,9 @@ pub struct SendBuffer {
     has_secret: bool,
 }
 
-/// A shared slice, sent after the first `behind` octets of the text.
+/// A shared slice, sent after the first `position` octets of the text.
 struct Shared {
-    behind: usize,
+    position: usize,
     octets: Bytes,
 }
 
@@ -226,7 +226,7 @@ impl SendBuffer {
             self.text.extend_from_slice(&octets);
         } else {
             self.shared_octets = self.shared_octets.saturating_add(octets.len());
-            self.shared.push_back(Shared { behind: self.text.len(), octets });
+            self.shared.push_back(Shared { position: self.text.len(), octets });
         }
     }
 
@@ -247,11 +247,11 @@ impl SendBuffer {
     pub fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
         let mut at = self.sent;
         let waiting = self.shared.iter().flat_map(|shared| {
-            let text = self.text.get(at..shared.behind).unwrap_or_default();
-            at = shared.behind;
+            let text = self.text.get(at..shared.position).unwrap_or_default();
+            at = shared.position;
             [text, &*shared.octets]
         });
-        let last = self.shared.back().map_or(self.sent, |shared| shared.behind);
+        let last = self.shared.back().map_or(self.sent, |shared| shared.position);
         let waiting = waiting
             .chain([self.text.get(last..).unwrap_or_default()])
             .filter(|slice| !slice.is_empty());
@@ -261,10 +261,10 @@ impl SendBuffer {
     /// Records that the first `octets` octets were sent.
     pub fn sent(&mut self, mut octets: usize) {
         while let Some(shared) = self.shared.front_mut() {
-            let text = octets.min(shared.behind.saturating_sub(self.sent));
+            let text = octets.min(shared.position.saturating_sub(self.sent));
             self.sent += text;
             octets -= text;
-            if self.sent < shared.behind {
+            if self.sent < shared.position {
                 break;
             }
             let sent = octets.min(shared.octets.len());
@@ -321,7 +321,7 @@ impl SendBuffer {
             // What was sent is at least as much as what moves.
             self.text.drain(..self.sent);
             for shared in &mut self.shared {
-                shared.behind -= self.sent;
+                shared.position -= self.sent;
             }
             self.sent = 0;
         }

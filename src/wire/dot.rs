@@ -21,7 +21,7 @@ pub enum BareLineBreaks {
 
 /// The context of the next octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Context {
     /// CRLF, or nothing: a dot here is a stuffed one or begins the end.
     LineStart,
     /// A CR, bare or not depending on the next octet.
@@ -29,9 +29,9 @@ enum Place {
     Within,
 }
 
-impl Place {
+impl Context {
     /// Returns the context after `octets`, where the context of the first one is `self`.
-    fn behind(self, octets: &[u8]) -> Self {
+    fn after(self, octets: &[u8]) -> Self {
         match octets {
             [.., b'\r', b'\n'] => Self::LineStart,
             [b'\n'] if self == Self::AfterCr => Self::LineStart,
@@ -67,7 +67,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct Unstuffer {
     policy: BareLineBreaks,
-    place: Place,
+    context: Context,
     /// Octets of content so far.
     offset: u64,
     rejects_nul: bool,
@@ -107,7 +107,7 @@ impl Unstuffer {
     pub const fn new(bare_line_breaks: BareLineBreaks) -> Self {
         Self {
             policy: bare_line_breaks,
-            place: Place::LineStart,
+            context: Context::LineStart,
             offset: 0,
             rejects_nul: false,
             is_reported: false,
@@ -131,18 +131,18 @@ impl Unstuffer {
         let normalises = self.policy == BareLineBreaks::Normalise;
         let rejects = self.policy == BareLineBreaks::Reject && !self.is_reported;
         let rejects_nul = self.rejects_nul && !self.is_reported;
-        match (self.place, octets) {
-            (_, []) | (Place::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
-            (Place::LineStart, [b'.', b'\r', b'\n', ..]) => {
+        match (self.context, octets) {
+            (_, []) | (Context::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
+            (Context::LineStart, [b'.', b'\r', b'\n', ..]) => {
                 *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
                 return Span::End(3);
             }
-            (Place::LineStart, [b'.', ..]) => {
-                self.place = Place::Within;
+            (Context::LineStart, [b'.', ..]) => {
+                self.context = Context::Within;
                 return Span::Skip(1);
             }
-            (Place::AfterCr, [b'\n', ..]) => {}
-            (Place::AfterCr, _) if rejects => {
+            (Context::AfterCr, [b'\n', ..]) => {}
+            (Context::AfterCr, _) if rejects => {
                 return self.report(Span::Bare(self.offset.saturating_sub(1)));
             }
             (_, [b'\n', ..]) if rejects => return self.report(Span::Bare(self.offset)),
@@ -150,7 +150,7 @@ impl Unstuffer {
             (_, [b'\r']) if normalises => return Span::Incomplete,
             (_, [b'\r', b'\n', ..]) => {}
             (_, [b'\r' | b'\n', ..]) if normalises => {
-                self.place = Place::Within;
+                self.context = Context::Within;
                 self.offset = self.offset.saturating_add(2);
                 return Span::LineBreak(1);
             }
@@ -162,7 +162,7 @@ impl Unstuffer {
             (false, true) => self.up_to_dot::<true>(octets),
             (false, false) => self.up_to_dot::<false>(octets),
         };
-        self.place = self.place.behind(content);
+        self.context = self.context.after(content);
         self.offset = self.offset.saturating_add(content.len() as u64);
         Span::Content(content.len())
     }
@@ -187,7 +187,7 @@ impl Unstuffer {
         Decisions::<false, NUL>::new(octets)
             .filter_map(|at| octets.split_at_checked(at))
             .find(|(content, rest)| {
-                rest.first() == Some(&0) || self.place.behind(content) == Place::LineStart
+                rest.first() == Some(&0) || self.context.after(content) == Context::LineStart
             })
             .map_or(octets, |(content, _)| content)
     }
@@ -229,7 +229,7 @@ pub struct Stuffer {
     line_ends: LineEnds,
     /// The content is ended by a dot, so dots are stuffed.
     has_dots: bool,
-    place: Place,
+    context: Context,
     /// Octets of content so far.
     offset: u64,
     error: Option<BareLineBreak>,
@@ -239,7 +239,7 @@ impl Stuffer {
     /// Creates a stuffer for content that is about to begin.
     #[must_use]
     pub const fn new(line_ends: LineEnds) -> Self {
-        Self { line_ends, has_dots: true, place: Place::LineStart, offset: 0, error: None }
+        Self { line_ends, has_dots: true, context: Context::LineStart, offset: 0, error: None }
     }
 
     /// Adapts it to counted content (RFC 3030): it only checks line ends, stuffs no dot and adds
@@ -291,11 +291,11 @@ impl Stuffer {
     /// A bare CR at the end of the content, or an earlier error: nothing is appended, for a
     /// message that was cut off must not be ended.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
-        self.interrupt()?;
-        out.extend_from_slice(match self.place {
+        self.check_line_end()?;
+        out.extend_from_slice(match self.context {
             _ if !self.has_dots => b"",
-            Place::LineStart => b".\r\n",
-            Place::Within | Place::AfterCr => b"\r\n.\r\n",
+            Context::LineStart => b".\r\n",
+            Context::Within | Context::AfterCr => b"\r\n.\r\n",
         });
         *self = Self { has_dots: self.has_dots, ..Self::new(self.line_ends) };
         Ok(())
@@ -303,11 +303,11 @@ impl Stuffer {
 
     /// Checks that no CR is held back, before content of another source follows: the CR would be
     /// bare.
-    pub(crate) fn interrupt(&mut self) -> Result<(), BareLineBreak> {
+    pub(crate) fn check_line_end(&mut self) -> Result<(), BareLineBreak> {
         self.check()?;
-        match self.place {
-            Place::AfterCr => self.fail(self.offset.saturating_sub(1)),
-            Place::LineStart | Place::Within => Ok(()),
+        match self.context {
+            Context::AfterCr => self.fail(self.offset.saturating_sub(1)),
+            Context::LineStart | Context::Within => Ok(()),
         }
     }
 
@@ -324,13 +324,13 @@ impl Stuffer {
     fn pieces(&mut self, content: &[u8], mut emit: impl FnMut(Piece)) -> Result<(), BareLineBreak> {
         self.check()?;
         let is_strict = self.line_ends == LineEnds::Strict;
-        match (self.place, content) {
+        match (self.context, content) {
             (_, []) => return Ok(()),
-            (Place::AfterCr, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (Place::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
+            (Context::AfterCr, [b'\n', ..]) => emit(Piece::Added(b"\r")),
+            (Context::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
             (_, [b'\n', ..]) if is_strict => return self.fail(self.offset),
             (_, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (Place::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
+            (Context::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
             _ => {}
         }
         let mut start = 0;
@@ -352,10 +352,10 @@ impl Stuffer {
         }
         let held_back = usize::from(content.ends_with(b"\r"));
         emit(Piece::Content(start, content.len() - held_back));
-        self.place = match content {
-            [.., b'\n'] => Place::LineStart,
-            [.., b'\r'] => Place::AfterCr,
-            _ => Place::Within,
+        self.context = match content {
+            [.., b'\n'] => Context::LineStart,
+            [.., b'\r'] => Context::AfterCr,
+            _ => Context::Within,
         };
         self.offset = self.offset.saturating_add(content.len() as u64);
         Ok(())
@@ -488,8 +488,8 @@ mod tests {
         }
 
         fn is_like(&self, other: &Self) -> bool {
-            let place = |run: &Self| (run.unstuffer.place, run.unstuffer.is_reported);
-            place(self) == place(other)
+            let context = |run: &Self| (run.unstuffer.context, run.unstuffer.is_reported);
+            context(self) == context(other)
                 && (self.consumed, self.out) == (other.consumed, other.out)
                 && self.unstuffer.offset == other.unstuffer.offset
         }
@@ -609,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unstuffer_is_as_new_behind_the_end() {
+    fn an_unstuffer_starts_anew_after_the_end() {
         let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
         for _ in 0..2 {
             assert_eq!(unstuffer.next(b"\n"), Span::Bare(0));

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_due_at_bare_line_breaks_and_at_dots_behind_lf() {
+    fn a_decision_is_due_at_bare_line_breaks_and_at_dots_after_lf() {
         let octets = b"a.\r\n.b\n.\r.\r\r\n.\0";
         assert_eq!(one_by_one::<true, true>(octets), [4, 6, 7, 9, 11, 13, 14]);
         assert_eq!(one_by_one::<false, false>(octets), [4, 7, 13]);
