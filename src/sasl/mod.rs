@@ -40,7 +40,7 @@
 //! assert!(matches!(server.step(Some(message.expose())), Step::Ask));
 //!
 //! let Some(Question::Password(question)) = server.question() else { unreachable!() };
-//! if question.user() == "tim" && question.password().is(b"tanstaaftanstaaf") {
+//! if question.user() == "tim" && question.password().matches(b"tanstaaftanstaaf") {
 //!     question.accept();
 //! } else {
 //!     question.reject();

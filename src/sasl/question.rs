@@ -371,7 +371,7 @@ impl Pending {
             Answer::Unavailable => Some(Step::Failed(VerifierError::Unavailable)),
             Answer::Given(None) => Some(Step::Failed(VerifierError::Rejected)),
             Answer::Given(Some(authcid)) => {
-                Some(Step::proved(Identity::new(authcid).acting_as(self.authzid.take())))
+                Some(Step::proved(Identity::new(authcid).with_authzid(self.authzid.take())))
             }
         }
     }
