@@ -79,6 +79,7 @@ impl Sending {
     }
 
     /// Returns whether the source was empty when the client asked for content.
+    #[cfg(feature = "tokio")]
     pub(super) const fn is_waiting(&self) -> bool {
         self.is_waiting
     }

@@ -1,4 +1,4 @@
-//! What goes out, and who hears of it.
+//! The replies that wait to be sent, and the transcript of the session.
 
 use super::config::Config;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 use alloc::boxed::Box;
 use core::fmt;
 
-/// What goes out.
+/// The output of a session: replies that wait to be sent.
 #[derive(Default)]
 pub(super) struct Output {
     buffer: SendBuffer,
@@ -34,15 +34,15 @@ impl Output {
             reply.without_status().encode(text);
         }
         if let Some(transcript) = &mut self.transcript {
-            let said = text.get(start..).unwrap_or_default();
-            let scrubbed = self.redaction.sent(said);
-            for octets in redaction::reply_lines(scrubbed.as_deref().unwrap_or(said)) {
+            let reply = text.get(start..).unwrap_or_default();
+            let redacted = self.redaction.sent(reply);
+            for octets in redaction::reply_lines(redacted.as_deref().unwrap_or(reply)) {
                 transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
             }
         }
     }
 
-    /// Notes a command line of the client's.
+    /// Notes a command line of the client.
     pub(super) fn note_command(&mut self, line: &[u8], known: &Known<'_>) {
         if let Some(transcript) = &mut self.transcript {
             let octets = &self.redaction.command_line(line, known);
@@ -58,7 +58,7 @@ impl Output {
         }
     }
 
-    /// Remembers what a line of the client's began with that is too long.
+    /// Notes the front of a line of the client that is too long.
     pub(super) fn begin_long_line(&mut self, front: &[u8]) {
         if self.transcript.is_some() {
             self.redaction.long_line(front);
@@ -79,19 +79,19 @@ impl Output {
         }
     }
 
-    /// Marks the end of what waits: what is said from now on can be [taken
-    /// back](Self::take_back) until it leaves.
+    /// Marks the end of the replies that wait: later ones can be [taken back](Self::take_back) until they
+    /// are sent.
     pub(super) fn mark(&mut self) {
         self.marked = Some(self.len());
     }
 
-    /// Takes back what was said since the mark, unless some of it was sent; returns whether it was
+    /// Takes back the replies since the mark, unless some of them was sent; returns whether they were
     /// taken back.
     pub(super) fn take_back(&mut self) -> bool {
         let Some(marked) = self.marked.take() else { return false };
-        let said = self.len().saturating_sub(marked);
+        let octets = self.len().saturating_sub(marked);
         let text = self.buffer.text();
-        text.truncate(text.len().saturating_sub(said));
+        text.truncate(text.len().saturating_sub(octets));
         true
     }
 
@@ -131,7 +131,7 @@ impl redaction::Known for Known<'_> {
 
     fn has_command(&self, command: &Command<'_>) -> bool {
         match command {
-            Command::Other { verb, .. } => self.config.own_verb(verb).is_some(),
+            Command::Other { verb, .. } => self.config.custom_verb(verb).is_some(),
             other => self.service.knows(other.verb()),
         }
     }
