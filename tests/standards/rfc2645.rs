@@ -174,5 +174,5 @@ fn nothing_is_pipelined_behind_atrn() {
         ),
         answer,
     );
-    assert_eq!(experience.end, Some(End::OutOfTurn));
+    assert_eq!(experience.end, Some(End::OutOfSync));
 }

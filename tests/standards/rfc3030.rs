@@ -355,7 +355,7 @@ fn chunks_go_only_to_who_offers_them() {
 #[test]
 fn chunks_are_not_pipelined_unasked() {
     let notes = Dialogue::sends(&[BOB], "one\r\ntwo\r\nthree\r\n")
-        .with(|config| config.with_ahead(8))
+        .with(|config| config.with_send_buffer(8))
         .plays(&format!(
             "{CHUNKING}
              C: MAIL FROM:<ann@example.org>

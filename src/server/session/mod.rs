@@ -115,7 +115,7 @@ impl Session {
     }
 
     pub(super) fn set_transcript(&mut self, transcript: Box<dyn Transcript>) {
-        self.output.transcript = Some(transcript);
+        self.output.record(transcript);
     }
 
     pub(super) const fn facts(&self) -> &Facts {
@@ -562,5 +562,17 @@ impl Session {
         if self.is_upgrading() {
             self.enter(Phase::Command);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The memory of an idle session: a server has many of them.
+    #[test]
+    fn a_session_without_transcript_is_small() {
+        assert!(size_of::<Output>() <= 120, "{}", size_of::<Output>());
+        assert!(size_of::<Session>() <= 1256, "{}", size_of::<Session>());
     }
 }
