@@ -27,9 +27,9 @@ pub(super) struct Layer {
     records: VecDeque<Record>,
     /// The deadline of the handshake, of an alert or of the close_notify.
     pub(super) until: Instant,
-    /// How the driver reported the end of the peer's direction.
+    /// The kind of end that the driver reported for the peer's direction.
     pub(super) closed: Option<Closed>,
-    /// How the end was reported to the machine inside.
+    /// The kind of end that was reported to the machine inside.
     pub(super) told: Option<Closed>,
     /// Nothing can be sent any more.
     pub(super) is_broken: bool,
