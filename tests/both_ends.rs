@@ -195,7 +195,7 @@ impl Receiver {
             server::Event::Abort(abort) => {
                 self.finished += 1;
                 self.content.clear();
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }

@@ -97,7 +97,7 @@ fn is_done(extension: Extension, commands: &str) -> bool {
         .unwrap()
         .with_service(service.unwrap())
         .with_extension(extension)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, Security::CLEAR);
     let octets = format!("EHLO c.example\r\n{commands}\r\n");
     assert_eq!(server.feed(octets.as_bytes()), octets.len());

@@ -9,7 +9,7 @@ use super::{
     report::Totals,
 };
 use crate::{
-    machine::{Closed, Debts},
+    machine::{Closed, WaitTimes},
     redaction::{self, Redaction},
     security::TlsFailure,
     syntax::{AuthResponse, Class, Command, Reply, ReplyError},
@@ -36,7 +36,7 @@ pub(super) struct Channel {
     /// Octets that were sent.
     pub(super) sent: u64,
     pub(super) totals: Totals,
-    pub(super) debts: Debts,
+    pub(super) debts: WaitTimes,
     pub(super) transcript: Option<Box<dyn Transcript>>,
     redaction: Redaction,
     pub(super) now: Instant,
@@ -77,7 +77,7 @@ impl Channel {
             tls_failure: None,
             sent: 0,
             totals: Totals::default(),
-            debts: Debts::default(),
+            debts: WaitTimes::default(),
             transcript: None,
             redaction: Redaction::default(),
             now: Instant::ORIGIN,

@@ -213,7 +213,7 @@ impl Outgoing {
                 self.wire += tail.len().saturating_sub(".\r\n".len()) as u64;
                 result
             }
-            Form::Chunks { line_ends, .. } => flush_line_end(line_ends),
+            Form::Chunks { line_ends, .. } => check_line_end(line_ends),
         };
         self.note(result)
     }
@@ -228,7 +228,7 @@ impl Outgoing {
         else {
             return Err(*self.error.insert(ContentError::Burl));
         };
-        let result = flush_line_end(line_ends);
+        let result = check_line_end(line_ends);
         self.note(result)?;
         let mut line = Vec::new();
         let command = Command::Burl { uri, last };
@@ -316,9 +316,9 @@ impl Outgoing {
     }
 }
 
-/// Flushes a line end: fails if a CR is held back, as more content will not follow at once.
-fn flush_line_end(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
-    line_ends.as_mut().map_or(Ok(()), Stuffer::interrupt)
+/// Checks that no CR is held back, as more content will not follow at once.
+fn check_line_end(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
+    line_ends.as_mut().map_or(Ok(()), Stuffer::check_line_end)
 }
 
 /// The octets that wait to become a chunk.

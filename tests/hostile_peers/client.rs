@@ -365,9 +365,8 @@ fn a_trickle_below_the_rate_is_given_up() {
 fn a_server_above_the_rate_gets_the_whole_message() {
     for (kind, (name, replies)) in in_each_kind(CONTENTS) {
         for (octets, every) in [(1000, seconds(1)), (20_000, seconds(19))] {
-            // One chunk holds it all, and the reply may wait for what TLS has taken already.
-            let timeouts = timeouts().with_end_of_content(seconds(200));
-            let config = config().with_timeouts(timeouts).with_send_buffer(1 << 20);
+            // One chunk holds it all. Its reply is awaited from when it has left, also inside TLS.
+            let config = config().with_send_buffer(1 << 20);
             let (mut rig, seen) = opened(kind, config, Sender::new(300_000), replies);
             rig.reads(Reads::Trickle(octets, every));
             rig.say(last_reply(name));

@@ -17,13 +17,13 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
         .with_service(service)
         .with_required_auth(false)
         .with_extension(Extension::StartTls)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, security);
     let mut commands = commands.iter().chain(&["MAIL FROM:<ann@example.org>"]);
     loop {
         match server.poll(Instant::ORIGIN) {
             Need::Answer => match server.event().unwrap() {
-                Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+                Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
                 Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
                 Event::Credentials(credentials) => match credentials.question {
                     Question::Password(question) => question.accept(),

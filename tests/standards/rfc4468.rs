@@ -19,7 +19,7 @@ fn submission(extensions: Extensions) -> Config {
         .with_service(Service::Submission)
         .with_required_auth(false)
         .with_extensions(extensions)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
 }
 
 /// URLs that end in 404 stand for nothing.
@@ -97,7 +97,7 @@ fn burl_needs_auth_and_an_envelope() {
                  S: 250 2.0.0 Ok
                  {AUTH}
                  C: BURL imap://x.example/;uid=1 LAST
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<a@b.org>
                  S: 250 2.1.0 Ok
                  C: BURL imap://x.example/;uid=1 LAST
