@@ -4,7 +4,7 @@ use crate::{
     common::{HELLO, config, converse},
     dialogue::{Act, Dialogue, Mail, mail},
 };
-use esmtp::client::MessageFacts;
+use esmtp::client::{Config, MessageFacts};
 
 /// 6152-2-a
 #[test]
@@ -187,6 +187,6 @@ fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
     // Of what nobody has looked at, nothing is known.
     let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], BARE) };
     Dialogue::new([Act::Send(unknown)])
-        .with(|config| config.with_required_mime())
+        .with(Config::with_required_mime)
         .plays(&says(BARE, " BODY=8BITMIME"));
 }
