@@ -227,7 +227,7 @@ impl Room {
 }
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).even_in_the_clear()
+    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).with_secrets_in_clear()
 }
 
 /// Accepts whatever can be accepted but credentials, and takes content without keeping it.

@@ -10,7 +10,7 @@ use super::{
     report::Totals,
 };
 use crate::{
-    machine::{Closed, Debts},
+    machine::{Closed, WaitTimes},
     redaction::{self, Redaction},
     security::TlsFailure,
     syntax::{AuthResponse, Class, Command, Reply, ReplyError},
@@ -37,7 +37,7 @@ pub(super) struct Channel {
     /// Octets that have left.
     pub(super) sent: u64,
     pub(super) totals: Totals,
-    pub(super) debts: Debts,
+    pub(super) debts: WaitTimes,
     pub(super) transcript: Option<Box<dyn Transcript>>,
     redaction: Redaction,
     pub(super) now: Instant,
@@ -78,7 +78,7 @@ impl Channel {
             tls_failure: None,
             sent: 0,
             totals: Totals::default(),
-            debts: Debts::default(),
+            debts: WaitTimes::default(),
             transcript: None,
             redaction: Redaction::default(),
             now: Instant::ORIGIN,
