@@ -11,7 +11,7 @@ use esmtp::{
 };
 use std::time::Duration;
 
-/// A submission server that everybody may use who says who they are.
+/// Returns a submission server that accepts every client that authenticates.
 fn submission(extensions: &[Extension]) -> Config {
     config()
         .with_service(Service::Submission)
@@ -33,7 +33,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
     }
 }
 
-/// A session in TLS whose client has authenticated.
+/// Opens a session in TLS whose client has authenticated.
 fn authenticated(extensions: &[Extension], answer: fn(&mut Experience, Event<'_>)) -> ByHand {
     let mut session = ByHand::after_hello(submission(extensions), Security::TLS, answer);
     let said = session.say(b"AUTH PLAIN AGFubgBzZWNyZXQ=\r\n");
@@ -41,7 +41,7 @@ fn authenticated(extensions: &[Extension], answer: fn(&mut Experience, Event<'_>
     session
 }
 
-/// What EHLO announces in TLS.
+/// Returns the extensions that EHLO announces in TLS.
 fn announced(config: Config) -> Vec<String> {
     let mut session = ByHand::after_hello(config, Security::TLS, answer);
     let list = session.say(b"EHLO client.example.net\r\n");
@@ -75,7 +75,7 @@ fn submission_is_a_service_of_its_own() {
 
 /// 6409-3.2-a: RFC 6409 section 3.2. Reports of delivery are submitted too.
 #[test]
-fn the_null_path_is_not_refused() {
+fn the_null_path_is_accepted() {
     let mut session = authenticated(&[], answer);
     assert_eq!(session.say(b"MAIL FROM:<>\r\n"), "250 Ok\r\n");
     assert_eq!(session.say(b"RCPT TO:<bob@example.org>\r\nDATA\r\n").matches("\r\n").count(), 2);
@@ -83,7 +83,7 @@ fn the_null_path_is_not_refused() {
     assert_eq!(session.experience.messages[0].from, "<>");
 }
 
-/// 6409-4.1-a: RFC 6409 section 4.1. A message that nobody wants, for no reason that has a code of its
+/// 6409-4.1-a: RFC 6409 section 4.1. A message that is rejected for a reason that has no code of its
 /// own, gets 554.
 #[test]
 fn the_general_refusal_is_554() {
