@@ -1,4 +1,4 @@
-//! A server that is driven by hand: octets in, octets out, and what the clock says.
+//! A server that is driven by hand: octets in, octets out, and the time as a value.
 
 use crate::common::Experience;
 use esmtp::{

@@ -224,8 +224,8 @@ fn a_multiline_reply_belongs_to_one_recipient() {
     );
 }
 
-/// Feeds the server, answers as who accepts everything up to the end of a message, and gives back
-/// what is said until the server wants octets or a verdict.
+/// Feeds the server, accepts everything up to the end of a message, and returns the replies sent until the
+/// server needs octets or a verdict.
 fn say(server: &mut Server, octets: &str) -> String {
     let mut said = Vec::new();
     let mut rest = octets.as_bytes();
@@ -408,8 +408,8 @@ fn lose_after_two(how: Closed) -> Report {
     }
 }
 
-/// 2033-5-f: RFC 2033 section 5. What the server says of the first recipient is told while nothing is
-/// known of the second.
+/// 2033-5-f: RFC 2033 section 5. The reply for the first recipient is reported before that for the
+/// second arrives.
 #[test]
 fn a_recipient_is_reported_before_the_next_reply() {
     let config = dialogue::config().with_service(Service::Lmtp).with_answers(true);

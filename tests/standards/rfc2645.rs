@@ -51,7 +51,7 @@ fn identity(atrn: &Atrn<'_>) -> String {
     atrn.facts().identity().map_or_else(String::new, |identity| identity.authcid().to_owned())
 }
 
-/// 2645-4-a: RFC 2645 section 4. It is offered where the application says so, and never in submission.
+/// 2645-4-a: RFC 2645 section 4. It is offered where the configuration says so, and never in submission.
 #[test]
 fn atrn_is_not_offered_by_relays_and_submission() {
     for (service, reply) in [

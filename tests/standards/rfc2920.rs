@@ -369,8 +369,8 @@ fn replies_to_a_group_leave_together() {
     assert_eq!(codes(&writes[1]), ["250"]);
 }
 
-/// 2920-3.2-c, 2920-3.2-d: 354 is for a message with an accepted recipient; content that would follow it
-/// is not delivered.
+/// 2920-3.2-c, 2920-3.2-d: 354 needs an accepted recipient; content without one is not
+/// delivered.
 #[test]
 fn data_without_a_recipient_is_refused() {
     let mut line = Line::new();

@@ -53,7 +53,7 @@ fn mail_is_taken_in_the_clear_where_tls_is_offered() {
 }
 
 /// 3207-4-b: RFC 3207 section 4. The session goes on in the clear after a rejection, and STARTTLS may come
-/// again. Whatever the application says, it is 454.
+/// again. Whatever the application answers, the reply is 454.
 #[test]
 fn starttls_is_answered_with_220_501_or_454() {
     let refuse_once = |experience: &mut Experience, event: server::Event<'_>| match event {
@@ -322,7 +322,7 @@ fn said(client: &mut Client) -> String {
 }
 
 /// 3207-4-c, 3207-4.2-j, 3207-4.2-d: RFC 3207 sections 4 and 4.2, RFC 2920 section 3.1. STARTTLS goes
-/// alone, nothing is said between 220 and the end of the handshake, and then EHLO.
+/// alone, nothing is sent between 220 and the end of the handshake, and then EHLO.
 #[test]
 fn nothing_is_sent_around_the_handshake() {
     for policy in [TlsPolicy::Required, TlsPolicy::IfOffered] {

@@ -219,8 +219,8 @@ fn what_was_received_is_relayed_unchanged() {
     }
 }
 
-/// 3461-5.2.2-a: RFC 3461 section 5.2.2. Nothing is sent until the caller has dropped the parameters, and the
-/// caller is told which they are.
+/// 3461-5.2.2-a: RFC 3461 section 5.2.2. Nothing is sent until the caller has dropped the parameters, and an
+/// error names them to the caller.
 #[test]
 fn a_server_without_dsn_gets_none_of_the_parameters() {
     let envelope = received(
@@ -372,7 +372,7 @@ fn relay_without_dsn(envelope: &Envelope, rcpt: &[&str]) -> (Vec<Option<usize>>,
     }
 }
 
-/// 3461-4.2-b: RFC 3461 section 4.2. At first submission ORCPT says what RCPT does.
+/// 3461-4.2-b: RFC 3461 section 4.2. At first submission ORCPT has the address of RCPT.
 #[test]
 fn the_original_recipient_of_a_first_submission_is_that_of_rcpt() {
     let mailboxes =

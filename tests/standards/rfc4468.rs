@@ -286,8 +286,8 @@ fn a_url_that_is_refused_ends_the_clients_transaction() {
     }
 }
 
-/// Before anything is sent the client says what is missing; where that was not asked for, nothing
-/// is ended that is not whole.
+/// The client reports a missing BURL before it sends anything; content that turns out to need it is never ended
+/// incomplete.
 #[test]
 fn the_client_sends_burl_only_where_it_is_offered() {
     let hello = |list: &str| format!("S: 220 mx\nC: EHLO me.example.org\n{list}\n");

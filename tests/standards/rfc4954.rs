@@ -93,7 +93,7 @@ fn converse(script: &str) -> Experience {
     converse_with(config(), &format!("{HELLO}{script}"), answer)
 }
 
-/// A mechanism that gives these challenges, and whose identity is what it heard.
+/// A mechanism that sends these challenges, and whose identity is the responses that it received.
 #[derive(Debug)]
 struct Parrot {
     challenges: VecDeque<Vec<u8>>,
@@ -385,7 +385,7 @@ fn auth_before_ehlo_is_out_of_order() {
     );
 }
 
-/// 4954-5-b, 4954-5-c: RFC 4954 section 5. AUTH on MAIL is read from anybody, and believed of those who have
+/// 4954-5-b, 4954-5-c: RFC 4954 section 5. AUTH on MAIL is accepted from any client, and believed from clients that have
 /// authenticated.
 #[test]
 fn a_submitter_is_believed_from_an_authenticated_client() {
@@ -421,7 +421,7 @@ fn a_submitter_is_believed_from_an_authenticated_client() {
     );
 }
 
-/// 4954-5-c: RFC 4954 section 5. TLS is no reason to believe what a client says of others.
+/// 4954-5-c: RFC 4954 section 5. TLS is no reason to believe the claims of a client about others.
 #[test]
 fn a_submitter_is_not_believed_for_tls_alone() {
     for security in [Security::CLEAR, Security::TLS] {
@@ -458,8 +458,8 @@ fn a_submitter_is_not_believed_from_an_anonymous_client() {
     assert_eq!(experience.log.last().unwrap(), "mail with ESMTPA in the clear of <>");
 }
 
-/// 4954-5-d: RFC 4954 section 5. A relay that does not know who submitted a message says so to a server that
-/// knows the relay.
+/// 4954-5-d: RFC 4954 section 5. A relay that does not know the submitter of a message says so to a server that
+/// authenticated the relay.
 #[test]
 fn an_unknown_submitter_is_passed_on() {
     let mut message = mail(&["bob@example.net"], "x\r\n");
@@ -575,7 +575,7 @@ fn of_the_application(experience: &Experience) -> Rejection {
 }
 
 /// 4954-6-g: RFC 4954 section 6. The application's verdict, whichever it is and whenever it is given, is
-/// told to the client word for word: 432 and 534 are for the application to give.
+/// sent to the client word for word: 432 and 534 are for the application to give.
 #[test]
 fn the_application_gives_its_own_codes() {
     for at_once in [true, false] {
@@ -598,8 +598,8 @@ fn the_application_gives_its_own_codes() {
     }
 }
 
-/// 4954-6-b, 4954-4-t: RFC 4954 section 6. The machine says 454 where the application cannot verify now, and 535
-/// where it says no more than that the credentials are wrong.
+/// 4954-6-b, 4954-4-t: RFC 4954 section 6. The machine sends 454 where the application cannot verify now, and 535
+/// where it reports only that the credentials are wrong.
 #[test]
 fn what_cannot_be_verified_now_gets_454() {
     const UNAVAILABLE: fn(&mut Experience, Event<'_>) = |experience, event| match event {
@@ -657,7 +657,7 @@ fn a_mechanism_that_needs_tls_gets_538_in_the_clear() {
 }
 
 /// 4954-4-x, 4954-6-e, 7628-3-a, LOGIN-draft-1-d: RFC 4954 section 4, RFC 7628 section 3. The server: no mechanism that
-/// tells the secret is announced or served in the clear, and each of them is inside TLS.
+/// transmits the secret is announced or accepted in the clear, and each of them is inside TLS.
 #[test]
 fn a_server_asks_for_no_secret_in_the_clear() {
     for mechanism in SECRET_IN_THE_CLEAR {
@@ -685,7 +685,7 @@ const SECRET_IN_THE_CLEAR: [Mechanism; 4] =
     [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
 
 /// 4616-5-a, 7628-3-a, 8314-5-a, LOGIN-draft-1-d: RFC 4616 section 1, RFC 7628 section 3, RFC 8314 section 5. The client:
-/// whichever way it authenticates, nothing is said in the clear.
+/// whichever way it authenticates, no secret is sent in the clear.
 #[test]
 fn a_client_gives_no_secret_in_the_clear() {
     let names = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];

@@ -115,7 +115,7 @@ fn long_lines_of_a_reply_are_taken() {
     }
 }
 
-/// 5321-4.3.1-b, 5321-4.1.1.1-e: nothing is said before the greeting, and no transaction can be
+/// 5321-4.3.1-b, 5321-4.1.1.1-e: nothing is sent before the greeting, and no transaction can be
 /// begun before the reply to EHLO.
 #[test]
 fn mail_waits_for_the_greeting_and_for_ehlo() {
@@ -215,7 +215,7 @@ fn only_parameters_of_announced_extensions_are_sent() {
     Dialogue::new([Act::Send(with("RET=HDRS", "NOTIFY=NEVER"))]).plays(&announced);
 }
 
-/// 5321-3.3-h: whatever else the server says to DATA, no content follows.
+/// 5321-3.3-h: whatever else the server replies to DATA, no content follows.
 #[test]
 fn content_waits_for_354() {
     let data = format!(
@@ -364,7 +364,7 @@ fn facts_report_content_that_should_not_be_sent() {
     }
 }
 
-/// 5321-4.1.1.10-b, 5321-4.1.1.10-c, 5321-4.1.4-k: QUIT is the last that the client says, also
+/// 5321-4.1.1.10-b, 5321-4.1.1.10-c, 5321-4.1.4-k: QUIT is the last command that the client sends, also
 /// where the session was never opened, and the client closes after its reply.
 #[test]
 fn quit_comes_last_and_is_waited_for() {

@@ -220,7 +220,7 @@ fn a_refused_hello_changes_nothing() {
 
 /// RFC 5321 section 4.1.4.
 #[test]
-fn a_hello_beyond_the_limit_is_an_error() {
+fn a_hello_beyond_the_limit_is_rejected() {
     let limits = Limits::default().with_idle_commands(1);
     let mut session = Session::new(config().with_limits(limits));
     // The first is no more than what is needed.
@@ -619,8 +619,8 @@ fn the_commands_of_a_transaction_are_answered_with_their_codes() {
     }
 }
 
-/// 5321-4.3.2-g, 5321-4.3.2-h, 5321-4.3.2-i: RFC 5321 section 4.3.2. However the application says yes, and what is said for
-/// it where it has no opinion.
+/// 5321-4.3.2-g, 5321-4.3.2-h, 5321-4.3.2-i: RFC 5321 section 4.3.2. The replies for every way in which the application accepts, and
+/// the default replies.
 #[test]
 fn answers_of_the_application_have_the_codes_of_their_command() {
     type Answer = fn(&mut Experience, Event<'_>);
@@ -816,7 +816,7 @@ fn a_client_is_not_identified_by_its_hello() {
     assert!(facts.peer().name().is_none());
     assert_eq!(facts.peer().address(), Some(address));
     assert_eq!(facts.protocol(), "ESMTP");
-    // Where it is asked who it is, what it said counts for nothing.
+    // Where AUTH is required, the name in its hello counts for nothing.
     let offer = Offer::new([Mechanism::PLAIN]).even_in_the_clear();
     let mut session = Session::new(config().with_auth(offer).with_required_auth(true));
     let _ = session.hear("EHLO mx.example.org\r\n");

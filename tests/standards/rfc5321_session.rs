@@ -47,7 +47,7 @@ fn code(line: &str) -> u16 {
 /// A server that is talked to line by line; what happens is written down in its order.
 struct Talk<A> {
     server: Server,
-    /// `S: …` for each line that the server says, and what the application writes.
+    /// `S: …` for each line of the server, and the entries that the application logs.
     happened: Vec<String>,
     answer: A,
     is_closed: bool,
@@ -61,7 +61,7 @@ impl<A: FnMut(&mut Vec<String>, Event<'_>)> Talk<A> {
         talk
     }
 
-    /// Sends these octets, and gives back the lines that the server says.
+    /// Sends these octets, and returns the lines that the server sends.
     fn say(&mut self, octets: &[u8]) -> Vec<String> {
         let before = self.happened.len();
         let mut rest = octets;
@@ -469,7 +469,7 @@ fn the_greeting_comes_first_and_alone() {
     let mut slices = [&[][..]; 4];
     let count = server.to_send(&mut slices);
     assert_eq!(slices[..count].concat(), b"220 mx.example.org ESMTP service ready\r\n");
-    // What a client says before (an early talker) is not answered before either, and is noticed.
+    // Octets of an early talker are not answered before the greeting either, and are noticed.
     let config = config().with_enforced_sync(false);
     let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
     assert_eq!(server.feed(b"NOOP\r\n"), 6);
@@ -606,7 +606,7 @@ fn a_refused_reverse_path_says_whether_to_come_again() {
         },
     );
     assert!(experience.aborts().is_empty());
-    // Neither can be said with a positive code.
+    // Neither can be sent with a positive code.
     for positive in [200, 250, 251, 354] {
         let code = Code::new(positive).unwrap();
         assert!(Rejection::new(code, Status::OTHER, Text::literal("No")).is_err());
@@ -710,7 +710,7 @@ fn one_reply_stands_for_all_recipients() {
     }
 }
 
-/// 5321-3.4-a, 5321-3.4-b, 5321-3.4-d: RFC 5321 section 3.4. A server that does not want to tell says what it says of any
+/// 5321-3.4-a, 5321-3.4-b, 5321-3.4-d: RFC 5321 section 3.4. A server that does not reveal a forwarding sends the reply for any other
 /// mailbox.
 #[test]
 fn forwarding_is_revealed_only_on_request() {
@@ -747,7 +747,7 @@ fn forwarding_is_revealed_only_on_request() {
     );
 }
 
-/// 5321-3.5.2-a: RFC 5321 section 3.5.2. What VRFY and EXPN return is a [`Mailbox`].
+/// 5321-3.5.2-a: RFC 5321 section 3.5.2. VRFY and EXPN return a [`Mailbox`].
 #[test]
 fn a_mailbox_has_no_route() {
     for route in [
@@ -927,7 +927,7 @@ fn nothing_closes_but_quit() {
     }
 }
 
-/// 5321-3.8-b: RFC 5321 section 3.8. Wherever the session is, the last that it says is 421.
+/// 5321-3.8-b: RFC 5321 section 3.8. In every phase of the session, its last reply is 421.
 #[test]
 fn a_server_that_shuts_down_sends_421_first() {
     let bare = "C: MAIL FROM:<a@b.org>\nS: 250 2.1.0 Ok\n";

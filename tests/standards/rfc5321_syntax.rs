@@ -656,7 +656,7 @@ fn a_client_sends_mail_rcpt_data_in_this_order() {
     assert_eq!(notes.len(), 2);
 }
 
-/// 5321-D.1-a: RFC 5321 appendix D.1, line by line but for what the server says of itself.
+/// 5321-D.1-a: RFC 5321 appendix D.1, line by line, except the texts of the server.
 #[test]
 fn the_typical_scenario_runs_as_shown() {
     let experience = converse(

@@ -143,7 +143,7 @@ fn body_is_declared_with_eight_bit_content() {
     }
 }
 
-/// 5321-2.4-i: RFC 5321 section 2.4, where the application asks for it. Without that no text is
+/// 5321-2.4-i: RFC 5321 section 2.4, where the application asks for it; otherwise no text is
 /// held back.
 #[test]
 fn eight_bit_mime_is_not_required_for_messages_without_mime() {

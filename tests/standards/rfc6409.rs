@@ -83,8 +83,8 @@ fn the_null_path_is_accepted() {
     assert_eq!(session.experience.messages[0].from, "<>");
 }
 
-/// 6409-4.1-a: RFC 6409 section 4.1. A message that is rejected for a reason that has no code of its
-/// own, gets 554.
+/// 6409-4.1-a: RFC 6409 section 4.1. A message that is rejected for a reason without a code of its
+/// own gets 554.
 #[test]
 fn the_general_refusal_is_554() {
     let mut session = authenticated(&[], |experience, event| match event {
@@ -193,8 +193,8 @@ fn what_submission_should_offer_is_offered() {
     }
 }
 
-/// 6409-7-d: RFC 6409 section 7. The server says 521 nowhere by itself, neither does any of the named
-/// rejections: who gets no service hears 554.
+/// 6409-7-d: RFC 6409 section 7. The server never sends 521 by itself, nor does any of the named
+/// rejections: a client that gets no service gets 554.
 #[test]
 fn no_service_is_554_and_not_521() {
     let replies = include_str!("../../src/server/replies.rs");

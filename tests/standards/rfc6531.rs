@@ -215,7 +215,7 @@ fn no_value_holds_a_control_character_beyond_ascii() {
     }
 }
 
-/// RFC 5198 section 2: the application is not asked; with the switch it is, and told so.
+/// RFC 5198 section 2: the application is not asked; with the switch it is, and the lenience is reported.
 #[test]
 fn an_address_with_a_control_character_reaches_no_application() {
     for (is_admitted, code) in [(false, "501"), (true, "250")] {

@@ -73,8 +73,8 @@ fn hears(replies: &[&str]) -> (String, End) {
     }
 }
 
-/// 7504-3-b, 7504-3-c: RFC 7504 section 3: QUIT is all that is said to it, whatever it answers; the
-/// application is told 521 itself, which is for ever.
+/// 7504-3-b, 7504-3-c: RFC 7504 section 3: QUIT is the only command sent to it, whatever it answers; the
+/// application gets the 521, which is permanent.
 #[test]
 fn a_client_sends_quit_after_521() {
     let hello = "EHLO me.example.org\r\nQUIT\r\n";

@@ -52,8 +52,8 @@ fn auth(mechanism: Mechanism, token: &str) -> String {
     format!("AUTH {mechanism} {}\r\n", Base64::encode(message.expose()).as_str())
 }
 
-/// 7628-3.2.2-a, 7628-3.2.3-b: RFC 7628 sections 3.2.2 and 3.2.3. A refusal is told in a challenge, and only
-/// what the client says to that is answered with the failing reply, whatever it is.
+/// 7628-3.2.2-a, 7628-3.2.3-b: RFC 7628 sections 3.2.2 and 3.2.3. A rejection comes in a challenge, and only
+/// the response to that, whatever it is, gets the failing reply.
 #[test]
 fn a_refusal_is_a_challenge_and_then_a_reply() {
     let status = Base64::encode(br#"{"status":"invalid_token","scope":"mail"}"#);
@@ -85,7 +85,7 @@ fn an_acknowledgement_of_nothing_fails() {
 }
 
 /// 7628-3.2.2-b, 7628-3.2.3-a, XOAUTH2-1-b: RFC 7628 sections 3.2.2 and 3.2.3. The client acknowledges the error and takes
-/// the reply to that for the outcome; what the server said is shown to an application that answers itself.
+/// the reply to that for the outcome; an application that answers challenges itself gets the error.
 #[test]
 fn a_client_acknowledges_a_refusal_and_reads_the_reply() {
     let error = r#"{"status":"invalid_token","scope":"mail"}"#;

@@ -19,7 +19,7 @@ fn with(names: &[AttributeName]) -> Config {
         .with_extensions(Extensions::NONE.with_xclient(names).with(Extension::EnhancedStatusCodes))
 }
 
-/// Trusts everybody, and writes down at MAIL who speaks.
+/// Trusts every client, and logs at MAIL for which client it speaks.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
@@ -88,7 +88,7 @@ fn names_are_announced() {
     assert!(read.xclient().eq(names));
 }
 
-/// XCLIENT-1-c: not in a transaction, not from everybody, and with names and values only.
+/// XCLIENT-1-c: not in a transaction, not from every client, and with names and values only.
 #[test]
 fn xclient_has_its_time_its_client_and_its_form() {
     let line = format!("{ENHANCED}|XCLIENT NAME ADDR");
@@ -400,8 +400,8 @@ fn the_server_accepts_every_attribute_that_the_client_sends() {
     }
 }
 
-/// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; what was said of the other
-/// client stays, and so does TLS.
+/// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; the attributes of the other
+/// client stay, and so does TLS.
 #[test]
 fn the_session_begins_anew_for_the_other_client() {
     let config = config().with_extensions(

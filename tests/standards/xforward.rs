@@ -21,7 +21,7 @@ fn offering() -> Config {
     )
 }
 
-/// Trusts everybody, and writes down at MAIL what was said before.
+/// Trusts every client, and logs at MAIL the attributes sent before.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Xforward(xforward) => xforward.accept(),
@@ -44,7 +44,7 @@ fn names_are_announced() {
     assert!(read.xforward().eq(NAMES));
 }
 
-/// XFORWARD-1-b: not in a transaction, not from everybody, and with names and values only.
+/// XFORWARD-1-b: not in a transaction, not from every client, and with names and values only.
 #[test]
 fn xforward_has_its_time_its_client_and_its_form() {
     converse_with(
@@ -132,7 +132,7 @@ fn values_are_of_the_types_of_their_attributes() {
     }
 }
 
-/// XFORWARD-1-b, XFORWARD-1-d: what was told before stays as it was.
+/// XFORWARD-1-b, XFORWARD-1-d: attributes from before stay as they were.
 #[test]
 fn a_value_of_another_type_is_refused_and_changes_nothing() {
     let (proto, helo) = (format!("PROTO={}", "p".repeat(65)), format!("HELO={}", "h".repeat(256)));
@@ -201,8 +201,8 @@ fn the_server_accepts_every_value_that_the_client_sends() {
     }
 }
 
-/// XFORWARD-1-c: what one transaction was told is not known in the next, and commands in front of one
-/// add up.
+/// XFORWARD-1-c: the attributes of one transaction are unknown in the next, and several commands before one
+/// transaction add up.
 #[test]
 fn forwarded_attributes_apply_to_one_transaction() {
     let experience = converse_with(
@@ -241,8 +241,8 @@ fn origin(name: AttributeName, text: &str) -> XforwardAttributes<'static> {
     XforwardAttributes::new(name, &AttributeValue::Text(text.to_owned().into())).unwrap()
 }
 
-/// No RSET may come between XFORWARD and the MAIL that it is for, as that drops what was said: what
-/// the transaction before has left is cleared away first, and nothing is under way meanwhile.
+/// No RSET may come between XFORWARD and the MAIL that it is for, as it drops the attributes: an
+/// earlier transaction is reset first, and no command is in flight meanwhile.
 #[test]
 fn the_client_sends_no_reset_after_xforward() {
     let acts = [
