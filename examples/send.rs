@@ -165,13 +165,13 @@ fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
         (Some(_), Some(_), Some(_)) => return Err(usage("--token", &"or --password, not both")),
     };
     let credentials = match arguments.auth.as_deref().map(Mechanism::ignoring_case) {
-        Some(Ok(mechanism)) => credentials.only(mechanism),
+        Some(Ok(mechanism)) => credentials.with_mechanism(mechanism),
         Some(Err(error)) => return Err(usage("--auth", &error)),
         None => credentials,
     };
     // The user decides with `--tls none`; otherwise no password is sent in the clear.
     Ok(Some(match arguments.tls {
-        Tls::None => credentials.even_in_the_clear(),
+        Tls::None => credentials.with_secrets_in_clear(),
         _ => credentials,
     }))
 }
@@ -189,10 +189,10 @@ fn trusted(arguments: &Arguments) -> Trust<'_> {
 }
 
 /// Returns the configuration of TLS, with the name that the certificate has to carry.
-fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::End, Failure> {
+fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::Role, Failure> {
     let name = ServerName::try_from(host.to_owned()).map_err(|error| usage("--server", &error))?;
     let config = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
-    Ok(tls::End::Client(config, name))
+    Ok(tls::Role::Client(config, name))
 }
 
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
@@ -254,10 +254,10 @@ fn config(
         config = config.with_required(Extension::SmtpUtf8);
     }
     if arguments.no_pipelining {
-        config = config.without(Extension::Pipelining);
+        config = config.without_extension(Extension::Pipelining);
     }
     if arguments.no_chunking {
-        config = config.without(Extension::Chunking);
+        config = config.without_extension(Extension::Chunking);
     }
     if let Some(seconds) = arguments.timeout {
         config =
@@ -461,7 +461,7 @@ impl<'a> Sender<'a> {
                 Nonce::generate().map_err(|error| Failure(Fate::Retry, error.to_string()))?;
             // With `--insecure` the user accepts any certificate, but only inside TLS.
             let credentials = match self.arguments.insecure && ready.security().is_tls() {
-                true => credentials.even_in_the_clear(),
+                true => credentials.with_secrets_in_clear(),
                 false => credentials,
             };
             if let Err(error) = ready.authenticate_as(&credentials, nonce) {

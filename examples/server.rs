@@ -416,7 +416,7 @@ impl Client<'_> {
                 converse(Connection::new(server, stream), ahead, receiver, stopped, place).await
             }
             Some((service, config)) => {
-                let end = tls::End::Server(Arc::clone(config));
+                let end = tls::Role::Server(Arc::clone(config));
                 let secured = match service {
                     Tls::Implicit => Secured::implicit(server, end),
                     _ => Secured::start_tls(server, end),

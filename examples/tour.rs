@@ -26,7 +26,7 @@ use esmtp::{
     server::{self, Peer, Server},
     syntax::{Extension, Rejection, Text},
     time::Instant,
-    tls::{End, Secured},
+    tls::{Role, Secured},
     transcript::{Entry, Side, Transcript},
 };
 use maildir::{Draft, Maildir};
@@ -99,7 +99,7 @@ impl Receiver {
         let config = config.with_extension(Extension::StartTls).with_auth(offer);
         let config = Arc::new(config.with_required_auth(true));
         let server = Server::new(Arc::clone(&config), Peer::from(peer), Security::CLEAR);
-        let secured = Secured::start_tls(server, End::Server(Arc::clone(&self.tls)));
+        let secured = Secured::start_tls(server, Role::Server(Arc::clone(&self.tls)));
         let mut session = Connection::new(secured, stream);
         let (mut draft, mut stored) = (None::<Draft>, Vec::new());
         while let Some(event) = session.next()? {
@@ -167,7 +167,7 @@ fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
     // The server of this tour has a self-signed certificate. A real client uses `Trust::Roots`.
     let tls = trust::client(Trust::Any)?;
     let name = ServerName::try_from("mx.example.net")?;
-    let secured = Secured::start_tls(client, End::Client(tls, name));
+    let secured = Secured::start_tls(client, Role::Client(tls, name));
     let mut session = Connection::new(secured, stream);
     let (mut is_known, mut report) = (false, None);
     while let Some(event) = session.next()? {

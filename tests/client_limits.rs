@@ -472,9 +472,9 @@ fn time(recipients: usize, is_lmtp: bool, is_refused: bool, has_answers: bool) -
     server.refuses_each = if is_refused { 1 } else { usize::MAX };
     let service = if is_lmtp { Service::Lmtp } else { Service::Smtp };
     let mut client = client(|config| {
-        let mut limits = config.limits().clone();
-        limits.report_octets = usize::MAX;
-        config.with_service(service).with_answers(has_answers).with_limits(limits)
+        let limits = config.limits().clone().with_report_octets(usize::MAX);
+        let config = config.with_service(service).with_limits(limits);
+        if has_answers { config.with_recipient_events() } else { config }
     });
     let begin = Clock::now();
     let result = send(&mut client, &mut server, envelope);
@@ -543,7 +543,7 @@ fn one_chunk_is_under_way_before_a_recipient_is_accepted() {
     for ahead in [1024, 64 * 1024, 1024 * 1024] {
         for size in [100_000, 10_000_000] {
             let mut left = size;
-            let mut client = client(|config| config.with_ahead(ahead));
+            let mut client = client(|config| config.with_send_buffer(ahead));
             client.feed(b"220 mx\r\n");
             write(&mut client, &mut left);
             client.feed(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");

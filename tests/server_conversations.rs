@@ -802,7 +802,7 @@ fn who_does_not_wait_where_it_must_is_not_listened_to() {
         let script =
             format!("{script}S: {code} Improper use of SMTP command pipelining\nS: (closed)");
         let experience = converse_in_one_piece(config, &script, Experience::answer);
-        assert_eq!(experience.end, Some(End::OutOfTurn), "{script}");
+        assert_eq!(experience.end, Some(End::OutOfSync), "{script}");
         assert!(experience.messages.is_empty());
     }
 }
@@ -825,7 +825,7 @@ fn who_does_not_wait_is_served_where_that_is_wanted() {
     let experience =
         converse_in_one_piece(config().with_enforced_sync(false), &script, |experience, event| {
             if let Event::Deliver(_) = event {
-                assert!(event.facts().has_pipelined_out_of_turn());
+                assert!(event.facts().has_pipelining_violation());
                 assert!(!event.facts().has_talked_early());
             }
             experience.answer(event);
@@ -842,7 +842,7 @@ fn who_talks_before_the_greeting_gives_itself_away() {
         S: 554 Improper use of SMTP command pipelining
         S: (closed)";
     let experience = converse(config().with_timeouts(delay), script);
-    assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfTurn), 0));
+    assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfSync), 0));
     // Who waits is greeted.
     let script = "
         T: 5
@@ -1465,7 +1465,7 @@ fn auth_is_not_announced_where_tls_comes_first() {
     use esmtp::sasl::{Mechanism, Offer};
     let config = config()
         .with_extensions(Extensions::NONE.with(Extension::StartTls))
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_required_tls(true);
     converse(
         config,

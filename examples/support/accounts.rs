@@ -63,7 +63,7 @@ impl Accounts {
             Mechanism::OAUTHBEARER,
             Mechanism::XOAUTH2,
         ]);
-        Ok(offer.decoy(Decoy::new(random()?)).host(host))
+        Ok(offer.with_decoy(Decoy::new(random()?)).with_host(host))
     }
 
     /// Provides a verifier with the secrets of an account. The password is its token too.
@@ -71,7 +71,7 @@ impl Accounts {
         let account = question.user().and_then(|user| self.users.get(user));
         match (question, account) {
             (Question::Password(question), Some(account)) => {
-                if question.password().is(account.password.as_bytes()) {
+                if question.password().matches(account.password.as_bytes()) {
                     question.accept();
                 } else {
                     question.reject();
@@ -80,7 +80,7 @@ impl Accounts {
             (Question::Token(question), _) => {
                 let owner = self.users.iter().find(|(name, account)| {
                     question.user().is_none_or(|user| user == name.as_str())
-                        && question.token().is(account.password.as_bytes())
+                        && question.token().matches(account.password.as_bytes())
                 });
                 match owner {
                     Some((name, _)) => question.accept_as(name.as_str()),

@@ -85,7 +85,7 @@ pub(crate) fn server(
     if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
-            offer = offer.even_in_the_clear();
+            offer = offer.with_secrets_in_clear();
         }
         config = config.with_auth(offer);
     }

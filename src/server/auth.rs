@@ -166,3 +166,52 @@ impl Authentication {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::PlainVerifier;
+
+    /// Returns an attempt with PLAIN whose client has sent a user name and a password.
+    fn asked() -> Authentication {
+        let mut attempt = Authentication::new(Mechanism::PLAIN, None);
+        let step = attempt.verify(Box::new(PlainVerifier::new()));
+        assert!(matches!(step, AuthStep::Challenge(octets) if octets.is_empty()));
+        assert!(matches!(attempt.response(b"AGFubgBzZWNyZXQ="), AuthStep::Ask));
+        attempt
+    }
+
+    fn code(step: &AuthStep) -> u16 {
+        match step {
+            AuthStep::Failed(rejection) | AuthStep::Malformed(rejection) => rejection.code().get(),
+            AuthStep::Succeeded(_, reply) => reply.code().get(),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn an_attempt_succeeds_after_both_answers_of_the_application() {
+        let mut attempt = asked();
+        assert!(matches!(attempt.resume(), AuthStep::Later));
+        let Some(Question::Password(question)) = attempt.question() else { unreachable!() };
+        question.accept();
+        assert!(matches!(attempt.resume(), AuthStep::Judge));
+        assert_eq!(attempt.identity().map(Identity::authcid), Some("ann"));
+        assert_eq!(code(&attempt.accept(None)), 235);
+        // It is over: nothing that comes after it can succeed.
+        assert_eq!(code(&attempt.accept(None)), 535);
+        assert_eq!(code(&attempt.response(b"")), 501);
+    }
+
+    #[test]
+    fn an_attempt_fails_by_a_rejection_and_by_a_malformed_line() {
+        let mut attempt = asked();
+        attempt.question().into_iter().for_each(Question::reject);
+        assert_eq!(code(&attempt.resume()), 535);
+        for line in [&b"*"[..], b"no base64!", b"AAAA"] {
+            let mut attempt = Authentication::new(Mechanism::PLAIN, None);
+            drop(attempt.verify(Box::new(PlainVerifier::new())));
+            assert!(matches!(attempt.response(line), AuthStep::Malformed(_)), "{line:?}");
+        }
+    }
+}

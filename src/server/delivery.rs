@@ -100,3 +100,45 @@ impl Verdicts {
 pub(super) fn is_last_word(rejection: &Rejection) -> bool {
     rejection.code() == Code::NOT_AVAILABLE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(verdicts: &mut Verdicts, replies: usize, rest: Option<&Verdict>) -> Vec<u16> {
+        let mut codes = Vec::new();
+        while let Some(reply) = verdicts.next_reply(replies, rest) {
+            codes.push(reply.code().get());
+        }
+        codes
+    }
+
+    // 2033-4.2-b: one reply for each recipient, in the order of RCPT.
+    #[test]
+    fn replies_are_due_in_the_order_of_rcpt() {
+        let mut verdicts = Verdicts::default();
+        verdicts.settle(2, 3, Err(Rejection::MAILBOX_FULL));
+        assert!(!verdicts.is_any_due());
+        assert_eq!(codes(&mut verdicts, 3, None), []);
+        verdicts.settle(0, 3, Ok(()));
+        verdicts.settle(0, 3, Err(Rejection::POLICY));
+        verdicts.settle(3, 3, Ok(()));
+        assert_eq!(codes(&mut verdicts, 3, None), [250]);
+        let rest = Err(Rejection::POLICY);
+        assert_eq!(codes(&mut verdicts, 3, Some(&rest)), [550, 452]);
+        assert!(verdicts.is_complete(3));
+        assert!(verdicts.conclude(Some(&rest)).is_accepted);
+        assert!(!verdicts.is_settled(0));
+    }
+
+    // RFC 5321 section 3.8: a client reads nothing after 421.
+    #[test]
+    fn a_421_for_one_of_several_recipients_is_said_last() {
+        let mut verdicts = Verdicts::default();
+        let rest = Err(Rejection::SHUTTING_DOWN);
+        assert_eq!(codes(&mut verdicts, 2, Some(&rest)), [451, 451]);
+        assert_eq!(verdicts.conclude(Some(&rest)).last_word, rest.err());
+        let rest = Err(Rejection::SHUTTING_DOWN);
+        assert_eq!(codes(&mut verdicts, 1, Some(&rest)), [421]);
+    }
+}

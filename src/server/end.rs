@@ -62,7 +62,7 @@ pub enum End {
     /// The client was an early talker, or committed a pipelining violation: it sent octets before the
     /// greeting, or after a command whose reply it has to wait for (RFC 2920 section 3.1).
     #[error("the client did not wait for a reply")]
-    OutOfTurn,
+    OutOfSync,
     /// A BDAT command could not be parsed, so that the length of the content after it is unknown.
     #[error("the length of a chunk could not be parsed")]
     Unframed,
@@ -89,7 +89,7 @@ impl End {
             | Self::Injection
             | Self::TlsFailed(_)
             | Self::NoTlsLayer
-            | Self::OutOfTurn
+            | Self::OutOfSync
             | Self::OtherProtocol => AbortReason::ConnectionLost,
             Self::TimedOut => AbortReason::TimedOut,
             Self::TooManyErrors | Self::Unframed => AbortReason::TooManyErrors,

@@ -135,10 +135,10 @@ impl Event<'_> {
             Self::Verify(verify) => verify.cannot_verify(),
             Self::Expand(expand) => expand.reject(replies::NOT_IMPLEMENTED),
             Self::Burl(burl) => burl.reject(replies::URL_NOT_RESOLVED),
-            Self::Etrn(etrn) => etrn.reject(replies::CANNOT_QUEUE),
+            Self::Etrn(etrn) => etrn.reject(replies::ETRN_REFUSED),
             Self::Xclient(xclient) => xclient.reject(replies::NOT_TRUSTED),
             Self::Xforward(xforward) => xforward.reject(replies::NOT_TRUSTED),
-            Self::Atrn(atrn) => atrn.reject(replies::CANNOT_TURN),
+            Self::Atrn(atrn) => atrn.reject(replies::ATRN_REFUSED),
             Self::Other(other) => other.reject(replies::NOT_IMPLEMENTED),
             Self::HandOver(hand_over) => hand_over.close(),
         }

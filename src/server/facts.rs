@@ -168,7 +168,7 @@ impl Facts {
     /// whose reply it has to wait for (RFC 2920 section 3.1). The session continues after that only if
     /// [`Config::with_enforced_sync`](super::Config::with_enforced_sync) is turned off.
     #[must_use]
-    pub const fn has_pipelined_out_of_turn(&self) -> bool {
+    pub const fn has_pipelining_violation(&self) -> bool {
         self.has_pipelined
     }
 

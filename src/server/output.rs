@@ -16,15 +16,26 @@ use core::fmt;
 #[derive(Default)]
 pub(super) struct Output {
     buffer: SendBuffer,
-    pub(super) transcript: Option<Box<dyn Transcript>>,
+    /// Absent without a transcript.
+    record: Option<Box<Record>>,
     /// The octets that wait and come before the mark, if nothing after it was sent.
     marked: Option<usize>,
-    /// The secrets that the transcript does not show.
-    redaction: Redaction,
     pub(super) now: Instant,
 }
 
+/// The transcript, and the secrets that it does not show.
+struct Record {
+    transcript: Box<dyn Transcript>,
+    redaction: Redaction,
+}
+
 impl Output {
+    /// Reports from now on every line exchanged to `transcript`.
+    pub(super) fn record(&mut self, transcript: Box<dyn Transcript>) {
+        self.record = Some(Box::new(Record { transcript, redaction: Redaction::default() }));
+    }
+
+    /// Adds a reply to the octets that wait.
     pub(super) fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
         let text = self.buffer.text();
         let start = text.len();
@@ -33,49 +44,49 @@ impl Output {
         } else {
             reply.without_status().encode(text);
         }
-        if let Some(transcript) = &mut self.transcript {
+        if let Some(record) = &mut self.record {
             let reply = text.get(start..).unwrap_or_default();
-            let redacted = self.redaction.sent(reply);
+            let redacted = record.redaction.sent(reply);
             for octets in redaction::reply_lines(redacted.as_deref().unwrap_or(reply)) {
-                transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
+                record.transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
             }
         }
     }
 
     /// Notes a command line of the client.
     pub(super) fn note_command(&mut self, line: &[u8], known: &Known<'_>) {
-        if let Some(transcript) = &mut self.transcript {
-            let octets = &self.redaction.command_line(line, known);
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        if let Some(record) = &mut self.record {
+            let octets = &record.redaction.command_line(line, known);
+            record.transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
     /// Notes a line of the client's in the exchange of AUTH; `None`: one that was too long.
     pub(super) fn note_response(&mut self, line: Option<&[u8]>) {
-        if let Some(transcript) = &mut self.transcript {
-            let octets = self.redaction.response_line(line.unwrap_or_default());
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        if let Some(record) = &mut self.record {
+            let octets = record.redaction.response_line(line.unwrap_or_default());
+            record.transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
     /// Notes the front of a line of the client that is too long.
     pub(super) fn begin_long_line(&mut self, front: &[u8]) {
-        if self.transcript.is_some() {
-            self.redaction.long_line(front);
+        if let Some(record) = &mut self.record {
+            record.redaction.long_line(front);
         }
     }
 
     /// Notes a line of the client's that was too long.
     pub(super) fn note_long_line(&mut self) {
-        if let Some(transcript) = &mut self.transcript {
-            let octets = self.redaction.long_line(b"");
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        if let Some(record) = &mut self.record {
+            let octets = record.redaction.long_line(b"");
+            record.transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
     pub(super) fn note(&mut self, entry: Entry<'_>) {
-        if let Some(transcript) = &mut self.transcript {
-            transcript.entry(self.now, entry);
+        if let Some(record) = &mut self.record {
+            record.transcript.entry(self.now, entry);
         }
     }
 

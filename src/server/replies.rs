@@ -44,7 +44,7 @@ pub(super) fn start_content() -> Reply<'static> {
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Timeout, closing connection");
 pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
-pub(super) const OUT_OF_TURN: Rejection =
+pub(super) const IMPROPER_PIPELINING: Rejection =
     negative(554, 5, 0, "Improper use of SMTP command pipelining");
 pub(super) const INJECTED: Rejection =
     negative(554, 5, 0, "Octets after STARTTLS (RFC 3207 section 4.2)");
@@ -54,7 +54,7 @@ pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
     negative(421, 3, 4, "Too much data, closing connection");
 
 pub(super) const HTTP: Rejection = negative(554, 5, 1, "HTTP is not supported");
-pub(super) const NOTHING_DONE: Rejection =
+pub(super) const TOO_MANY_IDLE_COMMANDS: Rejection =
     negative(503, 5, 1, "Too many commands without a mail transaction");
 pub(super) const TOO_MANY_HELLOS: Rejection = negative(550, 5, 1, "Too many hello commands");
 pub(super) const LINE_TOO_LONG: Rejection = negative(500, 5, 2, "Line too long");
@@ -99,12 +99,12 @@ pub(super) fn waiting(messages: Option<u32>) -> Reply<'static> {
         }
     }
 }
-pub(super) const CANNOT_QUEUE: Rejection =
+pub(super) const ETRN_REFUSED: Rejection =
     negative(458, 0, 0, "Unable to queue messages for this node");
 /// RFC 2645 section 5.2.1.
-pub(super) const TURNING: Reply<'static> = positive(250, 0, 0, "OK now reversing the connection");
+pub(super) const REVERSING: Reply<'static> = positive(250, 0, 0, "OK now reversing the connection");
 pub(super) const NO_MAIL: Rejection = negative(453, 0, 0, "You have no mail");
-pub(super) const CANNOT_TURN: Rejection = negative(450, 7, 1, "ATRN request refused");
+pub(super) const ATRN_REFUSED: Rejection = negative(450, 7, 1, "ATRN request refused");
 pub(super) const URL_NOT_RESOLVED: Rejection =
     negative(554, 6, 6, "This URL cannot be resolved here");
 pub(super) const ATTRIBUTE_NOT_OFFERED: Rejection = negative(501, 5, 4, "Attribute not announced");

@@ -63,7 +63,7 @@ fn offering(service: Service, extension: Extension) -> Config {
         .with_limits(Limits::default().with_command_line(512))
         .with_extensions(with_arguments(needed_by(extension), extension));
     match extension {
-        Extension::Auth => config.with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear()),
+        Extension::Auth => config.with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear()),
         _ => config,
     }
 }
@@ -127,7 +127,7 @@ fn a_server_takes_what_all_extensions_add() {
             .with_required_auth(false)
             .with_limits(Limits::default().with_command_line(512))
             .with_extensions(offered().fold(Extensions::NONE, with_arguments))
-            .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+            .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         let held = if service == Service::Submission { 34 } else { 0 };
         // MTRK adds no second ENVID and no second ORCPT where there is DSN.
         let mail = 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + held + 1007 + 116 + 40;

@@ -63,7 +63,7 @@ fn session(service: Service, is_authenticated: bool, stage: usize) -> ByHand {
         .with_service(service)
         .with_required_auth(false)
         .with_extensions(extensions)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_limits(Limits::default().with_message(1000).with_errors(1000))
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO));
     let is_refused = stage == STAGES.len() - 1;

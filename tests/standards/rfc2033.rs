@@ -412,7 +412,7 @@ fn lose_after_two(how: Closed) -> Report {
 /// second arrives.
 #[test]
 fn a_recipient_is_reported_before_the_next_reply() {
-    let config = dialogue::config().with_service(Service::Lmtp).with_answers(true);
+    let config = dialogue::config().with_service(Service::Lmtp).with_recipient_events();
     let mut client = Client::new(config, Security::CLEAR);
     let drive = |client: &mut Client| {
         loop {
@@ -504,7 +504,8 @@ fn every_recipient_with_a_reply_is_reported_once() {
     let acts = [to(&["a@d.org", "b@d.org", "c@d.org"]), to(&two), to(&two)];
     let of = |has_answers| {
         Dialogue::new(acts.clone()).with(|config| {
-            config.with_service(Service::Lmtp).with_transactions(2).with_answers(has_answers)
+            let config = config.with_service(Service::Lmtp).with_transactions(2);
+            if has_answers { config.with_recipient_events() } else { config }
         })
     };
     let ends = [

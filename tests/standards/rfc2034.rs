@@ -131,7 +131,7 @@ fn offering_everything() -> Config {
                 .with_xclient(&[AttributeName::Name])
                 .with_xforward(&[AttributeName::Name]),
         )
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_limits(Limits::default().with_errors(1000).with_message(10).with_recipients(3))
 }
 

@@ -15,7 +15,7 @@ use esmtp::{
 fn provider() -> Config {
     config()
         .with_extensions(Extensions::NONE.with(Extension::Atrn).with(Extension::Pipelining))
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
 }
 
 const OFFERED: &str = "PIPELINING|AUTH PLAIN|ATRN";
@@ -174,5 +174,5 @@ fn nothing_is_pipelined_after_atrn() {
         ),
         answer,
     );
-    assert_eq!(experience.end, Some(End::OutOfTurn));
+    assert_eq!(experience.end, Some(End::OutOfSync));
 }

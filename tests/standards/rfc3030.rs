@@ -355,7 +355,7 @@ fn chunks_are_sent_only_where_they_are_offered() {
 #[test]
 fn chunks_are_not_pipelined_by_default() {
     let notes = Dialogue::sends(&[BOB], "one\r\ntwo\r\nthree\r\n")
-        .with(|config| config.with_ahead(8))
+        .with(|config| config.with_send_buffer(8))
         .plays(&format!(
             "{CHUNKING}
              C: MAIL FROM:<ann@example.org>

@@ -17,7 +17,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
         .with_service(service)
         .with_required_auth(false)
         .with_extension(Extension::StartTls)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, security);
     let mut commands = commands.iter().chain(&["MAIL FROM:<ann@example.org>"]);
     loop {

@@ -19,7 +19,7 @@ fn submission(extensions: Extensions) -> Config {
         .with_service(Service::Submission)
         .with_required_auth(false)
         .with_extensions(extensions)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
 }
 
 /// URLs that end in 404 stand for nothing.

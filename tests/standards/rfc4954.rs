@@ -27,7 +27,7 @@ fn config() -> Config {
     let extensions = [Extension::Pipelining, Extension::EnhancedStatusCodes];
     common::config()
         .with_extensions(extensions.into_iter().collect())
-        .with_auth(offer().even_in_the_clear())
+        .with_auth(offer().with_secrets_in_clear())
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
 }
 
@@ -57,7 +57,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
         Event::Auth(auth) => verify(&offer(), auth),
         Event::Credentials(credentials) => match credentials.question {
             Question::Password(question)
-                if question.user() == "ann" && question.password().is(b"secret") =>
+                if question.user() == "ann" && question.password().matches(b"secret") =>
             {
                 question.accept();
             }
@@ -787,10 +787,10 @@ fn three_attempts_may_fail() {
 #[test]
 fn an_initial_response_is_rejected_where_the_server_speaks_first() {
     fn cram() -> Offer {
-        Offer::new([Mechanism::CRAM_MD5]).host("mx.example.org")
+        Offer::new([Mechanism::CRAM_MD5]).with_host("mx.example.org")
     }
     let mut session = ByHand::after_hello(
-        config().with_auth(cram().even_in_the_clear()),
+        config().with_auth(cram().with_secrets_in_clear()),
         Security::CLEAR,
         |experience, event| match event {
             Event::Auth(auth) => verify(&cram(), auth),
@@ -812,7 +812,7 @@ fn data_with_success_goes_in_a_challenge() {
     use esmtp::sasl::scram::{Decoy, Keys};
 
     fn scram() -> Offer {
-        Offer::new([Mechanism::SCRAM_SHA_256]).decoy(Decoy::new([3; 32]))
+        Offer::new([Mechanism::SCRAM_SHA_256]).with_decoy(Decoy::new([3; 32]))
     }
     for (last, reply) in [
         ("", "235 2.7.0 Authentication successful\r\n"),
@@ -820,7 +820,7 @@ fn data_with_success_goes_in_a_challenge() {
         ("*", "501 5.7.0 Authentication cancelled\r\n"),
     ] {
         let mut session = ByHand::after_hello(
-            config().with_auth(scram().even_in_the_clear()),
+            config().with_auth(scram().with_secrets_in_clear()),
             Security::CLEAR,
             |experience, event| match event {
                 Event::Auth(auth) => verify(&scram(), auth),

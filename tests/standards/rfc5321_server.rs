@@ -327,7 +327,7 @@ fn every_command_gets_exactly_one_reply() {
 /// in sight, a hello in a transaction, a chunk, each line of AUTH.
 #[test]
 fn commands_that_arrive_in_pieces_get_exactly_one_reply() {
-    let offer = Offer::new([Mechanism::LOGIN]).even_in_the_clear();
+    let offer = Offer::new([Mechanism::LOGIN]).with_secrets_in_clear();
     let limits = Limits::default().with_errors(1000);
     let config = config().with_limits(limits).with_auth(offer);
     let mut session = Session::with(config, |experience, event| match event {
@@ -426,7 +426,7 @@ fn commands_that_ehlo_lists_never_get_500_or_502() {
         let mut config =
             config().with_service(service).with_extensions(Extensions::NONE.with(extension));
         if extension == Extension::Auth {
-            config = config.with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+            config = config.with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         }
         // The delay before a rejected AUTH is not part of this test.
         let timeouts =
@@ -817,7 +817,7 @@ fn a_client_is_not_identified_by_its_hello() {
     assert_eq!(facts.peer().address(), Some(address));
     assert_eq!(facts.protocol(), "ESMTP");
     // Where AUTH is required, the name in its hello counts for nothing.
-    let offer = Offer::new([Mechanism::PLAIN]).even_in_the_clear();
+    let offer = Offer::new([Mechanism::PLAIN]).with_secrets_in_clear();
     let mut session = Session::new(config().with_auth(offer).with_required_auth(true));
     let _ = session.hear("EHLO mx.example.org\r\n");
     assert_eq!(session.code("MAIL FROM:<postmaster@mx.example.org>\r\n"), 530);

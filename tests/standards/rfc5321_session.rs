@@ -317,7 +317,7 @@ fn announced_extensions_are_implemented() {
                 .with_service(service)
                 .with_required_auth(false)
                 .with_extensions(all_extensions())
-                .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+                .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
             for extension in announced(&config, &security, hello).iter() {
                 probed = probed.with(extension);
                 for line in brought_by(extension) {
@@ -959,7 +959,7 @@ fn a_server_that_shuts_down_sends_421_first() {
         C: (shut down)
         S: 421 Shutting down, try again later
         S: (closed)";
-    let auth = with(&[]).with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+    let auth = with(&[]).with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let dialogue = dialogue.replace("334\n", "334 \n");
     let experience = converse_with(auth, &dialogue, |experience, event| match event {
         Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
@@ -992,7 +992,7 @@ fn a_421_to_any_command_closes() {
     ];
     for (closing, _) in lines {
         let config = with(&[Extension::Expn, Extension::Etrn])
-            .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+            .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         let mut talk =
             Talk::new(config, Security::CLEAR, move |happened: &mut Vec<String>, event| {
                 let last = Rejection::SHUTTING_DOWN;

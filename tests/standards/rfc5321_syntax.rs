@@ -173,7 +173,7 @@ fn rset_leaves_hello_and_auth_alone() {
             let channel = Security::TLS.channel();
             let nonce = Nonce::new([1; 18]);
             let attempt = Attempt { channel: &channel, proven: None, nonce, unix_seconds: 0 };
-            let offer = Offer::new([Mechanism::PLAIN]).even_in_the_clear();
+            let offer = Offer::new([Mechanism::PLAIN]).with_secrets_in_clear();
             let verifier = offer.verifier(auth.mechanism(), attempt).unwrap();
             auth.verify(verifier);
         }

@@ -24,7 +24,9 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
         Event::Credentials(credentials) => match credentials.question {
-            Question::Password(question) if question.password().is(b"secret") => question.accept(),
+            Question::Password(question) if question.password().matches(b"secret") => {
+                question.accept()
+            }
             other => other.reject(),
         },
         Event::Authenticated(authenticated) => authenticated.accept(),

@@ -23,7 +23,9 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => verify(&offer(), auth),
         Event::Credentials(credentials) => match credentials.question {
-            Question::Token(question) if question.token().is(b"good") => question.accept_as("ann"),
+            Question::Token(question) if question.token().matches(b"good") => {
+                question.accept_as("ann")
+            }
             Question::Token(question) => {
                 question.reject_with(ErrorStatus::invalid_token().with_scope("mail"));
             }

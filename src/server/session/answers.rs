@@ -231,7 +231,7 @@ impl Session {
     fn on_atrn(&mut self, answer: Answer<AtrnAnswer>) {
         match answer {
             Ok(AtrnAnswer::Accept(text)) => {
-                self.hand_over(&replies::with_text(replies::TURNING, text));
+                self.hand_over(&replies::with_text(replies::REVERSING, text));
             }
             Ok(AtrnAnswer::NothingWaits) => {
                 self.charge(replies::NO_MAIL.reply(), Fault::NoProgress);

@@ -84,8 +84,9 @@ impl Session {
         self.refuse(rejection.reply(), Fault::Error);
     }
 
-    /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
-    /// exchange, whatever the limit of other commands is (RFC 4954 section 4).
+    /// Returns the octets that the line with this front may have, its CRLF included. A line of AUTH may
+    /// have as many as one of its exchange, whatever the limit of other commands is (RFC 4954 section
+    /// 4).
     pub(super) fn line_limit(&self, front: &[u8]) -> usize {
         let limit = self.config.command_line();
         match front {
@@ -137,7 +138,7 @@ impl Session {
     fn is_within_limit(&mut self, verb: Verb) -> bool {
         match verb {
             Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => {
-                self.may_idle(&replies::NOTHING_DONE)
+                self.may_idle(&replies::TOO_MANY_IDLE_COMMANDS)
             }
             // The first hello is needed. RFC 5321 section 4.1.4 has a code for further ones.
             _ if is_hello(verb) && self.facts.hello.is_some() => {
@@ -277,7 +278,7 @@ impl Session {
                 self.refuse(replies::misplaced(why).reply(), fault);
             }
             // It makes no progress towards a message, as far as the machine knows.
-            Ok(()) if self.may_idle(&replies::NOTHING_DONE) => {
+            Ok(()) if self.may_idle(&replies::TOO_MANY_IDLE_COMMANDS) => {
                 let argument = argument.map(Argument::into_owned);
                 let about = OtherQuestion { verb: verb.into_owned(), argument };
                 self.ask(Question::Other(Asked::new(about)));

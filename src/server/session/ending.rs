@@ -164,7 +164,7 @@ impl Session {
     pub(super) fn is_pipelining_violation(&mut self) -> bool {
         self.facts.has_pipelined = true;
         if self.config.enforces_sync() {
-            self.refuse_and_end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
+            self.refuse_and_end(replies::IMPROPER_PIPELINING.reply(), End::OutOfSync);
         }
         self.config.enforces_sync()
     }
@@ -175,7 +175,7 @@ impl Session {
         if is_client_hello(input.octets()) {
             self.end_other_protocol();
         } else if self.config.enforces_sync() {
-            self.end(replies::OUT_OF_TURN.reply(), End::OutOfTurn);
+            self.end(replies::IMPROPER_PIPELINING.reply(), End::OutOfSync);
         }
     }
 

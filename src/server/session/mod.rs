@@ -32,7 +32,7 @@ use super::{
     totals::Totals,
 };
 use crate::{
-    machine::{Debts, Need},
+    machine::{Need, WaitTimes},
     security::{Security, TlsFailure},
     syntax::{Extension, Extensions, Mechanism, Reply, Verb},
     time::Instant,
@@ -71,7 +71,7 @@ pub(super) struct Session {
     is_stopping: bool,
     is_closing: bool,
     totals: Totals,
-    debts: Debts,
+    debts: WaitTimes,
     budget: Budget,
     /// Octets have come after the line that is being answered.
     has_pipelined_input: bool,
@@ -103,7 +103,7 @@ impl Session {
             is_stopping: false,
             is_closing: false,
             totals: Totals::default(),
-            debts: Debts::default(),
+            debts: WaitTimes::default(),
             budget: Budget::default(),
             has_pipelined_input: false,
             long_line: Verb::Other,
@@ -115,7 +115,7 @@ impl Session {
     }
 
     pub(super) fn set_transcript(&mut self, transcript: Box<dyn Transcript>) {
-        self.output.transcript = Some(transcript);
+        self.output.record(transcript);
     }
 
     pub(super) const fn facts(&self) -> &Facts {
@@ -562,5 +562,17 @@ impl Session {
         if self.is_upgrading() {
             self.enter(Phase::Command);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The memory of an idle session: a server has many of them.
+    #[test]
+    fn a_session_without_transcript_is_small() {
+        assert!(size_of::<Output>() <= 120, "{}", size_of::<Output>());
+        assert!(size_of::<Session>() <= 1256, "{}", size_of::<Session>());
     }
 }

@@ -318,7 +318,7 @@ impl Outgoing {
 
 /// Nothing more of the application's follows, or not at once.
 fn interrupt(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
-    line_ends.as_mut().map_or(Ok(()), Stuffer::interrupt)
+    line_ends.as_mut().map_or(Ok(()), Stuffer::check_line_end)
 }
 
 /// Octets that wait to become a chunk.
@@ -354,7 +354,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::facts::tests::{cut, short_contents};
+    use crate::client::message_facts::tests::{cut, short_contents};
 
     fn allowed(line_ends: LineEnds) -> Allowed {
         Allowed {
