@@ -89,7 +89,7 @@ impl Known<'_> {
                 q.accept();
             }
             Question::Token(q) if q.token().matches(self.secret.as_bytes()) => {
-                q.accept_as(self.user)
+                q.accept_as(self.user);
             }
             Question::Secret(q) if q.user() == self.user => q.supply(self.secret),
             Question::Keys(q) if q.user() == self.user => {
