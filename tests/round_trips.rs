@@ -84,7 +84,7 @@ impl Session<'_> {
         let client = Client::new(sending, Security::CLEAR);
         let server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
         if self.has_tls {
-            let trust = trust::client(trust::Trust::Anybody).unwrap();
+            let trust = trust::client(trust::Trust::Any).unwrap();
             let name = "mx.example.org".try_into().unwrap();
             let own = certificates::server(None, "mx.example.org").unwrap();
             self.play(

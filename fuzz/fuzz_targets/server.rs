@@ -14,7 +14,7 @@ use esmtp::{
         scram::{Decoy, Keys},
     },
     security::Security,
-    server::{Config, End, Event, Limits, CustomVerb, Peer, VerbPlacement, Server, Timeouts},
+    server::{Config, CustomVerb, End, Event, Limits, Peer, Server, Timeouts, VerbPlacement},
     service::Service,
     syntax::{Rejection, Reply, Text},
     time::Instant,

@@ -202,7 +202,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Returns the open question after [`Step::Ask`], again and again until it is answered.
     fn question(&mut self) -> Option<Question<'_>>;
 
-    /// Resumes with the answer; returns [`Step::Ask`] again while there is none.
+    /// Resumes with the answer; returns [`Step::Ask`] again until there is one.
     fn resume(&mut self) -> Step;
 }
 

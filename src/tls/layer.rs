@@ -27,9 +27,9 @@ pub(super) struct Layer {
     records: VecDeque<Record>,
     /// The deadline of the handshake, of an alert or of the close_notify.
     pub(super) until: Instant,
-    /// How the driver reported the end of the peer's direction.
+    /// The kind of end that the driver reported for the peer's direction.
     pub(super) closed: Option<Closed>,
-    /// How the end was reported to the machine inside.
+    /// The kind of end that was reported to the machine inside.
     pub(super) told: Option<Closed>,
     /// Nothing can be sent any more.
     pub(super) is_broken: bool,
@@ -127,6 +127,35 @@ impl Layer {
     pub(super) fn begin(&mut self, until: Instant) {
         self.stage = Stage::Handshake;
         self.until = until;
+    }
+
+    /// Returns what the handshake needs, or why it is over.
+    pub(super) fn await_handshake(
+        &mut self,
+        is_stopping: bool,
+        now: Instant,
+    ) -> Result<Need, TlsFailureKind> {
+        if self.closed.is_some() {
+            return Err(TlsFailureKind::CutOff);
+        }
+        if self.until.has_passed(now) {
+            return Err(match self.is_broken {
+                true => TlsFailureKind::CutOff,
+                false => TlsFailureKind::TimedOut,
+            });
+        }
+        if is_stopping {
+            return Err(TlsFailureKind::Stopped);
+        }
+        if self.is_broken {
+            // What the peer said before it closed may tell why.
+            self.until = self.until.min(now + FAREWELL);
+        }
+        Ok(match self.engine {
+            Engine::Chosen(_) => Need::Wait(self.until),
+            _ if self.is_pending() => Need::Either(self.until),
+            _ => Need::Read(self.until),
+        })
     }
 
     /// Advances as far as possible: input is decrypted until there is plaintext, and the output of
@@ -274,6 +303,9 @@ impl Layer {
     pub(super) fn release(&mut self) {
         self.inbox.release();
         self.outbox.release();
+        if self.records.is_empty() {
+            self.records = VecDeque::new();
+        }
     }
 
     /// Forgets which machine the waiting octets belong to: another machine takes over.
@@ -364,13 +396,18 @@ impl Layer {
     /// Moves plaintext between the machine inside and TLS.
     pub(super) fn exchange(
         &mut self,
-        inner: &mut impl Machine,
+        inner: &mut impl Upgradable,
         role: &Role,
         now: Instant,
     ) -> Option<Need> {
         if self.closed == Some(Closed::CutOff) && self.told != Some(Closed::CutOff) {
             // Input that has arrived counts as if it had arrived just before.
-            while matches!(self.deliver(inner), Delivered::Octets) && self.turn(role).is_ok() {}
+            while matches!(self.deliver(inner), Delivered::Octets) {
+                if let Err(failure) = self.turn(role) {
+                    self.fail(inner, failure, now);
+                    return None;
+                }
+            }
             self.told = Some(Closed::CutOff);
             inner.closed(Closed::CutOff);
         }

@@ -257,25 +257,18 @@ impl<M: Upgradable> Secured<M> {
                 None
             }
             (Stage::Due | Stage::Handshake, Ok(())) => {
-                let kind = if layer.is_established() {
+                if layer.is_established() {
                     layer.stage = Stage::Open;
                     inner.upgraded(layer.security(settings));
                     return None;
-                } else if layer.closed.is_some() || layer.is_broken {
-                    TlsFailureKind::CutOff
-                } else if layer.until.has_passed(now) {
-                    TlsFailureKind::TimedOut
-                } else if inner.is_stopping() {
-                    TlsFailureKind::Stopped
-                } else if let Engine::Chosen(_) = layer.engine {
-                    return Some(Need::Wait(layer.until));
-                } else if layer.is_pending() {
-                    return Some(Need::Either(layer.until));
-                } else {
-                    return Some(Need::Read(layer.until));
-                };
-                layer.fail(inner, kind.into(), now);
-                None
+                }
+                match layer.await_handshake(inner.is_stopping(), now) {
+                    Ok(need) => Some(need),
+                    Err(kind) => {
+                        layer.fail(inner, kind.into(), now);
+                        None
+                    }
+                }
             }
             (Stage::Open, Ok(())) => layer.exchange(inner, &settings.role, now),
             (Stage::Failed | Stage::Closing, _)

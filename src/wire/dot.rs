@@ -114,7 +114,7 @@ impl Unstuffer {
         }
     }
 
-    /// Also reports a NUL, which only BINARYMIME permits in content (RFC 2045 section 2.8, RFC 3030
+    /// Enables reports of a NUL, which only BINARYMIME permits in content (RFC 2045 section 2.8, RFC 3030
     /// section 3).
     #[must_use]
     pub const fn rejecting_nul(mut self) -> Self {

@@ -36,7 +36,7 @@ impl LineBreaks {
         Self { policy, is_after_cr: false, offset: 0, rejects_nul: false }
     }
 
-    /// Also reports a NUL, as [`Unstuffer::rejecting_nul`](super::Unstuffer::rejecting_nul) does.
+    /// Enables reports of a NUL, as [`Unstuffer::rejecting_nul`](super::Unstuffer::rejecting_nul) does.
     #[must_use]
     pub const fn rejecting_nul(mut self) -> Self {
         self.rejects_nul = true;

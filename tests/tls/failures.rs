@@ -317,6 +317,48 @@ fn replies_before_a_failure_are_heard() {
     assert!(matches!(pair.client_end(), client::End::Refused(_)), "{}", pair.client_end());
 }
 
+/// A connection that is reset after what made TLS fail does not hide it.
+#[test]
+fn a_failure_before_a_reset_is_told() {
+    let (mut host, mut other) = upgraded(usize::MAX);
+    other.ask(&mut host, b"EHLO a.example\r\n");
+    let tls = other.tls.as_mut().unwrap();
+    let mut octets = Vec::new();
+    // More than rustls takes in at once.
+    for _ in 0..20 {
+        tls.writer().write_all(format!("NOOP {}\r\n", "a".repeat(400)).as_bytes()).unwrap();
+        tls.write_tls(&mut octets).unwrap();
+    }
+    octets.extend_from_slice(&[&[23, 3, 3, 0, 32][..], &[7; 32]].concat());
+    while !octets.is_empty() {
+        let taken = host.machine.feed(&octets);
+        assert!(taken > 0, "no room");
+        octets.drain(..taken);
+    }
+    host.close(Closed::CutOff);
+    assert_eq!(host.need, Need::Close);
+    let Some(ServerEnd::TlsFailed(failure)) = host.end() else { panic!("{:?}", host.end()) };
+    assert_eq!(failure.kind(), TlsFailureKind::ForgedRecord);
+}
+
+/// A peer that closes after its alert lets the next write fail. The alert is still read.
+#[test]
+fn an_alert_is_heard_after_a_write_that_failed() {
+    let alert = [21, 3, 3, 0, 2, 2, 40];
+    for octets in [&alert[..], &[]] {
+        let mut pair = Pair::new(IDENTITY.client.clone(), IDENTITY.server.clone());
+        assert!(matches!(pair.client.poll(Instant::ORIGIN), Need::Either(_)));
+        pair.client.unsendable();
+        let second = Instant::ORIGIN + Duration::from_secs(1);
+        assert_eq!(pair.client.poll(Instant::ORIGIN), Need::Read(second));
+        assert_eq!(pair.client.feed(octets), octets.len());
+        assert_eq!(pair.client.poll(second), Need::Close);
+        let kind =
+            if octets.is_empty() { TlsFailureKind::CutOff } else { TlsFailureKind::Alert(40) };
+        assert_eq!(pair.client_failure().kind(), kind);
+    }
+}
+
 /// An end without close_notify is a lost connection, and not a failure of TLS.
 #[test]
 fn a_connection_that_is_cut_off_inside_tls_is_a_lost_connection() {

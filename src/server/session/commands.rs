@@ -84,8 +84,9 @@ impl Session {
         self.refuse(rejection.reply(), Fault::Error);
     }
 
-    /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
-    /// exchange, whatever the limit of other commands is (RFC 4954 section 4).
+    /// Returns the octets that the line with this front may have, its CRLF included. A line of AUTH may
+    /// have as many as one of its exchange, whatever the limit of other commands is (RFC 4954 section
+    /// 4).
     pub(super) fn line_limit(&self, front: &[u8]) -> usize {
         let limit = self.config.command_line();
         match front {
