@@ -82,11 +82,11 @@ fn required_tls_that_is_not_offered_or_refused_ends_the_session() {
         ("S: 250 SIZE", "TLS is required and not offered"),
         (
             "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now",
-            "TLS is required and the server refused it: 454 4.7.0 not now",
+            "TLS is required and the server rejected it: 454 4.7.0 not now",
         ),
         (
             "S: 250 STARTTLS\nC: STARTTLS\nS: 502 what",
-            "TLS is required and the server refused it: 502 what",
+            "TLS is required and the server rejected it: 502 what",
         ),
     ] {
         let notes = dialogue.plays(&format!(

@@ -3,7 +3,7 @@
 use super::{
     outgoing::{Allowed, Framing},
     plan::Plan,
-    report::{Outcome, Report, TransactionId},
+    report::{Outcome, Report, TransactionNumber},
 };
 use crate::{
     envelope::Envelope,
@@ -31,7 +31,7 @@ pub(super) enum Step {
     /// DATA, or the first chunk.
     Content,
     /// DATA was sent, or content is being sent.
-    UnderWay,
+    InProgress,
     /// Nothing more will be sent.
     Over,
 }
@@ -70,7 +70,7 @@ enum AnsweredCommand {
 /// The final reply for one recipient, before the transaction is complete.
 #[derive(Debug)]
 pub(super) struct RecipientEvent {
-    pub(super) transaction: TransactionId,
+    pub(super) transaction: TransactionNumber,
     /// The recipient's place in the envelope.
     pub(super) index: usize,
     pub(super) reply: Arc<Reply<'static>>,
@@ -82,7 +82,7 @@ pub(super) type RecipientEvents = Option<VecDeque<RecipientEvent>>;
 /// A transaction that was begun and has no report yet.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    pub(super) transaction: TransactionId,
+    pub(super) transaction: TransactionNumber,
     pub(super) framing: Framing,
     pub(super) allowed: Allowed,
     pub(super) step: Step,
@@ -122,7 +122,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn new(
-        transaction: TransactionId,
+        transaction: TransactionNumber,
         envelope: Arc<Envelope>,
         plan: Plan,
         first: Step,
@@ -480,7 +480,7 @@ mod tests {
             )
             .unwrap();
             let mut in_flight =
-                InFlight::new(TransactionId::new(0), Arc::new(envelope), plan, Step::Over);
+                InFlight::new(TransactionNumber::new(0), Arc::new(envelope), plan, Step::Over);
             in_flight.mail_accepted();
             for (index, line) in rcpt.into_iter().enumerate() {
                 let reply = reply(line);

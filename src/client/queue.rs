@@ -1,7 +1,7 @@
 //! The queue of replies that are due: each is matched to its command by counting (RFC 2920 section
 //! 3.1).
 
-use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionId};
+use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionNumber};
 use crate::{
     syntax::{Class, Code, ReplyError, Verb},
     wire::{Cut, LineCutter},
@@ -28,17 +28,17 @@ pub(super) enum Expected {
     Single(Verb),
     Quit,
     /// RSET before MAIL.
-    Reset(TransactionId),
-    Mail(TransactionId),
+    Reset(TransactionNumber),
+    Mail(TransactionNumber),
     /// RCPT of the recipient at this place.
-    Rcpt(TransactionId, usize),
-    Data(TransactionId),
+    Rcpt(TransactionNumber, usize),
+    Data(TransactionNumber),
     /// A chunk that is not the last, and its octets.
-    Chunk(TransactionId, u64),
+    Chunk(TransactionNumber, u64),
     /// A URL that is not the last of the content.
-    Url(TransactionId),
+    Url(TransactionNumber),
     /// The whole content.
-    End(TransactionId),
+    End(TransactionNumber),
 }
 
 impl Expected {
@@ -69,7 +69,7 @@ impl Expected {
     }
 
     /// Returns the transaction of the command.
-    pub(super) const fn transaction(self) -> Option<TransactionId> {
+    pub(super) const fn transaction(self) -> Option<TransactionNumber> {
         match self {
             Self::Greeting
             | Self::Hello(_)

@@ -9,9 +9,9 @@ use core::{fmt, time::Duration};
 
 /// The number of a transaction, which tells the transactions of a session apart: the first is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransactionId(u64);
+pub struct TransactionNumber(u64);
 
-impl TransactionId {
+impl TransactionNumber {
     pub(super) const fn new(number: u64) -> Self {
         Self(number)
     }
@@ -135,14 +135,14 @@ pub struct Totals {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    transaction: TransactionId,
+    transaction: TransactionNumber,
     envelope: Arc<Envelope>,
     outcomes: Vec<(Outcome, Retry)>,
 }
 
 impl Report {
     pub(super) const fn new(
-        transaction: TransactionId,
+        transaction: TransactionNumber,
         envelope: Arc<Envelope>,
         outcomes: Vec<(Outcome, Retry)>,
     ) -> Self {
@@ -161,7 +161,7 @@ impl Report {
 
     /// Returns the transaction.
     #[must_use]
-    pub const fn transaction(&self) -> TransactionId {
+    pub const fn transaction(&self) -> TransactionNumber {
         self.transaction
     }
 

@@ -1,7 +1,7 @@
 //! The state of one call of `send_from`, apart from how its adapter waits.
 
 use crate::{
-    client::{Content, ContentError, Event, MessageFacts, Refused, Report, TransactionId},
+    client::{Content, ContentError, Event, MessageFacts, Refused, Report, TransactionNumber},
     envelope::Envelope,
 };
 use alloc::sync::Arc;
@@ -14,7 +14,7 @@ pub(super) struct Sending {
     /// Until the transaction has begun.
     envelope: Option<Arc<Envelope>>,
     facts: MessageFacts,
-    transaction: Option<TransactionId>,
+    transaction: Option<TransactionNumber>,
     /// The source was empty, and is awaited.
     is_waiting: bool,
     /// The end or the error of the source, seen while the client did not ask for content.

@@ -94,7 +94,7 @@ fn a_channel_that_no_server_takes_over_is_closed() {
         .plays(&format!("{OPENING}\nC: ATRN\nS: 250 ok\nC: (closed)"));
     assert_eq!(
         notes,
-        ["hand over: 250 ok", "end: the roles were turned, and nobody took the channel over"]
+        ["hand over: 250 ok", "end: the roles were turned, and no machine took the channel over"]
     );
     // The server has ten minutes to get ready (RFC 2645 section 5.2.1).
     let notes = Dialogue::new([Act::Turn(None, AfterTurn::Close)])

@@ -49,7 +49,7 @@ impl Session {
             Question::Connect(slot) => act(slot, |answer| self.on_connect(answer)),
             Question::Hello(asked) => act_on(*asked, |about, answer| self.on_hello(about, answer)),
             Question::Auth(asked) => {
-                act_on(*asked, |attempt, answer| self.on_auth(attempt, answer))
+                act_on(*asked, |attempt, answer| self.on_auth(attempt, answer));
             }
             Question::Credentials(attempt) => self.on_credentials(attempt),
             Question::Authenticated(asked) => {
