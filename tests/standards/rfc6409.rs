@@ -25,7 +25,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
         Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
         Event::Credentials(credentials) => match credentials.question {
             Question::Password(question) if question.password().matches(b"secret") => {
-                question.accept()
+                question.accept();
             }
             other => other.reject(),
         },

@@ -24,7 +24,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
         Event::Auth(auth) => verify(&offer(), auth),
         Event::Credentials(credentials) => match credentials.question {
             Question::Token(question) if question.token().matches(b"good") => {
-                question.accept_as("ann")
+                question.accept_as("ann");
             }
             Question::Token(question) => {
                 question.reject_with(ErrorStatus::invalid_token().with_scope("mail"));
