@@ -40,7 +40,7 @@ fn dress<M: esmtp::machine::Upgradable>(machine: M, role: Role, has_tls: bool) -
 
 /// Has a connection to the world now and then, and wants its mail.
 fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
-    let trust = trust::client(trust::Trust::Anybody).unwrap();
+    let trust = trust::client(trust::Trust::Any).unwrap();
     let end = Role::Client(trust, "odmr.example.net".try_into().unwrap());
     let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
     let mut session = Connection::new(dress(client, end, has_tls), stream);
