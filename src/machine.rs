@@ -8,6 +8,8 @@ use crate::{
     security::{Security, TlsFailure},
     time::Instant,
 };
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 /// The input that a machine needs before it can advance.
@@ -39,6 +41,9 @@ pub enum Closed {
     /// A reset connection, or TLS that ended without `close_notify`.
     CutOff,
 }
+
+/// The number of slices that [`Machine::output`] copies at once.
+const OUTPUT_SLICES: usize = 16;
 
 /// The driving contract of [`Server`](crate::server::Server), [`Client`](crate::client::Client)
 /// and every layer around them.
@@ -72,6 +77,26 @@ pub trait Machine {
     /// Frees the receive buffer if it holds no octets: an idle session costs no memory.
     fn release(&mut self);
 
+    /// Lends `memory` for the receive buffer, so that reading neither allocates nor zeroes; returns
+    /// it if the machine has no use for it.
+    ///
+    /// The length of `memory` is the size of the buffer. A machine takes it when its receive buffer
+    /// holds no octets and the length suits it, and may replace it by memory of its own when a read
+    /// fills it. A driver with many idle sessions lends from a pool when a stream is readable, and
+    /// takes the memory back with [`reclaim_buffer`](Machine::reclaim_buffer).
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        Some(memory)
+    }
+
+    /// Takes the memory of the receive buffer out, if it holds no octets, and frees what
+    /// [`release`](Machine::release) frees.
+    ///
+    /// The memory may still contain octets that the peer sent, credentials excepted.
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.release();
+        None
+    }
+
     /// Copies octets into the [`receive_buffer`](Machine::receive_buffer) and returns how many it
     /// took.
     fn feed(&mut self, octets: &[u8]) -> usize {
@@ -90,6 +115,24 @@ pub trait Machine {
     /// Fills in slices of the octets to send, to be written in order, and returns how many were
     /// filled in; 0 when nothing waits.
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize;
+
+    /// Returns a copy of the octets to send, up to `limit`, for a driver that must own what it
+    /// writes (completion I/O).
+    ///
+    /// Like those of [`to_send`](Machine::to_send) they wait until [`sent`](Machine::sent) records
+    /// that they were written.
+    fn output(&self, limit: usize) -> Bytes {
+        let mut slices = [[].as_slice(); OUTPUT_SLICES];
+        let filled = self.to_send(&mut slices);
+        let slices = slices.get(..filled).unwrap_or_default();
+        let waiting = slices.iter().fold(0_usize, |sum, slice| sum.saturating_add(slice.len()));
+        let mut octets = Vec::with_capacity(waiting.min(limit));
+        for slice in slices {
+            let room = limit.saturating_sub(octets.len());
+            octets.extend_from_slice(slice.get(..room).unwrap_or(slice));
+        }
+        octets.into()
+    }
 
     /// Records that this many octets of [`to_send`](Machine::to_send) were written.
     fn sent(&mut self, octets: usize);

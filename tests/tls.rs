@@ -1224,3 +1224,20 @@ fn a_choice_that_never_comes_has_the_deadline_of_the_handshake() {
 mod deadlines;
 #[path = "tls/failures.rs"]
 mod failures;
+
+#[test]
+fn a_layer_reads_ciphertext_into_lent_memory() {
+    let mut server = Secured::implicit(new_server(Security::CLEAR), server_end());
+    let memory = bytes::BytesMut::zeroed(16 * 1024);
+    let lent = memory.as_ptr();
+    assert!(server.lend_buffer(memory).is_none());
+    assert_eq!(server.receive_buffer().as_ptr(), lent);
+    assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), lent);
+
+    let mut server = Secured::start_tls(new_server(Security::CLEAR), server_end());
+    let memory = bytes::BytesMut::zeroed(4096);
+    let lent = memory.as_ptr();
+    assert!(server.lend_buffer(memory).is_none());
+    assert_eq!(server.receive_buffer().as_ptr(), lent, "that of the machine inside");
+    assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), lent);
+}

@@ -44,7 +44,7 @@ use crate::{
 };
 use alloc::{boxed::Box, sync::Arc};
 use ask::Ask;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use channel::{Input, Output};
 use facts::Facts;
 use in_flight::RecipientEvent;
@@ -293,6 +293,14 @@ impl Machine for Client {
 
     fn release(&mut self) {
         self.session.channel.receive.release();
+    }
+
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        self.session.channel.receive.lend(memory)
+    }
+
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.session.channel.receive.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {

@@ -86,7 +86,7 @@ use crate::{
     wire::{LineCutter, ReceiveBuffer},
 };
 use alloc::{boxed::Box, sync::Arc};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use session::Session;
 
 /// The receiving side of one session.
@@ -219,6 +219,14 @@ impl Machine for Server {
 
     fn release(&mut self) {
         self.input.release();
+    }
+
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        self.input.lend(memory)
+    }
+
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.input.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {

@@ -30,6 +30,7 @@ use crate::{
     time::Instant,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use bytes::BytesMut;
 use core::{fmt, mem, time::Duration};
 use layer::{Engine, FAREWELL, Layer, Stage};
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName, server::ClientHello};
@@ -329,6 +330,20 @@ impl<M: Upgradable> Machine for Secured<M> {
             layer.release();
         }
         self.inner.release();
+    }
+
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        let Some(layer) = self.layer() else { return self.inner.lend_buffer(memory) };
+        layer.inbox.lend(memory)
+    }
+
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        let State::Tls(layer) = &mut self.state else { return self.inner.reclaim_buffer() };
+        let memory = layer.inbox.reclaim();
+        layer.release();
+        // Memory that was lent before STARTTLS is in the machine inside.
+        let inner = self.inner.reclaim_buffer();
+        memory.or(inner)
     }
 
     fn closed(&mut self, how: Closed) {

@@ -161,6 +161,27 @@ impl ReceiveBuffer {
             *self = Self { next: first.next.max(self.next / 2), ..first };
         }
     }
+
+    /// Uses `memory` in place of an allocation of its own; returns it if there are octets in the
+    /// buffer, or if its length is beyond the capacity or too small for what is being received.
+    pub fn lend(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        if !self.is_empty() || memory.len() > self.capacity || memory.len() <= self.next / 2 {
+            return Some(memory);
+        }
+        *self = Self { memory, start: 0, end: 0, ..*self };
+        None
+    }
+
+    /// Takes the memory out if there are no octets in it, as [`release`](Self::release) frees it;
+    /// returns `None` when there is no memory to take.
+    pub fn reclaim(&mut self) -> Option<BytesMut> {
+        if !self.is_empty() {
+            return None;
+        }
+        let memory = core::mem::take(&mut self.memory);
+        self.release();
+        (!memory.is_empty()).then_some(memory)
+    }
 }
 
 /// A shared slice up to this length is copied: that is cheaper than one more slice in a vectored
