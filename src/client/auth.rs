@@ -8,12 +8,13 @@ use super::{
 };
 use crate::{
     sasl::{Channel, Initiator, InitiatorError, Mechanism, NoCommonMechanism, Secret},
-    syntax::{AuthResponse, Base64, Code, Command, Extension, Mechanism as Name, Reply, Verb},
+    syntax::{
+        AuthResponse, Base64, Code, Command, Extension, Mechanism as Name, RESPONSE_LINE, Reply,
+        Verb,
+    },
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-/// Octets of a line of the dialogue, CRLF included (RFC 4954 section 4).
-pub(super) const RESPONSE_LINE: usize = 12_288;
 /// Octets of the AUTH command, CRLF included (RFC 4954 section 4: the ordinary limit of RFC 5321).
 const COMMAND_LINE: usize = 512;
 /// More challenges no mechanism has; a server that goes on asking would hold us for ever.

@@ -1,7 +1,7 @@
 //! The phases of a session, and how the client goes from one to the next by itself.
 
 use super::{
-    auth::{Exchange, RESPONSE_LINE},
+    auth::Exchange,
     channel::{Channel, Input, Output},
     commands::Ask,
     config::{Config, Limits, TlsPolicy},
@@ -387,7 +387,7 @@ impl Core {
             return false;
         }
         let line = match &self.phase {
-            Phase::Auth(_) => RESPONSE_LINE.max(facts.limits().reply_line),
+            Phase::Auth(_) => crate::syntax::RESPONSE_LINE.max(facts.limits().reply_line),
             _ => facts.limits().reply_line,
         };
         let expected = self.queue.front().copied();

@@ -38,9 +38,6 @@ pub(super) enum Dialogue {
     Told(Identity, Reply<'static>),
 }
 
-/// Octets of a line in the dialogue, CRLF included (RFC 4954 section 4).
-pub(super) const RESPONSE_LINE: usize = 12_288;
-
 impl Session {
     /// AUTH, at its time.
     pub(super) fn auth(&mut self, name: &str, initial_response: Option<&Base64<'_>>) {

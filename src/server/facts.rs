@@ -137,7 +137,7 @@ impl Facts {
     }
 
     /// Returns what the client called itself in an accepted EHLO, HELO or LHLO: a host, or any text that
-    /// [`Lenience::text_as_host`] admits in its place. `None` before that, and again after STARTTLS.
+    /// [`Lenience::has_text_as_host`] admits in its place. `None` before that, and again after STARTTLS.
     #[must_use]
     pub const fn hello_name(&self) -> Option<&HelloName<'static>> {
         self.hello.as_ref()
@@ -196,9 +196,10 @@ impl Facts {
     /// it may not, this is `Unknown` too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
-        let said = self.transaction.typed_parameters().submitter?;
+        let typed = self.transaction.typed_parameters();
+        let said = typed.submitter()?;
         let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
-        Some(if is_known { said } else { Submitter::Unknown })
+        Some(if is_known { said.clone() } else { Submitter::Unknown })
     }
 
     /// The word after `with` in a `Received:` field (RFC 3848).

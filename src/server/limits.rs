@@ -118,7 +118,7 @@ impl Limits {
     /// longest line of AUTH (RFC 4954 section 4).
     #[must_use]
     pub fn with_receive_buffer(mut self, octets: usize) -> Self {
-        let lines = self.command_line.saturating_mul(2).max(super::auth::RESPONSE_LINE);
+        let lines = self.command_line.saturating_mul(2).max(crate::syntax::RESPONSE_LINE);
         self.receive_buffer = octets.max(lines);
         self
     }

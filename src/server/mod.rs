@@ -281,7 +281,7 @@ impl Server {
                 None
             }
             Phase::Auth(_) => {
-                match lines.cut(input.octets(), auth::RESPONSE_LINE) {
+                match lines.cut(input.octets(), crate::syntax::RESPONSE_LINE) {
                     Cut::Line(octets) => {
                         let line = input.octets().get(..octets).unwrap_or_default();
                         let is_last = octets == input.octets().len();

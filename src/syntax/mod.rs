@@ -34,6 +34,7 @@ mod hello;
 mod host;
 #[cfg(feature = "idna")]
 mod idna;
+mod keywords;
 mod labels;
 mod lenience;
 mod line_limit;
@@ -71,6 +72,7 @@ pub use host::{Domain, GeneralLiteral, Host};
 pub use labels::{Solicitation, Submitter, Tracking, TransactionId};
 pub use lenience::Lenience;
 pub use line_limit::LineTooLong;
+pub(crate) use line_limit::RESPONSE_LINE;
 pub use mail_parameters::{Body, MailParameters};
 pub use mailbox::{LocalPart, Mailbox};
 pub use mechanism::Mechanism;
