@@ -253,10 +253,10 @@ fn config(
         config = config.with_required(Extension::SmtpUtf8);
     }
     if arguments.no_pipelining {
-        config = config.without(Extension::Pipelining);
+        config = config.without_extension(Extension::Pipelining);
     }
     if arguments.no_chunking {
-        config = config.without(Extension::Chunking);
+        config = config.without_extension(Extension::Chunking);
     }
     if let Some(seconds) = arguments.timeout {
         config =

@@ -474,7 +474,7 @@ async fn converse<M: Session>(
             ahead = ahead.get(taken..).unwrap_or_default();
         }
         let event = tokio::select! {
-            event = session.next() => event?,
+            biased; // a client that comes at the end is not greeted first
             Ok(()) = stopped.changed() => {
                 match *stopped.borrow_and_update() {
                     Stop::Never => {}
@@ -483,6 +483,7 @@ async fn converse<M: Session>(
                 }
                 continue;
             }
+            event = session.next() => event?,
         };
         let Some(event) = event else { return Ok(()) };
         match event {
@@ -536,7 +537,7 @@ async fn converse<M: Session>(
             }
             Event::Abort(abort) => {
                 message = None;
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }

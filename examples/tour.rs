@@ -145,7 +145,7 @@ impl Receiver {
                 }
                 server::Event::Abort(abort) => {
                     draft = None;
-                    abort.done();
+                    abort.acknowledge();
                 }
                 other => other.proceed(),
             }

@@ -57,7 +57,7 @@ fn receive(mut session: blocking::Connection<server::Server>, taken: &mpsc::Send
             }
             Event::Abort(abort) => {
                 message.clear();
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }

@@ -55,7 +55,7 @@ fn listen(experience: &mut Experience, event: Event<'_>) {
             rcpt.accept();
         }
         Event::StartTls(start) => start.accept(),
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::Auth(auth) => {
             experience.log.push(format!("auth {}", used(auth.facts())));
             let channel = Security::TLS.channel();
@@ -129,7 +129,7 @@ fn a_name_that_is_not_a_host_is_taken_as_text() {
             let without = Lenience::default().with_text_as_host(false);
             for lenience in [Lenience::STRICT, without] {
                 let refusal = match sent.contains("\\xd") || sent.contains("\\xf") {
-                    true => "S: 500 Octets that are no UTF-8",
+                    true => "S: 500 Not valid UTF-8",
                     false => "S: 501 Not a domain or an address literal",
                 };
                 let script = format!("{strict}{refusal}");
@@ -172,12 +172,13 @@ fn neither_nothing_nor_a_control_character_is_a_name() {
         (r"EHLO a\x7f", "501 A control character in the name"),
         (r"EHLO M\xdcLLER\x01", "501 A control character in the name"),
         (r"EHLO a\xc2\x9b2J", "501 A control character in the name"),
-        (r"EHLO a\rb", "500 A CR, LF or NUL inside a line"),
-        (r"EHLO M\xdc\nQUIT", "500 A CR, LF or NUL inside a line"),
-        (r"EHLO \0", "500 A CR, LF or NUL inside a line"),
+        (r"EHLO a\rb", "500 CR, LF or NUL in a command line"),
+        (r"EHLO M\xdc\nQUIT", "500 CR, LF or NUL in a command line"),
+        (r"EHLO \0", "500 CR, LF or NUL in a command line"),
     ] {
-        let script =
-            format!("{GREETING}C| {line}\\r\\n\nS: {reply}\nC: QUIT\nS: 221 Closing the channel");
+        let script = format!(
+            "{GREETING}C| {line}\\r\\n\nS: {reply}\nC: QUIT\nS: 221 Service closing transmission channel"
+        );
         assert!(converse_with(config(), &script, listen).log.is_empty(), "{line}");
     }
     let long = "x".repeat(2100);
@@ -392,7 +393,10 @@ fn a_line_of_auth_may_have_12288_octets() {
     // Where AUTH is not offered, and before a hello, the line is read as well.
     let line = format!("AUTH XOAUTH2 {}", "A".repeat(8000));
     converse(config(), &format!("{GREETING}{EHLO}C: {line}\nS: 502 Command not implemented"));
-    converse(config().with_auth(offer()), &format!("{GREETING}C: {line}\nS: 503 Say hello first"));
+    converse(
+        config().with_auth(offer()),
+        &format!("{GREETING}C: {line}\nS: 503 Send a hello first"),
+    );
 }
 
 /// 3207-4.2-c, 4954-4-a
@@ -417,7 +421,7 @@ fn auth_right_after_starttls_is_taken_and_reported() {
     assert_eq!(experience.log[1], "auth auth_without_hello");
     let lenience = Lenience::default().with_auth_without_hello(false);
     for lenience in [lenience, Lenience::STRICT] {
-        converse_with(config().with_lenience(lenience), &script("503 Say hello first"), listen);
+        converse_with(config().with_lenience(lenience), &script("503 Send a hello first"), listen);
     }
     // After the second hello there is nothing to report.
     let script = script("").replace(

@@ -270,8 +270,8 @@ fn a_client_asks_for_users_lists_and_help() {
         Event::Ready(ready) if asked < 3 => {
             asked += 1;
             let said = match asked {
-                1 => ready.verify(lookup("bob")),
-                2 => ready.expand(lookup("staff")),
+                1 => ready.vrfy(lookup("bob")),
+                2 => ready.expn(lookup("staff")),
                 _ => ready.help(None),
             };
             said.unwrap();

@@ -8,7 +8,7 @@ use esmtp::{
     machine::{Machine, Need},
     sasl::{Attempt, Identity, Mechanism, Nonce, Offer, PlainInitiator, Question, Step, Verifier},
     security::Security,
-    server::{Config, Event, Limits, OwnVerb, Peer, Place, Server, Timeouts},
+    server::{Config, CustomVerb, Event, Limits, Peer, Server, Timeouts, VerbPlacement},
     syntax::{Argument, Code, Extension, Rejection, Status, Text, UnknownVerb},
     time::Instant,
     transcript::Entry,
@@ -138,7 +138,7 @@ fn config() -> Config {
         .unwrap()
         .with_extensions(extensions)
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
-        .with_verb(OwnVerb::new("XSTATS", Place::Anywhere).unwrap())
+        .with_verb(CustomVerb::new("XSTATS", VerbPlacement::Anywhere).unwrap())
 }
 
 fn offering() -> Config {

@@ -76,7 +76,7 @@ fn plain_with_and_without_an_initial_response() {
         "C: AUTH PLAIN AGFubgBzZWNyZXQ=
          S: 235 Authentication successful
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 Authenticated already",
+         S: 503 Already authenticated",
     );
     assert_eq!(experience.log.last().unwrap(), "authenticated ann");
     converse(
@@ -189,14 +189,14 @@ fn mail_waits_for_auth_where_it_must() {
          C: MAIL FROM:<a@b.org>
          S: 250 Ok
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 Authenticated already",
+         S: 503 Already authenticated",
     );
     converse(
         config(),
         "C: MAIL FROM:<a@b.org>
          S: 250 Ok
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 A transaction is open already",
+         S: 503 Transaction already in progress",
     );
 }
 

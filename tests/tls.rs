@@ -239,7 +239,7 @@ where
                         Event::Rcpt(rcpt) => rcpt.accept(),
                         Event::Abort(abort) => {
                             self.log.push(format!("abort {:?}", abort.reason()));
-                            abort.done();
+                            abort.acknowledge();
                         }
                         Event::Hello(hello) => {
                             let security = hello.facts().security();

@@ -50,7 +50,7 @@ fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
                 let credentials = Credentials::password("ann", "secret").even_in_the_clear();
                 ready.authenticate_as(&credentials, Nonce::new([1; 18])).unwrap();
             }
-            client::Event::Ready(ready) => ready.turn(None).unwrap(),
+            client::Event::Ready(ready) => ready.atrn(None).unwrap(),
             client::Event::HandOver(_) => break,
             other => panic!("{other:?}"),
         }

@@ -3,6 +3,7 @@
 
 use super::{
     config::{Config, Limits, Timeouts},
+    deadline::Deadline,
     error::ProtocolError,
     lenience::ReplyLenience,
     queue::ReplyReader,
@@ -67,7 +68,7 @@ impl Channel {
         Self {
             // A reply that is still unfinished at its limit leaves room for the next octet.
             receive: ReceiveBuffer::new(
-                limits.reply_octets.saturating_add(limits.reply_line).saturating_add(1),
+                limits.reply_octets().saturating_add(limits.reply_line()).saturating_add(1),
             ),
             reader: ReplyReader::default(),
             forgiven: ReplyLenience::STRICT,
@@ -101,7 +102,7 @@ impl Channel {
     }
 
     /// Writes a command line. In the transcript stands what may be seen of it.
-    pub(super) fn say(&mut self, command: &Command<'_>) {
+    pub(super) fn command(&mut self, command: &Command<'_>) {
         self.totals.commands += 1;
         self.redaction.note_command(command);
         let out = self.send.text();
@@ -115,7 +116,7 @@ impl Channel {
     }
 
     /// Writes a line of the dialogue behind AUTH.
-    pub(super) fn respond(&mut self, response: &AuthResponse<'_>) {
+    pub(super) fn response(&mut self, response: &AuthResponse<'_>) {
         response.encode(self.send.text());
         let octets = redaction::response(response);
         self.log(Entry::Line { from: Side::Client, octets });
@@ -123,7 +124,7 @@ impl Channel {
 
     /// What is about to be said must not be seen when a server repeats it: as base64, and of a
     /// mechanism that sends the secret itself, that.
-    pub(super) fn guard(&mut self, response: &[u8], is_plaintext: bool) {
+    pub(super) fn hide_response(&mut self, response: &[u8], is_plaintext: bool) {
         let base64 = response.len().div_ceil(3).saturating_mul(4);
         self.send.expect_secret(LONGEST_AUTH.saturating_add(base64));
         self.redaction.note_response(response, is_plaintext);
@@ -152,7 +153,7 @@ impl Channel {
                 // What it was, as far as it fits a line, is worth knowing.
                 let scrubbed = self.redaction.malformed(received);
                 let received = scrubbed.as_deref().unwrap_or(received);
-                let line = received.get(..received.len().min(limits.reply_line));
+                let line = received.get(..received.len().min(limits.reply_line()));
                 log_lines(&mut self.transcript, self.now, line.unwrap_or_default());
                 return Err(error);
             }
@@ -161,8 +162,8 @@ impl Channel {
         let scrubbed = self.redaction.received(octets);
         let octets = scrubbed.as_deref().unwrap_or(octets);
         log_lines(&mut self.transcript, self.now, octets);
-        let mended = lenience.mend(octets, &mut self.forgiven);
-        let octets = mended.as_deref().unwrap_or(octets);
+        let corrected = lenience.correct(octets, &mut self.forgiven);
+        let octets = corrected.as_deref().unwrap_or(octets);
         let (reply, is_refusal) = match Reply::parse(octets)? {
             Some((reply, taken)) if taken == octets.len() => {
                 let is_worthless = is_enough && reply.class() == Class::Completion;
@@ -179,8 +180,22 @@ impl Channel {
         Ok(Some((reply, length)))
     }
 
-    /// Returns when the server must have replied, if it may take so long for the whole reply.
-    pub(super) fn read_deadline(&mut self, timeout: Duration) -> Instant {
+    /// Returns when `deadline` passes; a deadline that does not run is not changed by time.
+    pub(super) fn deadline(&mut self, deadline: Deadline, timeouts: &Timeouts) -> Instant {
+        match (deadline, deadline.for_reply(timeouts)) {
+            (_, Some(timeout)) => self.read_deadline(timeout),
+            (Deadline::Write, _) => self.write_deadline(timeouts),
+            (Deadline::Chunks, _) => self.chunk_deadline(timeouts),
+            _ => {
+                // No reply is due: this time is not the server's.
+                self.pause();
+                Instant::NEVER
+            }
+        }
+    }
+
+    /// Returns when the server must have sent the whole reply.
+    fn read_deadline(&mut self, timeout: Duration) -> Instant {
         self.reply.start(self.now);
         self.reply.deadline(self.now, timeout)
     }
@@ -188,8 +203,8 @@ impl Channel {
     /// Returns when the server must have replied to a chunk that is not the last. The replies to all
     /// chunks of a message share one deadline, which each octet moves by its time at the slowest
     /// rate: a server gains no time by small chunks.
-    pub(super) fn chunk_deadline(&mut self, timeouts: &Timeouts) -> Instant {
-        let new = || TransferDeadline::new(timeouts.end_of_content, timeouts.rate);
+    fn chunk_deadline(&mut self, timeouts: &Timeouts) -> Instant {
+        let new = || TransferDeadline::new(timeouts.end_of_content(), timeouts.slowest_content());
         let chunks = self.chunks.get_or_insert_with(new);
         chunks.start(self.now);
         chunks.at(self.now)
@@ -206,11 +221,11 @@ impl Channel {
     /// Returns when the server must have taken what waits (RFC 5321 section 4.5.3.2.5). It is the
     /// time for a block after the first octet began to wait; each octet that is taken moves it by
     /// its time at the slowest rate, and never beyond the time for a block from then on.
-    pub(super) fn write_deadline(&mut self, timeouts: &Timeouts) -> Instant {
+    fn write_deadline(&mut self, timeouts: &Timeouts) -> Instant {
         if let Some(chunks) = &mut self.chunks {
             chunks.stop(self.now);
         }
-        let new = || TransferDeadline::new(timeouts.block, timeouts.rate);
+        let new = || TransferDeadline::new(timeouts.block(), timeouts.slowest_content());
         let block = self.block.get_or_insert_with(new);
         block.start(self.now);
         block.count(self.sent.saturating_sub(self.counted), self.now);

@@ -90,9 +90,9 @@ pub enum ProtocolError {
     /// (RFC 3207 section 6).
     #[error("octets follow the reply to STARTTLS")]
     Injection,
-    /// A reply that nothing was asked for.
-    #[error("the server sent a reply that nothing was asked for: {0}")]
-    UnaskedReply(Arc<Reply<'static>>),
+    /// A reply that answers no command (unsolicited).
+    #[error("the server sent an unsolicited reply: {0}")]
+    UnsolicitedReply(Arc<Reply<'static>>),
 }
 
 /// What went wrong in an exchange of AUTH on our side of it; that the server refuses is no error.

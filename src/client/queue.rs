@@ -1,17 +1,12 @@
 //! The replies that are owed to us: each is matched to its command, by counting (RFC 2920
 //! section 3.1).
 
-use super::{
-    config::{Limits, Timeouts},
-    error::ProtocolError,
-    transaction::Transaction,
-};
+use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionId};
 use crate::{
-    syntax::{ReplyError, Verb},
+    syntax::{Class, Code, ReplyError, Verb},
     wire::{Cut, LineCutter},
 };
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 /// What a reply will be the answer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +19,7 @@ pub(super) enum Expected {
     /// XCLIENT: the greeting for the client that we speak for.
     Xclient,
     /// ATRN: behind it the roles are turned.
-    Turn,
+    Atrn,
     /// AUTH, or a response of its dialogue.
     Auth,
     /// RSET before a command that is not for the middle of a transaction.
@@ -33,17 +28,17 @@ pub(super) enum Expected {
     Single(Verb),
     Quit,
     /// RSET before MAIL.
-    Reset(Transaction),
-    Mail(Transaction),
+    Reset(TransactionId),
+    Mail(TransactionId),
     /// RCPT of the recipient at this place.
-    Rcpt(Transaction, usize),
-    Data(Transaction),
+    Rcpt(TransactionId, usize),
+    Data(TransactionId),
     /// A chunk that is not the last, and its octets.
-    Chunk(Transaction, u64),
+    Chunk(TransactionId, u64),
     /// A URL that is not the last of the content.
-    Url(Transaction),
+    Url(TransactionId),
     /// The whole content.
-    End(Transaction),
+    End(TransactionId),
 }
 
 impl Expected {
@@ -51,14 +46,14 @@ impl Expected {
     pub(super) const fn of(verb: Verb) -> Self {
         match verb {
             Verb::Xclient => Self::Xclient,
-            Verb::Atrn => Self::Turn,
+            Verb::Atrn => Self::Atrn,
             verb => Self::Single(verb),
         }
     }
 
     /// Whether nothing is kept of a reply that says yes: it is one on the way to the reply that
     /// counts, and there are many of them.
-    pub(super) const fn is_yes_enough(self) -> bool {
+    pub(super) const fn discards_success(self) -> bool {
         matches!(
             self,
             Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(..) | Self::Url(_)
@@ -74,13 +69,13 @@ impl Expected {
     }
 
     /// The transaction that it belongs to.
-    pub(super) const fn transaction(self) -> Option<Transaction> {
+    pub(super) const fn transaction(self) -> Option<TransactionId> {
         match self {
             Self::Greeting
             | Self::Hello(_)
             | Self::StartTls
             | Self::Xclient
-            | Self::Turn
+            | Self::Atrn
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)
@@ -103,7 +98,7 @@ impl Expected {
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
             Self::Xclient => Verb::Xclient,
-            Self::Turn => Verb::Atrn,
+            Self::Atrn => Verb::Atrn,
             Self::Auth => Verb::Auth,
             Self::Reset(_) | Self::Clearing => Verb::Rset,
             Self::Mail(_) => Verb::Mail,
@@ -114,10 +109,10 @@ impl Expected {
         })
     }
 
-    /// How long it may take (RFC 5321 section 4.5.3.2).
-    pub(super) const fn timeout(self, timeouts: &Timeouts) -> Duration {
+    /// Returns the deadline of the reply (RFC 5321 section 4.5.3.2).
+    pub(super) const fn deadline(self) -> Deadline {
         match self {
-            Self::Greeting => timeouts.greeting,
+            Self::Greeting => Deadline::Greeting,
             Self::Hello(_)
             | Self::StartTls
             | Self::Xclient
@@ -125,14 +120,44 @@ impl Expected {
             | Self::Clearing
             | Self::Single(_)
             | Self::Quit
-            | Self::Reset(_) => timeouts.command,
-            Self::Turn => timeouts.turn,
-            Self::Mail(_) => timeouts.mail,
-            Self::Rcpt(..) => timeouts.rcpt,
-            Self::Data(_) => timeouts.data,
-            Self::Chunk(..) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
+            | Self::Reset(_) => Deadline::Command,
+            Self::Atrn => Deadline::Atrn,
+            Self::Mail(_) => Deadline::Mail,
+            Self::Rcpt(..) => Deadline::Rcpt,
+            Self::Data(_) => Deadline::Data,
+            Self::Chunk(..) => Deadline::Chunks,
+            Self::Url(_) | Self::End(_) => Deadline::EndOfContent,
         }
     }
+
+    /// Returns whether the code belongs to the command (RFC 5321 section 4.3.2).
+    pub(super) fn accepts(self, code: Code) -> bool {
+        let is_negative = matches!(code.class(), Class::Transient | Class::Permanent);
+        match self {
+            Self::Greeting | Self::Xclient => is_negative || is_like(code, Code::SERVICE_READY),
+            // RSET must not fail between MAIL and another transaction.
+            Self::Reset(_) => false,
+            Self::Clearing => code.class() == Class::Completion,
+            Self::Auth => is_negative || matches!(code, Code::AUTHENTICATED | Code::AUTH_CHALLENGE),
+            Self::Atrn => is_negative || is_like(code, Code::OK),
+            Self::Data(_) => is_negative || is_like(code, Code::START_MAIL_INPUT),
+            Self::Hello(_)
+            | Self::StartTls
+            | Self::Single(_)
+            | Self::Quit
+            | Self::Mail(_)
+            | Self::Rcpt(..)
+            | Self::Chunk(..)
+            | Self::Url(_)
+            | Self::End(_) => code.class() != Class::Intermediate,
+        }
+    }
+}
+
+/// Returns whether `code` is `wanted`, or has its first digit and no meaning of its own: of a code
+/// outside the standards only the first digit counts (RFC 5321 section 4.2).
+fn is_like(code: Code, wanted: Code) -> bool {
+    code == wanted || code.class() == wanted.class() && !Code::NAMED.contains(&code)
 }
 
 /// The replies that are owed, in order.
@@ -194,7 +219,7 @@ impl ReplyReader {
                     self.octets += octets;
                     self.count += 1;
                     self.looked_at = 0;
-                    if self.octets > limits.reply_octets || self.count > limits.reply_lines {
+                    if self.octets > limits.reply_octets() || self.count > limits.reply_lines() {
                         return Err(ProtocolError::TooLong);
                     }
                     if is_last {
@@ -207,7 +232,7 @@ impl ReplyReader {
                         return Err(ReplyError::LineBreak.into());
                     }
                     self.looked_at = rest.len();
-                    if received.len() > limits.reply_octets {
+                    if received.len() > limits.reply_octets() {
                         return Err(ProtocolError::TooLong);
                     }
                     return Ok(None);
@@ -227,7 +252,7 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { reply_line: 20, reply_octets: 50, reply_lines: 4, ..Limits::default() }
+        Limits::default().with_reply_line(20).with_reply_octets(50).with_reply_lines(4)
     }
 
     /// The first reply's length, with the octets arriving one at a time and all at once.

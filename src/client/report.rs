@@ -1,6 +1,5 @@
 //! What became of a transaction.
 
-use super::transaction::Transaction;
 use crate::{
     envelope::Envelope,
     syntax::{ForwardPath, Reply, Retry},
@@ -8,7 +7,23 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
-/// What became of one recipient.
+/// The number of a transaction, which tells the transactions of a session apart: the first is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(u64);
+
+impl TransactionId {
+    pub(super) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns how many transactions of the session were begun before this one.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// The outcome for one recipient.
 ///
 /// [`Display`](fmt::Display) gives the reply, or says that there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +134,14 @@ pub struct Totals {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    transaction: Transaction,
+    transaction: TransactionId,
     envelope: Arc<Envelope>,
     outcomes: Vec<(Outcome, Retry)>,
 }
 
 impl Report {
     pub(super) const fn new(
-        transaction: Transaction,
+        transaction: TransactionId,
         envelope: Arc<Envelope>,
         outcomes: Vec<(Outcome, Retry)>,
     ) -> Self {
@@ -145,7 +160,7 @@ impl Report {
 
     /// Which transaction it was.
     #[must_use]
-    pub const fn transaction(&self) -> Transaction {
+    pub const fn transaction(&self) -> TransactionId {
         self.transaction
     }
 

@@ -421,7 +421,7 @@ pub fn connect(
     let mut result = Err(ErrorKind::NotFound.into());
     for address in server.to_socket_addrs()? {
         check_port(config.service(), address)?;
-        result = TcpStream::connect_timeout(&address, config.timeouts().greeting);
+        result = TcpStream::connect_timeout(&address, config.timeouts().greeting());
         if result.is_ok() {
             break;
         }

@@ -1,7 +1,7 @@
 //! One call of `send_from`, apart from how its adapter waits.
 
 use crate::{
-    client::{Content, ContentError, Event, MessageFacts, Refused, Report, Transaction},
+    client::{Content, ContentError, Event, MessageFacts, Refused, Report, TransactionId},
     envelope::Envelope,
 };
 use alloc::sync::Arc;
@@ -14,7 +14,7 @@ pub(super) struct Sending {
     /// Until the transaction has begun.
     envelope: Option<Arc<Envelope>>,
     facts: MessageFacts,
-    transaction: Option<Transaction>,
+    transaction: Option<TransactionId>,
     /// The source was empty, and is awaited.
     is_waiting: bool,
     /// How the source ended, or failed, while the client did not ask for content.
@@ -79,6 +79,7 @@ impl Sending {
     }
 
     /// Returns whether the source was empty when the client asked for content.
+    #[cfg(feature = "tokio")]
     pub(super) const fn is_waiting(&self) -> bool {
         self.is_waiting
     }

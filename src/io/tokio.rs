@@ -187,7 +187,7 @@ pub async fn connect(
         addresses.iter().try_for_each(|address| check_port(config.service(), *address))?;
         TcpStream::connect(&addresses[..]).await
     };
-    let stream = time::timeout(config.timeouts().greeting, connecting).await??;
+    let stream = time::timeout(config.timeouts().greeting(), connecting).await??;
     // A command must not wait for the acknowledgement of the one before it.
     stream.set_nodelay(true)?;
     Ok(Connection::new(Client::new(config, Security::CLEAR), stream))

@@ -156,6 +156,9 @@ pub enum AuthResponse<'a> {
 }
 
 impl<'a> AuthResponse<'a> {
+    /// The most octets of a line of the exchange, CRLF included (RFC 4954 section 4).
+    pub const MAX_OCTETS: usize = 12_288;
+
     /// Reads a line without its CRLF.
     ///
     /// ```text

@@ -7,10 +7,6 @@ use super::{Command, Extension, Extensions, Verb};
 /// Octets of a command line with its CRLF, without extensions (RFC 5321 section 4.5.3.1.4).
 const BASE: usize = 512;
 
-/// Octets of a line of an AUTH dialogue, its CRLF included: a challenge, a response, or an AUTH command with an initial
-/// response (RFC 4954 section 4).
-pub(crate) const RESPONSE_LINE: usize = 12_288;
-
 /// Octets that an extension adds to a command line: "an extension MUST specify" them (RFC 5321 section 4.5.3.1.4).
 const ADDITIONS: &[(Extension, Verb, usize)] = &[
     // RFC 1870 section 3.

@@ -72,7 +72,6 @@ pub use host::{Domain, GeneralLiteral, Host};
 pub use labels::{Solicitation, Submitter, Tracking, TransactionId};
 pub use lenience::Lenience;
 pub use line_limit::LineTooLong;
-pub(crate) use line_limit::RESPONSE_LINE;
 pub use mail_parameters::{Body, MailParameters};
 pub use mailbox::{LocalPart, Mailbox};
 pub use mechanism::Mechanism;

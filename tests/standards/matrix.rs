@@ -40,7 +40,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
         Event::Xclient(xclient) => xclient.accept(),
         Event::Xforward(xforward) => xforward.accept(),
         Event::Expand(expand) => expand.cannot_verify(),
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::HandOver(hand_over) => hand_over.close(),
         other => believe(experience, other),
     }

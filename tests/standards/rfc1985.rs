@@ -113,7 +113,7 @@ fn start_queue(hello: &str, reply: &str) -> (Answer, String) {
                 client::Event::Ready(ready) if !is_asked => {
                     is_asked = true;
                     let node = Node::Domain(Domain::new("me.example.org").unwrap());
-                    answer = ready.start_queue(node).err().map(Answer::NotOffered);
+                    answer = ready.etrn(node).err().map(Answer::NotOffered);
                 }
                 client::Event::Ready(ready) => {
                     if let Some((Verb::Etrn, reply)) = ready.reply() {

@@ -34,7 +34,7 @@ fn lhlo_does_what_ehlo_does() {
          C: RCPT TO:<c@d.org>
          S: 250 2.1.5 Ok\n";
     let behind = "C: RCPT TO:<c@d.org>
-         S: 503 5.5.1 MAIL has to come first";
+         S: 503 5.5.1 Need MAIL command";
     for (config, hello, verb) in
         [(config(), HELLO.to_owned(), "EHLO"), (lmtp(), after_lhlo(""), "LHLO")]
     {
@@ -62,7 +62,7 @@ fn lmtp_knows_neither_helo_nor_ehlo() {
             "S: 220 mx.example.org LMTP service ready
              {script}
              C: MAIL FROM:<a@b.org>
-             S: 503 5.5.1 Say hello first"
+             S: 503 5.5.1 Send a hello first"
         ),
     );
     assert!(experience.log.is_empty(), "{:?}", experience.log);
@@ -79,7 +79,7 @@ fn lhlo_exists_in_lmtp_only() {
              C: LHLO client.example.net
              S: 500 Command not recognised
              C: MAIL FROM:<a@b.org>
-             S: 503 5.5.1 Say hello first",
+             S: 503 5.5.1 Send a hello first",
         );
         assert!(experience.log.is_empty(), "{:?}", experience.log);
     }
@@ -92,7 +92,7 @@ fn data_for_nobody_gets_503() {
         lmtp(),
         &after_lhlo(
             "C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: DATA
@@ -161,7 +161,7 @@ fn the_last_chunk_for_nobody_has_no_reply() {
              C: RSET
              S: 250 2.0.0 Ok
              C: BDAT 0 LAST
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org> SIZE=99999999
              C: RCPT TO:<one@d.org>
              C: BDAT 3 LAST
@@ -412,7 +412,7 @@ fn lose_after_two(how: Closed) -> Report {
 /// known of the second.
 #[test]
 fn a_recipient_is_told_of_before_the_next_is_answered() {
-    let config = dialogue::config().with_service(Service::Lmtp).with_answers(true);
+    let config = dialogue::config().with_service(Service::Lmtp).with_recipient_events();
     let mut client = Client::new(config, Security::CLEAR);
     let drive = |client: &mut Client| {
         loop {
@@ -504,7 +504,8 @@ fn every_recipient_that_is_answered_is_told_of_once() {
     let acts = [to(&["a@d.org", "b@d.org", "c@d.org"]), to(&two), to(&two)];
     let of = |has_answers| {
         Dialogue::new(acts.clone()).with(|config| {
-            config.with_service(Service::Lmtp).with_transactions(2).with_answers(has_answers)
+            let config = config.with_service(Service::Lmtp).with_transactions(2);
+            if has_answers { config.with_recipient_events() } else { config }
         })
     };
     let ends = [

@@ -102,11 +102,11 @@ fn atrn_changes_nothing_in_a_transaction() {
                  C: MAIL FROM:<a@b.org>
                  S: 250 Ok
                  C: ATRN example.org
-                 S: 503 A transaction is open already
+                 S: 503 Transaction already in progress
                  C: RCPT TO:<c@d.org>
                  S: 250 Ok
                  C: ATRN
-                 S: 503 A transaction is open already
+                 S: 503 Transaction already in progress
                  C: DATA
                  S: 354 Start mail input; end with <CRLF>.<CRLF>
                  C: .
@@ -168,11 +168,11 @@ fn nothing_is_pipelined_behind_atrn() {
                 "{AUTH}
                  C: ATRN
                  C: 220 I was here first
-                 S: 554 Octets before their turn (RFC 2920 section 3.1)
+                 S: 554 Improper use of SMTP command pipelining
                  S: (closed)"
             ),
         ),
         answer,
     );
-    assert_eq!(experience.end, Some(End::OutOfTurn));
+    assert_eq!(experience.end, Some(End::OutOfSync));
 }

@@ -113,7 +113,7 @@ fn the_client_waits_for_who_takes_over() {
             client.sent(usize::MAX);
         }
         if let Some(Event::Ready(ready)) = client.event() {
-            ready.turn(None).unwrap();
+            ready.atrn(None).unwrap();
             while let Need::Either(_) = client.poll(Instant::ORIGIN) {
                 client.sent(usize::MAX);
             }

@@ -83,7 +83,7 @@ fn a_chunk_is_exactly_its_octets() {
              S: 250 2.0.0 queued
              C: BDAT 6 LAST
              C| QUIT\r\n
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: NOOP
              S: 250 2.0.0 Ok"
         )),
@@ -135,7 +135,7 @@ fn chunks_that_were_reset_are_gone() {
              C: RSET
              S: 250 2.0.0 Ok
              C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<late@b.org>
              S: 250 2.1.0 Ok
              C: RCPT TO:<late@d.org>
@@ -163,7 +163,7 @@ fn chunks_behind_a_failure_are_swallowed_and_refused() {
              S: 451 4.3.0 Local error in processing
              C: BDAT 6 LAST
              C| QUIT\r\n
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: BDAT 6
@@ -269,7 +269,7 @@ fn text_in_chunks_has_its_line_ends() {
     let experience = converse(
         config(),
         &script(
-            "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)",
+            "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)",
             "503 5.5.1 Content was refused, RSET is next",
         ),
     );
@@ -355,7 +355,7 @@ fn chunks_go_only_to_who_offers_them() {
 #[test]
 fn chunks_are_not_pipelined_unasked() {
     let notes = Dialogue::sends(&[BOB], "one\r\ntwo\r\nthree\r\n")
-        .with(|config| config.with_ahead(8))
+        .with(|config| config.with_send_buffer(8))
         .plays(&format!(
             "{CHUNKING}
              C: MAIL FROM:<ann@example.org>

@@ -27,7 +27,7 @@ fn offering() -> server::Config {
 /// The handshake succeeds at once.
 fn secure(experience: &mut Experience, event: server::Event<'_>) {
     match event {
-        server::Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        server::Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         other => experience.answer(other),
     }
 }
@@ -167,7 +167,7 @@ fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
              C| BDAT 6 LAST\\r\\nQUIT\\r\\n
              S: {refused}
              C: QUIT
-             S: 221 Closing the channel
+             S: 221 Service closing transmission channel
              S: (closed)"
         ),
         weak,
@@ -214,11 +214,11 @@ fn a_transaction_is_not_carried_into_tls() {
              C: MAIL FROM:<a@b.org>
              S: 250 Ok
              C: STARTTLS
-             S: 503 A transaction is open already
+             S: 503 Transaction already in progress
              C: RCPT TO:<c@d.org>
              S: 250 Ok
              C: STARTTLS
-             S: 503 A transaction is open already
+             S: 503 Transaction already in progress
              C: RSET
              S: 250 Ok
              C: STARTTLS
@@ -227,7 +227,7 @@ fn a_transaction_is_not_carried_into_tls() {
              S: 250-mx.example.org
              S: 250 PIPELINING
              C: RCPT TO:<c@d.org>
-             S: 503 MAIL has to come first"
+             S: 503 Need MAIL command"
         ),
         secure,
     );
@@ -290,7 +290,7 @@ fn nothing_is_done_in_the_clear_where_tls_is_required() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)"
         ),
         secure,

@@ -23,7 +23,7 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
     loop {
         match server.poll(Instant::ORIGIN) {
             Need::Answer => match server.event().unwrap() {
-                Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+                Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
                 Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
                 Event::Credentials(credentials) => match credentials.question {
                     Question::Password(question) => question.accept(),

@@ -97,7 +97,7 @@ fn burl_needs_auth_and_an_envelope() {
                  S: 250 2.0.0 Ok
                  {AUTH}
                  C: BURL imap://x.example/;uid=1 LAST
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<a@b.org>
                  S: 250 2.1.0 Ok
                  C: BURL imap://x.example/;uid=1 LAST

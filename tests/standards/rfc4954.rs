@@ -379,7 +379,7 @@ fn auth_before_ehlo_is_out_of_order() {
         &format!(
             "S: 220 mx.example.org ESMTP service ready
              C: AUTH PLAIN {ANN}
-             S: 503 5.5.1 Say hello first"
+             S: 503 5.5.1 Send a hello first"
         ),
         answer,
     );
@@ -529,7 +529,7 @@ fn mail_needs_authentication_where_that_is_required() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)"
         ),
         |experience, event| match event {

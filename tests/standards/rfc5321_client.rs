@@ -100,7 +100,7 @@ fn a_client_without_a_name_says_its_address() {
 /// limit goes.
 #[test]
 fn long_lines_of_a_reply_are_taken() {
-    let longest = config().limits().reply_line;
+    let longest = config().limits().reply_line();
     for (octets, is_taken) in
         [(511, true), (512, true), (513, true), (longest, true), (longest + 1, false)]
     {
@@ -511,13 +511,15 @@ fn recipients_beyond_100_go_in_a_further_transaction() {
 #[test]
 fn deadlines_are_set_command_by_command() {
     let seconds = Duration::from_secs;
-    let mut timeouts = config().timeouts().clone();
-    timeouts.greeting = seconds(10);
-    timeouts.command = seconds(20);
-    timeouts.mail = seconds(30);
-    timeouts.rcpt = seconds(40);
-    timeouts.data = seconds(50);
-    timeouts.end_of_content = seconds(60);
+    let timeouts = config()
+        .timeouts()
+        .clone()
+        .with_greeting(seconds(10))
+        .with_command(seconds(20))
+        .with_mail(seconds(30))
+        .with_rcpt(seconds(40))
+        .with_data(seconds(50))
+        .with_end_of_content(seconds(60));
     let config = config().with_timeouts(timeouts);
     let mut client = Client::new(config.clone(), Security::CLEAR);
     let until = |second| Need::Read(Instant::since_origin(seconds(second)));
@@ -529,8 +531,7 @@ fn deadlines_are_set_command_by_command() {
         assert_eq!(client.poll(Instant::since_origin(seconds(second))), Need::Answer);
         assert_eq!(client.end(), Some(&End::TimedOut));
     }
-    let mut timeouts = config.timeouts().clone();
-    timeouts.block = seconds(70);
+    let timeouts = config.timeouts().clone().with_block(seconds(70));
     let mut client = sending(config.with_timeouts(timeouts).with_line_ends(LineEnds::Strict), 2);
     hear(&mut client, "354 go\r\n");
     let Some(Event::Content(mut content)) = client.event() else { panic!("no content") };

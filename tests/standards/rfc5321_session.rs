@@ -507,9 +507,9 @@ fn behind_a_554_greeting_only_quit_is_heard() {
     ] {
         // No enhanced code in reply to a hello (RFC 2034 section 4).
         let code = if line.contains("LO ") { "503" } else { "503 5.5.1" };
-        script += &format!("C: {line}\nS: {code} No service here, only QUIT is heard\n");
+        script += &format!("C: {line}\nS: {code} No service here, only QUIT is accepted\n");
     }
-    script += "C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)";
+    script += "C: QUIT\nS: 221 2.0.0 Service closing transmission channel\nS: (closed)";
     let experience = converse_with(config(), &script, |experience, event| match event {
         Event::Connect(connect) => connect.reject(Rejection::NO_SERVICE),
         other => experience.answer(other),
@@ -1059,7 +1059,7 @@ fn white_space_at_the_end_of_a_line_is_forgiven() {
              C: .
              S: 250 2.0.0 queued
              C| QUIT \r\n
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)"
         ),
     );
@@ -1097,7 +1097,7 @@ fn a_hello_leaves_no_transaction() {
             &format!(
                 "{HELLO}{ENVELOPE}{hello}
                  C: RCPT TO:<c@d.org>
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<second@b.org>
                  S: 250 2.1.0 Ok
                  C: DATA
@@ -1171,10 +1171,10 @@ fn a_line_feed_alone_makes_no_line() {
              C| One\nTwo\r\n..Three\n..\r\n.\r\n
              S: {reply}
              C| NOOP\n\r\n
-             S: 500 5.5.2 A CR, LF or NUL inside a line"
+             S: 500 5.5.2 CR, LF or NUL in a command line"
         )
     };
-    let refused = script("550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
+    let refused = script("550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)");
     let experience = converse(config(), &refused);
     assert!(experience.messages.is_empty());
     assert_eq!(experience.aborts(), ["BareLineBreak(3)"]);
@@ -1195,7 +1195,7 @@ fn behind_the_end_of_data_nothing_is_left() {
         ("refuse", "554 5.6.0 Content refused"),
         ("later", "451 4.3.0 Local error in processing"),
         ("drop", "554 5.6.0 Content refused"),
-        (r"bare\n", "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)"),
+        (r"bare\n", "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)"),
     ] {
         converse_with(
             config(),
@@ -1204,9 +1204,9 @@ fn behind_the_end_of_data_nothing_is_left() {
                  C| {answer}\r\n.\r\n
                  S: {reply}
                  C: RCPT TO:<c@d.org>
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: DATA
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<a@b.org>
                  S: 250 2.1.0 Ok
                  C: DATA
@@ -1248,9 +1248,9 @@ fn rset_comes_at_any_time_and_leaves_nothing() {
              C: RSET
              S: 250 2.0.0 Ok
              C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: RCPT TO:<c@d.org>
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              {ENVELOPE}
              C: BDAT 5
              C| given
@@ -1270,7 +1270,7 @@ fn rset_comes_at_any_time_and_leaves_nothing() {
              C: RSET
              S: 250 2.0.0 Ok
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)",
             HELLO.replace("S: 220 mx.example.org ESMTP service ready\n", "")
         ),
@@ -1337,7 +1337,7 @@ fn questions_leave_the_transaction_alone() {
                 }
                 Event::Abort(abort) => {
                     happened.push("abort".into());
-                    abort.done();
+                    abort.acknowledge();
                 }
                 other => obliging(happened, other),
             }
@@ -1391,7 +1391,9 @@ fn quit_comes_at_any_time_and_closes() {
         (format!("{HELLO}{ENVELOPE}{chunk}"), 1),
         (format!("{HELLO}{ENVELOPE}{DATA}C: .\nS: 250 2.0.0 queued\n"), 0),
     ] {
-        let script = format!("{before}C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)");
+        let script = format!(
+            "{before}C: QUIT\nS: 221 2.0.0 Service closing transmission channel\nS: (closed)"
+        );
         let experience = converse(config(), &script);
         assert_eq!(experience.end, Some(End::Quit), "{script}");
         assert_eq!(experience.aborts(), vec!["Quit"; aborted], "{script}");

@@ -182,7 +182,7 @@ fn rset_leaves_hello_and_auth_alone() {
             other => other.reject(),
         },
         Event::Authenticated(authenticated) => authenticated.accept(),
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::Mail(mail) => {
             experience.log.push(mail.facts().protocol().to_string());
             mail.accept();
@@ -217,9 +217,9 @@ fn rset_leaves_hello_and_auth_alone() {
          C: RSET
          S: 250 Ok
          C: STARTTLS
-         S: 503 TLS is active already
+         S: 503 TLS already active
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 Authenticated already",
+         S: 503 Already authenticated",
         answer,
     );
     let protocols: Vec<_> =
@@ -263,7 +263,7 @@ fn quit_aborts_what_is_open() {
          C: RCPT TO:<c@d.org>
          S: 250 2.1.5 Ok
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)"
     );
     let experience = converse(config(), &script);
@@ -300,7 +300,7 @@ fn a_further_hello_is_a_reset() {
              C: {hello} other.example.net
              {answer}
              C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org>{TAKEN}C: x\nC: .
              S: 250 2.0.0 queued"
         );
@@ -686,7 +686,7 @@ fn the_typical_scenario_runs_as_shown() {
          C: .
          S: 250 2.0.0 queued
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
     );
     assert_eq!(experience.messages[0].to, ["<Jones@foo.com>", "<Brown@foo.com>"]);

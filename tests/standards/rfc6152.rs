@@ -168,8 +168,10 @@ fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
         )
     };
     let sends = |content: &str, requires_mime: bool| {
-        Dialogue::sends(&["bob@example.net"], content)
-            .with(|config| config.with_required_mime(requires_mime))
+        Dialogue::sends(&["bob@example.net"], content).with(|config| match requires_mime {
+            true => config.with_required_mime(),
+            false => config.without_required_mime(),
+        })
     };
     for requires_mime in [true, false] {
         for (content, body) in [(EIGHT_BIT, " BODY=8BITMIME"), ("Subject: x\r\n\r\ny\r\n", "")] {
@@ -185,6 +187,6 @@ fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
     // Of what nobody has looked at, nothing is known.
     let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], BARE) };
     Dialogue::new([Act::Send(unknown)])
-        .with(|config| config.with_required_mime(true))
+        .with(|config| config.with_required_mime())
         .plays(&says(BARE, " BODY=8BITMIME"));
 }

@@ -529,9 +529,9 @@ fn another_address_beyond_ascii_is_told_to_who_said_smtputf8() {
              C: RCPT TO:<ascii@d.org>
              S: 251 2.5.0 To <u@d.org>
              C: RCPT TO:<away@d.org>
-             S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
+             S: 550 5.6.8 User not local, and the address cannot be sent without SMTPUTF8
              C: RCPT TO:<last@d.org>
-             S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
+             S: 550 5.6.8 User not local, and the address cannot be sent without SMTPUTF8
              S: (closed)",
         ),
         moved,
@@ -545,17 +545,17 @@ fn a_lookup_without_smtputf8_is_answered_in_ascii() {
         server(),
         &utf8(
             "C: VRFY uwe
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8
              C: VRFY ascii
              S: 250 2.1.5 <u@d.org>
              C: VRFY away
-             S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
+             S: 550 5.6.8 User not local, and the address cannot be sent without SMTPUTF8
              C: EXPN list
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8
              C: MAIL FROM:<a@b.org> SMTPUTF8
              S: 250 2.1.0 Ok
              C: VRFY uwe
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8",
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8",
         ),
         moved,
     );
@@ -575,7 +575,7 @@ fn a_lookup_with_smtputf8_is_answered_in_utf8() {
              S: 250-2.1.5 <u@d.org>
              S: 250 2.1.5 <o@ö.example>
              C: VRFY uwe
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8",
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8",
         ),
         moved,
     );

@@ -26,11 +26,11 @@ fn a_host_that_takes_no_mail_greets_with_521() {
         config(),
         "S: 521 Host does not accept mail
          C: EHLO client.example.net
-         S: 503 No service here, only QUIT is heard
+         S: 503 No service here, only QUIT is accepted
          C: MAIL FROM:<a@b.org>
-         S: 503 5.5.1 No service here, only QUIT is heard
+         S: 503 5.5.1 No service here, only QUIT is accepted
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
         |experience, event| match event {
             Event::Connect(connect) => connect.reject(no_mail()),

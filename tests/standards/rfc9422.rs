@@ -50,7 +50,7 @@ fn no_more_transactions_are_taken_than_were_announced() {
              C: MAIL FROM:<a@b.org>
              S: 452 Too many transactions in this session
              C: QUIT
-             S: 221 Closing the channel
+             S: 221 Service closing transmission channel
              S: (closed)",
         ),
     );

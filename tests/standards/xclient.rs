@@ -22,7 +22,7 @@ fn with(names: &[AttributeName]) -> Config {
 /// Trusts everybody, and writes down at MAIL who speaks.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::Xclient(xclient) => xclient.accept(),
         Event::Mail(mail) => {
             let facts = mail.facts();
@@ -51,9 +51,9 @@ fn attributes_that_were_not_announced_are_refused() {
         &session(
             "XCLIENT NAME|XFORWARD ADDR",
             "C: XCLIENT NAME=a.example LOGIN=ann
-             S: 501 An attribute that was not announced
+             S: 501 Attribute not announced
              C: XFORWARD NAME=a.example
-             S: 501 An attribute that was not announced
+             S: 501 Attribute not announced
              C: MAIL FROM:<a@b.org>
              S: 250 Ok",
         ),
@@ -107,7 +107,7 @@ fn xclient_has_its_time_its_client_and_its_form() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: XCLIENT NAME=client.example
-             S: 503 5.5.1 A transaction is open already
+             S: 503 5.5.1 Transaction already in progress
              C: RCPT TO:<c@d.org>
              S: 250 2.1.5 Ok",
         ),
@@ -116,7 +116,10 @@ fn xclient_has_its_time_its_client_and_its_form() {
     assert!(experience.aborts().is_empty());
     converse_with(
         with(&[AttributeName::Name, AttributeName::Addr]),
-        &session(&line, "C: XCLIENT NAME=client.example\nS: 550 5.7.1 Not from this client"),
+        &session(
+            &line,
+            "C: XCLIENT NAME=client.example\nS: 550 5.7.1 Not permitted for this client",
+        ),
         |experience, event| match event {
             Event::Xclient(xclient) => Event::Xclient(xclient).proceed(),
             other => experience.answer(other),
@@ -424,7 +427,7 @@ fn the_session_begins_anew_for_the_other_client() {
                  C: XCLIENT NAME=other.example ADDR=IPV6:2001:db8::7 PORT=1025 LOGIN=ann
                  S: 220 mx.example.org ESMTP service ready
                  C: MAIL FROM:<a@b.org>
-                 S: 503 Say hello first
+                 S: 503 Send a hello first
                  {again}
                  C: MAIL FROM:<a@b.org>
                  S: 250 Ok

@@ -60,7 +60,7 @@ fn xforward_has_its_time_its_client_and_its_form() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: XFORWARD NAME=origin.example
-             S: 503 5.5.1 A transaction is open already",
+             S: 503 5.5.1 Transaction already in progress",
         ),
         answer,
     );
@@ -69,7 +69,7 @@ fn xforward_has_its_time_its_client_and_its_form() {
         &session(
             ANNOUNCED,
             "C: XFORWARD NAME=origin.example
-             S: 550 5.7.1 Not from this client
+             S: 550 5.7.1 Not permitted for this client
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok",
         ),

@@ -444,3 +444,27 @@ fn small_records_are_counted_one_by_one() {
     }
     assert!(wire.heard.len() > 5000);
 }
+
+/// How long a server is still there that was told to close while its client does not read.
+fn closing<M>(server: &mut M, mut wire: Wire, close: impl FnOnce(&mut M)) -> u64
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + 'static,
+{
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(HELLO);
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(b"NOOP\r\n");
+    let _ = wire.turn(server, Instant::ORIGIN, 0, accept);
+    close(server);
+    life(server, &mut wire, 1000, |_| 0, accept)
+}
+
+/// The close_notify does not wait for a client that has not taken the replies before it.
+#[test]
+fn a_server_that_is_told_to_close_waits_for_no_client_longer_than_in_the_clear() {
+    let mut secured = Secured::implicit(new_server(Security::CLEAR), server_end());
+    let inside =
+        closing(&mut secured, Wire::new(Some(rustls_client())), |it| it.machine_mut().close());
+    let clear = closing(&mut new_server(Security::TLS), Wire::new(None), Server::close);
+    assert_eq!(inside, clear);
+}

@@ -354,7 +354,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::facts::tests::{cut, short_contents};
+    use crate::client::message_facts::tests::{cut, short_contents};
 
     fn allowed(line_ends: LineEnds) -> Allowed {
         Allowed {
