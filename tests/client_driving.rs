@@ -11,7 +11,7 @@ use esmtp::{
         State,
     },
     envelope::Envelope,
-    machine::{Closed, Machine, Need},
+    machine::{Closed, Machine, Need, Upgradable},
     security::Security,
     syntax::{Extension, Retry},
     time::Instant,
@@ -613,4 +613,15 @@ fn nothing_is_begun_while_octets_wait_that_nobody_asked_for() {
     hear(&mut client, "0 queued\r\n");
     assert!(matches!(client.end(), Some(End::Protocol(ProtocolError::UnsolicitedReply(_)))));
     assert_eq!(report(&mut client).outcomes().collect::<Vec<_>>(), [&Outcome::Untried]);
+}
+
+/// RFC 3207 section 4.2: only STARTTLS, or a connection that begins in TLS, brings a layer in.
+#[test]
+fn tls_that_no_command_has_asked_for_sends_nothing() {
+    for mut client in [ready(client(), &["STARTTLS"]), with_content(&[])] {
+        let number = client.event().unwrap().number();
+        client.upgraded(Security::TLS);
+        assert_eq!(write(&mut client, Instant::ORIGIN), (String::new(), Need::Answer));
+        assert_eq!(client.event().unwrap().number(), number);
+    }
 }

@@ -82,7 +82,7 @@ fn listen(experience: &mut Experience, event: Event<'_>) {
 }
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::XOAUTH2]).even_in_the_clear()
+    Offer::new([Mechanism::XOAUTH2]).with_secrets_in_clear()
 }
 
 const NAMES: [(&str, &str); 12] = [

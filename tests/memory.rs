@@ -15,6 +15,7 @@ use esmtp::{
     sasl::{Attempt, Mechanism, Nonce, Offer, Question, Secret},
     security::Security,
     server::{self, Peer, Server, Timeouts},
+    service::Service,
     syntax::{AttributeName, Extension, Extensions},
     time::Instant,
     wire::BareLineBreaks,
@@ -226,7 +227,7 @@ impl Room {
 }
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).even_in_the_clear()
+    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).with_secrets_in_clear()
 }
 
 /// Accepts whatever can be accepted but credentials, and takes content without keeping it.
@@ -731,6 +732,69 @@ fn a_report_grows_to_its_limit() {
                 client::Event::Content(content) => content.abort(),
                 other => other.quit(),
             });
+        }
+    }
+}
+
+/// Feeds `lines` to a server, and answers and writes until it wants more of them.
+fn exchange(server: &mut Server, lines: &[u8]) {
+    assert_eq!(server.feed(lines), lines.len());
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event() {
+                Some(server::Event::Deliver(mut delivery)) => {
+                    if let Some(mut each) = delivery.per_recipient() {
+                        each.settle(1, Ok(()));
+                    }
+                    delivery.accept();
+                }
+                event => event.into_iter().for_each(accept),
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                server.to_send(&mut slices);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            _ => break,
+        }
+    }
+}
+
+/// The questions, their slots, the envelope, the verdicts and the replies reuse what the first message
+/// has allocated.
+#[test]
+fn a_further_message_allocates_nothing() {
+    for service in [Service::Smtp, Service::Lmtp] {
+        let hello = match service == Service::Lmtp {
+            true => "LHLO me.example.org\r\n",
+            false => "EHLO me.example.org\r\n",
+        };
+        let config = server::Config::new("mx.example.org").unwrap().with_service(service);
+        let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+        exchange(&mut server, b"");
+        exchange(&mut server, hello.as_bytes());
+        for (end, command) in
+            ["DATA\r\n", "BDAT 6\r\n", "DATA\r\n", "BDAT 6\r\n"].into_iter().enumerate()
+        {
+            let info = measure(|| {
+                exchange(&mut server, b"MAIL FROM:<ann@example.org>\r\n");
+                exchange(
+                    &mut server,
+                    b"RCPT TO:<bob@example.net>\r\nRCPT TO:<eve@example.net>\r\n",
+                );
+                exchange(&mut server, command.as_bytes());
+                exchange(&mut server, b"line\r\n");
+                let last: &[u8] =
+                    if command.starts_with('D') { b".\r\n" } else { b"BDAT 0 LAST\r\n" };
+                exchange(&mut server, last);
+            });
+            assert_eq!(server.totals().messages, end as u64 + 1);
+            match end {
+                0 => assert!(info.count_total > 0),
+                1 => {}
+                _ => assert_eq!(info.count_total, 0, "{service:?} {command}: {info:?}"),
+            }
         }
     }
 }

@@ -85,7 +85,7 @@ fn offer() -> Offer {
         [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::CRAM_MD5, Mechanism::SCRAM_SHA_256];
     let offer = Offer::new(mechanisms);
     #[cfg(feature = "scram")]
-    let offer = offer.decoy(esmtp::sasl::scram::Decoy::new([3; 32]));
+    let offer = offer.with_decoy(esmtp::sasl::scram::Decoy::new([3; 32]));
     offer
 }
 

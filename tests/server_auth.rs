@@ -25,13 +25,13 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
                 nonce: Nonce::new([1; 18]),
                 unix_seconds: 0,
             };
-            let verifier = offer().even_in_the_clear().verifier(auth.mechanism(), attempt);
+            let verifier = offer().with_secrets_in_clear().verifier(auth.mechanism(), attempt);
             auth.verify(verifier.unwrap());
         }
         Event::Credentials(credentials) => match credentials.question {
             Question::Password(question) if question.user() == "busy" => question.unavailable(),
             Question::Password(question)
-                if question.user() == "ann" && question.password().is(b"secret") =>
+                if question.user() == "ann" && question.password().matches(b"secret") =>
             {
                 question.accept();
             }
@@ -52,7 +52,7 @@ fn offer() -> Offer {
 fn config() -> Config {
     common::config()
         .with_extensions(Extensions::NONE.with(Extension::Pipelining))
-        .with_auth(offer().even_in_the_clear())
+        .with_auth(offer().with_secrets_in_clear())
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
 }
 

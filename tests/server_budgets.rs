@@ -166,7 +166,7 @@ fn content_that_is_refused_brings_no_message_nearer() {
 // ------------------------------------------------------------------------------- AUTH
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::PLAIN]).even_in_the_clear()
+    Offer::new([Mechanism::PLAIN]).with_secrets_in_clear()
 }
 
 fn with_auth() -> Config {

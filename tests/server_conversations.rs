@@ -1465,7 +1465,7 @@ fn auth_is_not_announced_where_tls_comes_first() {
     use esmtp::sasl::{Mechanism, Offer};
     let config = config()
         .with_extensions(Extensions::NONE.with(Extension::StartTls))
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_required_tls(true);
     converse(
         config,

@@ -399,7 +399,9 @@ fn content_may_stand_elsewhere() {
     let config = config()
         .with_service(Service::Submission)
         .with_extensions(extensions.fold(Extensions::NONE, Extensions::with))
-        .with_auth(esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(
+            esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).with_secrets_in_clear(),
+        );
     let experience = converse_with(
         config,
         &session(
@@ -473,7 +475,7 @@ fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
             .with_bare_line_breaks(policy)
             .with_extensions(extensions.fold(Extensions::NONE, Extensions::with))
             .with_auth(
-                esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).even_in_the_clear(),
+                esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).with_secrets_in_clear(),
             );
         let script = format!(
             "C: AUTH PLAIN AGFubgBzZWNyZXQ=

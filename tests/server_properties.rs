@@ -232,7 +232,7 @@ fn a_config(enforces_sync: bool) -> impl Strategy<Value = Arc<Config>> {
             let offered = Config::implemented().filter(|one| *one != Extension::StartTls);
             let config = offered
                 .fold(config, Config::with_extension)
-                .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+                .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
                 .with_verb(own("XANY", VerbPlacement::Anywhere))
                 .with_verb(own("XIN", VerbPlacement::InTransaction));
             Arc::new(config.with_enforced_sync(enforces_sync))

@@ -4,7 +4,9 @@
 
 #![no_main]
 
-use esmtp::syntax::{Domain, ForwardPath, HelloName, Host, Lenience, LocalPart, Mailbox, ReversePath};
+use esmtp::syntax::{
+    Domain, ForwardPath, HelloName, Host, Lenience, LocalPart, Mailbox, ReversePath,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -14,7 +14,7 @@ use esmtp::{
         scram::{Decoy, Keys},
     },
     security::Security,
-    server::{Config, End, Event, Limits, CustomVerb, Peer, VerbPlacement, Server, Timeouts},
+    server::{Config, CustomVerb, End, Event, Limits, Peer, Server, Timeouts, VerbPlacement},
     service::Service,
     syntax::{Rejection, Reply, Text},
     time::Instant,
@@ -56,13 +56,13 @@ fn offer() -> Offer {
         Mechanism::LOGIN,
         Mechanism::OAUTHBEARER,
     ];
-    Offer::new(mechanisms).decoy(Decoy::new([3; 32])).even_in_the_clear()
+    Offer::new(mechanisms).with_decoy(Decoy::new([3; 32])).with_secrets_in_clear()
 }
 
 /// `u` has the password `p`; of `k` there are keys that nobody has the password for.
 fn decide(question: Question<'_>) -> bool {
     match question {
-        Question::Password(asked) if asked.user() == "u" && asked.password().is(b"p") => {
+        Question::Password(asked) if asked.user() == "u" && asked.password().matches(b"p") => {
             asked.accept();
             return true;
         }

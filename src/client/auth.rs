@@ -12,7 +12,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 /// Octets of the AUTH command, CRLF included (RFC 4954 section 4: the ordinary limit of RFC 5321).
 const COMMAND_LINE: usize = 512;
-/// The most challenges of an exchange. No mechanism has more, and a server must not go on for ever.
+/// The most challenges of an exchange. No mechanism has more, and a server must not go on without end.
 const ROUNDS: usize = 8;
 
 /// One attempt to authenticate.

@@ -5,7 +5,7 @@ use super::{
     error::{ContentError, End},
     facts::Facts,
     ready::Ready,
-    report::{Report, TransactionId},
+    report::{Report, TransactionNumber},
     session::{Phase, Position, Session},
 };
 use crate::{
@@ -332,10 +332,10 @@ pub struct Content<'c> {
 impl Content<'_> {
     /// Returns the transaction.
     #[must_use]
-    pub fn transaction(&self) -> TransactionId {
+    pub fn transaction(&self) -> TransactionNumber {
         // There is a newest transaction while its content is asked for.
         let newest = self.session.transactions.back();
-        newest.map_or(TransactionId::new(0), |newest| newest.transaction)
+        newest.map_or(TransactionNumber::new(0), |newest| newest.transaction)
     }
 
     /// Returns how many octets can be taken before the next poll.
@@ -483,7 +483,7 @@ impl Content<'_> {
 #[must_use]
 pub struct Answered<'c> {
     pub(super) session: &'c mut Session,
-    pub(super) transaction: TransactionId,
+    pub(super) transaction: TransactionNumber,
     pub(super) index: usize,
     pub(super) reply: Arc<Reply<'static>>,
 }
@@ -491,7 +491,7 @@ pub struct Answered<'c> {
 impl Answered<'_> {
     /// Returns the transaction.
     #[must_use]
-    pub const fn transaction(&self) -> TransactionId {
+    pub const fn transaction(&self) -> TransactionNumber {
         self.transaction
     }
 

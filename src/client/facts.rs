@@ -97,7 +97,7 @@ impl Facts {
     pub(super) fn channel(&self) -> sasl::Channel {
         let channel = self.security.channel();
         match self.config.tls() == TlsPolicy::IfOffered && !self.security.is_verified() {
-            true => channel.with_stranger(),
+            true => channel.with_unverified_peer(),
             false => channel,
         }
     }

@@ -1,9 +1,9 @@
-//! One transaction: what may be sent of it, and what became of its recipients.
+//! A transaction in flight: the commands that may be sent for it, and the state of its recipients.
 
 use super::{
     outgoing::{Allowed, Framing},
     plan::Plan,
-    report::{Outcome, Report, TransactionId},
+    report::{Outcome, Report, TransactionNumber},
 };
 use crate::{
     envelope::Envelope,
@@ -11,16 +11,16 @@ use crate::{
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
-/// RCPT that may wait for their replies while it is not known how many recipients the server takes
-/// in one transaction.
+/// The number of RCPT that may wait for their replies while it is not known how many recipients the
+/// server takes in one transaction.
 const UNSURE: usize = 48;
 /// The limits of servers are multiples of this, as a rule: 50, 100 (the least that RFC 5321 section
 /// 4.5.3.1.8 allows), 500, 1000.
 const ROUND: usize = 50;
-/// RCPT that may go beyond such a number before it is known to be no limit.
+/// The number of RCPT that may go beyond such a multiple before it is known to be no limit.
 const BEYOND_ROUND: usize = 8;
 
-/// How far the sending of a transaction has come.
+/// The next step of sending a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// RSET comes before MAIL, for the server may still hold an earlier transaction.
@@ -31,12 +31,12 @@ pub(super) enum Step {
     /// DATA, or the first chunk.
     Content,
     /// DATA was sent, or content is being sent.
-    UnderWay,
+    InProgress,
     /// Nothing more will be sent.
     Over,
 }
 
-/// What the server said to MAIL.
+/// The reply to MAIL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mail {
     Open,
@@ -44,25 +44,25 @@ enum Mail {
     Refused,
 }
 
-/// The state of one recipient.
+/// The state of a recipient.
 #[derive(Clone, Debug)]
-enum Recipient {
+enum RecipientState {
     /// RCPT was not sent, or not answered.
     Open,
-    /// It is for a further transaction, as the server takes no more in one.
+    /// Left for a further transaction, as the server takes no more in one.
     Beyond,
-    /// RCPT was accepted: the reply to the content will tell.
+    /// RCPT was accepted: the reply to the content decides.
     Accepted,
-    /// The server has answered for this recipient.
-    Final { reply: Arc<Reply<'static>>, to: Answered },
+    /// The final reply has come.
+    Final { reply: Arc<Reply<'static>>, to: AnsweredCommand },
 }
 
 /// The command that a final reply for a recipient answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answered {
+enum AnsweredCommand {
     Mail,
     Rcpt,
-    /// RCPT, with a reply that says how many recipients the server takes in a transaction.
+    /// RCPT, with a reply that shows how many recipients the server takes in a transaction.
     Limit,
     Content,
 }
@@ -70,7 +70,7 @@ enum Answered {
 /// The final reply for one recipient, before the transaction is complete.
 #[derive(Debug)]
 pub(super) struct RecipientEvent {
-    pub(super) transaction: TransactionId,
+    pub(super) transaction: TransactionNumber,
     /// The recipient's place in the envelope.
     pub(super) index: usize,
     pub(super) reply: Arc<Reply<'static>>,
@@ -82,11 +82,11 @@ pub(super) type RecipientEvents = Option<VecDeque<RecipientEvent>>;
 /// A transaction that was begun and has no report yet.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    pub(super) transaction: TransactionId,
+    pub(super) transaction: TransactionNumber,
     pub(super) framing: Framing,
     pub(super) allowed: Allowed,
     pub(super) step: Step,
-    /// How many of its commands wait for their replies.
+    /// The number of its commands that wait for their replies.
     pub(super) awaiting: usize,
     /// Whether it was begun while another waited for its replies.
     pub(super) is_overlapping: bool,
@@ -94,23 +94,23 @@ pub(super) struct InFlight {
     pub(super) has_chunk: bool,
     /// Whether a part of its content is at a URL.
     pub(super) has_url: bool,
-    /// Where in the octets sent in this session the content has its end, once that is written.
+    /// The place of the end of the content in the octets sent in this session, once that is written.
     pub(super) content_end: Option<u64>,
     envelope: Arc<Envelope>,
     parameters: Parameters<'static>,
     mail: Mail,
-    recipients: Vec<Recipient>,
-    /// How many recipients are [`Recipient::Open`].
+    recipients: Vec<RecipientState>,
+    /// The number of recipients that are [`RecipientState::Open`].
     open: usize,
-    /// How many recipients are [`Recipient::Accepted`].
+    /// The number of recipients that are [`RecipientState::Accepted`].
     accepted: usize,
-    /// How many recipients were accepted, whatever became of them.
+    /// The number of recipients that were accepted, whatever their outcome.
     ever_accepted: usize,
-    /// No recipient before this place is [`Recipient::Accepted`].
+    /// The place before which no recipient is [`RecipientState::Accepted`].
     first_accepted: usize,
-    /// How many times RCPT was sent.
+    /// The number of times RCPT was sent.
     asked: usize,
-    /// How many times RCPT was answered.
+    /// The number of replies to RCPT.
     replied: usize,
     /// Whether a reply to RCPT was a recipient limit.
     is_limited: bool,
@@ -122,14 +122,14 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn new(
-        transaction: TransactionId,
+        transaction: TransactionNumber,
         envelope: Arc<Envelope>,
         plan: Plan,
         first: Step,
     ) -> Self {
         let recipients = plan.is_beyond.iter().map(|is_beyond| match is_beyond {
-            true => Recipient::Beyond,
-            false => Recipient::Open,
+            true => RecipientState::Beyond,
+            false => RecipientState::Open,
         });
         let recipients: Vec<_> = recipients.collect();
         Self {
@@ -144,7 +144,7 @@ impl InFlight {
             content_end: None,
             open: recipients
                 .iter()
-                .filter(|recipient| matches!(recipient, Recipient::Open))
+                .filter(|recipient| matches!(recipient, RecipientState::Open))
                 .count(),
             recipients,
             accepted: 0,
@@ -161,7 +161,7 @@ impl InFlight {
         }
     }
 
-    /// MAIL.
+    /// Returns the MAIL command.
     pub(super) fn mail(&self) -> Command<'_> {
         Command::Mail {
             reverse_path: self.envelope.reverse_path().as_borrowed(),
@@ -169,13 +169,17 @@ impl InFlight {
         }
     }
 
-    /// The first recipient for this transaction at this place or behind it.
+    /// Returns the place of the first recipient of this transaction at this place or after it.
     pub(super) fn next_recipient(&self, index: usize) -> usize {
         let rest = self.recipients.get(index..).unwrap_or_default();
-        index + rest.iter().take_while(|recipient| matches!(recipient, Recipient::Beyond)).count()
+        index
+            + rest
+                .iter()
+                .take_while(|recipient| matches!(recipient, RecipientState::Beyond))
+                .count()
     }
 
-    /// RCPT; `None` behind the last recipient.
+    /// Returns the RCPT command; `None` after the last recipient.
     pub(super) fn rcpt(&self, index: usize) -> Option<Command<'_>> {
         self.envelope.recipient(index).map(|(path, parameters)| Command::Rcpt {
             forward_path: path.as_borrowed(),
@@ -202,18 +206,18 @@ impl InFlight {
         self.asked < taken || self.asked.saturating_sub(self.replied) < unsure
     }
 
-    /// Returns whether as many recipients were asked for as the server takes in a transaction:
-    /// `most`, or as it has said in this one.
+    /// Returns whether RCPT was sent for as many recipients as the server takes in a transaction: `most`,
+    /// or as its reply has shown in this one.
     pub(super) const fn is_full(&self, most: usize) -> bool {
         self.is_limited || self.asked >= most
     }
 
-    /// Leaves the recipients from this place on to a further transaction.
+    /// Leaves the recipients from this place on for a further transaction.
     pub(super) fn leave_from(&mut self, index: usize) {
         for recipient in self.recipients.iter_mut().skip(index) {
-            if matches!(recipient, Recipient::Open) {
+            if matches!(recipient, RecipientState::Open) {
                 self.open = self.open.saturating_sub(1);
-                *recipient = Recipient::Beyond;
+                *recipient = RecipientState::Beyond;
             }
         }
     }
@@ -222,7 +226,8 @@ impl InFlight {
         self.mail = Mail::Accepted;
     }
 
-    /// Answers every recipient with the refusal of MAIL, for none can be accepted after it.
+    /// Takes the negative reply to MAIL as the final one for every recipient: no recipient can be accepted
+    /// after it.
     pub(super) fn mail_refused(
         &mut self,
         reply: &Arc<Reply<'static>>,
@@ -230,14 +235,14 @@ impl InFlight {
     ) {
         self.mail = Mail::Refused;
         for index in 0..self.recipients.len() {
-            self.answer(index, reply, Answered::Mail, events);
+            self.answer(index, reply, AnsweredCommand::Mail, events);
         }
     }
 
     pub(super) fn rcpt_accepted(&mut self, index: usize) {
         self.replied += 1;
-        if let Some(recipient @ Recipient::Open) = self.recipients.get_mut(index) {
-            *recipient = Recipient::Accepted;
+        if let Some(recipient @ RecipientState::Open) = self.recipients.get_mut(index) {
+            *recipient = RecipientState::Accepted;
             self.open = self.open.saturating_sub(1);
             self.accepted += 1;
             self.ever_accepted += 1;
@@ -252,19 +257,20 @@ impl InFlight {
         events: &mut RecipientEvents,
     ) -> Option<usize> {
         self.replied += 1;
-        if !matches!(self.recipients.get(index), Some(Recipient::Open)) {
+        if !matches!(self.recipients.get(index), Some(RecipientState::Open)) {
             return None;
         }
         // Without a status, 452 and 552 to the first recipient may be about anything.
         let is_limit = reply.retry() == Retry::NextTransaction
             && (reply.status().is_some() || self.ever_accepted > 0);
-        let to = if is_limit { Answered::Limit } else { Answered::Rcpt };
+        let to = if is_limit { AnsweredCommand::Limit } else { AnsweredCommand::Rcpt };
         self.answer(index, reply, to, events);
         self.is_limited |= is_limit;
         is_limit.then(|| self.ever_accepted.max(1))
     }
 
-    /// Answers every recipient that was accepted: with the reply to DATA, a chunk or the content.
+    /// Takes the reply to DATA, a chunk or the content as the final one for every recipient that was
+    /// accepted.
     pub(super) fn content_replied(
         &mut self,
         reply: &Arc<Reply<'static>>,
@@ -273,8 +279,8 @@ impl InFlight {
         while self.accepted > 0 && self.answer_next(reply, events) {}
     }
 
-    /// Answers every recipient that was accepted with the refusal of a chunk. Where each recipient has a reply to the last
-    /// chunk, that one is still answered as often (RFC 2033 section 4.3).
+    /// Takes the negative reply to a chunk as the final one for every recipient that was accepted. Where
+    /// each recipient has a reply to the last chunk, that chunk still has as many (RFC 2033 section 4.3).
     pub(super) fn chunk_refused(
         &mut self,
         reply: &Arc<Reply<'static>>,
@@ -284,8 +290,8 @@ impl InFlight {
         self.content_replied(reply, events);
     }
 
-    /// Answers the next recipient that was accepted with a reply to the content (RFC 2033 section
-    /// 4.2); `false` when it is the last one's, which is not counted here.
+    /// Takes a reply to the content as the final one for the next recipient that was accepted (RFC 2033
+    /// section 4.2); `false` for that of the last recipient, which is not counted here.
     pub(super) fn has_further_replies(
         &mut self,
         reply: &Arc<Reply<'static>>,
@@ -298,17 +304,18 @@ impl InFlight {
         self.answer_next(reply, events)
     }
 
-    /// Answers the first recipient of those that wait for the reply to the content; replies come in
-    /// the order of the recipients, so that none is looked at twice.
+    /// Takes a reply as the final one for the first recipient that waits for the reply to the content;
+    /// replies come in the order of the recipients, so that no recipient is examined twice.
     fn answer_next(&mut self, reply: &Arc<Reply<'static>>, events: &mut RecipientEvents) -> bool {
         let rest = self.recipients.get(self.first_accepted..).unwrap_or_default();
-        let Some(at) = rest.iter().position(|recipient| matches!(recipient, Recipient::Accepted))
+        let Some(at) =
+            rest.iter().position(|recipient| matches!(recipient, RecipientState::Accepted))
         else {
             return false;
         };
         let index = self.first_accepted + at;
         self.first_accepted = index + 1;
-        self.answer(index, reply, Answered::Content, events);
+        self.answer(index, reply, AnsweredCommand::Content, events);
         true
     }
 
@@ -316,15 +323,15 @@ impl InFlight {
         &mut self,
         index: usize,
         reply: &Arc<Reply<'static>>,
-        to: Answered,
+        to: AnsweredCommand,
         events: &mut RecipientEvents,
     ) {
         let Some(recipient) = self.recipients.get_mut(index) else { return };
-        let answered = Recipient::Final { reply: Arc::clone(reply), to };
+        let answered = RecipientState::Final { reply: Arc::clone(reply), to };
         match core::mem::replace(recipient, answered) {
-            Recipient::Open => self.open = self.open.saturating_sub(1),
-            Recipient::Accepted => self.accepted = self.accepted.saturating_sub(1),
-            Recipient::Beyond | Recipient::Final { .. } => {}
+            RecipientState::Open => self.open = self.open.saturating_sub(1),
+            RecipientState::Accepted => self.accepted = self.accepted.saturating_sub(1),
+            RecipientState::Beyond | RecipientState::Final { .. } => {}
         }
         if let Some(events) = events {
             let (transaction, reply) = (self.transaction, Arc::clone(reply));
@@ -332,8 +339,8 @@ impl InFlight {
         }
     }
 
-    /// A reply to it is kept for the report; `false` when the replies grow beyond `limit`, to
-    /// which each recipient adds a line of the RFC's length (RFC 5321 section 4.5.3.1.5).
+    /// Counts the octets of a reply that is kept for the report; returns whether all of them are within
+    /// `limit`, to which each recipient adds a line of the RFC's length (RFC 5321 section 4.5.3.1.5).
     pub(super) fn keep(&mut self, octets: usize, limit: usize) -> bool {
         self.kept = self.kept.saturating_add(octets);
         self.kept <= limit.saturating_add(self.recipients.len().saturating_mul(512))
@@ -348,7 +355,7 @@ impl InFlight {
         self.accepted
     }
 
-    /// Returns how many recipients the server has accepted, whatever became of them.
+    /// Returns how many recipients the server has accepted, whatever their outcome.
     pub(super) const fn ever_accepted(&self) -> usize {
         self.ever_accepted
     }
@@ -364,12 +371,12 @@ impl InFlight {
     }
 
     /// Returns whether a chunk may leave as far as this transaction goes: before a recipient is accepted,
-    /// one is under way at most.
+    /// at most one is in flight.
     pub(super) const fn may_chunk(&self) -> bool {
         self.ever_accepted > 0 || !self.has_chunk
     }
 
-    /// Whether the report can be made.
+    /// Returns whether the report can be made.
     pub(super) fn is_complete(&self) -> bool {
         self.step == Step::Over && self.awaiting == 0
     }
@@ -380,15 +387,16 @@ impl InFlight {
         let is_overlapping = self.is_overlapping || self.content_end.is_some();
         let is_tried = self.mail != Mail::Open || ending.is_answered && !is_overlapping;
         let outcomes = self.recipients.into_iter().map(|recipient| match recipient {
-            Recipient::Final { reply, to } => {
+            RecipientState::Final { reply, to } => {
                 let retry = retry(&reply, to, has_accepted);
                 (Outcome::Replied(reply), retry)
             }
-            Recipient::Beyond => (Outcome::Untried, Retry::NextTransaction),
-            Recipient::Open | Recipient::Accepted => match ending.last {
-                Some(last) if is_tried => {
-                    (Outcome::Replied(Arc::clone(last)), retry(last, Answered::Content, true))
-                }
+            RecipientState::Beyond => (Outcome::Untried, Retry::NextTransaction),
+            RecipientState::Open | RecipientState::Accepted => match ending.last {
+                Some(last) if is_tried => (
+                    Outcome::Replied(Arc::clone(last)),
+                    retry(last, AnsweredCommand::Content, true),
+                ),
                 None if self.content_end.is_some_and(|end| ending.sent >= end) => {
                     (Outcome::Unknown, Retry::LaterMayDuplicate)
                 }
@@ -399,13 +407,13 @@ impl InFlight {
     }
 }
 
-/// Returns what may help a recipient with this final reply. Only to RCPT are 452 and 552 about the
+/// Returns the retry that may succeed for a recipient with this final reply. Only to RCPT are 452 and 552 about the
 /// number of recipients (RFC 5321 section 4.5.3.1.10), and only where one was accepted does a
 /// further transaction take the next.
-fn retry(reply: &Reply<'_>, to: Answered, has_accepted: bool) -> Retry {
+fn retry(reply: &Reply<'_>, to: AnsweredCommand, has_accepted: bool) -> Retry {
     match (reply.retry(), to) {
-        (Retry::NextTransaction, Answered::Limit) if has_accepted => Retry::NextTransaction,
-        (Retry::NextTransaction, Answered::Limit | Answered::Rcpt)
+        (Retry::NextTransaction, AnsweredCommand::Limit) if has_accepted => Retry::NextTransaction,
+        (Retry::NextTransaction, AnsweredCommand::Limit | AnsweredCommand::Rcpt)
             if reply.code() == Code::EXCEEDED_STORAGE =>
         {
             Retry::Later
@@ -416,20 +424,20 @@ fn retry(reply: &Reply<'_>, to: Answered, has_accepted: bool) -> Retry {
     }
 }
 
-/// What is known when a transaction comes to its end.
+/// The facts known at the end of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ending<'r> {
-    /// Octets that have left in this session, which tells the contents whose end the server may
-    /// have from those whose end it cannot have.
+    /// Octets that were sent in this session: they separate the contents whose end the server may have
+    /// received from the others.
     pub(super) sent: u64,
-    /// The reply that ended the session, for the recipients that have none. After it a server
-    /// carries out nothing: a transaction in flight whose MAIL was not answered before was not tried.
+    /// The reply that ended the session, for the recipients that have none. After it a server executes
+    /// nothing: a transaction in flight whose MAIL had no reply before was not tried.
     pub(super) last: Option<&'r Arc<Reply<'static>>>,
     /// Whether that reply answers a command of this transaction.
     pub(super) is_answered: bool,
 }
 
-/// How many recipients the server takes in one transaction, as far as this session has shown.
+/// The number of recipients that the server takes in one transaction, as far as this session has shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capacity {
     /// The least recipient limit that the server has shown.
@@ -458,7 +466,7 @@ mod tests {
 
     /// RFC 5321 section 4.5.3.1.10.
     #[test]
-    fn what_may_help_depends_on_the_command_that_was_answered() {
+    fn the_retry_depends_on_the_command_that_was_answered() {
         let config = Config::new("me.example.org").unwrap();
         let to = ["a@example.net", "b@example.net", "c@example.net"];
         let report = |rcpt: [&[u8]; 3], data: &[u8]| {
@@ -472,7 +480,7 @@ mod tests {
             )
             .unwrap();
             let mut in_flight =
-                InFlight::new(TransactionId::new(0), Arc::new(envelope), plan, Step::Over);
+                InFlight::new(TransactionNumber::new(0), Arc::new(envelope), plan, Step::Over);
             in_flight.mail_accepted();
             for (index, line) in rcpt.into_iter().enumerate() {
                 let reply = reply(line);

@@ -1,48 +1,48 @@
-//! The replies that are owed to us: each is matched to its command, by counting (RFC 2920
-//! section 3.1).
+//! The queue of replies that are due: each is matched to its command by counting (RFC 2920 section
+//! 3.1).
 
-use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionId};
+use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionNumber};
 use crate::{
     syntax::{Class, Code, ReplyError, Verb},
     wire::{Cut, LineCutter},
 };
 use alloc::collections::VecDeque;
 
-/// What a reply will be the answer to.
+/// The command that a reply will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// Nothing: the server speaks first.
+    /// None: the server sends the greeting first.
     Greeting,
     /// EHLO, LHLO or HELO.
     Hello(Verb),
     StartTls,
-    /// XCLIENT: the greeting for the client that we speak for.
+    /// XCLIENT: its reply is the greeting for the client that it names.
     Xclient,
-    /// ATRN: behind it the roles are turned.
+    /// ATRN: after its positive reply the roles are turned.
     Atrn,
-    /// AUTH, or a response of its dialogue.
+    /// AUTH, or a response of its exchange.
     Auth,
-    /// RSET before a command that is not for the middle of a transaction.
+    /// RSET before a command that must not come in a transaction.
     Clearing,
-    /// A command of its own: NOOP, VRFY, RSET.
+    /// Another command outside transactions: NOOP, VRFY, RSET.
     Single(Verb),
     Quit,
     /// RSET before MAIL.
-    Reset(TransactionId),
-    Mail(TransactionId),
+    Reset(TransactionNumber),
+    Mail(TransactionNumber),
     /// RCPT of the recipient at this place.
-    Rcpt(TransactionId, usize),
-    Data(TransactionId),
+    Rcpt(TransactionNumber, usize),
+    Data(TransactionNumber),
     /// A chunk that is not the last, and its octets.
-    Chunk(TransactionId, u64),
+    Chunk(TransactionNumber, u64),
     /// A URL that is not the last of the content.
-    Url(TransactionId),
+    Url(TransactionNumber),
     /// The whole content.
-    End(TransactionId),
+    End(TransactionNumber),
 }
 
 impl Expected {
-    /// To a command that stands alone.
+    /// Returns the reply to a command outside transactions.
     pub(super) const fn of(verb: Verb) -> Self {
         match verb {
             Verb::Xclient => Self::Xclient,
@@ -51,8 +51,8 @@ impl Expected {
         }
     }
 
-    /// Whether nothing is kept of a reply that says yes: it is one on the way to the reply that
-    /// counts, and there are many of them.
+    /// Returns whether the text of a positive reply is discarded: it is one of many before the reply that
+    /// counts.
     pub(super) const fn discards_success(self) -> bool {
         matches!(
             self,
@@ -68,8 +68,8 @@ impl Expected {
         }
     }
 
-    /// The transaction that it belongs to.
-    pub(super) const fn transaction(self) -> Option<TransactionId> {
+    /// Returns the transaction of the command.
+    pub(super) const fn transaction(self) -> Option<TransactionNumber> {
         match self {
             Self::Greeting
             | Self::Hello(_)
@@ -90,7 +90,7 @@ impl Expected {
         }
     }
 
-    /// The command; `None` for the greeting.
+    /// Returns the verb of the command; `None` for the greeting.
     pub(super) const fn verb(self) -> Option<Verb> {
         Some(match self {
             Self::Greeting => return None,
@@ -160,27 +160,28 @@ fn is_like(code: Code, wanted: Code) -> bool {
     code == wanted || code.class() == wanted.class() && !Code::NAMED.contains(&code)
 }
 
-/// The replies that are owed, in order.
+/// The replies that are due, in order.
 pub(super) type Queue = VecDeque<Expected>;
 
-/// Finds whole replies in what was received, within the limits, looking at each octet once.
+/// A reader that finds whole replies in the octets received, within the limits, and scans each octet
+/// once.
 #[derive(Debug, Default)]
 pub(super) struct ReplyReader {
     lines: LineCutter,
     /// Octets of the lines that were found to belong to the reply.
     octets: usize,
-    /// How many lines that is.
+    /// The number of these lines.
     count: usize,
-    /// Octets behind them that hold no LF.
+    /// Octets after them that hold no LF.
     looked_at: usize,
 }
 
 impl ReplyReader {
-    /// The length of the reply at the front of `received`, which are all unconsumed octets;
-    /// `None` while it is unfinished.
+    /// Returns the length of the reply at the front of `received`, which are all unconsumed octets;
+    /// `None` while it is incomplete.
     ///
-    /// `line_limit`: of one line; `has_bare_lf`: lines may end in LF alone. What is not a reply is told
-    /// as early as can be: a server of another protocol may never send a line end.
+    /// `line_limit` is that of one line; with `has_bare_lf` lines may end in LF alone. Octets that are not
+    /// a reply are an error as early as possible: a server of another protocol may never send a line end.
     pub(super) fn next(
         &mut self,
         received: &[u8],
@@ -227,7 +228,7 @@ impl ReplyReader {
                     }
                 }
                 Cut::Incomplete => {
-                    // It would have been cut at CRLF.
+                    // A line that ends in CRLF would have been cut.
                     if memchr::memchr(b'\n', new).is_some() {
                         return Err(ReplyError::LineBreak.into());
                     }
@@ -255,7 +256,7 @@ mod tests {
         Limits::default().with_reply_line(20).with_reply_octets(50).with_reply_lines(4)
     }
 
-    /// The first reply's length, with the octets arriving one at a time and all at once.
+    /// Returns the length of the first reply, with the octets arriving one at a time and all at once.
     fn read(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let whole = ReplyReader::default().next(input, &limits(), 20, false);
         let mut reader = ReplyReader::default();
@@ -288,7 +289,7 @@ mod tests {
 
     /// 5321-2.3.8-a
     #[test]
-    fn what_is_no_reply_is_told() {
+    fn octets_that_are_not_a_reply_are_an_error() {
         for (input, error) in [
             (&b"SSH-2.0-OpenSSH_9.6\r\n"[..], ReplyError::Code),
             (b"HTTP/1.1 400 Bad Request\r\n", ReplyError::Code),
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_has_bounds() {
+    fn replies_beyond_the_limits_are_an_error() {
         for input in [
             &b"220 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..],
             b"220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n",

@@ -9,7 +9,7 @@ use super::{
     facts::Facts,
     message_facts::MessageFacts,
     plan::Plan,
-    report::TransactionId,
+    report::TransactionNumber,
     session::{Phase, Session},
 };
 use crate::{
@@ -77,7 +77,7 @@ impl<'c> Ready<'c> {
         self,
         envelope: impl Into<Arc<Envelope>>,
         facts: MessageFacts,
-    ) -> Result<TransactionId, NotOffered> {
+    ) -> Result<TransactionNumber, NotOffered> {
         let envelope = envelope.into();
         let Facts { offered, security, config, .. } = self.facts;
         let plan = Plan::new(&envelope, &facts, offered, security, config)?;

@@ -477,7 +477,7 @@ impl Server {
             Answer::Given(Err(status)) => return self.refuse(status),
             Answer::Given(Ok(authcid)) => {
                 let user = bearer.user.take().filter(|user| **user != *authcid);
-                Step::proved(Identity::new(authcid).acting_as(user))
+                Step::proved(Identity::new(authcid).with_authzid(user))
             }
         };
         self.state = ServerState::Over;
@@ -505,7 +505,7 @@ macro_rules! verifiers {
             /// Sets the error status for a client whose token is rejected, unless the application
             /// gives another with its answer.
             #[must_use]
-            pub fn refusing_with(mut self, status: ErrorStatus) -> Self {
+            pub fn with_error_status(mut self, status: ErrorStatus) -> Self {
                 self.0.status = status;
                 self
             }
@@ -677,7 +677,7 @@ mod tests {
             let message = client.initial_response().unwrap().unwrap();
             assert!(matches!(server.step(Some(message.expose())), Step::Ask));
             let Some(Question::Token(question)) = server.question() else { panic!() };
-            assert!(question.user() == Some("ann") && question.token().is(b"t"));
+            assert!(question.user() == Some("ann") && question.token().matches(b"t"));
             question.reject_with(ErrorStatus::invalid_token().with_scope("example_scope"));
             let Step::Challenge(error) = server.resume() else { panic!() };
             assert_eq!(error, br#"{"status":"invalid_token","scope":"example_scope"}"#);
@@ -699,7 +699,7 @@ mod tests {
     /// RFC 7628 section 4.3: the empty `auth` asks for the scope.
     #[test]
     fn a_client_may_ask_for_the_scope() {
-        let mut server = OauthBearerVerifier::new().refusing_with(
+        let mut server = OauthBearerVerifier::new().with_error_status(
             ErrorStatus::invalid_token()
                 .with_scope("example_scope")
                 .with_openid_configuration("https://example.com/.well-known/openid-configuration"),

@@ -85,18 +85,19 @@ impl fmt::Debug for ChannelBinding {
 pub struct Channel {
     is_tls: bool,
     /// The peer has not proven its identity.
-    is_with_stranger: bool,
+    has_unverified_peer: bool,
     bindings: Vec<ChannelBinding>,
 }
 
 impl Channel {
     /// A channel without protection.
-    pub const CLEAR: Self = Self { is_tls: false, is_with_stranger: false, bindings: Vec::new() };
+    pub const CLEAR: Self =
+        Self { is_tls: false, has_unverified_peer: false, bindings: Vec::new() };
 
     /// Returns TLS without binding data.
     #[must_use]
     pub const fn tls() -> Self {
-        Self { is_tls: true, is_with_stranger: false, bindings: Vec::new() }
+        Self { is_tls: true, has_unverified_peer: false, bindings: Vec::new() }
     }
 
     /// Adds channel binding data, replacing earlier data of the same type. A binding without data
@@ -119,8 +120,8 @@ impl Channel {
     /// Marks the peer as unauthenticated, as in opportunistic TLS (RFC 7435): a secret that is sent
     /// to it may reach anyone.
     #[must_use]
-    pub const fn with_stranger(mut self) -> Self {
-        self.is_with_stranger = true;
+    pub const fn with_unverified_peer(mut self) -> Self {
+        self.has_unverified_peer = true;
         self
     }
 
@@ -128,7 +129,7 @@ impl Channel {
     /// recipient.
     #[must_use]
     pub const fn hides_secrets(&self) -> bool {
-        self.is_tls && !self.is_with_stranger
+        self.is_tls && !self.has_unverified_peer
     }
 
     /// Returns the binding of this type.

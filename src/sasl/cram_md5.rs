@@ -244,7 +244,7 @@ impl Verifier for CramMd5Verifier {
             }
         };
         let expected = Secret::from(digest(&password, self.challenge.as_bytes()));
-        let step = if expected.is(sent.expose()) & is_known {
+        let step = if expected.matches(sent.expose()) & is_known {
             Step::proved(Identity::new(core::mem::take(user)))
         } else {
             Step::Failed(VerifierError::Rejected)

@@ -93,7 +93,7 @@ impl Credentials {
 
     /// Sets host and port, for token servers that check them (RFC 7628 section 3.1).
     #[must_use]
-    pub fn speaking_to(mut self, host: impl Into<Box<str>>, port: u16) -> Self {
+    pub fn with_endpoint(mut self, host: impl Into<Box<str>>, port: u16) -> Self {
         if let Kind::Token { endpoint, .. } = &mut self.kind {
             *endpoint = Some((host.into(), port));
         }
@@ -115,7 +115,7 @@ impl Credentials {
     /// Sets an authorization identity (authzid); only mechanisms that can carry one are used. With
     /// a token it replaces the name.
     #[must_use]
-    pub fn acting_as(self, authzid: impl Into<Box<str>>) -> Self {
+    pub fn with_authzid(self, authzid: impl Into<Box<str>>) -> Self {
         let authzid = authzid.into();
         Self { authzid: (!authzid.is_empty()).then_some(authzid), ..self }
     }
@@ -124,7 +124,7 @@ impl Credentials {
     /// (RFC 4616 section 2).
     #[cfg(feature = "scram")]
     #[must_use]
-    pub fn preparing(self, prepare: super::prepare::Prepare) -> Self {
+    pub fn with_preparation(self, prepare: super::prepare::Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -149,19 +149,19 @@ impl Credentials {
     /// Rejects mechanisms weaker than `strength`, so that an attacker who removes mechanisms from
     /// the server's list (downgrade) does not get the password.
     #[must_use]
-    pub fn at_least(self, strength: Strength) -> Self {
+    pub fn with_minimum_strength(self, strength: Strength) -> Self {
         Self { at_least: strength, ..self }
     }
 
     /// Restricts the choice to this mechanism.
     #[must_use]
-    pub fn only(self, mechanism: Mechanism) -> Self {
+    pub fn with_mechanism(self, mechanism: Mechanism) -> Self {
         Self { only: Some(mechanism), ..self }
     }
 
     /// Permits passwords and tokens outside TLS, where an eavesdropper can read and use them.
     #[must_use]
-    pub fn even_in_the_clear(self) -> Self {
+    pub fn with_secrets_in_clear(self) -> Self {
         Self { in_the_clear: true, ..self }
     }
 
@@ -230,7 +230,7 @@ impl Credentials {
                 // The password was created from a string.
                 let password = core::str::from_utf8(password.expose()).unwrap_or_default();
                 match mechanism {
-                    Mechanism::PLAIN => Box::new(PlainInitiator::acting_as(
+                    Mechanism::PLAIN => Box::new(PlainInitiator::with_authzid(
                         self.authzid.as_deref(),
                         user,
                         password,
@@ -277,11 +277,12 @@ impl Credentials {
             Some(_) | None => Binding::None,
         };
         let mut initiator =
-            ScramInitiator::preparing(hash, user, password, nonce, self.prepare)?.bound(binding);
+            ScramInitiator::with_preparation(hash, user, password, nonce, self.prepare)?
+                .with_channel_binding(binding);
         let (least, most) = self.iterations;
-        initiator = initiator.iterations(least..=most);
+        initiator = initiator.with_iterations(least..=most);
         if let Some(authzid) = &self.authzid {
-            initiator = initiator.acting_as(authzid)?;
+            initiator = initiator.with_authzid(authzid)?;
         }
         Ok(Box::new(initiator))
     }
@@ -367,10 +368,10 @@ mod tests {
         let clear = Channel::CLEAR;
         assert_eq!(password.choose(&plain, &clear), Err(NoCommonMechanism::NeedsTls));
         assert_eq!(password.choose(&plain, &Channel::tls()), Ok(Mechanism::PLAIN));
-        let only = password.clone().only(Mechanism::LOGIN);
+        let only = password.clone().with_mechanism(Mechanism::LOGIN);
         assert_eq!(only.choose(&EVERYTHING, &bindable()), Ok(Mechanism::LOGIN));
         assert_eq!(only.choose(&plain[..1], &bindable()), Err(NoCommonMechanism::NotOffered));
-        assert_eq!(password.even_in_the_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
+        assert_eq!(password.with_secrets_in_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
         let token = Credentials::token("ann", "t");
         let bearer = [Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
         assert_eq!(token.choose(&bearer, &clear), Err(NoCommonMechanism::NeedsTls));
@@ -384,21 +385,22 @@ mod tests {
         let cases = [
             (Credentials::external(), Mechanism::EXTERNAL),
             (Credentials::anonymous(Some("sirhc")), Mechanism::ANONYMOUS),
-            (Credentials::token("ann", "t").speaking_to("mx", 587), Mechanism::OAUTHBEARER),
+            (Credentials::token("ann", "t").with_endpoint("mx", 587), Mechanism::OAUTHBEARER),
         ];
         for (credentials, mechanism) in cases {
             let initiator =
                 credentials.strongest(&EVERYTHING, &Channel::tls(), Nonce::new([1; 18])).unwrap();
             assert_eq!(initiator.mechanism(), mechanism);
         }
-        let acting = Credentials::password("ann", "secret").acting_as("office");
+        let acting = Credentials::password("ann", "secret").with_authzid("office");
         let offered = [Mechanism::LOGIN, Mechanism::CRAM_MD5];
         assert_eq!(acting.choose(&offered, &Channel::tls()), Err(NoCommonMechanism::NotOffered));
     }
 
     #[test]
     fn what_is_too_weak_is_not_used() {
-        let credentials = Credentials::password("ann", "secret").at_least(Strength::MUTUAL);
+        let credentials =
+            Credentials::password("ann", "secret").with_minimum_strength(Strength::MUTUAL);
         let offered = [Mechanism::PLAIN, Mechanism::CRAM_MD5, Mechanism::LOGIN];
         assert_eq!(credentials.choose(&offered, &Channel::tls()), Err(NoCommonMechanism::TooWeak));
     }
@@ -425,7 +427,7 @@ mod tests {
             let message = initiator.initial_response().unwrap().unwrap();
             assert!(message.expose().starts_with(start.as_bytes()), "{mechanism}");
         }
-        let acting = credentials.acting_as("office");
+        let acting = credentials.with_authzid("office");
         let mut initiator = acting.strongest(&EVERYTHING, &Channel::CLEAR, Nonce::new([1; 18]));
         let message = initiator.as_mut().unwrap().initial_response().unwrap().unwrap();
         assert!(message.expose().starts_with(b"n,a=office,n=ann,"));
@@ -465,7 +467,7 @@ mod tests {
         let expected = Err(InitiatorError::TooFewIterations { announced: 9, floor: 10 });
         assert_eq!(asked(&set, 9), expected);
         // The setting goes along with every copy and further setting.
-        let acting = set.clone().acting_as("office").at_least(Strength::MUTUAL);
+        let acting = set.clone().with_authzid("office").with_minimum_strength(Strength::MUTUAL);
         assert!(asked(&acting, 20).is_ok() && asked(&acting, 4096).is_err());
     }
 

@@ -82,7 +82,7 @@ impl ExternalVerifier {
     fn read(&mut self, response: &[u8]) -> Result<Step, VerifierError> {
         let authzid = parse(response)?;
         let proven = self.proven.take().ok_or(VerifierError::Rejected)?;
-        Ok(Step::proved(Identity::new(proven).acting_as(authzid)))
+        Ok(Step::proved(Identity::new(proven).with_authzid(authzid)))
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
 
     /// 4422-A-b
     #[test]
-    fn without_a_certificate_nobody_is_proven() {
+    fn without_a_certificate_no_identity_is_proven() {
         let mut verifier = ExternalVerifier::new(None::<&str>);
         assert!(matches!(verifier.step(Some(b"fred")), Step::Failed(VerifierError::Rejected)));
         let mut verifier = ExternalVerifier::new(Some("ann"));

@@ -30,7 +30,7 @@ impl Identity {
 
     /// Sets the authorization identity (authzid); an empty one is ignored.
     #[must_use]
-    pub fn acting_as(mut self, authzid: Option<impl Into<Box<str>>>) -> Self {
+    pub fn with_authzid(mut self, authzid: Option<impl Into<Box<str>>>) -> Self {
         self.authzid = authzid.map(Into::into).filter(|authzid| !authzid.is_empty());
         self
     }
@@ -75,15 +75,15 @@ mod tests {
 
     /// 4616-2-f, 4616-2-g
     #[test]
-    fn both_identities_are_told() {
+    fn both_identities_are_kept() {
         let ann = Identity::new("ann");
         assert_eq!((ann.authcid(), ann.authzid(), ann.acts_as()), ("ann", None, "ann"));
-        let shared = ann.clone().acting_as(Some("office"));
+        let shared = ann.clone().with_authzid(Some("office"));
         assert_eq!(
             (shared.authcid(), shared.authzid(), shared.acts_as()),
             ("ann", Some("office"), "office")
         );
-        assert_eq!(ann.clone().acting_as(Some("")), ann);
+        assert_eq!(ann.clone().with_authzid(Some("")), ann);
         assert_eq!(Identity::anonymous(None).acts_as(), "");
     }
 }

@@ -109,7 +109,7 @@ impl LoginVerifier {
 
     /// Sets another preparation of name and password.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(challenge(prompt), b"Password:");
             assert!(matches!(verifier.step(Some(b"tanstaaf\xff")), Step::Ask));
             let Some(Question::Password(question)) = verifier.question() else { panic!() };
-            assert!(question.user() == "tim" && question.password().is(b"tanstaaf\xff"));
+            assert!(question.user() == "tim" && question.password().matches(b"tanstaaf\xff"));
             assert_eq!(question.authzid(), None);
             question.accept_as("tim@example.org".into());
             let Step::Proved(proven) = verifier.resume() else { panic!() };

@@ -40,7 +40,7 @@
 //! assert!(matches!(server.step(Some(message.expose())), Step::Ask));
 //!
 //! let Some(Question::Password(question)) = server.question() else { unreachable!() };
-//! if question.user() == "tim" && question.password().is(b"tanstaaftanstaaf") {
+//! if question.user() == "tim" && question.password().matches(b"tanstaaftanstaaf") {
 //!     question.accept();
 //! } else {
 //!     question.reject();
@@ -202,7 +202,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Returns the open question after [`Step::Ask`], again and again until it is answered.
     fn question(&mut self) -> Option<Question<'_>>;
 
-    /// Resumes with the answer; returns [`Step::Ask`] again while there is none.
+    /// Resumes with the answer; returns [`Step::Ask`] again until there is one.
     fn resume(&mut self) -> Step;
 }
 

@@ -71,33 +71,33 @@ impl Offer {
     /// Sets the decoy that SCRAM uses for unknown users. Without it SCRAM is not offered.
     #[cfg(feature = "scram")]
     #[must_use]
-    pub fn decoy(self, decoy: super::scram::Decoy) -> Self {
+    pub fn with_decoy(self, decoy: super::scram::Decoy) -> Self {
         Self { decoy: Some(decoy), ..self }
     }
 
     /// Sets the name of this server in the challenge of CRAM-MD5.
     #[cfg(feature = "cram-md5")]
     #[must_use]
-    pub fn host(self, host: impl Into<Box<str>>) -> Self {
+    pub fn with_host(self, host: impl Into<Box<str>>) -> Self {
         Self { host: host.into(), ..self }
     }
 
     /// Sets another preparation of names and passwords.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
     /// Sets the error status for a client whose token is rejected.
     #[must_use]
-    pub fn refusing_tokens_with(self, status: ErrorStatus) -> Self {
+    pub fn with_token_error(self, status: ErrorStatus) -> Self {
         Self { status, ..self }
     }
 
     /// Permits plaintext mechanisms outside TLS; RFC 4954 section 4 requires this to be an explicit
     /// choice.
     #[must_use]
-    pub fn even_in_the_clear(self) -> Self {
+    pub fn with_secrets_in_clear(self) -> Self {
         Self { in_the_clear: true, ..self }
     }
 
@@ -158,13 +158,13 @@ impl Offer {
             return None;
         }
         Some(match mechanism {
-            Mechanism::PLAIN => Box::new(PlainVerifier::new().preparing(self.prepare)),
-            Mechanism::LOGIN => Box::new(LoginVerifier::new().preparing(self.prepare)),
+            Mechanism::PLAIN => Box::new(PlainVerifier::new().with_preparation(self.prepare)),
+            Mechanism::LOGIN => Box::new(LoginVerifier::new().with_preparation(self.prepare)),
             Mechanism::OAUTHBEARER => {
-                Box::new(OauthBearerVerifier::new().refusing_with(self.status.clone()))
+                Box::new(OauthBearerVerifier::new().with_error_status(self.status.clone()))
             }
             Mechanism::XOAUTH2 => {
-                Box::new(Xoauth2Verifier::new().refusing_with(self.status.clone()))
+                Box::new(Xoauth2Verifier::new().with_error_status(self.status.clone()))
             }
             Mechanism::EXTERNAL => Box::new(ExternalVerifier::new(proven)),
             Mechanism::ANONYMOUS => Box::new(AnonymousVerifier::new()),
@@ -188,9 +188,9 @@ impl Offer {
         } else {
             let offers_plus =
                 self.announced(channel, proven).any(|offered| offered.needs_channel_binding());
-            ScramVerifier::new(hash, nonce, decoy).beside_plus(offers_plus)
+            ScramVerifier::new(hash, nonce, decoy).with_plus_offered(offers_plus)
         };
-        Some(Box::new(verifier.preparing(self.prepare)))
+        Some(Box::new(verifier.with_preparation(self.prepare)))
     }
 
     #[cfg(not(feature = "scram"))]
@@ -221,7 +221,7 @@ mod tests {
             "NTLM".parse().unwrap(),
         ]);
         #[cfg(feature = "scram")]
-        let offer = offer.decoy(crate::sasl::scram::Decoy::new([3; 32]));
+        let offer = offer.with_decoy(crate::sasl::scram::Decoy::new([3; 32]));
         let bindable = Channel::tls().with(ChannelBinding::new(BindingType::TlsUnique, [1; 12]));
         let (scram, cram) = (cfg!(feature = "scram"), cfg!(feature = "cram-md5"));
         let cases = [
@@ -238,7 +238,7 @@ mod tests {
             }
             assert!(offer.verifier(Mechanism::ANONYMOUS, attempt(&channel, proven)).is_none());
         }
-        let offer = offer.even_in_the_clear();
+        let offer = offer.with_secrets_in_clear();
         assert!(offer.announced(&Channel::CLEAR, None).any(|m| m == Mechanism::PLAIN));
     }
 }

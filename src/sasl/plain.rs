@@ -113,14 +113,14 @@ impl PlainInitiator {
     /// # Errors
     /// An empty name or password, or one with a NUL.
     pub fn new(user: &str, password: &str) -> Result<Self, CredentialsError> {
-        Self::acting_as(None, user, password)
+        Self::with_authzid(None, user, password)
     }
 
     /// Creates an initiator that authenticates as one user and acts as another.
     ///
     /// # Errors
     /// An empty part, or one with a NUL.
-    pub fn acting_as(
+    pub fn with_authzid(
         authzid: Option<&str>,
         user: &str,
         password: &str,
@@ -176,7 +176,7 @@ impl PlainVerifier {
 
     /// Sets another preparation of name and password.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -306,10 +306,10 @@ mod tests {
         ) -> Result<alloc::borrow::Cow<'_, str>, super::super::prepare::Unprepared> {
             Ok(text.to_ascii_uppercase().into())
         }
-        let mut verifier = PlainVerifier::new().preparing(upper);
+        let mut verifier = PlainVerifier::new().with_preparation(upper);
         let _ = verifier.step(Some(b"\0tim\0pass"));
         let Some(Question::Password(question)) = verifier.question() else { panic!() };
-        assert!(question.user() == "TIM" && question.password().is(b"PASS"));
+        assert!(question.user() == "TIM" && question.password().matches(b"PASS"));
         let mut verifier = PlainVerifier::new();
         assert!(matches!(
             verifier.step(Some(b"\0tim\0pa\x07ss")),

@@ -71,7 +71,7 @@ impl<'v> Question<'v> {
         }
     }
 
-    /// Answers that the application cannot decide at present (454 4.7.0).
+    /// Leaves the decision open: the application cannot make it at present (454 4.7.0).
     pub fn unavailable(self) {
         match self {
             Self::Password(question) => question.unavailable(),
@@ -112,7 +112,7 @@ async fn check(asked: Credentials<'_>) {
     }
 }
 
-/// Slow on purpose.
+/// Compares after a digest that is slow on purpose.
 fn is_right(user: &str, password: &Secret) -> bool {
     # let _ = (user, password);
     # false
@@ -183,7 +183,7 @@ impl<'v> PasswordQuestion<'v> {
         *self.answer = Answer::Given(None);
     }
 
-    /// Answers that the application cannot decide at present.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
@@ -254,7 +254,7 @@ impl<'v> TokenQuestion<'v> {
         *self.answer = Answer::Given(Err(Some(status)));
     }
 
-    /// Answers that the application cannot decide at present.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
@@ -285,12 +285,12 @@ impl<'v> SecretQuestion<'v> {
         *self.answer = Answer::Given(Some(password.into()));
     }
 
-    /// Answers that there is no such user. The exchange continues as if there were, and fails.
+    /// Reports that there is no such user. The exchange continues as if there were, and fails.
     pub fn unknown(self) {
         *self.answer = Answer::Given(None);
     }
 
-    /// Answers that the application cannot decide at present.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
@@ -334,12 +334,12 @@ impl<'v> KeysQuestion<'v> {
         *self.answer = Answer::Given(Some(keys));
     }
 
-    /// Answers that there is no such user. The exchange continues as if there were, and fails.
+    /// Reports that there is no such user. The exchange continues as if there were, and fails.
     pub fn unknown(self) {
         *self.answer = Answer::Given(None);
     }
 
-    /// Answers that the application cannot decide at present.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
@@ -371,7 +371,7 @@ impl Pending {
             Answer::Unavailable => Some(Step::Failed(VerifierError::Unavailable)),
             Answer::Given(None) => Some(Step::Failed(VerifierError::Rejected)),
             Answer::Given(Some(authcid)) => {
-                Some(Step::proved(Identity::new(authcid).acting_as(self.authzid.take())))
+                Some(Step::proved(Identity::new(authcid).with_authzid(self.authzid.take())))
             }
         }
     }

@@ -7,7 +7,7 @@ use core::fmt;
 /// A password, a token, a key, or a message that contains one.
 ///
 /// The octets are overwritten when it is dropped, do not appear in [`Debug`](fmt::Debug), and are
-/// compared in constant time by [`is`](Secret::is).
+/// compared in constant time by [`matches`](Secret::matches).
 ///
 /// Created from a `Vec` or a `String` it takes over their memory; created from a slice it copies,
 /// and the owner of the slice must wipe the original.
@@ -16,7 +16,7 @@ use core::fmt;
 /// use esmtp::sasl::Secret;
 ///
 /// let password = Secret::from("tanstaaftanstaaf");
-/// assert!(password.is(b"tanstaaftanstaaf"));
+/// assert!(password.matches(b"tanstaaftanstaaf"));
 /// assert_eq!(format!("{password:?}"), "Secret(..)");
 /// ```
 #[derive(Clone, Default)]
@@ -66,7 +66,7 @@ impl Secret {
     /// Returns whether the secret consists of these octets, in a time that depends on the lengths
     /// only.
     #[must_use]
-    pub fn is(&self, octets: &[u8]) -> bool {
+    pub fn matches(&self, octets: &[u8]) -> bool {
         is_equal(&self.0, octets)
     }
 
@@ -171,7 +171,7 @@ mod tests {
         ];
         for (one, other, expected) in cases {
             assert_eq!(is_equal(one, other), expected);
-            assert_eq!(Secret::from(one).is(other), expected);
+            assert_eq!(Secret::from(one).matches(other), expected);
         }
     }
 

@@ -21,14 +21,14 @@ const DISCARDED_AT_LEAST: u64 = 8 * 1024 * 1024;
 pub(super) enum Fault {
     /// No fault.
     None,
-    /// A command sent before the client could know that it would be refused (RFC 2920 section 3.1), or
-    /// it is a recipient by which the client finds the limit (RFC 5321 section 4.5.3.1.10): not
+    /// A command sent before the client could know that it would be refused (RFC 2920 section 3.1),
+    /// or a recipient by which the client finds the limit (RFC 5321 section 4.5.3.1.10): not
     /// counted, unless there are more of them than a well-meaning client would send.
     Pipelined,
     /// A command that makes no progress towards a message.
     NoProgress,
     /// A recipient that the application rejected: a few are normal, many are a search for valid
-    /// addresses (directory harvest).
+    /// addresses (directory harvest attack).
     RejectedRecipient,
     /// An error of the client.
     Error,

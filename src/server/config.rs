@@ -94,8 +94,9 @@ const UNDEMANDING: &[Extension] = &[
 ];
 
 impl Config {
-    /// Returns the configuration of a mail transfer server with this name, which offers the extensions that need nothing from
-    /// the application: SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, HELP.
+    /// Returns the configuration of a mail transfer server with this name, which offers the
+    /// extensions that need nothing from the application: SIZE, PIPELINING, 8BITMIME,
+    /// ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, HELP.
     ///
     /// # Errors
     ///
@@ -125,8 +126,8 @@ impl Config {
         Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
     }
 
-    /// Sets the service. Extensions that it demands are offered from now on, and those that it does not
-    /// have are not.
+    /// Sets the service. Extensions that it demands are offered from now on, and those that it does
+    /// not have are not.
     #[must_use]
     pub fn with_service(mut self, service: Service) -> Self {
         self.service = service;
@@ -137,9 +138,10 @@ impl Config {
     /// and the service has, besides what the service demands.
     ///
     /// The arguments of SIZE and LIMITS come from [`Limits`], the mechanisms of AUTH from
-    /// [`with_auth`](Self::with_auth); XCLIENT and XFORWARD without names take every attribute. STARTTLS needs a TLS layer around the machine, or an
-    /// application that answers [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear
-    /// only, and REQUIRETLS in TLS only.
+    /// [`with_auth`](Self::with_auth); XCLIENT and XFORWARD without names take every attribute.
+    /// STARTTLS needs a TLS layer around the machine, or an application that answers
+    /// [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear only, and REQUIRETLS in TLS
+    /// only.
     #[must_use]
     pub fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.wanted = extensions;
@@ -198,8 +200,8 @@ impl Config {
         self
     }
 
-    /// Sets whether content with a NUL is refused where it is not BINARYMIME (RFC 2045 section 2.8, RFC
-    /// 3030 section 3); true by default. Some programs truncate a message at a NUL.
+    /// Sets whether content with a NUL is refused where it is not BINARYMIME (RFC 2045 section 2.8,
+    /// RFC 3030 section 3); true by default. Some programs truncate a message at a NUL.
     #[must_use]
     pub const fn with_rejected_nul(mut self, is_rejected: bool) -> Self {
         self.fitness.rejects_nul = is_rejected;
@@ -232,14 +234,14 @@ impl Config {
     /// Sets whether early talkers and pipelining violations are answered with 554 and the end of the
     /// session; true by default.
     ///
-    /// An early talker sends before the greeting. A pipelining violation (unauthorised pipelining) is
-    /// to send, before the reply has come, anything after EHLO, HELO, LHLO, DATA, VRFY, EXPN or an
-    /// AUTH that is challenged; where PIPELINING is not offered, after any other command too (RFC 2920
-    /// section 3.1). SMTP clients wait; spam software and attacks that pass one protocol off as
-    /// another often do not. Octets that come while a reply is on its way are no violation, so the
-    /// outcome depends on when they arrive. With `false` the session continues, and the
-    /// [`Facts`](super::Facts) report the violation. Octets after STARTTLS (command injection) are never
-    /// served. Some health checks of load balancers do not wait for the greeting.
+    /// An early talker sends before the greeting. A pipelining violation (unauthorised pipelining)
+    /// is to send, before the reply has come, anything after EHLO, HELO, LHLO, DATA, VRFY, EXPN or
+    /// an AUTH that is challenged; where PIPELINING is not offered, after any other command too
+    /// (RFC 2920 section 3.1). SMTP clients wait; spam software and attacks that pass one protocol
+    /// off as another often do not. Octets that come while a reply is on its way are no violation,
+    /// so the outcome depends on when they arrive. With `false` the session continues, and the
+    /// [`Facts`](super::Facts) report the violation. Octets after STARTTLS (command injection) are
+    /// never served. Some health checks of load balancers do not wait for the greeting.
     #[must_use]
     pub const fn with_enforced_sync(mut self, is_enforced: bool) -> Self {
         self.enforces_sync = is_enforced;

@@ -12,7 +12,8 @@ use alloc::string::String;
 /// ```
 /// use esmtp::server::{Config, CustomVerb, VerbPlacement};
 ///
-/// let statistics = CustomVerb::new("XSTATS", VerbPlacement::BetweenTransactions)?.announced_as("XSTATS")?;
+/// let statistics = CustomVerb::new("XSTATS", VerbPlacement::BetweenTransactions)?;
+/// let statistics = statistics.announced_as("XSTATS")?;
 /// let config = Config::new("mx.example.org")?.with_verb(statistics);
 /// assert!(config.extensions().lines().any(|line| line == "XSTATS"));
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())

@@ -289,8 +289,9 @@ impl<'s> Authenticated<'s> {
 /// The question of the verifier of an attempt. It depends on the mechanism; if it is dropped
 /// unanswered, it comes again.
 ///
-/// A password is checked away from the executor: [`PasswordQuestion`](sasl::question::PasswordQuestion)
-/// shows how. The answer may come later, and the deadlines of the client are suspended meanwhile.
+/// A password is checked away from the executor:
+/// [`PasswordQuestion`](sasl::question::PasswordQuestion) shows how. The answer may come later, and
+/// the deadlines of the client are suspended meanwhile.
 #[derive(Debug)]
 #[must_use = "a question stays until it is answered"]
 pub struct Credentials<'s> {
@@ -345,8 +346,8 @@ impl<'s> Mail<'s> {
         self.facts.transaction.mail_parameters()
     }
 
-    /// Returns the parsed parameters. With REQUIRETLS no notification returns a whole message (RFC 8689
-    /// section 5).
+    /// Returns the parsed parameters. With REQUIRETLS no notification returns a whole message (RFC
+    /// 8689 section 5).
     #[must_use]
     pub fn typed_parameters(&self) -> MailParameters<'static> {
         self.facts.transaction.typed_parameters()

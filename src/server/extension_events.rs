@@ -65,22 +65,23 @@ tokens! {
     Burl<Answer<Option<Text<'static>>>> { url: &'s Url }
     /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
     Etrn<Answer<EtrnAnswer>> { node: &'s Node<'static> }
-    /// ATRN: the client wants its mail, and the roles reversed for it (RFC 2645 section 5.2). After its
-    /// acceptance [`HandOver`] follows.
+    /// ATRN: the client wants its mail, and the roles reversed for it (RFC 2645 section 5.2). After
+    /// its acceptance [`HandOver`] follows.
     Atrn<Answer<AtrnAnswer>> { domains: Option<&'s DomainList<'static>> }
     /// A verb of the application's own ([`Config::with_verb`]), at its place.
     Other<Answer<OtherAnswer>> { verb: &'s UnknownVerb<'static>, argument: Option<&'s Argument<'static>> }
-    /// Another protocol continues on this channel, and the positive reply before it has been sent. This
-    /// machine reads and sends nothing more: the channel belongs to the application.
+    /// Another protocol continues on this channel, and the positive reply before it has been sent.
+    /// This machine reads and sends nothing more: the channel belongs to the application.
     ///
-    /// The application takes the machine and the stream apart (`into_parts` of the adapters in `io`) and puts another machine on the stream, which gets what this one has
+    /// The application takes the machine and the stream apart (`into_parts` of the adapters in
+    /// `io`) and puts another machine on the stream, which gets the octets that this one has
     /// received and not processed ([`Server::into_received`](super::Server::into_received)). Under
     /// TLS `Secured::map` changes the machine inside. After ATRN that is a
     /// [`Client`](crate::client::Client), which knows nothing of the first session (RFC 2645
     /// section 5.2).
     HandOver<()> {}
-    /// XCLIENT: the client speaks for another one. After its acceptance the session begins anew for that
-    /// one, with [`Connect`](super::Connect).
+    /// XCLIENT: the client speaks for another one. After its acceptance the session begins anew for
+    /// that one, with [`Connect`](super::Connect).
     Xclient<Answer<Option<Text<'static>>>> { attributes: &'s XclientAttributes<'static> }
     /// XFORWARD: the facts that the client knows of its own client, for one transaction.
     Xforward<Answer<Option<Text<'static>>>> { attributes: &'s XforwardAttributes<'static> }
@@ -122,8 +123,8 @@ impl<'s> Expand<'s> {
         Text::lossy(&self.facts.argument)
     }
 
-    /// Accepts with 250 and a line for each member of the list (RFC 5321 section 3.5.2), or with 252 if
-    /// there are no members.
+    /// Accepts with 250 and a line for each member of the list (RFC 5321 section 3.5.2), or with
+    /// 252 if there are no members.
     pub fn accept(self, members: Vec<Mailbox<'static>>) {
         self.slot.give(Ok(LookupAnswer::Mailboxes(members)));
     }

@@ -136,15 +136,16 @@ impl Facts {
         self.lenience
     }
 
-    /// Returns the name that the client gave in an accepted EHLO, HELO or LHLO: a host, or any text that
-    /// [`Lenience::text_as_host`] admits in its place. `None` before that, and again after STARTTLS.
+    /// Returns the name that the client gave in an accepted EHLO, HELO or LHLO: a host, or any text
+    /// that [`Lenience::text_as_host`] admits in its place. `None` before that, and again after
+    /// STARTTLS.
     #[must_use]
     pub const fn hello_name(&self) -> Option<&HelloName<'static>> {
         self.hello.as_ref()
     }
 
-    /// Returns the host that the client gave as its name; `None` before an accepted hello, and where its
-    /// [name](Self::hello_name) is not a host.
+    /// Returns the host that the client gave as its name; `None` before an accepted hello, and
+    /// where its [name](Self::hello_name) is not a host.
     #[must_use]
     pub fn host(&self) -> Option<&Host<'static>> {
         self.hello.as_ref().and_then(HelloName::host)
@@ -190,10 +191,10 @@ impl Facts {
     }
 
     /// Returns the submitter of the message of this transaction, as far as it may be believed: the
-    /// value of AUTH on MAIL if the client has authenticated, and [`Unknown`](Submitter::Unknown) if it
-    /// has not or is ANONYMOUS, as if it had sent `<>` (RFC 4954 section 5). `None` where MAIL has no such
-    /// parameter. The application decides whether the identity may speak for others; if it may not,
-    /// the submitter is unknown, too.
+    /// value of AUTH on MAIL if the client has authenticated, and [`Unknown`](Submitter::Unknown)
+    /// if it has not or is ANONYMOUS, as if it had sent `<>` (RFC 4954 section 5). `None` where
+    /// MAIL has no such parameter. The application decides whether the identity may speak for
+    /// others; if it may not, the submitter is unknown, too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
         let typed = self.transaction.typed_parameters();

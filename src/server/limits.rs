@@ -46,16 +46,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the octets of a command line, CRLF included; at least 512, and what the extensions that are offered
-    /// add to it (RFC 5321 section 4.5.3.1.4), and at most 2^30.
+    /// Sets the octets of a command line, CRLF included; at least 512, and what the extensions that
+    /// are offered add to it (RFC 5321 section 4.5.3.1.4), and at most 2^30.
     #[must_use]
     pub fn with_command_line(mut self, octets: usize) -> Self {
         self.command_line = octets.clamp(512, MOST_TEXT);
         self.with_receive_buffer(self.receive_buffer)
     }
 
-    /// Sets the largest content in octets, CRLFs counted and stuffed dots not (RFC 1870 section 3). With 0
-    /// there is no limit, and SIZE is announced without a number (section 4).
+    /// Sets the largest content in octets, CRLFs counted and stuffed dots not (RFC 1870 section 3).
+    /// With 0 there is no limit, and SIZE is announced without a number (section 4).
     #[must_use]
     pub const fn with_message(mut self, octets: u64) -> Self {
         self.message = match octets {
@@ -73,9 +73,10 @@ impl Limits {
         self
     }
 
-    /// Sets the number of transactions of one session, from 1 to 999999; a MAIL beyond them gets 452. There
-    /// is no limit by default. LIMITS announces it as MAILMAX (RFC 9422 section 4.1). All transactions
-    /// count, delivered or not, and the count continues through STARTTLS and XCLIENT, as the client's does.
+    /// Sets the number of transactions of one session, from 1 to 999999; a MAIL beyond them gets
+    /// 452. There is no limit by default. LIMITS announces it as MAILMAX (RFC 9422 section 4.1).
+    /// All transactions count, delivered or not, and the count continues through STARTTLS and
+    /// XCLIENT, as the client's does.
     #[must_use]
     pub fn with_transactions(mut self, transactions: Option<u32>) -> Self {
         self.transactions = transactions.map(|most| most.clamp(1, 999_999));
@@ -97,12 +98,12 @@ impl Limits {
         self
     }
 
-    /// Sets how many commands without progress towards a message are free (NOOP, RSET, VRFY, EXPN, HELP, a further hello, an
-    /// empty chunk that is not the last, ETRN, XCLIENT, XFORWARD, AUTH that cannot be decided now, a
-    /// verb of the application's own, content that is refused, whatever the application rejects but a
-    /// recipient), counted from one accepted message to the next. Those beyond count as errors; RSET
-    /// and NOOP are answered 250 all the same (RFC 5321 sections 4.1.1.5 and 4.1.1.9). 100 unless said
-    /// otherwise.
+    /// Sets how many commands without progress towards a message are free (NOOP, RSET, VRFY, EXPN,
+    /// HELP, a further hello, an empty chunk that is not the last, ETRN, XCLIENT, XFORWARD, AUTH
+    /// that cannot be decided now, a verb of the application's own, content that is refused,
+    /// whatever the application rejects but a recipient), counted from one accepted message to the
+    /// next. Those beyond count as errors; RSET and NOOP are answered 250 all the same (RFC 5321
+    /// sections 4.1.1.5 and 4.1.1.9). 100 unless said otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {
         self.idle_commands = commands;
@@ -126,8 +127,8 @@ impl Limits {
         self
     }
 
-    /// Sets the number of octets of replies that may wait for a peer that does not read, before nothing
-    /// more is read from it (back-pressure).
+    /// Sets the number of octets of replies that may wait for a peer that does not read, before
+    /// nothing more is read from it (back-pressure).
     #[must_use]
     pub const fn with_send_buffer(mut self, octets: usize) -> Self {
         self.send_buffer = octets;
@@ -251,16 +252,16 @@ impl Timeouts {
         self
     }
 
-    /// Sets how long the reply to an error is withheld (tarpit) once half of [`Limits::with_errors`] is
-    /// spent; not at all by default.
+    /// Sets how long the reply to an error is withheld (tarpit) once half of
+    /// [`Limits::with_errors`] is spent; not at all by default.
     #[must_use]
     pub const fn with_error_delay(mut self, delay: Duration) -> Self {
         self.error = delay;
         self
     }
 
-    /// Sets how long the greeting is delayed, to detect early talkers (clients that send before it); not
-    /// at all by default.
+    /// Sets how long the greeting is delayed, to detect early talkers (clients that send before
+    /// it); not at all by default.
     #[must_use]
     pub const fn with_greeting_delay(mut self, delay: Duration) -> Self {
         self.greeting = delay;

@@ -90,8 +90,8 @@ impl Output {
         }
     }
 
-    /// Marks the end of the replies that wait: later ones can be [taken back](Self::take_back) until they
-    /// are sent.
+    /// Marks the end of the replies that wait: later ones can be [taken back](Self::take_back)
+    /// until they are sent.
     pub(super) fn mark(&mut self) {
         self.marked = Some(self.len());
     }

@@ -120,8 +120,8 @@ impl Standing {
         }
     }
 
-    /// Returns whether the command has had its only time in this session (RFC 3207 section 4.2, RFC 4954
-    /// section 4).
+    /// Returns whether the command has had its only time in this session (RFC 3207 section 4.2, RFC
+    /// 4954 section 4).
     pub(crate) const fn is_past(self, verb: Verb) -> bool {
         match verb {
             Verb::StartTls => self.is_secure,

@@ -77,7 +77,7 @@ impl<'s> Graph<'s> {
             return Some(file);
         }
         let uses = self.uses.get(module).map(Vec::as_slice).unwrap_or_default();
-        for name in uses.iter().filter(|name| name.alias == *first) {
+        if let Some(name) = uses.iter().find(|name| name.alias == *first) {
             let mut path = self.absolute(name, 0)?;
             path.extend(rest.iter().cloned());
             return self.find(&[], &path, depth + 1);
@@ -208,13 +208,12 @@ impl Source {
             let name = t.get(at).and_then(|it| it.word());
             match name.filter(|name| !["fn", "unsafe", "async", "extern", "mut"].contains(name)) {
                 // The module of a file is no item of the file that declares it.
-                Some(name) if t[i].is("mod") => {
-                    if t.get(i + 2).is_some_and(|it| it.is("{")) {
-                        let mut inner = module.to_vec();
-                        inner.push(name.to_owned());
-                        out.push((inner, String::new()));
-                    }
+                Some(name) if t[i].is("mod") && t.get(i + 2).is_some_and(|it| it.is("{")) => {
+                    let mut inner = module.to_vec();
+                    inner.push(name.to_owned());
+                    out.push((inner, String::new()));
                 }
+                Some(_) if t[i].is("mod") => {}
                 Some(name) => out.push((module.to_vec(), name.to_owned())),
                 None => {}
             }

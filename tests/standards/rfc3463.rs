@@ -65,7 +65,7 @@ fn subjects_are_those_of_the_standard() {
     assert!(Status::registered().all(|status| status.subject() <= 7));
 }
 
-/// 5248-2-b: RFC 5248 section 2. Every code that the server says by itself, and every one of the
+/// 5248-2-b: RFC 5248 section 2. Every code that the server sends by itself, and every one of the
 /// named rejections, is registered; the registry is complete up to X.7.30.
 #[test]
 fn only_registered_codes_are_sent() {

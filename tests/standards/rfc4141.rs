@@ -11,7 +11,7 @@ use esmtp::{
 
 /// 4141-4-b: RFC 4141 section 4.
 #[test]
-fn permission_to_convert_is_given_where_it_is_asked_for() {
+fn permission_to_convert_is_sent_on_request() {
     converse(
         with(&[Extension::ConPerm]),
         &session(
@@ -36,7 +36,7 @@ fn permission_to_convert_is_given_where_it_is_asked_for() {
 
 /// 4141-5-c: RFC 4141 section 5.
 #[test]
-fn conneg_and_conperm_go_only_to_who_knows_them() {
+fn conneg_and_conperm_are_sent_only_where_they_are_offered() {
     goes_only_where_offered("CONNEG", "", "CONNEG");
     goes_only_where_offered("CONPERM", "CONPERM", "");
 }

@@ -101,7 +101,7 @@ fn removed_commands_are_not_implemented() {
     converse(config(), &script);
 }
 
-/// The same, section 4.1.1.
+/// RFC 5321bis section 4.1.1: the removed commands before a hello.
 #[test]
 fn removed_commands_are_not_implemented_before_a_hello_either() {
     converse(
@@ -128,9 +128,9 @@ fn a_session_is_opened_with_ehlo() {
 }
 
 /// 5321bis-4.1.1.4-a: section 4.1.1.4. Whatever a server does with bare line breaks, what stands
-/// behind them is no command.
+/// after them is no command.
 #[test]
-fn no_message_hides_behind_another() {
+fn no_message_is_smuggled_inside_another() {
     use esmtp::wire::BareLineBreaks::{Keep, Normalise, Reject};
     for end in [
         r"\n.\n",

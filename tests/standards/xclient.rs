@@ -19,7 +19,7 @@ fn with(names: &[AttributeName]) -> Config {
         .with_extensions(Extensions::NONE.with_xclient(names).with(Extension::EnhancedStatusCodes))
 }
 
-/// Trusts everybody, and writes down at MAIL who speaks.
+/// Trusts every client, and logs at MAIL for which client it speaks.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
@@ -88,7 +88,7 @@ fn names_are_announced() {
     assert!(read.xclient().eq(names));
 }
 
-/// XCLIENT-1-c: not in a transaction, not from everybody, and with names and values only.
+/// XCLIENT-1-c: not in a transaction, not from every client, and with names and values only.
 #[test]
 fn xclient_has_its_time_its_client_and_its_form() {
     let line = format!("{ENHANCED}|XCLIENT NAME ADDR");
@@ -190,17 +190,17 @@ const NO_PORTS: [&str; 12] = [
     "25/tcp",
 ];
 
-/// What says that there is no value: each attribute takes these.
+/// The values that mean "no value", which each attribute takes.
 const UNAVAILABLE: [&str; 4] = ["[UNAVAILABLE]", "[unavailable]", "[TEMPUNAVAIL]", "[TempUnavail]"];
 
-/// Every attribute is offered; the facts at MAIL are in the log.
+/// Opens a session that offers every attribute, and logs the facts at MAIL.
 fn offering_all() -> ByHand {
     let config =
         with(&AttributeName::ALL.iter().copied().filter(|it| it.is_xclient()).collect::<Vec<_>>());
     ByHand::after_hello(config, Security::CLEAR, answer)
 }
 
-/// The facts at MAIL, after this XCLIENT and a hello.
+/// Returns the facts at MAIL, after this XCLIENT and a hello.
 #[track_caller]
 fn accepted(list: &str) -> String {
     let mut server = offering_all();
@@ -210,7 +210,7 @@ fn accepted(list: &str) -> String {
     server.experience.log.last().unwrap().clone()
 }
 
-/// A client's address, name and user that are known by then; then this XCLIENT, which is refused and changes nothing.
+/// Asserts that this XCLIENT is rejected, and that the client's address, name and user from before are unchanged.
 #[track_caller]
 fn refused(list: &str) {
     let mut server = offering_all();
@@ -242,7 +242,7 @@ fn an_address_is_ipv4_or_ipv6() {
 
 /// XCLIENT-1-c: a value that is not an address must not become an address that is not known.
 #[test]
-fn what_is_not_an_address_is_refused() {
+fn an_invalid_address_is_rejected() {
     for value in NO_ADDRESSES {
         refused(&format!("ADDR={value}"));
         refused(&format!("DESTADDR={value}"));
@@ -310,7 +310,7 @@ fn a_name_is_a_host_name() {
 
 /// XCLIENT-1-c
 #[test]
-fn the_other_values_are_what_they_are_called() {
+fn the_other_values_are_of_their_types() {
     let (long, too_long) = ("h".repeat(255), "h".repeat(256));
     for list in [
         "PROTO=SMTP",
@@ -368,9 +368,9 @@ fn a_command_is_believed_as_a_whole_or_not_at_all() {
     }
 }
 
-/// What the client's own types make is what the server takes, and nothing else can be made.
+/// The client's types make exactly the values that the server accepts.
 #[test]
-fn what_the_client_can_say_the_server_believes() {
+fn the_server_accepts_every_attribute_that_the_client_sends() {
     for (_, address) in ADDRESSES {
         let address: std::net::IpAddr = address.parse().unwrap();
         let list = XclientAttributes::new(AttributeName::Addr, &address.into()).unwrap();
@@ -400,8 +400,8 @@ fn what_the_client_can_say_the_server_believes() {
     }
 }
 
-/// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; what was said of the other
-/// client stays, and so does TLS.
+/// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; the attributes of the other
+/// client stay, and so does TLS.
 #[test]
 fn the_session_begins_anew_for_the_other_client() {
     let config = config().with_extensions(
@@ -452,8 +452,8 @@ fn the_session_begins_anew_for_the_other_client() {
     );
 }
 
-/// Who authenticates without a hello, as may be done behind the handshake, has proven nothing about
-/// another either.
+/// A client that authenticates without a hello, which is allowed after the handshake, has proven nothing
+/// about another client either.
 #[test]
 fn the_other_client_has_not_authenticated_as_this_one() {
     let config = config()
@@ -490,7 +490,7 @@ fn the_other_client_has_not_authenticated_as_this_one() {
     );
 }
 
-/// These attributes, from a list of names and values.
+/// Returns the act of sending XCLIENT with these attributes.
 fn speaking_for(list: &[(AttributeName, &str)]) -> Act {
     let value = |text: &str| AttributeValue::Text(text.to_owned().into());
     let mut list = list.iter();
@@ -504,7 +504,7 @@ fn speaking_for(list: &[(AttributeName, &str)]) -> Act {
 /// The client opens the session anew, in the TLS that there is, and uses nothing that was offered
 /// before; what was left of a transaction goes first.
 #[test]
-fn the_client_says_hello_again_behind_the_220() {
+fn the_client_sends_a_new_hello_after_the_220() {
     let acts = [
         Act::Send(mail(&["bob@example.net"], "one\r\n")),
         speaking_for(&[(AttributeName::Name, "other.example"), (AttributeName::Addr, "192.0.2.7")]),
@@ -564,9 +564,9 @@ fn the_client_says_hello_again_behind_the_220() {
     );
 }
 
-/// XCLIENT-1-f: the hello comes behind the last line's 220, and only then.
+/// XCLIENT-1-f: the hello comes after the last line's 220, and only then.
 #[test]
-fn the_client_splits_what_does_not_fit_a_line() {
+fn the_client_splits_attributes_that_do_not_fit_a_line() {
     let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let act = || {
         speaking_for(&[
@@ -614,7 +614,7 @@ fn the_client_splits_what_does_not_fit_a_line() {
 
 /// The client has authenticated neither itself nor the one that it speaks for, and may do so.
 #[test]
-fn nobody_has_authenticated_towards_the_client_behind_the_220() {
+fn the_client_is_unauthenticated_after_the_220() {
     let acts = [
         Act::AuthAs(Credentials::password("user", "pencil")),
         speaking_for(&[(AttributeName::Login, "ann")]),
@@ -642,7 +642,7 @@ fn nobody_has_authenticated_towards_the_client_behind_the_220() {
 }
 
 #[test]
-fn a_server_that_does_not_begin_anew_is_left() {
+fn a_session_ends_where_the_server_does_not_begin_anew() {
     for (reply, end) in [
         (
             "250 ok",

@@ -18,7 +18,7 @@ use super::{
     outgoing::Framing,
     plan::Plan,
     queue::{Expected, Queue},
-    report::{Report, TransactionId},
+    report::{Report, TransactionNumber},
 };
 use crate::{
     envelope::Envelope,
@@ -273,8 +273,8 @@ impl Session {
     }
 
     /// Begins a transaction.
-    pub(super) fn begin(&mut self, envelope: Arc<Envelope>, plan: Plan) -> TransactionId {
-        let transaction = TransactionId::new(self.begun);
+    pub(super) fn begin(&mut self, envelope: Arc<Envelope>, plan: Plan) -> TransactionNumber {
+        let transaction = TransactionNumber::new(self.begun);
         self.begun += 1;
         let first = if self.needs_reset { Step::Reset } else { Step::Mail };
         let mut newest = InFlight::new(transaction, envelope, plan, first);

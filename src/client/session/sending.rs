@@ -83,7 +83,7 @@ impl Session {
         while self.may_send() && self.may_pipeline(facts) {
             let Some(newest) = self.transactions.back_mut() else { return };
             let transaction = newest.transaction;
-            if newest.is_dead() && newest.step != Step::UnderWay {
+            if newest.is_dead() && newest.step != Step::InProgress {
                 newest.step = Step::Over;
                 self.position.enter(Phase::Ready);
                 return self.settle();
@@ -122,25 +122,28 @@ impl Session {
                 }
                 Step::Content if newest.framing == Framing::Dots => {
                     self.channel.command(&Command::Data);
-                    newest.step = Step::UnderWay;
+                    newest.step = Step::InProgress;
                     Expected::Data(transaction)
                 }
-                Step::Content => {
-                    // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.3), or
-                    // one: there, and without PIPELINING, a recipient must have been accepted.
-                    let is_speculative =
-                        facts.is_pipelining() && !facts.config.service().replies_per_recipient();
-                    if is_speculative || newest.may_have_content() {
-                        newest.step = Step::UnderWay;
-                        let content = Outgoing::new(newest.framing, newest.allowed);
-                        self.position.enter(Phase::Content(content));
-                    }
-                    return;
-                }
-                Step::UnderWay | Step::Over => return,
+                Step::Content => return self.begin_chunks(facts),
+                Step::InProgress | Step::Over => return,
             };
             newest.awaiting += 1;
             self.queue.push_back(expected);
+        }
+    }
+
+    /// Asks the application for content that goes in chunks, once it may be sent.
+    fn begin_chunks(&mut self, facts: &Facts) {
+        let Some(newest) = self.transactions.back_mut() else { return };
+        // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.3), or one: there, and
+        // without PIPELINING, a recipient must have been accepted.
+        let is_speculative =
+            facts.is_pipelining() && !facts.config.service().replies_per_recipient();
+        if is_speculative || newest.may_have_content() {
+            newest.step = Step::InProgress;
+            let content = Outgoing::new(newest.framing, newest.allowed);
+            self.position.enter(Phase::Content(content));
         }
     }
 

@@ -30,7 +30,7 @@ pub enum Binding {
 /// The client's side of SCRAM.
 ///
 /// The calculation in [`respond`](Initiator::respond) takes as long as the server's iteration count
-/// demands, within [`iterations`](Self::iterations).
+/// demands, within [`with_iterations`](Self::with_iterations).
 pub struct ScramInitiator {
     hash: Hash,
     binding: Binding,
@@ -78,14 +78,14 @@ impl ScramInitiator {
         password: &str,
         nonce: Nonce,
     ) -> Result<Self, CredentialsError> {
-        Self::preparing(hash, user, password, nonce, standard)
+        Self::with_preparation(hash, user, password, nonce, standard)
     }
 
     /// Creates an initiator like [`new`](Self::new), with another preparation.
     ///
     /// # Errors
     /// A name or password that cannot be prepared; a NUL in a name.
-    pub fn preparing(
+    pub fn with_preparation(
         hash: Hash,
         user: &str,
         password: &str,
@@ -114,7 +114,7 @@ impl ScramInitiator {
 
     /// Sets the channel binding; [`Binding::Bound`] selects the `-PLUS` mechanism.
     #[must_use]
-    pub fn bound(self, binding: Binding) -> Self {
+    pub fn with_channel_binding(self, binding: Binding) -> Self {
         Self { binding, ..self }
     }
 
@@ -122,7 +122,7 @@ impl ScramInitiator {
     ///
     /// # Errors
     /// An identity with a NUL in it.
-    pub fn acting_as(self, authzid: &str) -> Result<Self, CredentialsError> {
+    pub fn with_authzid(self, authzid: &str) -> Result<Self, CredentialsError> {
         if authzid.contains('\0') {
             return Err(CredentialsError::Forbidden);
         }
@@ -135,7 +135,7 @@ impl ScramInitiator {
     /// Fewer reveal the password to an attacker who eavesdrops or poses as the server (RFC 5802
     /// section 5.1), more are a denial of service against the client (section 9).
     #[must_use]
-    pub fn iterations(self, iterations: RangeInclusive<u32>) -> Self {
+    pub fn with_iterations(self, iterations: RangeInclusive<u32>) -> Self {
         Self { iterations, ..self }
     }
 
@@ -196,7 +196,7 @@ impl ScramInitiator {
 
     fn check(&mut self, signature: &Secret, message: &[u8]) -> Result<(), InitiatorError> {
         match ServerFinal::parse(message)? {
-            ServerFinal::Signature(sent) if signature.is(&sent) => {
+            ServerFinal::Signature(sent) if signature.matches(&sent) => {
                 self.state = State::Proven;
                 Ok(())
             }

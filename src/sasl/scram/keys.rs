@@ -177,7 +177,7 @@ impl Keys {
     pub(super) fn proves(&self, proof: &[u8], auth_message: &str) -> bool {
         let signature = self.hash.hmac(self.stored_key.expose(), auth_message.as_bytes());
         let client_key = xor(&signature, proof);
-        let is_owner = self.hash.h(client_key.expose()).is(self.stored_key.expose());
+        let is_owner = self.hash.h(client_key.expose()).matches(self.stored_key.expose());
         is_owner & (proof.len() == self.hash.length())
     }
 
@@ -243,7 +243,7 @@ impl Decoy {
     /// Sets the iterations and the length of the salt (at most the digest's) to those of real
     /// users.
     #[must_use]
-    pub fn looking_like(self, iterations: u32, salt: usize) -> Self {
+    pub fn with_iterations_and_salt(self, iterations: u32, salt: usize) -> Self {
         Self { iterations: iterations.max(1), salt: salt.max(1), ..self }
     }
 
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(keys.encode(), decoy.keys(Hash::Sha256, "nobody").encode());
         assert_ne!(keys.salt(), decoy.keys(Hash::Sha256, "somebody").salt());
         assert_ne!(keys.salt(), Decoy::new([8; 32]).keys(Hash::Sha256, "nobody").salt());
-        let keys = decoy.looking_like(10_000, 8).keys(Hash::Sha1, "nobody");
+        let keys = decoy.with_iterations_and_salt(10_000, 8).keys(Hash::Sha1, "nobody");
         assert_eq!((keys.iterations(), keys.salt().len()), (10_000, 8));
     }
 

@@ -476,7 +476,7 @@ mod tests {
 
     /// 5802-5.1-b
     #[test]
-    fn a_mandatory_extension_is_told_from_a_fault() {
+    fn a_mandatory_extension_is_distinguished_from_a_fault() {
         let mandatory = Err(MessageError::MandatoryExtension);
         for text in ["n,,m=x,n=user,r=abc", "n,,n=user,r=abc,m=x", "n,,n=user,r=abc,x=1,m=x"] {
             assert_eq!(ClientFirst::parse(text.as_bytes()), mandatory.map(|()| unreachable!()));

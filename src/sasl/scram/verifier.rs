@@ -77,13 +77,13 @@ impl ScramVerifier {
     /// it (flag `y`) is rejected, since an attacker removed it from the list (downgrade, RFC 5802
     /// section 6).
     #[must_use]
-    pub fn beside_plus(self, is_offered: bool) -> Self {
+    pub fn with_plus_offered(self, is_offered: bool) -> Self {
         Self { offers_plus: is_offered || self.channel.is_some(), ..self }
     }
 
     /// Sets another preparation of the name that the keys are looked up by.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -145,7 +145,7 @@ fn check(
     if message.nonce != first.nonce {
         return Err(VerifierError::Nonce);
     }
-    if !first.channel_binding.is(&message.channel_binding) {
+    if !first.channel_binding.matches(&message.channel_binding) {
         return Err(VerifierError::ChannelBindingMismatch);
     }
     let auth_message =
@@ -153,7 +153,7 @@ fn check(
     // The proof against a decoy is computed like any other.
     if keys.proves(&message.proof, &auth_message) & is_known {
         let signature = keys.sign(&auth_message).expose().to_vec();
-        let identity = Identity::new(first.user).acting_as(first.authzid);
+        let identity = Identity::new(first.user).with_authzid(first.authzid);
         let success = ServerFinal::Signature(signature).encode();
         Ok(Step::proved_with(identity, success.into_bytes()))
     } else {
@@ -434,7 +434,7 @@ mod tests {
             let refused = client.respond(message.as_bytes());
             assert!(matches!(refused, Err(InitiatorError::Malformed(_))), "{message}");
         }
-        let mut client = client(Hash::Sha256).iterations(1..=10);
+        let mut client = client(Hash::Sha256).with_iterations(1..=10);
         let _ = client.initial_response().unwrap();
         assert!(client.respond(b"r=clientnonce1,s=QQ==,i=1").is_ok());
     }
@@ -492,7 +492,7 @@ mod tests {
         for (server_channel, expected) in
             [(&channel, None), (&bound(2).1, Some(VerifierError::ChannelBindingMismatch))]
         {
-            let mut client = client(hash).bound(binding.clone());
+            let mut client = client(hash).with_channel_binding(binding.clone());
             assert!(client.needs_tls());
             assert_eq!(client.mechanism(), Mechanism::SCRAM_SHA_256_PLUS);
             let mut server = plus(server_channel);
@@ -506,7 +506,7 @@ mod tests {
             }
         }
         let cases: [(ScramVerifier, &str, VerifierError); 7] = [
-            (server(hash).beside_plus(true), "y,,n=user,r=abc", VerifierError::Downgrade),
+            (server(hash).with_plus_offered(true), "y,,n=user,r=abc", VerifierError::Downgrade),
             (plus(&channel), "y,,n=user,r=abc", VerifierError::Downgrade),
             (plus(&channel), "n,,n=user,r=abc", VerifierError::ChannelBindingFlag),
             (server(hash), "p=tls-exporter,,n=user,r=abc", VerifierError::ChannelBindingFlag),
@@ -526,9 +526,10 @@ mod tests {
             assert_eq!(failure(server.step(Some(message.as_bytes()))), expected, "{message}");
         }
         // Without a `-PLUS` offer `y` is true; `n` is always accepted.
-        for (mut server, message) in
-            [(server(hash), "y,,n=user,r=abc"), (server(hash).beside_plus(true), "n,,n=user,r=abc")]
-        {
+        for (mut server, message) in [
+            (server(hash), "y,,n=user,r=abc"),
+            (server(hash).with_plus_offered(true), "n,,n=user,r=abc"),
+        ] {
             assert!(matches!(server.step(Some(message.as_bytes())), Step::Ask));
         }
     }
@@ -582,7 +583,7 @@ mod tests {
     #[test]
     fn no_secret_is_shown() {
         let hash = Hash::Sha1;
-        let mut client = client(hash).bound(bound(251).0);
+        let mut client = client(hash).with_channel_binding(bound(251).0);
         let nonce = Nonce::from_text("servernonce").unwrap();
         let mut server = ScramVerifier::plus(hash, nonce, Decoy::new([252; 32]), bound(251).1);
         let mut shown = format!("{client:?} {server:?}");

@@ -10,11 +10,12 @@ use crate::{
         extension_events::{AtrnAnswer, EtrnAnswer, LookupAnswer, OtherAnswer},
         replies,
         sequence::Stage,
-        token::{Answer, Rejected, Slot},
+        token::{Answer, Asked, Rejected, Slot},
     },
     syntax::{Code, Extension, Rejection, Reply, Text, XclientAttributes, XforwardAttributes},
     wire::ReceiveBuffer,
 };
+use alloc::boxed::Box;
 
 impl Session {
     /// Acts on the answer that a token has left in its slot.
@@ -42,49 +43,38 @@ impl Session {
         self.settle_phase();
     }
 
+    /// Acts on the answer to a question.
     fn answered(&mut self, question: Question) {
         match question {
             Question::Connect(slot) => act(slot, |answer| self.on_connect(answer)),
+            Question::Hello(asked) => act_on(*asked, |about, answer| self.on_hello(about, answer)),
+            Question::Auth(asked) => {
+                act_on(*asked, |attempt, answer| self.on_auth(attempt, answer));
+            }
+            Question::Credentials(attempt) => self.on_credentials(attempt),
+            Question::Authenticated(asked) => {
+                act_on(*asked, |attempt, answer| self.on_authenticated(attempt, answer));
+            }
             Question::StartTls(slot) => act(slot, |answer| self.on_start_tls(answer)),
             Question::Upgrade(slot) => act(slot, |answer| self.on_upgrade(answer)),
             Question::Mail(slot) => act(slot, |answer| self.on_mail(answer)),
             Question::Rcpt(slot) => act(slot, |answer| self.on_rcpt(answer)),
             Question::Data(slot) => act(slot, |answer| self.on_data(answer)),
+            Question::Burl(asked) => act_on(*asked, |url, answer| self.on_burl(&url, answer)),
             Question::Deliver(slot) => act(slot, |answer| self.on_deliver(answer)),
             Question::Verify(slot) => act(slot, |answer| self.on_lookup(Extension::Vrfy, answer)),
             Question::Expand(slot) => act(slot, |answer| self.on_lookup(Extension::Expn, answer)),
-            Question::HandOver(slot) => act(slot, |()| self.close(End::HandedOver)),
-            Question::Credentials(attempt) => self.on_credentials(attempt),
-            question => self.rare_answered(question),
-        }
-    }
-
-    /// Acts on the answer to a question that is boxed.
-    fn rare_answered(&mut self, question: Question) {
-        match question {
-            Question::Hello(asked) => {
-                asked.into_answer().map(|(about, answer)| self.on_hello(about, answer))
-            }
-            Question::Auth(asked) => {
-                asked.into_answer().map(|(attempt, answer)| self.on_auth(attempt, answer))
-            }
-            Question::Authenticated(asked) => {
-                asked.into_answer().map(|(attempt, answer)| self.on_authenticated(attempt, answer))
-            }
-            Question::Burl(asked) => {
-                asked.into_answer().map(|(url, answer)| self.on_burl(&url, answer))
-            }
-            Question::Etrn(asked) => asked.into_answer().map(|(_, answer)| self.on_etrn(answer)),
-            Question::Atrn(asked) => asked.into_answer().map(|(_, answer)| self.on_atrn(answer)),
-            Question::Other(asked) => asked.into_answer().map(|(_, answer)| self.on_other(answer)),
+            Question::Etrn(asked) => act_on(*asked, |_, answer| self.on_etrn(answer)),
+            Question::Atrn(asked) => act_on(*asked, |_, answer| self.on_atrn(answer)),
             Question::Xclient(asked) => {
-                asked.into_answer().map(|(about, answer)| self.on_xclient(&about, answer))
+                act_on(*asked, |about, answer| self.on_xclient(&about, answer));
             }
             Question::Xforward(asked) => {
-                asked.into_answer().map(|(about, answer)| self.on_xforward(&about, answer))
+                act_on(*asked, |about, answer| self.on_xforward(&about, answer));
             }
-            _ => None,
-        };
+            Question::Other(asked) => act_on(*asked, |_, answer| self.on_other(answer)),
+            Question::HandOver(slot) => act(slot, |()| self.close(End::HandedOver)),
+        }
     }
 
     /// Ends the session with this reply of the application's.
@@ -283,6 +273,13 @@ fn act<T>(slot: Slot<T>, act: impl FnOnce(T)) {
     }
 }
 
+/// Calls `act` with the subject of a boxed question and its answer.
+fn act_on<Q, A>(asked: Asked<Q, A>, act: impl FnOnce(Q, Answer<A>)) {
+    if let Some((about, answer)) = asked.into_answer() {
+        act(about, answer);
+    }
+}
+
 /// Returns a rejection without an address that the client does not read (RFC 6531 section 3.7.4).
 fn legible(rejected: Rejected, reads_utf8: bool) -> Rejected {
     if reads_utf8 {
@@ -290,5 +287,5 @@ fn legible(rejected: Rejected, reads_utf8: bool) -> Rejected {
     }
     let Rejected { rejection, closes } = rejected;
     let legible: Rejection = replies::legible(*rejection);
-    Rejected { rejection: alloc::boxed::Box::new(legible), closes }
+    Rejected { rejection: Box::new(legible), closes }
 }

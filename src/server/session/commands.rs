@@ -84,8 +84,9 @@ impl Session {
         self.refuse(rejection.reply(), Fault::Error);
     }
 
-    /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
-    /// exchange, whatever the limit of other commands is (RFC 4954 section 4).
+    /// Returns the octets that the line with this front may have, its CRLF included. A line of AUTH
+    /// may have as many as one of its exchange, whatever the limit of other commands is (RFC 4954
+    /// section 4).
     pub(super) fn line_limit(&self, front: &[u8]) -> usize {
         let limit = self.config.command_line();
         match front {
@@ -336,7 +337,8 @@ impl Session {
         }
     }
 
-    /// Discards a chunk that comes at the wrong time: its octets are not commands (RFC 3030 section 2).
+    /// Discards a chunk that comes at the wrong time: its octets are not commands (RFC 3030 section
+    /// 2).
     fn discard_chunk(
         &mut self,
         size: ChunkSize,
@@ -428,8 +430,8 @@ fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
         .any(|octets| octets > limit)
 }
 
-/// The verbs of HTTP: a browser that was lured here sends one first (cross-protocol attack), and further
-/// lines of its request could hold anything.
+/// The verbs of HTTP: a browser that was lured here sends one first (cross-protocol attack), and
+/// further lines of its request could hold anything.
 const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PRI", "PUT"];
 
 /// Returns why a message may not be delivered at the time that it asks for.

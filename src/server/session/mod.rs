@@ -32,7 +32,7 @@ use super::{
     totals::Totals,
 };
 use crate::{
-    machine::{Debts, Need},
+    machine::{Need, WaitTimes},
     security::{Security, TlsFailure},
     syntax::{Extension, Extensions, Mechanism, Reply, Verb},
     time::Instant,
@@ -71,7 +71,7 @@ pub(super) struct Session {
     is_stopping: bool,
     is_closing: bool,
     totals: Totals,
-    debts: Debts,
+    debts: WaitTimes,
     budget: Budget,
     /// Octets have come after the line that is being answered.
     has_pipelined_input: bool,
@@ -103,7 +103,7 @@ impl Session {
             is_stopping: false,
             is_closing: false,
             totals: Totals::default(),
-            debts: Debts::default(),
+            debts: WaitTimes::default(),
             budget: Budget::default(),
             has_pipelined_input: false,
             long_line: Verb::Other,

@@ -119,8 +119,8 @@ macro_rules! states {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The kind of a phase: a node of the diagram.
         ///
-        /// This is each kind with those that may follow it. All but `Farewell` and `Closed` may also be
-        /// followed by `Abort`, `Farewell` and `Closed`.
+        /// This is each kind with those that may follow it. All but `Farewell` and `Closed` may
+        /// also be followed by `Abort`, `Farewell` and `Closed`.
         ///
         /// ```text
         /// Start         ──► Connect
