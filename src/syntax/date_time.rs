@@ -97,7 +97,7 @@ impl fmt::Display for DateTime<'_> {
     }
 }
 
-/// Parses `date-time`.
+/// Returns the seconds since 1970-01-01T00:00:00Z; `None` outside the grammar and for a day that the month does not have.
 ///
 /// ```text
 /// date-time    = full-date "T" full-time                       RFC 3339 section 5.6

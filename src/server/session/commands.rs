@@ -209,8 +209,7 @@ impl Session {
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Auth { mechanism, initial_response } => {
                 let is_without_hello = self.facts.hello.is_none();
-                self.facts.lenience =
-                    self.facts.lenience.with_auth_without_hello(is_without_hello);
+                self.facts.lenience = self.facts.lenience.with_auth_without_hello(is_without_hello);
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
