@@ -325,9 +325,9 @@ fn envelope(
             pushed.map_err(|error| bad(&format!("{flag} {parameter}"), &error))?;
         }
     }
-    let mut lenience = Lenience::default();
-    lenience.dots_in_local_part = arguments.lenient_addresses;
-    lenience.underscore_in_domain = arguments.lenient_addresses;
+    let lenience = Lenience::default()
+        .with_dots_in_local_part(arguments.lenient_addresses)
+        .with_underscore_in_domain(arguments.lenient_addresses);
     let mut envelope = Envelope::new_with(&arguments.from, &[], lenience)
         .map_err(|error| bad(&arguments.from, &error))?
         .with_parameters(mail);

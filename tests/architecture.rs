@@ -250,7 +250,6 @@ fn too_long(source: &Source) -> Vec<String> {
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["proxy/mod.rs", "proxy/parse.rs"],
     &["syntax/error.rs", "syntax/grammar.rs", "syntax/verb.rs"],
-    &["syntax/mail_parameters.rs", "syntax/rcpt_parameters.rs"],
     &["tls/layer.rs", "tls/mod.rs"],
 ];
 

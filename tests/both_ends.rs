@@ -311,12 +311,12 @@ fn what_a_client_says_of_another_and_of_a_message_arrives_whole() {
     let (name, helo) = (vec!["n".repeat(60); 4].join("."), vec!["h".repeat(60); 4].join("."));
     let text = |text: &str| AttributeValue::Text(text.to_owned().into());
     let speaking = XclientAttributes::new(AttributeName::Addr, &text("192.0.2.7"))
-        .and_then(|list| list.and(AttributeName::Port, &text("1025")))
-        .and_then(|list| list.and(AttributeName::Name, &text(&name)))
-        .and_then(|list| list.and(AttributeName::Helo, &text(&helo)))
+        .and_then(|list| list.with_attribute(AttributeName::Port, &text("1025")))
+        .and_then(|list| list.with_attribute(AttributeName::Name, &text(&name)))
+        .and_then(|list| list.with_attribute(AttributeName::Helo, &text(&helo)))
         .unwrap();
     let origin = XforwardAttributes::new(AttributeName::Name, &text(&name))
-        .and_then(|list| list.and(AttributeName::Helo, &text(&helo)))
+        .and_then(|list| list.with_attribute(AttributeName::Helo, &text(&helo)))
         .unwrap();
     let all = AttributeName::ALL;
     let (mut client, mut server) =

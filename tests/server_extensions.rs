@@ -375,14 +375,14 @@ fn parameters_are_told_by_what_they_mean() {
             Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
             Event::Mail(mail) => {
                 let typed = mail.typed_parameters();
-                assert_eq!(typed.ret, Some(Ret::Headers));
-                assert_eq!(typed.priority.map(Priority::get), Some(-3));
+                assert_eq!(typed.ret(), Some(Ret::Headers));
+                assert_eq!(typed.priority().map(Priority::get), Some(-3));
                 mail.accept();
             }
             Event::Rcpt(rcpt) => {
                 let typed = rcpt.typed_parameters();
-                assert!(typed.notify.is_some_and(Notify::has_delay));
-                assert!(typed.valid_since.is_some());
+                assert!(typed.notify().is_some_and(Notify::has_delay));
+                assert!(typed.valid_since().is_some());
                 experience.log.push("read".to_owned());
                 rcpt.accept();
             }

@@ -72,9 +72,9 @@ pub(crate) fn server(
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    let mut lenience = Lenience::default();
-    lenience.dots_in_local_part = arguments.lenient_addresses;
-    lenience.underscore_in_domain = arguments.lenient_addresses;
+    let lenience = Lenience::default()
+        .with_dots_in_local_part(arguments.lenient_addresses)
+        .with_underscore_in_domain(arguments.lenient_addresses);
     config = config.with_lenience(lenience);
     // Submission requires AUTH (RFC 6409 section 4.3). Without accounts it accepts mail from every
     // client, or, with --require-auth, from no client.

@@ -141,11 +141,11 @@ mod tests {
         let offered = Extensions::NONE.with_xclient(AttributeName::ALL);
         let list = |name: &str, helo: &str, login: &str| {
             XclientAttributes::new(Addr, &text("192.0.2.7"))
-                .and_then(|list| list.and(Port, &text("1025")))
-                .and_then(|list| list.and(Name, &text(name)))
-                .and_then(|list| list.and(Helo, &text(helo)))
-                .and_then(|list| list.and(Login, &text(login)))
-                .and_then(|list| list.and(Proto, &text("ESMTP")))
+                .and_then(|list| list.with_attribute(Port, &text("1025")))
+                .and_then(|list| list.with_attribute(Name, &text(name)))
+                .and_then(|list| list.with_attribute(Helo, &text(helo)))
+                .and_then(|list| list.with_attribute(Login, &text(login)))
+                .and_then(|list| list.with_attribute(Proto, &text("ESMTP")))
                 .unwrap()
         };
         let short = list("a.example", "b.example", "ann");
@@ -182,8 +182,8 @@ mod tests {
         let offered = Extensions::NONE.with_xforward(AttributeName::ALL);
         let (a, b) = (domain("a"), "b".repeat(250));
         let list = XforwardAttributes::new(AttributeName::Addr, &text("192.0.2.7"))
-            .and_then(|list| list.and(AttributeName::Name, &text(&a)))
-            .and_then(|list| list.and(AttributeName::Helo, &text(&b)))
+            .and_then(|list| list.with_attribute(AttributeName::Name, &text(&a)))
+            .and_then(|list| list.with_attribute(AttributeName::Helo, &text(&b)))
             .unwrap();
         assert_eq!(
             texts(&xforward(&list, &offered).unwrap()),
@@ -199,8 +199,8 @@ mod tests {
         let names = [AttributeName::Name, AttributeName::Helo];
         let long = "l".repeat(500);
         let list = XclientAttributes::new(AttributeName::Login, &text(&long))
-            .and_then(|list| list.and(AttributeName::Addr, &text("192.0.2.7")))
-            .and_then(|list| list.and(AttributeName::Name, &text("a.example")))
+            .and_then(|list| list.with_attribute(AttributeName::Addr, &text("192.0.2.7")))
+            .and_then(|list| list.with_attribute(AttributeName::Name, &text("a.example")))
             .unwrap();
         let obstacles = |offered: &Extensions| xclient(&list, offered).unwrap_err().to_string();
         assert_eq!(

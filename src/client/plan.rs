@@ -298,18 +298,18 @@ fn bounds(
     let Ok(read) = MailParameters::read(parameters, offered, Lenience::ADDRESSES, |_| true) else {
         return;
     };
-    if read.require_tls && !(security.is_tls() && security.is_verified()) {
+    if read.is_tls_required() && !(security.is_tls() && security.is_verified()) {
         obstacles.push(Obstacle::RequireTls);
     }
-    if let (Some(by), Some(minimum)) = (read.deliver_by, offered.deliver_by_minimum())
+    if let (Some(by), Some(minimum)) = (read.deliver_by(), offered.deliver_by_minimum())
         && by.mode() == ByMode::Return
         && i64::from(by.seconds()) < i64::from(minimum)
     {
         obstacles.push(Obstacle::DeliverBy { seconds: by.seconds(), minimum });
     }
-    if let (Some(hold), Some(bounds)) = (read.hold, offered.future_release()) {
+    if let (Some(hold), Some(bounds)) = (read.hold(), offered.future_release()) {
         let is_too_long = match hold {
-            Hold::For(seconds) => seconds > bounds.most,
+            Hold::For(seconds) => *seconds > bounds.most,
             Hold::Until(time) => time.unix_seconds() > bounds.last.unix_seconds(),
         };
         if is_too_long {

@@ -197,9 +197,10 @@ impl Facts {
     /// others; if it may not, the submitter is unknown, too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
-        let said = self.transaction.typed_parameters().submitter?;
+        let typed = self.transaction.typed_parameters();
+        let said = typed.submitter()?;
         let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
-        Some(if is_known { said } else { Submitter::Unknown })
+        Some(if is_known { said.clone() } else { Submitter::Unknown })
     }
 
     /// Returns the word after `with` in a `Received:` field (RFC 3848).

@@ -8,7 +8,7 @@ use core::time::Duration;
 const MOST_TEXT: usize = 1 << 30;
 
 /// The longest line of AUTH and of its exchange, in octets, CRLF included (RFC 4954 section 4).
-pub(super) const AUTH_LINE: usize = 12_288;
+pub(super) const AUTH_LINE: usize = crate::syntax::AuthResponse::MAX_OCTETS;
 
 /// The limits of a session. The memory of a session is bounded by the sum of its buffers
 /// and its envelope.

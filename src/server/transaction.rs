@@ -100,8 +100,8 @@ impl Transaction {
         let mut typed =
             MailParameters::parse_with(&parameters, &every_extension(), Lenience::ADDRESSES)
                 .unwrap_or_default();
-        if typed.require_tls {
-            typed.ret = typed.ret.map(|_| Ret::Headers);
+        if typed.is_tls_required() && typed.ret().is_some() {
+            typed = typed.with_ret(Ret::Headers);
         }
         typed.into_owned()
     }
@@ -178,9 +178,9 @@ impl Transaction {
         self.clear();
         let parts = PathParts::of_reverse(path, &mut self.text);
         self.reverse_path = Some(Entry::new(parts, 0, raw, &mut self.text));
-        self.declared_size = typed.size;
-        self.is_utf8 = typed.smtputf8;
-        self.body = typed.body;
+        self.declared_size = typed.size();
+        self.is_utf8 = typed.is_smtputf8();
+        self.body = typed.body();
         self.progress = Progress::Proposed;
     }
 

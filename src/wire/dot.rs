@@ -536,7 +536,7 @@ mod tests {
             let longest = if rejects_nul { 6 } else { LONGEST };
             let mut room = Vec::with_capacity(longest);
             let tried = try_all((policy, rejects_nul), longest, &mut room, &mut runs);
-            assert_eq!(tried, (0..=longest as u32).map(|length| 5_u32.pow(length)).sum());
+            assert_eq!(tried, (0..=longest as u32).map(|length| 5_u32.pow(length)).sum::<u32>());
         }
     }
 

@@ -10,7 +10,8 @@ use esmtp::{
 };
 
 fn domains() -> DomainList<'static> {
-    DomainList::new(&Domain::new("example.org").unwrap()).and(&Domain::new("example.com").unwrap())
+    DomainList::new(&Domain::new("example.org").unwrap())
+        .with_domain(&Domain::new("example.com").unwrap())
 }
 
 const OPENING: &str = "S: 220 odmr

@@ -314,7 +314,7 @@ fn a_relay_without_dsn_reports_which_notifications_are_due() {
         .recipients()
         .zip(&outcomes)
         .map(|((_, parameters), outcome)| {
-            let notify = RcptParameters::parse(parameters, &offered).unwrap().notify;
+            let notify = RcptParameters::parse(parameters, &offered).unwrap().notify();
             match outcome {
                 outcome if outcome.is_delivered() && notify.is_some_and(Notify::has_success) => {
                     "relayed"

@@ -11,7 +11,7 @@ fn unknown_numbers_are_the_general_ones() {
             let status = Status::new(subject, detail).unwrap();
             let general = Status::new(if subject > 7 { 0 } else { subject }, 0).unwrap();
             let expected = if status.is_registered() { status } else { general };
-            assert_eq!(status.understood(), expected, "{status}");
+            assert_eq!(status.generalised(), expected, "{status}");
         }
     }
     for (line, retry) in [

@@ -58,10 +58,11 @@ fn the_capabilities_of_a_recipient_come_with_the_reply() {
              S: 250 2.1.5 Ok",
         ),
         |_, event| match event {
-            Event::Rcpt(rcpt) if rcpt.typed_parameters().capabilities_wanted => rcpt.accept_lines(
-                ["Ok, and here is what it can:", "CONNEG (&(color=Binary)", " (dpi=204))"]
-                    .map(Text::literal),
-            ),
+            Event::Rcpt(rcpt) if rcpt.typed_parameters().is_conneg_requested() => rcpt
+                .accept_lines(
+                    ["Ok, and here is what it can:", "CONNEG (&(color=Binary)", " (dpi=204))"]
+                        .map(Text::literal),
+                ),
             Event::Rcpt(rcpt) => rcpt.accept_lines([]),
             other => other.proceed(),
         },

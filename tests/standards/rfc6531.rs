@@ -146,12 +146,8 @@ fn control_characters_beyond_ascii_are_refused_in_every_command() {
         ]
     };
     let default = Lenience::default();
-    let admitting = {
-        let mut lenience = default;
-        lenience.unicode_controls = true;
-        lenience
-    };
-    assert!(!default.unicode_controls && !Lenience::STRICT.unicode_controls);
+    let admitting = default.with_unicode_controls(true);
+    assert!(!default.has_unicode_controls() && !Lenience::STRICT.has_unicode_controls());
     for c in controls() {
         for line in lines(c) {
             let error = Command::parse(line.as_bytes(), default).unwrap_err();
@@ -220,8 +216,7 @@ fn no_value_holds_a_control_character_beyond_ascii() {
 fn an_address_with_a_control_character_reaches_no_application() {
     for (is_admitted, code) in [(false, "501"), (true, "250")] {
         let config = server().with_lenience({
-            let mut lenience = Lenience::default();
-            lenience.unicode_controls = is_admitted;
+            let lenience = Lenience::default().with_unicode_controls(is_admitted);
             lenience
         });
         let mut by_hand = ByHand::after_hello(config, Security::CLEAR, |experience, event| {
@@ -285,7 +280,8 @@ fn with_dsn_the_original_recipient_may_be_utf8() {
         &announcing("8BITMIME|SMTPUTF8|DSN", script),
         |experience, event| match event {
             Event::Rcpt(rcpt) => {
-                let original = rcpt.typed_parameters().original_recipient.unwrap();
+                let typed = rcpt.typed_parameters();
+                let original = typed.original_recipient().unwrap();
                 experience.log.push(original.to_string());
                 rcpt.accept();
             }

@@ -125,12 +125,12 @@ fn a_message_is_marked_from_mail_to_delivery() {
     let config = config().with_extensions(extensions);
     let mut session = ByHand::after_hello(config, Security::TLS, |experience, event| match event {
         server::Event::Mail(mail) => {
-            experience.log.push(format!("mail {}", mail.typed_parameters().require_tls));
+            experience.log.push(format!("mail {}", mail.typed_parameters().is_tls_required()));
             mail.accept();
         }
         server::Event::Deliver(delivery) => {
             let transaction = delivery.facts().transaction().unwrap();
-            let is_required = transaction.typed_parameters().require_tls;
+            let is_required = transaction.typed_parameters().is_tls_required();
             experience.log.push(format!("deliver {is_required}"));
             delivery.accept();
         }

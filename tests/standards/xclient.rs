@@ -381,7 +381,7 @@ fn the_server_accepts_every_attribute_that_the_client_sends() {
     let port = std::num::NonZeroU16::new(587).unwrap();
     let name = Domain::new("client.example").unwrap();
     let list = XclientAttributes::new(AttributeName::DestPort, &port.into())
-        .and_then(|list| list.and(AttributeName::Name, &name.into()))
+        .and_then(|list| list.with_attribute(AttributeName::Name, &name.into()))
         .unwrap();
     assert_eq!(list.as_str(), "DESTPORT=587 NAME=client.example");
     accepted(list.as_str());
@@ -496,7 +496,9 @@ fn speaking_for(list: &[(AttributeName, &str)]) -> Act {
     let mut list = list.iter();
     let (name, text) = list.next().unwrap();
     let first = XclientAttributes::new(*name, &value(text)).unwrap();
-    Act::SpeakFor(list.fold(first, |all, (name, text)| all.and(*name, &value(text)).unwrap()))
+    Act::SpeakFor(
+        list.fold(first, |all, (name, text)| all.with_attribute(*name, &value(text)).unwrap()),
+    )
 }
 
 /// The client opens the session anew, in the TLS that there is, and uses nothing that was offered

@@ -311,7 +311,9 @@ fn the_client_splits_attributes_that_do_not_fit_a_line() {
     let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let list = || {
         let helo = AttributeValue::Text(helo.clone().into());
-        Act::TellOrigin(origin(AttributeName::Name, &name).and(AttributeName::Helo, &helo).unwrap())
+        Act::TellOrigin(
+            origin(AttributeName::Name, &name).with_attribute(AttributeName::Helo, &helo).unwrap(),
+        )
     };
     let opening = format!(
         "S: 220 mx

@@ -208,7 +208,8 @@ impl Session {
             Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Auth { mechanism, initial_response } => {
-                self.facts.lenience.auth_without_hello = self.facts.hello.is_none();
+                let is_without_hello = self.facts.hello.is_none();
+                self.facts.lenience = self.facts.lenience.with_auth_without_hello(is_without_hello);
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
@@ -366,12 +367,12 @@ impl Session {
             }
             parsed => parsed?,
         };
-        let submitter = typed.submitter.as_ref().and_then(Submitter::mailbox);
+        let submitter = typed.submitter().and_then(Submitter::mailbox);
         let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
         self.facts.lenience = self.facts.lenience.union(used);
-        if !path.is_ascii() && !typed.smtputf8 {
+        if !path.is_ascii() && !typed.is_smtputf8() {
             self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
-        } else if typed.size.is_some_and(|octets| octets > limit) {
+        } else if typed.size().is_some_and(|octets| octets > limit) {
             self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
         } else if let Some(refusal) = untimely(&typed, &self.offered) {
             self.refuse(refusal.reply(), Fault::NoProgress);
@@ -423,7 +424,7 @@ const fn is_hello(verb: Verb) -> bool {
 /// Returns whether one of the sizes in these parameters is over `limit`.
 fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
     raw.iter()
-        .filter(|parameter| parameter.is(Extension::Size.keyword()))
+        .filter(|parameter| parameter.matches(Extension::Size.keyword()))
         .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
         .any(|octets| octets > limit)
 }
@@ -434,12 +435,12 @@ const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", 
 
 /// Returns why a message may not be delivered at the time that it asks for.
 fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {
-    let by = typed.deliver_by.filter(|by| by.mode() == ByMode::Return);
+    let by = typed.deliver_by().filter(|by| by.mode() == ByMode::Return);
     let minimum = offered.deliver_by_minimum().map(i64::from);
     if by.is_some_and(|by| minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)) {
         return Some(replies::DELIVERED_TOO_SOON);
     }
-    let (hold, bounds) = (typed.hold.as_ref()?, offered.future_release()?);
+    let (hold, bounds) = (typed.hold()?, offered.future_release()?);
     let is_beyond = match hold {
         Hold::For(seconds) => seconds.get() > bounds.most.get(),
         Hold::Until(moment) => moment.unix_seconds() > bounds.last.unix_seconds(),

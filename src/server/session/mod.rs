@@ -289,7 +289,7 @@ impl Session {
             stage: self.stage(),
             is_secure: self.facts.security.is_tls(),
             is_authenticated: self.facts.identity.is_some(),
-            had_hello: self.facts.had_hello && self.config.lenience().auth_without_hello,
+            had_hello: self.facts.had_hello && self.config.lenience().has_auth_without_hello(),
             must_authenticate: self.config.requires_auth(),
             must_secure: self.config.requires_tls(),
         }
