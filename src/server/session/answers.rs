@@ -47,30 +47,32 @@ impl Session {
     fn answered(&mut self, question: Question) {
         match question {
             Question::Connect(slot) => act(slot, |answer| self.on_connect(answer)),
-            Question::Hello(asked) => act_on(asked, |about, answer| self.on_hello(about, answer)),
-            Question::Auth(asked) => act_on(asked, |attempt, answer| self.on_auth(attempt, answer)),
+            Question::Hello(asked) => act_on(*asked, |about, answer| self.on_hello(about, answer)),
+            Question::Auth(asked) => {
+                act_on(*asked, |attempt, answer| self.on_auth(attempt, answer));
+            }
             Question::Credentials(attempt) => self.on_credentials(attempt),
             Question::Authenticated(asked) => {
-                act_on(asked, |attempt, answer| self.on_authenticated(attempt, answer));
+                act_on(*asked, |attempt, answer| self.on_authenticated(attempt, answer));
             }
             Question::StartTls(slot) => act(slot, |answer| self.on_start_tls(answer)),
             Question::Upgrade(slot) => act(slot, |answer| self.on_upgrade(answer)),
             Question::Mail(slot) => act(slot, |answer| self.on_mail(answer)),
             Question::Rcpt(slot) => act(slot, |answer| self.on_rcpt(answer)),
             Question::Data(slot) => act(slot, |answer| self.on_data(answer)),
-            Question::Burl(asked) => act_on(asked, |url, answer| self.on_burl(&url, answer)),
+            Question::Burl(asked) => act_on(*asked, |url, answer| self.on_burl(&url, answer)),
             Question::Deliver(slot) => act(slot, |answer| self.on_deliver(answer)),
             Question::Verify(slot) => act(slot, |answer| self.on_lookup(Extension::Vrfy, answer)),
             Question::Expand(slot) => act(slot, |answer| self.on_lookup(Extension::Expn, answer)),
-            Question::Etrn(asked) => act_on(asked, |_, answer| self.on_etrn(answer)),
-            Question::Atrn(asked) => act_on(asked, |_, answer| self.on_atrn(answer)),
+            Question::Etrn(asked) => act_on(*asked, |_, answer| self.on_etrn(answer)),
+            Question::Atrn(asked) => act_on(*asked, |_, answer| self.on_atrn(answer)),
             Question::Xclient(asked) => {
-                act_on(asked, |about, answer| self.on_xclient(&about, answer));
+                act_on(*asked, |about, answer| self.on_xclient(&about, answer));
             }
             Question::Xforward(asked) => {
-                act_on(asked, |about, answer| self.on_xforward(&about, answer));
+                act_on(*asked, |about, answer| self.on_xforward(&about, answer));
             }
-            Question::Other(asked) => act_on(asked, |_, answer| self.on_other(answer)),
+            Question::Other(asked) => act_on(*asked, |_, answer| self.on_other(answer)),
             Question::HandOver(slot) => act(slot, |()| self.close(End::HandedOver)),
         }
     }
@@ -271,8 +273,8 @@ fn act<T>(slot: Slot<T>, act: impl FnOnce(T)) {
     }
 }
 
-/// Calls `act` with the subject of a boxed question and its answer.
-fn act_on<Q, A>(asked: Box<Asked<Q, A>>, act: impl FnOnce(Q, Answer<A>)) {
+/// Calls `act` with the subject of a question and its answer.
+fn act_on<Q, A>(asked: Asked<Q, A>, act: impl FnOnce(Q, Answer<A>)) {
     if let Some((about, answer)) = asked.into_answer() {
         act(about, answer);
     }
