@@ -1,6 +1,11 @@
 //! Memory that a driver lends to a machine, and output that it owns.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test's assertions
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    reason = "a test has std, and says what went wrong by failing"
+)]
 
 use bytes::{Bytes, BytesMut};
 use esmtp::{

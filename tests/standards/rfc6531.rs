@@ -215,10 +215,7 @@ fn no_value_holds_a_control_character_beyond_ascii() {
 #[test]
 fn an_address_with_a_control_character_reaches_no_application() {
     for (is_admitted, code) in [(false, "501"), (true, "250")] {
-        let config = server().with_lenience({
-            let lenience = Lenience::default().with_unicode_controls(is_admitted);
-            lenience
-        });
+        let config = server().with_lenience(Lenience::default().with_unicode_controls(is_admitted));
         let mut by_hand = ByHand::after_hello(config, Security::CLEAR, |experience, event| {
             if let Event::Mail(mail) = &event {
                 let used = mail.facts().forgiven().names().collect::<Vec<_>>().join(" ");

@@ -58,11 +58,13 @@ fn rrvs_defines_the_action_of_a_relay_that_cannot_test() {
         |experience, event| match event {
             Event::Rcpt(rcpt) => {
                 let typed = rcpt.typed_parameters();
-                experience.log.push(match typed.valid_since().map(|since| since.action()) {
-                    Some(RrvsAction::Continue) => "continue".to_owned(),
-                    Some(action) => format!("{action:?}").to_lowercase(),
-                    None => "nothing asked".to_owned(),
-                });
+                experience.log.push(
+                    match typed.valid_since().map(esmtp::syntax::ValidSince::action) {
+                        Some(RrvsAction::Continue) => "continue".to_owned(),
+                        Some(action) => format!("{action:?}").to_lowercase(),
+                        None => "nothing asked".to_owned(),
+                    },
+                );
                 rcpt.accept();
             }
             other => experience.answer(other),

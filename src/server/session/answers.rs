@@ -273,7 +273,7 @@ fn act<T>(slot: Slot<T>, act: impl FnOnce(T)) {
     }
 }
 
-/// Calls `act` with the subject of a boxed question and its answer.
+/// Calls `act` with the subject of a question and its answer.
 fn act_on<Q, A>(asked: Asked<Q, A>, act: impl FnOnce(Q, Answer<A>)) {
     if let Some((about, answer)) = asked.into_answer() {
         act(about, answer);
