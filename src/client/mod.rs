@@ -1,6 +1,6 @@
 //! The sending side: a [`Client`] that you drive with octets.
 //!
-//! Make a [`Config`] and a [`Client`], drive it as a [`Machine`](crate::machine::Machine), and answer
+//! Make a [`Config`] and a [`Client`], drive it as a [`Machine`], and answer
 //! its [`Event`]s: [`Ready::send`] begins a transaction, [`Content`] takes the message, and [`Sent`]
 //! has the [`Report`] with one [`Outcome`] for each recipient. The example at [`Client`] is a whole
 //! session; the adapters in `io` do all of this in one call.

@@ -245,7 +245,7 @@ impl<'s> Hello<'s> {
     }
 
     /// Returns the name that the client gave: a host, or any text that
-    /// [`Lenience::text_as_host`](crate::syntax::Lenience::text_as_host) admits in its place.
+    /// [`Lenience::has_text_as_host`](crate::syntax::Lenience::has_text_as_host) admits in its place.
     #[must_use]
     pub const fn name(&self) -> &'s HelloName<'static> {
         self.name

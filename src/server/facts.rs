@@ -137,7 +137,7 @@ impl Facts {
     }
 
     /// Returns the name that the client gave in an accepted EHLO, HELO or LHLO: a host, or any text
-    /// that [`Lenience::text_as_host`] admits in its place. `None` before that, and again after
+    /// that [`Lenience::has_text_as_host`] admits in its place. `None` before that, and again after
     /// STARTTLS.
     #[must_use]
     pub const fn hello_name(&self) -> Option<&HelloName<'static>> {

@@ -51,7 +51,7 @@ pub(crate) struct Standing {
     /// AUTH has succeeded.
     pub(crate) is_authenticated: bool,
     /// EHLO came before the channel became TLS, and AUTH may follow without a second one
-    /// ([`Lenience::auth_without_hello`](crate::syntax::Lenience::auth_without_hello)).
+    /// ([`Lenience::has_auth_without_hello`](crate::syntax::Lenience::has_auth_without_hello)).
     pub(crate) had_hello: bool,
     /// Mail is accepted only from authenticated clients.
     pub(crate) must_authenticate: bool,
