@@ -403,6 +403,8 @@ impl<'a> Attributes<'a> {
         check_nonce(self.next('r')?)
     }
 
+    /// Checks the attributes that follow, which a later version may define:
+    ///
     /// ```text
     /// extensions = attr-val *("," attr-val)
     /// attr-val   = ALPHA "=" value
