@@ -44,7 +44,7 @@ use tokio::{net::TcpStream, time::timeout};
 use transcript::Narrator;
 use trust::Trust;
 
-/// The exit codes of `sysexits` that this program knows.
+/// The exit codes of `sysexits` that this program uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Fate {
     #[default]
@@ -57,7 +57,7 @@ enum Fate {
     Authentication = 77,
 }
 
-/// A failure that ends the program, and how.
+/// A failure that ends the program: its exit code and its message.
 struct Failure(Fate, String);
 
 #[tokio::main(flavor = "current_thread")]
@@ -82,12 +82,12 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
     let credentials = credentials(arguments)?;
     let messages = messages(&arguments.files)?;
     let paths: Vec<&str> = arguments.to.iter().map(String::as_str).collect();
-    // A first look at the addresses, before anybody is called.
+    // Invalid addresses are reported before a connection is opened.
     envelope(arguments, &paths, None)?;
     let helo = arguments.helo.as_deref().map(Host::parse).transpose();
     let helo = helo.map_err(|error| usage("--helo", &error))?;
     let host = host(&arguments.server)
-        .ok_or_else(|| usage("--server", &"HOST:PORT, with brackets around an IPv6 address"))?;
+        .ok_or_else(|| usage("--server", &"not HOST:PORT, with brackets around an IPv6 address"))?;
     let end = match arguments.tls {
         Tls::None => None,
         _ => Some(tls_end(arguments, host)?),
@@ -108,7 +108,7 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
         client = client
             .with_transcript(Box::new(Narrator { session: arguments.server.clone(), write: note }));
     }
-    let is_verified = !matches!(trusted(arguments), Trust::Anybody);
+    let is_verified = !matches!(trusted(arguments), Trust::Any);
     match (arguments.tls, end) {
         (_, None) => sender.run(Connection::new(client, stream)).await,
         (service, Some(end)) => {
@@ -129,12 +129,12 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 
-/// Returns a time-out, or what the command line says if that is less.
+/// Returns the smaller of `timeout` and `--timeout`.
 fn at_most(arguments: &Arguments, timeout: Duration) -> Duration {
     arguments.timeout.map_or(timeout, |bound| timeout.min(Duration::from_secs(bound.get())))
 }
 
-/// The host of HOST:PORT, without the brackets of an IPv6 address.
+/// Returns the host of HOST:PORT, without the brackets of an IPv6 address.
 fn host(server: &str) -> Option<&str> {
     let (host, port) = server.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
@@ -165,33 +165,34 @@ fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
         (Some(_), Some(_), Some(_)) => return Err(usage("--token", &"or --password, not both")),
     };
     let credentials = match arguments.auth.as_deref().map(Mechanism::ignoring_case) {
-        Some(Ok(mechanism)) => credentials.only(mechanism),
+        Some(Ok(mechanism)) => credentials.with_mechanism(mechanism),
         Some(Err(error)) => return Err(usage("--auth", &error)),
         None => credentials,
     };
-    // Whoever says `--tls none` has decided; nobody else's password travels in the clear.
+    // The user decides with `--tls none`; otherwise no password is sent in the clear.
     Ok(Some(match arguments.tls {
-        Tls::None => credentials.even_in_the_clear(),
+        Tls::None => credentials.with_secrets_in_clear(),
         _ => credentials,
     }))
 }
 
-/// Opportunistic TLS keeps listeners out, and may not fail because of a certificate: whoever could
-/// show a false one could as well have taken the offer away. No password is shown there.
+/// Returns the certificates to trust. Opportunistic TLS protects against eavesdroppers only and does not fail because of a
+/// certificate: an attacker who can present a false one can also remove the offer of STARTTLS (a downgrade). The client sends no
+/// password in it.
 fn trusted(arguments: &Arguments) -> Trust<'_> {
     match (&arguments.ca, arguments.tls) {
-        _ if arguments.insecure => Trust::Anybody,
+        _ if arguments.insecure => Trust::Any,
         (Some(path), _) => Trust::Only(path),
-        (None, Tls::Opportunistic) => Trust::Anybody,
+        (None, Tls::Opportunistic) => Trust::Any,
         (None, _) => Trust::Roots,
     }
 }
 
-/// Whom TLS wants to meet.
-fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::End, Failure> {
+/// Returns the configuration of TLS, with the name that the certificate has to carry.
+fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::Role, Failure> {
     let name = ServerName::try_from(host.to_owned()).map_err(|error| usage("--server", &error))?;
     let config = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
-    Ok(tls::End::Client(config, name))
+    Ok(tls::Role::Client(config, name))
 }
 
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
@@ -245,7 +246,7 @@ fn config(
         Tls::Opportunistic => TlsPolicy::IfOffered,
         Tls::Starttls | Tls::Implicit => TlsPolicy::Required,
     });
-    // Without these the session is of no use: a server that refuses EHLO is not asked with HELO.
+    // The session needs these: if the server rejects EHLO, HELO is not tried.
     if arguments.user.is_some() || arguments.token.is_some() {
         config = config.with_required(Extension::Auth);
     }
@@ -253,10 +254,10 @@ fn config(
         config = config.with_required(Extension::SmtpUtf8);
     }
     if arguments.no_pipelining {
-        config = config.without(Extension::Pipelining);
+        config = config.without_extension(Extension::Pipelining);
     }
     if arguments.no_chunking {
-        config = config.without(Extension::Chunking);
+        config = config.without_extension(Extension::Chunking);
     }
     if let Some(seconds) = arguments.timeout {
         config =
@@ -265,7 +266,7 @@ fn config(
     Ok(config)
 }
 
-/// The name of this machine if it is a whole one, else its address (RFC 5321 section 4.1.4).
+/// Returns the name of this machine if it is fully qualified, else its address (RFC 5321 section 4.1.4).
 fn own_host(local: SocketAddr) -> Host<'static> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match Host::parse(name.trim()) {
@@ -277,8 +278,7 @@ fn own_host(local: SocketAddr) -> Host<'static> {
     }
 }
 
-/// The envelope of every message. The wishes about notifications can only be sent where the
-/// server offers DSN.
+/// Returns the envelope of every message. The parameters for notifications are included only if the server offers DSN.
 fn envelope(
     arguments: &Arguments,
     paths: &[&str],
@@ -290,7 +290,7 @@ fn envelope(
     let push = |parameters: &mut Parameters<'static>, keyword: &str, value: Option<&str>| {
         parameters.push(keyword, value).map_err(|error| bad(keyword, &error))
     };
-    // What is wrong with them is wrong for every server.
+    // Invalid values are invalid for every server.
     if let Some(notify) = &arguments.notify {
         Notify::parse(notify).map_err(|error| bad("--notify", &error))?;
     }
@@ -325,9 +325,9 @@ fn envelope(
             pushed.map_err(|error| bad(&format!("{flag} {parameter}"), &error))?;
         }
     }
-    let mut lenience = Lenience::default();
-    lenience.dots_in_local_part = arguments.lenient_addresses;
-    lenience.underscore_in_domain = arguments.lenient_addresses;
+    let lenience = Lenience::default()
+        .with_dots_in_local_part(arguments.lenient_addresses)
+        .with_underscore_in_domain(arguments.lenient_addresses);
     let mut envelope = Envelope::new_with(&arguments.from, &[], lenience)
         .map_err(|error| bad(&arguments.from, &error))?
         .with_parameters(mail);
@@ -340,44 +340,44 @@ fn envelope(
     Ok(envelope)
 }
 
-/// A message, and to whom it goes.
+/// A message with its recipients.
 struct Job<'a> {
     message: &'a [u8],
     paths: Vec<&'a str>,
 }
 
-/// The messages on their way.
+/// The state of the messages: to send, in flight, reported.
 struct Sender<'a> {
     arguments: &'a Arguments,
-    /// Whom to authenticate as, until that is done.
+    /// The credentials, until they have been used.
     credentials: Option<Credentials>,
-    /// What has not been sent.
+    /// The messages that have not been sent.
     jobs: Box<dyn Iterator<Item = Job<'a>> + 'a>,
     /// Recipients of a message that need another transaction.
     again: VecDeque<Job<'a>>,
-    /// What has no report yet, in order.
+    /// The messages in flight, in the order of their reports.
     underway: VecDeque<Job<'a>>,
-    /// What is left of the message that is being sent.
+    /// The unsent rest of the message in progress.
     rest: &'a [u8],
     progress: ProgressBar,
-    /// What keeps everything that was not sent from being sent: the exit code, and what is said.
+    /// The reason why no further message can be sent: the exit code, and the text printed for each recipient.
     obstacle: Option<(Fate, String)>,
-    /// What is wrong with a message wherever it goes.
+    /// The fault of a message that no server can accept.
     bad: Option<String>,
     retry: bool,
     refused: bool,
 }
 
-/// What stands in the place of a reply where none came: "bad connection" (RFC 3463 section 3.5).
+/// The code printed where no reply arrived: "bad connection" (RFC 3463 section 3.5).
 const NO_REPLY: &str = "451 4.4.2";
-/// "Security features not supported", where nothing could be asked (RFC 3463 section 3.8).
+/// "Security features not supported", where the client sent nothing (RFC 3463 section 3.8).
 const NO_SECURITY: &str = "530 5.7.4";
 /// "Cryptographic failure" (RFC 3463 section 3.8).
 const NO_PROOF: &str = "554 5.7.5";
 /// "Other or undefined protocol status" (RFC 3463 section 3.6).
 const NO_PROTOCOL: &str = "554 5.5.0";
 
-/// A message of more octets shows a progress bar.
+/// The size in octets above which a message shows a progress bar.
 const LARGE: usize = 1024 * 1024;
 
 impl<'a> Sender<'a> {
@@ -452,16 +452,16 @@ impl<'a> Sender<'a> {
         self.end(session.machine().as_client().end(), cut_off)
     }
 
-    /// Authenticates, then sends one after the other.
+    /// Authenticates, then sends one message after the other.
     fn ready(&mut self, ready: Ready<'_>) -> Result<(), Failure> {
         if self.obstacle.is_some() {
             ready.quit();
         } else if let Some(credentials) = self.credentials.take() {
             let nonce =
                 Nonce::generate().map_err(|error| Failure(Fate::Retry, error.to_string()))?;
-            // Whoever takes any certificate has decided, too: but in TLS.
+            // With `--insecure` the user accepts any certificate, but only inside TLS.
             let credentials = match self.arguments.insecure && ready.security().is_tls() {
-                true => credentials.even_in_the_clear(),
+                true => credentials.with_secrets_in_clear(),
                 false => credentials,
             };
             if let Err(error) = ready.authenticate_as(&credentials, nonce) {
@@ -491,20 +491,20 @@ impl<'a> Sender<'a> {
         self.underway.push_back(job);
     }
 
-    /// The server does not offer what this message needs: no octet of it leaves.
+    /// Reports a message that needs an extension that the server does not offer. No octet of it is sent.
     fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) {
-        let is_nobodys_message = why.obstacles().iter().any(|obstacle| {
-            // NUL is in no message of RFC 5322, whatever a server offers.
+        let is_for_no_server = why.obstacles().iter().any(|obstacle| {
+            // RFC 5322 allows no NUL in a message, whatever a server offers.
             obstacle.is_for_every_server()
                 || matches!(obstacle, Obstacle::Extension(Extension::BinaryMime))
         });
-        if is_nobodys_message {
+        if is_for_no_server {
             self.bad = Some(why.to_string());
         } else {
             self.refused = true;
         }
         let code = match why.obstacles().first() {
-            _ if is_nobodys_message => "554 5.6.0",
+            _ if is_for_no_server => "554 5.6.0",
             Some(Obstacle::Size { .. }) => "552 5.3.4",
             Some(Obstacle::Extension(Extension::SmtpUtf8)) => "553 5.6.7",
             Some(it) if it.status() == Status::REQUIRETLS_NEEDED => "550 5.7.30",
@@ -517,12 +517,12 @@ impl<'a> Sender<'a> {
 
     fn report(&mut self, report: &Report) {
         let Some(mut job) = self.underway.pop_front() else { return };
-        // Recipients beyond what the server takes at once get a transaction of their own, as long as
-        // each transaction reaches a recipient.
+        // Recipients beyond the server's limit go into another transaction, as long as each transaction
+        // reaches a recipient.
         let goes_on = report.is_delivered_to_any();
         let mut rest = Vec::new();
         for (index, (path, outcome)) in job.paths.iter().zip(report.outcomes()).enumerate() {
-            // The code alone does not tell: 552 to RCPT may be retried, 552 to the content may not.
+            // The code alone does not decide: 552 to RCPT may be retried, 552 to the content may not.
             match report.retry(index) {
                 Some(Retry::NextTransaction) if goes_on => {
                     rest.push(*path);
@@ -530,7 +530,7 @@ impl<'a> Sender<'a> {
                 }
                 None | Some(Retry::Unneeded) => {}
                 Some(Retry::Never) => self.refused = true,
-                // Also where a duplicate is possible: lost mail is worse.
+                // Retry even if a duplicate is possible: lost mail is worse.
                 Some(_) => self.retry = true,
             }
             match outcome.reply() {
@@ -544,7 +544,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// What the session came to. Messages that were not sent are told of too.
+    /// Returns the outcome of the session, and prints a line for each recipient of the messages that were not sent.
     fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
         let why = match (&self.obstacle, end, &cut_off) {
             (Some((_, why)), _, _) => why.clone(),
@@ -599,7 +599,7 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Code, enhanced status code or `-`, text: what is not printable in it is escaped.
+/// Returns the code, the enhanced status code or `-`, and the text, escaped.
 fn line(reply: &Reply<'_>) -> String {
     let whole = reply.to_string();
     match reply.status() {
@@ -611,20 +611,20 @@ fn line(reply: &Reply<'_>) -> String {
     }
 }
 
-/// On standard output. What became of the message is true though nobody can be told.
+/// Prints a line on standard output. A failure to print changes no outcome.
 fn say(line: &str) {
-    static TOLD: Once = Once::new();
+    static REPORTED: Once = Once::new();
     if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
-        TOLD.call_once(|| complain(&format!("standard output: {error}")));
+        REPORTED.call_once(|| complain(&format!("standard output: {error}")));
     }
 }
 
-/// On standard error.
+/// Prints a message on standard error.
 fn complain(what: &dyn std::fmt::Display) {
     note(format!("send: {what}"));
 }
 
-/// A line on standard error: `eprintln` would panic if it cannot be written.
+/// Prints a line on standard error without a panic: `eprintln` panics if it cannot write.
 fn note(line: String) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

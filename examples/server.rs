@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
     let served = runtime.enable_all().build().and_then(|runtime| {
         let served = runtime.block_on(serve(&arguments.listen, receiver));
-        // A disk that does not answer is not waited for: only threads of the blocking pool call it.
+        // Do not wait for a disk that does not answer: only threads of the blocking pool use it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         served
     });
@@ -82,18 +82,18 @@ fn main() -> ExitCode {
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Ends the program, with the exit code of `sysexits` for a mistake in the command line.
+/// Ends the program with the exit code of `sysexits` for an invalid command line.
 fn refuse(error: &clap::Error) -> ! {
     let _ = error.print();
     std::process::exit(if error.use_stderr() { 64 } else { 0 })
 }
 
-/// All that the sessions share.
+/// The state that the sessions share.
 struct Receiver {
     config: Arc<Config>,
     /// The configuration for trusted clients, with XCLIENT and XFORWARD.
     trusted_config: Arc<Config>,
-    /// Whether clients on this host are trusted, and which others are.
+    /// Whether clients on this host are trusted; `trusted` holds the other trusted networks.
     takes_xclient: bool,
     trusted: Vec<Network>,
     places: Arc<Places>,
@@ -102,7 +102,7 @@ struct Receiver {
     tls: Option<(Tls, Arc<rustls::ServerConfig>)>,
     handshake: Duration,
     unknown: Vec<Mailbox<'static>>,
-    /// A PROXY header comes first.
+    /// Whether a PROXY header comes first.
     is_proxied: bool,
     is_quiet: bool,
     is_verbose: bool,
@@ -130,7 +130,7 @@ impl Receiver {
         let (places, possible) =
             Places::new(arguments.max_connections, arguments.max_connections_per_address);
         if arguments.max_connections.is_some_and(|wanted| wanted.get() > possible) {
-            complain(&format!("the limit of file descriptors bears {possible} connections"));
+            complain(&format!("the limit of file descriptors allows {possible} connections"));
         }
         Ok(Self {
             config: Arc::new(config),
@@ -167,7 +167,7 @@ impl Receiver {
         }
     }
 
-    /// Accepts the message when it is safe in `new/`, and not before.
+    /// Accepts the message after it is safe in `new/`.
     async fn deliver(
         &self,
         message: Option<Message>,
@@ -180,12 +180,11 @@ impl Receiver {
             Ok(path) => path,
             Err(error) => return delivery.reject(lost(&error)),
         };
-        // From here on the message is ours: silence because of a broken report would make the client
-        // send it again.
+        // The message is accepted: a failure to print the report must not make the client send it again.
         if !self.is_quiet
             && let Err(error) = outlet::OUTPUT.say(report(&delivery, octets, &path)).await
         {
-            complain(&format!("no line about {}: {error}", path.display()));
+            complain(&format!("no line printed about {}: {error}", path.display()));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match Text::new(format!("queued as {name}")) {
@@ -195,7 +194,7 @@ impl Receiver {
     }
 }
 
-/// Waits for the disk, but not longer than a session may live.
+/// Waits for the disk, but not after the sessions have to end.
 async fn until_stopped<T>(
     stopped: &watch::Receiver<Stop>,
     operation: impl Future<Output = io::Result<T>>,
@@ -204,13 +203,13 @@ async fn until_stopped<T>(
     tokio::select! {
         done = operation => done,
         _ = stopped.wait_for(|stop| matches!(stop, Stop::Now)) => {
-            let why = "a message is given up: the disk has not answered before the end";
+            let why = "a message is rejected: the disk did not answer before the end of the session";
             Err(io::Error::new(io::ErrorKind::Interrupted, why))
         }
     }
 }
 
-/// Reports a failure of the disk, and returns what the client is told of it.
+/// Prints a failure of the disk, and returns the reply for the client.
 fn lost(error: &io::Error) -> Rejection {
     complain(error);
     match error.kind() {
@@ -222,7 +221,7 @@ fn lost(error: &io::Error) -> Rejection {
     }
 }
 
-/// The line about a message.
+/// Returns the JSON line about a message.
 fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
     let (facts, envelope) = (delivery.facts(), delivery.envelope());
     let words = |parameters: Parameters<'_>| -> Vec<String> {
@@ -275,7 +274,7 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     let (stop, stopped) = watch::channel(Stop::Never);
     let mut sessions = JoinSet::new();
     loop {
-        // A connection is accepted only when there is a descriptor for it.
+        // Accept a connection only when a descriptor is free for it.
         let next = async {
             let spare = receiver.places.spare().await;
             (listener.accept().await, spare)
@@ -298,8 +297,8 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
             }
             Err(error) => {
                 complain(&error);
-                // Out of descriptors (EMFILE, ENFILE) or of memory: the next call would fail as well.
-                // Sessions that end make room.
+                // Out of descriptors (EMFILE, ENFILE) or of memory: the next call would fail as well
+                // until a session ends.
                 if error.kind() != io::ErrorKind::ConnectionAborted {
                     sleep(PAUSE).await;
                 }
@@ -307,8 +306,8 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
         }
     }
     drop(listener);
-    // A message that is under way may be finished. A session without one is told 421 at once, and one
-    // that does not come to its end is told 421 then.
+    // A message in progress may be finished. A session without one gets 421 at once; a session that does
+    // not finish in time gets 421 then.
     for (how, patience) in [(Stop::Finish, 10), (Stop::Now, 1)] {
         let _ = stop.send(how);
         let over = async { while sessions.join_next().await.is_some() {} };
@@ -319,18 +318,18 @@ async fn serve(listen: &str, receiver: Receiver) -> io::Result<()> {
     Ok(())
 }
 
-/// Time until the next connection is accepted after that has failed.
+/// Time to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time for the PROXY header (as Postfix's `smtpd_upstream_proxy_timeout`).
 const HEADER: Duration = Duration::from_secs(5);
-/// Time in which a client that gets no place is told so, a TLS handshake included.
+/// Time to send 421 to a client for which there is no place, a TLS handshake included.
 const REFUSAL: Duration = Duration::from_secs(5);
 
 /// Whether the sessions are to end.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
     Never,
-    /// After the message that is under way.
+    /// After the message in progress.
     Finish,
     Now,
 }
@@ -354,7 +353,7 @@ async fn receive(
             Ok(()) = stopped.changed() => None,
         };
         match header {
-            // A proxy that checks whether the server is up speaks for itself.
+            // A proxy that checks whether the server is up (LOCAL) is the client itself.
             Some((header, rest)) if header.is_local() => ahead = rest,
             Some((header, rest)) => {
                 let source = header.source().map(canonical);
@@ -362,7 +361,7 @@ async fn receive(
                 peer = source.map_or(peer, Peer::from);
                 ahead = rest;
             }
-            // It hears 421 instead of the greeting.
+            // The program is ending: the client gets 421 instead of the greeting.
             None => origin = None,
         }
     }
@@ -379,13 +378,13 @@ async fn receive(
     }
 }
 
-/// Returns the address of IPv4 for one that IPv6 has mapped, as it comes from a socket of both families
-/// (RFC 4291 section 2.5.5.2): a client has one address, however it connects.
+/// Converts an IPv4-mapped IPv6 address, as a dual-stack socket returns it, into the IPv4 address
+/// (RFC 4291 section 2.5.5.2), so that a client has one address for both kinds of socket.
 const fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// A client and what has been learnt of it before the greeting.
+/// A client, with the facts that are known before the greeting.
 struct Client<'a> {
     /// The other end of the connection.
     address: SocketAddr,
@@ -396,7 +395,7 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// Serves the client in its place, or tells it that it has none.
+    /// Serves the client, or rejects it with the reply in `place`.
     async fn serve(
         self,
         stream: TcpStream,
@@ -417,7 +416,7 @@ impl Client<'_> {
                 converse(Connection::new(server, stream), ahead, receiver, stopped, place).await
             }
             Some((service, config)) => {
-                let end = tls::End::Server(Arc::clone(config));
+                let end = tls::Role::Server(Arc::clone(config));
                 let secured = match service {
                     Tls::Implicit => Secured::implicit(server, end),
                     _ => Secured::start_tls(server, end),
@@ -429,7 +428,7 @@ impl Client<'_> {
     }
 }
 
-/// Reads the header of a proxy, and returns it with the octets after it, which are TLS or SMTP.
+/// Reads a PROXY header, and returns it with the octets after it, which are TLS or SMTP.
 async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
     let mut octets = Vec::new();
     loop {
@@ -474,7 +473,7 @@ async fn converse<M: Session>(
             ahead = ahead.get(taken..).unwrap_or_default();
         }
         let event = tokio::select! {
-            event = session.next() => event?,
+            biased; // at the end of the program, 421 comes before a greeting
             Ok(()) = stopped.changed() => {
                 match *stopped.borrow_and_update() {
                     Stop::Never => {}
@@ -483,6 +482,7 @@ async fn converse<M: Session>(
                 }
                 continue;
             }
+            event = session.next() => event?,
         };
         let Some(event) = event else { return Ok(()) };
         match event {
@@ -504,7 +504,7 @@ async fn converse<M: Session>(
             {
                 authenticated.accept();
             }
-            // Only trusted clients have a configuration with these two.
+            // Only the configuration of trusted clients offers these two.
             Event::Xclient(xclient) => xclient.accept(),
             Event::Xforward(xforward) => xforward.accept(),
             Event::Rcpt(rcpt) => receiver.rcpt(rcpt),
@@ -536,7 +536,7 @@ async fn converse<M: Session>(
             }
             Event::Abort(abort) => {
                 message = None;
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }

@@ -1,8 +1,8 @@
-//! A server and a client over loopback, and a message from the one to the other:
+//! Runs a server and a client over loopback, and sends a message from one to the other:
 //! `cargo run --all-features --example tour`.
 //!
-//! The client turns to TLS, proves who it is with SCRAM, and sends. The transcript is printed as
-//! it happens, and at the end where the message lies.
+//! The client starts TLS, authenticates with SCRAM, and sends. The program prints the transcript as it
+//! happens, and at the end the path and the text of the stored message.
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
@@ -26,7 +26,7 @@ use esmtp::{
     server::{self, Peer, Server},
     syntax::{Extension, Rejection, Text},
     time::Instant,
-    tls::{End, Secured},
+    tls::{Role, Secured},
     transcript::{Entry, Side, Transcript},
 };
 use maildir::{Draft, Maildir};
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let message = std::fs::read(path)?;
         story += &format!("\n\n{}:\n\n{}", path.display(), String::from_utf8_lossy(&message));
     }
-    // Whoever reads the beginning only, as `head` does, has seen enough.
+    // A reader such as `head` may close the pipe early.
     let _ = writeln!(io::stdout().lock(), "{story}");
     if stored.len() == 1 && report.is_delivered_to_any() {
         Ok(())
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The receiving side: everybody but `nobody@…` has a mailbox here, and it is the same.
+/// The receiving side: every address but `unknown@…` has a mailbox, and all share one Maildir.
 struct Receiver {
     maildir: Maildir,
     accounts: Accounts,
@@ -99,7 +99,7 @@ impl Receiver {
         let config = config.with_extension(Extension::StartTls).with_auth(offer);
         let config = Arc::new(config.with_required_auth(true));
         let server = Server::new(Arc::clone(&config), Peer::from(peer), Security::CLEAR);
-        let secured = Secured::start_tls(server, End::Server(Arc::clone(&self.tls)));
+        let secured = Secured::start_tls(server, Role::Server(Arc::clone(&self.tls)));
         let mut session = Connection::new(secured, stream);
         let (mut draft, mut stored) = (None::<Draft>, Vec::new());
         while let Some(event) = session.next()? {
@@ -113,7 +113,7 @@ impl Receiver {
                 server::Event::Credentials(asked) => self.accounts.answer(asked.question),
                 server::Event::Authenticated(authenticated) => authenticated.accept(),
                 server::Event::Rcpt(rcpt) => {
-                    if rcpt.forward_path().to_string().starts_with("<nobody@") {
+                    if rcpt.forward_path().to_string().starts_with("<unknown@") {
                         rcpt.reject(Rejection::NO_SUCH_MAILBOX);
                     } else {
                         rcpt.accept();
@@ -145,7 +145,7 @@ impl Receiver {
                 }
                 server::Event::Abort(abort) => {
                     draft = None;
-                    abort.done();
+                    abort.acknowledge();
                 }
                 other => other.proceed(),
             }
@@ -158,17 +158,16 @@ fn stored_in_words(octets: u64) -> Text<'static> {
     Text::new(format!("{octets} octets are stored")).unwrap_or(Text::literal("stored"))
 }
 
-/// The sending side. What the server cannot do shows here, before an octet of it is sent.
+/// Sends the message. If the server lacks an extension that the message needs, no octet of it is sent.
 fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
-    let envelope = Envelope::new("ann@example.org", &["bob@example.net", "nobody@example.net"])?;
+    let envelope = Envelope::new("ann@example.org", &["bob@example.net", "unknown@example.net"])?;
     let credentials = Credentials::password("ann", "correct horse");
     let config = client::Config::new("client.example.org")?.with_tls(TlsPolicy::Required);
     let client = Client::new(config, Security::CLEAR).with_transcript(Box::new(Narrator));
-    // The server of this tour has a certificate that nobody knows. A real client says
-    // `Trust::Roots`.
-    let tls = trust::client(Trust::Anybody)?;
+    // The server of this tour has a self-signed certificate. A real client uses `Trust::Roots`.
+    let tls = trust::client(Trust::Any)?;
     let name = ServerName::try_from("mx.example.net")?;
-    let secured = Secured::start_tls(client, End::Client(tls, name));
+    let secured = Secured::start_tls(client, Role::Client(tls, name));
     let mut session = Connection::new(secured, stream);
     let (mut is_known, mut report) = (false, None);
     while let Some(event) = session.next()? {
@@ -191,7 +190,7 @@ fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
     report.ok_or_else(|| "the session ended before the message was sent".into())
 }
 
-/// Prints the dialogue as the RFCs write it.
+/// A transcript printed as the dialogues in the RFCs are.
 #[derive(Debug)]
 struct Narrator;
 
@@ -204,7 +203,7 @@ impl Transcript for Narrator {
             _ => "        ",
         };
         let milliseconds = at.elapsed().as_secs_f64() * 1000.0;
-        // A transcript that cannot be printed is no reason to lose mail.
+        // A failure to print loses no mail.
         let _ = writeln!(io::stdout().lock(), "{milliseconds:8.3} ms  {indent}{entry}");
     }
 }

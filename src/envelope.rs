@@ -3,11 +3,10 @@
 use crate::syntax::{ForwardPath, Lenience, Mailbox, Parameters, ReversePath, SyntaxError};
 use alloc::vec::Vec;
 
-/// Where a message comes from and where it goes, with the parameters of MAIL and RCPT
-/// (RFC 5321 section 2.3.1). It owns everything it holds.
+/// The reverse-path and the forward-paths of a message, with the parameters of MAIL and RCPT (RFC 5321 section 2.3.1).
+/// It owns everything that it holds.
 ///
-/// Recipients keep their order, duplicates included: reports and replies are matched to them by
-/// their place.
+/// Recipients keep their order, duplicates included: reports and replies refer to them by index.
 ///
 /// ```
 /// use esmtp::envelope::Envelope;
@@ -39,7 +38,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// An envelope of plain addresses, without brackets and without parameters.
+    /// Makes an envelope of plain addresses, without brackets and without parameters.
     ///
     /// An empty reverse-path is the null path `<>`; `Postmaster`, in any case and without a
     /// domain, is the recipient that every server has (RFC 5321 section 4.5.1).
@@ -57,8 +56,7 @@ impl Envelope {
     /// ```
     /// use esmtp::{envelope::Envelope, syntax::Lenience};
     ///
-    /// let mut lenience = Lenience::default();
-    /// lenience.dots_in_local_part = true;
+    /// let lenience = Lenience::default().with_dots_in_local_part(true);
     /// let envelope = Envelope::new_with("ann@example.org", &["bob..b@example.net"], lenience)?;
     /// assert_eq!(envelope.to_string(), "<ann@example.org> -> <bob..b@example.net>");
     /// # Ok::<(), esmtp::syntax::SyntaxError>(())
@@ -91,13 +89,13 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// An envelope without recipients yet.
+    /// Makes an envelope without recipients.
     #[must_use]
     pub const fn from_reverse_path(reverse_path: ReversePath<'static>) -> Self {
         Self { reverse_path, parameters: Parameters::NONE, recipients: Vec::new() }
     }
 
-    /// The same with these parameters of MAIL in place of those it had.
+    /// Replaces the parameters of MAIL.
     ///
     /// `SIZE`, `BODY` and `SMTPUTF8` need not be among them: the client adds them where the
     /// server offers them and the message needs them.
@@ -107,7 +105,7 @@ impl Envelope {
         self
     }
 
-    /// The same with one recipient more.
+    /// Adds a recipient with the parameters of its RCPT.
     #[must_use]
     pub fn with_recipient(
         mut self,
@@ -123,19 +121,18 @@ impl Envelope {
         self.recipients.push((forward_path, parameters));
     }
 
-    /// Takes a reverse-path and its parameters in, and forgets every recipient; memory is kept.
+    /// Replaces the reverse-path and its parameters and removes every recipient; memory is kept.
     pub fn reset(&mut self, reverse_path: ReversePath<'static>, parameters: Parameters<'static>) {
         self.reverse_path = reverse_path;
         self.parameters = parameters;
         self.recipients.clear();
     }
 
-    /// The same for a server that does not offer DSN: without RET, ENVID, NOTIFY and ORCPT.
+    /// Returns the envelope for a server that does not offer DSN: without RET, ENVID, NOTIFY and ORCPT.
     ///
-    /// Whoever relays without them owes a `relayed` notification for every recipient whose NOTIFY
-    /// held SUCCESS and whom the server accepts, and a `failed` one where it refuses, unless NOTIFY
-    /// had no FAILURE (RFC 3461 section 5.2.2): this envelope still says who they are, place by
-    /// place.
+    /// A relay that drops them must send a `relayed` notification for every accepted recipient whose NOTIFY held
+    /// SUCCESS, and a `failed` one for every rejected recipient, unless its NOTIFY had no FAILURE (RFC 3461 section
+    /// 5.2.2). This envelope still holds those parameters, under the same index.
     #[must_use]
     pub fn without_dsn(&self) -> Self {
         let recipients = self.recipients.iter();
@@ -148,19 +145,19 @@ impl Envelope {
         }
     }
 
-    /// Where reports of non-delivery go.
+    /// Returns the reverse-path, to which reports of non-delivery go.
     #[must_use]
     pub const fn reverse_path(&self) -> &ReversePath<'static> {
         &self.reverse_path
     }
 
-    /// The parameters of MAIL.
+    /// Returns the parameters of MAIL.
     #[must_use]
     pub const fn parameters(&self) -> &Parameters<'static> {
         &self.parameters
     }
 
-    /// The forward-paths with the parameters of their RCPT, in order.
+    /// Iterates over the forward-paths with the parameters of their RCPT, in order.
     #[must_use]
     pub fn recipients(
         &self,
@@ -168,31 +165,31 @@ impl Envelope {
         self.recipients.iter().map(|(path, parameters)| (path, parameters))
     }
 
-    /// The forward-paths, in order.
+    /// Iterates over the forward-paths, in order.
     #[must_use]
     pub fn forward_paths(&self) -> impl ExactSizeIterator<Item = &ForwardPath<'static>> {
         self.recipients.iter().map(|(path, _)| path)
     }
 
-    /// One recipient, by its place.
+    /// Returns the recipient at an index, with the parameters of its RCPT.
     #[must_use]
     pub fn recipient(&self, index: usize) -> Option<(&ForwardPath<'static>, &Parameters<'static>)> {
         self.recipients.get(index).map(|(path, parameters)| (path, parameters))
     }
 
-    /// How many recipients there are.
+    /// Returns the number of recipients.
     #[must_use]
     pub fn len(&self) -> usize {
         self.recipients.len()
     }
 
-    /// Whether there is no recipient.
+    /// Returns whether there is no recipient.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.recipients.is_empty()
     }
 
-    /// Whether every path and every parameter is ASCII; otherwise the server must offer SMTPUTF8
+    /// Returns whether every path and every parameter is ASCII; otherwise the server must offer SMTPUTF8
     /// (RFC 6531 section 3.3).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
@@ -206,14 +203,15 @@ impl Envelope {
 
 fn without(parameters: &Parameters<'_>, keywords: &[&str]) -> Parameters<'static> {
     let mut rest = Parameters::NONE;
-    for one in parameters.iter().filter(|one| !keywords.iter().any(|keyword| one.is(keyword))) {
+    for one in parameters.iter().filter(|one| !keywords.iter().any(|keyword| one.matches(keyword)))
+    {
         rest.push_valid(one.keyword(), one.value());
     }
     rest
 }
 
 impl core::fmt::Display for Envelope {
-    /// `<ann@example.org> -> <bob@example.net>, <carl@example.com>`
+    /// Writes `<ann@example.org> -> <bob@example.net>, <carl@example.com>`.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{} -> ", self.reverse_path)?;
         for (index, path) in self.forward_paths().enumerate() {

@@ -23,3 +23,12 @@ pub mod tls;
 pub mod trace;
 pub mod transcript;
 pub mod wire;
+
+pub use client::{Client, Report};
+pub use envelope::Envelope;
+pub use machine::{Machine, Need};
+pub use security::Security;
+pub use server::Server;
+pub use service::Service;
+pub use time::Instant;
+pub use transcript::Transcript;

@@ -1,4 +1,4 @@
-//! How either side is driven: poll, answer.
+//! The contract between a machine and its driver: poll, answer.
 //!
 //! A machine never touches a socket or a clock. Its driver asks [`poll`](Machine::poll) what
 //! it needs, provides exactly that, and asks again. The adapters in `io` are such
@@ -8,37 +8,42 @@ use crate::{
     security::{Security, TlsFailure},
     time::Instant,
 };
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-/// What a machine needs before it can go on.
+/// The input that a machine needs before it can advance.
 ///
 /// The instants are deadlines. When one has passed (`now >= deadline`) the next
-/// [`poll`](Machine::poll) acts on it. This enum is exhaustive for ever.
+/// [`poll`](Machine::poll) acts on it. This enum is exhaustive: no variant will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Need {
     /// Octets from the peer, by this deadline.
     Read(Instant),
-    /// [`to_send`](Machine::to_send) on its way to the peer, by this deadline.
+    /// [`to_send`](Machine::to_send) written to the peer, by this deadline.
     Write(Instant),
-    /// Octets wait to be sent and the peer may speak: whichever the stream is ready for first.
+    /// Octets wait to be sent and the peer may send: whichever the stream is ready for first.
     Either(Instant),
-    /// Nothing until then: a delay owed to the peer.
+    /// Nothing until then: a delayed reply.
     Wait(Instant),
     /// The application's answer to [`event`](Machine::event).
     Answer,
-    /// Nothing more, ever: close the connection.
+    /// Nothing more: close the connection.
     Close,
 }
 
-/// How the peer's direction of the connection came to its end.
+/// The way in which the peer's direction of the connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// An orderly end of stream: what the peer said before it is still answered.
+    /// An orderly end of stream: commands and replies received before it are still handled.
     Clean,
     /// A reset connection, or TLS that ended without `close_notify`.
     CutOff,
 }
+
+/// The number of slices that [`Machine::output`] copies at once.
+const OUTPUT_SLICES: usize = 16;
 
 /// The driving contract of [`Server`](crate::server::Server), [`Client`](crate::client::Client)
 /// and every layer around them.
@@ -46,33 +51,54 @@ pub enum Closed {
 /// No need is exclusive: what is ready may be written, and [`closed`](Machine::closed) be
 /// called, while a question is open.
 pub trait Machine {
-    /// A question to the application, lent by the machine.
+    /// A question to the application, borrowed from the machine.
     type Event<'m>
     where
         Self: 'm;
 
-    /// Goes on as far as it can and tells what is missing; past a deadline, acts on it.
+    /// Advances as far as possible and returns the need; acts on a deadline that has passed.
     fn poll(&mut self, now: Instant) -> Need;
 
-    /// What [`Need::Answer`] is about; `None` when nothing is asked.
+    /// Returns the question that [`Need::Answer`] waits for; `None` when no question is open.
     ///
-    /// The same question is returned until it is answered or the session has ended, so an
-    /// event that was dropped is not lost.
+    /// The question is returned again until it is answered or the session has ended, so an event
+    /// that was dropped is not lost.
     fn event(&mut self) -> Option<Self::Event<'_>>;
 
-    /// Free space to read into, allocated when asked for; never empty after [`Need::Read`] or
+    /// Returns free space to read into, allocated on demand; never empty after [`Need::Read`] or
     /// [`Need::Either`].
     fn receive_buffer(&mut self) -> &mut [u8];
 
-    /// So many octets were read into the front of [`receive_buffer`](Machine::receive_buffer);
-    /// 0 means that nothing came (the end of the stream is [`closed`](Machine::closed)).
+    /// Records that this many octets were read into the front of
+    /// [`receive_buffer`](Machine::receive_buffer); 0 means that nothing arrived (the end of the
+    /// stream is [`closed`](Machine::closed)).
     fn received(&mut self, octets: usize);
 
-    /// A receive buffer without octets in it may be given back: an idle session costs nothing.
+    /// Frees the receive buffer if it holds no octets: an idle session costs no memory.
     fn release(&mut self);
 
-    /// The same as [`receive_buffer`](Machine::receive_buffer) and [`received`](Machine::received)
-    /// by copy; returns how many octets were taken.
+    /// Lends `memory` for the receive buffer, so that reading neither allocates nor zeroes; returns
+    /// it if the machine has no use for it.
+    ///
+    /// The length of `memory` is the size of the buffer. A machine takes it when its receive buffer
+    /// holds no octets and the length suits it, and may replace it by memory of its own when a read
+    /// fills it. A driver with many idle sessions lends from a pool when a stream is readable, and
+    /// takes the memory back with [`reclaim_buffer`](Machine::reclaim_buffer).
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        Some(memory)
+    }
+
+    /// Takes the memory of the receive buffer out, if it holds no octets, and frees what
+    /// [`release`](Machine::release) frees.
+    ///
+    /// The memory may still contain octets that the peer sent, credentials excepted.
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.release();
+        None
+    }
+
+    /// Copies octets into the [`receive_buffer`](Machine::receive_buffer) and returns how many it
+    /// took.
     fn feed(&mut self, octets: &[u8]) -> usize {
         let room = self.receive_buffer();
         let taken = room.len().min(octets.len());
@@ -83,37 +109,56 @@ pub trait Machine {
         taken
     }
 
-    /// The peer will send nothing more.
+    /// Records that the peer will send nothing more.
     fn closed(&mut self, how: Closed);
 
-    /// Lends the octets to send, as slices to be written in order, and returns how many slices
-    /// were filled in; 0 when nothing waits.
+    /// Fills in slices of the octets to send, to be written in order, and returns how many were
+    /// filled in; 0 when nothing waits.
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize;
 
-    /// So many octets of [`to_send`](Machine::to_send) were written.
+    /// Returns a copy of the octets to send, up to `limit`, for a driver that must own what it
+    /// writes (completion I/O).
+    ///
+    /// Like those of [`to_send`](Machine::to_send) they wait until [`sent`](Machine::sent) records
+    /// that they were written.
+    fn output(&self, limit: usize) -> Bytes {
+        let mut slices = [[].as_slice(); OUTPUT_SLICES];
+        let filled = self.to_send(&mut slices);
+        let slices = slices.get(..filled).unwrap_or_default();
+        let waiting = slices.iter().fold(0_usize, |sum, slice| sum.saturating_add(slice.len()));
+        let mut octets = Vec::with_capacity(waiting.min(limit));
+        for slice in slices {
+            let room = limit.saturating_sub(octets.len());
+            octets.extend_from_slice(slice.get(..room).unwrap_or(slice));
+        }
+        octets.into()
+    }
+
+    /// Records that this many octets of [`to_send`](Machine::to_send) were written.
     fn sent(&mut self, octets: usize);
 
-    /// Writing failed: nothing more can be sent, but what the peer said may still be read.
+    /// Records that writing failed: nothing more can be sent, but input from the peer may still be
+    /// read.
     fn unsendable(&mut self);
 }
 
-/// A machine that a TLS layer may be put around (`tls::Secured`, or one
-/// of your own).
+/// A machine that a TLS layer can be put around (`tls::Secured`, or a custom one).
 ///
-/// The layer takes over when a poll answers [`Need::Answer`] and
-/// [`is_upgrading`](Self::is_upgrading) says that the answer is a TLS handshake.
+/// The layer takes over when a poll returns [`Need::Answer`] and
+/// [`is_upgrading`](Self::is_upgrading) returns that the answer is a TLS handshake.
 pub trait Upgradable: Machine {
-    /// Whether STARTTLS is agreed, every octet before it is sent, and the handshake is awaited.
+    /// Returns whether STARTTLS is agreed, every octet before it is sent, and the handshake is
+    /// awaited.
     fn is_upgrading(&self) -> bool;
 
-    /// The handshake is over: from here on the channel is protected.
+    /// Completes the handshake: from here on the channel is protected.
     fn upgraded(&mut self, security: Security);
 
-    /// Ends the session because the handshake failed: nothing more can be said on this connection.
+    /// Ends the session because the handshake failed: nothing more can be sent on this connection.
     fn upgrade_failed(&mut self, why: TlsFailure);
 
     /// Ends the session because TLS failed after the handshake: by an alert of the peer, a forged
-    /// record, or octets that are not TLS. Nothing more can be said or heard.
+    /// record, or octets that are not TLS. Nothing more can be sent or received.
     ///
     /// A machine that does not keep the reason sees a connection that was cut off.
     fn tls_failed(&mut self, why: TlsFailure) {
@@ -122,20 +167,21 @@ pub trait Upgradable: Machine {
         self.unsendable();
     }
 
-    /// Whether the session was told to end, so that a handshake is not worth waiting for.
+    /// Returns whether the session was told to end, so that a handshake is not worth waiting for.
     fn is_stopping(&self) -> bool {
         false
     }
 }
 
-/// Who has let the session wait for how long, between one poll and the next.
+/// The time between one poll and the next, attributed to the side that was waited for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Debts {
+pub(crate) struct WaitTimes {
     last: Option<(Instant, Need)>,
 }
 
-impl Debts {
-    /// What has passed since the last poll is added to what the peer or the application owes.
+impl WaitTimes {
+    /// Adds the time since the last poll to the time of the peer or of the application, depending
+    /// on the last need.
     pub(crate) fn settle(&mut self, now: Instant, peer: &mut Duration, application: &mut Duration) {
         let Some((then, need)) = self.last.take() else { return };
         let debtor = match need {
@@ -146,7 +192,7 @@ impl Debts {
         *debtor = debtor.saturating_add(now.saturating_since(then));
     }
 
-    /// What is needed from now on.
+    /// Records the need from now on.
     pub(crate) const fn incur(&mut self, now: Instant, need: Need) -> Need {
         self.last = Some((now, need));
         need

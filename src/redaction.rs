@@ -19,11 +19,11 @@ use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
 
 /// The mark in place of octets that are not shown.
 const REDACTED: &[u8] = b"(redacted)";
-/// The mark in place of a challenge.
+/// The replacement of a challenge.
 const REDACTED_CHALLENGE: &[u8] = b"334 (redacted)";
-/// The mark in place of a line that was too long to be kept.
+/// The replacement of a line that was too long to be kept.
 const LONG_LINE: &[u8] = b"(a line that is too long)";
-/// The fewest octets of a secret that are looked for in replies: fewer occur in every one.
+/// The fewest octets of a secret that are searched for in replies: fewer occur in every reply.
 const SHORTEST_SECRET: usize = 4;
 /// The number of secrets that are remembered: the responses of an attempt or two.
 const SECRETS: usize = 16;
@@ -54,7 +54,7 @@ const MECHANISMS: [&str; 18] = [
 ];
 /// The beginnings of the registry's families of names.
 const FAMILIES: [&str; 4] = ["9798-", "EAP-", "GS2-", "SCRAM-"];
-/// Words after which a secret stands, in protocols that are mixed up with this one.
+/// Words that precede a secret, in protocols that clients confuse with this one.
 const INTRODUCTIONS: [&[u8]; 8] = [
     b"AUTHENTICATE",
     b"AUTHINFO",
@@ -69,7 +69,7 @@ const INTRODUCTIONS: [&[u8]; 8] = [
 /// The secrets of a session, as far as a machine knows them.
 #[derive(Default)]
 pub(crate) struct Redaction {
-    /// Octets that were said in secret, in the forms in which a peer may repeat them.
+    /// Octets of secrets, in the forms in which a peer may repeat them.
     secrets: VecDeque<Secret>,
     /// Words that may be secret or like any other: hidden in the reply to their own command alone, as
     /// the replies to others are for the application to read.
@@ -89,20 +89,20 @@ pub(crate) trait Known {
 
 /// The client's side: commands and responses that are sent, and the replies to them.
 impl Redaction {
-    /// Remembers what a command says in secret.
+    /// Remembers the secrets of a command.
     pub(crate) fn note_command(&mut self, command: &Command<'_>) {
         self.is_in_exchange = matches!(command, Command::Auth { .. });
         self.note_argument(command);
     }
 
-    /// Remembers what is said in an exchange.
+    /// Remembers the secrets of a response in an exchange.
     pub(crate) fn note_response(&mut self, response: &[u8], is_plaintext: bool) {
         self.remember(Base64::encode(response).as_str().as_bytes());
         forms_of(response, is_plaintext).for_each(|form| self.remember(form));
     }
 
-    /// Returns a reply that was received with what was said in secret made unreadable; `None` when
-    /// it repeats nothing of that, and for a challenge, which the mechanism needs as it is.
+    /// Returns a received reply with the secrets of the session made unreadable; `None` when it
+    /// repeats none of them, and for a challenge, which the mechanism needs as it is.
     pub(crate) fn received(&mut self, reply: &[u8]) -> Option<Vec<u8>> {
         let is_challenge = self.is_in_exchange && reply.starts_with(CHALLENGE);
         self.is_in_exchange = is_challenge;
@@ -113,8 +113,8 @@ impl Redaction {
         scrubbed
     }
 
-    /// Returns octets that are no reply with what was said in secret made unreadable; `None` when
-    /// they repeat nothing of that.
+    /// Returns octets that are not a reply with the secrets of the session made unreadable; `None`
+    /// when they repeat none of them.
     pub(crate) fn malformed(&self, octets: &[u8]) -> Option<Vec<u8>> {
         scrub(octets, 0, self.secrets.iter().chain(&self.guesses))
     }
@@ -152,7 +152,7 @@ impl Redaction {
         }
     }
 
-    /// Returns what is shown of a line that was too long to be kept; `front` is what it began with.
+    /// Returns the text shown for a line that was too long to be kept; `front` is its beginning.
     pub(crate) fn long_line(&mut self, front: &[u8]) -> &'static [u8] {
         self.is_after_auth |= is_like_auth(front);
         match self.is_after_auth {
@@ -161,7 +161,7 @@ impl Redaction {
         }
     }
 
-    /// Remembers what a client's line in an exchange says, and returns what is shown of it.
+    /// Remembers the secrets of a client's line in an exchange, and returns the text shown for it.
     pub(crate) fn response_line(&mut self, line: &[u8]) -> &'static [u8] {
         if let Ok(AuthResponse::Response(response)) = AuthResponse::parse(line) {
             self.note_response(&response.decoded(), true);
@@ -169,11 +169,11 @@ impl Redaction {
         REDACTED
     }
 
-    /// Returns a reply that is sent with what the client said in secret made unreadable; `None` when
-    /// it repeats nothing of that.
+    /// Returns a reply to send with the client's secrets made unreadable; `None` when it repeats
+    /// none of them.
     ///
-    /// Words of letters alone are left: the texts of replies are made of them, and a word that is
-    /// missing from one that is well known is told by that.
+    /// Words of letters alone are kept: the texts of replies consist of them, and a gap in a
+    /// well-known text would reveal the word.
     pub(crate) fn sent(&self, reply: &[u8]) -> Option<Vec<u8>> {
         let is_word = |secret: &&Secret| secret.expose().iter().all(u8::is_ascii_alphabetic);
         let secrets = self.secrets.iter().chain(&self.guesses).filter(|secret| !is_word(secret));
@@ -205,7 +205,7 @@ impl Redaction {
         }
     }
 
-    /// Remembers octets that must not be seen when a peer repeats them.
+    /// Remembers octets that must be hidden when a peer repeats them.
     fn remember(&mut self, secret: &[u8]) {
         if secret.len() < SHORTEST_SECRET {
             return;
@@ -268,7 +268,7 @@ fn first_words(line: &[u8], count: usize) -> Cow<'_, [u8]> {
 /// Returns whether a line is surely a command, and not a password that begins like one.
 fn is_command(line: &[u8], known: &impl Known) -> bool {
     match Command::parse(line, known.lenience()) {
-        // Any text may follow, and these are words of a language.
+        // Any text may follow, and these are words of natural language.
         Ok(Command::Noop(Some(_)) | Command::Help(Some(_)) | Command::Obsolete(_)) | Err(_) => {
             false
         }

@@ -1,4 +1,4 @@
-//! Clear or TLS, and what is known of the channel.
+//! The protection of a connection: clear or TLS, and the known properties of the channel.
 
 use crate::{
     sasl::{BindingType, Channel, ChannelBinding},
@@ -11,7 +11,7 @@ use core::{
     hash::{Hash, Hasher},
 };
 
-/// How the connection is protected.
+/// The protection of a connection.
 ///
 /// ```
 /// use esmtp::security::Security;
@@ -39,9 +39,9 @@ struct Details {
 }
 
 impl Security {
-    /// Nothing protects the octets.
+    /// A connection without protection.
     pub const CLEAR: Self = Self { is_tls: false, details: None };
-    /// TLS of which nothing more is known (a proxy or a tunnel took care of it).
+    /// TLS without further details (a proxy or a tunnel terminated it).
     pub const TLS: Self = Self { is_tls: true, details: None };
 
     fn detailed(mut self, set: impl FnOnce(&mut Details)) -> Self {
@@ -63,13 +63,14 @@ impl Security {
         self.detailed(|details| details.cipher = Some(cipher.into()))
     }
 
-    /// The name that the client asked for (RFC 6066 section 3).
+    /// Adds the server name that the client requested (SNI, RFC 6066 section 3).
     #[must_use]
     pub fn with_server_name(self, name: &str) -> Self {
         self.detailed(|details| details.server_name = Some(name.into()))
     }
 
-    /// The chain of the peer's certificates in DER, its own first, and whether it was verified.
+    /// Adds the chain of the peer's certificates in DER, its own first, and whether it was
+    /// verified.
     #[must_use]
     pub fn with_peer_certificates(self, chain: Vec<Vec<u8>>, is_verified: bool) -> Self {
         self.detailed(|details| {
@@ -78,19 +79,19 @@ impl Security {
         })
     }
 
-    /// Channel binding data of the type `tls-exporter` (RFC 9266).
+    /// Adds channel binding data of the type `tls-exporter` (RFC 9266).
     #[must_use]
     pub fn with_exporter(self, octets: [u8; 32]) -> Self {
         self.detailed(|details| details.exporter = Some(octets))
     }
 
-    /// Channel binding data of the type `tls-server-end-point` (RFC 5929 section 4).
+    /// Adds channel binding data of the type `tls-server-end-point` (RFC 5929 section 4).
     #[must_use]
     pub fn with_end_point(self, octets: Vec<u8>) -> Self {
         self.detailed(|details| details.end_point = Some(octets))
     }
 
-    /// Whether the octets travel in TLS.
+    /// Returns whether the octets travel in TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.is_tls
@@ -109,30 +110,30 @@ impl Security {
         self.details.as_ref()?.cipher.as_deref()
     }
 
-    /// The name that the client asked for.
+    /// Returns the server name that the client requested (SNI).
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.details.as_ref()?.server_name.as_deref()
     }
 
-    /// The peer's certificates in DER, its own first; none if it showed none.
+    /// Returns the peer's certificates in DER, its own first; empty if it sent none.
     pub fn peer_certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.details.iter().flat_map(|details| &details.peer_certificates).map(Vec::as_slice)
     }
 
-    /// Whether the peer's certificates were verified.
+    /// Returns whether the peer's certificates were verified.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.details.as_ref().is_some_and(|details| details.is_verified)
     }
 
-    /// Channel binding data of the type `tls-exporter`.
+    /// Returns channel binding data of the type `tls-exporter`.
     #[must_use]
     pub fn exporter(&self) -> Option<&[u8; 32]> {
         self.details.as_ref()?.exporter.as_ref()
     }
 
-    /// The same for the mechanisms of AUTH.
+    /// Returns the properties of the channel that SASL mechanisms depend on.
     #[must_use]
     pub fn channel(&self) -> Channel {
         let mut channel = if self.is_tls { Channel::tls() } else { Channel::CLEAR };
@@ -145,7 +146,7 @@ impl Security {
         channel
     }
 
-    /// Channel binding data of the type `tls-server-end-point`.
+    /// Returns channel binding data of the type `tls-server-end-point`.
     #[must_use]
     pub fn end_point(&self) -> Option<&[u8]> {
         self.details.as_ref()?.end_point.as_deref()
@@ -241,7 +242,7 @@ impl Hash for TlsFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsFailureKind {
-    /// The handshake did not come to its end in time.
+    /// The handshake was not completed in time.
     #[error("the handshake took too long")]
     TimedOut,
     /// The connection ended during the handshake.
@@ -342,12 +343,12 @@ const fn alert_name(description: u8) -> &'static str {
     }
 }
 
-/// Channel binding data of the type `tls-server-end-point` for a server's certificate in DER: its
-/// digest, by the digest of its signature, where MD5 and SHA-1 are replaced by SHA-256 (RFC 5929
-/// section 4.1).
+/// Returns channel binding data of the type `tls-server-end-point` for a server's certificate in
+/// DER: its digest, by the digest of its signature, where MD5 and SHA-1 are replaced by SHA-256
+/// (RFC 5929 section 4.1).
 ///
-/// `None` when it is no certificate, or its signature has no digest of its own (Ed25519): then
-/// this type of binding is not defined.
+/// Returns `None` when the octets are not a certificate, or its signature has no digest of its own
+/// (Ed25519): then this type of binding is not defined.
 #[cfg(feature = "scram")]
 #[must_use]
 pub fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
@@ -367,14 +368,14 @@ pub fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// As much of ASN.1 as a certificate's signature algorithm takes.
+/// The part of ASN.1 that the signature algorithm of a certificate needs.
 #[cfg(feature = "scram")]
 mod der {
     pub(super) const SEQUENCE: u8 = 0x30;
     pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
     const CONTEXT_0: u8 = 0xA0;
 
-    /// Content of the first element, if it has this tag, and what follows it.
+    /// Returns the content of the first element, if it has this tag, and the octets after it.
     pub(super) fn element(tag: u8, octets: &[u8]) -> Option<(&[u8], &[u8])> {
         let (length, rest) = match octets {
             [first, length @ 0..=0x7F, rest @ ..] if *first == tag => (usize::from(*length), rest),
@@ -390,7 +391,7 @@ mod der {
         rest.split_at_checked(length)
     }
 
-    /// The bits of the digest that stands for this signature algorithm.
+    /// Returns the number of bits of the digest for this signature algorithm.
     pub(super) fn digest(name: &[u8], parameters: &[u8]) -> Option<u16> {
         Some(match name {
             // 1.2.840.113549.1.1: RSA (RFC 8017 appendix C).
@@ -437,7 +438,7 @@ mod der {
 }
 
 impl fmt::Debug for Details {
-    /// Without the channel binding data: they are derived from the secrets of the channel.
+    /// Leaves out the channel binding data, which are derived from the secrets of the channel.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Details")
             .field("version", &self.version)

@@ -20,7 +20,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The greeting verb that opens a session with extensions.
+    /// Returns the greeting verb that opens a session with extensions.
     #[must_use]
     pub const fn hello(self) -> Verb {
         match self {
@@ -29,9 +29,9 @@ impl Service {
         }
     }
 
-    /// Whether this service knows `verb` at all: EHLO and HELO do not exist in LMTP
-    /// (RFC 2033 section 4.1), LHLO exists nowhere else; ETRN and TURN are no part of submission
-    /// (RFC 6409 section 7).
+    /// Returns whether this service has `verb` at all: EHLO and HELO do not exist in LMTP (RFC 2033
+    /// section 4.1), LHLO exists only there; ETRN and TURN are not part of submission (RFC 6409
+    /// section 7).
     #[must_use]
     pub const fn knows(self, verb: Verb) -> bool {
         match self {
@@ -43,15 +43,15 @@ impl Service {
         }
     }
 
-    /// Whether a session without extensions may be opened with HELO (RFC 5321 section 3.2).
+    /// Returns whether a session without extensions may be opened with HELO (RFC 5321 section 3.2).
     #[must_use]
     pub const fn has_helo(self) -> bool {
         self.knows(Verb::Helo)
     }
 
-    /// Whether this service may offer the extension at all: FUTURERELEASE and BURL are for
-    /// submission (RFC 4865 section 4, RFC 4468 section 2), ETRN and ATRN are for mail transfer (RFC
-    /// 1985 section 1; RFC 2645 section 4; RFC 6409 section 7).
+    /// Returns whether this service may offer the extension at all: FUTURERELEASE and BURL are for
+    /// submission (RFC 4865 section 4, RFC 4468 section 2), ETRN and ATRN are for mail transfer
+    /// (RFC 1985 section 1; RFC 2645 section 4; RFC 6409 section 7).
     #[must_use]
     pub const fn has(self, extension: Extension) -> bool {
         match self {
@@ -64,34 +64,35 @@ impl Service {
         }
     }
 
-    /// One final reply for every accepted recipient (RFC 2033 section 4.2), or one for all.
+    /// Returns whether there is one final reply for every accepted recipient (RFC 2033 section
+    /// 4.2), instead of one for all.
     #[must_use]
     pub const fn replies_per_recipient(self) -> bool {
         matches!(self, Self::Lmtp)
     }
 
-    /// Whether this service may be spoken on this TCP port: LMTP never is on 25 (RFC 2033 section
-    /// 5).
+    /// Returns whether this service may run on this TCP port: LMTP never runs on 25 (RFC 2033
+    /// section 5).
     #[must_use]
     pub const fn may_use_port(self, port: u16) -> bool {
         !matches!((self, port), (Self::Lmtp, 25))
     }
 
-    /// Whether a client of this service speaks only inside TLS unless it is told otherwise
-    /// (RFC 8314 section 3).
+    /// Returns whether a client of this service requires TLS unless it is configured otherwise (RFC
+    /// 8314 section 3).
     #[must_use]
     pub const fn requires_tls(self) -> bool {
         matches!(self, Self::Submission)
     }
 
-    /// Whether a server of this service takes mail only after AUTH unless it is told otherwise
-    /// (RFC 6409 section 4.3).
+    /// Returns whether a server of this service accepts mail only after AUTH unless it is
+    /// configured otherwise (RFC 6409 section 4.3).
     #[must_use]
     pub const fn requires_auth(self) -> bool {
         matches!(self, Self::Submission)
     }
 
-    /// Whether the extension must always be announced (RFC 2033 section 5).
+    /// Returns whether the extension must always be announced (RFC 2033 section 5).
     #[must_use]
     pub const fn requires(self, extension: Extension) -> bool {
         match self {
@@ -102,7 +103,8 @@ impl Service {
         }
     }
 
-    /// The word after `with` in a `Received:` field (RFC 3848; RFC 6531 section 4.3 for UTF-8).
+    /// Returns the word after `with` in a `Received:` field (RFC 3848; RFC 6531 section 4.3 for
+    /// UTF-8).
     ///
     /// ```
     /// use esmtp::service::{Service, With};
@@ -135,7 +137,7 @@ impl Service {
     }
 }
 
-/// What [`Service::protocol`] distinguishes.
+/// The properties of a session that [`Service::protocol`] distinguishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct With {
     /// The session was opened with EHLO or LHLO.

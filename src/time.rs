@@ -21,31 +21,31 @@ impl Instant {
     /// Later than every other instant: no deadline.
     pub const NEVER: Self = Self(Duration::MAX);
 
-    /// The moment `elapsed` after the origin.
+    /// Returns the moment `elapsed` after the origin.
     #[must_use]
     pub const fn since_origin(elapsed: Duration) -> Self {
         Self(elapsed)
     }
 
-    /// The time from the origin to this moment.
+    /// Returns the time from the origin to this moment.
     #[must_use]
     pub const fn elapsed(self) -> Duration {
         self.0
     }
 
-    /// The time since `earlier`; zero when that is later.
+    /// Returns the time since `earlier`; zero when that is later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The moment `duration` later; [`NEVER`](Self::NEVER) instead of an overflow.
+    /// Returns the moment `duration` later; [`NEVER`](Self::NEVER) instead of an overflow.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
-    /// Whether a deadline at this moment has passed: `now >= self`.
+    /// Returns whether a deadline at this moment has passed: `now >= self`.
     #[must_use]
     pub fn has_passed(self, now: Self) -> bool {
         now >= self
@@ -55,21 +55,20 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturating: see [`Instant::saturating_add`].
+    /// Adds a duration, saturating: see [`Instant::saturating_add`].
     fn add(self, duration: Duration) -> Self {
         self.saturating_add(duration)
     }
 }
 
-/// A data-rate floor: content that comes slower than this, beyond its first allowance, is a
-/// time-out.
+/// A data-rate floor: content that arrives slower than this, beyond its first allowance, times out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     octets_per_second: u32,
 }
 
 impl Rate {
-    /// So many octets a second; 0 is read as 1.
+    /// Creates a rate of `octets` octets a second; 0 is read as 1.
     #[must_use]
     pub const fn octets_per_second(octets: u32) -> Self {
         Self { octets_per_second: if octets == 0 { 1 } else { octets } }
@@ -87,11 +86,11 @@ impl Rate {
     }
 }
 
-/// How long we have waited for one thing from the peer.
+/// The time spent waiting for one thing from the peer.
 ///
-/// Only the time between [`start`](Self::start) and [`stop`](Self::stop) counts, so that time
-/// during which *we* owe an answer is never held against the peer, and octets that drip do not
-/// extend a deadline.
+/// Only the time between [`start`](Self::start) and [`stop`](Self::stop) counts, so that the peer
+/// is not charged for time in which an answer of the application is due, and octets that drip do
+/// not extend a deadline.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stopwatch {
     waited: Duration,
@@ -99,30 +98,31 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins, or goes on, to count.
+    /// Starts or resumes counting.
     pub(crate) fn start(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
 
-    /// Ceases to count.
+    /// Stops counting.
     pub(crate) fn stop(&mut self, now: Instant) {
         if let Some(since) = self.since.take() {
             self.waited = self.waited.saturating_add(now.saturating_since(since));
         }
     }
 
-    /// When `allowance` of waiting will be used up, if the count goes on from `now`.
+    /// Returns the moment at which `allowance` of waiting will be used up, if counting continues
+    /// from `now`.
     pub(crate) fn deadline(&self, now: Instant, allowance: Duration) -> Instant {
         self.since.unwrap_or(now) + allowance.saturating_sub(self.waited)
     }
 
-    /// Returns how long the peer has been waited for so far.
+    /// Returns the time waited so far.
     fn waited(&self, now: Instant) -> Duration {
         let running = self.since.map_or(Duration::ZERO, |since| now.saturating_since(since));
         self.waited.saturating_add(running)
     }
 
-    /// Counts from zero, and goes on to count if it does so now.
+    /// Counts from zero, and continues if it is counting now.
     fn restart(&mut self, now: Instant) {
         self.waited = Duration::ZERO;
         self.since = self.since.map(|_| now);
@@ -133,8 +133,8 @@ impl Stopwatch {
 ///
 /// It starts a flat time-out after the moment at which the transfer begins. Each octet moves it
 /// later by its time at the slowest rate, but never beyond the flat time-out after the moment at
-/// which the octet came: a peer that was fast gains nothing by it for the time that follows. As in
-/// a [`Stopwatch`], only the time between [`start`](Self::start) and [`stop`](Self::stop) counts.
+/// which the octet came: a fast peer earns no time for later. As in a [`Stopwatch`], only the time
+/// between [`start`](Self::start) and [`stop`](Self::stop) counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TransferDeadline {
     timeout: Duration,
@@ -156,17 +156,17 @@ impl TransferDeadline {
         }
     }
 
-    /// Begins, or goes on, to wait for the peer.
+    /// Starts or resumes waiting for the peer.
     pub(crate) fn start(&mut self, now: Instant) {
         self.waited.start(now);
     }
 
-    /// Ceases to wait for the peer: an answer of the application is due.
+    /// Stops waiting for the peer: an answer of the application is due.
     pub(crate) fn stop(&mut self, now: Instant) {
         self.waited.stop(now);
     }
 
-    /// Counts `octets` that have come.
+    /// Counts `octets` that arrived.
     pub(crate) fn count(&mut self, octets: u64, now: Instant) {
         self.octets = self.octets.saturating_add(octets);
         if self.slowest.time_for(self.octets) >= self.waited.waited(now) {
@@ -175,7 +175,7 @@ impl TransferDeadline {
         }
     }
 
-    /// Returns the moment at which the transfer has taken too long, if it is waited for from `now` on.
+    /// Returns the moment at which the transfer times out, if it is waited for from `now` on.
     pub(crate) fn at(&self, now: Instant) -> Instant {
         let allowance = self.timeout.saturating_add(self.slowest.time_for(self.octets));
         self.waited.deadline(now, allowance)
@@ -211,7 +211,7 @@ mod tests {
 
     const FLAT: Duration = Duration::from_secs(10);
 
-    /// Ten seconds, and a second for each octet.
+    /// Returns a deadline of ten seconds, and one second for each octet.
     fn transfer() -> TransferDeadline {
         let mut transfer = TransferDeadline::new(FLAT, Rate::octets_per_second(1));
         transfer.start(at(0));

@@ -133,14 +133,14 @@ pub struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    /// What every such field says: the receiving host, the protocol
+    /// Makes a field from the parts that every one has: the receiving host, the protocol
     /// ([`Facts::protocol`](crate::server::Facts::protocol)) and the time.
     #[must_use]
     pub const fn new(by: &'a Host<'a>, with: Protocol<'a>, at: Timestamp) -> Self {
         Self { by, with, at, from: None, address: None, name: None, id: None, recipient: None }
     }
 
-    /// Adds what the client called itself ([`Facts::hello_name`](crate::server::Facts::hello_name)).
+    /// Adds the name in the client's hello ([`Facts::hello_name`](crate::server::Facts::hello_name)).
     ///
     /// A name that is not a domain or an address literal of the grammar stands in a comment, as far as a line has room for it; there every octet
     /// but letters, digits, `.`, `-` and `_` is written `?`. The field is then from the address of
@@ -151,7 +151,7 @@ impl<'a> Received<'a> {
         self
     }
 
-    /// Where the connection came from (`TCP-info`), and the name that was looked up for it.
+    /// Adds the address of the client (`TCP-info`), and the name that was looked up for it.
     #[must_use]
     pub const fn with_peer(mut self, address: IpAddr, name: Option<&'a Domain<'a>>) -> Self {
         self.address = Some(address);
@@ -159,16 +159,16 @@ impl<'a> Received<'a> {
         self
     }
 
-    /// The name of the message here: letters, digits, `.` and `-`; others are left out, and so is the clause when nothing
-    /// is left of it.
+    /// Adds the identifier of the message: letters, digits, `.` and `-`. Other characters are left out, and so is the
+    /// clause when nothing is left of it.
     #[must_use]
     pub const fn with_id(mut self, id: &'a str) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// Whom the message is for. The field names a single recipient; of several it names none, for they may not know of
-    /// each other (RFC 5321 section 7.2).
+    /// Adds a single recipient as the `for` clause. Of several recipients the field names none, for they may not know
+    /// of each other (RFC 5321 section 7.2).
     #[must_use]
     pub fn with_recipients(
         mut self,
@@ -222,7 +222,8 @@ impl fmt::Display for Received<'_> {
 /// Octets of a line of a message without its CRLF (RFC 5322 section 2.1.1). No path and no name can be folded.
 const LINE_LIMIT: usize = 998;
 
-/// Text of a peer as a comment in which nothing can hide: no quoted pair, no parenthesis, no octet outside ASCII.
+/// Writes text of a peer as a comment that cannot hide anything: no quoted pair, no parenthesis, no octet outside
+/// ASCII.
 fn comment(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\r\n (")?;
     for octet in text.bytes().take(LINE_LIMIT - " ()".len()) {
@@ -232,10 +233,11 @@ fn comment(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(")")
 }
 
-/// Counts the `Received:` fields of a message, so that one that goes round in circles is noticed (RFC 5321 section 6.3).
+/// A count of the `Received:` fields of a message, which detects a mail loop (RFC 5321 section 6.3).
 ///
-/// It is shown the content from its beginning, however that is cut; what comes behind the header section is not looked at.
-/// A message with [`LIMIT`](Self::LIMIT) fields deserves [`ROUTING_LOOP`](crate::syntax::Status::ROUTING_LOOP).
+/// [`observe`](Self::observe) takes the content from its beginning, cut anywhere; it ignores everything after the
+/// header section. A message with [`LIMIT`](Self::LIMIT) fields deserves
+/// [`ROUTING_LOOP`](crate::syntax::Status::ROUTING_LOOP).
 ///
 /// ```
 /// use esmtp::trace::Hops;
@@ -252,14 +254,14 @@ pub struct Hops {
     place: Place,
 }
 
-/// Where in a message one is.
+/// The position in the message.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// So many octets of the name have been met since the start of the line.
+    /// In a name: this many of its octets have matched since the start of the line.
     Name(usize),
-    /// In a line that is not of interest.
+    /// In a line that is not a `Received:` field.
     Within,
-    /// Behind the header section.
+    /// After the header section.
     Body,
 }
 
@@ -273,7 +275,7 @@ impl Hops {
     /// "Normally at least 100" (RFC 5321 section 6.3).
     pub const LIMIT: u32 = 100;
 
-    /// Looks at the next octets of the content.
+    /// Counts the fields in the next octets of the content.
     pub fn observe(&mut self, octets: &[u8]) {
         const NAME: &[u8] = b"received";
         for octet in octets {
@@ -299,20 +301,20 @@ impl Hops {
         }
     }
 
-    /// So many `Received:` fields have been seen.
+    /// Returns the number of `Received:` fields seen.
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Whether there are as many as [`LIMIT`](Self::LIMIT).
+    /// Returns whether the count has reached [`LIMIT`](Self::LIMIT).
     #[must_use]
     pub const fn are_too_many(&self) -> bool {
         self.count >= Self::LIMIT
     }
 }
 
-/// A moment as message fields write it, in Universal Time (RFC 5322 section 3.3).
+/// A point in time as message fields write it, in Universal Time (RFC 5322 section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
     seconds: u64,
@@ -323,7 +325,7 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl Timestamp {
-    /// So long after 1970-01-01T00:00:00Z.
+    /// Makes a timestamp from the time since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn since_unix_epoch(time: Duration) -> Self {
         Self { seconds: time.as_secs() }
@@ -342,7 +344,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Year, month from 0 and day of the month, so many days after 1970-01-01.
+/// Returns the year, the month from 0 and the day of the month, `days` after 1970-01-01.
 fn civil(days: u64) -> (u64, usize, u64) {
     // Years are counted from 1 March 2000 backwards by whole 400-year cycles of 146097 days, so
     // that the leap day is the last of its year; 1970-01-01 is day 719468 from 0000-03-01.

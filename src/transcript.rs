@@ -1,9 +1,10 @@
 //! The lines of a session, each with its side, credentials redacted.
 //!
-//! Neither machine shows a secret in its transcript: of AUTH the name of the mechanism is shown and nothing of the SASL
-//! exchange, in either direction; of a URL that stands for content nothing. What may be a secret is hidden too: what a client
-//! sends after an AUTH that was refused, until a command comes, and arguments that look like credentials after a verb
-//! of the application's own. In a reply that repeats a secret, asterisks stand in its place. `(redacted)` stands for what is not shown.
+//! Neither machine shows a secret in its transcript: of AUTH the name of the mechanism is shown and
+//! nothing of the SASL exchange, in either direction; of a URL that stands for content nothing.
+//! Octets that may be a secret are hidden too: lines that a client sends after a rejected AUTH,
+//! until a command comes, and arguments that look like credentials after a custom verb. In a reply
+//! that repeats a secret, asterisks replace it. `(redacted)` marks hidden octets.
 
 use crate::time::Instant;
 use core::fmt;
@@ -17,32 +18,33 @@ pub enum Side {
     Server,
 }
 
-/// One thing that happened in a session.
+/// An event of a session.
 ///
 /// [`Display`](fmt::Display) gives the notation of the RFCs (`C: MAIL FROM:<ann@example.org>`);
-/// octets outside printable ASCII are escaped, so that a peer cannot speak to a terminal.
+/// octets outside printable ASCII are escaped, so that a peer cannot send control sequences to a
+/// terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entry<'a> {
     /// One line of dialogue without its CRLF.
     Line {
-        /// Who said it.
+        /// The side that sent it.
         from: Side,
-        /// The line; what is secret in it has been replaced.
+        /// The line; secrets in it are replaced.
         octets: &'a [u8],
     },
-    /// So many octets of content, in their wire form, without the final dot.
+    /// Octets of content, in their wire form, without the final dot.
     Content {
-        /// Who sent them.
+        /// The side that sent them.
         from: Side,
-        /// How many.
+        /// The number of octets.
         octets: u64,
     },
     /// From here on the session is protected by TLS.
     Secured,
     /// This side closed the connection, or it was lost.
     Closed {
-        /// Whose direction ended.
+        /// The side whose direction ended.
         from: Side,
     },
 }
@@ -68,7 +70,7 @@ impl fmt::Debug for Entry<'_> {
 }
 
 impl Side {
-    /// `C` or `S`, as dialogues are written in the RFCs.
+    /// Returns `C` or `S`, as dialogues are written in the RFCs.
     #[must_use]
     pub const fn letter(self) -> char {
         match self {
@@ -78,9 +80,9 @@ impl Side {
     }
 }
 
-/// Hears every entry of a session, in order.
+/// A receiver of every entry of a session, in order.
 ///
-/// Every suitable function is one.
+/// Every closure or function with the right signature is one.
 ///
 /// ```
 /// use esmtp::{
@@ -106,7 +108,7 @@ impl Side {
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
 pub trait Transcript: Send + Sync {
-    /// `entry` happened at `at`.
+    /// Receives `entry`, which happened at `at`.
     fn entry(&mut self, at: Instant, entry: Entry<'_>);
 }
 

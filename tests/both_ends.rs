@@ -195,7 +195,7 @@ impl Receiver {
             server::Event::Abort(abort) => {
                 self.finished += 1;
                 self.content.clear();
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }
@@ -236,9 +236,9 @@ fn play(case: &Case) -> (Receiver, Vec<(Mail, Report)>, bool) {
         .with_line_ends(case.line_ends)
         .with_transactions(case.transactions)
         .with_in_flight(case.in_flight)
-        .with_ahead(case.ahead);
+        .with_send_buffer(case.ahead);
     for extension in &case.unused {
-        sending = sending.without(*extension);
+        sending = sending.without_extension(*extension);
     }
     let mut client = Client::new(sending, Security::CLEAR);
     let mut server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
@@ -311,12 +311,12 @@ fn what_a_client_says_of_another_and_of_a_message_arrives_whole() {
     let (name, helo) = (vec!["n".repeat(60); 4].join("."), vec!["h".repeat(60); 4].join("."));
     let text = |text: &str| AttributeValue::Text(text.to_owned().into());
     let speaking = XclientAttributes::new(AttributeName::Addr, &text("192.0.2.7"))
-        .and_then(|list| list.and(AttributeName::Port, &text("1025")))
-        .and_then(|list| list.and(AttributeName::Name, &text(&name)))
-        .and_then(|list| list.and(AttributeName::Helo, &text(&helo)))
+        .and_then(|list| list.with_attribute(AttributeName::Port, &text("1025")))
+        .and_then(|list| list.with_attribute(AttributeName::Name, &text(&name)))
+        .and_then(|list| list.with_attribute(AttributeName::Helo, &text(&helo)))
         .unwrap();
     let origin = XforwardAttributes::new(AttributeName::Name, &text(&name))
-        .and_then(|list| list.and(AttributeName::Helo, &text(&helo)))
+        .and_then(|list| list.with_attribute(AttributeName::Helo, &text(&helo)))
         .unwrap();
     let all = AttributeName::ALL;
     let (mut client, mut server) =
@@ -331,8 +331,8 @@ fn what_a_client_says_of_another_and_of_a_message_arrives_whole() {
             client::Event::Ready(ready) if asked < 3 => {
                 asked += 1;
                 match asked {
-                    1 => ready.speak_for(&speaking).unwrap(),
-                    2 => ready.tell_origin(&origin).unwrap(),
+                    1 => ready.xclient(&speaking).unwrap(),
+                    2 => ready.xforward(&origin).unwrap(),
                     _ => {
                         let envelope = Envelope::new("", &["bob@example.net"]).unwrap();
                         ready.send(envelope, MessageFacts::UNKNOWN).map(drop).unwrap();

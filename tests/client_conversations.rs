@@ -837,7 +837,7 @@ fn what_a_server_may_not_say_ends_the_session() {
 
 #[test]
 fn replies_that_nobody_asked_for_end_the_session() {
-    let unasked = "end: the server sent a reply that nothing was asked for: ";
+    let unasked = "end: the server sent an unsolicited reply: ";
     for (script, reply) in [
         (
             "S: 220 hi
@@ -1164,7 +1164,7 @@ const CHUNKING: &str = "S: 220 mx
 #[test]
 fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
     let acts = [Act::Send(mail(&[BOB], "one\r\ntwo\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];
-    let notes = Dialogue::new(acts).with(|config| config.with_ahead(8)).plays(&format!(
+    let notes = Dialogue::new(acts).with(|config| config.with_send_buffer(8)).plays(&format!(
         "{CHUNKING}
          C: MAIL FROM:<ann@example.org>
          S: 250 ok
@@ -1199,7 +1199,7 @@ fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
 fn in_lmtp_the_last_chunk_is_answered_for_each_recipient_whatever_came_before() {
     let acts = [Act::Send(mail(&[BOB, CARL], "one\r\ntwo\r\n")), Act::Noop];
     let notes = Dialogue::new(acts)
-        .with(|config| config.with_service(Service::Lmtp).with_ahead(8))
+        .with(|config| config.with_service(Service::Lmtp).with_send_buffer(8))
         .plays_whole(
             "S: 220 mx
              C: LHLO me.example.org
@@ -1237,8 +1237,9 @@ fn content_is_withdrawn_when_nobody_is_left() {
     let acts =
         [Act::Send(mail(&[BOB], "one\r\ntwo\r\nthree\r\nfour\r\n")), Act::Send(mail(&[CARL], ""))];
     // Where chunks are cut depends on what the server has taken: whole only.
-    let notes =
-        Dialogue::new(acts).with(|config| config.with_ahead(8).with_in_flight(3)).plays_whole(
+    let notes = Dialogue::new(acts)
+        .with(|config| config.with_send_buffer(8).with_in_flight(3))
+        .plays_whole(
             "S: 220 mx
          C: EHLO me.example.org
          S: 250-mx
@@ -1577,11 +1578,11 @@ fn reply_lines_may_end_in_lf_alone_where_that_is_set() {
             }
         }
     };
-    let lenience = ReplyLenience::default().with_bare_lf(true);
+    let lenience = ReplyLenience::default().with_bare_lf();
     let config = dialogue::config().with_reply_lenience(lenience);
     let mut client = Client::new(config, Security::CLEAR);
     hear(&mut client, "220-mx\n220 mx\r\n");
-    assert_eq!(client.forgiven(), ReplyLenience::STRICT.with_bare_lf(true));
+    assert_eq!(client.forgiven(), ReplyLenience::STRICT.with_bare_lf());
     hear(&mut client, "250-mx\n250-SIZE 99\n250 PIPELINING\n");
     assert_eq!(client.extensions().size(), Some(99));
     assert!(client.end().is_none() && client.greeting().is_some());

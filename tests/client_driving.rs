@@ -11,7 +11,7 @@ use esmtp::{
         State,
     },
     envelope::Envelope,
-    machine::{Closed, Machine, Need},
+    machine::{Closed, Machine, Need, Upgradable},
     security::Security,
     syntax::{Extension, Retry},
     time::Instant,
@@ -482,8 +482,7 @@ fn a_server_cannot_make_the_client_grow() {
 fn the_replies_of_a_transaction_have_a_bound() {
     let mut client = ready(
         client_with(|config| {
-            let mut limits = config.limits().clone();
-            limits.report_octets = 10_000;
+            let limits = config.limits().clone().with_report_octets(10_000);
             config.with_limits(limits)
         }),
         &["PIPELINING"],
@@ -612,6 +611,17 @@ fn nothing_is_begun_while_octets_wait_that_nobody_asked_for() {
     let (written, need) = write(&mut client, Instant::ORIGIN);
     assert_eq!((written.as_str(), need), ("", Need::Read(at(300))), "no dot");
     hear(&mut client, "0 queued\r\n");
-    assert!(matches!(client.end(), Some(End::Protocol(ProtocolError::UnaskedReply(_)))));
+    assert!(matches!(client.end(), Some(End::Protocol(ProtocolError::UnsolicitedReply(_)))));
     assert_eq!(report(&mut client).outcomes().collect::<Vec<_>>(), [&Outcome::Untried]);
+}
+
+/// RFC 3207 section 4.2: only STARTTLS, or a connection that begins in TLS, brings a layer in.
+#[test]
+fn tls_that_no_command_has_asked_for_sends_nothing() {
+    for mut client in [ready(client(), &["STARTTLS"]), with_content(&[])] {
+        let number = client.event().unwrap().number();
+        client.upgraded(Security::TLS);
+        assert_eq!(write(&mut client, Instant::ORIGIN), (String::new(), Need::Answer));
+        assert_eq!(client.event().unwrap().number(), number);
+    }
 }

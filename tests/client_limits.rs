@@ -4,13 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+#[path = "common/link.rs"]
+mod link;
+
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, Outcome},
     envelope::Envelope,
     machine::{Machine, Need},
     security::Security,
+    server::{self, Limits, Peer, Server},
     service::Service,
-    syntax::Retry,
+    syntax::{Extension, Extensions, Retry},
     time::Instant,
 };
 use std::{
@@ -289,6 +293,55 @@ fn a_limit_is_met_once_and_kept() {
     }
 }
 
+/// The server of this crate hangs up on a client with too many errors, and a limit that is met once is
+/// not worth as many.
+#[test]
+fn no_limit_costs_the_session() {
+    for limit in [1, 10, 50, 55, 100, 120, 150] {
+        let recipients = (10 * limit).clamp(60, 1000);
+        let offered = [Extension::Pipelining, Extension::Chunking, Extension::EnhancedStatusCodes];
+        let config = server::Config::new("mx.example.org")
+            .unwrap()
+            .with_extensions(Extensions::from_iter(offered))
+            .with_limits(Limits::default().with_recipients(limit));
+        let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+        let mut client = client(|config| config);
+        let (mut rest, mut delivered) = (Some(envelope(recipients)), 0);
+        link::run(
+            &link::Wire::new(Duration::from_millis(10)),
+            &mut client,
+            &mut server,
+            |_, event| match event {
+                Event::Ready(ready) if rest.is_some() => {
+                    ready.send(rest.take().unwrap(), MessageFacts::scan(b"x\r\n")).unwrap();
+                }
+                Event::Content(mut content) => {
+                    content.write(b"x\r\n").unwrap();
+                    content.finish().unwrap();
+                }
+                Event::Sent(sent) => {
+                    let report = sent.take();
+                    delivered += report.outcomes().filter(|it| it.is_delivered()).count();
+                    rest = report.rest();
+                }
+                other => other.quit(),
+            },
+            |_, event| match event {
+                server::Event::Rcpt(rcpt) => rcpt.accept(),
+                server::Event::Content(content) => drop(content.take()),
+                server::Event::Deliver(delivery) => delivery.accept(),
+                other => other.proceed(),
+            },
+        );
+        let (end, commands) = (client.end().unwrap(), client.totals().commands);
+        assert_eq!(delivered, recipients, "{limit}: {end}");
+        println!("limit {limit}, {recipients} recipients: {commands} commands");
+        if limit == 100 {
+            assert!(commands <= 1030, "{commands}");
+        }
+    }
+}
+
 /// Recipients that are refused for another reason change nothing.
 #[test]
 fn other_refusals_are_not_limits() {
@@ -419,9 +472,9 @@ fn time(recipients: usize, is_lmtp: bool, is_refused: bool, has_answers: bool) -
     server.refuses_each = if is_refused { 1 } else { usize::MAX };
     let service = if is_lmtp { Service::Lmtp } else { Service::Smtp };
     let mut client = client(|config| {
-        let mut limits = config.limits().clone();
-        limits.report_octets = usize::MAX;
-        config.with_service(service).with_answers(has_answers).with_limits(limits)
+        let limits = config.limits().clone().with_report_octets(usize::MAX);
+        let config = config.with_service(service).with_limits(limits);
+        if has_answers { config.with_recipient_events() } else { config }
     });
     let begin = Clock::now();
     let result = send(&mut client, &mut server, envelope);
@@ -490,7 +543,7 @@ fn one_chunk_is_under_way_before_a_recipient_is_accepted() {
     for ahead in [1024, 64 * 1024, 1024 * 1024] {
         for size in [100_000, 10_000_000] {
             let mut left = size;
-            let mut client = client(|config| config.with_ahead(ahead));
+            let mut client = client(|config| config.with_send_buffer(ahead));
             client.feed(b"220 mx\r\n");
             write(&mut client, &mut left);
             client.feed(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");

@@ -236,9 +236,9 @@ fn play(case: &Case) -> (Model, Vec<Report>, Client) {
         .unwrap()
         .with_service(service)
         .with_transactions(case.transactions)
-        .with_ahead(case.ahead)
+        .with_send_buffer(case.ahead)
         .with_in_flight(5)
-        .with_answers(true);
+        .with_recipient_events();
     let mut client = Client::new(config, Security::CLEAR);
     let mut model = Model {
         is_lmtp: case.is_lmtp,
@@ -397,8 +397,8 @@ proptest! {
     ) {
         let service = if lmtp { Service::Lmtp } else { Service::Smtp };
         let config = Config::new("me.example.org").unwrap();
-        let config = config.with_service(service).with_transactions(transactions).with_ahead(50);
-        let config = config.with_answers(has_answers);
+        let config = config.with_service(service).with_transactions(transactions).with_send_buffer(50);
+        let config = if has_answers { config.with_recipient_events() } else { config };
         let name = || AttributeValue::Text("a.example".into());
         let uri = || Uri::new("imap://x.example/;uid=1").unwrap();
         let mut client = Client::new(config, Security::CLEAR);
@@ -426,13 +426,13 @@ proptest! {
                         }
                         Event::Ready(ready) if answer == 13 => {
                             let name = XclientAttributes::new(AttributeName::Name, &name());
-                            drop(ready.speak_for(&name.unwrap()));
+                            drop(ready.xclient(&name.unwrap()));
                         }
                         Event::Ready(ready) if answer == 14 => {
                             let name = XforwardAttributes::new(AttributeName::Name, &name());
-                            drop(ready.tell_origin(&name.unwrap()));
+                            drop(ready.xforward(&name.unwrap()));
                         }
-                        Event::Ready(ready) if answer == 15 => drop(ready.turn(None)),
+                        Event::Ready(ready) if answer == 15 => drop(ready.atrn(None)),
                         Event::Ready(ready) => {
                             let to = ["bob@example.net", "carl@example.net"];
                             let envelope = Envelope::new("ann@example.org", &to).unwrap();

@@ -82,11 +82,11 @@ fn required_tls_that_is_not_offered_or_refused_ends_the_session() {
         ("S: 250 SIZE", "TLS is required and not offered"),
         (
             "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now",
-            "TLS is required and the server refused it: 454 4.7.0 not now",
+            "TLS is required and the server rejected it: 454 4.7.0 not now",
         ),
         (
             "S: 250 STARTTLS\nC: STARTTLS\nS: 502 what",
-            "TLS is required and the server refused it: 502 what",
+            "TLS is required and the server rejected it: 502 what",
         ),
     ] {
         let notes = dialogue.plays(&format!(
@@ -260,7 +260,7 @@ fn secured(acts: impl IntoIterator<Item = Act>) -> Dialogue {
 fn plain_and_login() -> Vec<Box<dyn Initiator>> {
     vec![
         Box::new(LoginInitiator::new("test", "1234").unwrap()),
-        Box::new(PlainInitiator::acting_as(Some("test"), "test", "1234").unwrap()),
+        Box::new(PlainInitiator::with_authzid(Some("test"), "test", "1234").unwrap()),
     ]
 }
 
@@ -1031,7 +1031,7 @@ fn no_password_is_shown_to_a_stranger_in_opportunistic_tls() {
                 let Some(Event::Ready(ready)) = client.event() else { panic!("{policy:?}") };
                 let credentials = Credentials::password("ann", "secret");
                 let credentials = match in_the_clear {
-                    true => credentials.even_in_the_clear(),
+                    true => credentials.with_secrets_in_clear(),
                     false => credentials,
                 };
                 let asked = ready.authenticate_as(&credentials, Nonce::new([1; 18]));

@@ -288,7 +288,7 @@ impl Session {
                     }
                     Event::Abort(abort) => {
                         self.outcome.aborted.push(abort.reason());
-                        abort.done();
+                        abort.acknowledge();
                     }
                     other => other.proceed(),
                 },

@@ -57,7 +57,7 @@ fn receive(mut session: blocking::Connection<server::Server>, taken: &mpsc::Send
             }
             Event::Abort(abort) => {
                 message.clear();
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }
@@ -120,7 +120,7 @@ fn messages_are_sent_one_after_the_other() {
 }
 
 #[test]
-fn what_nobody_takes_is_reported_without_content() {
+fn a_message_without_accepted_recipients_is_reported_without_content() {
     let (address, _messages) = receiver();
     let mut session = blocking::connect(address, sender()).unwrap();
     let report = session.send(envelope(&["nobody@example.net"]), b"Hi\r\n").unwrap();
@@ -130,7 +130,7 @@ fn what_nobody_takes_is_reported_without_content() {
 }
 
 #[test]
-fn content_that_is_unfit_or_broken_off_reaches_nobody() {
+fn invalid_or_aborted_content_reaches_no_recipient() {
     let (address, messages) = receiver();
     let mut session = blocking::connect(address, sender()).unwrap();
     let unfit = b"one\r\ntwo\nthree\r\n";
@@ -211,7 +211,7 @@ mod asynchronous {
     }
 
     #[tokio::test]
-    async fn content_that_is_unfit_reaches_nobody() {
+    async fn invalid_content_reaches_no_recipient() {
         let (address, messages) = receiver();
         let mut session = connect(address, sender()).await.unwrap();
         let unfit = &b"one\r\ntwo\nthree\r\n"[..];
@@ -238,7 +238,7 @@ mod asynchronous {
     }
 
     #[tokio::test]
-    async fn a_message_that_was_given_up_reaches_nobody() {
+    async fn a_cancelled_message_reaches_no_recipient() {
         let (address, messages) = receiver();
         let mut session = connect(address, sender()).await.unwrap();
         let content = tokio::io::BufReader::new(AsyncReadExt::chain(&b"half\r\n"[..], Stuck));

@@ -55,7 +55,7 @@ fn listen(experience: &mut Experience, event: Event<'_>) {
             rcpt.accept();
         }
         Event::StartTls(start) => start.accept(),
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::Auth(auth) => {
             experience.log.push(format!("auth {}", used(auth.facts())));
             let channel = Security::TLS.channel();
@@ -82,7 +82,7 @@ fn listen(experience: &mut Experience, event: Event<'_>) {
 }
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::XOAUTH2]).even_in_the_clear()
+    Offer::new([Mechanism::XOAUTH2]).with_secrets_in_clear()
 }
 
 const NAMES: [(&str, &str); 12] = [
@@ -126,13 +126,10 @@ fn a_name_that_is_not_a_host_is_taken_as_text() {
             let experience = converse_with(config(), &script, listen);
             assert_eq!(experience.log, [format!("{text} (none) text_as_host")]);
             let strict = format!("{greeting}C| {verb} {sent}\\r\\n\n");
-            for lenience in [Lenience::STRICT, {
-                let mut without = Lenience::default();
-                without.text_as_host = false;
-                without
-            }] {
+            let without = Lenience::default().with_text_as_host(false);
+            for lenience in [Lenience::STRICT, without] {
                 let refusal = match sent.contains("\\xd") || sent.contains("\\xf") {
-                    true => "S: 500 Octets that are no UTF-8",
+                    true => "S: 500 Not valid UTF-8",
                     false => "S: 501 Not a domain or an address literal",
                 };
                 let script = format!("{strict}{refusal}");
@@ -175,12 +172,13 @@ fn neither_nothing_nor_a_control_character_is_a_name() {
         (r"EHLO a\x7f", "501 A control character in the name"),
         (r"EHLO M\xdcLLER\x01", "501 A control character in the name"),
         (r"EHLO a\xc2\x9b2J", "501 A control character in the name"),
-        (r"EHLO a\rb", "500 A CR, LF or NUL inside a line"),
-        (r"EHLO M\xdc\nQUIT", "500 A CR, LF or NUL inside a line"),
-        (r"EHLO \0", "500 A CR, LF or NUL inside a line"),
+        (r"EHLO a\rb", "500 CR, LF or NUL in a command line"),
+        (r"EHLO M\xdc\nQUIT", "500 CR, LF or NUL in a command line"),
+        (r"EHLO \0", "500 CR, LF or NUL in a command line"),
     ] {
-        let script =
-            format!("{GREETING}C| {line}\\r\\n\nS: {reply}\nC: QUIT\nS: 221 Closing the channel");
+        let script = format!(
+            "{GREETING}C| {line}\\r\\n\nS: {reply}\nC: QUIT\nS: 221 Service closing transmission channel"
+        );
         assert!(converse_with(config(), &script, listen).log.is_empty(), "{line}");
     }
     let long = "x".repeat(2100);
@@ -251,7 +249,7 @@ fn only_a_registered_tag_makes_an_address_literal() {
             "{GREETING}{EHLO}C: MAIL FROM:<a@{literal}>\nS: 250 Ok\nC: RCPT TO:<a@{literal}>\nS: 250 Ok"
         )
     };
-    let open = || with(|it| it.general_literal = true);
+    let open = || with(|it| *it = it.with_general_literal(true));
     for literal in
         ["[2001:db8:::1]", "[1:2:3:4:5:6:7:8:9]", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[1:2]"]
     {
@@ -280,8 +278,8 @@ fn only_a_registered_tag_makes_an_address_literal() {
 fn dots_and_underscores_are_taken_where_the_switch_is_on() {
     let dots = "a dot at the start or the end of the local-part, or two dots in a row";
     let underscore = "an underscore in the domain name";
-    let dots_on: fn(&mut Lenience) = |it| it.dots_in_local_part = true;
-    let underscores_on: fn(&mut Lenience) = |it| it.underscore_in_domain = true;
+    let dots_on: fn(&mut Lenience) = |it| *it = it.with_dots_in_local_part(true);
+    let underscores_on: fn(&mut Lenience) = |it| *it = it.with_underscore_in_domain(true);
     for (addresses, switch, name, wrong) in [
         (
             ["a..b@c.example", "a.@c.example", ".a@c.example", "..a...b..@c.example"],
@@ -321,9 +319,9 @@ fn dots_and_underscores_are_taken_where_the_switch_is_on() {
 fn the_submitter_is_read_as_a_path_is() {
     let hello = "C: EHLO client.example.net\nS: 250-mx.example.org\nS: 250 AUTH XOAUTH2\n";
     for (value, switch) in [
-        ("a..b@c.example", (|it| it.dots_in_local_part = true) as fn(&mut Lenience)),
-        ("<a..b@c.example>", |it| it.dots_in_local_part = true),
-        ("a@b_c.example", |it| it.underscore_in_domain = true),
+        ("a..b@c.example", (|it| *it = it.with_dots_in_local_part(true)) as fn(&mut Lenience)),
+        ("<a..b@c.example>", |it| *it = it.with_dots_in_local_part(true)),
+        ("a@b_c.example", |it| *it = it.with_underscore_in_domain(true)),
     ] {
         let mail = format!("{GREETING}{hello}C: MAIL FROM:<> AUTH={value}\n");
         let refused = format!("{mail}S: 501 Not a value for this parameter");
@@ -395,7 +393,10 @@ fn a_line_of_auth_may_have_12288_octets() {
     // Where AUTH is not offered, and before a hello, the line is read as well.
     let line = format!("AUTH XOAUTH2 {}", "A".repeat(8000));
     converse(config(), &format!("{GREETING}{EHLO}C: {line}\nS: 502 Command not implemented"));
-    converse(config().with_auth(offer()), &format!("{GREETING}C: {line}\nS: 503 Say hello first"));
+    converse(
+        config().with_auth(offer()),
+        &format!("{GREETING}C: {line}\nS: 503 Send a hello first"),
+    );
 }
 
 /// 3207-4.2-c, 4954-4-a
@@ -418,10 +419,9 @@ fn auth_right_after_starttls_is_taken_and_reported() {
     let config = || config().with_extension(Extension::StartTls).with_auth(offer());
     let experience = converse_with(config(), &script("235 Authentication successful"), listen);
     assert_eq!(experience.log[1], "auth auth_without_hello");
-    let mut lenience = Lenience::default();
-    lenience.auth_without_hello = false;
+    let lenience = Lenience::default().with_auth_without_hello(false);
     for lenience in [lenience, Lenience::STRICT] {
-        converse_with(config().with_lenience(lenience), &script("503 Say hello first"), listen);
+        converse_with(config().with_lenience(lenience), &script("503 Send a hello first"), listen);
     }
     // After the second hello there is nothing to report.
     let script = script("").replace(
@@ -435,10 +435,10 @@ fn auth_right_after_starttls_is_taken_and_reported() {
 /// The client writes the addresses of an envelope as the application gave them.
 #[test]
 fn a_client_sends_the_addresses_that_it_was_given() {
-    let mut lenience = Lenience::default();
-    lenience.dots_in_local_part = true;
-    lenience.underscore_in_domain = true;
-    lenience.general_literal = true;
+    let lenience = Lenience::default()
+        .with_dots_in_local_part(true)
+        .with_underscore_in_domain(true)
+        .with_general_literal(true);
     let long = format!("bounce+{}@list.example", "x".repeat(90));
     for (address, is_default) in [
         (&*long, true),

@@ -15,6 +15,7 @@ use esmtp::{
     sasl::{Attempt, Mechanism, Nonce, Offer, Question, Secret},
     security::Security,
     server::{self, Peer, Server, Timeouts},
+    service::Service,
     syntax::{AttributeName, Extension, Extensions},
     time::Instant,
     wire::BareLineBreaks,
@@ -226,7 +227,7 @@ impl Room {
 }
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).even_in_the_clear()
+    Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).with_secrets_in_clear()
 }
 
 /// Accepts whatever can be accepted but credentials, and takes content without keeping it.
@@ -553,18 +554,18 @@ fn what_a_trusted_client_says_is_kept_once() {
 
 /// The limits of a client, and of which each holds its bound.
 fn bounds() -> [client::Limits; 2] {
-    let mut small = client::Limits::default();
-    small.reply_line = 2048;
-    small.reply_octets = 8 * 1024;
-    small.reply_lines = 64;
-    small.report_octets = 16 * 1024;
+    let small = client::Limits::default()
+        .with_reply_line(2048)
+        .with_reply_octets(8 * 1024)
+        .with_reply_lines(64)
+        .with_report_octets(16 * 1024);
     [client::Limits::default(), small]
 }
 
 /// What was received, and the replies that are kept: the greeting, the last one, the one that is being
 /// read, and what EHLO offered.
 const fn listening(limits: &client::Limits) -> usize {
-    received(limits.reply_octets + limits.reply_line) + 5 * limits.reply_octets + SLACK
+    received(limits.reply_octets() + limits.reply_line()) + 5 * limits.reply_octets() + SLACK
 }
 
 #[track_caller]
@@ -597,7 +598,7 @@ fn waits(event: client::Event<'_>) {
 fn a_reply_without_an_end_ends_the_session() {
     for limits in bounds() {
         // As long as lines may be, so that there are many octets before there are too many lines.
-        let long = |code: &str| format!("{code}-{}\r\n", "x".repeat(limits.reply_line - 6));
+        let long = |code: &str| format!("{code}-{}\r\n", "x".repeat(limits.reply_line() - 6));
         let (greeting, hello) = (long("220"), long("250"));
         for first in [&[][..], &[GREETING], &[GREETING, OFFERS]] {
             for again in [
@@ -633,9 +634,9 @@ fn a_list_of_extensions_beyond_the_limits_ends_the_session() {
         let outcome = listened(&limits, &flood, listening(&limits), waits);
         assert_eq!(outcome.need, Need::Close, "{outcome:?}");
         // As large as may be.
-        let long = " y".repeat(limits.reply_octets / limits.reply_lines / 2 - 8);
+        let long = " y".repeat(limits.reply_octets() / limits.reply_lines() / 2 - 8);
         for line in ["", &long, " =", " SIZE"] {
-            let list = lines(limits.reply_lines - 1, line);
+            let list = lines(limits.reply_lines() - 1, line);
             let flood = Flood::of_replies(&[GREETING, &list], "421 x\r\n", 100);
             listened(&limits, &flood, listening(&limits), waits);
         }
@@ -660,8 +661,8 @@ fn replies_that_nobody_asked_for_end_the_session() {
 #[test]
 fn replies_as_long_as_may_be_are_not_kept_beyond_the_last() {
     for limits in bounds() {
-        let line = format!("250-{}\r\n", "x".repeat(limits.reply_line / 2));
-        let long = line.repeat(limits.reply_octets / line.len() - 1) + "250 ok\r\n";
+        let line = format!("250-{}\r\n", "x".repeat(limits.reply_line() / 2));
+        let long = line.repeat(limits.reply_octets() / line.len() - 1) + "250 ok\r\n";
         let greeting = long.replace("250", "220");
         for (again, taken) in [(long.clone(), "250"), (long.replace("250", "550"), "550")] {
             let flood = Flood::of_replies(&[&greeting, &long], again, 4 * MEBIBYTE);
@@ -714,11 +715,11 @@ fn a_report_grows_to_its_limit() {
     const RECIPIENTS: usize = 5000;
     let envelope = Arc::new(Envelope::new("a@b.example", &["b@c.example"; RECIPIENTS]).unwrap());
     for limits in bounds() {
-        let long = format!("550 {}\r\n", "x".repeat(limits.reply_line - 6));
+        let long = format!("550 {}\r\n", "x".repeat(limits.reply_line() - 6));
         for again in [&*long, "550 no\r\n", "250 ok\r\n", "451 later\r\n"] {
             let flood = Flood::of_replies(&[GREETING, OFFERS, "250 ok\r\n"], again, 16 * MEBIBYTE);
             let bound = listening(&limits)
-                + limits.report_octets
+                + limits.report_octets()
                 + RECIPIENTS * 512
                 + grown(RECIPIENTS * RECIPIENT);
             let mut is_sent = false;
@@ -731,6 +732,69 @@ fn a_report_grows_to_its_limit() {
                 client::Event::Content(content) => content.abort(),
                 other => other.quit(),
             });
+        }
+    }
+}
+
+/// Feeds `lines` to a server, and answers and writes until it wants more of them.
+fn exchange(server: &mut Server, lines: &[u8]) {
+    assert_eq!(server.feed(lines), lines.len());
+    loop {
+        match server.poll(Instant::ORIGIN) {
+            Need::Answer => match server.event() {
+                Some(server::Event::Deliver(mut delivery)) => {
+                    if let Some(mut each) = delivery.per_recipient() {
+                        each.settle(1, Ok(()));
+                    }
+                    delivery.accept();
+                }
+                event => event.into_iter().for_each(accept),
+            },
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]];
+                server.to_send(&mut slices);
+                let octets = slices[0].len();
+                server.sent(octets);
+            }
+            _ => break,
+        }
+    }
+}
+
+/// The questions, their slots, the envelope, the verdicts and the replies reuse what the first message
+/// has allocated.
+#[test]
+fn a_further_message_allocates_nothing() {
+    for service in [Service::Smtp, Service::Lmtp] {
+        let hello = match service == Service::Lmtp {
+            true => "LHLO me.example.org\r\n",
+            false => "EHLO me.example.org\r\n",
+        };
+        let config = server::Config::new("mx.example.org").unwrap().with_service(service);
+        let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+        exchange(&mut server, b"");
+        exchange(&mut server, hello.as_bytes());
+        for (end, command) in
+            ["DATA\r\n", "BDAT 6\r\n", "DATA\r\n", "BDAT 6\r\n"].into_iter().enumerate()
+        {
+            let info = measure(|| {
+                exchange(&mut server, b"MAIL FROM:<ann@example.org>\r\n");
+                exchange(
+                    &mut server,
+                    b"RCPT TO:<bob@example.net>\r\nRCPT TO:<eve@example.net>\r\n",
+                );
+                exchange(&mut server, command.as_bytes());
+                exchange(&mut server, b"line\r\n");
+                let last: &[u8] =
+                    if command.starts_with('D') { b".\r\n" } else { b"BDAT 0 LAST\r\n" };
+                exchange(&mut server, last);
+            });
+            assert_eq!(server.totals().messages, end as u64 + 1);
+            match end {
+                0 => assert!(info.count_total > 0),
+                1 => {}
+                _ => assert_eq!(info.count_total, 0, "{service:?} {command}: {info:?}"),
+            }
         }
     }
 }

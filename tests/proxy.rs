@@ -208,7 +208,7 @@ fn malformed_values_are_refused() {
 }
 
 #[test]
-fn what_the_proxy_knows_of_tls_is_told() {
+fn the_tls_properties_known_to_the_proxy_are_returned() {
     let version = [&[0x21, 0, 7][..], b"TLSv1.3"].concat();
     for (flags, verify, is_tls, has_certificate, is_verified) in [
         (0, 1, false, false, false),

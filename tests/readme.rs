@@ -97,7 +97,7 @@ fn is_done(extension: Extension, commands: &str) -> bool {
         .unwrap()
         .with_service(service.unwrap())
         .with_extension(extension)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, Security::CLEAR);
     let octets = format!("EHLO c.example\r\n{commands}\r\n");
     assert_eq!(server.feed(octets.as_bytes()), octets.len());
@@ -209,12 +209,12 @@ const PROBES: &[(Extension, Probe)] = &[
 const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
     (Extension::StartTls, include_str!("client_secured.rs"), "fn inside_tls_everything_begins_anew("),
     (Extension::Auth, include_str!("client_secured.rs"), "fn the_strongest_common_mechanism_is_used("),
-    (Extension::Limits, include_str!("../src/client/plan.rs"), "fn recipients_beyond_the_limits_are_left("),
+    (Extension::Limits, include_str!("../src/client/plan.rs"), "fn recipients_beyond_the_limits_are_left_for_a_further_transaction("),
     (Extension::Etrn, include_str!("standards/rfc1985.rs"), "#[test]\nfn the_client_takes_every_2yz_for_a_success("),
     (Extension::Burl, include_str!("standards/rfc4468.rs"), "#[test]\nfn the_client_mixes_urls_with_chunks("),
     (Extension::Atrn, include_str!("standards/rfc2645_client.rs"), "#[test]\nfn the_client_hands_the_channel_over("),
-    (Extension::Xclient, include_str!("standards/xclient.rs"), "#[test]\nfn the_client_says_hello_again_behind_the_220("),
-    (Extension::Xforward, include_str!("standards/xforward.rs"), "#[test]\nfn the_client_sends_no_reset_behind_xforward("),
+    (Extension::Xclient, include_str!("standards/xclient.rs"), "#[test]\nfn the_client_sends_a_new_hello_after_the_220("),
+    (Extension::Xforward, include_str!("standards/xforward.rs"), "#[test]\nfn the_client_sends_no_reset_after_xforward("),
     (Extension::Vrfy, include_str!("readme.rs"), "#[test]\nfn a_client_asks_for_users_lists_and_help("),
     (Extension::Expn, include_str!("readme.rs"), "#[test]\nfn a_client_asks_for_users_lists_and_help("),
     (Extension::Help, include_str!("readme.rs"), "#[test]\nfn a_client_asks_for_users_lists_and_help("),
@@ -270,8 +270,8 @@ fn a_client_asks_for_users_lists_and_help() {
         Event::Ready(ready) if asked < 3 => {
             asked += 1;
             let said = match asked {
-                1 => ready.verify(lookup("bob")),
-                2 => ready.expand(lookup("staff")),
+                1 => ready.vrfy(lookup("bob")),
+                2 => ready.expn(lookup("staff")),
                 _ => ready.help(None),
             };
             said.unwrap();

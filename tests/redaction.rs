@@ -8,7 +8,7 @@ use esmtp::{
     machine::{Machine, Need},
     sasl::{Attempt, Identity, Mechanism, Nonce, Offer, PlainInitiator, Question, Step, Verifier},
     security::Security,
-    server::{Config, Event, Limits, OwnVerb, Peer, Place, Server, Timeouts},
+    server::{Config, CustomVerb, Event, Limits, Peer, Server, Timeouts, VerbPlacement},
     syntax::{Argument, Code, Extension, Rejection, Status, Text, UnknownVerb},
     time::Instant,
     transcript::Entry,
@@ -85,7 +85,7 @@ fn offer() -> Offer {
         [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::CRAM_MD5, Mechanism::SCRAM_SHA_256];
     let offer = Offer::new(mechanisms);
     #[cfg(feature = "scram")]
-    let offer = offer.decoy(esmtp::sasl::scram::Decoy::new([3; 32]));
+    let offer = offer.with_decoy(esmtp::sasl::scram::Decoy::new([3; 32]));
     offer
 }
 
@@ -138,7 +138,7 @@ fn config() -> Config {
         .unwrap()
         .with_extensions(extensions)
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
-        .with_verb(OwnVerb::new("XSTATS", Place::Anywhere).unwrap())
+        .with_verb(CustomVerb::new("XSTATS", VerbPlacement::Anywhere).unwrap())
 }
 
 fn offering() -> Config {

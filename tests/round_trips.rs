@@ -30,7 +30,7 @@ use esmtp::{
     service::Service,
     syntax::{Extension, Extensions},
     time::Instant,
-    tls::{End, Secured},
+    tls::{Role, Secured},
 };
 use link::{Wire, run};
 use std::{sync::Arc, time::Duration};
@@ -78,17 +78,18 @@ impl Session<'_> {
         }
         receiving = receiving.with_extensions(extensions).with_service(self.service);
         if let Some(mechanism) = self.auth {
-            receiving = receiving.with_auth(Offer::new([mechanism]).decoy(Decoy::new([3; 32])));
+            receiving =
+                receiving.with_auth(Offer::new([mechanism]).with_decoy(Decoy::new([3; 32])));
         }
         let client = Client::new(sending, Security::CLEAR);
         let server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
         if self.has_tls {
-            let trust = trust::client(trust::Trust::Anybody).unwrap();
+            let trust = trust::client(trust::Trust::Any).unwrap();
             let name = "mx.example.org".try_into().unwrap();
             let own = certificates::server(None, "mx.example.org").unwrap();
             self.play(
-                Secured::start_tls(client, End::Client(trust, name)),
-                Secured::start_tls(server, End::Server(own)),
+                Secured::start_tls(client, Role::Client(trust, name)),
+                Secured::start_tls(server, Role::Server(own)),
             )
         } else {
             self.play(client, server)
@@ -113,7 +114,8 @@ impl Session<'_> {
             |now, event| match event {
                 client::Event::Ready(ready) if !has_authenticated => {
                     has_authenticated = true;
-                    let credentials = Credentials::password("ann", "pencil").even_in_the_clear();
+                    let credentials =
+                        Credentials::password("ann", "pencil").with_secrets_in_clear();
                     ready.authenticate_as(&credentials, Nonce::new([1; 18])).unwrap();
                 }
                 client::Event::Ready(ready) if begun < self.messages => {
@@ -145,7 +147,7 @@ impl Session<'_> {
                         nonce: Nonce::new([2; 18]),
                         unix_seconds: 0,
                     };
-                    let offer = Offer::new([auth.mechanism()]).decoy(Decoy::new([3; 32]));
+                    let offer = Offer::new([auth.mechanism()]).with_decoy(Decoy::new([3; 32]));
                     let verifier = offer.verifier(auth.mechanism(), attempt).unwrap();
                     auth.verify(verifier);
                 }

@@ -40,7 +40,7 @@ fn channel(kind: BindingType, data: u8) -> Channel {
 }
 
 fn offer() -> Offer {
-    Offer::new(ALL).decoy(Decoy::new([9; 32])).host("mx.example.org")
+    Offer::new(ALL).with_decoy(Decoy::new([9; 32])).with_host("mx.example.org")
 }
 
 fn verifier(mechanism: Mechanism, channel: &Channel) -> Box<dyn Verifier> {
@@ -63,7 +63,7 @@ fn initiator(
         _ => Credentials::password(user, secret),
     };
     let credentials = match authzid {
-        Some(authzid) => credentials.acting_as(authzid),
+        Some(authzid) => credentials.with_authzid(authzid),
         None => credentials,
     };
     // All that is stronger is out of the way, but what decides the flag is not.
@@ -84,11 +84,13 @@ impl Known<'_> {
     fn answer(&self, question: Question<'_>) {
         match question {
             Question::Password(q)
-                if q.user() == self.user && q.password().is(self.secret.as_bytes()) =>
+                if q.user() == self.user && q.password().matches(self.secret.as_bytes()) =>
             {
                 q.accept();
             }
-            Question::Token(q) if q.token().is(self.secret.as_bytes()) => q.accept_as(self.user),
+            Question::Token(q) if q.token().matches(self.secret.as_bytes()) => {
+                q.accept_as(self.user);
+            }
             Question::Secret(q) if q.user() == self.user => q.supply(self.secret),
             Question::Keys(q) if q.user() == self.user => {
                 let keys = Keys::derive(q.hash(), self.secret, *b"0123456789abcdef", 4096);

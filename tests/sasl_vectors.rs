@@ -184,14 +184,15 @@ fn run_scram(id: &str, mechanism: &str, expected: &Map<String, Value>, client_fi
     let nonce = Nonce::from_text(client_nonce).unwrap();
     let preparation = prepare::standard;
     let mut client =
-        ScramInitiator::preparing(hash, &user, field("password"), nonce, preparation).unwrap();
+        ScramInitiator::with_preparation(hash, &user, field("password"), nonce, preparation)
+            .unwrap();
     let message = ClientFinal::parse(client_final).unwrap();
     let input = String::from_utf8_lossy(message.channel_binding());
     if input.starts_with("p=tls-unique") {
         let data = ChannelBinding::new(BindingType::TlsUnique, [0xAA; 12]);
-        client = client.bound(Binding::Bound(data));
+        client = client.with_channel_binding(Binding::Bound(data));
     } else if input.starts_with("y,") {
-        client = client.bound(Binding::NotOffered).acting_as("admin").unwrap();
+        client = client.with_channel_binding(Binding::NotOffered).with_authzid("admin").unwrap();
     }
     let _ = client.initial_response().unwrap();
     assert_eq!(client.respond(server_first.as_bytes()).unwrap().expose(), client_final, "{id}");

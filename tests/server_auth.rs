@@ -25,13 +25,13 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
                 nonce: Nonce::new([1; 18]),
                 unix_seconds: 0,
             };
-            let verifier = offer().even_in_the_clear().verifier(auth.mechanism(), attempt);
+            let verifier = offer().with_secrets_in_clear().verifier(auth.mechanism(), attempt);
             auth.verify(verifier.unwrap());
         }
         Event::Credentials(credentials) => match credentials.question {
             Question::Password(question) if question.user() == "busy" => question.unavailable(),
             Question::Password(question)
-                if question.user() == "ann" && question.password().is(b"secret") =>
+                if question.user() == "ann" && question.password().matches(b"secret") =>
             {
                 question.accept();
             }
@@ -52,7 +52,7 @@ fn offer() -> Offer {
 fn config() -> Config {
     common::config()
         .with_extensions(Extensions::NONE.with(Extension::Pipelining))
-        .with_auth(offer().even_in_the_clear())
+        .with_auth(offer().with_secrets_in_clear())
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
 }
 
@@ -76,7 +76,7 @@ fn plain_with_and_without_an_initial_response() {
         "C: AUTH PLAIN AGFubgBzZWNyZXQ=
          S: 235 Authentication successful
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 Authenticated already",
+         S: 503 Already authenticated",
     );
     assert_eq!(experience.log.last().unwrap(), "authenticated ann");
     converse(
@@ -189,14 +189,14 @@ fn mail_waits_for_auth_where_it_must() {
          C: MAIL FROM:<a@b.org>
          S: 250 Ok
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 Authenticated already",
+         S: 503 Already authenticated",
     );
     converse(
         config(),
         "C: MAIL FROM:<a@b.org>
          S: 250 Ok
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 A transaction is open already",
+         S: 503 Transaction already in progress",
     );
 }
 

@@ -148,7 +148,7 @@ fn content_that_is_refused_brings_no_message_nearer() {
         (
             &["DATA", "a bare\nline feed", "."],
             accept,
-            "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)",
+            "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)",
         ),
         (&["BDAT 9 LAST\r\n123456789NOOP"], accept, "552 5.3.4 Message too large"),
     ] {
@@ -166,7 +166,7 @@ fn content_that_is_refused_brings_no_message_nearer() {
 // ------------------------------------------------------------------------------- AUTH
 
 fn offer() -> Offer {
-    Offer::new([Mechanism::PLAIN]).even_in_the_clear()
+    Offer::new([Mechanism::PLAIN]).with_secrets_in_clear()
 }
 
 fn with_auth() -> Config {

@@ -42,7 +42,7 @@ fn a_typical_transaction() {
              C: .
              S: 250 2.0.0 queued
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)",
         ),
     );
@@ -85,7 +85,7 @@ fn a_pipelined_group_gets_its_replies_in_order() {
              S: 250 2.0.0 queued
              S: 250 2.1.0 Ok
              S: 250 2.0.0 Ok
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)",
         ),
     );
@@ -116,19 +116,19 @@ fn commands_out_of_order_change_nothing() {
         config(),
         "S: 220 mx.example.org ESMTP service ready
          C: MAIL FROM:<a@b.org>
-         S: 503 5.5.1 Say hello first
+         S: 503 5.5.1 Send a hello first
          C: HELO client.example.net
          S: 250 mx.example.org
          C: RCPT TO:<a@b.org>
-         S: 503 5.5.1 MAIL has to come first
+         S: 503 5.5.1 Need MAIL command
          C: DATA
-         S: 503 5.5.1 MAIL has to come first
+         S: 503 5.5.1 Need MAIL command
          C: MAIL FROM:<a@b.org>
          S: 250 2.1.0 Ok
          C: DATA
          S: 503 5.5.1 No valid recipients
          C: MAIL FROM:<c@d.org>
-         S: 503 5.5.1 A transaction is open already
+         S: 503 5.5.1 Transaction already in progress
          C: RCPT TO:<e@f.org>
          S: 250 2.1.5 Ok
          C: EHLO [192.0.2.1]
@@ -141,7 +141,7 @@ fn commands_out_of_order_change_nothing() {
          S: 250-BINARYMIME
          S: 250 HELP
          C: DATA
-         S: 503 5.5.1 MAIL has to come first",
+         S: 503 5.5.1 Need MAIL command",
     );
     assert_eq!(experience.aborts(), ["Hello"]);
 }
@@ -192,9 +192,9 @@ fn a_bare_line_feed_ends_no_command() {
         config(),
         &after_hello(
             r"C| NOOP\nQUIT\r\n
-             S: 500 5.5.2 A CR, LF or NUL inside a line
+             S: 500 5.5.2 CR, LF or NUL in a command line
              C| NOOP\rQUIT\r\n
-             S: 500 5.5.2 A CR, LF or NUL inside a line
+             S: 500 5.5.2 CR, LF or NUL in a command line
              C: NOOP
              S: 250 2.0.0 Ok",
         ),
@@ -215,7 +215,7 @@ fn only_crlf_dot_crlf_ends_a_message() {
     let script = format!(
         r"{HELLO}{CONTENT}
         C| a\n.\nb\r\n.\r\n
-        S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+        S: 550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)
         C: NOOP
         S: 250 2.0.0 Ok"
     );
@@ -309,7 +309,7 @@ fn a_client_that_says_nothing_hears_421() {
          T: 299
          C| O
          T: 1
-         S: 421 4.4.2 Waited too long, closing the channel
+         S: 421 4.4.2 Timeout, closing connection
          S: (closed)",
     );
     assert_eq!(converse(config(), &script).end, Some(End::TimedOut));
@@ -323,7 +323,7 @@ fn content_that_drips_is_a_time_out() {
         T: 4
         C: 0123456789
         T: 4
-        S: 421 4.4.2 Waited too long, closing the channel
+        S: 421 4.4.2 Timeout, closing connection
         S: (closed)"
     );
     let timeouts = Timeouts::default().with_content(Duration::from_secs(7));
@@ -408,9 +408,9 @@ fn a_client_that_is_refused_may_still_quit() {
         config(),
         "S: 554 No service for you
          C: EHLO client.example.net
-         S: 503 No service here, only QUIT is heard
+         S: 503 No service here, only QUIT is accepted
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
         |experience, event| match event {
             Event::Connect(connect) => connect.reject(
@@ -490,7 +490,7 @@ fn the_octets_of_a_chunk_that_is_refused_are_no_commands() {
     let misplaced = r"
         C: BDAT 6
         C| QUIT\r\n
-        S: 503 5.5.1 MAIL has to come first
+        S: 503 5.5.1 Need MAIL command
         C: MAIL FROM:<a@b.org>
         S: 250 2.1.0 Ok
         C: BDAT 6 LAST
@@ -555,7 +555,7 @@ fn a_bare_line_feed_in_a_chunk_refuses_the_message() {
         S: 250 2.1.0 Ok
         S: 250 2.1.5 Ok
         S: 250 2.0.0 Chunk received
-        S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+        S: 550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)
         S: 250 2.0.0 Ok";
     let experience = converse(config(), &after_hello(script));
     assert_eq!(experience.aborts(), ["BareLineBreak(4)"]);
@@ -575,7 +575,7 @@ fn tls() -> Config {
 
 fn secured(experience: &mut common::Experience, event: Event<'_>) {
     match event {
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         other => experience.answer(other),
     }
 }
@@ -588,12 +588,12 @@ fn what_was_learnt_before_tls_is_forgotten() {
         C: STARTTLS
         S: 220 Ready to start TLS
         C: MAIL FROM:<a@b.org>
-        S: 503 Say hello first
+        S: 503 Send a hello first
         C: EHLO client.example.net
         S: 250-mx.example.org
         S: 250 PIPELINING
         C: STARTTLS
-        S: 503 TLS is active already"
+        S: 503 TLS already active"
     );
     converse_with(tls(), &script, secured);
 }
@@ -616,7 +616,7 @@ fn octets_behind_starttls_are_an_injection() {
     let script = format!(
         r"{HELLO_TLS}
         C| STARTTLS\r\nNOOP\r\n
-        S: 554 Octets behind STARTTLS (RFC 3207 section 4.2)
+        S: 554 Octets after STARTTLS (RFC 3207 section 4.2)
         S: (closed)"
     );
     let experience = common::converse_in_one_piece(tls(), &script, secured);
@@ -735,14 +735,14 @@ fn errors_take_time_where_that_is_wanted() {
             .with_timeouts(Timeouts::default().with_error_delay(Duration::from_secs(2))),
         &after_hello(
             "C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: DATA
              T: 2
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: BDAT 4
              C| abcd
              T: 2
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: NOOP
              S: 250 2.0.0 Ok
              C: DATA
@@ -799,11 +799,10 @@ fn who_does_not_wait_where_it_must_is_not_listened_to() {
         let is_bare = !config.extensions().contains(Extension::EnhancedStatusCodes)
             || script.ends_with("LO a.org\nC: NOOP\n");
         let code = if is_bare { "554" } else { "554 5.5.0" };
-        let script = format!(
-            "{script}S: {code} Octets before their turn (RFC 2920 section 3.1)\nS: (closed)"
-        );
+        let script =
+            format!("{script}S: {code} Improper use of SMTP command pipelining\nS: (closed)");
         let experience = converse_in_one_piece(config, &script, Experience::answer);
-        assert_eq!(experience.end, Some(End::OutOfTurn), "{script}");
+        assert_eq!(experience.end, Some(End::OutOfSync), "{script}");
         assert!(experience.messages.is_empty());
     }
 }
@@ -820,13 +819,13 @@ fn who_does_not_wait_is_served_where_that_is_wanted() {
          S: 250 2.1.5 Ok
          S: 354 Start mail input; end with <CRLF>.<CRLF>
          S: 250 2.0.0 queued
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
     );
     let experience =
         converse_in_one_piece(config().with_enforced_sync(false), &script, |experience, event| {
             if let Event::Deliver(_) = event {
-                assert!(event.facts().has_pipelined_out_of_turn());
+                assert!(event.facts().has_pipelining_violation());
                 assert!(!event.facts().has_talked_early());
             }
             experience.answer(event);
@@ -840,16 +839,16 @@ fn who_talks_before_the_greeting_gives_itself_away() {
     let script = "
         T: 4
         C: EHLO a.org
-        S: 554 Octets before their turn (RFC 2920 section 3.1)
+        S: 554 Improper use of SMTP command pipelining
         S: (closed)";
     let experience = converse(config().with_timeouts(delay), script);
-    assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfTurn), 0));
+    assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfSync), 0));
     // Who waits is greeted.
     let script = "
         T: 5
         S: 220 mx.example.org ESMTP service ready
         C: QUIT
-        S: 221 2.0.0 Closing the channel
+        S: 221 2.0.0 Service closing transmission channel
         S: (closed)";
     assert_eq!(converse(config().with_timeouts(delay), script).end, Some(End::Quit));
     // Where it is not enforced, the application is told, and what was said is heard.
@@ -857,7 +856,7 @@ fn who_talks_before_the_greeting_gives_itself_away() {
         T: 4
         C: QUIT
         S: 220 mx.example.org ESMTP service ready
-        S: 221 2.0.0 Closing the channel
+        S: 221 2.0.0 Service closing transmission channel
         S: (closed)";
     let lax = config().with_timeouts(delay).with_enforced_sync(false);
     let experience = converse_in_one_piece(lax, script, |experience, event| {
@@ -884,7 +883,7 @@ fn a_nul_is_content_only_where_anything_is() {
     let chunk = format!("{to_data}C: BDAT 5 LAST\nC| a\\0b\\r\\n\n");
     for transfer in [&dots, &chunk] {
         let script = after_hello(&format!(
-            "{transfer}S: 550 5.6.0 A NUL in the content (RFC 2045 section 2.8)"
+            "{transfer}S: 550 5.6.0 NUL in the content (RFC 2045 section 2.8)"
         ));
         let experience = converse(config(), &script);
         assert_eq!(experience.aborts(), ["Nul(1)"]);
@@ -916,7 +915,7 @@ fn a_session_is_not_for_ever_but_content_comes_to_its_end() {
              T: 6
              C: .
              S: 250 2.0.0 queued
-             S: 421 4.4.2 Waited too long, closing the channel
+             S: 421 4.4.2 Timeout, closing connection
              S: (closed)",
         ),
     );
@@ -928,7 +927,7 @@ fn a_session_is_not_for_ever_but_content_comes_to_its_end() {
              C: NOOP
              S: 250 2.0.0 Ok
              T: 1
-             S: 421 4.4.2 Waited too long, closing the channel
+             S: 421 4.4.2 Timeout, closing connection
              S: (closed)",
         ),
     );
@@ -944,7 +943,7 @@ fn help_tells_what_may_be_used() {
             "C: HELP
              S: 214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)",
         ),
     );
@@ -1029,7 +1028,7 @@ fn who_speaks_http_is_not_listened_to() {
         S: 220 mx.example.org ESMTP service ready
         C: POST / HTTP/1.1
         C: EHLO evil.example
-        S: 554 5.5.1 This is no web server
+        S: 554 5.5.1 HTTP is not supported
         S: (closed)";
     assert_eq!(converse(config(), script).end, Some(End::OtherProtocol));
 }
@@ -1061,7 +1060,7 @@ fn what_stands_in_a_long_line_is_no_command_wherever_it_is_cut() {
          C| \\x16\\x03\\r\\n
          S: 500 5.5.2 Line too long
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
         "x".repeat(2048),
         "x".repeat(2048),
@@ -1088,7 +1087,7 @@ fn a_session_that_comes_to_nothing_comes_to_an_end() {
          C: RSET
          S: 250 2.0.0 Ok
          C: HELP
-         S: 503 5.5.1 Too many commands that bring no message nearer
+         S: 503 5.5.1 Too many commands without a mail transaction
          C: NOOP
          S: 421 4.7.0 Too many errors
          S: (closed)",
@@ -1143,7 +1142,7 @@ fn lhlo_brings_no_message_nearer_either() {
     let script = format!(
         "S: 220 mx.example.org LMTP service ready\n{hello}{hello}\
          C: LHLO client.example.net\n\
-         S: 550 Too many of these"
+         S: 550 Too many hello commands"
     );
     let config = config().with_service(Service::Lmtp).with_extensions(Extensions::NONE);
     converse(config.with_limits(Limits::default().with_idle_commands(1)), &script);
@@ -1155,7 +1154,7 @@ fn refused_chunks_come_to_an_end() {
     let script = format!(
         "{}C: MAIL FROM:<a@b.org>\nS: 250 2.1.0 Ok\nC: RCPT TO:<c@d.org>\nS: 250 2.1.5 Ok\n\
          C: BDAT 20\nC| 01234567890123456789\nS: 552 5.3.4 Message too large\n{}\
-         C: BDAT 0\nS: 421 4.3.4 Far too much content, closing the channel\nS: (closed)",
+         C: BDAT 0\nS: 421 4.3.4 Too much data, closing connection\nS: (closed)",
         HELLO.replace("33554432", "10"),
         "C: BDAT 0\nS: 503 5.5.1 Content was refused, RSET is next\n".repeat(8 * 1024 * 2),
     );
@@ -1246,7 +1245,7 @@ fn mail_behind_a_refused_chunk_forgives_nothing() {
          S: 250 2.1.5 Ok
          C: BDAT 2
          C| \\n\\n
-         S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)
+         S: 550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)
          {}
          C: RCPT TO:<c@d.org>
          S: 503 5.5.1 Content was refused, RSET is next
@@ -1279,7 +1278,7 @@ fn the_last_chunk_of_failed_content_has_its_replies() {
          S: 250 2.1.5 Ok
          C: BDAT 2
          C| \\n\\n
-         S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)";
+         S: 550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)";
     let refused = "S: 503 5.5.1 Content was refused, RSET is next";
     let script = format!(
         "{opening}
@@ -1306,7 +1305,7 @@ fn what_is_under_way_behind_a_bad_mail_is_forgiven_however_it_is_bad() {
     let limits = Limits::default().with_errors(2);
     let delay = Timeouts::default().with_error_delay(Duration::from_secs(2));
     let script = after_hello(&format!(
-        "C: DATA\nS: 503 5.5.1 MAIL has to come first\nC: MAIL FROM:<a@b.org> FOO=1\n{group}\
+        "C: DATA\nS: 503 5.5.1 Need MAIL command\nC: MAIL FROM:<a@b.org> FOO=1\n{group}\
          S: 421 4.7.0 Too many errors\nS: (closed)"
     ));
     assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
@@ -1314,9 +1313,9 @@ fn what_is_under_way_behind_a_bad_mail_is_forgiven_however_it_is_bad() {
     let unknown = "S: 555 5.5.4 Parameter not recognised or not implemented\n";
     for (timeouts, pause) in [(Timeouts::default(), ""), (delay, "T: 2\n")] {
         let script = after_hello(&format!(
-            "C: DATA\nS: 503 5.5.1 MAIL has to come first\n\
+            "C: DATA\nS: 503 5.5.1 Need MAIL command\n\
              C: MAIL FROM:<a@b.org> FOO=1\n{group}{pause}{unknown}{behind}\
-             C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)"
+             C: QUIT\nS: 221 2.0.0 Service closing transmission channel\nS: (closed)"
         ));
         let config = config().with_limits(limits).with_timeouts(timeouts);
         assert_eq!(converse(config, &script).end, Some(End::Quit));
@@ -1340,7 +1339,7 @@ fn data_behind_refused_recipients_is_no_error() {
          S: 550 5.1.1 No such mailbox here
          S: 503 5.5.1 No valid recipients
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
     );
     assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::Quit));
@@ -1368,13 +1367,13 @@ fn a_chunk_comes_to_its_end_and_a_session_ends_between_two() {
          T: 2
          C| \\r\\n
          S: 250 2.0.0 queued
-         S: 421 4.4.2 Waited too long, closing the channel
+         S: 421 4.4.2 Timeout, closing connection
          S: (closed)"
     );
     assert_eq!(converse(config(), &script).messages[0].content, b"ab\r\n");
     let script = format!(
         "{begun}T: 10
-         S: 421 4.4.2 Waited too long, closing the channel
+         S: 421 4.4.2 Timeout, closing connection
          S: (closed)"
     );
     assert_eq!(converse(config(), &script).aborts(), ["TimedOut"]);
@@ -1402,7 +1401,10 @@ fn who_closes_before_the_greeting_is_heard_where_that_is_wanted() {
             need => panic!("{need:?}"),
         }
     }
-    assert!(said.starts_with(b"220 ") && said.ends_with(b"221 2.0.0 Closing the channel\r\n"));
+    assert!(
+        said.starts_with(b"220 ")
+            && said.ends_with(b"221 2.0.0 Service closing transmission channel\r\n")
+    );
 }
 
 /// RFC 2034 section 4.
@@ -1463,7 +1465,7 @@ fn auth_is_not_announced_where_tls_comes_first() {
     use esmtp::sasl::{Mechanism, Offer};
     let config = config()
         .with_extensions(Extensions::NONE.with(Extension::StartTls))
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_required_tls(true);
     converse(
         config,

@@ -7,7 +7,9 @@
 use esmtp::{
     machine::{Machine, Need},
     security::Security,
-    server::{AbortReason, Config, End, Event, Limits, OwnVerb, Peer, Place, Server, Timeouts},
+    server::{
+        AbortReason, Config, CustomVerb, End, Event, Limits, Peer, Server, Timeouts, VerbPlacement,
+    },
     syntax::{Extension, Extensions, Rejection, Text},
     time::{Instant, Rate},
 };
@@ -109,7 +111,7 @@ impl Session {
                 Need::Answer => match self.server.event().unwrap() {
                     Event::Abort(abort) => {
                         self.aborts.push(abort.reason());
-                        abort.done();
+                        abort.acknowledge();
                     }
                     other => (self.application)(other),
                 },
@@ -137,7 +139,7 @@ impl Session {
     }
 }
 
-const TIMED_OUT: &str = "421 4.4.2 Waited too long, closing the channel";
+const TIMED_OUT: &str = "421 4.4.2 Timeout, closing connection";
 const SHUTTING_DOWN: &str = "421 4.3.2 Shutting down, try again later";
 const TOO_MANY: &str = "421 4.7.0 Too many errors";
 
@@ -518,7 +520,7 @@ fn close_writes_what_is_owed_and_takes_nothing_more() {
 /// The application has said yes to the message, and to the other protocol.
 #[test]
 fn close_during_a_hand_over_writes_the_replies_that_are_owed() {
-    let verb = OwnVerb::new("XGO", Place::Anywhere).unwrap();
+    let verb = CustomVerb::new("XGO", VerbPlacement::Anywhere).unwrap();
     let mut session = Session::addressed(config().with_verb(verb), |event| match event {
         Event::Other(other) => other.hand_over(Text::literal("go")),
         Event::HandOver(_) => panic!("it is closing"),

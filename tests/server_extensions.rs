@@ -10,7 +10,7 @@ use esmtp::{
     machine::{Machine, Need},
     sasl::Identity,
     security::Security,
-    server::{AbortReason, Config, End, Event, Limits, OwnVerb, Peer, Place, Server},
+    server::{AbortReason, Config, CustomVerb, End, Event, Limits, Peer, Server, VerbPlacement},
     service::Service,
     syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds, Text},
     time::Instant,
@@ -89,7 +89,7 @@ fn delivery_within_a_time_must_be_possible() {
             "C: MAIL FROM:<a@b.org> BY=0;R
              S: 501 Not a value for this parameter
              C: MAIL FROM:<a@b.org> BY=30;R
-             S: 550 Cannot be delivered within so short a time
+             S: 550 Delivery time is too short
              C: MAIL FROM:<a@b.org> BY=-10;N
              S: 250 Ok",
         ),
@@ -113,9 +113,9 @@ fn a_message_may_be_held_for_a_while_in_submission() {
         &session(
             "FUTURERELEASE 3600 2030-01-01T00:00:00Z",
             "C: MAIL FROM:<a@b.org> HOLDFOR=3601
-             S: 501 Cannot be held for so long
+             S: 501 Hold time is too long
              C: MAIL FROM:<a@b.org> HOLDUNTIL=2030-01-01T00:00:01Z
-             S: 501 Cannot be held for so long
+             S: 501 Hold time is too long
              C: MAIL FROM:<a@b.org> HOLDFOR=60 HOLDUNTIL=2029-01-01T00:00:00Z
              S: 501 Syntax error in parameters or arguments
              C: MAIL FROM:<a@b.org> HOLDFOR=3600
@@ -153,7 +153,7 @@ fn requiretls_is_offered_in_tls_only() {
              S: 250 Ok",
         ),
         |experience, event| match event {
-            Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+            Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
             other => experience.answer(other),
         },
     );
@@ -193,7 +193,7 @@ fn a_remote_queue_is_started() {
              C: MAIL FROM:<a@b.org>
              S: 250 Ok
              C: ETRN example.net
-             S: 503 A transaction is open already",
+             S: 503 Transaction already in progress",
         ),
         |experience, event| match event {
             Event::Etrn(etrn) if etrn.node().to_string() == "example.net" => etrn.accept(),
@@ -241,7 +241,7 @@ fn a_trusted_client_speaks_for_another() {
             "C: XCLIENT NAME=client.example ADDR=192.0.2.7 PORT=25 LOGIN=ann
              S: 220 mx.example.org ESMTP service ready
              C: MAIL FROM:<a@b.org>
-             S: 503 Say hello first
+             S: 503 Send a hello first
              C: EHLO other.example
              S: 250-mx.example.org
              S: 250-XCLIENT NAME ADDR PORT LOGIN
@@ -251,7 +251,7 @@ fn a_trusted_client_speaks_for_another() {
              C: MAIL FROM:<a@b.org>
              S: 250 Ok
              C: XFORWARD NAME=x
-             S: 503 A transaction is open already
+             S: 503 Transaction already in progress
              C: RSET
              S: 250 Ok
              C: MAIL FROM:<a@b.org>
@@ -300,7 +300,10 @@ fn nobody_is_trusted_unasked() {
     let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
     converse(
         config().with_extensions(extensions),
-        &session("XCLIENT NAME", "C: XCLIENT NAME=client.example\nS: 550 Not from this client"),
+        &session(
+            "XCLIENT NAME",
+            "C: XCLIENT NAME=client.example\nS: 550 Not permitted for this client",
+        ),
     );
     converse(
         with(&[Extension::Pipelining]),
@@ -369,17 +372,17 @@ fn parameters_are_told_by_what_they_mean() {
              S: 250 Ok",
         ),
         |experience, event| match event {
-            Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+            Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
             Event::Mail(mail) => {
                 let typed = mail.typed_parameters();
-                assert_eq!(typed.ret, Some(Ret::Headers));
-                assert_eq!(typed.priority.map(Priority::get), Some(-3));
+                assert_eq!(typed.ret(), Some(Ret::Headers));
+                assert_eq!(typed.priority().map(Priority::get), Some(-3));
                 mail.accept();
             }
             Event::Rcpt(rcpt) => {
                 let typed = rcpt.typed_parameters();
-                assert!(typed.notify.is_some_and(Notify::has_delay));
-                assert!(typed.valid_since.is_some());
+                assert!(typed.notify().is_some_and(Notify::has_delay));
+                assert!(typed.valid_since().is_some());
                 experience.log.push("read".to_owned());
                 rcpt.accept();
             }
@@ -396,7 +399,9 @@ fn content_may_stand_elsewhere() {
     let config = config()
         .with_service(Service::Submission)
         .with_extensions(extensions.fold(Extensions::NONE, Extensions::with))
-        .with_auth(esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(
+            esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).with_secrets_in_clear(),
+        );
     let experience = converse_with(
         config,
         &session(
@@ -461,7 +466,7 @@ fn content_may_stand_elsewhere() {
 #[test]
 fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
     for (policy, reply, content) in [
-        (BareLineBreaks::Reject, "550 A CR or LF outside CRLF (RFC 5321 section 2.3.8)", None),
+        (BareLineBreaks::Reject, "550 Bare CR or LF in the content (RFC 5321 section 2.3.8)", None),
         (BareLineBreaks::Normalise, "250 queued", Some(&b"abc\r\n"[..])),
     ] {
         let extensions = [Extension::Burl, Extension::Chunking].into_iter();
@@ -470,7 +475,7 @@ fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
             .with_bare_line_breaks(policy)
             .with_extensions(extensions.fold(Extensions::NONE, Extensions::with))
             .with_auth(
-                esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).even_in_the_clear(),
+                esmtp::sasl::Offer::new([esmtp::sasl::Mechanism::PLAIN]).with_secrets_in_clear(),
             );
         let script = format!(
             "C: AUTH PLAIN AGFubgBzZWNyZXQ=
@@ -507,17 +512,19 @@ fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
 /// RFC 5321 sections 2.2.2 and 4.1.5.
 #[test]
 fn an_application_may_have_verbs_of_its_own() {
-    let own = |verb: &str, place| OwnVerb::new(verb, place).unwrap();
+    let own = |verb: &str, place| CustomVerb::new(verb, place).unwrap();
     let config = with(&[Extension::Pipelining])
-        .with_verb(own("XSTATS", Place::BetweenTransactions).announced_as("XSTATS brief").unwrap())
-        .with_verb(own("XNOTE", Place::InTransaction))
-        .with_verb(own("XHELLO", Place::Anywhere))
-        .with_verb(own("XADMIN", Place::AfterHello).with_required_auth());
+        .with_verb(
+            own("XSTATS", VerbPlacement::BetweenTransactions).announced_as("XSTATS brief").unwrap(),
+        )
+        .with_verb(own("XNOTE", VerbPlacement::InTransaction))
+        .with_verb(own("XHELLO", VerbPlacement::Anywhere))
+        .with_verb(own("XADMIN", VerbPlacement::AfterHello).with_required_auth());
     let experience = converse_with(
         config,
         r"S: 220 mx.example.org ESMTP service ready
           C: XSTATS
-          S: 503 Say hello first
+          S: 503 Send a hello first
           C: xhello there
           S: 250 there
           C: EHLO client.example.net
@@ -527,7 +534,7 @@ fn an_application_may_have_verbs_of_its_own() {
           C: XSTATS
           S: 250 Ok
           C: XNOTE a
-          S: 503 MAIL has to come first
+          S: 503 Need MAIL command
           C: XADMIN
           S: 530 Authentication required
           C: XOTHER
@@ -537,11 +544,11 @@ fn an_application_may_have_verbs_of_its_own() {
           C: XSTATS
           S: 250 Ok
           S: 250 Ok
-          S: 503 A transaction is open already
+          S: 503 Transaction already in progress
           C: XHELLO
           S: 502 Command not implemented
           C: QUIT
-          S: 221 Closing the channel
+          S: 221 Service closing transmission channel
           S: (closed)",
         |experience, event| match event {
             Event::Other(other) => {
@@ -574,7 +581,7 @@ fn an_application_may_have_verbs_of_its_own() {
 #[test]
 fn a_verb_of_ones_own_that_is_refused_counts_once() {
     let limits = Limits::default().with_idle_commands(4).with_errors(1);
-    let verb = OwnVerb::new("XNO", Place::AfterHello).unwrap();
+    let verb = CustomVerb::new("XNO", VerbPlacement::AfterHello).unwrap();
     let refused = "C: XNO\nS: 502 Command not implemented\n";
     converse(
         with(&[Extension::Pipelining]).with_verb(verb).with_limits(limits),
@@ -650,7 +657,7 @@ fn a_session_counts_whose_time_it_took() {
 /// A verb of one's own may begin another protocol: what has come behind it is kept.
 #[test]
 fn a_channel_can_be_handed_over() {
-    let verb = OwnVerb::new("XPROTO", Place::AfterHello).unwrap();
+    let verb = CustomVerb::new("XPROTO", VerbPlacement::AfterHello).unwrap();
     let config = Arc::new(with(&[Extension::Pipelining]).with_verb(verb));
     let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
     let mut said = Vec::new();
@@ -664,7 +671,7 @@ fn a_channel_can_be_handed_over() {
                 Event::Abort(abort) => {
                     assert_eq!(abort.reason(), AbortReason::HandedOver);
                     aborts += 1;
-                    abort.done();
+                    abort.acknowledge();
                 }
                 Event::HandOver(_) => break,
                 other => other.proceed(),

@@ -7,7 +7,7 @@ use esmtp::{
     machine::{Closed, Machine, Need},
     sasl::{Mechanism, Offer, PlainVerifier, Question},
     security::Security,
-    server::{Config, Event, Limits, OwnVerb, Peer, Place, Server},
+    server::{Config, CustomVerb, Event, Limits, Peer, Server, VerbPlacement},
     service::Service,
     syntax::{Extension, Rejection, Reply, Text},
     time::Instant,
@@ -83,7 +83,7 @@ impl Ledger {
                 // How much of a message was lent before its end depends on how it came.
                 self.content.clear();
                 self.aborted += 1;
-                abort.done();
+                abort.acknowledge();
             }
             (Event::Connect(connect), Mood::Reject) => connect.reject(Rejection::LOCAL_ERROR),
             (Event::Hello(hello), Mood::Reject) => hello.reject(Rejection::LOCAL_ERROR),
@@ -228,13 +228,13 @@ fn a_config(enforces_sync: bool) -> impl Strategy<Value = Arc<Config>> {
             let config = Config::new("mx.example.org").unwrap().with_service(service);
             let config =
                 config.with_required_auth(false).with_bare_line_breaks(policy).with_limits(limits);
-            let own = |verb, place| OwnVerb::new(verb, place).unwrap();
+            let own = |verb, place| CustomVerb::new(verb, place).unwrap();
             let offered = Config::implemented().filter(|one| *one != Extension::StartTls);
             let config = offered
                 .fold(config, Config::with_extension)
-                .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
-                .with_verb(own("XANY", Place::Anywhere))
-                .with_verb(own("XIN", Place::InTransaction));
+                .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
+                .with_verb(own("XANY", VerbPlacement::Anywhere))
+                .with_verb(own("XIN", VerbPlacement::InTransaction));
             Arc::new(config.with_enforced_sync(enforces_sync))
         })
 }

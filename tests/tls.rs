@@ -21,7 +21,7 @@ use esmtp::{
     server::{AbortReason, Config, End as ServerEnd, Event, Limits, Peer, Server},
     syntax::Extension,
     time::Instant,
-    tls::{Choice, End, Secured},
+    tls::{Choice, Role, Secured},
 };
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
@@ -77,8 +77,8 @@ fn identity_with(
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| identity(rustls::ALL_VERSIONS));
 
-fn server_end() -> End {
-    End::Server(Arc::new(IDENTITY.server.clone()))
+fn server_end() -> Role {
+    Role::Server(Arc::new(IDENTITY.server.clone()))
 }
 
 fn name() -> ServerName<'static> {
@@ -239,7 +239,7 @@ where
                         Event::Rcpt(rcpt) => rcpt.accept(),
                         Event::Abort(abort) => {
                             self.log.push(format!("abort {:?}", abort.reason()));
-                            abort.done();
+                            abort.acknowledge();
                         }
                         Event::Hello(hello) => {
                             let security = hello.facts().security();
@@ -400,7 +400,7 @@ const ENVELOPE: &[u8] = b"MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r
 /// 3207-4.2-b: everything learnt before is forgotten, and there is no second greeting. 3207-4.2-e,
 /// 3207-4.2-f: under TLS it is neither announced nor accepted.
 #[test]
-fn behind_starttls_the_session_begins_anew() {
+fn after_starttls_the_session_begins_anew() {
     for piece in [usize::MAX, 1, 7] {
         let (mut host, mut other) = upgraded(piece);
         assert!(other.ask(&mut host, ENVELOPE).starts_with("503 "), "EHLO is forgotten");
@@ -447,7 +447,7 @@ fn with_implicit_tls_nothing_is_said_in_the_clear() {
 }
 
 #[test]
-fn a_server_greets_behind_an_implicit_handshake() {
+fn a_server_greets_after_an_implicit_handshake() {
     let mut host = Host::with(Secured::implicit(new_server(Security::CLEAR), server_end()));
     let mut other = Other::tls();
     other.talk(&mut host);
@@ -493,7 +493,7 @@ fn what_comes_before_the_first_poll_takes_no_time() {
 
 /// 3207-4.2-h: octets that come with STARTTLS are never executed.
 #[test]
-fn octets_behind_starttls_in_one_write_end_the_session() {
+fn octets_after_starttls_in_one_write_end_the_session() {
     for injected in ["RSET\r\n", "MAIL FROM:<x@y.example>\r\n", "\r\n", "x", "\u{16}\u{3}\u{1}"] {
         let mut host = Host::start_tls();
         let mut other = Other::clear();
@@ -506,7 +506,7 @@ fn octets_behind_starttls_in_one_write_end_the_session() {
 
 /// 3207-4.2-h: nor are those that come behind 220.
 #[test]
-fn octets_in_the_clear_behind_220_fail_the_handshake() {
+fn octets_in_the_clear_after_220_fail_the_handshake() {
     for piece in [usize::MAX, 1] {
         let mut host = Host::start_tls().cut(piece);
         let mut other = Other::clear();
@@ -522,7 +522,7 @@ fn octets_in_the_clear_behind_220_fail_the_handshake() {
 }
 
 #[test]
-fn commands_before_the_handshake_are_not_commands_behind_it() {
+fn commands_before_the_handshake_are_not_commands_after_it() {
     // Half a command in the clear, the other half in TLS.
     let mut host = Host::start_tls();
     let mut other = Other::clear();
@@ -574,7 +574,7 @@ fn a_client_knows_why_the_handshake_failed() {
     let client = || {
         let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
         let name = ServerName::try_from("mx.example.org").unwrap();
-        let end = End::Client(Arc::new(IDENTITY.client.clone()), name);
+        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name);
         let mut client = Secured::implicit(client, end);
         assert!(matches!(client.poll(Instant::ORIGIN), Need::Either(_)));
         client.sent(usize::MAX);
@@ -647,7 +647,7 @@ fn half_closed_tls_hears_its_last_replies() {
 }
 
 #[test]
-fn octets_behind_close_notify_are_not_heard() {
+fn octets_after_close_notify_are_discarded() {
     let (mut host, mut other) = upgraded(usize::MAX);
     other.say(b"EHLO a.example\r\n");
     let tls = other.tls.as_mut().unwrap();
@@ -770,7 +770,7 @@ fn failed_writing_ends_a_server() {
 }
 
 fn security_of(server: Identity, client: ClientConfig) -> (Security, Connection) {
-    let end = End::Server(Arc::new(server.server));
+    let end = Role::Server(Arc::new(server.server));
     let mut host = Host::with(Secured::start_tls(new_server(Security::CLEAR), end));
     let mut other = Other::clear();
     other.ask(&mut host, b"EHLO a.example\r\n");
@@ -886,7 +886,7 @@ fn send(machine: &mut Secured<Always<Client>>, piece: usize) -> Vec<u8> {
 fn a_client_sends_through_implicit_tls() {
     for piece in [usize::MAX, 1] {
         let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
-        let end = End::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
         let mut machine = Secured::implicit(Always(client), end);
         let heard = send(&mut machine, piece);
         let heard = String::from_utf8(heard).unwrap();
@@ -1019,7 +1019,7 @@ fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
 #[test]
 fn a_client_knows_the_certificate_and_whether_it_was_verified() {
     for is_verifying in [true, false] {
-        let end = End::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
         let mut client = Secured::implicit(Witness::default(), end).with_verified(is_verifying);
         let mut server = Secured::implicit(Witness::default(), server_end())
             .with_end_point(b"of our certificate".to_vec());
@@ -1042,7 +1042,7 @@ fn a_client_knows_the_certificate_and_whether_it_was_verified() {
 #[test]
 fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
     let reading = || Witness { is_reading: true, ..Witness::default() };
-    let end = End::Client(Arc::new(IDENTITY.client.clone()), name());
+    let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
     let mut client = Secured::implicit(reading(), end);
     let mut server = Secured::implicit(reading(), server_end());
     meet(&mut client, &mut server);
@@ -1057,7 +1057,7 @@ fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
 #[test]
 fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
     let stranger = identity(rustls::ALL_VERSIONS);
-    let end = End::Client(Arc::new(stranger.client), name());
+    let end = Role::Client(Arc::new(stranger.client), name());
     let mut client = Secured::implicit(Witness::default(), end);
     let mut server = Secured::implicit(Witness::default(), server_end());
     meet(&mut client, &mut server);
@@ -1071,9 +1071,9 @@ fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
 fn is_met(certified: &str, wanted: &str) -> bool {
     let identity = identity_of(certified, rustls::ALL_VERSIONS);
     let name = ServerName::try_from(wanted.to_owned()).unwrap();
-    let end = End::Client(Arc::new(identity.client), name);
+    let end = Role::Client(Arc::new(identity.client), name);
     let mut client = Secured::implicit(Witness::default(), end);
-    let end = End::Server(Arc::new(identity.server));
+    let end = Role::Server(Arc::new(identity.server));
     let mut server = Secured::implicit(Witness::default(), end);
     meet(&mut client, &mut server);
     assert_ne!(client.machine().security.is_some(), client.machine().has_failed);
@@ -1138,7 +1138,7 @@ fn early_data_is_not_heard() {
     let mut is_accepted = false;
     for is_resumed in [false, true] {
         let always = Always(new_server(Security::TLS));
-        let mut host = Host::with(Secured::implicit(always, End::Server(Arc::clone(&server))));
+        let mut host = Host::with(Secured::implicit(always, Role::Server(Arc::clone(&server))));
         let mut tls = ClientConnection::new(Arc::clone(&client), name()).unwrap();
         if let Some(mut early) = tls.early_data() {
             early.write_all(b"EHLO early.example\r\nMAIL FROM:<x@y.example>\r\n").unwrap();
@@ -1158,7 +1158,7 @@ fn early_data_is_not_heard() {
     assert!(is_accepted, "no early data was under way");
 
     // The layer as a client, with a ticket that would allow it.
-    let end = || End::Client(Arc::clone(&client), name());
+    let end = || Role::Client(Arc::clone(&client), name());
     let mut machine = Secured::implicit(Always(Client::new(client_config(), Security::TLS)), end());
     let _ = machine.poll(Instant::ORIGIN);
     let mut slices = [&[][..]; 4];
@@ -1184,13 +1184,13 @@ fn a_configuration_is_chosen_by_the_name_that_the_client_asks_for() {
             seen.lock().unwrap().push(hello.server_name().map(str::to_owned));
             match &now {
                 _ if is_late => Choice::Later,
-                Some(config) => Choice::Take(Arc::clone(config)),
+                Some(config) => Choice::Use(Arc::clone(config)),
                 None => Choice::Refuse,
             }
         };
-        let end = End::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
         let mut client = Secured::implicit(Witness::default(), end);
-        let mut server = Secured::implicit(Witness::default(), End::Choosing(Arc::new(choose)));
+        let mut server = Secured::implicit(Witness::default(), Role::Choosing(Arc::new(choose)));
         meet(&mut client, &mut server);
         if is_late {
             assert!(server.machine().security.is_none() && !server.machine().has_failed);
@@ -1213,7 +1213,7 @@ fn a_choice_that_never_comes_has_the_deadline_of_the_handshake() {
     let choose = |_: &ClientHello<'_>| Choice::Later;
     let mut host = Host::with(Secured::implicit(
         Always(new_server(Security::TLS)),
-        End::Choosing(Arc::new(choose)),
+        Role::Choosing(Arc::new(choose)),
     ));
     Other::tls().talk(&mut host);
     assert_eq!(host.need, Need::Wait(Instant::ORIGIN + Duration::from_secs(60)));
@@ -1224,3 +1224,20 @@ fn a_choice_that_never_comes_has_the_deadline_of_the_handshake() {
 mod deadlines;
 #[path = "tls/failures.rs"]
 mod failures;
+
+#[test]
+fn a_layer_reads_ciphertext_into_lent_memory() {
+    let mut server = Secured::implicit(new_server(Security::CLEAR), server_end());
+    let memory = bytes::BytesMut::zeroed(16 * 1024);
+    let lent = memory.as_ptr();
+    assert!(server.lend_buffer(memory).is_none());
+    assert_eq!(server.receive_buffer().as_ptr(), lent);
+    assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), lent);
+
+    let mut server = Secured::start_tls(new_server(Security::CLEAR), server_end());
+    let memory = bytes::BytesMut::zeroed(4096);
+    let lent = memory.as_ptr();
+    assert!(server.lend_buffer(memory).is_none());
+    assert_eq!(server.receive_buffer().as_ptr(), lent, "that of the machine inside");
+    assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), lent);
+}

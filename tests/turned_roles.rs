@@ -20,7 +20,7 @@ use esmtp::{
     security::Security,
     server::{self, Peer, Server},
     syntax::{Extension, Extensions},
-    tls::{End, Secured},
+    tls::{Role, Secured},
 };
 use std::{
     net::{TcpListener, TcpStream},
@@ -31,26 +31,26 @@ use std::{
 const MAIL: &[u8] = b"Subject: it waited\r\n\r\n.\r\n";
 
 /// A machine that is inside TLS from the first octet, or never.
-fn dress<M: esmtp::machine::Upgradable>(machine: M, end: End, has_tls: bool) -> Secured<M> {
+fn dress<M: esmtp::machine::Upgradable>(machine: M, role: Role, has_tls: bool) -> Secured<M> {
     match has_tls {
-        true => Secured::implicit(machine, end),
-        false => Secured::start_tls(machine, end),
+        true => Secured::implicit(machine, role),
+        false => Secured::start_tls(machine, role),
     }
 }
 
 /// Has a connection to the world now and then, and wants its mail.
 fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
-    let trust = trust::client(trust::Trust::Anybody).unwrap();
-    let end = End::Client(trust, "odmr.example.net".try_into().unwrap());
+    let trust = trust::client(trust::Trust::Any).unwrap();
+    let end = Role::Client(trust, "odmr.example.net".try_into().unwrap());
     let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
     let mut session = Connection::new(dress(client, end, has_tls), stream);
     loop {
         match session.next().unwrap().unwrap() {
             client::Event::Ready(ready) if ready.authenticated().is_none() => {
-                let credentials = Credentials::password("ann", "secret").even_in_the_clear();
+                let credentials = Credentials::password("ann", "secret").with_secrets_in_clear();
                 ready.authenticate_as(&credentials, Nonce::new([1; 18])).unwrap();
             }
-            client::Event::Ready(ready) => ready.turn(None).unwrap(),
+            client::Event::Ready(ready) => ready.atrn(None).unwrap(),
             client::Event::HandOver(_) => break,
             other => panic!("{other:?}"),
         }
@@ -88,11 +88,11 @@ fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
 
 /// Keeps the mail of who has no connection to the world most of the time.
 fn provider(stream: TcpStream, has_tls: bool) {
-    let end = End::Server(certificates::server(None, "odmr.example.net").unwrap());
+    let end = Role::Server(certificates::server(None, "odmr.example.net").unwrap());
     let config = server::Config::new("odmr.example.net")
         .unwrap()
         .with_extensions(Extensions::NONE.with(Extension::Atrn).with(Extension::Pipelining))
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
     let mut session = Connection::new(dress(server, end, has_tls), stream);
     loop {

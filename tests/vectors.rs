@@ -64,8 +64,7 @@ fn check(row: &Value) -> Option<String> {
         _ => Outcome::Invalid,
     };
     // Trailing white space "is tolerated" is the one leniency that the rows call valid.
-    let mut trimming = Lenience::STRICT;
-    trimming.trailing_white_space = true;
+    let trimming = Lenience::STRICT.with_trailing_white_space(true);
     if strict != expected && outcome(row, &octets, trimming) != expected && !may_choose {
         return Some(format!("{strict:?} instead of {expected:?}"));
     }
@@ -107,10 +106,10 @@ fn latin(octets: &[u8]) -> String {
     octets.iter().copied().map(char::from).collect()
 }
 
-fn path(row: &Value, octets: &[u8], mut lenience: Lenience) -> Option<Value> {
+fn path(row: &Value, octets: &[u8], lenience: Lenience) -> Option<Value> {
     let text = text(octets)?;
     // The rows are of whole paths; those of commands have the brackets that are missing.
-    lenience.missing_brackets = false;
+    let lenience = lenience.with_missing_brackets(false);
     let (mut meaning, is_ascii) = match row["on"] == "RCPT" {
         true => {
             let path = ForwardPath::parse_with(text, lenience).ok()?;
@@ -195,7 +194,7 @@ fn needs_smtputf8(command: &Command<'_>) -> bool {
     match command {
         Command::Mail { reverse_path, parameters } => {
             let is_ascii = reverse_path.require_ascii().is_ok() && parameters.is_ascii();
-            !is_ascii && !parameters.iter().any(|parameter| parameter.is("SMTPUTF8"))
+            !is_ascii && !parameters.iter().any(|parameter| parameter.matches("SMTPUTF8"))
         }
         Command::Rcpt { forward_path, parameters } => {
             forward_path.require_ascii().is_err() || !parameters.is_ascii()
@@ -359,25 +358,25 @@ fn value_meaning(text: &str, on: &str) -> Option<(bool, Value)> {
 }
 
 fn mail_value(typed: &MailParameters<'_>, digits: &str) -> Option<Value> {
-    if typed.smtputf8 || typed.require_tls || typed.conversion_permitted {
+    if typed.is_smtputf8() || typed.is_tls_required() || typed.is_conversion_permitted() {
         return Some(Value::Null);
     }
-    if let Some(size) = typed.size {
+    if let Some(size) = typed.size() {
         // Twenty digits may be more than 64 bits hold: as large as can be.
         let is_beyond = |row: &Value| row.is_f64() && size == u64::MAX;
         let written = serde_json::from_str(digits).ok().filter(is_beyond);
         return Some(written.unwrap_or_else(|| size.into()));
     }
-    if let Some(body) = typed.body {
+    if let Some(body) = typed.body() {
         return Some(body.as_str().into());
     }
-    if let Some(ret) = typed.ret {
+    if let Some(ret) = typed.ret() {
         return Some(ret.as_str().into());
     }
-    if let Some(id) = &typed.envelope_id {
+    if let Some(id) = typed.envelope_id() {
         return Some(latin(id.decoded().as_bytes()).into());
     }
-    if let Some(submitter) = &typed.submitter {
+    if let Some(submitter) = typed.submitter() {
         return Some(match submitter {
             Submitter::Unknown => json!({ "unknown": true }),
             Submitter::Mailbox(mailbox) => {
@@ -386,40 +385,40 @@ fn mail_value(typed: &MailParameters<'_>, digits: &str) -> Option<Value> {
             _ => panic!("a new kind of submitter"),
         });
     }
-    if let Some(by) = typed.deliver_by {
+    if let Some(by) = typed.deliver_by() {
         let written = by.to_string();
         let mode = written.trim_end_matches('T').chars().last().unwrap().to_string();
         return Some(json!({ "time": by.seconds(), "mode": mode, "trace": by.is_traced() }));
     }
-    if let Some(hold) = &typed.hold {
+    if let Some(hold) = typed.hold() {
         return Some(match hold {
             esmtp::syntax::Hold::For(seconds) => seconds.get().into(),
             esmtp::syntax::Hold::Until(time) => time.as_str().into(),
             _ => panic!("a new kind of hold"),
         });
     }
-    if let Some(priority) = typed.priority {
+    if let Some(priority) = typed.priority() {
         return Some(priority.get().into());
     }
-    if let Some(list) = &typed.solicitation {
+    if let Some(list) = typed.solicitation() {
         return Some(list.classes().collect::<Vec<_>>().into());
     }
-    let tracking = typed.tracking.as_ref().map(ToString::to_string);
-    tracking.or(typed.transaction_id.as_ref().map(ToString::to_string)).map(Value::from)
+    let tracking = typed.tracking().map(ToString::to_string);
+    tracking.or(typed.transaction_id().map(ToString::to_string)).map(Value::from)
 }
 
 fn rcpt_value(typed: &RcptParameters<'_>) -> Option<Value> {
-    if typed.capabilities_wanted {
+    if typed.is_conneg_requested() {
         return Some(Value::Null);
     }
-    if let Some(notify) = typed.notify {
+    if let Some(notify) = typed.notify() {
         return Some(notify.to_string().split(',').collect::<Vec<_>>().into());
     }
-    if let Some(original) = &typed.original_recipient {
+    if let Some(original) = typed.original_recipient() {
         let address = latin(original.decoded().as_bytes());
         return Some(json!({ "type": original.address_type(), "address": address }));
     }
-    typed.valid_since.as_ref().map(|since| {
+    typed.valid_since().map(|since| {
         let action = if since.action() == RrvsAction::Continue { "C" } else { "R" };
         json!({ "time": since.time().as_str(), "action": action })
     })

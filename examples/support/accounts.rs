@@ -1,4 +1,4 @@
-//! Accounts in memory: what a server knows of its users.
+//! Accounts in memory: the names and secrets of a server's users.
 
 use esmtp::{
     sasl::{
@@ -9,7 +9,7 @@ use esmtp::{
 };
 use std::{collections::HashMap, time::SystemTime};
 
-/// Names, passwords, and the keys of SCRAM that are derived from them.
+/// Names, passwords, and the SCRAM keys derived from them.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
     users: HashMap<String, Account>,
@@ -21,18 +21,18 @@ struct Account {
     keys: Vec<Keys>,
 }
 
-/// RFC 7677 section 4.
+/// The iterations of SCRAM (RFC 7677 section 4).
 const ITERATIONS: u32 = 4096;
 
 impl Accounts {
-    /// From `NAME:PASSWORD`.
+    /// Parses accounts of the form `NAME:PASSWORD`.
     pub(crate) fn parse(accounts: &[String]) -> Result<Self, String> {
         let mut users = HashMap::new();
         for account in accounts {
             let Some((name, password)) = account.split_once(':') else {
-                return Err("an account is NAME:PASSWORD".to_owned());
+                return Err("not of the form NAME:PASSWORD".to_owned());
             };
-            // The password is nobody else's business.
+            // A message about an account never shows its password.
             let bad = |why: &dyn std::fmt::Display| format!("{name}: {why}");
             if name.is_empty() || password.is_empty() {
                 return Err(bad(&"the name or the password is empty"));
@@ -44,13 +44,13 @@ impl Accounts {
             }
             let account = Account { password: password.to_owned(), keys };
             if users.insert(name.to_owned(), account).is_some() {
-                return Err(bad(&"there is an account of this name"));
+                return Err(bad(&"the account exists already"));
             }
         }
         Ok(Self { users })
     }
 
-    /// Every mechanism that these accounts can serve.
+    /// Returns every mechanism that these accounts support.
     pub(crate) fn offer(&self, host: &str) -> Result<Offer, String> {
         let offer = Offer::new([
             Mechanism::SCRAM_SHA_256_PLUS,
@@ -63,15 +63,15 @@ impl Accounts {
             Mechanism::OAUTHBEARER,
             Mechanism::XOAUTH2,
         ]);
-        Ok(offer.decoy(Decoy::new(random()?)).host(host))
+        Ok(offer.with_decoy(Decoy::new(random()?)).with_host(host))
     }
 
-    /// Answers what a verifier cannot know. The password of an account serves as its token.
+    /// Provides a verifier with the secrets of an account. The password is its token too.
     pub(crate) fn answer(&self, question: Question<'_>) {
         let account = question.user().and_then(|user| self.users.get(user));
         match (question, account) {
             (Question::Password(question), Some(account)) => {
-                if question.password().is(account.password.as_bytes()) {
+                if question.password().matches(account.password.as_bytes()) {
                     question.accept();
                 } else {
                     question.reject();
@@ -80,7 +80,7 @@ impl Accounts {
             (Question::Token(question), _) => {
                 let owner = self.users.iter().find(|(name, account)| {
                     question.user().is_none_or(|user| user == name.as_str())
-                        && question.token().is(account.password.as_bytes())
+                        && question.token().matches(account.password.as_bytes())
                 });
                 match owner {
                     Some((name, _)) => question.accept_as(name.as_str()),
@@ -101,7 +101,7 @@ impl Accounts {
     }
 }
 
-/// The verifier for the mechanism that a client has chosen.
+/// Returns the verifier for the mechanism that a client has chosen.
 pub(crate) fn verifier(
     offer: Option<&Offer>,
     mechanism: Mechanism,
@@ -117,7 +117,7 @@ pub(crate) fn verifier(
     offer?.verifier(mechanism, attempt)
 }
 
-/// Octets of the operating system's.
+/// Returns random octets from the operating system.
 fn random<const N: usize>() -> Result<[u8; N], String> {
     let mut octets = [0; N];
     getrandom::fill(&mut octets).map_err(|error| error.to_string())?;

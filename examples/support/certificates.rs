@@ -7,7 +7,7 @@ use rustls::{
 };
 use std::{error::Error, path::Path, sync::Arc};
 
-/// A server's configuration, with the certificate in these files or one of its own.
+/// Returns a server's configuration with the certificate in these files, or with a self-signed one.
 pub(crate) fn server(
     files: Option<(&Path, &Path)>,
     host: &str,

@@ -1,5 +1,5 @@
-//! A Maildir, written so that a message that is in `new/` stays there. All of it waits for the disk,
-//! except where it is said that only memory is used.
+//! A Maildir, written so that a message in `new/` survives a power cut. All functions wait for the disk, except those that
+//! say "in memory only".
 
 use esmtp::{
     server::{Facts, Transaction},
@@ -20,9 +20,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Octets of a message that stay in memory until they are written together.
+/// The number of octets of a message that are collected in memory and written together.
 const BLOCK: usize = 64 * 1024;
-/// Age from which a file in `tmp/` belongs to no delivery (the Maildir convention).
+/// The age from which a file in `tmp/` is abandoned (the Maildir convention).
 const ABANDONED: Duration = Duration::from_secs(36 * 60 * 60);
 
 /// A folder with `tmp/`, `new/` and `cur/`.
@@ -40,7 +40,7 @@ impl Maildir {
         for folder in ["tmp", "new", "cur"] {
             make_folder(&root.join(folder))?;
         }
-        // An earlier start may have been cut off before it synced what it made.
+        // An earlier start may have ended before it synced the folders that it made.
         File::open(root)?.sync_all()?;
         sweep(&root.join("tmp"), SystemTime::now())?;
         Ok(Self { root: root.into() })
@@ -66,12 +66,12 @@ impl Maildir {
     }
 }
 
-/// Makes a folder and those above it that are missing, and syncs each new one and the one that holds
-/// it: a message is safe only if a power cut takes none of the folders above it.
+/// Makes a folder and its missing parents, and syncs each new folder and its parent: a message survives a
+/// power cut only if the folders above it do.
 fn make_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<_> =
         folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
-    // The owner's mail is the owner's alone; a folder that exists keeps its mode.
+    // Only the owner may read the mail; a folder that exists keeps its mode.
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     for made in missing {
         File::open(made)?.sync_all()?;
@@ -81,12 +81,12 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the files that have not been modified for [`ABANDONED`]. One that cannot be removed stays:
-/// it does no harm.
+/// Removes the files that have not been modified for [`ABANDONED`]. A file that cannot be removed is kept,
+/// without harm.
 fn sweep(folder: &Path, now: SystemTime) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // Of a link itself, not of what it points to.
+        // The metadata of a link itself, not of its target.
         let is_abandoned = entry.metadata().is_ok_and(|metadata| {
             let modified = metadata.modified().unwrap_or(now);
             metadata.is_file() && now.duration_since(modified).is_ok_and(|age| age >= ABANDONED)
@@ -98,19 +98,19 @@ fn sweep(folder: &Path, now: SystemTime) -> io::Result<()> {
     Ok(())
 }
 
-/// A message that is being received. Dropped before it is kept, it leaves no file.
+/// A message in progress. If it is dropped before it is kept, it leaves no file.
 #[derive(Debug)]
 pub(crate) struct Draft {
     root: Arc<Path>,
     id: String,
     octets: u64,
-    /// Octets after those in the file.
+    /// The octets that are not yet in the file.
     pending: Vec<u8>,
     file: Option<Temporary>,
 }
 
 impl Draft {
-    /// Appends octets of content in memory, and returns whether [`write`](Self::write) is due.
+    /// Appends octets of content, in memory only, and returns whether [`write`](Self::write) is due.
     pub(crate) fn push(&mut self, octets: &[u8]) -> bool {
         self.octets += octets.len() as u64;
         self.pending.extend_from_slice(octets);
@@ -122,7 +122,7 @@ impl Draft {
         self.octets
     }
 
-    /// Writes what is in memory to the file.
+    /// Writes the octets in memory to the file.
     pub(crate) fn write(&mut self) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -133,7 +133,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts the message into `new/`. When this returns, it survives a power cut: the file was
+    /// Moves the message into `new/`. When this returns, it survives a power cut: the file was
     /// synced before it was renamed, and the folder after.
     pub(crate) fn keep(mut self) -> io::Result<Kept> {
         self.write()?;
@@ -151,7 +151,7 @@ impl Draft {
     }
 }
 
-/// A file in `tmp/` that is open.
+/// An open file in `tmp/`.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -165,8 +165,8 @@ impl Temporary {
     }
 }
 
-/// The file of a message. It is removed when this is dropped, unless the path was taken out: without
-/// that the client hears of an error, and sends the message again.
+/// The file of a message. It is removed when this is dropped, unless the path was taken out: the client
+/// then gets an error reply, and sends the message again.
 #[derive(Debug)]
 pub(crate) struct Kept {
     path: PathBuf,

@@ -10,7 +10,7 @@ pub(crate) struct Network {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("not an IP address, or one with a prefix length: ADDRESS[/PREFIX]")]
+#[error("not an IP address with an optional prefix length, ADDRESS[/PREFIX]")]
 pub(crate) struct NotNetwork;
 
 impl FromStr for Network {
@@ -34,7 +34,7 @@ impl FromStr for Network {
         if prefix > bits {
             return Err(NotNetwork);
         }
-        // `::ffff:192.0.2.0/120` is a network of IPv4 (RFC 4291 section 2.5.5.2).
+        // `::ffff:192.0.2.0/120` is an IPv4 network (RFC 4291 section 2.5.5.2).
         let canonical = address.to_canonical();
         match prefix.checked_sub(bits - bits_of(canonical)) {
             Some(prefix) => Ok(Self { address: canonical, prefix }),

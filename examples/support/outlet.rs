@@ -1,5 +1,5 @@
-//! Standard output and standard error of a server, which has something better to do than to wait for who reads them:
-//! a pipe that nobody empties would keep every session waiting in `write`.
+//! Standard output and standard error of a server that never waits for their readers: a pipe that no program reads would
+//! block every session in `write`.
 
 use std::{
     io::{self, Write},
@@ -25,35 +25,35 @@ pub(crate) static OUTPUT: LazyLock<Outlet> = LazyLock::new(|| {
 /// Standard error.
 static ERRORS: LazyLock<Outlet> = LazyLock::new(|| {
     Outlet::new(|line| {
-        // There is nowhere left to complain of it.
+        // There is no other place to report the error.
         let _ = io::stderr().lock().write_all(line);
     })
 });
 
-/// On standard error. That nobody reads it is no reason to lose mail.
+/// Prints a message on standard error. A failure to print loses no mail.
 pub(crate) fn complain(what: &dyn std::fmt::Display) {
     note(format!("server: {what}"));
 }
 
-/// A line on standard error, or none if those before it are not read; the next one tells.
+/// Prints a line on standard error, or drops it if earlier lines are unread; the next line printed counts those dropped.
 pub(crate) fn note(mut line: String) {
     static LOST: AtomicUsize = AtomicUsize::new(0);
     let lost = LOST.swap(0, Ordering::Relaxed);
     if lost > 0 {
-        line.insert_str(0, &format!("server: {lost} lines that nobody read are lost\n"));
+        line.insert_str(0, &format!("server: {lost} lines are lost: standard error is not read\n"));
     }
     if ERRORS.put(line, None).is_err() {
         LOST.fetch_add(lost + 1, Ordering::Relaxed);
     }
 }
 
-/// Waits for what is still to be written, though not for long.
+/// Waits for the lines not yet written, up to [`LAST_PATIENCE`].
 pub(crate) fn flush() {
     OUTPUT.flush();
     ERRORS.flush();
 }
 
-/// A thread that writes lines, and those that wait for it.
+/// A thread that writes lines, and the lines that wait for it.
 pub(crate) struct Outlet {
     lines: Sender<Line>,
     state: Arc<State>,
@@ -66,21 +66,21 @@ struct Line {
 
 #[derive(Default)]
 struct State {
-    /// Octets that wait.
+    /// The number of octets not yet written.
     waiting: AtomicUsize,
-    /// Nobody seems to read: to wait for it again has to wait until somebody does.
+    /// Whether the last line was not read in time. No session waits again until a line has been read.
     is_stuck: AtomicBool,
 }
 
-/// What is read too slowly is lost behind so many octets; a single line may be longer.
+/// The number of unread octets from which on lines are lost; a single line may be longer.
 const ROOM: usize = 1024 * 1024;
-/// How long it may take until a line is read.
+/// The time for which a session waits until a line is written.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// The same at the end of the program.
+/// The time for which the program waits at its end until all lines are written.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads it, and there is no room for more")]
+#[error("it is not read, and its buffer is full")]
 pub(crate) struct Full;
 
 impl Outlet {
@@ -115,7 +115,7 @@ impl Outlet {
         Ok(())
     }
 
-    /// Writes a line. Where somebody reads, it is out when this returns; where nobody does, it may
+    /// Writes a line. If a program reads the outlet, the line is out when this returns; otherwise it may
     /// come out later.
     pub(crate) async fn say(&self, line: String) -> Result<(), Full> {
         let (written, is_written) = oneshot::channel();

@@ -1,7 +1,7 @@
-//! How many connections a server takes: in all, and from one address.
+//! The number of connections that a server accepts: in all, and from one address.
 //!
-//! Each session may hold two descriptors, its socket and the file of its message, so that no session
-//! that was greeted is refused for want of a descriptor (EMFILE).
+//! Each session may hold two descriptors, its socket and the file of its message. They are reserved before the greeting, so that
+//! no session fails later for lack of a descriptor (EMFILE).
 
 use esmtp::syntax::{Code, Rejection, Status, Text};
 use rustix::process::{Resource, getrlimit};
@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 1000;
 const OWN: usize = 16;
 /// Descriptors of a session: its socket, and the file or the folder of its message.
 const OF_A_SESSION: usize = 2;
-/// Connections at most that have no place yet, or are being told that there is none.
+/// The maximum of connections that have no place yet, or that get 421 because no place is free.
 const SPARE: usize = 256;
 
 /// The places of a server.
@@ -32,8 +32,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Makes as many places as are wanted and as the limit of descriptors bears, and returns how many
-    /// those are.
+    /// Makes as many places as are wanted and as the limit of descriptors allows, and returns their
+    /// number.
     pub(crate) fn new(
         wanted: Option<NonZeroUsize>,
         per_address: Option<NonZeroUsize>,
@@ -58,11 +58,11 @@ impl Places {
         Arc::clone(&self.spare).acquire_owned().await.ok()
     }
 
-    /// Takes a place for a client at `address`, which is not counted where it is not known.
+    /// Takes a place for a client at `address`. A client without an address is not counted.
     ///
     /// # Errors
     ///
-    /// No place is free: the reply for the client.
+    /// The reply for the client, if no place is free.
     pub(crate) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Rejection> {
         let Ok(place) = Arc::clone(&self.all).try_acquire_owned() else {
             return Err(too_many(Status::NOT_ACCEPTING, "Too many connections, try again later"));

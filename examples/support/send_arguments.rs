@@ -7,76 +7,76 @@ use std::{num::NonZeroU64, path::PathBuf};
 #[derive(Debug, Parser)]
 #[command(name = "send")]
 pub(crate) struct Arguments {
-    /// Where to connect, HOST:PORT
+    /// Server to connect to, HOST:PORT
     #[arg(long, default_value = "127.0.0.1:2525")]
     pub(crate) server: String,
-    /// Which protocol the server speaks
+    /// Protocol of the server
     #[arg(long, value_enum, default_value = "smtp")]
     pub(crate) protocol: Protocol,
     /// TLS policy
     #[arg(long, value_enum, default_value = "opportunistic")]
     pub(crate) tls: Tls,
-    /// Trust this certificate or authority
+    /// Trust this certificate or certificate authority (PEM)
     #[arg(long)]
     pub(crate) ca: Option<PathBuf>,
-    /// Accept any certificate
+    /// Accept any certificate, without verification
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// The argument of EHLO; the machine's name, or an address literal, unless given
+    /// Argument of EHLO [default: the machine's name, or an address literal]
     #[arg(long)]
     pub(crate) helo: Option<String>,
-    /// Whom to authenticate as
+    /// User to authenticate as
     #[arg(long)]
     pub(crate) user: Option<String>,
-    /// The password
+    /// Password of the user
     #[arg(long)]
     pub(crate) password: Option<String>,
-    /// A bearer token
+    /// Bearer token of the user, instead of a password
     #[arg(long)]
     pub(crate) token: Option<String>,
-    /// Only this mechanism
+    /// Use only this AUTH mechanism
     #[arg(long)]
     pub(crate) auth: Option<String>,
-    /// The reverse-path; '' is the null path
+    /// Reverse-path; '' is the null path
     #[arg(long)]
     pub(crate) from: String,
-    /// A forward-path; repeatable
+    /// Forward-path; repeatable
     #[arg(long, required = true)]
     pub(crate) to: Vec<String>,
-    /// Take addresses with misplaced dots in the local-part or underscores in the domain
+    /// Accept addresses with misplaced dots in the local-part or underscores in the domain
     #[arg(long)]
     pub(crate) lenient_addresses: bool,
-    /// What a delivery status notification returns: full or hdrs
+    /// Part of the message that a delivery status notification returns (RET)
     #[arg(long, value_enum)]
     pub(crate) ret: Option<Ret>,
-    /// The envelope identifier for delivery status notifications
+    /// Envelope identifier for delivery status notifications (ENVID)
     #[arg(long)]
     pub(crate) envid: Option<String>,
-    /// When to notify: never, or a list of success, failure, delay
+    /// Events to be notified of: never, or a list of success, failure, delay (NOTIFY)
     #[arg(long)]
     pub(crate) notify: Option<String>,
-    /// Another parameter of MAIL, KEY=VALUE; repeatable
+    /// Further parameter of MAIL, KEY=VALUE; repeatable
     #[arg(long)]
     pub(crate) mail_parameter: Vec<String>,
-    /// Another parameter of RCPT, KEY=VALUE; repeatable
+    /// Further parameter of RCPT, KEY=VALUE; repeatable
     #[arg(long)]
     pub(crate) rcpt_parameter: Vec<String>,
-    /// Do not pipeline even if the server could
+    /// Do not use PIPELINING even if the server offers it
     #[arg(long)]
     pub(crate) no_pipelining: bool,
-    /// Do not send chunks even if the server could
+    /// Do not use CHUNKING even if the server offers it
     #[arg(long)]
     pub(crate) no_chunking: bool,
-    /// Send each file so many times over one connection
+    /// Send each file N times over one connection
     #[arg(long, default_value = "1")]
     pub(crate) repeat: NonZeroU64,
     /// Upper bound for each of the protocol's time-outs, in seconds
     #[arg(long)]
     pub(crate) timeout: Option<NonZeroU64>,
-    /// The transcript on standard error
+    /// Print the transcript on standard error, credentials redacted
     #[arg(long)]
     pub(crate) verbose: bool,
-    /// Messages; standard input if there is none, or for the one that is called -
+    /// Messages to send; `-`, or no file at all, reads standard input
     pub(crate) files: Vec<PathBuf>,
 }
 

@@ -14,58 +14,58 @@ pub(crate) struct Arguments {
     /// Address to listen on; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:2525")]
     pub(crate) listen: String,
-    /// The name in the greeting and in Received
+    /// Name of the server in the greeting and in Received
     #[arg(long, default_value = "localhost")]
     pub(crate) hostname: String,
-    /// Which service it is
+    /// Service to offer
     #[arg(long, value_enum, default_value = "smtp")]
     pub(crate) protocol: Protocol,
-    /// Where accepted messages go
+    /// Maildir that stores accepted messages
     #[arg(long, default_value = "./mail")]
     pub(crate) maildir: PathBuf,
-    /// TLS service offered
+    /// TLS to offer [default: none, or starttls if a certificate is given]
     #[arg(long, value_enum)]
     pub(crate) tls: Option<Tls>,
-    /// Certificate chain
+    /// Certificate chain (PEM) [default: a self-signed certificate, made at start]
     #[arg(long)]
     pub(crate) cert: Option<PathBuf>,
-    /// Private key
+    /// Private key (PEM)
     #[arg(long)]
     pub(crate) key: Option<PathBuf>,
-    /// An account for AUTH, NAME:PASSWORD; repeatable
+    /// Account for AUTH, NAME:PASSWORD; repeatable
     #[arg(long)]
     pub(crate) user: Vec<String>,
-    /// MAIL before AUTH gets 530
+    /// Reject MAIL before AUTH with 530; always on for submission with an account
     #[arg(long)]
     pub(crate) require_auth: bool,
     /// Offer PLAIN and LOGIN without TLS
     #[arg(long)]
     pub(crate) allow_plaintext_auth: bool,
-    /// The SIZE announced and enforced, in octets; 0 for no limit
+    /// Maximum size of a message, in octets (SIZE); 0 for no limit
     #[arg(long, default_value_t = 33_554_432)]
     pub(crate) max_size: u64,
-    /// Recipients in one transaction
+    /// Maximum of recipients in one transaction
     #[arg(long, default_value = "1000")]
     pub(crate) max_recipients: NonZeroUsize,
-    /// A mailbox that does not exist, repeatable: RCPT to it gets 550 5.1.1
+    /// Mailbox that does not exist: RCPT to it gets 550 5.1.1; repeatable
     #[arg(long)]
     pub(crate) reject_recipient: Vec<String>,
-    /// Take addresses with misplaced dots in the local-part or underscores in the domain
+    /// Accept addresses with misplaced dots in the local-part or underscores in the domain
     #[arg(long)]
     pub(crate) lenient_addresses: bool,
     /// Deadline of a command, in seconds
     #[arg(long, default_value = "300")]
     pub(crate) idle_timeout: NonZeroU64,
-    /// How long the greeting is held back, in seconds, to find out who does not wait for it
+    /// Delay of the greeting, in seconds, to detect early talkers (clients that do not wait for it)
     #[arg(long, default_value_t = 0)]
     pub(crate) greeting_delay: u64,
-    /// Which service extensions are announced: all, none, or EHLO keywords with commas between
+    /// Service extensions to announce: all, none, or EHLO keywords separated by commas
     #[arg(long, default_value = "all")]
     pub(crate) extensions: String,
-    /// What becomes of content with a CR or LF outside CRLF
+    /// Policy for content with a CR or LF outside CRLF
     #[arg(long, value_enum, default_value = "reject")]
     pub(crate) bare_line_breaks: BareLineBreak,
-    /// The error of a session with this number is answered 421, and the connection closes
+    /// Answer the Nth error of a session with 421, and close the connection
     #[arg(long, default_value = "20")]
     pub(crate) max_errors: NonZeroU32,
     /// Expect a PROXY header (v1 or v2) before the greeting, and believe it from every client: only
@@ -80,20 +80,20 @@ pub(crate) struct Arguments {
     /// them; repeatable
     #[arg(long, value_name = "ADDRESS[/PREFIX]")]
     pub(crate) xclient_from: Vec<Network>,
-    /// Connections at once; more are greeted 421 [default: 1000, or what the limit of file
-    /// descriptors bears]
+    /// Maximum of connections at once; further ones get 421 [default: 1000, or what the limit of file
+    /// descriptors allows]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<NonZeroUsize>,
-    /// Connections at once from one address; more are greeted 421 [default: no limit]
+    /// Maximum of connections at once from one address; further ones get 421 [default: no limit]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections_per_address: Option<NonZeroUsize>,
-    /// Worker threads; as many as there are cores unless given
+    /// Number of worker threads [default: the number of cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Print nothing per message
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// The transcript on standard error
+    /// Print the transcript on standard error, credentials redacted
     #[arg(long)]
     pub(crate) verbose: bool,
 }

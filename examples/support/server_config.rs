@@ -1,4 +1,4 @@
-//! What the command line of `server` makes of a configuration.
+//! The configuration that the command line of `server` asks for.
 
 use crate::{
     accounts::Accounts,
@@ -20,7 +20,7 @@ pub(crate) fn tls(
     let files = match (&arguments.cert, &arguments.key) {
         (Some(cert), Some(key)) => Some((cert.as_path(), key.as_path())),
         (None, None) => None,
-        _ => return Err("--cert and --key belong together".to_owned()),
+        _ => return Err("--cert needs --key, and --key needs --cert".to_owned()),
     };
     let service = match (arguments.tls, files) {
         (None | Some(Tls::None), None) | (Some(Tls::None), Some(_)) => return Ok(None),
@@ -34,11 +34,11 @@ pub(crate) fn tls(
     Ok(Some((service, config)))
 }
 
-/// Test programs try every mechanism with a wrong password before the right one.
+/// The limit of failed AUTH: test programs try each mechanism with a wrong password before the right one.
 const AUTH_FAILURES: u32 = 8;
 
-/// Makes the configuration of the sessions, and the one for clients whose XCLIENT and XFORWARD are
-/// believed: what is announced is what is accepted.
+/// Returns the configuration of the sessions, and the one for clients whose XCLIENT and XFORWARD are
+/// believed: each accepts exactly the extensions that it announces.
 pub(crate) fn server(
     arguments: &Arguments,
     accounts: &Accounts,
@@ -72,12 +72,12 @@ pub(crate) fn server(
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    let mut lenience = Lenience::default();
-    lenience.dots_in_local_part = arguments.lenient_addresses;
-    lenience.underscore_in_domain = arguments.lenient_addresses;
+    let lenience = Lenience::default()
+        .with_dots_in_local_part(arguments.lenient_addresses)
+        .with_underscore_in_domain(arguments.lenient_addresses);
     config = config.with_lenience(lenience);
-    // Submission is for users who have authenticated (RFC 6409 section 4.3). Without accounts it takes
-    // mail from every client, or, with --require-auth, from no client.
+    // Submission requires AUTH (RFC 6409 section 4.3). Without accounts it accepts mail from every
+    // client, or, with --require-auth, from no client.
     let is_submission = matches!(arguments.protocol, Protocol::Submission);
     let is_required = arguments.require_auth || is_submission && !arguments.user.is_empty();
     config = config.with_required_auth(is_required);
@@ -85,7 +85,7 @@ pub(crate) fn server(
     if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
         let mut offer = accounts.offer(&arguments.hostname)?;
         if arguments.allow_plaintext_auth {
-            offer = offer.even_in_the_clear();
+            offer = offer.with_secrets_in_clear();
         }
         config = config.with_auth(offer);
     }
@@ -105,7 +105,7 @@ pub(crate) fn server(
     Ok((stranger, config))
 }
 
-/// The keywords of an explicit list of extensions.
+/// Returns the keywords of an explicit list of extensions.
 fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
     let list = match arguments.extensions.as_str() {
         "all" | "none" => None,
@@ -114,11 +114,11 @@ fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
     list.into_iter().flat_map(|list| list.split(',')).map(str::trim)
 }
 
-/// What is announced: of everything, what this program was given the means for; of what is named,
-/// everything.
+/// Returns the extensions to announce: with `all`, those that the other flags make possible; with a list, all of it, or an
+/// error.
 fn chosen(arguments: &Arguments, tls: Option<Tls>) -> Result<Extensions, String> {
     let obstacle = |extension| match extension {
-        Extension::Burl | Extension::Etrn | Extension::Expn => Some("nothing of this program's"),
+        Extension::Burl | Extension::Etrn | Extension::Expn => Some("not implemented here"),
         Extension::StartTls if tls != Some(Tls::Starttls) => Some("needs --tls starttls"),
         Extension::RequireTls if tls.is_none() => Some("needs --tls"),
         Extension::Auth if arguments.user.is_empty() => Some("needs --user"),

@@ -1,24 +1,24 @@
 //! Messages on their way to a disk that may stop answering (a full NFS server, a frozen volume).
 //!
-//! A thread that calls such a disk waits, however long it takes, so no thread that drives sessions does:
-//! every operation is a job of tokio's blocking pool.
+//! A thread that uses such a disk may wait without end, so no thread that drives sessions uses it: every operation runs on
+//! tokio's blocking pool.
 
 use crate::maildir::Draft;
 use std::{any::Any, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::oneshot, task, time::timeout};
 
-/// How long a session waits for one operation of the disk before it gives the message up: less than
+/// The time for which a session waits for one operation of the disk before it rejects the message: less than
 /// the three minutes that a client waits for a block of content (RFC 5321 section 4.5.3.2.5).
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A message that is being received.
+/// A message in progress.
 #[derive(Debug)]
 pub(crate) struct Message(Option<Parts>);
 
 #[derive(Debug)]
 struct Parts {
     draft: Draft,
-    /// Lives as long as the message may hold a file, which may be longer than its session.
+    /// Is kept as long as the message may hold a file, which may be longer than its session.
     held: Arc<dyn Any + Send + Sync>,
 }
 
@@ -59,7 +59,7 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        // To remove a file is an operation of the disk as well.
+        // Removing a file is an operation of the disk as well.
         if let Some(parts) = self.0.take()
             && let Ok(runtime) = Handle::try_current()
         {
@@ -76,7 +76,7 @@ async fn on_disk<T: Send + 'static>(
     let (done, mut result) = oneshot::channel();
     let job = task::spawn_blocking(move || done.send(operation()).map_err(drop));
     match timeout(PATIENCE, &mut result).await {
-        Ok(result) => result.unwrap_or_else(|_| Err(io::Error::other("the disk job has failed"))),
+        Ok(result) => result.unwrap_or_else(|_| Err(io::Error::other("the disk operation failed"))),
         Err(_) => {
             job.abort(); // which helps as long as it has not begun
             result.close();

@@ -1,15 +1,15 @@
-//! A transcript.
+//! Prints a transcript.
 
 use esmtp::{
     time::Instant,
     transcript::{Entry, Transcript},
 };
 
-/// Writes every entry with its time and the name of its session.
+/// A transcript that prints each entry with its time and the name of its session.
 #[derive(Debug)]
 pub(crate) struct Narrator {
     pub(crate) session: String,
-    /// Writes a line. A transcript that cannot be written is no reason to lose mail.
+    /// Writes a line. A failure to write loses no mail.
     pub(crate) write: fn(String),
 }
 

@@ -1,4 +1,4 @@
-//! Whose certificates a client trusts.
+//! The certificates that a client trusts.
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -8,18 +8,18 @@ use rustls::{
 };
 use std::{error::Error, path::Path, sync::Arc};
 
-/// Whom a client trusts.
+/// The certificates that a client trusts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Trust<'a> {
     /// The roots of Mozilla.
     Roots,
-    /// The certificates in this file, as authorities or as the server's very own.
+    /// The certificates in this file, as authorities or as the certificate of the server itself.
     Only(&'a Path),
-    /// Everybody: protection against listeners, and against nobody else.
-    Anybody,
+    /// Any certificate: TLS then protects against eavesdroppers, not against an attacker in the middle.
+    Any,
 }
 
-/// A client's configuration.
+/// Returns a client's configuration.
 pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
     let provider = Arc::new(default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -41,7 +41,7 @@ pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Box<dyn Erro
             let verifier = Arc::new(Pinned { known, inner });
             builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
         }
-        Trust::Anybody => {
+        Trust::Any => {
             let verifier = Arc::new(Credulous(provider.signature_verification_algorithms));
             builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
         }
@@ -49,8 +49,8 @@ pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Box<dyn Erro
     Ok(Arc::new(config))
 }
 
-/// Accepts the certificates that it was given, besides what they have signed: a self-signed
-/// certificate is no authority.
+/// A verifier that accepts the certificates in the file themselves, and those that they have signed: a
+/// self-signed certificate is not an authority.
 #[derive(Debug)]
 struct Pinned {
     known: Vec<CertificateDer<'static>>,
@@ -68,8 +68,8 @@ impl ServerCertVerifier for Pinned {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verdict = self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now);
         match verdict {
-            // That an authority is used as a server's certificate is what was asked for; that
-            // it is another server's is not.
+            // The user asked for this certificate, even if it is an authority; the name must still
+            // be that of the server.
             Err(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(_)))
                 if self.known.iter().any(|known| known == end_entity) =>
             {
@@ -104,7 +104,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Accepts every certificate, but no false signature.
+/// A verifier that accepts every certificate, but checks signatures.
 #[derive(Debug)]
 struct Credulous(WebPkiSupportedAlgorithms);
 

@@ -4,7 +4,9 @@
 
 #![no_main]
 
-use esmtp::syntax::{Domain, ForwardPath, HelloName, Host, Lenience, LocalPart, Mailbox, ReversePath};
+use esmtp::syntax::{
+    Domain, ForwardPath, HelloName, Host, Lenience, LocalPart, Mailbox, ReversePath,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -42,8 +44,7 @@ fn check(text: &str, lenience: Lenience) {
         Ok(mailbox) => {
             let written = mailbox.to_string();
             assert_eq!(Mailbox::parse_with(&written, lenience).as_ref(), Ok(&mailbox));
-            let mut lenience = lenience;
-            lenience.long_path = true;
+            let lenience = lenience.with_long_path(true);
             let path = format!("<{mailbox}>");
             let path = ReversePath::parse_with(&path, lenience).expect("a path in brackets");
             assert_eq!(path.mailbox(), Some(&mailbox));
@@ -55,6 +56,6 @@ fn check(text: &str, lenience: Lenience) {
     }
     if let Ok(path) = ForwardPath::parse_with(text, lenience) {
         assert_eq!(ForwardPath::parse_with(&path.to_string(), lenience).as_ref(), Ok(&path));
-        assert!(lenience.long_path || path.to_string().len() <= 256);
+        assert!(lenience.has_long_path() || path.to_string().len() <= 256);
     }
 }

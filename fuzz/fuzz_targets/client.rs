@@ -40,18 +40,18 @@ fn wish(ready: Ready<'_>, which: u8) -> Result<(), NotOffered> {
     let command = |line: &'static str| Command::parse(line.as_bytes(), Lenience::STRICT);
     let name = Argument::new("bob").expect("an argument");
     match which {
-        1 => ready.verify(Lookup::new(name, false).expect("a name")),
+        1 => ready.vrfy(Lookup::new(name, false).expect("a name")),
         2 => ready.help(None),
         3 => match command("XCLIENT NAME=a.example ADDR=192.0.2.1 PROTO=ESMTP LOGIN=ann") {
-            Ok(Command::Xclient(attributes)) => ready.speak_for(&attributes),
+            Ok(Command::Xclient(attributes)) => ready.xclient(&attributes),
             other => panic!("{other:?}"),
         },
         4 => match command("XFORWARD NAME=a.example ADDR=192.0.2.1 SOURCE=REMOTE") {
-            Ok(Command::Xforward(attributes)) => ready.tell_origin(&attributes),
+            Ok(Command::Xforward(attributes)) => ready.xforward(&attributes),
             other => panic!("{other:?}"),
         },
         5 => ready.command(UnknownVerb::new("XOWN").expect("a verb"), Some(name)),
-        6 => ready.turn(None),
+        6 => ready.atrn(None),
         _ => {
             ready.reset();
             Ok(())
@@ -128,9 +128,11 @@ fn hold(data: &[u8; 4], said: &[u8], piece: usize) -> Session {
         .with_transactions(1 + usize::from(kind / 3 % 3))
         .with_in_flight(1 + usize::from(kind / 9 % 4));
     if kind & 0x80 != 0 {
-        config = config.without(Extension::Pipelining);
+        config = config.without_extension(Extension::Pipelining);
     }
-    config = config.with_answers(how & 2 != 0);
+    if how & 2 != 0 {
+        config = config.with_recipient_events();
+    }
     let (recipients, messages) = (1 + usize::from(size % 3), usize::from(size / 3 % 4));
     let mut client = Client::new(config, Security::CLEAR);
     let (wishes, has_url) = (size / 12, how & 4 != 0);

@@ -22,8 +22,8 @@ fn pair(which: u8) -> (Box<dyn Initiator>, Box<dyn Verifier>) {
     let scram = |binding| {
         ScramInitiator::new(hash, "user", SECRET, Nonce::from_text("abc").unwrap())
             .unwrap()
-            .bound(binding)
-            .iterations(1..=64)
+            .with_channel_binding(binding)
+            .with_iterations(1..=64)
     };
     let (nonce, decoy) = (Nonce::from_text("xyz").unwrap(), Decoy::new([6; 32]));
     match which % 10 {
@@ -62,7 +62,7 @@ fn pair(which: u8) -> (Box<dyn Initiator>, Box<dyn Verifier>) {
         }
         8 => (
             Box::new(scram(scram::Binding::NotOffered)),
-            Box::new(ScramVerifier::new(hash, nonce, decoy).beside_plus(true)),
+            Box::new(ScramVerifier::new(hash, nonce, decoy).with_plus_offered(true)),
         ),
         _ => (
             Box::new(scram(scram::Binding::None)),
@@ -73,8 +73,8 @@ fn pair(which: u8) -> (Box<dyn Initiator>, Box<dyn Verifier>) {
 
 fn answer(question: Question<'_>) {
     match question {
-        Question::Password(q) if q.password().is(SECRET.as_bytes()) => q.accept(),
-        Question::Token(q) if q.token().is(b"t0x5e1f") => q.accept_as("user"),
+        Question::Password(q) if q.password().matches(SECRET.as_bytes()) => q.accept(),
+        Question::Token(q) if q.token().matches(b"t0x5e1f") => q.accept_as("user"),
         Question::Secret(q) if q.user() == "user" => q.supply(SECRET),
         Question::Keys(q) if q.user() == "user" => {
             let length = q.hash().length();

@@ -14,7 +14,7 @@ use esmtp::{
         scram::{Decoy, Keys},
     },
     security::Security,
-    server::{Config, End, Event, Limits, OwnVerb, Peer, Place, Server, Timeouts},
+    server::{Config, CustomVerb, End, Event, Limits, Peer, Server, Timeouts, VerbPlacement},
     service::Service,
     syntax::{Rejection, Reply, Text},
     time::Instant,
@@ -56,13 +56,13 @@ fn offer() -> Offer {
         Mechanism::LOGIN,
         Mechanism::OAUTHBEARER,
     ];
-    Offer::new(mechanisms).decoy(Decoy::new([3; 32])).even_in_the_clear()
+    Offer::new(mechanisms).with_decoy(Decoy::new([3; 32])).with_secrets_in_clear()
 }
 
 /// `u` has the password `p`; of `k` there are keys that nobody has the password for.
 fn decide(question: Question<'_>) -> bool {
     match question {
-        Question::Password(asked) if asked.user() == "u" && asked.password().is(b"p") => {
+        Question::Password(asked) if asked.user() == "u" && asked.password().matches(b"p") => {
             asked.accept();
             return true;
         }
@@ -111,7 +111,7 @@ fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
             assert!(session.proven > 0, "nobody has proven anything");
             authenticated.accept();
         }
-        Event::Upgrade(upgrade) if is_accepted => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) if is_accepted => upgrade.succeed(Security::TLS),
         Event::Mail(mail) if is_accepted => {
             session.begun += 1;
             session.content.clear();
@@ -143,7 +143,7 @@ fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
         Event::Abort(abort) => {
             session.log.push(format!("{:?}", abort.reason()));
             session.ended += 1;
-            abort.done();
+            abort.acknowledge();
         }
         other => other.proceed(),
     }
@@ -214,12 +214,12 @@ fuzz_target!(|data: &[u8]| {
         config = config.with_limits(limits);
     }
     if kind & BARE == 0 {
-        let own = |verb, place| OwnVerb::new(verb, place).expect("a verb");
+        let own = |verb, place| CustomVerb::new(verb, place).expect("a verb");
         config = Config::implemented()
             .fold(config, Config::with_extension)
             .with_auth(offer())
-            .with_verb(own("XOWN", Place::Anywhere))
-            .with_verb(own("XIN", Place::InTransaction).with_required_auth());
+            .with_verb(own("XOWN", VerbPlacement::Anywhere))
+            .with_verb(own("XIN", VerbPlacement::InTransaction).with_required_auth());
     }
     let (config, how) =
         (Arc::new(config), if how % 2 == 0 { Closed::Clean } else { Closed::CutOff });

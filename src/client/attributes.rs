@@ -1,5 +1,5 @@
-//! XCLIENT and XFORWARD, as Postfix describes them: which attributes may be said, and in how many
-//! lines.
+//! The lines of XCLIENT and XFORWARD, as Postfix describes them: which attributes may be sent, and in
+//! how many lines.
 
 use super::error::{NotOffered, Obstacle};
 use crate::syntax::{
@@ -8,7 +8,7 @@ use crate::syntax::{
 };
 use alloc::{collections::VecDeque, string::String, vec, vec::Vec};
 
-/// The commands that say this of the client that we speak for.
+/// Returns the XCLIENT commands with these attributes.
 pub(super) fn xclient(
     attributes: &XclientAttributes<'_>,
     offered: &Extensions,
@@ -19,7 +19,7 @@ pub(super) fn xclient(
     })
 }
 
-/// The commands that say this of where the next message comes from.
+/// Returns the XFORWARD commands with these attributes.
 pub(super) fn xforward(
     attributes: &XforwardAttributes<'_>,
     offered: &Extensions,
@@ -50,8 +50,8 @@ impl Lines {
         Ok(Self { verb, announced: announced.collect(), limit: offered.line_limit(verb) })
     }
 
-    /// The list as it stands, where it fits a line; else in as many as it takes. The last line is
-    /// filled first: what has to come last comes together where it can.
+    /// Returns the list in one line where it fits, and else in several. The last line is filled first, so
+    /// that the attributes that must come last come together where they can.
     fn cut(
         &self,
         list: &str,
@@ -85,7 +85,7 @@ impl Lines {
         if around + 1 + list.len() <= self.limit {
             lines.push_front(list.into());
         } else {
-            words.sort_by_key(|(name, _)| self.turn(*name));
+            words.sort_by_key(|(name, _)| self.order(*name));
             for (_, word) in words.into_iter().rev() {
                 match lines.front_mut() {
                     Some(line) if around + 2 + word.len() + line.len() <= self.limit => {
@@ -102,10 +102,10 @@ impl Lines {
         })
     }
 
-    /// When it comes. "Send NAME and ADDR last, after HELO and PROTO. Once ADDR is sent, the client
-    /// is usually no longer authorized to send XCLIENT commands" (XCLIENT_README); and a port is
-    /// the address's.
-    fn turn(&self, name: Option<AttributeName>) -> u8 {
+    /// Returns the place of an attribute in the order of sending. "Send NAME and ADDR last, after HELO and PROTO. Once ADDR is sent, the client
+    /// is usually no longer authorized to send XCLIENT commands" (XCLIENT_README); and a port
+    /// belongs to the address.
+    fn order(&self, name: Option<AttributeName>) -> u8 {
         match (self.verb, name) {
             (Verb::Xclient, Some(AttributeName::Addr)) => 3,
             (Verb::Xclient, Some(AttributeName::Port)) => 2,
@@ -125,39 +125,39 @@ mod tests {
         AttributeValue::Text(text.into())
     }
 
-    /// A host name of 255 octets.
+    /// Returns a host name of 255 octets.
     fn domain(letter: &str) -> String {
         [letter.repeat(63), letter.repeat(63), letter.repeat(63), letter.repeat(63)].join(".")
     }
 
-    fn said(commands: &VecDeque<Command<'_>>) -> Vec<String> {
+    fn texts(commands: &VecDeque<Command<'_>>) -> Vec<String> {
         commands.iter().map(ToString::to_string).collect()
     }
 
     /// XCLIENT-1-f
     #[test]
-    fn what_does_not_fit_a_line_goes_in_further_ones_with_the_address_last() {
+    fn attributes_beyond_a_line_go_in_further_ones_with_the_address_last() {
         use AttributeName::{Addr, Helo, Login, Name, Port, Proto};
         let offered = Extensions::NONE.with_xclient(AttributeName::ALL);
         let list = |name: &str, helo: &str, login: &str| {
             XclientAttributes::new(Addr, &text("192.0.2.7"))
-                .and_then(|list| list.and(Port, &text("1025")))
-                .and_then(|list| list.and(Name, &text(name)))
-                .and_then(|list| list.and(Helo, &text(helo)))
-                .and_then(|list| list.and(Login, &text(login)))
-                .and_then(|list| list.and(Proto, &text("ESMTP")))
+                .and_then(|list| list.with_attribute(Port, &text("1025")))
+                .and_then(|list| list.with_attribute(Name, &text(name)))
+                .and_then(|list| list.with_attribute(Helo, &text(helo)))
+                .and_then(|list| list.with_attribute(Login, &text(login)))
+                .and_then(|list| list.with_attribute(Proto, &text("ESMTP")))
                 .unwrap()
         };
         let short = list("a.example", "b.example", "ann");
         assert_eq!(
-            said(&xclient(&short, &offered).unwrap()),
+            texts(&xclient(&short, &offered).unwrap()),
             [
                 "XCLIENT ADDR=192.0.2.7 PORT=1025 NAME=a.example HELO=b.example LOGIN=ann PROTO=ESMTP"
             ]
         );
         let (a, b, c) = (domain("a"), "b".repeat(255), "c".repeat(200));
         assert_eq!(
-            said(&xclient(&list(&a, &b, &c), &offered).unwrap()),
+            texts(&xclient(&list(&a, &b, &c), &offered).unwrap()),
             [
                 alloc::format!("XCLIENT HELO={b} LOGIN={c}"),
                 alloc::format!("XCLIENT PROTO=ESMTP NAME={a} PORT=1025 ADDR=192.0.2.7"),
@@ -169,24 +169,24 @@ mod tests {
             let list = list("a.example", "b.example", &"a".repeat(octets - around));
             let commands = xclient(&list, &offered).unwrap();
             assert_eq!(commands.len(), lines, "{octets}");
-            for line in said(&commands) {
+            for line in texts(&commands) {
                 assert!(line.len() + 2 <= 512, "{line}");
             }
-            let last = said(&commands).pop().unwrap();
+            let last = texts(&commands).pop().unwrap();
             assert!(last.contains("ADDR=192.0.2.7"), "{last}");
         }
     }
 
     #[test]
-    fn xforward_is_cut_alike_in_its_own_order() {
+    fn xforward_is_cut_in_the_order_of_the_list() {
         let offered = Extensions::NONE.with_xforward(AttributeName::ALL);
         let (a, b) = (domain("a"), "b".repeat(250));
         let list = XforwardAttributes::new(AttributeName::Addr, &text("192.0.2.7"))
-            .and_then(|list| list.and(AttributeName::Name, &text(&a)))
-            .and_then(|list| list.and(AttributeName::Helo, &text(&b)))
+            .and_then(|list| list.with_attribute(AttributeName::Name, &text(&a)))
+            .and_then(|list| list.with_attribute(AttributeName::Helo, &text(&b)))
             .unwrap();
         assert_eq!(
-            said(&xforward(&list, &offered).unwrap()),
+            texts(&xforward(&list, &offered).unwrap()),
             [
                 alloc::format!("XFORWARD ADDR=192.0.2.7 NAME={a}"),
                 alloc::format!("XFORWARD HELO={b}")
@@ -195,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_announced_is_said() {
+    fn only_announced_attributes_are_sent() {
         let names = [AttributeName::Name, AttributeName::Helo];
         let long = "l".repeat(500);
         let list = XclientAttributes::new(AttributeName::Login, &text(&long))
-            .and_then(|list| list.and(AttributeName::Addr, &text("192.0.2.7")))
-            .and_then(|list| list.and(AttributeName::Name, &text("a.example")))
+            .and_then(|list| list.with_attribute(AttributeName::Addr, &text("192.0.2.7")))
+            .and_then(|list| list.with_attribute(AttributeName::Name, &text("a.example")))
             .unwrap();
         let obstacles = |offered: &Extensions| xclient(&list, offered).unwrap_err().to_string();
         assert_eq!(

@@ -1,86 +1,106 @@
-//! AUTH (RFC 4954): the dialogue between the command and its final reply.
+//! The exchange of AUTH (RFC 4954), between the command and its final reply.
 
 use super::{
-    commands::Ask,
-    error::{AuthError, End, ProtocolError},
-    queue::Expected,
-    state::{Core, Facts, Phase},
+    error::{AuthError, End},
+    facts::Facts,
 };
 use crate::{
-    sasl::{Channel, Initiator, InitiatorError, Mechanism, NoCommonMechanism, Secret},
-    syntax::{AuthResponse, Base64, Code, Command, Extension, Mechanism as Name, Reply, Verb},
+    sasl::{self, Initiator, InitiatorError, Mechanism, NoCommonMechanism, Secret},
+    syntax::{AuthResponse, Base64, Code, Reply},
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
-/// Octets of a line of the dialogue, CRLF included (RFC 4954 section 4).
-pub(super) const RESPONSE_LINE: usize = 12_288;
 /// Octets of the AUTH command, CRLF included (RFC 4954 section 4: the ordinary limit of RFC 5321).
 const COMMAND_LINE: usize = 512;
-/// More challenges no mechanism has; a server that goes on asking would hold us for ever.
+/// The most challenges of an exchange. No mechanism has more, and a server must not go on without end.
 const ROUNDS: usize = 8;
 
 /// One attempt to authenticate.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    pub(super) mechanism: Mechanism,
+pub(super) struct Authentication {
+    mechanism: Mechanism,
     by: By,
-    /// What the client says first, while that is not sent.
+    /// The initial response, while it is not sent.
     first: Option<Secret>,
-    /// The initial response that was sent with AUTH, where it may be asked for once more.
+    /// The initial response that was sent with AUTH, where it may be asked for again.
     again: Option<Secret>,
     rounds: usize,
     turn: Turn,
 }
 
-/// Who answers challenges.
+/// The side that answers challenges.
 #[derive(Debug)]
 enum By {
     Initiator(Box<dyn Initiator>),
     Application,
 }
 
+/// The next move of an exchange.
 #[derive(Debug)]
 enum Turn {
-    /// The server's.
-    Theirs,
-    /// The application has to answer this.
+    /// The server replies.
+    Server,
+    /// The application answers this challenge.
     Challenged(Secret),
-    /// This will be sent.
+    /// The client sends this response.
     Respond(Secret),
-    /// `*` will be sent.
+    /// The client sends `*`.
     Cancel(Cause),
-    /// `*` was sent.
+    /// The client has sent `*`, and the server replies.
     Cancelled(Cause),
 }
 
-/// Why an exchange is cancelled.
+/// The reason for which an exchange is cancelled.
 #[derive(Clone, Debug)]
 enum Cause {
-    /// The server said no within the mechanism, or the application gives up: the reply to the
-    /// cancellation is a refusal like any other.
+    /// The server rejected the credentials within the mechanism, or the application gives up: the
+    /// reply to `*` is a negative reply like any other.
     Refused,
-    /// This is the end of the session.
+    /// The session ends with the exchange.
     End(End),
 }
 
-impl Exchange {
-    /// By the strongest of these that the server offers and the channel carries.
+/// A line that the client sends.
+#[derive(Debug)]
+pub(super) enum AuthStep {
+    Respond(Secret),
+    /// `*`
+    Cancel,
+}
+
+/// The outcome of an exchange after a reply.
+#[derive(Debug)]
+pub(super) enum AuthOutcome {
+    /// The exchange goes on.
+    Open,
+    Succeeded,
+    /// The server has rejected the credentials, or the cancelled exchange.
+    Refused,
+    /// The exchange has failed, and the session ends with QUIT.
+    Ended(End),
+    /// The reply does not belong to the exchange.
+    Unexpected,
+}
+
+impl Authentication {
+    /// Returns an exchange with the strongest of these mechanisms that the server offers and the channel
+    /// allows.
     pub(super) fn strongest(
         mut initiators: Vec<Box<dyn Initiator>>,
         facts: &Facts,
     ) -> Result<Self, NoCommonMechanism> {
         let (offered, channel) = (facts.mechanisms(), facts.channel());
-        let Some(place) = crate::sasl::strongest(&initiators, &offered, &channel) else {
-            let is_offered = crate::sasl::strongest(&initiators, &offered, &Channel::tls());
+        let Some(place) = sasl::strongest(&initiators, &offered, &channel) else {
+            let is_offered = sasl::strongest(&initiators, &offered, &sasl::Channel::tls());
             return Err(match is_offered {
                 Some(_) if !channel.hides_secrets() => NoCommonMechanism::NeedsTls,
                 _ => NoCommonMechanism::NotOffered,
             });
         };
-        Ok(Self::new(By::Initiator(initiators.swap_remove(place)), None))
+        Ok(Self::by(initiators.swap_remove(place)))
     }
 
-    /// By the application, step by step.
+    /// Returns an exchange in which the application answers each challenge.
     pub(super) fn by_steps(
         mechanism: Mechanism,
         first: Option<Secret>,
@@ -92,28 +112,28 @@ impl Exchange {
         if mechanism.is_plaintext() && !facts.channel().hides_secrets() {
             return Err(NoCommonMechanism::NeedsTls);
         }
-        let exchange = Self::new(By::Application, first);
-        Ok(Self { mechanism, ..exchange })
+        Ok(Self::new(mechanism, By::Application, first))
     }
 
+    /// Returns an exchange of this initiator.
     pub(super) fn by(initiator: Box<dyn Initiator>) -> Self {
-        Self::new(By::Initiator(initiator), None)
+        Self::new(initiator.mechanism(), By::Initiator(initiator), None)
     }
 
-    fn new(by: By, first: Option<Secret>) -> Self {
-        let mechanism = match &by {
-            By::Initiator(initiator) => initiator.mechanism(),
-            By::Application => Mechanism::EXTERNAL, // the caller's comes in its place
-        };
-        Self { mechanism, by, first, again: None, rounds: 0, turn: Turn::Theirs }
+    const fn new(mechanism: Mechanism, by: By, first: Option<Secret>) -> Self {
+        Self { mechanism, by, first, again: None, rounds: 0, turn: Turn::Server }
     }
 
-    /// Whether the application has to answer a challenge.
+    pub(super) const fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// Returns whether the application has to answer a challenge.
     pub(super) const fn is_asking(&self) -> bool {
         matches!(self.turn, Turn::Challenged(_))
     }
 
-    /// What the server wants to have answered.
+    /// Returns the challenge that the application has to answer.
     pub(super) fn challenge(&self) -> &[u8] {
         match &self.turn {
             Turn::Challenged(challenge) => challenge.expose(),
@@ -125,12 +145,12 @@ impl Exchange {
         self.turn = Turn::Respond(response);
     }
 
-    /// The application gives up; `end`: the session with it.
+    /// Gives the exchange up, and the session with it where there is an `end`.
     pub(super) fn cancel(&mut self, end: Option<End>) {
         self.turn = Turn::Cancel(end.map_or(Cause::Refused, Cause::End));
     }
 
-    /// 334 has come.
+    /// Takes a challenge (334).
     fn challenged(&mut self, reply: &Reply<'_>) {
         self.turn = match self.answer(reply) {
             Ok(turn) => turn,
@@ -139,6 +159,7 @@ impl Exchange {
         };
     }
 
+    /// Returns the answer to a challenge.
     fn answer(&mut self, reply: &Reply<'_>) -> Result<Turn, AuthError> {
         self.rounds += 1;
         if self.rounds > ROUNDS {
@@ -156,7 +177,7 @@ impl Exchange {
             None if is_ignored => line.to_vec(),
             None => return Err(AuthError::Base64),
         };
-        // What did not fit the command is what the empty challenge asks for.
+        // The empty challenge asks for the initial response that did not fit the command line.
         if let Some(first) = self.first.take() {
             return if challenge.is_empty() || is_ignored {
                 Ok(Turn::Respond(first))
@@ -165,7 +186,7 @@ impl Exchange {
             };
         }
         match &mut self.by {
-            // The server does not know initial responses, and prompts for what it was sent already.
+            // The server ignores initial responses, and prompts for the one that it has received.
             By::Initiator(initiator) => Ok(Turn::Respond(match self.again.take() {
                 Some(again) => again,
                 None => initiator.respond(&challenge)?,
@@ -173,105 +194,68 @@ impl Exchange {
             By::Application => Ok(Turn::Challenged(challenge.into())),
         }
     }
-}
 
-impl Facts {
-    /// The mechanisms that may be used now: none once AUTH has succeeded (RFC 4954 section 4).
-    pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
-        if self.authenticated.is_some() || !self.offered.contains(Extension::Auth) {
-            return Vec::new();
+    /// Returns the initial response that goes with AUTH; one that does not fit the command line waits
+    /// for the empty challenge.
+    pub(super) fn initial_response(&mut self) -> Result<Option<Secret>, AuthError> {
+        if let By::Initiator(initiator) = &mut self.by {
+            self.first = initiator.initial_response()?;
         }
-        let names = self.offered.mechanisms();
-        names.filter_map(|name| Mechanism::ignoring_case(name.as_str()).ok()).collect()
-    }
-}
-
-impl Core {
-    /// Sends AUTH.
-    pub(super) fn authenticate(&mut self, mut exchange: Exchange) -> Result<(), AuthError> {
-        if let By::Initiator(initiator) = &mut exchange.by {
-            exchange.first = initiator.initial_response()?;
-        }
-        let room = COMMAND_LINE - "AUTH  \r\n".len() - exchange.mechanism.as_str().len();
-        let initial_response = match exchange.first.take() {
-            Some(first) if first.len().div_ceil(3) * 4 <= room => {
-                self.channel.guard(first.expose(), exchange.mechanism.is_plaintext());
-                let base64 = Base64::encode(first.expose());
-                exchange.again = Some(first).filter(|_| exchange.mechanism.ignores_challenges());
-                Some(base64)
-            }
-            first => {
-                exchange.first = first;
-                None
-            }
-        };
-        // Either type takes the same names.
-        if let Ok(mechanism) = Name::new(exchange.mechanism.as_str()) {
-            self.channel.say(&Command::Auth { mechanism, initial_response });
-        }
-        self.queue.push_back(Expected::Auth);
-        self.phase = Phase::Auth(exchange);
-        Ok(())
+        let room = COMMAND_LINE - "AUTH  \r\n".len() - self.mechanism.as_str().len();
+        let fits = |first: &mut Secret| first.len().div_ceil(3) * 4 <= room;
+        Ok(self.first.take_if(fits))
     }
 
-    /// Sends the response to a challenge, or the end of the dialogue.
-    pub(super) fn respond(&mut self) {
-        if !self.may_speak() {
-            return;
-        }
-        let Phase::Auth(exchange) = &mut self.phase else { return };
-        exchange.turn = match core::mem::replace(&mut exchange.turn, Turn::Theirs) {
-            Turn::Respond(response) if response.len().div_ceil(3) * 4 + 2 > RESPONSE_LINE => {
-                self.channel.respond(&AuthResponse::Cancel);
-                Turn::Cancelled(Cause::End(End::Auth(AuthError::ResponseTooLong)))
+    /// Notes the initial response that was sent with AUTH.
+    pub(super) fn sent_first(&mut self, first: Option<Secret>) {
+        self.again = first.filter(|_| self.mechanism.ignores_challenges());
+    }
+
+    /// Takes the line that the client has to send now.
+    pub(super) fn next_step(&mut self) -> Option<AuthStep> {
+        match core::mem::replace(&mut self.turn, Turn::Server) {
+            Turn::Respond(response)
+                if response.len().div_ceil(3) * 4 + "\r\n".len() > AuthResponse::MAX_OCTETS =>
+            {
+                self.turn = Turn::Cancelled(Cause::End(End::Auth(AuthError::ResponseTooLong)));
+                Some(AuthStep::Cancel)
             }
-            Turn::Respond(response) => {
-                self.channel.guard(response.expose(), exchange.mechanism.is_plaintext());
-                let base64 = Base64::encode(response.expose());
-                self.channel.respond(&AuthResponse::Response(base64));
-                Turn::Theirs
-            }
+            Turn::Respond(response) => Some(AuthStep::Respond(response)),
             Turn::Cancel(cause) => {
-                self.channel.respond(&AuthResponse::Cancel);
-                Turn::Cancelled(cause)
+                self.turn = Turn::Cancelled(cause);
+                Some(AuthStep::Cancel)
             }
             other => {
-                exchange.turn = other;
-                return;
+                self.turn = other;
+                None
             }
-        };
-        self.queue.push_back(Expected::Auth);
+        }
     }
 
-    /// AUTH, or a response, was answered.
-    pub(super) fn auth_replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>) {
-        self.queue.pop_front();
-        let Phase::Auth(exchange) = &mut self.phase else { return };
+    /// Takes the reply to AUTH or to a response.
+    pub(super) fn replied(&mut self, reply: &Reply<'_>) -> AuthOutcome {
         let is_over = reply.code() == Code::AUTHENTICATED;
-        let next = match (&exchange.turn, &mut exchange.by) {
-            (Turn::Cancelled(Cause::End(end)), _) => Phase::Asking(Ask::Quit(end.clone())),
-            _ if !reply.is_positive() && reply.code() != Code::AUTH_CHALLENGE => Phase::Refused,
-            (Turn::Cancelled(Cause::Refused), _) => {
-                let to = Some(Verb::Auth);
-                return self.over(ProtocolError::UnexpectedReply { to, reply }.into());
+        match (&self.turn, &mut self.by) {
+            (Turn::Cancelled(Cause::End(end)), _) => AuthOutcome::Ended(end.clone()),
+            _ if !reply.is_positive() && reply.code() != Code::AUTH_CHALLENGE => {
+                AuthOutcome::Refused
             }
-            // What the client says first was not even sent.
-            _ if is_over && exchange.first.is_some() => {
-                Phase::Asking(Ask::Quit(InitiatorError::Incomplete.into()))
+            (Turn::Cancelled(Cause::Refused), _) => AuthOutcome::Unexpected,
+            // The server has not even seen the initial response.
+            _ if is_over && self.first.is_some() => {
+                AuthOutcome::Ended(InitiatorError::Incomplete.into())
             }
             (_, By::Initiator(initiator)) if is_over => match initiator.finish(None) {
-                Ok(()) => Phase::Ready,
-                // It is not the server that we wanted, or not yet.
-                Err(error) => Phase::Asking(Ask::Quit(error.into())),
+                Ok(()) => AuthOutcome::Succeeded,
+                // The server has not proven itself.
+                Err(error) => AuthOutcome::Ended(error.into()),
             },
-            (_, By::Application) if is_over => Phase::Ready,
-            _ => return exchange.challenged(&reply),
-        };
-        if matches!(next, Phase::Ready) {
-            facts.authenticated = Some(exchange.mechanism);
+            (_, By::Application) if is_over => AuthOutcome::Succeeded,
+            _ => {
+                self.challenged(reply);
+                AuthOutcome::Open
+            }
         }
-        self.phase = next;
-        facts.last = Some((Verb::Auth, reply));
     }
 }
 

@@ -1,15 +1,15 @@
-//! The two directions of the connection: what is on its way out, what came in, and for how long
-//! we have waited.
+//! The channel: octets to send, octets received, and the deadlines of either.
 
 use super::{
     config::{Config, Limits, Timeouts},
+    deadline::Deadline,
     error::ProtocolError,
     lenience::ReplyLenience,
     queue::ReplyReader,
     report::Totals,
 };
 use crate::{
-    machine::{Closed, Debts},
+    machine::{Closed, WaitTimes},
     redaction::{self, Redaction},
     security::TlsFailure,
     syntax::{AuthResponse, Class, Command, Reply, ReplyError},
@@ -31,21 +31,21 @@ pub(super) struct Channel {
     pub(super) input: Input,
     pub(super) send: SendBuffer,
     pub(super) output: Output,
-    /// Why TLS has failed after its handshake.
+    /// The reason for which TLS has failed after its handshake.
     pub(super) tls_failure: Option<TlsFailure>,
-    /// Octets that have left.
+    /// Octets that were sent.
     pub(super) sent: u64,
     pub(super) totals: Totals,
-    pub(super) debts: Debts,
+    pub(super) debts: WaitTimes,
     pub(super) transcript: Option<Box<dyn Transcript>>,
     redaction: Redaction,
     pub(super) now: Instant,
     reply: Stopwatch,
-    /// For the replies to chunks that are not the last, while one of them is owed.
+    /// For the replies to chunks that are not the last, while one of them is due.
     chunks: Option<TransferDeadline>,
     /// For the octets that wait to be sent, while there are any.
     block: Option<TransferDeadline>,
-    /// Octets that have left, as far as `block` has counted them.
+    /// Octets that were sent, as far as `block` has counted them.
     counted: u64,
 }
 
@@ -65,9 +65,9 @@ pub(super) enum Output {
 impl Channel {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            // A reply that is still unfinished at its limit leaves room for the next octet.
+            // A reply that is still incomplete at its limit leaves room for the next octet.
             receive: ReceiveBuffer::new(
-                limits.reply_octets.saturating_add(limits.reply_line).saturating_add(1),
+                limits.reply_octets().saturating_add(limits.reply_line()).saturating_add(1),
             ),
             reader: ReplyReader::default(),
             forgiven: ReplyLenience::STRICT,
@@ -77,7 +77,7 @@ impl Channel {
             tls_failure: None,
             sent: 0,
             totals: Totals::default(),
-            debts: Debts::default(),
+            debts: WaitTimes::default(),
             transcript: None,
             redaction: Redaction::default(),
             now: Instant::ORIGIN,
@@ -88,20 +88,20 @@ impl Channel {
         }
     }
 
-    /// Time has passed since the last poll.
+    /// Notes the time of a poll.
     pub(super) fn begin(&mut self, now: Instant) {
         self.now = now;
         let Totals { peer_time, application_time, .. } = &mut self.totals;
         self.debts.settle(now, peer_time, application_time);
     }
 
-    /// Octets that have left or wait to.
+    /// Returns how many octets were sent or wait to be.
     pub(super) fn written(&self) -> u64 {
         self.sent.saturating_add(self.send.len() as u64)
     }
 
-    /// Writes a command line. In the transcript stands what may be seen of it.
-    pub(super) fn say(&mut self, command: &Command<'_>) {
+    /// Writes a command line, and reports it to the transcript without its secrets.
+    pub(super) fn command(&mut self, command: &Command<'_>) {
         self.totals.commands += 1;
         self.redaction.note_command(command);
         let out = self.send.text();
@@ -114,16 +114,16 @@ impl Channel {
         }
     }
 
-    /// Writes a line of the dialogue behind AUTH.
-    pub(super) fn respond(&mut self, response: &AuthResponse<'_>) {
+    /// Writes a line of the exchange of AUTH.
+    pub(super) fn response(&mut self, response: &AuthResponse<'_>) {
         response.encode(self.send.text());
         let octets = redaction::response(response);
         self.log(Entry::Line { from: Side::Client, octets });
     }
 
-    /// What is about to be said must not be seen when a server repeats it: as base64, and of a
-    /// mechanism that sends the secret itself, that.
-    pub(super) fn guard(&mut self, response: &[u8], is_plaintext: bool) {
+    /// Hides a response that is about to be sent where the server repeats it: its base64, and the secret
+    /// in it where the mechanism sends that itself.
+    pub(super) fn hide_response(&mut self, response: &[u8], is_plaintext: bool) {
         let base64 = response.len().div_ceil(3).saturating_mul(4);
         self.send.expect_secret(LONGEST_AUTH.saturating_add(base64));
         self.redaction.note_response(response, is_plaintext);
@@ -135,8 +135,8 @@ impl Channel {
         }
     }
 
-    /// The next whole reply, with its length in octets; `None` in place of one that says yes where
-    /// `is_enough` and nobody asks in which words.
+    /// Returns the next whole reply, with its length in octets; `None` in place of a positive one where
+    /// success `is_enough` and its text is discarded.
     pub(super) fn next_reply(
         &mut self,
         config: &Config,
@@ -149,10 +149,10 @@ impl Channel {
             Ok(None) => return Ok(None),
             Ok(Some(length)) => length,
             Err(error) => {
-                // What it was, as far as it fits a line, is worth knowing.
+                // The transcript shows what it was, as far as it fits a line.
                 let scrubbed = self.redaction.malformed(received);
                 let received = scrubbed.as_deref().unwrap_or(received);
-                let line = received.get(..received.len().min(limits.reply_line));
+                let line = received.get(..received.len().min(limits.reply_line()));
                 log_lines(&mut self.transcript, self.now, line.unwrap_or_default());
                 return Err(error);
             }
@@ -161,13 +161,13 @@ impl Channel {
         let scrubbed = self.redaction.received(octets);
         let octets = scrubbed.as_deref().unwrap_or(octets);
         log_lines(&mut self.transcript, self.now, octets);
-        let mended = lenience.mend(octets, &mut self.forgiven);
-        let octets = mended.as_deref().unwrap_or(octets);
+        let corrected = lenience.correct(octets, &mut self.forgiven);
+        let octets = corrected.as_deref().unwrap_or(octets);
         let (reply, is_refusal) = match Reply::parse(octets)? {
             Some((reply, taken)) if taken == octets.len() => {
-                let is_worthless = is_enough && reply.class() == Class::Completion;
+                let is_discarded = is_enough && reply.class() == Class::Completion;
                 let is_refusal = reply.is_transient() || reply.is_permanent();
-                ((!is_worthless).then(|| reply.into_owned()), is_refusal)
+                ((!is_discarded).then(|| reply.into_owned()), is_refusal)
             }
             _ => return Err(ReplyError::Code.into()),
         };
@@ -179,23 +179,37 @@ impl Channel {
         Ok(Some((reply, length)))
     }
 
-    /// Returns when the server must have replied, if it may take so long for the whole reply.
-    pub(super) fn read_deadline(&mut self, timeout: Duration) -> Instant {
+    /// Returns the time at which `deadline` passes.
+    pub(super) fn deadline(&mut self, deadline: Deadline, timeouts: &Timeouts) -> Instant {
+        match (deadline, deadline.for_reply(timeouts)) {
+            (_, Some(timeout)) => self.read_deadline(timeout),
+            (Deadline::Write, _) => self.write_deadline(timeouts),
+            (Deadline::Chunks, _) => self.chunk_deadline(timeouts),
+            _ => {
+                // No reply is due: this time is not the server's.
+                self.pause();
+                Instant::NEVER
+            }
+        }
+    }
+
+    /// Returns the time by which the server must have sent the whole reply.
+    fn read_deadline(&mut self, timeout: Duration) -> Instant {
         self.reply.start(self.now);
         self.reply.deadline(self.now, timeout)
     }
 
-    /// Returns when the server must have replied to a chunk that is not the last. The replies to all
+    /// Returns the time by which the server must have replied to a chunk that is not the last. The replies to all
     /// chunks of a message share one deadline, which each octet moves by its time at the slowest
     /// rate: a server gains no time by small chunks.
-    pub(super) fn chunk_deadline(&mut self, timeouts: &Timeouts) -> Instant {
-        let new = || TransferDeadline::new(timeouts.end_of_content, timeouts.rate);
+    fn chunk_deadline(&mut self, timeouts: &Timeouts) -> Instant {
+        let new = || TransferDeadline::new(timeouts.end_of_content(), timeouts.slowest_content());
         let chunks = self.chunks.get_or_insert_with(new);
         chunks.start(self.now);
         chunks.at(self.now)
     }
 
-    /// Notes that a chunk of `octets` octets was answered; `None`: something else was.
+    /// Notes the reply to a chunk of `octets` octets, or to another command (`None`).
     pub(super) fn answered_chunk(&mut self, octets: Option<u64>) {
         match (&mut self.chunks, octets) {
             (Some(chunks), Some(octets)) => chunks.count(octets, self.now),
@@ -203,14 +217,15 @@ impl Channel {
         }
     }
 
-    /// Returns when the server must have taken what waits (RFC 5321 section 4.5.3.2.5). It is the
+    /// Returns the time by which the server must have taken the octets that wait (RFC 5321 section
+    /// 4.5.3.2.5). It is the
     /// time for a block after the first octet began to wait; each octet that is taken moves it by
     /// its time at the slowest rate, and never beyond the time for a block from then on.
-    pub(super) fn write_deadline(&mut self, timeouts: &Timeouts) -> Instant {
+    fn write_deadline(&mut self, timeouts: &Timeouts) -> Instant {
         if let Some(chunks) = &mut self.chunks {
             chunks.stop(self.now);
         }
-        let new = || TransferDeadline::new(timeouts.block, timeouts.rate);
+        let new = || TransferDeadline::new(timeouts.block(), timeouts.slowest_content());
         let block = self.block.get_or_insert_with(new);
         block.start(self.now);
         block.count(self.sent.saturating_sub(self.counted), self.now);
@@ -218,8 +233,8 @@ impl Channel {
         block.at(self.now)
     }
 
-    /// Nothing waits to be sent. The content of a message has one deadline for all of its octets,
-    /// also where all that was there has been taken.
+    /// Notes that no octets wait to be sent. The content of a message has one deadline for all of its
+    /// octets, also where all that were there have been taken.
     pub(super) fn is_written(&mut self, is_content: bool) {
         match &mut self.block {
             Some(block) if is_content => {
@@ -231,7 +246,7 @@ impl Channel {
         self.counted = self.sent;
     }
 
-    /// The application is asked: this time is not the server's.
+    /// Stops the deadlines while the application is asked: this time is not the server's.
     pub(super) fn pause(&mut self) {
         self.reply.stop(self.now);
         for transfer in [&mut self.block, &mut self.chunks].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What a client is told before it begins.
+//! The settings of a client.
 
 use super::lenience::ReplyLenience;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// The settings of a [`Client`](super::Client); one can be shared by many sessions.
+/// The settings of a [`Client`](super::Client); many sessions can share one.
 ///
 /// ```
 /// use esmtp::{client::Config, service::Service, syntax::Extension, wire::LineEnds};
@@ -18,7 +18,7 @@ use core::time::Duration;
 /// let config = Config::new("me.example.org")?
 ///     .with_service(Service::Lmtp)
 ///     .with_line_ends(LineEnds::FromLf)
-///     .without(Extension::Pipelining);
+///     .without_extension(Extension::Pipelining);
 /// assert_eq!(config.service(), Service::Lmtp);
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
@@ -34,15 +34,15 @@ pub struct Config {
     timeouts: Timeouts,
     limits: Limits,
     in_flight: usize,
-    ahead: usize,
+    send_buffer: usize,
     transactions: usize,
-    has_answers: bool,
+    has_recipient_events: bool,
     requires_mime: bool,
 }
 
 impl Config {
-    /// The defaults, with the domain or address literal by which this client calls itself in
-    /// EHLO (RFC 5321 section 4.1.1.1): `me.example.org`, `[192.0.2.1]`.
+    /// Returns the defaults, with the domain or address literal that this client sends in EHLO
+    /// (RFC 5321 section 4.1.1.1): `me.example.org`, `[192.0.2.1]`.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Config {
         Self::from_host(Host::parse(host)?.into_owned())
     }
 
-    /// The same with a host that was parsed before.
+    /// Returns the defaults, with a host that was parsed before.
     ///
     /// # Errors
     ///
@@ -71,21 +71,21 @@ impl Config {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             in_flight: 128,
-            ahead: 64 * 1024,
+            send_buffer: 64 * 1024,
             transactions: 1,
-            has_answers: false,
+            has_recipient_events: false,
             requires_mime: false,
         })
     }
 
-    /// Which service is spoken. Default: [`Service::Smtp`].
+    /// Sets the service. Default: [`Service::Smtp`].
     #[must_use]
     pub const fn with_service(mut self, service: Service) -> Self {
         self.service = service;
         self
     }
 
-    /// Whether STARTTLS is used. Default: [`Required`](TlsPolicy::Required) for submission
+    /// Sets whether STARTTLS is used. Default: [`Required`](TlsPolicy::Required) for submission
     /// (RFC 8314 section 3), [`Never`](TlsPolicy::Never) for the other services: TLS needs a layer
     /// around the client, and only the application knows whether it has put one there.
     #[must_use]
@@ -94,119 +94,133 @@ impl Config {
         self
     }
 
-    /// Does not use `extension` even where the server offers it.
+    /// Leaves `extension` unused even where the server offers it.
     #[must_use]
-    pub fn without(mut self, extension: Extension) -> Self {
+    pub fn without_extension(mut self, extension: Extension) -> Self {
         self.unused.push(extension);
         self
     }
 
-    /// States that the session is of no use without `extension`: a server that refuses EHLO is not
-    /// asked with HELO, after which there are no extensions, and its refusal of EHLO is the end. For
-    /// AUTH, or an extension that every message needs.
+    /// Requires `extension` in the session: after a rejected EHLO the client does not try HELO, which
+    /// has no extensions, and the rejection ends the session. For AUTH, or an extension that every
+    /// message needs.
     #[must_use]
     pub fn with_required(mut self, extension: Extension) -> Self {
         self.required.push(extension);
         self
     }
 
-    /// Sets which deviations from the grammar are tolerated in replies.
+    /// Sets the deviations from the grammar that are tolerated in replies.
     #[must_use]
     pub const fn with_reply_lenience(mut self, lenience: ReplyLenience) -> Self {
         self.reply_lenience = lenience;
         self
     }
 
-    /// What becomes of line ends in content. Default: [`LineEnds::Strict`].
+    /// Sets how line ends in content are treated. Default: [`LineEnds::Strict`].
     #[must_use]
     pub const fn with_line_ends(mut self, line_ends: LineEnds) -> Self {
         self.line_ends = line_ends;
         self
     }
 
-    /// How long each phase may take.
+    /// Sets how long the server may take.
     #[must_use]
     pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// How much a server may say.
+    /// Sets how much a server may send in its replies.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How many commands may wait for their replies at once, where PIPELINING is offered; at
-    /// least 1. Default: 128. The bound keeps a driver that cannot read while it writes from a deadlock
-    /// (RFC 2920 section 3.1).
+    /// Sets how many commands may wait for their replies at once, where PIPELINING is offered; at
+    /// least 1. Default: 128. The limit keeps a driver that cannot read while it writes from a
+    /// deadlock (RFC 2920 section 3.1).
     ///
     /// Fewer RCPT wait for their replies while it is not known how many recipients the server takes in
     /// one transaction: 48, and 8 beyond each multiple of 50, as limits are round numbers and every
-    /// RCPT beyond one is refused. LIMITS (RFC 9422) tells the limit, and so does each transaction.
+    /// RCPT beyond one is refused. LIMITS (RFC 9422) shows the limit, and so does each transaction.
     #[must_use]
     pub const fn with_in_flight(mut self, commands: usize) -> Self {
         self.in_flight = if commands == 0 { 1 } else { commands };
         self
     }
 
-    /// How many octets may wait to be sent before content is no longer taken; at least 1.
-    /// Default: 64 KiB.
+    /// Sets how many octets may wait to be sent before no more content is taken (back-pressure); at
+    /// least 1. Default: 64 KiB.
     #[must_use]
-    pub const fn with_ahead(mut self, octets: usize) -> Self {
-        self.ahead = if octets == 0 { 1 } else { octets };
+    pub const fn with_send_buffer(mut self, octets: usize) -> Self {
+        self.send_buffer = if octets == 0 { 1 } else { octets };
         self
     }
 
-    /// How many transactions may be under way at once where PIPELINING is offered; at least 1,
-    /// which is the default. A further one begins behind the end of the content before it, without
+    /// Sets how many transactions may be in flight at once where PIPELINING is offered; at least 1,
+    /// which is the default. A further one begins after the end of the content before it, without
     /// waiting for the reply (RFC 2920 section 3.1). In LMTP content waits for the replies to RCPT,
-    /// which tell how many replies it will have itself. When the connection is lost, as many as this
-    /// may be left [`Unknown`](super::Outcome::Unknown).
+    /// which determine how many replies it will have itself. When the connection is lost, this many may
+    /// be left [`Unknown`](super::Outcome::Unknown).
     #[must_use]
     pub const fn with_transactions(mut self, transactions: usize) -> Self {
         self.transactions = if transactions == 0 { 1 } else { transactions };
         self
     }
 
-    /// Whether [`Event::Answered`](super::Event::Answered) comes for each recipient as soon as the
-    /// server has answered for it, and not only [`Event::Sent`](super::Event::Sent) for all in the
-    /// end. That is worth most in LMTP, where each has a reply to the content and a slow one holds
-    /// up the others' (RFC 2033 section 5). Default: no, as it is one question a recipient more.
+    /// Asks for an [`Event::Answered`](super::Event::Answered) for each recipient as soon as the server
+    /// has sent its final reply for it, before the [`Event::Sent`](super::Event::Sent) for all. It is
+    /// worth most in LMTP, where each recipient has a reply to the content and a slow one delays those
+    /// of the others (RFC 2033 section 5). Default: off, as it is one question more for each recipient.
     #[must_use]
-    pub const fn with_answers(mut self, has_answers: bool) -> Self {
-        self.has_answers = has_answers;
+    pub const fn with_recipient_events(mut self) -> Self {
+        self.has_recipient_events = true;
         self
     }
 
-    /// Whether a message with octets above 127 is sent only if it is MIME, as far as a scan of its
-    /// header tells ([`MessageFacts::is_mime`](super::MessageFacts::is_mime)): "8BITMIME MUST NOT
-    /// be requested by senders for material with the high bit on that is not in MIME format"
-    /// (RFC 5321 section 2.4). What is not is an [`Obstacle::NotMime`](super::Obstacle::NotMime).
+    /// Asks for no [`Event::Answered`](super::Event::Answered), which is the default.
+    #[must_use]
+    pub const fn without_recipient_events(mut self) -> Self {
+        self.has_recipient_events = false;
+        self
+    }
+
+    /// Requires MIME of messages with octets above 127, as far as a scan of the header shows
+    /// ([`MessageFacts::is_mime`](super::MessageFacts::is_mime)): "8BITMIME MUST NOT be requested by
+    /// senders for material with the high bit on that is not in MIME format" (RFC 5321 section 2.4).
+    /// Any other such message has an [`Obstacle::NotMime`](super::Obstacle::NotMime).
     ///
-    /// Default: no. There is text in mailboxes and from programs that was never labelled, servers
-    /// take it as it is, and to send it without asking for 8BITMIME would be worse. Say yes where
+    /// Default: off. There is text in mailboxes and from programs that was never labelled, servers
+    /// accept it as it is, and to send it without asking for 8BITMIME would be worse. Use it where
     /// the messages are your own.
     #[must_use]
-    pub const fn with_required_mime(mut self, requires_mime: bool) -> Self {
-        self.requires_mime = requires_mime;
+    pub const fn with_required_mime(mut self) -> Self {
+        self.requires_mime = true;
         self
     }
 
-    /// The host that is announced in EHLO.
+    /// Sends messages with octets above 127 whether they are MIME or not, which is the default.
+    #[must_use]
+    pub const fn without_required_mime(mut self) -> Self {
+        self.requires_mime = false;
+        self
+    }
+
+    /// Returns the host that is sent in EHLO.
     #[must_use]
     pub const fn host(&self) -> &Host<'static> {
         &self.host
     }
 
-    /// The service.
+    /// Returns the service.
     #[must_use]
     pub const fn service(&self) -> Service {
         self.service
     }
 
-    /// Whether STARTTLS is used.
+    /// Returns whether STARTTLS is used.
     #[must_use]
     pub const fn tls(&self) -> TlsPolicy {
         match self.tls {
@@ -216,67 +230,67 @@ impl Config {
         }
     }
 
-    /// The extensions that are not used even where they are offered.
+    /// Returns the extensions that are not used even where they are offered.
     #[must_use]
     pub fn unused(&self) -> &[Extension] {
         &self.unused
     }
 
-    /// Returns the extensions without which the session is of no use.
+    /// Returns the extensions that the session requires.
     #[must_use]
     pub fn required(&self) -> &[Extension] {
         &self.required
     }
 
-    /// Returns which deviations from the grammar are tolerated in replies.
+    /// Returns the deviations from the grammar that are tolerated in replies.
     #[must_use]
     pub const fn reply_lenience(&self) -> ReplyLenience {
         self.reply_lenience
     }
 
-    /// What becomes of line ends in content.
+    /// Returns how line ends in content are treated.
     #[must_use]
     pub const fn line_ends(&self) -> LineEnds {
         self.line_ends
     }
 
-    /// How long each phase may take.
+    /// Returns how long the server may take.
     #[must_use]
     pub const fn timeouts(&self) -> &Timeouts {
         &self.timeouts
     }
 
-    /// How much a server may say.
+    /// Returns how much a server may send in its replies.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// How many commands may wait for their replies.
+    /// Returns how many commands may wait for their replies.
     #[must_use]
     pub const fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// How many octets may wait to be sent.
+    /// Returns how many octets may wait to be sent.
     #[must_use]
-    pub const fn ahead(&self) -> usize {
-        self.ahead
+    pub const fn send_buffer(&self) -> usize {
+        self.send_buffer
     }
 
-    /// Whether an event comes for each recipient that is answered.
+    /// Returns whether an event comes for the final reply of each recipient.
     #[must_use]
-    pub const fn has_answers(&self) -> bool {
-        self.has_answers
+    pub const fn has_recipient_events(&self) -> bool {
+        self.has_recipient_events
     }
 
-    /// Whether a message with octets above 127 must be MIME.
+    /// Returns whether a message with octets above 127 must be MIME.
     #[must_use]
     pub const fn requires_mime(&self) -> bool {
         self.requires_mime
     }
 
-    /// How many transactions may be under way.
+    /// Returns how many transactions may be in flight.
     #[must_use]
     pub const fn transactions(&self) -> usize {
         self.transactions
@@ -288,46 +302,38 @@ impl Config {
 pub enum TlsPolicy {
     /// Not by itself; the application may call [`Ready::start_tls`](super::Ready::start_tls).
     Never,
-    /// Where it is offered. Whoever sits on the line can take the offer away: this keeps out those
-    /// who only listen. A refusal is a [`Refused`](super::Refused). Passwords and tokens are shown
-    /// only to a server whose certificate was [verified](crate::security::Security::is_verified), as
-    /// if the channel were clear otherwise.
+    /// Where it is offered (opportunistic TLS, RFC 7435). An active attacker can remove the offer
+    /// (downgrade): this keeps out those who only listen. A rejection is a [`Refused`](super::Refused).
+    /// Passwords and tokens are shown only to a server whose certificate was
+    /// [verified](crate::security::Security::is_verified), as if the channel were clear otherwise.
     IfOffered,
-    /// Nothing is asked before TLS: without it the session ends
+    /// Nothing else is sent before TLS: without it the session ends
     /// ([`TlsNotOffered`](super::End::TlsNotOffered), [`TlsRefused`](super::End::TlsRefused)).
     Required,
 }
 
-/// How long the server may take, each time for the whole reply: octets that drip do not extend
+/// The times that the server may take, each for a whole reply: a slow drip of octets does not extend
 /// it (RFC 5321 section 4.5.3.2).
+///
+/// ```
+/// use core::time::Duration;
+/// use esmtp::client::Timeouts;
+///
+/// let timeouts = Timeouts::default().with_greeting(Duration::from_secs(30));
+/// assert_eq!(timeouts.greeting(), Duration::from_secs(30));
+/// assert_eq!(timeouts.at_most(Duration::from_secs(10)).mail(), Duration::from_secs(10));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Timeouts {
-    /// The greeting. Default: 5 minutes (section 4.5.3.2.1).
-    pub greeting: Duration,
-    /// The reply to MAIL. Default: 5 minutes (section 4.5.3.2.2).
-    pub mail: Duration,
-    /// The reply to RCPT. Default: 5 minutes (section 4.5.3.2.3).
-    pub rcpt: Duration,
-    /// The 354 after DATA. Default: 2 minutes (section 4.5.3.2.4).
-    pub data: Duration,
-    /// The server to take what is being sent, from the moment at which it begins to wait. Each octet
-    /// that is taken moves the deadline by its time at [`rate`](Self::rate), but never beyond this
-    /// time from then on: a server that takes nothing more is given up after it. The content of a
-    /// message has one such deadline. Default: 3 minutes (section 4.5.3.2.5).
-    pub block: Duration,
-    /// The reply to the end of the content. Default: 10 minutes (section 4.5.3.2.6). The replies to
-    /// the chunks before it may take as long all together, and beyond that the time that their
-    /// octets have at [`rate`](Self::rate).
-    pub end_of_content: Duration,
-    /// The reply to ATRN. Default: 10 minutes, in which the server gets the mail ready (RFC 2645
-    /// section 5.2.1).
-    pub turn: Duration,
-    /// The reply to every other command. Default: 5 minutes, what the others have.
-    pub command: Duration,
-    /// The slowest rate at which a server may take content for longer than [`block`](Self::block).
-    /// Default: 500 octets a second, Postfix's `smtpd_min_data_rate`.
-    pub rate: Rate,
+    greeting: Duration,
+    mail: Duration,
+    rcpt: Duration,
+    data: Duration,
+    block: Duration,
+    end_of_content: Duration,
+    atrn: Duration,
+    command: Duration,
+    slowest_content: Rate,
 }
 
 impl Default for Timeouts {
@@ -339,41 +345,168 @@ impl Default for Timeouts {
             data: Duration::from_secs(120),
             block: Duration::from_secs(180),
             end_of_content: Duration::from_secs(600),
-            turn: Duration::from_secs(600),
+            atrn: Duration::from_secs(600),
             command: Duration::from_secs(300),
-            rate: Rate::octets_per_second(500),
+            slowest_content: Rate::octets_per_second(500),
         }
     }
 }
 
 impl Timeouts {
     /// Sets `bound` as an upper bound of every time-out. No wait for the server is longer then, unless
-    /// it goes on to take the content of a message at [`rate`](Self::rate) or faster.
+    /// it goes on to take the content of a message at [`slowest_content`](Self::slowest_content) or
+    /// faster.
     #[must_use]
     pub fn at_most(mut self, bound: Duration) -> Self {
-        let Self { greeting, mail, rcpt, data, block, end_of_content, turn, command, rate: _ } =
+        let Self { greeting, mail, rcpt, data, block, end_of_content, atrn, command, .. } =
             &mut self;
-        for timeout in [greeting, mail, rcpt, data, block, end_of_content, turn, command] {
+        for timeout in [greeting, mail, rcpt, data, block, end_of_content, atrn, command] {
             *timeout = (*timeout).min(bound);
         }
         self
     }
+
+    /// Sets the time for the greeting. Default: 5 minutes (RFC 5321 section 4.5.3.2.1).
+    #[must_use]
+    pub const fn with_greeting(mut self, timeout: Duration) -> Self {
+        self.greeting = timeout;
+        self
+    }
+
+    /// Sets the time for the reply to MAIL. Default: 5 minutes (RFC 5321 section 4.5.3.2.2).
+    #[must_use]
+    pub const fn with_mail(mut self, timeout: Duration) -> Self {
+        self.mail = timeout;
+        self
+    }
+
+    /// Sets the time for the reply to RCPT. Default: 5 minutes (RFC 5321 section 4.5.3.2.3).
+    #[must_use]
+    pub const fn with_rcpt(mut self, timeout: Duration) -> Self {
+        self.rcpt = timeout;
+        self
+    }
+
+    /// Sets the time for the 354 to DATA. Default: 2 minutes (RFC 5321 section 4.5.3.2.4).
+    #[must_use]
+    pub const fn with_data(mut self, timeout: Duration) -> Self {
+        self.data = timeout;
+        self
+    }
+
+    /// Sets the time in which the server must take what is being sent, from the moment at which it begins to
+    /// wait. Each octet that is taken moves the deadline by its time at
+    /// [`slowest_content`](Self::slowest_content), but never beyond this time from then on: a server that
+    /// takes nothing more is given up after it. The content of a message has one such deadline. Default: 3
+    /// minutes (RFC 5321 section 4.5.3.2.5).
+    #[must_use]
+    pub const fn with_block(mut self, timeout: Duration) -> Self {
+        self.block = timeout;
+        self
+    }
+
+    /// Sets the time for the reply to the end of the content. Default: 10 minutes (RFC 5321 section
+    /// 4.5.3.2.6). The replies to the chunks before it may take as long all together, and beyond that the
+    /// time that their octets have at [`slowest_content`](Self::slowest_content).
+    #[must_use]
+    pub const fn with_end_of_content(mut self, timeout: Duration) -> Self {
+        self.end_of_content = timeout;
+        self
+    }
+
+    /// Sets the time for the reply to ATRN. Default: 10 minutes, in which the server prepares the mail (RFC
+    /// 2645 section 5.2.1).
+    #[must_use]
+    pub const fn with_atrn(mut self, timeout: Duration) -> Self {
+        self.atrn = timeout;
+        self
+    }
+
+    /// Sets the time for the reply to every other command. Default: 5 minutes, as for MAIL and RCPT.
+    #[must_use]
+    pub const fn with_command(mut self, timeout: Duration) -> Self {
+        self.command = timeout;
+        self
+    }
+
+    /// Sets the slowest rate at which a server may take content for longer than [`block`](Self::block).
+    /// Default: 500 octets a second, Postfix's `smtpd_min_data_rate`.
+    #[must_use]
+    pub const fn with_slowest_content(mut self, rate: Rate) -> Self {
+        self.slowest_content = rate;
+        self
+    }
+
+    /// Returns the time for the greeting.
+    #[must_use]
+    pub const fn greeting(&self) -> Duration {
+        self.greeting
+    }
+
+    /// Returns the time for the reply to MAIL.
+    #[must_use]
+    pub const fn mail(&self) -> Duration {
+        self.mail
+    }
+
+    /// Returns the time for the reply to RCPT.
+    #[must_use]
+    pub const fn rcpt(&self) -> Duration {
+        self.rcpt
+    }
+
+    /// Returns the time for the 354 to DATA.
+    #[must_use]
+    pub const fn data(&self) -> Duration {
+        self.data
+    }
+
+    /// Returns the time in which the server must take what is being sent.
+    #[must_use]
+    pub const fn block(&self) -> Duration {
+        self.block
+    }
+
+    /// Returns the time for the reply to the end of the content.
+    #[must_use]
+    pub const fn end_of_content(&self) -> Duration {
+        self.end_of_content
+    }
+
+    /// Returns the time for the reply to ATRN.
+    #[must_use]
+    pub const fn atrn(&self) -> Duration {
+        self.atrn
+    }
+
+    /// Returns the time for the reply to every other command.
+    #[must_use]
+    pub const fn command(&self) -> Duration {
+        self.command
+    }
+
+    /// Returns the slowest rate at which a server may take content for longer than
+    /// [`block`](Self::block).
+    #[must_use]
+    pub const fn slowest_content(&self) -> Rate {
+        self.slowest_content
+    }
 }
 
-/// How much a server may say before it is given up: the memory of a session.
+/// The limits of what a server may send in its replies, which bound the memory of a session.
+///
+/// ```
+/// use esmtp::client::Limits;
+///
+/// let limits = Limits::default().with_reply_lines(100);
+/// assert_eq!((limits.reply_lines(), limits.reply_line()), (100, 2048));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
-    /// Octets of one reply line, CRLF included. Default: 2048, Postfix's `line_length_limit`;
-    /// the RFC asks for 512 (RFC 5321 section 4.5.3.1.5).
-    pub reply_line: usize,
-    /// Octets of one reply. Default: 64 KiB.
-    pub reply_octets: usize,
-    /// Lines of one reply. Default: 512.
-    pub reply_lines: usize,
-    /// Octets of all the replies that are kept for the report of one transaction, beyond 512 for
-    /// each of its recipients. Default: 1 MiB.
-    pub report_octets: usize,
+    reply_line: usize,
+    reply_octets: usize,
+    reply_lines: usize,
+    report_octets: usize,
 }
 
 impl Default for Limits {
@@ -387,6 +520,63 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Sets the most octets of one reply line, CRLF included. Default: 2048, Postfix's
+    /// `line_length_limit`; the RFC asks for 512 (RFC 5321 section 4.5.3.1.5).
+    #[must_use]
+    pub const fn with_reply_line(mut self, octets: usize) -> Self {
+        self.reply_line = octets;
+        self
+    }
+
+    /// Sets the most octets of one reply. Default: 64 KiB.
+    #[must_use]
+    pub const fn with_reply_octets(mut self, octets: usize) -> Self {
+        self.reply_octets = octets;
+        self
+    }
+
+    /// Sets the most lines of one reply. Default: 512.
+    #[must_use]
+    pub const fn with_reply_lines(mut self, lines: usize) -> Self {
+        self.reply_lines = lines;
+        self
+    }
+
+    /// Sets the most octets of all the replies that are kept for the report of one transaction, beyond 512
+    /// for each of its recipients. Default: 1 MiB.
+    #[must_use]
+    pub const fn with_report_octets(mut self, octets: usize) -> Self {
+        self.report_octets = octets;
+        self
+    }
+
+    /// Returns the most octets of one reply line, CRLF included.
+    #[must_use]
+    pub const fn reply_line(&self) -> usize {
+        self.reply_line
+    }
+
+    /// Returns the most octets of one reply.
+    #[must_use]
+    pub const fn reply_octets(&self) -> usize {
+        self.reply_octets
+    }
+
+    /// Returns the most lines of one reply.
+    #[must_use]
+    pub const fn reply_lines(&self) -> usize {
+        self.reply_lines
+    }
+
+    /// Returns the most octets of the replies that are kept for the report of one transaction, beyond 512
+    /// for each of its recipients.
+    #[must_use]
+    pub const fn report_octets(&self) -> usize {
+        self.report_octets
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -395,15 +585,15 @@ mod tests {
     fn the_deadlines_are_those_of_the_rfc() {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let timeouts = Timeouts::default();
-        assert_eq!(timeouts.greeting, minutes(5));
-        assert_eq!(timeouts.mail, minutes(5));
-        assert_eq!(timeouts.rcpt, minutes(5));
-        assert_eq!(timeouts.data, minutes(2));
-        assert_eq!(timeouts.block, minutes(3));
-        assert_eq!(timeouts.end_of_content, minutes(10));
-        assert_eq!(timeouts.turn, minutes(10));
+        assert_eq!(timeouts.greeting(), minutes(5));
+        assert_eq!(timeouts.mail(), minutes(5));
+        assert_eq!(timeouts.rcpt(), minutes(5));
+        assert_eq!(timeouts.data(), minutes(2));
+        assert_eq!(timeouts.block(), minutes(3));
+        assert_eq!(timeouts.end_of_content(), minutes(10));
+        assert_eq!(timeouts.atrn(), minutes(10));
         let short = timeouts.at_most(minutes(3));
-        assert_eq!(short.data, minutes(2));
-        assert_eq!(short.end_of_content, minutes(3));
+        assert_eq!(short.data(), minutes(2));
+        assert_eq!(short.end_of_content(), minutes(3));
     }
 }

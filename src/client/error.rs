@@ -1,4 +1,4 @@
-//! Why a session ended, and what cannot be sent.
+//! The reasons for which a session ends, and for which a message or its content cannot be sent.
 
 use crate::{
     machine::Closed,
@@ -9,22 +9,22 @@ use crate::{
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
-/// Why a session is over.
+/// The reason for which a session has ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum End {
     /// QUIT was sent, and answered or followed by the end of the connection.
     #[error("the session was ended with QUIT")]
     Quit,
-    /// The server will not serve: a negative greeting, a hello refused in every form (the reply is
-    /// that to EHLO then, also where the connection was closed before HELO was answered), or 421
-    /// (RFC 5321 section 3.8).
+    /// The server rejects the session: by a negative greeting, by a negative reply to EHLO and HELO (the
+    /// reply is that to EHLO then, also where the connection was closed before the reply to HELO), or
+    /// by 421 (RFC 5321 section 3.8).
     #[error("the server refused to go on with the session: {0}")]
     Refused(Arc<Reply<'static>>),
     /// The server closed the connection without a 421.
     #[error("the server closed the connection")]
     PeerClosed(Closed),
-    /// Nothing more could be written, and the server said nothing more.
+    /// Writing has failed, and no reply came after that.
     #[error("the connection was lost while writing")]
     Unsendable,
     /// A deadline of [`Timeouts`](super::Timeouts) passed.
@@ -33,50 +33,50 @@ pub enum End {
     /// The server broke the protocol.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    /// Content was aborted behind DATA, where only closing keeps the server from taking it for
-    /// a whole message.
+    /// Content was aborted after DATA, where only closing keeps the server from accepting it as a whole
+    /// message.
     #[error("content was aborted")]
     Aborted,
     /// The server takes no more transactions in this session (MAILMAX of LIMITS, RFC 9422 section
-    /// 4.1), and QUIT was sent: what is left needs another.
+    /// 4.1), and QUIT was sent: further messages need another session.
     #[error("the server takes no more transactions in a session")]
     MailMax,
     /// TLS is [required](super::TlsPolicy::Required), and the server does not offer it.
     #[error("TLS is required and not offered")]
     TlsNotOffered,
-    /// TLS is [required](super::TlsPolicy::Required), and the server refused STARTTLS.
-    #[error("TLS is required and the server refused it: {0}")]
+    /// TLS is [required](super::TlsPolicy::Required), and the server rejected STARTTLS.
+    #[error("TLS is required and the server rejected it: {0}")]
     TlsRefused(Arc<Reply<'static>>),
     /// TLS failed, in the handshake or after it: there is no way back into the clear.
     #[error("TLS failed: {0}")]
     TlsFailed(TlsFailure),
-    /// STARTTLS was agreed, and the client is in no TLS layer. The configuration asks for TLS, so the
-    /// machine belongs into one: `tls::Secured::start_tls`, or one of the application's own that
+    /// STARTTLS was accepted, and the client is in no TLS layer. The configuration asks for TLS, so the
+    /// machine belongs in one: `tls::Secured::start_tls`, or one of the application's own that
     /// answers [`Event::Upgrade`](super::Event::Upgrade).
     #[error("TLS is asked for, but the client is in no TLS layer (tls::Secured::start_tls)")]
     NoTlsLayer,
-    /// An exchange of AUTH in which the server did not do its part, or announced a success
-    /// without having proven itself.
+    /// An exchange of AUTH has failed: the server broke the mechanism, or announced a success without
+    /// having proven itself.
     #[error("authentication failed: {0}")]
     Auth(#[source] AuthError),
-    /// The server has turned the roles (ATRN, RFC 2645 section 5.3), and nobody took the channel
+    /// The server has turned the roles (ATRN, RFC 2645 section 5.3), and no machine took the channel
     /// over.
-    #[error("the roles were turned, and nobody took the channel over")]
+    #[error("the roles were turned, and no machine took the channel over")]
     HandedOver,
     /// [`Client::close`](super::Client::close) was called.
     #[error("the session was closed by this side")]
     Closed,
 }
 
-/// What a server may not do.
+/// A violation of the protocol by the server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// Something that is no reply (RFC 5321 section 4.2).
+    /// Octets that are not a reply (RFC 5321 section 4.2).
     #[error("what the server sent is not a reply: {0}")]
     Syntax(#[from] ReplyError),
     /// A reply, or the replies of a transaction, beyond [`Limits`](super::Limits).
-    #[error("the server says more than the limits allow")]
+    #[error("the server sends more than the limits allow")]
     TooLong,
     /// A reply that does not belong to its command (RFC 5321 section 4.3.2).
     #[error("the server answered with a reply code that does not belong to the command: {reply}")]
@@ -86,21 +86,21 @@ pub enum ProtocolError {
         /// The reply.
         reply: Arc<Reply<'static>>,
     },
-    /// Octets in the clear behind the 220 to STARTTLS, which somebody may have put there
-    /// (RFC 3207 section 6).
+    /// Octets in the clear after the 220 to STARTTLS, which an attacker may have injected (command
+    /// injection, RFC 3207 section 6).
     #[error("octets follow the reply to STARTTLS")]
     Injection,
-    /// A reply that nothing was asked for.
-    #[error("the server sent a reply that nothing was asked for: {0}")]
-    UnaskedReply(Arc<Reply<'static>>),
+    /// A reply that answers no command (unsolicited).
+    #[error("the server sent an unsolicited reply: {0}")]
+    UnsolicitedReply(Arc<Reply<'static>>),
 }
 
-/// What went wrong in an exchange of AUTH on our side of it; that the server refuses is no error.
+/// A failure of an exchange of AUTH on the client's side; a negative reply is not an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// A challenge that is not base64, of a mechanism that reads its challenges, or one of more than
-    /// one line (RFC 4954 section 4).
+    /// A challenge that is invalid base64, of a mechanism that reads its challenges, or one of more
+    /// than one line (RFC 4954 section 4).
     #[error("a challenge is not base64")]
     Base64,
     /// More challenges than any mechanism has.
@@ -109,20 +109,19 @@ pub enum AuthError {
     /// A response of more than 12288 octets in base64 (RFC 4954 section 4).
     #[error("a response is longer than the protocol allows")]
     ResponseTooLong,
-    /// What the mechanism does not put up with: a false challenge, a false signature, a success
-    /// before its time.
+    /// A violation of the mechanism: an invalid challenge, a wrong signature, a success too early.
     #[error(transparent)]
     Initiator(#[from] InitiatorError),
 }
 
-/// What [`Ready::send`](super::Ready::send) found in the way, before an octet was sent.
+/// The obstacles that [`Ready::send`](super::Ready::send) has found before an octet was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotOffered {
     pub(super) obstacles: Vec<Obstacle>,
 }
 
 impl NotOffered {
-    /// Every obstacle, not only the first.
+    /// Returns every obstacle, not only the first.
     #[must_use]
     pub fn obstacles(&self) -> &[Obstacle] {
         &self.obstacles
@@ -160,16 +159,16 @@ pub enum Obstacle {
     /// section 2.4).
     #[error("the message holds octets above 127 and is not MIME")]
     NotMime,
-    /// BODY in the envelope says less than the message holds: 7BIT, and there are octets above 127,
+    /// BODY in the envelope declares less than the message holds: 7BIT, and there are octets above 127,
     /// or there is a NUL, and it is not BINARYMIME (RFC 6152 section 3, RFC 3030 section 3).
-    #[error("the message is not what BODY in the envelope says")]
+    #[error("the message does not fit BODY in the envelope")]
     Body,
     /// The message is larger than the server takes (RFC 1870 section 4).
     #[error("the message has {octets} octets, and the server takes {limit}")]
     Size {
         /// Octets of the message, CRLF counted, stuffed dots not.
         octets: u64,
-        /// What the server announced.
+        /// The limit that the server announced.
         limit: u64,
     },
     /// A parameter of the envelope belongs to an extension that is not offered
@@ -189,25 +188,25 @@ pub enum Obstacle {
         /// The attribute.
         name: AttributeName,
     },
-    /// A parameter of the envelope is given twice or has a value that it does not take.
+    /// A parameter of the envelope is given twice or has an invalid value.
     #[error("{error}")]
     InvalidParameter {
-        /// What is wrong with it; offsets are in the list of parameters.
+        /// The error; offsets are in the list of parameters.
         error: SyntaxError,
         /// The recipient's place in the envelope; `None` for a parameter of MAIL.
         recipient: Option<usize>,
     },
-    /// REQUIRETLS is asked for, and this session is not inside TLS with a certificate that was
-    /// verified (RFC 8689 section 4.2.1). It means 550 5.7.30.
+    /// REQUIRETLS is asked for, and this session is not in TLS with a verified certificate (RFC 8689
+    /// section 4.2.1). It means 550 5.7.30.
     #[error("the message requires TLS with a verified certificate")]
     RequireTls,
     /// BY with the mode `R` asks for a delivery sooner than the server promises (RFC 2852
     /// section 4.1.2).
     #[error("delivery within {seconds} seconds, and the server promises {minimum}")]
     DeliverBy {
-        /// What the envelope asks for.
+        /// The time that the envelope asks for.
         seconds: i32,
-        /// What the server announced.
+        /// The limit that the server announced.
         minimum: u32,
     },
     /// HOLDFOR or HOLDUNTIL asks for a later release than the server holds mail for (RFC 4865
@@ -222,16 +221,16 @@ pub enum Obstacle {
         verb: Verb,
         /// The recipient's place in the envelope; `None` for every other command than RCPT.
         recipient: Option<usize>,
-        /// How long it would be, CRLF included.
+        /// The length that it would have, CRLF included.
         octets: usize,
-        /// How long it may be.
+        /// The length that it may have.
         limit: usize,
     },
 }
 
 impl Obstacle {
-    /// Whether the message or its envelope is at fault, so that no server would do: the sender's
-    /// mistake (EX_DATAERR), and not this server's lack.
+    /// Returns whether the message or its envelope is invalid for every server: a mistake of the sender
+    /// (EX_DATAERR), and not something that this server lacks.
     #[must_use]
     pub const fn is_for_every_server(&self) -> bool {
         match self {
@@ -251,7 +250,7 @@ impl Obstacle {
         }
     }
 
-    /// The enhanced status that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC
+    /// Returns the enhanced status code that a report of non-delivery gives for it, under 5yz (RFC 3463, RFC
     /// 6531 section 3.5, RFC 8689 section 4.2.1).
     #[must_use]
     pub fn status(&self) -> Status {
@@ -276,36 +275,36 @@ impl Obstacle {
     }
 }
 
-/// Why content cannot go on. It can only be aborted then.
+/// The reason for which content cannot go on. It can only be aborted then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContentError {
     /// A CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
     #[error("a bare CR or LF at octet {0} of the content")]
     BareLineBreak(u64),
-    /// An octet above 127, and 8BITMIME is not offered or the envelope says BODY=7BIT (RFC 6152
+    /// An octet above 127, and 8BITMIME is not offered or the envelope declares BODY=7BIT (RFC 6152
     /// section 3).
     #[error("an octet above 127 at octet {0} of the content, and 8BITMIME is not in use")]
     EightBit(u64),
     /// A NUL, and BINARYMIME is not in use (RFC 3030 section 3).
     #[error("a NUL at octet {0} of the content")]
     Nul(u64),
-    /// A URL, and the server does not offer BURL, or the content goes behind DATA (RFC 4468 section
-    /// 3.2): [`MessageFacts::with_burl`](super::MessageFacts::with_burl) would have told before.
+    /// A URL, and the server does not offer BURL, or the content goes after DATA (RFC 4468 section
+    /// 3.2): [`MessageFacts::with_burl`](super::MessageFacts::with_burl) finds that before.
     #[error("a URL stands for content, and BURL cannot be used")]
     Burl,
     /// A URL that does not fit a command line (RFC 5321 section 4.5.3.1.4).
     #[error("the command line of BURL would have {octets} octets of {limit}")]
     BurlTooLong {
-        /// How long it would be, CRLF included.
+        /// The length that it would have, CRLF included.
         octets: usize,
-        /// How long it may be.
+        /// The length that it may have.
         limit: usize,
     },
-    /// More than the server takes (RFC 1870 section 4).
+    /// More octets than the server takes (RFC 1870 section 4).
     #[error("the content is larger than the {limit} octets that the server takes")]
     TooLarge {
-        /// What the server announced.
+        /// The limit that the server announced.
         limit: u64,
     },
 }
@@ -316,7 +315,7 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     #[test]
-    fn every_obstacle_is_told() {
+    fn every_obstacle_is_shown() {
         let error = NotOffered {
             obstacles: vec![
                 Obstacle::Extension(Extension::EightBitMime),

@@ -1,19 +1,19 @@
-//! Deviations of replies from the grammar that a client may tolerate.
+//! The deviations of replies from the grammar that a client may tolerate.
 
 use crate::syntax::{Code, Status};
 use alloc::vec::Vec;
 
 /// Named switches for the deviations from the grammar that servers are known to send in replies.
 ///
-/// As a setting ([`Config::with_reply_lenience`](super::Config::with_reply_lenience)) it says what is
-/// tolerated, as a result ([`Client::forgiven`](super::Client::forgiven)) what the server has sent.
+/// A setting ([`Config::with_reply_lenience`](super::Config::with_reply_lenience)) has those that are
+/// tolerated, a result ([`Client::forgiven`](super::Client::forgiven)) those that the server has sent.
 ///
 /// ```
 /// use esmtp::client::{Config, ReplyLenience};
 ///
 /// let lenience = ReplyLenience::default();
 /// assert!(lenience.has_hash_before_status() && !lenience.has_bare_lf());
-/// let config = Config::new("me.example.org")?.with_reply_lenience(lenience.with_bare_lf(true));
+/// let config = Config::new("me.example.org")?.with_reply_lenience(lenience.with_bare_lf());
 /// assert!(config.reply_lenience().has_bare_lf());
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
@@ -25,28 +25,40 @@ pub struct ReplyLenience {
 
 impl Default for ReplyLenience {
     fn default() -> Self {
-        Self::STRICT.with_hash_before_status(true)
+        Self::STRICT.with_hash_before_status()
     }
 }
 
 impl ReplyLenience {
-    /// The grammar and nothing else.
+    /// The grammar without deviations.
     pub const STRICT: Self = Self { has_hash_before_status: false, has_bare_lf: false };
 
     /// Tolerates a `#` before the enhanced status code, which is read as if it were not there: `550
-    /// #5.1.0 Address rejected`, as Cisco's mail gateways send it. Default: on; without it the reply
-    /// has no status and the `#` begins its text.
+    /// #5.1.0 Address rejected`, as Cisco's mail gateways send it. This is the default.
     #[must_use]
-    pub const fn with_hash_before_status(self, has_hash_before_status: bool) -> Self {
-        Self { has_hash_before_status, ..self }
+    pub const fn with_hash_before_status(self) -> Self {
+        Self { has_hash_before_status: true, ..self }
+    }
+
+    /// Takes a `#` before the enhanced status code as the beginning of the text: the reply then has no
+    /// status.
+    #[must_use]
+    pub const fn without_hash_before_status(self) -> Self {
+        Self { has_hash_before_status: false, ..self }
     }
 
     /// Tolerates reply lines that end in LF alone. Default: off; a reply line ends in CRLF (RFC 5321
-    /// section 2.3.8), and where the two sides see different line ends, one side's text can become
-    /// the other's reply.
+    /// section 2.3.8), and where the two sides see different line ends, text of one side can become a
+    /// reply for the other.
     #[must_use]
-    pub const fn with_bare_lf(self, has_bare_lf: bool) -> Self {
-        Self { has_bare_lf, ..self }
+    pub const fn with_bare_lf(self) -> Self {
+        Self { has_bare_lf: true, ..self }
+    }
+
+    /// Ends the session at a reply line that ends in LF alone, which is the default.
+    #[must_use]
+    pub const fn without_bare_lf(self) -> Self {
+        Self { has_bare_lf: false, ..self }
     }
 
     /// Returns whether a `#` before the enhanced status code is tolerated, or was met.
@@ -67,15 +79,15 @@ impl ReplyLenience {
         self.has_hash_before_status || self.has_bare_lf
     }
 
-    /// Makes a whole reply what the grammar has, and notes in `forgiven` what had to be changed;
-    /// `None` where nothing was.
-    pub(super) fn mend(self, reply: &[u8], forgiven: &mut Self) -> Option<Vec<u8>> {
+    /// Corrects a whole reply to the grammar, and notes in `forgiven` the deviations that it had; `None`
+    /// where it had none of those that are tolerated.
+    pub(super) fn correct(self, reply: &[u8], forgiven: &mut Self) -> Option<Vec<u8>> {
         let may_have_hash = self.has_hash_before_status && memchr::memchr(b'#', reply).is_some();
         if !(may_have_hash || self.has_bare_lf) {
             return None;
         }
         let (mut has_hash, mut has_bare_lf) = (false, false);
-        let mut mended = Vec::with_capacity(reply.len() + 8);
+        let mut corrected = Vec::with_capacity(reply.len() + 8);
         for line in reply.split_inclusive(|octet| *octet == b'\n') {
             let (text, is_whole) = match line.strip_suffix(b"\r\n") {
                 Some(text) => (text, true),
@@ -84,17 +96,17 @@ impl ReplyLenience {
             match without_hash(text).filter(|_| may_have_hash) {
                 Some((code, text)) => {
                     has_hash = true;
-                    mended.extend_from_slice(code);
-                    mended.extend_from_slice(text);
+                    corrected.extend_from_slice(code);
+                    corrected.extend_from_slice(text);
                 }
-                None => mended.extend_from_slice(text),
+                None => corrected.extend_from_slice(text),
             }
             has_bare_lf |= !is_whole;
-            mended.extend_from_slice(b"\r\n");
+            corrected.extend_from_slice(b"\r\n");
         }
         forgiven.has_hash_before_status |= has_hash;
         forgiven.has_bare_lf |= has_bare_lf;
-        (has_hash || has_bare_lf).then_some(mended)
+        (has_hash || has_bare_lf).then_some(corrected)
     }
 }
 
@@ -113,13 +125,12 @@ fn without_hash(line: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    const ALL: ReplyLenience =
-        ReplyLenience::STRICT.with_hash_before_status(true).with_bare_lf(true);
+    const ALL: ReplyLenience = ReplyLenience::STRICT.with_hash_before_status().with_bare_lf();
 
     #[test]
-    fn replies_are_mended_as_far_as_the_switches_allow() {
-        let hash = ReplyLenience::STRICT.with_hash_before_status(true);
-        let lf = ReplyLenience::STRICT.with_bare_lf(true);
+    fn replies_are_corrected_as_far_as_the_switches_allow() {
+        let hash = ReplyLenience::STRICT.with_hash_before_status();
+        let lf = ReplyLenience::STRICT.with_bare_lf();
         for (reply, switches, expected, met) in [
             (&b"550 #5.1.0 no\r\n"[..], hash, Some(&b"550 5.1.0 no\r\n"[..]), hash),
             (b"550 #5.1.0 no\r\n", lf, None, ReplyLenience::STRICT),
@@ -134,8 +145,8 @@ mod tests {
             (b"250\n", lf, Some(b"250\r\n"), lf),
         ] {
             let mut forgiven = ReplyLenience::STRICT;
-            let mended = switches.mend(reply, &mut forgiven);
-            assert_eq!(mended.as_deref(), expected, "{}", reply.escape_ascii());
+            let corrected = switches.correct(reply, &mut forgiven);
+            assert_eq!(corrected.as_deref(), expected, "{}", reply.escape_ascii());
             assert_eq!(forgiven, met, "{}", reply.escape_ascii());
         }
     }

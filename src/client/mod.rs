@@ -1,54 +1,38 @@
-//! The sending side.
+//! The sending side: a [`Client`] that you drive with octets.
 //!
-//! | file | what it holds |
-//! |---|---|
-//! | `state` | the phases of a session, and how it moves by itself |
-//! | `commands` | the commands that stand alone |
-//! | `start_tls`, `auth` | the way into TLS, and the dialogue behind AUTH |
-//! | `attributes` | what XCLIENT and XFORWARD may say |
-//! | `replies` | what each reply means |
-//! | `queue` | the replies that are owed, and how they are found in what was received |
-//! | `plan` | how a transaction will be sent, and what keeps it from being sent |
-//! | `transaction` | one transaction: its commands, its recipients |
-//! | `sending` | how it goes out |
-//! | `facts` | what is known of a message before it is sent |
-//! | `content` | content on its way out |
-//! | `lenience` | deviations of replies that are tolerated |
-//! | `channel` | octets and deadlines of either direction |
-//! | `event` | the questions to the application |
-//! | `ready` | what it may have done next |
-//! | `report`, `error`, `config` | what comes out, what goes wrong, what is set |
+//! Make a [`Config`] and a [`Client`], drive it as a [`Machine`], and answer
+//! its [`Event`]s: [`Ready::send`] begins a transaction, [`Content`] takes the message, and [`Sent`]
+//! has the [`Report`] with one [`Outcome`] for each recipient. The example at [`Client`] is a whole
+//! session; the adapters in `io` do all of this in one call.
 
+mod ask;
 mod attributes;
 mod auth;
 mod channel;
-mod commands;
 mod config;
-mod content;
+mod deadline;
 mod error;
 mod event;
 mod facts;
+mod in_flight;
 mod lenience;
+mod message_facts;
+mod outgoing;
 mod plan;
 mod queue;
 mod ready;
-mod replies;
 mod report;
-mod sending;
 #[cfg(feature = "serde")]
 mod serde;
-mod start_tls;
-mod state;
-mod transaction;
+mod session;
 
 pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
 pub use event::{Answered, Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
-pub use facts::MessageFacts;
 pub use lenience::ReplyLenience;
+pub use message_facts::MessageFacts;
 pub use ready::Ready;
-pub use report::{Outcome, Report, Totals};
-pub use transaction::Transaction;
+pub use report::{Outcome, Report, Totals, TransactionNumber};
 
 use crate::{
     machine::{Closed, Machine, Need, Upgradable},
@@ -59,11 +43,12 @@ use crate::{
     transcript::Transcript,
 };
 use alloc::{boxed::Box, sync::Arc};
-use bytes::Bytes;
+use ask::Ask;
+use bytes::{Bytes, BytesMut};
 use channel::{Input, Output};
-use commands::Ask;
-use state::{Core, Facts, Phase, Question, Slate};
-use transaction::Answer;
+use facts::Facts;
+use in_flight::RecipientEvent;
+use session::{Phase, Question, Session};
 
 /// An SMTP, submission or LMTP client that you drive with octets.
 ///
@@ -76,7 +61,7 @@ use transaction::Answer;
 ///     time::Instant,
 /// };
 ///
-/// // A server, as far as this goes: what it says to the greeting, EHLO, and each write.
+/// // A server in miniature: the greeting, the reply to EHLO, and one reply to each write.
 /// let mut server = ["220 mx", "250-mx\r\n250 PIPELINING", "250 ok\r\n250 ok\r\n354 go", "250 2.0.0 queued", "221 bye"]
 ///     .into_iter();
 ///
@@ -125,118 +110,101 @@ use transaction::Answer;
 #[derive(Debug)]
 pub struct Client {
     facts: Facts,
-    core: Core,
+    session: Session,
 }
 
 const fn is_free<T: Send + Sync + Unpin + 'static>() {}
 const _: () = is_free::<Client>();
 
-/// What may be done with a session, for a pool of them.
+/// The use that a session still has, for a pool of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// Something is under way: the greeting, a command, a transaction.
+    /// Something is in progress: the greeting, a command, a transaction.
     Busy,
     /// A transaction may begin.
     Ready,
-    /// A transaction may begin; RSET will come before it, for the server may still hold another.
+    /// A transaction may begin; RSET will come before it, as the server may still hold another.
     NeedsReset,
     /// Nothing more can be sent in this session.
     MustClose,
 }
 
 impl Client {
-    /// A client at the start of a connection, over a channel that is protected like this.
+    /// Returns a client at the start of a connection, over a channel with this protection.
     #[must_use]
     pub fn new(config: impl Into<Arc<Config>>, security: Security) -> Self {
         let config = config.into();
-        Self {
-            core: Core::new(&config),
-            facts: Facts {
-                config,
-                security,
-                greeting: None,
-                hello: None,
-                offered: Extensions::NONE,
-                last: None,
-                refused_hello: None,
-                authenticated: None,
-            },
-        }
+        Self { session: Session::new(&config), facts: Facts::new(config, security) }
     }
 
-    /// The same with somebody who hears all that is said.
+    /// Reports every line of the session to `transcript`.
     #[must_use]
     pub fn with_transcript(mut self, transcript: Box<dyn Transcript>) -> Self {
-        self.core.channel.transcript = Some(transcript);
+        self.session.channel.transcript = Some(transcript);
         self
     }
 
-    /// Why the session is over; `None` while it is not. Reports may still have to be taken.
+    /// Returns the reason for which the session has ended; `None` while it has not. Reports may still
+    /// have to be taken.
     #[must_use]
     pub const fn end(&self) -> Option<&End> {
-        match &self.core.phase {
+        match self.session.position.phase() {
             Phase::Over(end) => Some(end),
             _ => None,
         }
     }
 
-    /// What may be done with the session now.
+    /// Returns the use that the session has now.
     #[must_use]
     pub fn state(&self) -> State {
-        let core = &self.core;
-        if core.channel.output == Output::Broken || core.channel.input != Input::Open {
+        let session = &self.session;
+        if session.channel.output == Output::Broken || session.channel.input != Input::Open {
             return State::MustClose;
         }
-        match &core.phase {
+        match session.position.phase() {
             Phase::Quitting(_)
             | Phase::Over(_)
             | Phase::HandingOver
             | Phase::Asking(Ask::Quit(_)) => State::MustClose,
             Phase::Ready | Phase::Waiting
-                if core.is_exhausted(&self.facts) && core.underway.is_empty() =>
+                if session.is_exhausted(&self.facts) && session.transactions.is_empty() =>
             {
                 State::MustClose
             }
-            Phase::Ready | Phase::Waiting
-                if core.queue.is_empty()
-                    && core.underway.is_empty()
-                    && core.channel.receive.is_empty() =>
-            {
-                match core.slate {
-                    Slate::Clean => State::Ready,
-                    Slate::Used => State::NeedsReset,
-                }
-            }
+            Phase::Ready | Phase::Waiting if session.is_idle() => match session.needs_reset() {
+                false => State::Ready,
+                true => State::NeedsReset,
+            },
             _ => State::Busy,
         }
     }
 
-    /// How the channel is protected.
+    /// Returns how the channel is protected.
     #[must_use]
     pub const fn security(&self) -> &Security {
         &self.facts.security
     }
 
-    /// What the session has come to so far.
+    /// Returns the totals of the session so far.
     #[must_use]
     pub const fn totals(&self) -> Totals {
-        Totals { octets_sent: self.core.channel.sent, ..self.core.channel.totals }
+        Totals { octets_sent: self.session.channel.sent, ..self.session.channel.totals }
     }
 
-    /// The settings of the session.
+    /// Returns the settings of the session.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.facts.config
     }
 
-    /// What the server greeted with.
+    /// Returns the greeting of the server.
     #[must_use]
     pub fn greeting(&self) -> Option<&Reply<'static>> {
         self.facts.greeting.as_deref()
     }
 
-    /// What the server offers, as far as it may be used.
+    /// Returns the service extensions that the server offers, as far as they may be used.
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
         &self.facts.offered
@@ -246,37 +214,36 @@ impl Client {
     /// so far ([`Config::with_reply_lenience`]).
     #[must_use]
     pub const fn forgiven(&self) -> ReplyLenience {
-        self.core.channel.forgiven
+        self.session.channel.forgiven
     }
 
-    /// The mechanism with which the session has authenticated, if it has: this client itself, and
-    /// not the one that it [speaks for](Ready::speak_for).
+    /// Returns the mechanism with which the session has authenticated, if it has: as this client
+    /// itself, and not as the one that [XCLIENT](Ready::xclient) names.
     #[must_use]
     pub const fn authenticated(&self) -> Option<Mechanism> {
         self.facts.authenticated
     }
 
-    /// Wakes a session that was told to wait, by [`Ready::wait`] or [`Content::wait`]: the question
-    /// comes again.
+    /// Ends a wait that [`Ready::wait`] or [`Content::wait`] has begun: the question comes again.
     pub fn ready(&mut self) {
-        match &mut self.core.phase {
-            Phase::Waiting => self.core.phase = Phase::Ready,
-            Phase::Content(content) => content.resume(),
-            _ => {}
+        if matches!(self.session.position.phase(), Phase::Waiting) {
+            self.session.position.enter(Phase::Ready);
+        } else if let Some(content) = self.session.position.content() {
+            content.resume();
         }
     }
 
-    /// Octets that were received and not dealt with: what the server said behind its reply to ATRN,
+    /// Returns the octets that were received and not dealt with: those that follow the reply to ATRN,
     /// for the machine that takes over ([`HandOver`]).
     #[must_use]
     pub fn into_received(mut self) -> Bytes {
-        let receive = &mut self.core.channel.receive;
+        let receive = &mut self.session.channel.receive;
         receive.take(receive.octets().len())
     }
 
-    /// Ends the session now, without a word to the server. What was under way is reported.
+    /// Ends the session now and sends nothing more. Transactions in flight are reported.
     pub fn close(&mut self) {
-        self.core.over(End::Closed);
+        self.session.end(End::Closed);
     }
 }
 
@@ -284,69 +251,77 @@ impl Machine for Client {
     type Event<'m> = Event<'m>;
 
     fn poll(&mut self, now: Instant) -> Need {
-        let need = self.core.poll(&mut self.facts, now);
-        self.core.channel.debts.incur(now, need)
+        let need = self.session.poll(&mut self.facts, now);
+        self.session.channel.debts.incur(now, need)
     }
 
     fn event(&mut self) -> Option<Event<'_>> {
-        let Self { core, facts } = self;
-        Some(match core.question? {
-            Question::Ready => Event::Ready(Ready { core, facts }),
+        let Self { session, facts } = self;
+        Some(match session.position.question()? {
+            Question::Ready => Event::Ready(Ready { session, facts }),
             Question::Refused => {
                 let (verb, reply) = facts.last.as_ref()?;
-                Event::Refused(Refused { core, facts, verb: *verb, reply })
+                Event::Refused(Refused { session, facts, verb: *verb, reply })
             }
-            Question::Upgrade => Event::Upgrade(Upgrade { core, facts }),
+            Question::Upgrade => Event::Upgrade(Upgrade { session, facts }),
             Question::HandOver => {
                 let (_, reply) = facts.last.as_ref()?;
-                Event::HandOver(HandOver { core, facts, reply })
+                Event::HandOver(HandOver { session, facts, reply })
             }
-            Question::Challenge => Event::Challenge(Challenge { core }),
-            Question::Content => Event::Content(Content { core, facts }),
+            Question::Challenge => Event::Challenge(Challenge { session }),
+            Question::Content => Event::Content(Content { session, facts }),
             Question::Answered => {
-                let Answer { transaction, index, reply } = core.answers.as_ref()?.front()?;
+                let RecipientEvent { transaction, index, reply } =
+                    session.recipient_events.as_ref()?.front()?;
                 let (transaction, index, reply) = (*transaction, *index, Arc::clone(reply));
-                Event::Answered(Answered { core, transaction, index, reply })
+                Event::Answered(Answered { session, transaction, index, reply })
             }
             Question::Sent => {
-                let Core { questions, question, phase, reports, .. } = core;
-                let report = reports.front_mut()?;
-                Event::Sent(Sent { questions: *questions, question, phase, report })
+                let Session { position, reports, .. } = session;
+                Event::Sent(Sent { position, report: reports.front_mut()? })
             }
         })
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {
-        self.core.channel.receive.room()
+        self.session.channel.receive.room()
     }
 
     fn received(&mut self, octets: usize) {
-        self.core.channel.receive.received(octets);
+        self.session.channel.receive.received(octets);
     }
 
     fn release(&mut self) {
-        self.core.channel.receive.release();
+        self.session.channel.receive.release();
+    }
+
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        self.session.channel.receive.lend(memory)
+    }
+
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.session.channel.receive.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {
-        if self.core.channel.input == Input::Open {
-            self.core.channel.input = Input::Closed(how);
+        if self.session.channel.input == Input::Open {
+            self.session.channel.input = Input::Closed(how);
         }
     }
 
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.core.channel.send.slices(slices)
+        self.session.channel.send.slices(slices)
     }
 
     fn sent(&mut self, octets: usize) {
-        let channel = &mut self.core.channel;
+        let channel = &mut self.session.channel;
         let octets = octets.min(channel.send.len());
         channel.send.sent(octets);
         channel.sent = channel.sent.saturating_add(octets as u64);
     }
 
     fn unsendable(&mut self) {
-        let channel = &mut self.core.channel;
+        let channel = &mut self.session.channel;
         channel.output = Output::Broken;
         channel.send.clear();
     }
@@ -354,19 +329,19 @@ impl Machine for Client {
 
 impl Upgradable for Client {
     fn is_upgrading(&self) -> bool {
-        self.core.question == Some(Question::Upgrade)
+        self.session.position.question() == Some(Question::Upgrade)
     }
 
     fn upgraded(&mut self, security: Security) {
-        self.core.upgraded(&mut self.facts, security);
+        self.session.upgraded(&mut self.facts, security);
     }
 
     fn upgrade_failed(&mut self, why: TlsFailure) {
-        self.core.upgrade_failed(why);
+        self.session.upgrade_failed(why);
     }
 
     fn tls_failed(&mut self, why: TlsFailure) {
-        self.core.channel.tls_failure = Some(why);
+        self.session.channel.tls_failure = Some(why);
         self.closed(Closed::CutOff);
         self.unsendable();
     }

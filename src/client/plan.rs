@@ -1,27 +1,31 @@
-//! How a transaction will be sent: what the message needs against what the server offers.
+//! The plan of a transaction: what the message needs against what the server offers.
 
 use super::{
     config::Config,
-    content::{Allowed, Framing},
     error::{NotOffered, Obstacle},
-    facts::MessageFacts,
+    message_facts::MessageFacts,
+    outgoing::{Allowed, Framing},
 };
 use crate::{
     envelope::Envelope,
     security::Security,
     syntax::{
-        ByMode, Extension, Extensions, ForwardPath, Hold, Lenience, MailParameters, Parameters,
-        RcptParameters, SessionLimits, SyntaxErrorKind, Verb,
+        ByMode, Extension, Extensions, ForwardPath, Hold, Lenience, MailParameters, Parameter,
+        Parameters, RcptParameters, SessionLimits, SyntaxErrorKind, Verb,
     },
     wire::LineEnds,
 };
-use alloc::{collections::BTreeSet, string::ToString, vec::Vec};
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::{
     cell::RefCell,
     fmt::{self, Write},
 };
 
-/// How a transaction will be sent, made before an octet leaves.
+/// A plan of how a transaction will be sent, made before an octet leaves.
 pub(super) struct Plan {
     pub(super) parameters: Parameters<'static>,
     pub(super) framing: Framing,
@@ -39,93 +43,17 @@ impl Plan {
         security: &Security,
         config: &Config,
     ) -> Result<Self, NotOffered> {
-        let mut obstacles = Vec::new();
-        let line_ends = config.line_ends();
-        let mut parameters = envelope.parameters().clone();
-        let has = |keyword: &str| {
-            envelope.parameters().iter().any(|one| one.keyword().eq_ignore_ascii_case(keyword))
-        };
+        let body = Body::of(envelope, facts);
+        let mut needs = Needs { offered, obstacles: Vec::new(), additions: Vec::new() };
         if envelope.is_empty() {
-            obstacles.push(Obstacle::NoRecipients);
+            needs.obstacles.push(Obstacle::NoRecipients);
         }
-
-        let is_chunked = offered.contains(Extension::Chunking);
-        // What the application has said of the body counts.
-        let said = envelope.parameters().get("BODY");
-        let says = |body: &str| {
-            said.is_some_and(|said| said.value().is_some_and(|it| it.eq_ignore_ascii_case(body)))
-        };
-        let is_binary = match said {
-            Some(_) => says("BINARYMIME"),
-            None => facts.has_nul() == Some(true),
-        };
-        let is_seven_bit = says("7BIT");
-        // RFC 6152 section 3: 8-bit content goes under BODY=8BITMIME, and NUL under BINARYMIME.
-        if facts.has_eight_bit() == Some(true) && is_seven_bit
-            || facts.has_nul() == Some(true) && !is_binary
-        {
-            obstacles.push(Obstacle::Body);
-        }
-        let mut need = |extension| {
-            let is_offered = offered.contains(extension);
-            let obstacle = Obstacle::Extension(extension);
-            if !is_offered && !obstacles.contains(&obstacle) {
-                obstacles.push(obstacle);
-            }
-            is_offered
-        };
-        if facts.has_burl() {
-            // RFC 4468 section 3.2: what is not in a URL comes with BDAT, and never with DATA.
-            need(Extension::Burl);
-            need(Extension::Chunking);
-        }
-        let mut additions: Vec<(&str, Option<&str>)> = Vec::new();
-        // RFC 6531 section 3.1: for an address or a header field outside ASCII.
-        if (!envelope.is_ascii() || facts.has_utf8_header() == Some(true))
-            && need(Extension::SmtpUtf8)
-        {
-            additions.push(("SMTPUTF8", None));
-        }
-        // RFC 3030 section 3: BINARYMIME only with CHUNKING; RFC 6152 section 3. Of content that
-        // nobody has looked at, BODY=8BITMIME says that it may be either.
-        if is_binary {
-            if need(Extension::BinaryMime) && need(Extension::Chunking) {
-                additions.push(("BODY", Some("BINARYMIME")));
-            }
-        } else if facts.has_eight_bit() == Some(true) && !is_seven_bit {
-            if need(Extension::EightBitMime) {
-                additions.push(("BODY", Some("8BITMIME")));
-            }
-        } else if facts.has_eight_bit().is_none() && offered.contains(Extension::EightBitMime) {
-            additions.push(("BODY", Some("8BITMIME")));
-        }
-        if config.requires_mime()
-            && (is_binary || facts.has_eight_bit() == Some(true))
-            && facts.is_mime() == Some(false)
-        {
-            obstacles.push(Obstacle::NotMime);
-        }
-        let is_as_it_is = is_binary && line_ends == LineEnds::Strict;
-        if facts.has_bare_line_break(line_ends) && !is_as_it_is {
-            obstacles.push(Obstacle::BareLineBreak);
-        }
-        let size = facts.size(line_ends);
-        let octets = size.map(|octets| octets.to_string());
-        if let (Some(octets), Some(limit)) = (size, offered.size())
-            && octets > limit
-        {
-            obstacles.push(Obstacle::Size { octets, limit });
-        }
-        if let (Some(octets), true) = (&octets, offered.contains(Extension::Size)) {
-            additions.push(("SIZE", Some(octets)));
-        }
-        for (keyword, value) in additions {
-            // What the application has set itself stays.
-            if !has(keyword) {
-                // These keywords and values are valid: pushing them cannot fail.
-                let _ = parameters.push(keyword, value);
-            }
-        }
+        needs.burl_and_utf8(envelope, facts, body);
+        needs.body(facts, body);
+        needs.form(facts, body, config);
+        needs.size(facts.size(config.line_ends()));
+        let parameters = needs.parameters(envelope);
+        let mut obstacles = needs.obstacles;
 
         bounds(&mut obstacles, envelope.parameters(), offered, security);
         check(&mut obstacles, None, envelope.parameters(), offered);
@@ -137,15 +65,16 @@ impl Plan {
         if !obstacles.is_empty() {
             return Err(NotOffered { obstacles });
         }
+        let is_chunked = offered.contains(Extension::Chunking);
         Ok(Self {
             parameters,
             framing: if is_chunked { Framing::Chunks } else { Framing::Dots },
             allowed: Allowed {
-                has_eight_bit: is_binary
-                    || !is_seven_bit && offered.contains(Extension::EightBitMime),
-                is_binary,
+                has_eight_bit: body.is_binary
+                    || !body.is_seven_bit && offered.contains(Extension::EightBitMime),
+                is_binary: body.is_binary,
                 size: offered.size(),
-                line_ends,
+                line_ends: config.line_ends(),
                 burl_line: (is_chunked && offered.contains(Extension::Burl))
                     .then(|| offered.line_limit(Verb::Burl)),
             },
@@ -154,8 +83,135 @@ impl Plan {
     }
 }
 
-/// Parameters whose extension the server does not offer (RFC 5321 section 4.1.1.11), and those
-/// with a value that is none. Of keywords that no known extension brings, the server is the judge.
+/// The body of a message: as BODY in the envelope declares it, or else as its octets are.
+#[derive(Clone, Copy)]
+struct Body {
+    /// BINARYMIME, which is content with NUL where the envelope has no BODY.
+    is_binary: bool,
+    /// BODY=7BIT.
+    is_seven_bit: bool,
+}
+
+impl Body {
+    fn of(envelope: &Envelope, facts: &MessageFacts) -> Self {
+        let declared = envelope.parameters().get("BODY");
+        let is = |body: &str| {
+            declared.is_some_and(|it| it.value().is_some_and(|it| it.eq_ignore_ascii_case(body)))
+        };
+        Self {
+            is_binary: match declared {
+                Some(_) => is("BINARYMIME"),
+                None => facts.has_nul() == Some(true),
+            },
+            is_seven_bit: is("7BIT"),
+        }
+    }
+}
+
+/// The needs of a message against the offer of a server: obstacles, and parameters to add to MAIL.
+struct Needs<'o> {
+    offered: &'o Extensions,
+    obstacles: Vec<Obstacle>,
+    additions: Vec<(&'static str, Option<String>)>,
+}
+
+impl Needs<'_> {
+    /// Returns whether the extension is offered; an obstacle if it is not.
+    fn need(&mut self, extension: Extension) -> bool {
+        let is_offered = self.offered.contains(extension);
+        let obstacle = Obstacle::Extension(extension);
+        if !is_offered && !self.obstacles.contains(&obstacle) {
+            self.obstacles.push(obstacle);
+        }
+        is_offered
+    }
+
+    fn add(&mut self, keyword: &'static str, value: Option<&str>) {
+        self.additions.push((keyword, value.map(String::from)));
+    }
+
+    /// Checks that BODY is true, and what URLs and text outside ASCII need.
+    fn burl_and_utf8(&mut self, envelope: &Envelope, facts: &MessageFacts, body: Body) {
+        // RFC 6152 section 3: 8-bit content goes under BODY=8BITMIME, and NUL under BINARYMIME.
+        if facts.has_eight_bit() == Some(true) && body.is_seven_bit
+            || facts.has_nul() == Some(true) && !body.is_binary
+        {
+            self.obstacles.push(Obstacle::Body);
+        }
+        if facts.has_burl() {
+            // RFC 4468 section 3.2: octets besides those of URLs come with BDAT, and never with DATA.
+            self.need(Extension::Burl);
+            self.need(Extension::Chunking);
+        }
+        // RFC 6531 section 3.1: for an address or a header field outside ASCII.
+        if (!envelope.is_ascii() || facts.has_utf8_header() == Some(true))
+            && self.need(Extension::SmtpUtf8)
+        {
+            self.add("SMTPUTF8", None);
+        }
+    }
+
+    /// Adds BODY: BINARYMIME only with CHUNKING (RFC 3030 section 3), and 8BITMIME (RFC 6152 section 3),
+    /// which for content that was not scanned allows both kinds.
+    fn body(&mut self, facts: &MessageFacts, body: Body) {
+        if body.is_binary {
+            if self.need(Extension::BinaryMime) && self.need(Extension::Chunking) {
+                self.add("BODY", Some("BINARYMIME"));
+            }
+        } else if facts.has_eight_bit() == Some(true) && !body.is_seven_bit {
+            if self.need(Extension::EightBitMime) {
+                self.add("BODY", Some("8BITMIME"));
+            }
+        } else if facts.has_eight_bit().is_none() && self.offered.contains(Extension::EightBitMime)
+        {
+            self.add("BODY", Some("8BITMIME"));
+        }
+    }
+
+    /// Checks the form of the message: MIME where the settings require it, and line ends.
+    fn form(&mut self, facts: &MessageFacts, body: Body, config: &Config) {
+        if config.requires_mime()
+            && (body.is_binary || facts.has_eight_bit() == Some(true))
+            && facts.is_mime() == Some(false)
+        {
+            self.obstacles.push(Obstacle::NotMime);
+        }
+        let is_unchanged = body.is_binary && config.line_ends() == LineEnds::Strict;
+        if facts.has_bare_line_break(config.line_ends()) && !is_unchanged {
+            self.obstacles.push(Obstacle::BareLineBreak);
+        }
+    }
+
+    /// Compares the size with the limit of the server, and adds SIZE (RFC 1870).
+    fn size(&mut self, size: Option<u64>) {
+        let Some(octets) = size else { return };
+        if let Some(limit) = self.offered.size()
+            && octets > limit
+        {
+            self.obstacles.push(Obstacle::Size { octets, limit });
+        }
+        if self.offered.contains(Extension::Size) {
+            self.add("SIZE", Some(&octets.to_string()));
+        }
+    }
+
+    /// Returns the parameters of MAIL: those of the envelope, which the application has set, come first
+    /// and are not replaced.
+    fn parameters(&self, envelope: &Envelope) -> Parameters<'static> {
+        let mut parameters = envelope.parameters().clone();
+        for (keyword, value) in &self.additions {
+            let has = |one: Parameter<'_>| one.keyword().eq_ignore_ascii_case(keyword);
+            if !envelope.parameters().iter().any(has) {
+                // These keywords and values are valid: pushing them cannot fail.
+                let _ = parameters.push(keyword, value.as_deref());
+            }
+        }
+        parameters
+    }
+}
+
+/// Finds parameters whose extension the server does not offer (RFC 5321 section 4.1.1.11), and those
+/// with an invalid value. For keywords of no known extension the server decides.
 fn check(
     obstacles: &mut Vec<Obstacle>,
     recipient: Option<usize>,
@@ -195,8 +251,8 @@ fn check(
     }
 }
 
-/// A command line beyond 512 octets (RFC 5321 section 4.5.3.1.4) plus what the offered extensions
-/// add to it.
+/// Finds a command line beyond 512 octets (RFC 5321 section 4.5.3.1.4) plus the octets that the offered
+/// extensions add to it.
 fn too_long(
     obstacles: &mut Vec<Obstacle>,
     recipient: Option<usize>,
@@ -221,7 +277,7 @@ fn too_long(
     }
 }
 
-/// Counts what is written into it.
+/// A count of the octets that are written into it.
 struct Length(usize);
 
 impl Write for Length {
@@ -231,29 +287,29 @@ impl Write for Length {
     }
 }
 
-/// Values that the server has bounds for, and that which binds the channel.
+/// Compares values with the limits of the server, and REQUIRETLS with the channel.
 fn bounds(
     obstacles: &mut Vec<Obstacle>,
     parameters: &Parameters<'_>,
     offered: &Extensions,
     security: &Security,
 ) {
-    // What is wrong otherwise is found elsewhere.
+    // Invalid parameters are found by `check`.
     let Ok(read) = MailParameters::read(parameters, offered, Lenience::ADDRESSES, |_| true) else {
         return;
     };
-    if read.require_tls && !(security.is_tls() && security.is_verified()) {
+    if read.is_tls_required() && !(security.is_tls() && security.is_verified()) {
         obstacles.push(Obstacle::RequireTls);
     }
-    if let (Some(by), Some(minimum)) = (read.deliver_by, offered.deliver_by_minimum())
+    if let (Some(by), Some(minimum)) = (read.deliver_by(), offered.deliver_by_minimum())
         && by.mode() == ByMode::Return
         && i64::from(by.seconds()) < i64::from(minimum)
     {
         obstacles.push(Obstacle::DeliverBy { seconds: by.seconds(), minimum });
     }
-    if let (Some(hold), Some(bounds)) = (read.hold, offered.future_release()) {
+    if let (Some(hold), Some(bounds)) = (read.hold(), offered.future_release()) {
         let is_too_long = match hold {
-            Hold::For(seconds) => seconds > bounds.most,
+            Hold::For(seconds) => *seconds > bounds.most,
             Hold::Until(time) => time.unix_seconds() > bounds.last.unix_seconds(),
         };
         if is_too_long {
@@ -262,7 +318,7 @@ fn bounds(
     }
 }
 
-/// For each recipient, whether it is beyond the limits of a transaction (RFC 9422 section 4).
+/// Returns for each recipient whether it is beyond the limits of a transaction (RFC 9422 section 4).
 fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
     let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| limit as usize);
     let (most_recipients, most_domains) = (most(limits.rcpt_max), most(limits.rcpt_domain_max));
@@ -302,7 +358,7 @@ mod tests {
         extensions.iter().fold(Extensions::NONE, |all, one| all.with(*one))
     }
 
-    /// The parameters of MAIL, or the obstacles.
+    /// Returns the parameters of MAIL, or the obstacles.
     fn plan(envelope: &Envelope, facts: &MessageFacts, offered: &Extensions) -> String {
         let config = Config::new("me.example.org").unwrap().with_line_ends(LineEnds::FromLf);
         match Plan::new(envelope, facts, offered, &Security::CLEAR, &config) {
@@ -335,7 +391,7 @@ mod tests {
 
     /// 3030-3-g
     #[test]
-    fn content_is_binary_where_the_application_says_so() {
+    fn content_is_binary_where_the_envelope_declares_it() {
         use Extension::{BinaryMime, Chunking};
         let config = Config::new("me.example.org").unwrap();
         let plan = |body: &str, content: &[u8], offered: &[Extension]| {
@@ -360,15 +416,15 @@ mod tests {
         }
     }
 
-    /// 6152-3-e: what is said of the body is true.
+    /// 6152-3-e
     #[test]
-    fn eight_bits_do_not_leave_as_seven() {
+    fn eight_bit_content_does_not_leave_as_seven_bit() {
         let config = Config::new("me.example.org").unwrap();
         let offered = offered(&[Extension::EightBitMime]);
         for (body, facts, expected) in [
             ("BODY=7bit", MessageFacts::scan(b"\r\n\xe9"), Err(vec![Obstacle::Body])),
             ("BODY=7BIT", MessageFacts::scan(b"\r\ne"), Ok(false)),
-            // Nobody has looked: it is an error at that octet.
+            // The message was not scanned: it is an error at that octet.
             ("BODY=7BIT", MessageFacts::UNKNOWN, Ok(false)),
             ("BODY=8BITMIME", MessageFacts::scan(b"\r\n\xe9"), Ok(true)),
             ("", MessageFacts::UNKNOWN, Ok(true)),
@@ -418,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_have_values_that_they_take() {
+    fn invalid_values_of_parameters_are_obstacles() {
         let dsn = offered(&[Extension::Dsn]);
         let with = |mail: &str, rcpt: &str| {
             let parameters = Parameters::parse(rcpt).unwrap().into_owned();
@@ -453,7 +509,7 @@ mod tests {
 
     /// 5321-4.5.3.1.4-b: RFC 5321 section 4.5.3.1.4, RFC 3461 section 5.4.
     #[test]
-    fn a_command_line_beyond_its_limit_is_not_built() {
+    fn command_lines_beyond_their_limit_are_obstacles() {
         // RCPT TO:<bob@example.net> X-OWN=… CRLF
         let envelope = |octets: usize| {
             let value = "a".repeat(octets - 34);
@@ -477,7 +533,7 @@ mod tests {
 
     /// RFC 8689 section 4.2.1, RFC 2852 section 4.1.2, RFC 4865 section 4.1.
     #[test]
-    fn what_the_server_has_bounds_for_is_kept_within_them() {
+    fn values_beyond_the_limits_of_the_server_are_obstacles() {
         let verified = Security::CLEAR.with_peer_certificates(Vec::new(), true);
         let reply = b"250-mx\r\n250-REQUIRETLS\r\n250-DELIVERBY 240\r\n\
             250 FUTURERELEASE 3600 2030-01-01T00:00:00Z\r\n";
@@ -508,7 +564,7 @@ mod tests {
 
     /// RFC 9422 section 4.
     #[test]
-    fn recipients_beyond_the_limits_are_left() {
+    fn recipients_beyond_the_limits_are_left_for_a_further_transaction() {
         let to = ["a@x.example", "b@X.example", "postmaster", "a@y.example", "c@x.example"];
         let envelope = Envelope::new("", &to).unwrap();
         let limited = |line: &str| {

@@ -1,64 +1,59 @@
-//! The replies that are owed to us: each is matched to its command, by counting (RFC 2920
-//! section 3.1).
+//! The queue of replies that are due: each is matched to its command by counting (RFC 2920 section
+//! 3.1).
 
-use super::{
-    config::{Limits, Timeouts},
-    error::ProtocolError,
-    transaction::Transaction,
-};
+use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionNumber};
 use crate::{
-    syntax::{ReplyError, Verb},
+    syntax::{Class, Code, ReplyError, Verb},
     wire::{Cut, LineCutter},
 };
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
-/// What a reply will be the answer to.
+/// The command that a reply will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// Nothing: the server speaks first.
+    /// None: the server sends the greeting first.
     Greeting,
     /// EHLO, LHLO or HELO.
     Hello(Verb),
     StartTls,
-    /// XCLIENT: the greeting for the client that we speak for.
+    /// XCLIENT: its reply is the greeting for the client that it names.
     Xclient,
-    /// ATRN: behind it the roles are turned.
-    Turn,
-    /// AUTH, or a response of its dialogue.
+    /// ATRN: after its positive reply the roles are turned.
+    Atrn,
+    /// AUTH, or a response of its exchange.
     Auth,
-    /// RSET before a command that is not for the middle of a transaction.
+    /// RSET before a command that must not come in a transaction.
     Clearing,
-    /// A command of its own: NOOP, VRFY, RSET.
+    /// Another command outside transactions: NOOP, VRFY, RSET.
     Single(Verb),
     Quit,
     /// RSET before MAIL.
-    Reset(Transaction),
-    Mail(Transaction),
+    Reset(TransactionNumber),
+    Mail(TransactionNumber),
     /// RCPT of the recipient at this place.
-    Rcpt(Transaction, usize),
-    Data(Transaction),
+    Rcpt(TransactionNumber, usize),
+    Data(TransactionNumber),
     /// A chunk that is not the last, and its octets.
-    Chunk(Transaction, u64),
+    Chunk(TransactionNumber, u64),
     /// A URL that is not the last of the content.
-    Url(Transaction),
+    Url(TransactionNumber),
     /// The whole content.
-    End(Transaction),
+    End(TransactionNumber),
 }
 
 impl Expected {
-    /// To a command that stands alone.
+    /// Returns the reply to a command outside transactions.
     pub(super) const fn of(verb: Verb) -> Self {
         match verb {
             Verb::Xclient => Self::Xclient,
-            Verb::Atrn => Self::Turn,
+            Verb::Atrn => Self::Atrn,
             verb => Self::Single(verb),
         }
     }
 
-    /// Whether nothing is kept of a reply that says yes: it is one on the way to the reply that
-    /// counts, and there are many of them.
-    pub(super) const fn is_yes_enough(self) -> bool {
+    /// Returns whether the text of a positive reply is discarded: it is one of many before the reply that
+    /// counts.
+    pub(super) const fn discards_success(self) -> bool {
         matches!(
             self,
             Self::Reset(_) | Self::Mail(_) | Self::Rcpt(..) | Self::Chunk(..) | Self::Url(_)
@@ -73,14 +68,14 @@ impl Expected {
         }
     }
 
-    /// The transaction that it belongs to.
-    pub(super) const fn transaction(self) -> Option<Transaction> {
+    /// Returns the transaction of the command.
+    pub(super) const fn transaction(self) -> Option<TransactionNumber> {
         match self {
             Self::Greeting
             | Self::Hello(_)
             | Self::StartTls
             | Self::Xclient
-            | Self::Turn
+            | Self::Atrn
             | Self::Auth
             | Self::Clearing
             | Self::Single(_)
@@ -95,7 +90,7 @@ impl Expected {
         }
     }
 
-    /// The command; `None` for the greeting.
+    /// Returns the verb of the command; `None` for the greeting.
     pub(super) const fn verb(self) -> Option<Verb> {
         Some(match self {
             Self::Greeting => return None,
@@ -103,7 +98,7 @@ impl Expected {
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
             Self::Xclient => Verb::Xclient,
-            Self::Turn => Verb::Atrn,
+            Self::Atrn => Verb::Atrn,
             Self::Auth => Verb::Auth,
             Self::Reset(_) | Self::Clearing => Verb::Rset,
             Self::Mail(_) => Verb::Mail,
@@ -114,10 +109,10 @@ impl Expected {
         })
     }
 
-    /// How long it may take (RFC 5321 section 4.5.3.2).
-    pub(super) const fn timeout(self, timeouts: &Timeouts) -> Duration {
+    /// Returns the deadline of the reply (RFC 5321 section 4.5.3.2).
+    pub(super) const fn deadline(self) -> Deadline {
         match self {
-            Self::Greeting => timeouts.greeting,
+            Self::Greeting => Deadline::Greeting,
             Self::Hello(_)
             | Self::StartTls
             | Self::Xclient
@@ -125,37 +120,68 @@ impl Expected {
             | Self::Clearing
             | Self::Single(_)
             | Self::Quit
-            | Self::Reset(_) => timeouts.command,
-            Self::Turn => timeouts.turn,
-            Self::Mail(_) => timeouts.mail,
-            Self::Rcpt(..) => timeouts.rcpt,
-            Self::Data(_) => timeouts.data,
-            Self::Chunk(..) | Self::Url(_) | Self::End(_) => timeouts.end_of_content,
+            | Self::Reset(_) => Deadline::Command,
+            Self::Atrn => Deadline::Atrn,
+            Self::Mail(_) => Deadline::Mail,
+            Self::Rcpt(..) => Deadline::Rcpt,
+            Self::Data(_) => Deadline::Data,
+            Self::Chunk(..) => Deadline::Chunks,
+            Self::Url(_) | Self::End(_) => Deadline::EndOfContent,
+        }
+    }
+
+    /// Returns whether the code belongs to the command (RFC 5321 section 4.3.2).
+    pub(super) fn accepts(self, code: Code) -> bool {
+        let is_negative = matches!(code.class(), Class::Transient | Class::Permanent);
+        match self {
+            Self::Greeting | Self::Xclient => is_negative || is_like(code, Code::SERVICE_READY),
+            // RSET must not fail between MAIL and another transaction.
+            Self::Reset(_) => false,
+            Self::Clearing => code.class() == Class::Completion,
+            Self::Auth => is_negative || matches!(code, Code::AUTHENTICATED | Code::AUTH_CHALLENGE),
+            Self::Atrn => is_negative || is_like(code, Code::OK),
+            Self::Data(_) => is_negative || is_like(code, Code::START_MAIL_INPUT),
+            Self::Hello(_)
+            | Self::StartTls
+            | Self::Single(_)
+            | Self::Quit
+            | Self::Mail(_)
+            | Self::Rcpt(..)
+            | Self::Chunk(..)
+            | Self::Url(_)
+            | Self::End(_) => code.class() != Class::Intermediate,
         }
     }
 }
 
-/// The replies that are owed, in order.
+/// Returns whether `code` is `wanted`, or has its first digit and no meaning of its own: of a code
+/// outside the standards only the first digit counts (RFC 5321 section 4.2).
+fn is_like(code: Code, wanted: Code) -> bool {
+    code == wanted || code.class() == wanted.class() && !Code::NAMED.contains(&code)
+}
+
+/// The replies that are due, in order.
 pub(super) type Queue = VecDeque<Expected>;
 
-/// Finds whole replies in what was received, within the limits, looking at each octet once.
+/// A reader that finds whole replies in the octets received, within the limits, and scans each octet
+/// once.
 #[derive(Debug, Default)]
 pub(super) struct ReplyReader {
     lines: LineCutter,
     /// Octets of the lines that were found to belong to the reply.
     octets: usize,
-    /// How many lines that is.
+    /// The number of these lines.
     count: usize,
-    /// Octets behind them that hold no LF.
+    /// Octets after them that hold no LF.
     looked_at: usize,
 }
 
 impl ReplyReader {
-    /// The length of the reply at the front of `received`, which are all unconsumed octets;
-    /// `None` while it is unfinished.
+    /// Returns the length of the reply at the front of `received`, which are all unconsumed octets;
+    /// `None` while it is incomplete.
     ///
-    /// `line_limit`: of one line; `has_bare_lf`: lines may end in LF alone. What is not a reply is told
-    /// as early as can be: a server of another protocol may never send a line end.
+    /// `line_limit` is that of one line; with `has_bare_lf` lines may end in LF alone. Octets that are not
+    /// a reply are an error as early as possible: a server of another protocol may never send a line end.
     pub(super) fn next(
         &mut self,
         received: &[u8],
@@ -194,7 +220,7 @@ impl ReplyReader {
                     self.octets += octets;
                     self.count += 1;
                     self.looked_at = 0;
-                    if self.octets > limits.reply_octets || self.count > limits.reply_lines {
+                    if self.octets > limits.reply_octets() || self.count > limits.reply_lines() {
                         return Err(ProtocolError::TooLong);
                     }
                     if is_last {
@@ -202,12 +228,12 @@ impl ReplyReader {
                     }
                 }
                 Cut::Incomplete => {
-                    // It would have been cut at CRLF.
+                    // A line that ends in CRLF would have been cut.
                     if memchr::memchr(b'\n', new).is_some() {
                         return Err(ReplyError::LineBreak.into());
                     }
                     self.looked_at = rest.len();
-                    if received.len() > limits.reply_octets {
+                    if received.len() > limits.reply_octets() {
                         return Err(ProtocolError::TooLong);
                     }
                     return Ok(None);
@@ -227,10 +253,10 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { reply_line: 20, reply_octets: 50, reply_lines: 4, ..Limits::default() }
+        Limits::default().with_reply_line(20).with_reply_octets(50).with_reply_lines(4)
     }
 
-    /// The first reply's length, with the octets arriving one at a time and all at once.
+    /// Returns the length of the first reply, with the octets arriving one at a time and all at once.
     fn read(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let whole = ReplyReader::default().next(input, &limits(), 20, false);
         let mut reader = ReplyReader::default();
@@ -263,7 +289,7 @@ mod tests {
 
     /// 5321-2.3.8-a
     #[test]
-    fn what_is_no_reply_is_told() {
+    fn octets_that_are_not_a_reply_are_an_error() {
         for (input, error) in [
             (&b"SSH-2.0-OpenSSH_9.6\r\n"[..], ReplyError::Code),
             (b"HTTP/1.1 400 Bad Request\r\n", ReplyError::Code),
@@ -282,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_has_bounds() {
+    fn replies_beyond_the_limits_are_an_error() {
         for input in [
             &b"220 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..],
             b"220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n220-a\r\n",

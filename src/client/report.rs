@@ -1,6 +1,5 @@
-//! What became of a transaction.
+//! The report of a transaction.
 
-use super::transaction::Transaction;
 use crate::{
     envelope::Envelope,
     syntax::{ForwardPath, Reply, Retry},
@@ -8,19 +7,35 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
-/// What became of one recipient.
+/// The number of a transaction, which tells the transactions of a session apart: the first is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionNumber(u64);
+
+impl TransactionNumber {
+    pub(super) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns how many transactions of the session were begun before this one.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// The outcome for one recipient.
 ///
-/// [`Display`](fmt::Display) gives the reply, or says that there is none.
+/// [`Display`](fmt::Display) gives the reply, or says that there is no reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The server answered for this recipient: the reply to its RCPT or to MAIL when that was
-    /// refused, else the reply to DATA or to the content.
+    /// The final reply for this recipient: a negative one to its RCPT or to MAIL, or else the reply to
+    /// DATA or to the content.
     Replied(Arc<Reply<'static>>),
-    /// The end of the content was sent and no reply came: the server may have taken the message
-    /// or not, and to try again may double it (RFC 5321 section 6.1).
+    /// The end of the content was sent and no reply came: the server may have accepted the message or
+    /// not, and a retry may duplicate it (RFC 5321 section 6.1).
     Unknown,
-    /// The server did not answer for this recipient, and cannot have taken the message: RCPT was not
+    /// The server has sent no reply for this recipient, and cannot have accepted the message: RCPT was not
     /// sent, as the transaction was full; or the content was not sent to its end; or the transaction
     /// was in flight when the server ended the session with 421, in the place of the reply to its
     /// MAIL or before.
@@ -28,7 +43,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The reply, if there is one.
+    /// Returns the reply, if there is one.
     #[must_use]
     pub fn reply(&self) -> Option<&Reply<'static>> {
         match self {
@@ -37,19 +52,19 @@ impl Outcome {
         }
     }
 
-    /// The server has taken responsibility for the message.
+    /// Returns whether the server has taken responsibility for the message.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         self.reply().is_some_and(Reply::is_positive)
     }
 
-    /// It may be tried again later: a 4yz reply, or none at all.
+    /// Returns whether a later attempt may succeed: after a 4yz reply, or without any.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.reply().is_none_or(Reply::is_transient)
     }
 
-    /// It is refused for good: a 5yz reply.
+    /// Returns whether the recipient is rejected permanently: a 5yz reply.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         !self.is_delivered() && !self.is_transient()
@@ -66,7 +81,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a session has come to so far.
+/// The totals of a session so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
@@ -78,18 +93,19 @@ pub struct Totals {
     pub commands: u64,
     /// Replies that were read.
     pub replies: u64,
-    /// Replies among them that refused something.
+    /// Negative replies among them.
     pub refusals: u64,
-    /// Messages that the server has taken, for at least one recipient.
+    /// Messages that the server has accepted for at least one recipient.
     pub messages: u64,
-    /// How long the server let us wait, for octets from it or for ours to be taken.
+    /// The time in which the client waited for the server, to read from it or to write to it.
     pub peer_time: Duration,
-    /// How long the application let the server wait, from a question to the poll behind its answer.
+    /// The time in which the client waited for the application, from a question to the poll after its
+    /// answer.
     pub application_time: Duration,
 }
 
-/// What became of a transaction: one [`Outcome`] a recipient, in the envelope's order,
-/// duplicates included.
+/// The report of a transaction: one [`Outcome`] for each recipient, in the envelope's order, duplicates
+/// included.
 ///
 /// ```
 /// use esmtp::{client::{Client, Config, Event}, machine::Machine, security::Security};
@@ -119,21 +135,21 @@ pub struct Totals {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    transaction: Transaction,
+    transaction: TransactionNumber,
     envelope: Arc<Envelope>,
     outcomes: Vec<(Outcome, Retry)>,
 }
 
 impl Report {
     pub(super) const fn new(
-        transaction: Transaction,
+        transaction: TransactionNumber,
         envelope: Arc<Envelope>,
         outcomes: Vec<(Outcome, Retry)>,
     ) -> Self {
         Self { transaction, envelope, outcomes }
     }
 
-    /// Leaves a report without outcomes behind, which no transaction has of itself.
+    /// Takes the outcomes out of the report. No transaction has a report without outcomes otherwise.
     pub(super) fn take(&mut self) -> Self {
         let outcomes = core::mem::take(&mut self.outcomes);
         Self { transaction: self.transaction, envelope: Arc::clone(&self.envelope), outcomes }
@@ -143,33 +159,33 @@ impl Report {
         self.outcomes.is_empty()
     }
 
-    /// Which transaction it was.
+    /// Returns the transaction.
     #[must_use]
-    pub const fn transaction(&self) -> Transaction {
+    pub const fn transaction(&self) -> TransactionNumber {
         self.transaction
     }
 
-    /// The envelope as it was given.
+    /// Returns the envelope, unchanged.
     #[must_use]
     pub const fn envelope(&self) -> &Arc<Envelope> {
         &self.envelope
     }
 
-    /// The recipients in the envelope's order, with what became of them.
+    /// Returns the recipients in the envelope's order, with their outcomes.
     #[must_use]
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = (&ForwardPath<'static>, &Outcome)> {
         // Both have the same length, by construction; `zip` keeps it exact.
         self.envelope.forward_paths().zip(self.outcomes.iter().map(|(outcome, _)| outcome))
     }
 
-    /// What became of the recipients, in the envelope's order.
+    /// Returns the outcomes of the recipients, in the envelope's order.
     #[must_use]
     pub fn outcomes(&self) -> impl ExactSizeIterator<Item = &Outcome> {
         self.outcomes.iter().map(|(outcome, _)| outcome)
     }
 
-    /// Returns what may help the recipient at this place of the envelope. That is more than the
-    /// outcome alone can tell, as 552 means one thing after RCPT and another after the content (RFC
+    /// Returns the retry that may succeed for the recipient at this place of the envelope. The outcome
+    /// alone does not determine it, as 552 means one thing after RCPT and another after the content (RFC
     /// 5321 section 4.5.3.1.10). For [`Unknown`](Outcome::Unknown) it is
     /// [`LaterMayDuplicate`](Retry::LaterMayDuplicate).
     #[must_use]
@@ -177,26 +193,26 @@ impl Report {
         self.outcomes.get(index).map(|(_, retry)| *retry)
     }
 
-    /// Whether the server has taken responsibility for every recipient.
+    /// Returns whether the server has taken responsibility for every recipient.
     #[must_use]
     pub fn is_delivered_to_all(&self) -> bool {
         self.outcomes().all(Outcome::is_delivered)
     }
 
-    /// Whether the server has taken responsibility for at least one recipient.
+    /// Returns whether the server has taken responsibility for at least one recipient.
     #[must_use]
     pub fn is_delivered_to_any(&self) -> bool {
         self.outcomes().any(Outcome::is_delivered)
     }
 
     /// Returns the envelope of the recipients to try in a further transaction with the same content;
-    /// `None` when there are none. These are the recipients beyond what the server takes at once (a
+    /// `None` without such recipients. These are the recipients beyond what the server takes at once (a
     /// reply to RCPT with the status X.5.3, or 452 or 552 without a status, while others were
     /// accepted, RFC 5321 section 4.5.3.1.10), those that were not sent for that reason, and all others
     /// that are [`Untried`](Outcome::Untried).
     ///
-    /// Other 4yz replies are for a queue, later; what is [`Unknown`](Outcome::Unknown) is a
-    /// decision of its own.
+    /// Other 4yz replies are for a queue, later; [`Unknown`](Outcome::Unknown) needs a decision of the
+    /// application.
     #[must_use]
     pub fn rest(&self) -> Option<Envelope> {
         let mut rest = Envelope::from_reverse_path(self.envelope.reverse_path().clone())

@@ -1,5 +1,5 @@
-//! Reports for `serde`: written, for logs and for whoever keeps a queue. A report is made by a
-//! client and by nothing else, so it is not read.
+//! Reports for `serde`: they are written, for logs and for queues. Only a client makes a report, so it
+//! is not read.
 
 use super::{Outcome, Report};
 use ::serde::{

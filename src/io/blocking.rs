@@ -33,53 +33,54 @@ use std::{
     thread, time,
 };
 
-/// How long a write may block when the machine could also read.
+/// The time that a write may block when the machine could also read.
 ///
-/// The peer may be blocked in a write itself and not read before we have: then we read.
+/// The peer may be blocked in a write itself and not read before this side has read.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What a blocking stream must be able to do.
+/// A stream that a blocking [`Connection`] can run on.
 ///
-/// A stream that can not time out (a pipe) may ignore the timeouts; deadlines then pass
-/// unnoticed until it returns.
+/// A stream without time-outs (a pipe) may ignore them; deadlines then pass unnoticed until it
+/// returns.
 pub trait Stream: Read + Write {
-    /// How long a read may block; it then fails with [`ErrorKind::WouldBlock`] or
-    /// [`ErrorKind::TimedOut`]. `None` is for ever; zero does not occur.
+    /// Sets the time after which a read fails with [`ErrorKind::WouldBlock`] or
+    /// [`ErrorKind::TimedOut`]. `None` is no limit; zero does not occur.
     ///
     /// # Errors
     ///
-    /// What the operating system reports.
+    /// The error of the operating system.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// The same for a write.
+    /// Sets the time after which a write fails with [`ErrorKind::WouldBlock`] or
+    /// [`ErrorKind::TimedOut`]. `None` is no limit; zero does not occur.
     ///
     /// # Errors
     ///
-    /// What the operating system reports.
+    /// The error of the operating system.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Reads what has arrived, and fails with [`ErrorKind::WouldBlock`] where nothing has: by this an
-    /// adapter hears what the peer has said before it writes more.
+    /// Reads octets that have arrived, and fails with [`ErrorKind::WouldBlock`] where there are
+    /// none: so an adapter reads the peer's input before it writes more.
     ///
-    /// A stream that cannot tell does not override it. What the peer says is then heard only when
-    /// the stream takes no more octets.
+    /// A stream without such a read does not override it. Input is then read only when the stream
+    /// takes no more octets.
     ///
-    /// Those of the sockets make the socket non-blocking for the time of the call, which every other
-    /// handle of it ([`TcpStream::try_clone`]) notices.
+    /// Those of the sockets make the socket non-blocking for the time of the call, which affects
+    /// every other handle of it ([`TcpStream::try_clone`]).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WouldBlock`], or what the operating system reports.
+    /// [`ErrorKind::WouldBlock`], or the error of the operating system.
     fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let _ = into;
         Err(ErrorKind::WouldBlock.into())
     }
 
-    /// Tells the peer that nothing more will be written, while it can still be read from.
+    /// Shuts down the writing direction; the stream can still be read.
     ///
     /// # Errors
     ///
-    /// What the operating system reports.
+    /// The error of the operating system.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
@@ -142,15 +143,15 @@ pub struct Connection<M, S = TcpStream> {
     machine: M,
     stream: S,
     origin: time::Instant,
-    /// The peer may still say something.
+    /// The peer may still send.
     is_readable: bool,
-    /// The peer may still be told something.
+    /// The peer may still receive.
     is_writable: bool,
-    /// Something was written and the stream may hold it.
+    /// Octets were written that the stream may still hold.
     is_unflushed: bool,
     /// A write took too long while the machine could also read.
     is_stuck: bool,
-    /// Why the session failed, until [`next`](Self::next) has returned it.
+    /// The error of the session, until [`next`](Self::next) has returned it.
     error: Option<io::Error>,
     is_over: bool,
 }
@@ -172,14 +173,14 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         }
     }
 
-    /// Drives the machine until it asks something; `None` when the session is over and the
+    /// Drives the machine until it asks a question; returns `None` when the session is over and the
     /// connection is shut down.
     ///
-    /// An event that is dropped unanswered comes again.
+    /// An event that is dropped without an answer is returned again.
     ///
     /// # Errors
     ///
-    /// A read or write that failed, once, after all events that were left.
+    /// A read or write failed. The error is returned once, after all remaining events.
     #[allow(clippy::should_implement_trait)] // an iterator can not lend
     pub fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
         match self.is_asked()? {
@@ -188,7 +189,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         }
     }
 
-    /// Drives the machine until it asks something, or the session is over.
+    /// Drives the machine until it asks a question, or the session is over.
     fn is_asked(&mut self) -> io::Result<bool> {
         loop {
             if self.is_over {
@@ -213,7 +214,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 Need::Either(deadline) if self.is_writable => {
                     self.write(until(deadline, now));
                 }
-                // The machine can not have more than there is.
+                // The peer's direction has ended: there is no more input for the machine.
                 Need::Read(_) | Need::Write(_) | Need::Either(_) | Need::Close => {
                     self.is_over = true;
                     if let Some(error) = self.error.take() {
@@ -225,7 +226,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         }
     }
 
-    /// Writes what waits and hears what has arrived, without waiting for more.
+    /// Writes waiting octets and reads octets that have arrived, without waiting for more.
     fn settle(&mut self) {
         loop {
             let now = self.now();
@@ -244,25 +245,25 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         }
     }
 
-    /// The machine.
+    /// Returns the machine.
     #[must_use]
     pub fn machine(&self) -> &M {
         &self.machine
     }
 
-    /// The machine, to be told something from outside (to shut down, to wake up).
+    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
     #[must_use]
     pub fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The machine and the stream, apart again. Octets that the machine holds stay in it.
+    /// Takes machine and stream apart. Octets that the machine holds stay in it.
     #[must_use]
     pub fn into_parts(self) -> (M, S) {
         (self.machine, self.stream)
@@ -272,10 +273,10 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         Instant::since_origin(self.origin.elapsed())
     }
 
-    /// Reads once; whether something came of it.
+    /// Reads once; returns whether that made progress.
     fn read(&mut self, timeout: Option<Duration>) -> bool {
         let timeout = match self.is_unflushed && !self.flush() {
-            // It is flushed again soon, whether the peer says something or not.
+            // It is flushed again soon, whether the peer sends something or not.
             true => Some(patience(timeout)),
             false => timeout,
         };
@@ -286,13 +287,13 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         self.has_read(read)
     }
 
-    /// Reads what has arrived; whether something came of it.
+    /// Reads octets that have arrived; returns whether that made progress.
     fn read_arrived(&mut self) -> bool {
         let read = self.stream.read_arrived(self.machine.receive_buffer());
         self.has_read(read)
     }
 
-    /// Passes on what a read has brought; whether that is something.
+    /// Passes on the result of a read; returns whether that is progress.
     fn has_read(&mut self, read: io::Result<usize>) -> bool {
         match read {
             Ok(0) => {
@@ -312,7 +313,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         true
     }
 
-    /// Writes once; whether something came of it.
+    /// Writes once; returns whether that made progress.
     fn write(&mut self, timeout: Option<Duration>) -> bool {
         let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let count = self.machine.to_send(&mut slices);
@@ -334,7 +335,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         true
     }
 
-    /// Flushes; whether that is done with.
+    /// Flushes; returns whether nothing is left to flush.
     fn flush(&mut self) -> bool {
         match self.stream.flush() {
             Ok(()) => {}
@@ -351,12 +352,12 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         self.error.get_or_insert(error);
     }
 
-    /// Reads what has arrived; else writes, or reads while writing does not get on.
+    /// Reads octets that have arrived; else writes, or reads while writing makes no progress.
     fn write_or_read(&mut self, timeout: Option<Duration>) {
         if !is_sending(&self.machine) {
             self.read(timeout);
         } else if self.read_arrived() {
-            // What the peer has said may make it needless to write more.
+            // The peer's octets may make it needless to write more.
         } else if self.is_stuck {
             self.is_stuck = self.read(Some(Duration::from_millis(1)));
         } else {
@@ -364,7 +365,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         }
     }
 
-    /// Shuts down our direction and waits a while for the peer to do the same.
+    /// Shuts down the writing direction and waits a while for the peer to do so, too.
     fn close(&mut self) {
         let until = self.now() + LINGER_TIME;
         let mut left = LINGER_OCTETS;
@@ -392,11 +393,11 @@ impl<M: Machine, S: Stream> Connection<M, S> {
 }
 
 impl Connection<Server> {
-    /// The receiving side on a connection that was accepted.
+    /// Creates the server's side of an accepted connection.
     ///
     /// # Errors
     ///
-    /// The connection is gone already, or it is LMTP on port 25 (RFC 2033 section 5).
+    /// The connection is lost already, or it is LMTP on port 25 (RFC 2033 section 5).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
         let server = super::server(config, stream.local_addr()?, stream.peer_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.
@@ -405,8 +406,8 @@ impl Connection<Server> {
     }
 }
 
-/// Connects to a server, trying the addresses of its name in turn; nothing is said before the
-/// first call of a method.
+/// Connects to a server, trying the addresses of its name in turn; nothing is sent before the first
+/// call of a method.
 ///
 /// An address may take as long as the [greeting](client::Timeouts::greeting).
 ///
@@ -421,7 +422,7 @@ pub fn connect(
     let mut result = Err(ErrorKind::NotFound.into());
     for address in server.to_socket_addrs()? {
         check_port(config.service(), address)?;
-        result = TcpStream::connect_timeout(&address, config.timeouts().greeting);
+        result = TcpStream::connect_timeout(&address, config.timeouts().greeting());
         if result.is_ok() {
             break;
         }
@@ -437,10 +438,10 @@ where
     M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
     S: Stream,
 {
-    /// Sends a message and tells what became of it.
+    /// Sends a message and returns its report.
     ///
-    /// What the server must offer for it is found by looking at `content`. Line ends are CRLF,
-    /// or what [`client::Config::with_line_ends`] says.
+    /// The extensions that the message needs are found by scanning `content`. Line ends are CRLF,
+    /// or as configured by [`client::Config::with_line_ends`].
     ///
     /// # Errors
     ///
@@ -453,20 +454,19 @@ where
         self.send_from(envelope, MessageFacts::scan(content), content)
     }
 
-    /// Sends a message that is read from somewhere, with what is known of it, and tells what
-    /// became of it.
+    /// Sends a message that is read from a source, with known properties, and returns its report.
     ///
-    /// A report comes as soon as the transaction was begun, also when the connection was lost
-    /// (that error comes with the next call). Not for a session with another transaction under
-    /// way: its report would be let go.
+    /// A report is returned once the transaction has begun, also when the connection was lost (that
+    /// error is returned by the next call). Do not call it in a session with another transaction
+    /// under way: its report would be lost.
     ///
     /// # Errors
     ///
-    /// - The server does not offer what the message needs, or the message is none:
+    /// - The server does not offer an extension that the message needs, or the message is invalid:
     ///   [`ErrorKind::InvalidInput`] with a [`client::NotOffered`]. Nothing was sent.
-    /// - The content is not fit to be sent ([`ErrorKind::InvalidData`] with a
-    ///   [`client::ContentError`]), or could not be read: it was aborted, and reached nobody.
-    /// - The session was over before: with the [`client::End`] that it had.
+    /// - The content must not be sent ([`ErrorKind::InvalidData`] with a [`client::ContentError`]),
+    ///   or could not be read: it was aborted, and reached no recipient.
+    /// - The session was over before: an error with its [`client::End`].
     pub fn send_from(
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
@@ -491,10 +491,11 @@ where
         Err(over(self.machine.as_client()))
     }
 
-    /// Gives the client what was read, unless the session has ended meanwhile, and returns how much
-    /// it took.
+    /// Passes octets of the source to the client, unless the session has ended meanwhile, and
+    /// returns how many it took.
     fn feed(&mut self, sending: &mut Sending, read: io::Result<&[u8]>) -> usize {
-        // The server may have spoken while the source was read. Its deadlines are judged after that.
+        // The server may have sent a reply while the source was read. Its deadlines are judged
+        // after that.
         while self.is_readable && self.read_arrived() {
             let _ = self.machine.poll(self.now());
         }
@@ -510,7 +511,7 @@ where
         0
     }
 
-    /// Ends the session: QUIT, and what is still under way is let go.
+    /// Ends the session: sends QUIT and abandons transactions under way.
     ///
     /// # Errors
     ///
@@ -523,22 +524,22 @@ where
     }
 }
 
-/// At most [`PATIENCE`].
+/// Returns `timeout`, at most [`PATIENCE`].
 fn patience(timeout: Option<Duration>) -> Duration {
     timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE))
 }
 
-/// The time until a deadline, as the timeout of a socket: not zero.
+/// Returns the time until a deadline, as the timeout of a socket: not zero.
 fn until(deadline: Instant, now: Instant) -> Option<Duration> {
     (deadline != Instant::NEVER)
         .then(|| deadline.saturating_since(now).max(Duration::from_millis(1)))
 }
 
-/// Whether an error only means that nothing happened yet.
+/// Returns whether an error only means that nothing happened yet.
 fn is_passing(error: &io::Error) -> bool {
     match error.kind() {
         ErrorKind::Interrupted | ErrorKind::WouldBlock => true,
-        // Where a timeout of the socket is WouldBlock, this one says that the peer is gone.
+        // Where a timeout of the socket is WouldBlock, this error means that the peer is gone.
         ErrorKind::TimedOut => cfg!(windows) || error.raw_os_error().is_none(),
         _ => false,
     }

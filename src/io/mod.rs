@@ -1,19 +1,18 @@
-//! A machine on a stream: the only folder with sockets and clocks.
+//! Adapters: a machine on a stream. Only this folder has sockets and clocks.
 //!
-//! Both adapters are one loop over [`Machine`], for the server, the
-//! client and any layer around them alike. Their `next()` drives the machine until it asks
-//! something, gives the stream what the machine needs, and keeps its deadlines.
+//! Both adapters are one loop over [`Machine`], for the server, the client and any layer around
+//! them alike. Their `next()` drives the machine until it asks a question, moves the octets that it
+//! needs, and keeps its deadlines.
 //!
-//! - A failed read or write does not end the matter at once: the machine learns of it, `next()`
-//!   goes on to return the events that are left (replies that were read before, what became of a
-//!   transaction), and only then the error, once. After that, as after an orderly end, it
-//!   returns `None`.
-//! - Where the machine could read as well as write, what the peer has said is heard before more is
-//!   written: a refusal stops the content that it concerns.
-//! - When the machine is done, our direction of the stream is shut down first, and then what the
-//!   peer still sends is read and thrown away, for at most [`LINGER_TIME`] and
-//!   [`LINGER_OCTETS`]: a socket that is closed with octets unread resets the connection, and
-//!   that may destroy our last reply on its way.
+//! - A failed read or write does not end the session at once: the machine is notified, `next()`
+//!   returns the remaining events (replies that were read before, the report of a transaction), and
+//!   only then the error, once. After that, as after an orderly end, it returns `None`.
+//! - Where the machine could read as well as write, input is read before more is written: a
+//!   rejection stops the content that it concerns.
+//! - When the machine is done, the writing direction of the stream is shut down first, and then the
+//!   peer's remaining octets are read and discarded, for at most [`LINGER_TIME`] and
+//!   [`LINGER_OCTETS`]: closing a socket with unread octets resets the connection, and that may
+//!   destroy the last reply on its way.
 
 pub mod blocking;
 mod sending;
@@ -31,31 +30,31 @@ use alloc::sync::Arc;
 use core::{net::SocketAddr, time::Duration};
 use std::io;
 
-/// How long a connection that is being closed waits for the peer to close it too: enough for a
-/// round trip to anywhere.
+/// The time that a connection being closed waits for the peer to close it too: enough for a round
+/// trip to anywhere.
 pub const LINGER_TIME: Duration = Duration::from_secs(1);
 
-/// How many octets of the peer are thrown away while a connection is being closed: about what
-/// may be under way, so that the peer comes to see our last reply.
+/// The number of octets from the peer that are discarded while a connection is being closed: about
+/// as many as may be in flight, so that the peer receives the last reply.
 pub const LINGER_OCTETS: usize = 1024 * 1024;
 
-/// How many slices of a machine a vectored write takes.
+/// The number of slices in a vectored write.
 const SLICES: usize = 16;
 
 /// The octets thrown away in one read.
 const DISCARD: usize = 4096;
 
-/// Whether something waits to be sent.
+/// Returns whether octets wait to be sent.
 fn is_sending(machine: &impl Machine) -> bool {
     machine.to_send(&mut [&[]]) > 0
 }
 
-/// A client, or a client inside a layer: what can send.
+/// A client, or a client inside a layer: a machine that sends messages.
 pub trait AsClient {
     /// Returns the client.
     fn as_client(&self) -> &Client;
 
-    /// Returns the client, to be told something from outside.
+    /// Returns the client, to change it from outside.
     fn as_client_mut(&mut self) -> &mut Client;
 }
 
@@ -80,7 +79,7 @@ impl<M: AsClient + crate::machine::Upgradable> AsClient for crate::tls::Secured<
     }
 }
 
-/// LMTP is never spoken on the port of SMTP (RFC 2033 section 5).
+/// Checks that LMTP is not on the port of SMTP (RFC 2033 section 5).
 fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
     match service.may_use_port(address.port()) {
         true => Ok(()),
@@ -88,7 +87,8 @@ fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Makes the receiving side of a connection between these addresses: the only way to one with a port.
+/// Creates the server of a connection between these addresses: the only constructor for one with a
+/// port.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ fn server(config: Arc<Config>, local: SocketAddr, peer: SocketAddr) -> io::Resul
     Ok(Server::new(config, Peer::from(peer), Security::CLEAR))
 }
 
-/// Returns why the session is over, and nothing was sent.
+/// Returns the error for a session that is over, when nothing was sent.
 fn over(client: &Client) -> io::Error {
     let Some(end) = client.end() else { return io::ErrorKind::NotConnected.into() };
     let kind = match end {

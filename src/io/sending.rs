@@ -1,31 +1,31 @@
-//! One call of `send_from`, apart from how its adapter waits.
+//! The state of one call of `send_from`, apart from how its adapter waits.
 
 use crate::{
-    client::{Content, ContentError, Event, MessageFacts, Refused, Report, Transaction},
+    client::{Content, ContentError, Event, MessageFacts, Refused, Report, TransactionNumber},
     envelope::Envelope,
 };
 use alloc::sync::Arc;
 use core::task::Poll;
 use std::io::{self, ErrorKind};
 
-/// A message on its way: what its transaction still needs, and what became of it.
+/// A message being sent: what its transaction still needs, and its result.
 #[derive(Debug)]
 pub(super) struct Sending {
     /// Until the transaction has begun.
     envelope: Option<Arc<Envelope>>,
     facts: MessageFacts,
-    transaction: Option<Transaction>,
+    transaction: Option<TransactionNumber>,
     /// The source was empty, and is awaited.
     is_waiting: bool,
-    /// How the source ended, or failed, while the client did not ask for content.
+    /// The end or the error of the source, seen while the client did not ask for content.
     end: Option<io::Result<()>>,
-    /// Why the content was aborted.
+    /// The reason why the content was aborted.
     failure: Option<io::Error>,
 }
 
-/// What follows from an event.
+/// The step that follows an event.
 pub(super) enum Step<'c> {
-    /// The session is driven on.
+    /// The session continues.
     GoOn,
     /// Content may be written.
     Content(Content<'c>),
@@ -45,7 +45,7 @@ impl Sending {
         }
     }
 
-    /// Answers an event of the client, unless it asks for content.
+    /// Handles an event of the client; an event for content is returned.
     pub(super) fn on<'c>(&mut self, event: Event<'c>) -> Step<'c> {
         match event {
             Event::Ready(ready) => match self.envelope.take() {
@@ -59,7 +59,7 @@ impl Sending {
                 None => ready.wait(),
             },
             Event::Refused(question) => return Step::Done(Err(refused(question))),
-            // There is no layer for it, and no such thing was begun by this call.
+            // There is no layer for it, and this call has not begun such a thing.
             question @ (Event::Upgrade(_) | Event::Challenge(_) | Event::HandOver(_)) => {
                 question.quit();
             }
@@ -79,12 +79,13 @@ impl Sending {
     }
 
     /// Returns whether the source was empty when the client asked for content.
+    #[cfg(feature = "tokio")]
     pub(super) const fn is_waiting(&self) -> bool {
         self.is_waiting
     }
 
-    /// Takes note of what was read while the client did not ask for content: octets stay in the
-    /// buffer of the source, but an end or an error may not come again.
+    /// Records a read of the source while the client did not ask for content: octets stay in the
+    /// buffer of the source, but an end or an error may not be returned again.
     pub(super) fn filled(&mut self, read: io::Result<&[u8]>) {
         self.is_waiting = false;
         self.end = match read {
@@ -95,9 +96,9 @@ impl Sending {
         };
     }
 
-    /// Gives the client what was read of the content, and returns how much it took. A source that is
-    /// at its end completes the content, one that cannot be read aborts it, and one that is not
-    /// ready lets the client wait.
+    /// Passes octets of the source to the client, and returns how many it took. The end of the
+    /// source completes the content, an error aborts it, and a source that is not ready makes the
+    /// client wait.
     pub(super) fn feed(
         &mut self,
         mut question: Content<'_>,
@@ -137,7 +138,7 @@ fn unfit(error: ContentError) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
 
-/// Quits because a command was refused: to go on is not for this call to decide.
+/// Quits because a command was rejected: whether to continue is not this call's decision.
 fn refused(refused: Refused<'_>) -> io::Error {
     let verb = refused.verb();
     refused.quit();

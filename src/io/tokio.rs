@@ -55,13 +55,13 @@ struct Wire<S> {
     stream: S,
     origin: time::Instant,
     timer: Option<Pin<Box<time::Sleep>>>,
-    /// The peer may still say something.
+    /// The peer may still send.
     is_readable: bool,
-    /// The peer may still be told something.
+    /// The peer may still receive.
     is_writable: bool,
-    /// Something was written and the stream may hold it.
+    /// Octets were written that the stream may still hold.
     is_unflushed: bool,
-    /// Why the session failed, until [`next`](Connection::next) has returned it.
+    /// The error of the session, until [`next`](Connection::next) has returned it.
     error: Option<io::Error>,
     stage: Stage,
 }
@@ -70,11 +70,11 @@ struct Wire<S> {
 enum Stage {
     /// The machine is driven.
     Driving,
-    /// It has come to its end, and our direction is being shut down.
+    /// The machine is done, and the writing direction is being shut down.
     ShuttingDown {
         until: Instant,
     },
-    /// What the peer still says, so many octets at most, is thrown away.
+    /// Octets from the peer are discarded, up to this number.
     Lingering {
         until: Instant,
         left: usize,
@@ -99,15 +99,15 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
         Self { machine, wire }
     }
 
-    /// Drives the machine until it asks something; `None` when the session is over and the
+    /// Drives the machine until it asks a question; returns `None` when the session is over and the
     /// connection is shut down.
     ///
-    /// Cancel-safe: nothing lives in the future, so it may be dropped at any time (in `select!`,
-    /// by a timeout) and called again. An event that is dropped unanswered comes again.
+    /// Cancel-safe: the future holds no state, so it may be dropped at any time (in `select!`, by a
+    /// timeout) and called again. An event that is dropped without an answer is returned again.
     ///
     /// # Errors
     ///
-    /// A read or write that failed, once, after all events that were left.
+    /// A read or write failed. The error is returned once, after all remaining events.
     #[allow(clippy::should_implement_trait)] // an iterator can not wait, nor lend
     pub async fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
         match poll_fn(|context| self.poll_asked(context)).await? {
@@ -116,7 +116,7 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
         }
     }
 
-    /// Drives the machine until it asks something, or the session is over.
+    /// Drives the machine until it asks a question, or the session is over.
     fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let Self { machine, wire } = self;
         while let Stage::Driving = wire.stage {
@@ -130,25 +130,25 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
         Poll::Ready(Ok(false))
     }
 
-    /// The machine.
+    /// Returns the machine.
     #[must_use]
     pub fn machine(&self) -> &M {
         &self.machine
     }
 
-    /// The machine, to be told something from outside (to shut down, to wake up).
+    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
     #[must_use]
     pub fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &S {
         &self.wire.stream
     }
 
-    /// The machine and the stream, apart again. Octets that the machine holds stay in it.
+    /// Takes machine and stream apart. Octets that the machine holds stay in it.
     #[must_use]
     pub fn into_parts(self) -> (M, S) {
         (self.machine, self.wire.stream)
@@ -156,11 +156,11 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
 }
 
 impl Connection<Server> {
-    /// The receiving side on a connection that was accepted.
+    /// Creates the server's side of an accepted connection.
     ///
     /// # Errors
     ///
-    /// The connection is gone already, or it is LMTP on port 25 (RFC 2033 section 5).
+    /// The connection is lost already, or it is LMTP on port 25 (RFC 2033 section 5).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
         let server = super::server(config, stream.local_addr()?, stream.peer_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.
@@ -169,10 +169,10 @@ impl Connection<Server> {
     }
 }
 
-/// Connects to a server, trying the addresses of its name in turn; nothing is said before the
-/// first call of a method.
+/// Connects to a server, trying the addresses of its name in turn; nothing is sent before the first
+/// call of a method.
 ///
-/// To find the server may take as long as the [greeting](client::Timeouts::greeting).
+/// Resolving and connecting may take as long as the [greeting](client::Timeouts::greeting).
 ///
 /// # Errors
 ///
@@ -187,7 +187,7 @@ pub async fn connect(
         addresses.iter().try_for_each(|address| check_port(config.service(), *address))?;
         TcpStream::connect(&addresses[..]).await
     };
-    let stream = time::timeout(config.timeouts().greeting, connecting).await??;
+    let stream = time::timeout(config.timeouts().greeting(), connecting).await??;
     // A command must not wait for the acknowledgement of the one before it.
     stream.set_nodelay(true)?;
     Ok(Connection::new(Client::new(config, Security::CLEAR), stream))
@@ -198,10 +198,10 @@ where
     M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Sends a message and tells what became of it.
+    /// Sends a message and returns its report.
     ///
-    /// What the server must offer for it is found by looking at `content`. Line ends are CRLF,
-    /// or what [`client::Config::with_line_ends`] says.
+    /// The extensions that the message needs are found by scanning `content`. Line ends are CRLF,
+    /// or as configured by [`client::Config::with_line_ends`].
     ///
     /// # Errors
     ///
@@ -214,26 +214,25 @@ where
         self.send_from(envelope, MessageFacts::scan(content), content).await
     }
 
-    /// Sends a message that is read from somewhere, with what is known of it, and tells what
-    /// became of it.
+    /// Sends a message that is read from a source, with known properties, and returns its report.
     ///
-    /// A report comes as soon as the transaction was begun, also when the connection was lost
-    /// (that error comes with the next call). Not for a session with another transaction under
-    /// way: its report would be let go.
+    /// A report is returned once the transaction has begun, also when the connection was lost (that
+    /// error is returned by the next call). Do not call it in a session with another transaction
+    /// under way: its report would be lost.
     ///
-    /// While `content` is awaited the session goes on: what was read of it leaves, replies are
-    /// heard, and deadlines hold.
+    /// While `content` is awaited the session continues: octets that were read of it are sent,
+    /// replies are received, and deadlines hold.
     ///
-    /// When the future is dropped before it is ready, the next call aborts the transaction,
-    /// unless its content was already complete; its report is let go.
+    /// When the future is dropped before it is ready, the next call aborts the transaction, unless
+    /// its content was already complete; its report is lost.
     ///
     /// # Errors
     ///
-    /// - The server does not offer what the message needs, or the message is none:
+    /// - The server does not offer an extension that the message needs, or the message is invalid:
     ///   [`ErrorKind::InvalidInput`] with a [`client::NotOffered`]. Nothing was sent.
-    /// - The content is not fit to be sent ([`ErrorKind::InvalidData`] with a
-    ///   [`client::ContentError`]), or could not be read: it was aborted, and reached nobody.
-    /// - The session was over before: with the [`client::End`] that it had.
+    /// - The content must not be sent ([`ErrorKind::InvalidData`] with a [`client::ContentError`]),
+    ///   or could not be read: it was aborted, and reached no recipient.
+    /// - The session was over before: an error with its [`client::End`].
     pub async fn send_from(
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
@@ -246,7 +245,7 @@ where
         poll_fn(|context| awake.0.poll_send(&mut sending, content.as_mut(), context)).await
     }
 
-    /// Sends on as far as the stream, the server and the source of the content allow.
+    /// Sends as far as the stream, the server and the source of the content permit.
     fn poll_send(
         &mut self,
         sending: &mut Sending,
@@ -254,7 +253,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Report>> {
         loop {
-            // While the source is awaited the session goes on.
+            // While the source is awaited the session continues.
             if sending.is_waiting()
                 && let Poll::Ready(read) = content.as_mut().poll_fill_buf(context)
             {
@@ -277,7 +276,7 @@ where
         }
     }
 
-    /// Ends the session: QUIT, and what is still under way is let go.
+    /// Ends the session: sends QUIT and abandons transactions under way.
     ///
     /// # Errors
     ///
@@ -290,8 +289,8 @@ where
     }
 }
 
-/// A session in which a message is sent. When that is given up, the client no longer waits for
-/// content: its question is open again, for the next call.
+/// A session in which a message is being sent. When the call is cancelled, the client no longer
+/// waits for content: its question is open again, for the next call.
 struct Awake<'c, M: AsClient, S>(&'c mut Connection<M, S>);
 
 impl<M: AsClient, S> Drop for Awake<'_, M, S> {
@@ -305,7 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Instant::since_origin(self.origin.elapsed())
     }
 
-    /// The machine has come to its end.
+    /// Ends the connection, as the machine is done.
     fn end(&mut self) -> io::Result<()> {
         match self.error.take() {
             Some(error) => {
@@ -319,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Gives the machine something of what it needs, or lets its deadline pass.
+    /// Provides a part of the machine's need, or waits for its deadline.
     fn provide<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -336,10 +335,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let is_waiting = !reads && !writes;
         let (reads, writes) = (reads && self.is_readable, writes && self.is_writable);
         if !is_waiting && !reads && !writes {
-            // The machine can not have more than there is.
+            // The peer's direction has ended: there is no more input for the machine.
             return Poll::Ready(self.end());
         }
-        // What the peer has said may make it needless to write more.
+        // The peer's octets may make it needless to write more.
         if reads && self.poll_read(machine, context).is_ready()
             || writes && self.poll_write(machine, context).is_ready()
             || self.is_unflushed && self.poll_flush(machine, context).is_ready()
@@ -362,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Ok(octets) => {
                 machine.sent(octets);
                 self.is_unflushed = true;
-                // What it does not write now it will at the next need.
+                // Octets that are not flushed now are flushed at the next need.
                 let _ = self.poll_flush(machine, context);
             }
             Err(error) => self.unsendable(machine, error),
@@ -406,7 +405,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Poll::Ready(())
     }
 
-    /// Shuts down our direction and waits a while for the peer to do the same.
+    /// Shuts down the writing direction and waits a while for the peer to do so, too.
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.stage {
@@ -445,7 +444,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Ready when `deadline` has passed.
+    /// Returns ready when `deadline` has passed.
     fn poll_timer(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.origin.checked_add(deadline.elapsed()) else {
             return Poll::Pending; // later than any clock

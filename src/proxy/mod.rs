@@ -1,13 +1,14 @@
-//! The PROXY protocol: what a load balancer says of a connection, in front of the greeting.
+//! The PROXY protocol: the header in which a load balancer gives the client's address, before the
+//! greeting.
 //!
-//! A proxy that passes a TCP connection on hides the client's address; with one [`Header`] before
-//! the client's own octets it tells it. The header comes before everything else, so it is read
-//! before any machine and before TLS: the order is PROXY, TLS, [`Server`](crate::server::Server).
-//! Both versions of the specification are read and written: 1, a line of text, and 2, binary.
+//! A proxy that passes on a TCP connection hides the client's address; a [`Header`] before the
+//! client's own octets reveals it. The header comes before everything else, so it is read before
+//! any machine and before TLS: the order is PROXY, TLS, [`Server`](crate::server::Server). Both
+//! versions of the specification are parsed and encoded: 1, a line of text, and 2, binary.
 //!
-//! Whoever sends a header is believed, so read one only from proxies that you know (by their
-//! address, or because nobody else reaches the port), and from them always: a connection
-//! without a header is then an error, never a client.
+//! A header is trusted whatever its origin, so read one only from known proxies (known by their
+//! address, or because no other peer reaches the port), and from them always: a connection without
+//! a header is then an error, never a client.
 //!
 //! ```
 //! use esmtp::{
@@ -18,7 +19,7 @@
 //!     time::Instant,
 //! };
 //!
-//! // What has come so far. Octets behind the header are the client's: it did not wait.
+//! // The octets received so far. Octets after the header are the client's: it did not wait.
 //! let mut octets = Vec::new();
 //! let mut stream = [&b"PROXY TCP4 192.0.2.1 198.51.10"[..], b"0.1 56324 25\r\n"].into_iter();
 //! let (header, length) = loop {
@@ -64,8 +65,8 @@ use thiserror::Error;
 
 /// The longest header of version 1, its CRLF included (section 2.1).
 pub const MAX_OCTETS_V1: usize = 107;
-/// The longest header that is read. Version 2 could say up to 65551 octets; an address and what is
-/// usually said of TLS, certificates included, fit this.
+/// The longest header that is parsed. Version 2 permits up to 65551 octets; an address and the
+/// usual TLS values, certificates included, fit into this.
 pub const MAX_OCTETS: usize = 4096;
 
 const TEXT: &[u8] = b"PROXY ";
@@ -87,13 +88,13 @@ mod kind {
     pub(super) const SSL_CIPHER: u8 = 0x23;
     pub(super) const NETNS: u8 = 0x30;
 
-    /// What may come once only.
+    /// The types that may occur only once.
     pub(super) const SINGLE: [u8; 6] = [ALPN, AUTHORITY, CRC32C, UNIQUE_ID, SSL, NETNS];
 }
 
-/// Why octets are no PROXY header.
+/// The reason why octets are not a valid PROXY header.
 ///
-/// There is no reply to it: a connection that begins like this is closed.
+/// There is no reply to it: a connection that begins in this way is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -104,7 +105,7 @@ pub enum ProxyError {
     /// [`MAX_OCTETS`].
     #[error("the proxy header is too long")]
     TooLong,
-    /// A line of version 1 is not what section 2.1 says.
+    /// A line that violates the grammar of version 1 (section 2.1).
     #[error("malformed line of a proxy header")]
     Line,
     /// Neither version 1 nor 2.
@@ -113,7 +114,7 @@ pub enum ProxyError {
     /// Neither LOCAL nor PROXY.
     #[error("unknown command of the proxy protocol")]
     Command,
-    /// No family of addresses that there is, or none that carries a stream.
+    /// An unknown address family, or one without a stream protocol.
     #[error("unknown or unsuitable address family in a proxy header")]
     Family,
     /// The addresses are cut short, or of two families.
@@ -127,7 +128,7 @@ pub enum ProxyError {
     Checksum,
 }
 
-/// What a proxy says of a connection.
+/// A proxy's description of a connection.
 ///
 /// ```
 /// use esmtp::proxy::{Header, ProxyError};
@@ -155,13 +156,13 @@ pub struct Header {
 enum About {
     /// The proxy itself.
     Local,
-    /// Somebody of whom the proxy knows, or can say, nothing.
+    /// A peer about which the proxy knows, or can encode, nothing.
     Unknown,
     Inet {
         source: SocketAddr,
         destination: SocketAddr,
     },
-    /// Somebody on a Unix-domain socket of the proxy.
+    /// A peer on a Unix-domain socket of the proxy.
     Unix,
 }
 
@@ -170,25 +171,26 @@ impl Header {
         Self { about, values: Vec::new(), has_checksum: false }
     }
 
-    /// The proxy connects on its own behalf, to see whether we are alive.
+    /// Creates the header of a connection that the proxy makes on its own behalf, as a health
+    /// check.
     #[must_use]
     pub const fn local() -> Self {
         Self::about(About::Local)
     }
 
-    /// The proxy passes on a connection of which it can say nothing.
+    /// Creates the header of a connection about which the proxy can say nothing.
     #[must_use]
     pub const fn unknown() -> Self {
         Self::about(About::Unknown)
     }
 
-    /// The proxy passes on a connection from `source` that had reached it at `destination`.
+    /// Creates the header of a connection from `source` that reached the proxy at `destination`.
     ///
     /// # Errors
     ///
     /// [`ProxyError::Addresses`]: one is of IPv4 and the other of IPv6.
     pub const fn proxied(source: SocketAddr, destination: SocketAddr) -> Result<Self, ProxyError> {
-        // What a scope or a flow means ends at the proxy, and no header can say it.
+        // Scopes and flows have no meaning beyond the proxy, and no header can carry them.
         let (source, destination) = match (source, destination) {
             (SocketAddr::V4(_), SocketAddr::V4(_)) | (SocketAddr::V6(_), SocketAddr::V6(_)) => (
                 SocketAddr::new(source.ip(), source.port()),
@@ -199,7 +201,7 @@ impl Header {
         Ok(Self::about(About::Inet { source, destination }))
     }
 
-    /// With the name that the client asked the proxy for, as in TLS (RFC 6066 section 3).
+    /// Sets the server name that the client requested in TLS (SNI, RFC 6066 section 3).
     ///
     /// # Errors
     ///
@@ -208,7 +210,7 @@ impl Header {
         self.with_value(kind::AUTHORITY, name.as_bytes())
     }
 
-    /// With what the proxy knows of the client's TLS.
+    /// Sets the properties of the client's TLS.
     ///
     /// # Errors
     ///
@@ -229,7 +231,7 @@ impl Header {
         self.with_value(kind::SSL, &value)
     }
 
-    /// With a further value of any type, for version 2 (section 2.2, `pp2_tlv`).
+    /// Adds a value of any type, for version 2 (section 2.2, `pp2_tlv`).
     ///
     /// # Errors
     ///
@@ -249,16 +251,16 @@ impl Header {
         Ok(self)
     }
 
-    /// With a checksum over the header (CRC32c, section 2.2.3), for version 2, where there is
-    /// place for it: beside addresses.
+    /// Adds a checksum over the header (CRC32c, section 2.2.3), for version 2, in a header with
+    /// addresses.
     #[must_use]
     pub const fn with_checksum(mut self) -> Self {
         self.has_checksum = matches!(self.about, About::Inet { .. } | About::Unix);
         self
     }
 
-    /// Reads a header from the front of what has come in, and tells how long it is; `None` as
-    /// long as it is not whole.
+    /// Parses a header at the front of the received octets and returns it with its length; `None`
+    /// while it is incomplete.
     ///
     /// # Errors
     ///
@@ -277,8 +279,8 @@ impl Header {
         }
     }
 
-    /// Appends the header in version 1, a line of text. It has no place for values, and of what is
-    /// neither IPv4 nor IPv6 it says UNKNOWN.
+    /// Appends the header in version 1, a line of text. It cannot carry values; a connection that
+    /// is neither IPv4 nor IPv6 is UNKNOWN.
     pub fn encode_v1(&self, out: &mut Vec<u8>) {
         let line = match self.about {
             About::Inet { source, destination } => format!(
@@ -294,7 +296,7 @@ impl Header {
         out.extend_from_slice(line.as_bytes());
     }
 
-    /// Appends the header in version 2, binary. Addresses of Unix-domain sockets stay unsaid.
+    /// Appends the header in version 2, binary. Addresses of Unix-domain sockets are left out.
     pub fn encode_v2(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(SIGNATURE);
@@ -338,8 +340,8 @@ impl Header {
         }
     }
 
-    /// Where the connection comes from; `None` when the proxy speaks for itself, knows nothing,
-    /// or had the connection from a Unix-domain socket.
+    /// Returns the address that the connection comes from; `None` when the proxy connects on its
+    /// own behalf, knows nothing, or had the connection from a Unix-domain socket.
     #[must_use]
     pub const fn source(&self) -> Option<SocketAddr> {
         match self.about {
@@ -348,7 +350,7 @@ impl Header {
         }
     }
 
-    /// Where the connection had reached the proxy.
+    /// Returns the address at which the connection reached the proxy.
     #[must_use]
     pub const fn destination(&self) -> Option<SocketAddr> {
         match self.about {
@@ -357,27 +359,27 @@ impl Header {
         }
     }
 
-    /// Whether the proxy connects on its own behalf, to see whether we are alive: the peer is
-    /// the proxy.
+    /// Returns whether the proxy connects on its own behalf, as a health check: the peer is the
+    /// proxy.
     #[must_use]
     pub const fn is_local(&self) -> bool {
         matches!(self.about, About::Local)
     }
 
-    /// The name that the client asked the proxy for, as in TLS.
+    /// Returns the server name that the client requested in TLS (SNI).
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         str::from_utf8(self.value(kind::AUTHORITY)?).ok()
     }
 
-    /// What the proxy knows of the client's TLS.
+    /// Returns the properties of the client's TLS.
     #[must_use]
     pub fn tls(&self) -> Option<ClientTls<'_>> {
         ClientTls::parse(self.value(kind::SSL)?).ok()
     }
 
-    /// How the client's octets travelled to the proxy, if you trust the way from there as much
-    /// as TLS.
+    /// Returns how the client's octets travelled to the proxy; meaningful if the way from the proxy
+    /// to here is trusted like TLS.
     #[must_use]
     pub fn security(&self) -> Security {
         let Some(tls) = self.tls().filter(|tls| tls.is_tls) else { return Security::CLEAR };
@@ -394,19 +396,19 @@ impl Header {
         security
     }
 
-    /// The further value of this type: the first, if there are several.
+    /// Returns the value of this type: the first, if there are several.
     #[must_use]
     pub fn value(&self, kind: u8) -> Option<&[u8]> {
         self.values().find(|(it, _)| *it == kind).map(|(_, value)| value)
     }
 
-    /// The further values with their types, in order, without the checksum.
+    /// Returns the values with their types, in order, without the checksum.
     pub fn values(&self) -> impl Iterator<Item = (u8, &[u8])> {
         Values(&self.values).filter_map(Result::ok)
     }
 }
 
-/// What a proxy knows of the client's TLS (section 2.2.6, `PP2_TYPE_SSL`).
+/// The properties of the client's TLS (section 2.2.6, `PP2_TYPE_SSL`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientTls<'a> {
     /// The client's octets travelled in TLS.
@@ -451,8 +453,8 @@ impl<'a> ClientTls<'a> {
     }
 }
 
-/// The cyclic redundancy check of RFC 9260 appendix A. A header is short: a table is not worth
-/// its memory.
+/// Computes the cyclic redundancy check of RFC 9260 appendix A. A header is short: a table is not
+/// worth its memory.
 fn crc32c(octets: impl Iterator<Item = u8>) -> u32 {
     !octets.fold(u32::MAX, |sum, octet| {
         (0..8).fold(sum ^ u32::from(octet), |sum, _| {

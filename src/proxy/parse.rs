@@ -1,4 +1,4 @@
-//! How a header is read.
+//! The parser of headers.
 
 use super::{
     About, ClientTls, FIXED, Header, MAX_OCTETS, MAX_OCTETS_V1, ProxyError, SIGNATURE, TEXT,
@@ -18,7 +18,7 @@ use nom::{
     number::complete::{be_u8, be_u16},
 };
 
-/// What goes wrong in a parser.
+/// The error of a parser.
 #[derive(Debug)]
 pub(super) struct Fault(pub(super) ProxyError);
 
@@ -38,7 +38,7 @@ const fn fault<T>(error: ProxyError) -> Result<T, nom::Err<Fault>> {
     Err(nom::Err::Failure(Fault(error)))
 }
 
-/// Version 1 (section 2.1).
+/// Parses version 1 (section 2.1).
 ///
 /// ```text
 /// "PROXY" SP ( "TCP4" / "TCP6" ) SP source SP destination SP source-port SP destination-port CRLF
@@ -95,7 +95,7 @@ fn addresses<'a, A: FromStr + Into<IpAddr>>(
     }
 }
 
-/// Version 2 (section 2.2).
+/// Parses version 2 (section 2.2).
 pub(super) fn binary(octets: &[u8]) -> Parsed<'_, Header> {
     let (rest, _) = streaming::tag(SIGNATURE).parse(octets)?;
     let (rest, command) = nom::number::streaming::be_u8(rest)?;
@@ -130,7 +130,7 @@ pub(super) fn binary(octets: &[u8]) -> Parsed<'_, Header> {
     Ok((rest, header))
 }
 
-/// The block behind the length: addresses, then values.
+/// Parses the block after the length: addresses, then values.
 fn proxied(family: u8, block: &[u8], whole: &[u8]) -> Result<Header, ProxyError> {
     let parsed: IResult<&[u8], Header, ()> = match family {
         0x11 => (take::<4>, take::<4>, be_u16, be_u16)
@@ -202,7 +202,7 @@ impl<'a> Iterator for Values<'a> {
 }
 
 impl Values<'_> {
-    /// What is known of the types that there are.
+    /// Checks the values of known types.
     pub(super) fn check(octets: &[u8]) -> Result<(), ProxyError> {
         let mut seen = [false; kind::SINGLE.len()];
         for value in Values(octets) {
@@ -237,7 +237,7 @@ pub(super) fn push_value(out: &mut Vec<u8>, kind: u8, value: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Names and words are UTF-8 or ASCII; a control character is in none of them.
+/// Parses a name or a word: UTF-8 or ASCII without control characters.
 pub(super) fn text(value: &[u8]) -> Result<&str, ProxyError> {
     str::from_utf8(value)
         .ok()
@@ -245,7 +245,8 @@ pub(super) fn text(value: &[u8]) -> Result<&str, ProxyError> {
         .ok_or(ProxyError::Value)
 }
 
-/// `place` is where the checksum stands in the header: it counts as zero (section 2.2.3).
+/// Checks the checksum, of which `place` is the position in the header: it counts as zero (section
+/// 2.2.3).
 fn check_sum(whole: &[u8], place: Range<usize>, value: &[u8]) -> Result<(), ProxyError> {
     let zeroed = whole
         .iter()

@@ -1,4 +1,4 @@
-//! ANONYMOUS: nobody in particular, with a trace of who it may be (RFC 4505).
+//! ANONYMOUS: a client without an identity, with an optional trace (RFC 4505).
 
 use super::{
     CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Once, Question,
@@ -6,10 +6,10 @@ use super::{
 };
 use alloc::boxed::Box;
 
-/// How many characters a trace has at most (RFC 4505 section 2); of one to four octets each.
+/// The greatest number of characters of a trace (RFC 4505 section 2), each of one to four octets.
 pub const MAX_TRACE: usize = 255;
 
-/// What an anonymous client says of itself: for a log, never for a decision.
+/// The trace of an anonymous client: for a log, never for a decision.
 ///
 /// RFC 4505 section 2:
 ///
@@ -21,17 +21,18 @@ pub const MAX_TRACE: usize = 255;
 /// TCHAR       = any UTF-8 encoded Unicode character except '@' (U+0040)
 /// ```
 ///
-/// Of the preparation of section 3 the prohibition of control characters is checked.
+/// Of the preparation in section 3 only the prohibition of control characters is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trace<'a> {
-    /// It holds an `@`: an address, unverified. Of its form only that is checked that it has two halves.
+    /// An unverified address: the text holds an `@` with something on both sides of it; its form is
+    /// not checked any further.
     Email(&'a str),
-    /// Anything else.
+    /// Any other text.
     Token(&'a str),
 }
 
 impl<'a> Trace<'a> {
-    /// Reads the message; `None` when the client says nothing.
+    /// Parses the message; returns `None` when the client leaves no trace.
     ///
     /// # Errors
     /// More than 255 characters, a control character, an `@` that parts no address, or not UTF-8.
@@ -50,7 +51,7 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// Sorts a text.
+    /// Classifies a text as an address or a token.
     ///
     /// # Errors
     /// An empty text, more than 255 characters, a control character, or an `@` that parts no address.
@@ -72,7 +73,7 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
         match self {
@@ -81,7 +82,8 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// Whether the last `@` of an addr-spec may stand behind it: another is in quotes (RFC 5322 section 3.4.1).
+/// Returns whether the last `@` of an addr-spec may follow `local`: any earlier `@` must be in
+/// quotes (RFC 5322 section 3.4.1).
 fn is_local_part(local: &str) -> bool {
     let is_quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
     !local.is_empty() && (is_quoted || !local.contains('@'))
@@ -92,8 +94,8 @@ fn is_local_part(local: &str) -> bool {
 pub struct AnonymousInitiator(Once);
 
 impl AnonymousInitiator {
-    /// To be nobody, and leave a trace or none. An address only with its owner's permission
-    /// (RFC 4505 section 5).
+    /// Creates an initiator that leaves `trace`, if there is one. An address needs its owner's
+    /// permission (RFC 4505 section 5).
     ///
     /// # Errors
     /// More than 255 characters, a control character, or an `@` that parts no address.
@@ -121,16 +123,16 @@ impl Initiator for AnonymousInitiator {
     }
 }
 
-/// The server's side of ANONYMOUS: every well-formed message is good.
+/// The server's side of ANONYMOUS: every well-formed message succeeds.
 ///
-/// What the client left as its trace is [`Identity::trace`].
+/// The trace that the client left is [`Identity::trace`].
 #[derive(Debug, Default)]
 pub struct AnonymousVerifier {
     is_over: bool,
 }
 
 impl AnonymousVerifier {
-    /// At the beginning.
+    /// Creates a verifier.
     #[must_use]
     pub const fn new() -> Self {
         Self { is_over: false }

@@ -1,7 +1,7 @@
-//! OAUTHBEARER (RFC 7628) and XOAUTH2: a token of OAuth 2.0 (RFC 6750) instead of a password.
+//! OAUTHBEARER (RFC 7628) and XOAUTH2: an OAuth 2.0 token (RFC 6750) instead of a password.
 //!
-//! Both have an error round: the server that refuses says why in a challenge, in JSON, the
-//! client acknowledges it, and only then comes the failing reply.
+//! Both have an error round: a server that rejects the token gives the reason in a challenge, in
+//! JSON; the client acknowledges it, and then the failing reply follows.
 
 mod status;
 
@@ -19,7 +19,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What stands between the pairs, and alone in the acknowledgement of an error.
+/// The separator of the pairs, and the whole acknowledgement of an error.
 const SEPARATOR: &str = "\u{1}";
 
 /// The message of OAUTHBEARER.
@@ -42,7 +42,8 @@ pub struct OauthBearer<'a> {
 }
 
 impl<'a> OauthBearer<'a> {
-    /// Of its parts; an empty token asks what a token must be good for (RFC 7628 section 4.3).
+    /// Creates a message from its parts; an empty token asks which scope a token must have (RFC
+    /// 7628 section 4.3).
     ///
     /// # Errors
     /// An empty identity, a port of zero, a character that would end its field.
@@ -64,34 +65,34 @@ impl<'a> OauthBearer<'a> {
         Ok(Self { authzid: authzid.map(Cow::Borrowed), host, port, token })
     }
 
-    /// As whom the client wants to act.
+    /// Returns the authorization identity.
     #[must_use]
     pub fn authzid(&self) -> Option<&str> {
         self.authzid.as_deref()
     }
 
-    /// The host that the client believes to speak to.
+    /// Returns the host that the client believes it is connected to.
     #[must_use]
     pub const fn host(&self) -> Option<&'a str> {
         self.host
     }
 
-    /// The port that the client believes to speak to.
+    /// Returns the port that the client believes it is connected to.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The token; empty when the client asks what a token must be good for.
+    /// Returns the token; it is empty when the client asks which scope a token must have.
     #[must_use]
     pub const fn token(&self) -> &'a str {
         self.token
     }
 
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What does not follow the grammar, no `auth`, a scheme that is not `Bearer`, channel
+    /// A message that violates the grammar, no `auth`, a scheme that is not `Bearer`, channel
     /// binding, a key given twice.
     pub fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let text = utf8(octets)?;
@@ -139,7 +140,7 @@ impl<'a> OauthBearer<'a> {
         Ok(Self { authzid: header.authzid, host, port, token })
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Secret {
         let mut head = Header { flag: Flag::None, authzid: self.authzid.clone() }.encode();
@@ -165,7 +166,7 @@ impl fmt::Debug for OauthBearer<'_> {
     }
 }
 
-/// The message of XOAUTH2, as Google's and Microsoft's documentation has it:
+/// The message of XOAUTH2, as documented by Google and Microsoft:
 ///
 /// ```text
 /// "user=" user %x01 "auth=Bearer " token %x01 %x01
@@ -177,7 +178,7 @@ pub struct Xoauth2<'a> {
 }
 
 impl<'a> Xoauth2<'a> {
-    /// Of its parts.
+    /// Creates a message from its parts.
     ///
     /// # Errors
     /// An empty user or token, a character that would end its field.
@@ -191,22 +192,22 @@ impl<'a> Xoauth2<'a> {
         Ok(Self { user, token })
     }
 
-    /// Whose mailbox it is about.
+    /// Returns the user whose mailbox is accessed.
     #[must_use]
     pub const fn user(&self) -> &'a str {
         self.user
     }
 
-    /// The token.
+    /// Returns the token.
     #[must_use]
     pub const fn token(&self) -> &'a str {
         self.token
     }
 
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What does not follow the grammar.
+    /// A message that violates the grammar.
     pub fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let fields = utf8(octets)?
             .strip_suffix("\u{1}\u{1}")
@@ -218,7 +219,7 @@ impl<'a> Xoauth2<'a> {
         Self::new(user, bearer(auth)?).map_err(|_| Malformed::new("an empty user or token"))
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Secret {
         Secret::concat(&[
@@ -241,7 +242,7 @@ fn utf8(octets: &[u8]) -> Result<&str, Malformed> {
     core::str::from_utf8(octets).map_err(|_| Malformed::new("not UTF-8"))
 }
 
-/// `"Bearer" 1*SP token`, the scheme in any case (RFC 7628 section 4); or nothing at all.
+/// Parses `"Bearer" 1*SP token`, the scheme in any case (RFC 7628 section 4), or an empty value.
 fn bearer(value: &str) -> Result<&str, Malformed> {
     if value.is_empty() {
         return Ok("");
@@ -255,13 +256,13 @@ fn bearer(value: &str) -> Result<&str, Malformed> {
     if is_token(token) { Ok(token) } else { Err(Malformed::new("not a token")) }
 }
 
-/// Wider than the `b64token` of RFC 6750 section 2.1: whatever is visible, since tokens are
-/// opaque and some issuers use more characters.
+/// Returns whether `token` consists of visible characters. That is wider than the `b64token` of RFC
+/// 6750 section 2.1: tokens are opaque, and some issuers use more characters.
 fn is_token(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
-/// "a decimal positive integer string without leading zeros"
+/// Parses "a decimal positive integer string without leading zeros".
 fn number(value: &str) -> Result<u16, Malformed> {
     let is_number = value.bytes().all(|octet| octet.is_ascii_digit()) && !value.starts_with('0');
     value
@@ -271,7 +272,7 @@ fn number(value: &str) -> Result<u16, Malformed> {
         .ok_or(Malformed::new("a port that is not a positive number"))
 }
 
-/// A client's side, once its message is written.
+/// The client's side of either mechanism, once its message is encoded.
 #[derive(Debug)]
 struct Client {
     state: ClientState,
@@ -298,7 +299,7 @@ impl Client {
                 self.state = ClientState::Sent;
                 Ok(message)
             }
-            // All that a server can say after the token is why it does not like it.
+            // After the token the server can only send the reason for rejecting it.
             ClientState::Sent => {
                 self.state = ClientState::Refused;
                 self.refusal = challenge.into();
@@ -330,8 +331,8 @@ impl Client {
 pub struct OauthBearerInitiator(Client);
 
 impl OauthBearerInitiator {
-    /// With this token, to act as this user, on this host and port. Servers may insist on the
-    /// user; host and port are for those that check them.
+    /// Creates an initiator with this token, user, host and port. Some servers require the user;
+    /// host and port are for servers that check them.
     ///
     /// # Errors
     /// An empty token, a character that the message cannot carry.
@@ -355,7 +356,7 @@ impl OauthBearerInitiator {
 pub struct Xoauth2Initiator(Client);
 
 impl Xoauth2Initiator {
-    /// With this token, for this user's mailbox.
+    /// Creates an initiator with this token, for this user's mailbox.
     ///
     /// # Errors
     /// An empty user or token, a character that the message cannot carry.
@@ -397,7 +398,7 @@ macro_rules! initiators {
 }
 initiators! { OauthBearerInitiator: OAUTHBEARER, Xoauth2Initiator: XOAUTH2 }
 
-/// A server's side, once the message is read.
+/// The server's side of either mechanism, once the message is parsed.
 #[derive(Debug, Default)]
 struct Server {
     state: ServerState,
@@ -409,7 +410,7 @@ enum ServerState {
     #[default]
     Start,
     Asked(Bearer),
-    /// The error was sent, and its acknowledgement is awaited.
+    /// The error was sent; its acknowledgement is awaited.
     Refused,
     Over,
 }
@@ -476,7 +477,7 @@ impl Server {
             Answer::Given(Err(status)) => return self.refuse(status),
             Answer::Given(Ok(authcid)) => {
                 let user = bearer.user.take().filter(|user| **user != *authcid);
-                Step::proved(Identity::new(authcid).acting_as(user))
+                Step::proved(Identity::new(authcid).with_authzid(user))
             }
         };
         self.state = ServerState::Over;
@@ -495,16 +496,16 @@ pub struct Xoauth2Verifier(Server);
 macro_rules! verifiers {
     ($($name:ident: $mechanism:ident, $read:expr;)*) => {$(
         impl $name {
-            /// At the beginning.
+            /// Creates a verifier.
             #[must_use]
             pub fn new() -> Self {
                 Self::default()
             }
 
-            /// What a client is told whose token is not accepted, if the application says
-            /// nothing else with its refusal.
+            /// Sets the error status for a client whose token is rejected, unless the application
+            /// gives another with its answer.
             #[must_use]
-            pub fn refusing_with(mut self, status: ErrorStatus) -> Self {
+            pub fn with_error_status(mut self, status: ErrorStatus) -> Self {
                 self.0.status = status;
                 self
             }
@@ -676,7 +677,7 @@ mod tests {
             let message = client.initial_response().unwrap().unwrap();
             assert!(matches!(server.step(Some(message.expose())), Step::Ask));
             let Some(Question::Token(question)) = server.question() else { panic!() };
-            assert!(question.user() == Some("ann") && question.token().is(b"t"));
+            assert!(question.user() == Some("ann") && question.token().matches(b"t"));
             question.reject_with(ErrorStatus::invalid_token().with_scope("example_scope"));
             let Step::Challenge(error) = server.resume() else { panic!() };
             assert_eq!(error, br#"{"status":"invalid_token","scope":"example_scope"}"#);
@@ -684,7 +685,7 @@ mod tests {
             assert_eq!(client.respond(&error).unwrap().expose(), acknowledgement);
             let status = ErrorStatus::parse(client.refusal().unwrap()).unwrap();
             assert_eq!((status.status(), status.scope()), ("invalid_token", Some("example_scope")));
-            // Whatever comes now, it is no success.
+            // Success is not accepted from here on.
             assert_eq!(client.finish(None), Err(InitiatorError::Incomplete));
             assert!(client.respond(b"").is_err());
 
@@ -698,7 +699,7 @@ mod tests {
     /// RFC 7628 section 4.3: the empty `auth` asks for the scope.
     #[test]
     fn a_client_may_ask_for_the_scope() {
-        let mut server = OauthBearerVerifier::new().refusing_with(
+        let mut server = OauthBearerVerifier::new().with_error_status(
             ErrorStatus::invalid_token()
                 .with_scope("example_scope")
                 .with_openid_configuration("https://example.com/.well-known/openid-configuration"),

@@ -1,15 +1,15 @@
-//! What is known of the channel under an exchange.
+//! The properties of the channel that an exchange runs over.
 
 use super::Mechanism;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// How a channel binding is made.
+/// A type of channel binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BindingType {
-    /// `tls-exporter` (RFC 9266): 32 octets exported under the label
-    /// `EXPORTER-Channel-Binding` with an empty context. The one for TLS 1.3.
+    /// `tls-exporter` (RFC 9266): 32 octets exported under the label `EXPORTER-Channel-Binding`
+    /// with an empty context. The type for TLS 1.3.
     TlsExporter,
     /// `tls-unique` (RFC 5929 section 3): the first Finished message. Undefined for TLS 1.3.
     TlsUnique,
@@ -21,7 +21,7 @@ pub enum BindingType {
 impl BindingType {
     const ALL: [Self; 3] = [Self::TlsExporter, Self::TlsUnique, Self::TlsServerEndPoint];
 
-    /// The registered name, `cb-name` of RFC 5802 section 7.
+    /// Returns the registered name, `cb-name` of RFC 5802 section 7.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,14 +31,14 @@ impl BindingType {
         }
     }
 
-    /// The type of this name; `None` when it is not known.
+    /// Returns the type with this name; `None` when it is unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 }
 
-/// What the TLS library says of the channel in one of the ways of [`BindingType`].
+/// The channel binding data of one [`BindingType`], taken from the TLS library.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChannelBinding {
     kind: BindingType,
@@ -46,19 +46,19 @@ pub struct ChannelBinding {
 }
 
 impl ChannelBinding {
-    /// `data` as RFC 9266 and RFC 5929 define it for this type.
+    /// Creates a binding; `data` is as RFC 9266 and RFC 5929 define it for this type.
     #[must_use]
     pub fn new(kind: BindingType, data: impl Into<Vec<u8>>) -> Self {
         Self { kind, data: data.into() }
     }
 
-    /// How it is made.
+    /// Returns the type.
     #[must_use]
     pub const fn kind(&self) -> BindingType {
         self.kind
     }
 
-    /// The octets.
+    /// Returns the binding data.
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.data
@@ -71,8 +71,8 @@ impl fmt::Debug for ChannelBinding {
     }
 }
 
-/// What the mechanisms have to know of the channel: whether it is TLS, and how they can bind
-/// to it.
+/// The properties of the channel that mechanisms depend on: whether it is TLS, and its channel
+/// bindings.
 ///
 /// ```
 /// use esmtp::sasl::{BindingType, Channel, ChannelBinding, Mechanism};
@@ -84,23 +84,24 @@ impl fmt::Debug for ChannelBinding {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Channel {
     is_tls: bool,
-    /// Nobody knows who is at the other end.
-    is_with_stranger: bool,
+    /// The peer has not proven its identity.
+    has_unverified_peer: bool,
     bindings: Vec<ChannelBinding>,
 }
 
 impl Channel {
-    /// Nothing protects the octets.
-    pub const CLEAR: Self = Self { is_tls: false, is_with_stranger: false, bindings: Vec::new() };
+    /// A channel without protection.
+    pub const CLEAR: Self =
+        Self { is_tls: false, has_unverified_peer: false, bindings: Vec::new() };
 
-    /// TLS without binding data.
+    /// Returns TLS without binding data.
     #[must_use]
     pub const fn tls() -> Self {
-        Self { is_tls: true, is_with_stranger: false, bindings: Vec::new() }
+        Self { is_tls: true, has_unverified_peer: false, bindings: Vec::new() }
     }
 
-    /// The same with a way to bind to it; it takes the place of an earlier one of its type. A
-    /// binding without data is none.
+    /// Adds channel binding data, replacing earlier data of the same type. A binding without data
+    /// is ignored.
     #[must_use]
     pub fn with(mut self, binding: ChannelBinding) -> Self {
         self.bindings.retain(|known| known.kind != binding.kind);
@@ -110,42 +111,42 @@ impl Channel {
         self
     }
 
-    /// Whether the octets travel in TLS.
+    /// Returns whether the octets travel in TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.is_tls
     }
 
-    /// The same with somebody at the other end who has not proven who it is, as in opportunistic
-    /// TLS (RFC 7435): a secret that is shown there is shown to anybody.
+    /// Marks the peer as unauthenticated, as in opportunistic TLS (RFC 7435): a secret that is sent
+    /// to it may reach anyone.
     #[must_use]
-    pub const fn with_stranger(mut self) -> Self {
-        self.is_with_stranger = true;
+    pub const fn with_unverified_peer(mut self) -> Self {
+        self.has_unverified_peer = true;
         self
     }
 
-    /// Whether a password or a token that is sent through it reaches only whom it is meant for.
+    /// Returns whether a password or token that is sent over this channel reaches only its intended
+    /// recipient.
     #[must_use]
     pub const fn hides_secrets(&self) -> bool {
-        self.is_tls && !self.is_with_stranger
+        self.is_tls && !self.has_unverified_peer
     }
 
-    /// The binding of this type.
+    /// Returns the binding of this type.
     #[must_use]
     pub fn binding(&self, kind: BindingType) -> Option<&ChannelBinding> {
         self.bindings.iter().find(|binding| binding.kind == kind)
     }
 
-    /// The binding that a client uses: tls-exporter before tls-unique before
-    /// tls-server-end-point, which tells one server from another but not one connection from
-    /// another.
+    /// Returns the binding that a client uses: tls-exporter before tls-unique before
+    /// tls-server-end-point, which identifies the server but not the connection.
     #[must_use]
     pub fn best_binding(&self) -> Option<&ChannelBinding> {
         BindingType::ALL.into_iter().find_map(|kind| self.binding(kind))
     }
 
-    /// Whether a mechanism may run here: a plaintext mechanism needs TLS, a `-PLUS` mechanism
-    /// TLS and binding data.
+    /// Returns whether `mechanism` may run on this channel: a plaintext mechanism needs TLS, a
+    /// `-PLUS` mechanism needs TLS and binding data.
     #[must_use]
     pub fn carries(&self, mechanism: Mechanism) -> bool {
         (self.hides_secrets() || !mechanism.is_plaintext())

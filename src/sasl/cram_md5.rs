@@ -1,7 +1,7 @@
 //! CRAM-MD5: a keyed digest of the server's challenge (RFC 2195).
 //!
-//! It is old: the server has to keep the password as it is, and whoever listens can guess at
-//! it. SCRAM does better in both.
+//! It is obsolete: the server must keep the password itself, and an eavesdropper can guess it
+//! offline. SCRAM has neither weakness.
 
 use super::question::{Answer, Question, SecretQuestion};
 use super::{
@@ -15,13 +15,13 @@ use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
-/// How many octets the digest has in hexadecimal digits.
+/// The number of hexadecimal digits of the digest.
 const DIGITS: usize = 32;
 
-/// The client's message: a name, a space and the digest.
+/// The client's message: a user name, a space and the digest.
 ///
-/// RFC 2195 section 2; the last space separates, so that a name may hold others, and the digits
-/// are lower-case.
+/// RFC 2195 section 2. The last space separates, so a name may contain spaces; the digits are
+/// lower-case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Response<'a> {
     user: &'a str,
@@ -29,7 +29,7 @@ pub struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
     /// No name, not 32 lower-case hexadecimal digits, or not UTF-8.
@@ -47,27 +47,28 @@ impl<'a> Response<'a> {
         Ok(Self { user, digest })
     }
 
-    /// The name.
+    /// Returns the user name.
     #[must_use]
     pub const fn user(&self) -> &'a str {
         self.user
     }
 
-    /// The digest, in lower-case hexadecimal digits.
+    /// Returns the digest, in lower-case hexadecimal digits.
     #[must_use]
     pub const fn digest(&self) -> &'a str {
         self.digest
     }
 }
 
-/// Without the digest: with the challenge, it lets one guess at the password.
+/// The digest is left out: together with the challenge it permits guessing the password.
 impl fmt::Debug for Response<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
-/// HMAC-MD5 of the challenge with the password as its key, in lower-case hexadecimal digits.
+/// Returns the HMAC-MD5 of the challenge with the password as its key, in lower-case hexadecimal
+/// digits.
 fn digest(password: &Secret, challenge: &[u8]) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 section 3)")]
     let mut mac =
@@ -97,7 +98,7 @@ enum ClientState {
 }
 
 impl CramMd5Initiator {
-    /// To be this user.
+    /// Creates an initiator that authenticates as `user`.
     ///
     /// # Errors
     /// An empty name or password, or a name with a NUL.
@@ -127,7 +128,7 @@ impl Initiator for CramMd5Initiator {
         if !matches!(state, ClientState::Ready) {
             return Err(InitiatorError::UnexpectedChallenge);
         }
-        // A digest of nothing would be good for ever and everywhere.
+        // The digest of an empty challenge could be replayed anywhere.
         if challenge.is_empty() {
             return Err(Malformed::new("an empty challenge").into());
         }
@@ -167,11 +168,12 @@ enum State {
 }
 
 impl CramMd5Verifier {
-    /// With a challenge in the form of a message identifier, `<random.timestamp@host>` (RFC
-    /// 2195 section 2): the time in seconds since 1970 and the server's name.
+    /// Creates a verifier whose challenge has the form of a message identifier,
+    /// `<random.timestamp@host>` (RFC 2195 section 2): the time in seconds since 1970 and the
+    /// server's name.
     #[must_use]
     pub fn new(nonce: &Nonce, unix_seconds: u64, host: &str) -> Self {
-        // Every octet of the nonce in decimal digits: "random digits" is what the RFC says.
+        // Every octet of the nonce in decimal digits: the RFC asks for "random digits".
         let random = nonce
             .as_str()
             .bytes()
@@ -179,7 +181,7 @@ impl CramMd5Verifier {
         Self::with_challenge(format!("<{random}.{unix_seconds}@{host}>"))
     }
 
-    /// With a challenge of the caller's making; it must never be used twice.
+    /// Creates a verifier with the caller's own challenge, which must never be used twice.
     #[must_use]
     pub fn with_challenge(challenge: impl Into<String>) -> Self {
         Self { challenge: challenge.into(), state: State::Start }
@@ -234,7 +236,7 @@ impl Verifier for CramMd5Verifier {
                 self.state = State::Over;
                 return Step::Failed(VerifierError::Unavailable);
             }
-            // The same work for a user whom nobody knows.
+            // The same amount of work for an unknown user.
             Answer::Given(None) => (self.challenge.as_str().into(), false),
             Answer::Given(Some(password)) => {
                 let is_known = !password.is_empty();
@@ -242,7 +244,7 @@ impl Verifier for CramMd5Verifier {
             }
         };
         let expected = Secret::from(digest(&password, self.challenge.as_bytes()));
-        let step = if expected.is(sent.expose()) & is_known {
+        let step = if expected.matches(sent.expose()) & is_known {
             Step::proved(Identity::new(core::mem::take(user)))
         } else {
             Step::Failed(VerifierError::Rejected)
@@ -310,7 +312,7 @@ mod tests {
             let end = run(challenge, response, stored);
             assert!(matches!(end, Step::Failed(VerifierError::Rejected)), "{end:?}");
         }
-        // The key that is used for an unknown user is no secret, and opens nothing.
+        // The key that is used for an unknown user is public, and must not authenticate anyone.
         let forged = format!("tim {}", digest(&CHALLENGE.into(), CHALLENGE.as_bytes()));
         let end = run(CHALLENGE, forged.as_bytes(), None);
         assert!(matches!(end, Step::Failed(VerifierError::Rejected)));

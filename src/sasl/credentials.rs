@@ -1,4 +1,4 @@
-//! What a client logs in with, and which of the mechanisms is the best for it.
+//! The credentials of a client, and the choice of the strongest mechanism for them.
 
 use super::{
     AnonymousInitiator, Channel, CredentialsError, ExternalInitiator, Initiator, LoginInitiator,
@@ -6,8 +6,8 @@ use super::{
 };
 use alloc::boxed::Box;
 
-/// What a client logs in with. It makes the initiator of the strongest mechanism that goes
-/// with it, with the channel and with what the server offers.
+/// The credentials that a client authenticates with. They create the initiator of the strongest
+/// mechanism that fits them, the channel and the server's offer.
 ///
 /// ```
 /// use esmtp::sasl::{Channel, Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce};
@@ -45,18 +45,18 @@ enum Kind {
     Anonymous { trace: Option<Box<str>> },
 }
 
-/// Why no mechanism can be used.
+/// The reason why no mechanism can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoCommonMechanism {
-    /// The server offers none that goes with the credentials.
+    /// The server offers no mechanism that fits the credentials.
     #[error("the server offers no mechanism for these credentials")]
     NotOffered,
-    /// One would go, but only under TLS, and with a server that has proven who it is where TLS is
-    /// opportunistic.
+    /// A mechanism would fit, but only in TLS; with opportunistic TLS only if the server has proven
+    /// its identity.
     #[error("the mechanisms offered for these credentials need TLS")]
     NeedsTls,
-    /// Those that would go are weaker than the credentials allow.
+    /// The mechanisms that would fit are weaker than the credentials allow.
     #[error("the mechanisms offered for these credentials are too weak")]
     TooWeak,
     /// The mechanism cannot carry the credentials.
@@ -79,59 +79,60 @@ impl Credentials {
         }
     }
 
-    /// A name and a password: SCRAM, CRAM-MD5, PLAIN, LOGIN.
+    /// Creates credentials of a name and a password: SCRAM, CRAM-MD5, PLAIN, LOGIN.
     #[must_use]
     pub fn password(user: impl Into<Box<str>>, password: &str) -> Self {
         Self::new(Kind::Password { user: user.into(), password: password.into() })
     }
 
-    /// A name and a bearer token: OAUTHBEARER, XOAUTH2.
+    /// Creates credentials of a name and a bearer token: OAUTHBEARER, XOAUTH2.
     #[must_use]
     pub fn token(user: impl Into<Box<str>>, token: &str) -> Self {
         Self::new(Kind::Token { user: user.into(), token: token.into(), endpoint: None })
     }
 
-    /// Host and port, for token servers that check them (RFC 7628 section 3.1).
+    /// Sets host and port, for token servers that check them (RFC 7628 section 3.1).
     #[must_use]
-    pub fn speaking_to(mut self, host: impl Into<Box<str>>, port: u16) -> Self {
+    pub fn with_endpoint(mut self, host: impl Into<Box<str>>, port: u16) -> Self {
         if let Kind::Token { endpoint, .. } = &mut self.kind {
             *endpoint = Some((host.into(), port));
         }
         self
     }
 
-    /// The client certificate of the channel: EXTERNAL.
+    /// Creates credentials that refer to the client certificate of the channel: EXTERNAL.
     #[must_use]
     pub const fn external() -> Self {
         Self::new(Kind::External)
     }
 
-    /// None, and a trace if one wants to leave it: ANONYMOUS.
+    /// Creates anonymous credentials with an optional trace: ANONYMOUS.
     #[must_use]
     pub fn anonymous(trace: Option<impl Into<Box<str>>>) -> Self {
         Self::new(Kind::Anonymous { trace: trace.map(Into::into) })
     }
 
-    /// To act as another; only mechanisms that can say so are used. With a token it takes the
-    /// place of the name.
+    /// Sets an authorization identity (authzid); only mechanisms that can carry one are used. With
+    /// a token it replaces the name.
     #[must_use]
-    pub fn acting_as(self, authzid: impl Into<Box<str>>) -> Self {
+    pub fn with_authzid(self, authzid: impl Into<Box<str>>) -> Self {
         let authzid = authzid.into();
         Self { authzid: (!authzid.is_empty()).then_some(authzid), ..self }
     }
 
-    /// With another preparation of name and password for SCRAM; in PLAIN and LOGIN it is the
-    /// server that prepares (RFC 4616 section 2).
+    /// Sets the preparation of name and password for SCRAM. In PLAIN and LOGIN the server prepares
+    /// (RFC 4616 section 2).
     #[cfg(feature = "scram")]
     #[must_use]
-    pub fn preparing(self, prepare: super::prepare::Prepare) -> Self {
+    pub fn with_preparation(self, prepare: super::prepare::Prepare) -> Self {
         Self { prepare, ..self }
     }
 
-    /// Sets how many iterations of SCRAM are taken from a server: the session ends with
+    /// Sets the SCRAM iteration counts that are accepted from a server: the session ends with
     /// [`TooManyIterations`](super::InitiatorError::TooManyIterations) or
-    /// [`TooFewIterations`](super::InitiatorError::TooFewIterations) when it asks for others. Default: 4096
-    /// (RFC 5802 section 5.1) to 600,000 ([`MAX_ITERATIONS`](super::scram::MAX_ITERATIONS) says why, and what they cost).
+    /// [`TooFewIterations`](super::InitiatorError::TooFewIterations) when it asks for others.
+    /// Default: 4096 (RFC 5802 section 5.1) to 600,000 (for the reason and the cost see
+    /// [`MAX_ITERATIONS`](super::scram::MAX_ITERATIONS)).
     ///
     /// ```
     /// use esmtp::sasl::Credentials;
@@ -145,26 +146,26 @@ impl Credentials {
         Self { iterations: iterations.into_inner(), ..self }
     }
 
-    /// Nothing weaker than this, so that nobody who takes mechanisms out of the server's list
-    /// gets the password.
+    /// Rejects mechanisms weaker than `strength`, so that an attacker who removes mechanisms from
+    /// the server's list (downgrade) does not get the password.
     #[must_use]
-    pub fn at_least(self, strength: Strength) -> Self {
+    pub fn with_minimum_strength(self, strength: Strength) -> Self {
         Self { at_least: strength, ..self }
     }
 
-    /// No other mechanism than this.
+    /// Restricts the choice to this mechanism.
     #[must_use]
-    pub fn only(self, mechanism: Mechanism) -> Self {
+    pub fn with_mechanism(self, mechanism: Mechanism) -> Self {
         Self { only: Some(mechanism), ..self }
     }
 
-    /// Passwords and tokens also outside TLS. Whoever listens can use them.
+    /// Permits passwords and tokens outside TLS, where an eavesdropper can read and use them.
     #[must_use]
-    pub fn even_in_the_clear(self) -> Self {
+    pub fn with_secrets_in_clear(self) -> Self {
         Self { in_the_clear: true, ..self }
     }
 
-    /// Whether these credentials go with a mechanism at all.
+    /// Returns whether these credentials fit a mechanism.
     fn fit(&self, mechanism: Mechanism) -> bool {
         let has_authzid = self.authzid.is_some();
         match self.kind {
@@ -185,10 +186,10 @@ impl Credentials {
         }
     }
 
-    /// The strongest mechanism of those that the server offers.
+    /// Returns the strongest usable mechanism that the server offers.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such mechanism.
     pub fn choose(
         &self,
         offered: &[Mechanism],
@@ -213,10 +214,10 @@ impl Credentials {
         chosen.ok_or(reason)
     }
 
-    /// The initiator of the strongest mechanism of those that the server offers.
+    /// Returns the initiator of the strongest usable mechanism that the server offers.
     ///
     /// # Errors
-    /// There is none, or it cannot carry the credentials.
+    /// There is no such mechanism, or it cannot carry the credentials.
     pub fn strongest(
         &self,
         offered: &[Mechanism],
@@ -226,10 +227,10 @@ impl Credentials {
         let mechanism = self.choose(offered, channel)?;
         Ok(match &self.kind {
             Kind::Password { user, password } => {
-                // It was a string when it came.
+                // The password was created from a string.
                 let password = core::str::from_utf8(password.expose()).unwrap_or_default();
                 match mechanism {
-                    Mechanism::PLAIN => Box::new(PlainInitiator::acting_as(
+                    Mechanism::PLAIN => Box::new(PlainInitiator::with_authzid(
                         self.authzid.as_deref(),
                         user,
                         password,
@@ -268,7 +269,7 @@ impl Credentials {
         use super::scram::{Binding, Hash, ScramInitiator};
 
         let hash = Hash::of(mechanism).ok_or(NoCommonMechanism::NotOffered)?;
-        // RFC 5802 section 6. `y` says that no -PLUS was seen, whatever its digest.
+        // RFC 5802 section 6: `y` means that no -PLUS mechanism was offered, whatever its digest.
         let saw_plus = offered.iter().any(Mechanism::needs_channel_binding);
         let binding = match channel.best_binding() {
             Some(binding) if mechanism.needs_channel_binding() => Binding::Bound(binding.clone()),
@@ -276,11 +277,12 @@ impl Credentials {
             Some(_) | None => Binding::None,
         };
         let mut initiator =
-            ScramInitiator::preparing(hash, user, password, nonce, self.prepare)?.bound(binding);
+            ScramInitiator::with_preparation(hash, user, password, nonce, self.prepare)?
+                .with_channel_binding(binding);
         let (least, most) = self.iterations;
-        initiator = initiator.iterations(least..=most);
+        initiator = initiator.with_iterations(least..=most);
         if let Some(authzid) = &self.authzid {
-            initiator = initiator.acting_as(authzid)?;
+            initiator = initiator.with_authzid(authzid)?;
         }
         Ok(Box::new(initiator))
     }
@@ -310,8 +312,7 @@ const fn is_scram(_: Mechanism) -> bool {
     false
 }
 
-/// Which of several initiators is the strongest that the server offers and the channel carries:
-/// its place.
+/// Returns the index of the strongest initiator that the server offers and the channel carries.
 #[must_use]
 pub fn strongest(
     initiators: &[Box<dyn Initiator>],
@@ -367,10 +368,10 @@ mod tests {
         let clear = Channel::CLEAR;
         assert_eq!(password.choose(&plain, &clear), Err(NoCommonMechanism::NeedsTls));
         assert_eq!(password.choose(&plain, &Channel::tls()), Ok(Mechanism::PLAIN));
-        let only = password.clone().only(Mechanism::LOGIN);
+        let only = password.clone().with_mechanism(Mechanism::LOGIN);
         assert_eq!(only.choose(&EVERYTHING, &bindable()), Ok(Mechanism::LOGIN));
         assert_eq!(only.choose(&plain[..1], &bindable()), Err(NoCommonMechanism::NotOffered));
-        assert_eq!(password.even_in_the_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
+        assert_eq!(password.with_secrets_in_clear().choose(&plain, &clear), Ok(Mechanism::PLAIN));
         let token = Credentials::token("ann", "t");
         let bearer = [Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
         assert_eq!(token.choose(&bearer, &clear), Err(NoCommonMechanism::NeedsTls));
@@ -384,21 +385,22 @@ mod tests {
         let cases = [
             (Credentials::external(), Mechanism::EXTERNAL),
             (Credentials::anonymous(Some("sirhc")), Mechanism::ANONYMOUS),
-            (Credentials::token("ann", "t").speaking_to("mx", 587), Mechanism::OAUTHBEARER),
+            (Credentials::token("ann", "t").with_endpoint("mx", 587), Mechanism::OAUTHBEARER),
         ];
         for (credentials, mechanism) in cases {
             let initiator =
                 credentials.strongest(&EVERYTHING, &Channel::tls(), Nonce::new([1; 18])).unwrap();
             assert_eq!(initiator.mechanism(), mechanism);
         }
-        let acting = Credentials::password("ann", "secret").acting_as("office");
+        let acting = Credentials::password("ann", "secret").with_authzid("office");
         let offered = [Mechanism::LOGIN, Mechanism::CRAM_MD5];
         assert_eq!(acting.choose(&offered, &Channel::tls()), Err(NoCommonMechanism::NotOffered));
     }
 
     #[test]
     fn what_is_too_weak_is_not_used() {
-        let credentials = Credentials::password("ann", "secret").at_least(Strength::MUTUAL);
+        let credentials =
+            Credentials::password("ann", "secret").with_minimum_strength(Strength::MUTUAL);
         let offered = [Mechanism::PLAIN, Mechanism::CRAM_MD5, Mechanism::LOGIN];
         assert_eq!(credentials.choose(&offered, &Channel::tls()), Err(NoCommonMechanism::TooWeak));
     }
@@ -425,13 +427,13 @@ mod tests {
             let message = initiator.initial_response().unwrap().unwrap();
             assert!(message.expose().starts_with(start.as_bytes()), "{mechanism}");
         }
-        let acting = credentials.acting_as("office");
+        let acting = credentials.with_authzid("office");
         let mut initiator = acting.strongest(&EVERYTHING, &Channel::CLEAR, Nonce::new([1; 18]));
         let message = initiator.as_mut().unwrap().initial_response().unwrap().unwrap();
         assert!(message.expose().starts_with(b"n,a=office,n=ann,"));
     }
 
-    /// RFC 5802 section 9. Nothing is calculated for a count that is not taken.
+    /// Rejects iteration counts outside the limits before any calculation (RFC 5802 section 9).
     #[cfg(feature = "scram")]
     #[test]
     fn the_iterations_of_scram_are_a_setting() {
@@ -465,7 +467,7 @@ mod tests {
         let expected = Err(InitiatorError::TooFewIterations { announced: 9, floor: 10 });
         assert_eq!(asked(&set, 9), expected);
         // The setting goes along with every copy and further setting.
-        let acting = set.clone().acting_as("office").at_least(Strength::MUTUAL);
+        let acting = set.clone().with_authzid("office").with_minimum_strength(Strength::MUTUAL);
         assert!(asked(&acting, 20).is_ok() && asked(&acting, 4096).is_err());
     }
 

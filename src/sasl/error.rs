@@ -1,4 +1,4 @@
-//! What can go wrong in an exchange. No error holds octets of the peer.
+//! The errors of an exchange. No error holds octets of the peer.
 
 use super::prepare::Unprepared;
 
@@ -10,13 +10,13 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// For a mechanism of one's own.
+    /// Creates an error, for custom mechanisms.
     #[must_use]
     pub const fn new(reason: &'static str) -> Self {
         Self { reason }
     }
 
-    /// What is wrong with it.
+    /// Returns the rule that the message violates.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         self.reason
@@ -30,10 +30,10 @@ pub enum CredentialsError {
     /// A name, password or token without a character.
     #[error("a name, password or token is empty")]
     Empty,
-    /// A character that would end the field it stands in.
+    /// A character that would end the field that contains it.
     #[error("a name, password or token holds a character that the mechanism forbids")]
     Forbidden,
-    /// More than the mechanism carries.
+    /// More octets than the mechanism carries.
     #[error("a text is longer than the mechanism carries")]
     TooLong,
     /// The preparation of strings failed (RFC 4013).
@@ -41,51 +41,53 @@ pub enum CredentialsError {
     Unprepared(#[from] Unprepared),
 }
 
-/// Why the client gives up an exchange. The machine cancels it with `*`.
+/// The reason why a client ends an exchange. The machine cancels it with `*`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitiatorError {
     /// The challenge does not follow the mechanism's grammar.
     #[error("the server's challenge is malformed")]
     Malformed(#[from] Malformed),
-    /// A challenge where the mechanism has none.
+    /// A challenge in a state where the mechanism has none.
     #[error("the server sent a challenge that the mechanism does not have")]
     UnexpectedChallenge,
-    /// Success was announced before the exchange had come to its end, or after it failed: the
-    /// server has not proven itself, or has not been told who we are.
+    /// Success was announced before the exchange was complete, or after it failed: the server has
+    /// not proven itself, or has not received the client's identity.
     #[error("the server announced success before the mechanism was complete")]
     Incomplete,
     /// The server does not know the password: its signature is wrong (RFC 5802 section 5).
     #[error("the server's signature is wrong")]
     WrongSignature,
-    /// The server's nonce does not begin with ours, or adds nothing to it (RFC 5802 section 5.1).
+    /// The server's nonce does not begin with the client's, or adds nothing to it (RFC 5802 section
+    /// 5.1).
     #[error("the server's nonce does not extend the client's")]
     Nonce,
-    /// So few iterations give the password away (RFC 5802 section 5.1).
+    /// The iteration count is so low that the password can be guessed (RFC 5802 section 5.1).
     #[error("the server asks for {announced} iterations, fewer than {floor}")]
     TooFewIterations {
-        /// What the server asks for.
+        /// The count that the server asks for.
         announced: u32,
-        /// What is configured.
+        /// The configured minimum.
         floor: u32,
     },
-    /// So many iterations are an attack on the client (RFC 5802 section 9).
+    /// The iteration count is so high that it is a denial of service against the client (RFC 5802
+    /// section 9).
     #[error("the server asks for {announced} iterations, more than {cap}")]
     TooManyIterations {
-        /// What the server asks for.
+        /// The count that the server asks for.
         announced: u32,
-        /// What is configured.
+        /// The configured maximum.
         cap: u32,
     },
     /// An `m=` attribute: an extension that must be understood (RFC 5802 section 5.1).
     #[error("the server demands an extension that is not known")]
     MandatoryExtension,
-    /// The server gave its reason to refuse within the mechanism (`e=`, RFC 5802 section 5.1).
+    /// The server sent its reason for rejecting within the mechanism (`e=`, RFC 5802 section 5.1).
     #[error("the server refused: {0}")]
     Refused(Refused),
 }
 
-/// A server's reason to refuse, `server-error-value` of RFC 5802 section 7.
+/// A server's reason for rejecting, `server-error-value` of RFC 5802 section 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -119,7 +121,7 @@ pub enum Refused {
     /// `no-resources`
     #[error("no-resources")]
     NoResources,
-    /// `other-error`, and every value that is not known.
+    /// `other-error`, and every unknown value.
     #[error("other-error")]
     Other,
 }
@@ -139,7 +141,7 @@ impl Refused {
         Self::Other,
     ];
 
-    /// The value on the wire.
+    /// Returns the value on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -157,18 +159,18 @@ impl Refused {
         }
     }
 
-    /// Reads the value on the wire; what is not known is [`Other`](Self::Other) (RFC 5802
-    /// section 7).
+    /// Parses the value on the wire; an unknown value is [`Other`](Self::Other) (RFC 5802 section
+    /// 7).
     #[must_use]
     pub fn from_value(value: &str) -> Self {
         Self::ALL.into_iter().find(|known| known.as_str() == value).unwrap_or(Self::Other)
     }
 }
 
-/// Why the server ends an exchange without success.
+/// The reason why a server ends an exchange without success.
 ///
-/// [`reason`](Self::reason) sorts them into the replies of RFC 4954 section 6; which of the
-/// credentials was wrong is for the log and not for the client.
+/// [`reason`](Self::reason) maps it to a reply of RFC 4954 section 6; which of the credentials was
+/// wrong belongs in the log and is not sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifierError {
@@ -179,13 +181,13 @@ pub enum VerifierError {
     /// (RFC 4954 section 4).
     #[error("an initial response for a mechanism in which the server speaks first")]
     UnexpectedInitialResponse,
-    /// The name and the password, the proof or the token do not go together.
+    /// Name and password, or the proof or the token, do not match.
     #[error("the credentials are wrong")]
     Rejected,
-    /// The application cannot tell now.
+    /// The application cannot answer at present.
     #[error("the credentials cannot be checked now")]
     Unavailable,
-    /// The application's stored keys are not of this mechanism's digest.
+    /// The keys that the application stored are for another digest than the mechanism's.
     #[error("the stored keys are of another mechanism")]
     KeysOfAnotherMechanism,
     /// The preparation of a name or a password failed (RFC 4616 section 2, RFC 5802 section 5.1).
@@ -197,17 +199,18 @@ pub enum VerifierError {
     /// An `m=` attribute: an extension that must be understood (RFC 5802 section 5.1).
     #[error("the client demands an extension that is not known")]
     MandatoryExtension,
-    /// The client believes that no `-PLUS` was offered, but it was: somebody took it out of
-    /// the list (RFC 5802 section 6).
+    /// The client believes that no `-PLUS` mechanism was offered, but one was: an attacker removed
+    /// it from the list (downgrade, RFC 5802 section 6).
     #[error("the client did not see the channel binding that was offered")]
     Downgrade,
-    /// The client binds to a channel in a way that is not known here (RFC 5802 section 6).
+    /// The client uses an unknown type of channel binding (RFC 5802 section 6).
     #[error("the type of channel binding is not supported")]
     UnsupportedChannelBinding,
-    /// A `-PLUS` mechanism without channel binding, or the reverse (RFC 5801 section 5).
+    /// A `-PLUS` mechanism without channel binding, or channel binding without `-PLUS` (RFC 5801
+    /// section 5).
     #[error("the channel binding flag does not go with the mechanism")]
     ChannelBindingFlag,
-    /// The client's end of the channel is not ours, or the header was changed (RFC 5802 section 6).
+    /// The client's channel is not the server's, or the header was changed (RFC 5802 section 6).
     #[error("the channel bindings do not match")]
     ChannelBindingMismatch,
     /// A response after the exchange was over, or before the question was answered.
@@ -215,22 +218,22 @@ pub enum VerifierError {
     OutOfTurn,
 }
 
-/// What a [`VerifierError`] means to the client.
+/// The class of a [`VerifierError`] that the client sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The credentials are not good: 535 5.7.8, and the same for all of its causes.
+    /// The credentials are invalid: 535 5.7.8, one reply for all causes.
     Credentials,
-    /// The message is not of the mechanism's language: 501 5.5.2.
+    /// The message violates the mechanism's grammar: 501 5.5.2.
     Syntax,
-    /// An initial response where none belongs: 501 5.7.0.
+    /// An initial response for a mechanism that has none: 501 5.7.0.
     InitialResponse,
-    /// The server's own trouble: 454 4.7.0.
+    /// A temporary failure of the server: 454 4.7.0.
     Temporary,
 }
 
 impl VerifierError {
-    /// What the client is told of it.
+    /// Returns the class of the error, which determines the reply.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {

@@ -1,4 +1,5 @@
-//! EXTERNAL: TLS has proven the client already (RFC 4422 appendix A).
+//! EXTERNAL: the client has proven its identity outside SASL, by TLS for example (RFC 4422 appendix
+//! A).
 
 use super::{
     CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Once, Question,
@@ -6,7 +7,8 @@ use super::{
 };
 use alloc::boxed::Box;
 
-/// Reads the message of EXTERNAL; `None` when the client leaves its identity to the server.
+/// Parses the message of EXTERNAL; returns `None` when the client leaves its identity to the
+/// server.
 ///
 /// RFC 4422 appendix A.1:
 ///
@@ -30,7 +32,7 @@ pub fn parse(octets: &[u8]) -> Result<Option<&str>, Malformed> {
 pub struct ExternalInitiator(Once);
 
 impl ExternalInitiator {
-    /// To be whom the certificate names, or to act as `authzid`.
+    /// Creates an initiator that acts as the identity of the certificate, or as `authzid`.
     ///
     /// # Errors
     /// An identity with a NUL in it.
@@ -61,8 +63,8 @@ impl Initiator for ExternalInitiator {
     }
 }
 
-/// The server's side of EXTERNAL: it asks nothing, since it is told at the beginning whom the
-/// channel has proven.
+/// The server's side of EXTERNAL: it asks no question, since the identity that the channel has
+/// proven is known from the start.
 #[derive(Debug)]
 pub struct ExternalVerifier {
     proven: Option<Box<str>>,
@@ -70,8 +72,8 @@ pub struct ExternalVerifier {
 }
 
 impl ExternalVerifier {
-    /// `proven` is the identity that the client's certificate (or IPsec, or the socket) stands
-    /// for; with `None` the exchange fails, whatever the client says.
+    /// Creates a verifier. `proven` is the identity that the client's certificate (or IPsec, or the
+    /// socket) has proven; with `None` every exchange fails.
     #[must_use]
     pub fn new(proven: Option<impl Into<Box<str>>>) -> Self {
         Self { proven: proven.map(Into::into), is_over: false }
@@ -80,7 +82,7 @@ impl ExternalVerifier {
     fn read(&mut self, response: &[u8]) -> Result<Step, VerifierError> {
         let authzid = parse(response)?;
         let proven = self.proven.take().ok_or(VerifierError::Rejected)?;
-        Ok(Step::proved(Identity::new(proven).acting_as(authzid)))
+        Ok(Step::proved(Identity::new(proven).with_authzid(authzid)))
     }
 }
 
@@ -127,7 +129,7 @@ mod tests {
 
     /// 4422-A-b
     #[test]
-    fn without_a_certificate_nobody_is_proven() {
+    fn without_a_certificate_no_identity_is_proven() {
         let mut verifier = ExternalVerifier::new(None::<&str>);
         assert!(matches!(verifier.step(Some(b"fred")), Step::Failed(VerifierError::Rejected)));
         let mut verifier = ExternalVerifier::new(Some("ann"));

@@ -1,17 +1,17 @@
-//! The header that SCRAM and OAUTHBEARER share (RFC 5801 section 4).
+//! The header that SCRAM and OAUTHBEARER share (GS2, RFC 5801 section 4).
 
 use super::error::Malformed;
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-/// What the client says of channel binding.
+/// The client's flag for channel binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag<'a> {
-    /// `n`: it has none.
+    /// `n`: the client does not support channel binding.
     None,
-    /// `y`: it has one, but the server seems to have none.
+    /// `y`: the client supports it, but believes that the server does not.
     NotOffered,
-    /// `p=`: it uses one, of this registered name.
+    /// `p=`: the client uses the type with this registered name.
     Used(&'a str),
 }
 
@@ -32,7 +32,7 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Of its parts.
+    /// Creates a header from its parts.
     ///
     /// # Errors
     /// A name of a channel binding that is not of letters, digits, `.` and `-`; an identity
@@ -47,19 +47,19 @@ impl<'a> Header<'a> {
         Ok(Self { flag, authzid })
     }
 
-    /// What the client says of channel binding.
+    /// Returns the client's flag for channel binding.
     #[must_use]
     pub const fn flag(&self) -> Flag<'a> {
         self.flag
     }
 
-    /// As whom the client wants to act, unquoted.
+    /// Returns the authorization identity, unquoted.
     #[must_use]
     pub fn authzid(&self) -> Option<&str> {
         self.authzid.as_deref()
     }
 
-    /// Reads it from the front of a message, and returns what stands behind it.
+    /// Parses a header at the front of a message; returns it and the rest of the message.
     ///
     /// # Errors
     /// Another flag, another attribute than `a`, a name that is not quoted as it must be.
@@ -77,8 +77,8 @@ impl<'a> Header<'a> {
             ),
         };
         let authzid = match authzid {
-            // "a=" without a name is outside the grammar, but a wide-spread library writes it
-            // where there is none.
+            // "a=" without a name is outside the grammar, but a widespread library sends it in
+            // place of an absent name.
             "" | "a=" => None,
             _ => {
                 let name = authzid.strip_prefix("a=");
@@ -88,7 +88,7 @@ impl<'a> Header<'a> {
         Ok((Self { flag, authzid }, rest))
     }
 
-    /// Writes it.
+    /// Encodes the header.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -110,7 +110,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Whether quoting makes a `saslname` of it.
+/// Returns whether `text` can be quoted as a `saslname`.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains('\0')
 }
@@ -120,7 +120,7 @@ fn is_binding_name(name: &str) -> bool {
         && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-'))
 }
 
-/// Reads a name.
+/// Decodes a quoted name.
 ///
 /// RFC 5802 section 7:
 ///
@@ -154,7 +154,7 @@ pub fn unquote(name: &str) -> Result<Cow<'_, str>, Malformed> {
     Ok(Cow::Owned(text))
 }
 
-/// Writes a name.
+/// Quotes a name.
 #[must_use]
 pub fn quote(name: &str) -> Cow<'_, str> {
     if name.contains([',', '=']) {

@@ -1,10 +1,10 @@
-//! Who was proven.
+//! The identity that an exchange has proven.
 
 use alloc::boxed::Box;
 
-/// Who the client has proven to be, and as whom it wants to act.
+/// The identity that the client has proven, and the identity that it wants to act as.
 ///
-/// That the first may act as the second is for the application to decide (RFC 4422 section 3.4.1,
+/// Whether the first may act as the second is the application's decision (RFC 4422 section 3.4.1,
 /// RFC 4616 section 2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -15,54 +15,54 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// `authcid` has proven itself.
+    /// Creates the identity of a client that has authenticated as `authcid`.
     #[must_use]
     pub fn new(authcid: impl Into<Box<str>>) -> Self {
         Self { authcid: authcid.into(), authzid: None, trace: None, is_anonymous: false }
     }
 
-    /// Nobody has proven anything, and the mechanism is one that wants no proof. `trace` is
-    /// what the client says of itself.
+    /// Creates an anonymous identity, for a mechanism without proof. `trace` is the client's own
+    /// statement.
     #[must_use]
     pub fn anonymous(trace: Option<Box<str>>) -> Self {
         Self { authcid: Box::default(), authzid: None, trace, is_anonymous: true }
     }
 
-    /// The same with an authorization identity; an empty one is none.
+    /// Sets the authorization identity (authzid); an empty one is ignored.
     #[must_use]
-    pub fn acting_as(mut self, authzid: Option<impl Into<Box<str>>>) -> Self {
+    pub fn with_authzid(mut self, authzid: Option<impl Into<Box<str>>>) -> Self {
         self.authzid = authzid.map(Into::into).filter(|authzid| !authzid.is_empty());
         self
     }
 
-    /// The authentication identity: who has proven itself. Empty for an anonymous client, so
-    /// that no list of names matches it.
+    /// Returns the authentication identity (authcid), which was proven. It is empty for an
+    /// anonymous client, so that it matches no list of names.
     #[must_use]
     pub fn authcid(&self) -> &str {
         &self.authcid
     }
 
-    /// The authorization identity that the client asked for; `None` when it did not ask for
-    /// one and acts as itself.
+    /// Returns the authorization identity that the client asked for; `None` when it asked for none
+    /// and acts as itself.
     #[must_use]
     pub fn authzid(&self) -> Option<&str> {
         self.authzid.as_deref()
     }
 
-    /// As whom the session acts, if the application permits it.
+    /// Returns the identity that the session acts as, if the application permits it.
     #[must_use]
     pub fn acts_as(&self) -> &str {
         self.authzid().unwrap_or(&self.authcid)
     }
 
-    /// What an anonymous client said of itself: for a log, never for a decision (RFC 4505
-    /// section 2).
+    /// Returns the trace of an anonymous client: for a log, never for a decision (RFC 4505 section
+    /// 2).
     #[must_use]
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
     }
 
-    /// Whether the mechanism was ANONYMOUS.
+    /// Returns whether the mechanism was ANONYMOUS.
     #[must_use]
     pub const fn is_anonymous(&self) -> bool {
         self.is_anonymous
@@ -75,15 +75,15 @@ mod tests {
 
     /// 4616-2-f, 4616-2-g
     #[test]
-    fn both_identities_are_told() {
+    fn both_identities_are_kept() {
         let ann = Identity::new("ann");
         assert_eq!((ann.authcid(), ann.authzid(), ann.acts_as()), ("ann", None, "ann"));
-        let shared = ann.clone().acting_as(Some("office"));
+        let shared = ann.clone().with_authzid(Some("office"));
         assert_eq!(
             (shared.authcid(), shared.authzid(), shared.acts_as()),
             ("ann", Some("office"), "office")
         );
-        assert_eq!(ann.clone().acting_as(Some("")), ann);
+        assert_eq!(ann.clone().with_authzid(Some("")), ann);
         assert_eq!(Identity::anonymous(None).acts_as(), "");
     }
 }

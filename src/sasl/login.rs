@@ -1,5 +1,5 @@
-//! LOGIN: name and password, each after a prompt (draft-murchison-sasl-login-00, obsolete but
-//! in use).
+//! LOGIN: name and password, each after a prompt (draft-murchison-sasl-login-00, obsolete but in
+//! use).
 
 use super::prepare::{Prepare, standard};
 use super::question::{Answer, Pending, Question};
@@ -9,13 +9,13 @@ use super::{
 };
 use alloc::boxed::Box;
 
-/// What the server asks first; some clients know no other text (section 2.2 of the draft).
+/// The server's first prompt; some clients accept no other text (section 2.2 of the draft).
 pub const USERNAME_PROMPT: &str = "Username:";
-/// What the server asks then.
+/// The server's second prompt.
 pub const PASSWORD_PROMPT: &str = "Password:";
 
-/// The client's side of LOGIN: it answers by order, whatever the prompts say (section 2.1 of
-/// the draft).
+/// The client's side of LOGIN: it answers in order, whatever the prompts are (section 2.1 of the
+/// draft).
 #[derive(Debug)]
 pub struct LoginInitiator(Turn);
 
@@ -28,7 +28,7 @@ enum Turn {
 }
 
 impl LoginInitiator {
-    /// To be this user.
+    /// Creates an initiator that authenticates as `user`.
     ///
     /// # Errors
     /// An empty name or password, or one with a NUL, CR or LF (section 2 of the draft).
@@ -101,15 +101,15 @@ impl Default for LoginVerifier {
 }
 
 impl LoginVerifier {
-    /// At the beginning.
+    /// Creates a verifier.
     #[must_use]
     pub const fn new() -> Self {
         Self { prepare: standard, state: State::Start }
     }
 
-    /// With another preparation of name and password.
+    /// Sets another preparation of name and password.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -149,7 +149,7 @@ impl Verifier for LoginVerifier {
                 self.state = State::User;
                 Step::Challenge(USERNAME_PROMPT.into())
             }
-            // A name with the AUTH command saves a prompt, and clients do it.
+            // A name sent with the AUTH command saves a prompt, and clients do so.
             (State::Start | State::User, Some(response)) => match self.read_user(response) {
                 Ok(user) => {
                     self.state = State::Password { user };
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(challenge(prompt), b"Password:");
             assert!(matches!(verifier.step(Some(b"tanstaaf\xff")), Step::Ask));
             let Some(Question::Password(question)) = verifier.question() else { panic!() };
-            assert!(question.user() == "tim" && question.password().is(b"tanstaaf\xff"));
+            assert!(question.user() == "tim" && question.password().matches(b"tanstaaf\xff"));
             assert_eq!(question.authzid(), None);
             question.accept_as("tim@example.org".into());
             let Step::Proved(proven) = verifier.resume() else { panic!() };
@@ -231,7 +231,7 @@ mod tests {
             let mut client = LoginInitiator::new("tim", "tanstaaf").unwrap();
             assert!(client.initial_response().unwrap().is_none());
             assert_eq!(client.respond(prompts[0].as_bytes()).unwrap().expose(), b"tim");
-            // 235 before the password was sent.
+            // 235 arrived before the password was sent.
             assert_eq!(client.finish(None), Err(InitiatorError::Incomplete));
             assert_eq!(client.respond(prompts[1].as_bytes()).unwrap().expose(), b"tanstaaf");
             assert_eq!(client.finish(None), Ok(()));

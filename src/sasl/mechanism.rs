@@ -1,9 +1,9 @@
-//! The names of mechanisms, and what a name tells.
+//! The names of mechanisms, and the properties known from a name.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// How many octets a mechanism's name has at most (RFC 4422 section 3.1).
+/// The greatest number of octets of a mechanism's name (RFC 4422 section 3.1).
 pub const MAX_NAME: usize = 20;
 
 /// The name of a SASL mechanism, checked when it is made.
@@ -42,10 +42,10 @@ pub enum MechanismError {
     /// More than [`MAX_NAME`] octets.
     #[error("the name of a mechanism has more than 20 octets")]
     TooLong,
-    /// An octet that is no upper-case letter, digit, hyphen or underscore.
+    /// An octet that is not an upper-case letter, digit, hyphen or underscore.
     #[error("the name of a mechanism holds an octet that is not A-Z, 0-9, - or _")]
     Octet {
-        /// Where it stands.
+        /// Its offset in the name.
         offset: usize,
     },
 }
@@ -75,7 +75,7 @@ impl Mechanism {
     pub const SCRAM_SHA_512: Self = Self::known("SCRAM-SHA-512");
     /// RFC 5802 with SHA-512, bound to the channel.
     pub const SCRAM_SHA_512_PLUS: Self = Self::known("SCRAM-SHA-512-PLUS");
-    /// Google's and Microsoft's forerunner of OAUTHBEARER.
+    /// Google's and Microsoft's predecessor of OAUTHBEARER.
     pub const XOAUTH2: Self = Self::known("XOAUTH2");
 
     #[expect(
@@ -93,10 +93,10 @@ impl Mechanism {
         Self { octets, length: at as u8 }
     }
 
-    /// Checks a name.
+    /// Creates a name after checking it.
     ///
     /// # Errors
-    /// What is not 1 to 20 upper-case letters, digits, hyphens and underscores.
+    /// Text that is not 1 to 20 upper-case letters, digits, hyphens and underscores.
     pub fn new(name: &str) -> Result<Self, MechanismError> {
         if name.is_empty() {
             return Err(MechanismError::Empty);
@@ -114,8 +114,8 @@ impl Mechanism {
         Ok(Self { octets, length: name.len() as u8 })
     }
 
-    /// The same, but lower-case letters are taken for upper-case ones: clients that say
-    /// `auth plain` exist, and the names of mechanisms do not differ in case.
+    /// Creates a name after converting lower-case letters to upper case: some clients send `auth
+    /// plain`, and mechanism names do not differ in case.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
@@ -129,17 +129,17 @@ impl Mechanism {
         Self::new(core::str::from_utf8(into).unwrap_or_default())
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let name = self.octets.get(..usize::from(self.length)).unwrap_or_default();
         core::str::from_utf8(name).unwrap_or_default()
     }
 
-    /// Whether the exchange carries a password or a token that can be read and used again, so
-    /// that it must not run outside TLS (RFC 4954 section 4, RFC 7628 section 3).
+    /// Returns whether the exchange carries a password or token that an eavesdropper can read and
+    /// reuse, so that it must not run outside TLS (RFC 4954 section 4, RFC 7628 section 3).
     ///
-    /// Of a mechanism that this crate does not know, the worst is assumed.
+    /// An unknown mechanism is assumed to be a plaintext mechanism.
     #[must_use]
     pub fn is_plaintext(&self) -> bool {
         !(self.is_scram()
@@ -147,19 +147,19 @@ impl Mechanism {
             || self.as_str() == "DIGEST-MD5")
     }
 
-    /// Returns whether the client's messages are the same whatever a challenge holds, so that a
-    /// challenge which is not what the standard has does no harm: PLAIN, LOGIN, EXTERNAL and
-    /// ANONYMOUS. Old servers prompt with text (`334 Username:`).
+    /// Returns whether the client's messages do not depend on the challenges, so that a challenge
+    /// which violates the standard does no harm: PLAIN, LOGIN, EXTERNAL and ANONYMOUS. Old servers
+    /// prompt with text (`334 Username:`).
     #[must_use]
     pub fn ignores_challenges(&self) -> bool {
         [Self::PLAIN, Self::LOGIN, Self::EXTERNAL, Self::ANONYMOUS].contains(self)
     }
 
-    /// Whether the client speaks first, so that AUTH may carry an initial response (RFC 4422
-    /// section 3.3).
+    /// Returns whether the client sends the first message, so that AUTH may carry an initial
+    /// response (RFC 4422 section 3.3).
     ///
-    /// Of a mechanism that this crate does not know, that it does not;
-    /// [`Initiator::initial_response`](super::Initiator::initial_response) has the truth.
+    /// An unknown mechanism is assumed not to be client-first;
+    /// [`Initiator::initial_response`](super::Initiator::initial_response) is authoritative.
     #[must_use]
     pub fn is_client_first(&self) -> bool {
         const OTHERS: [Mechanism; 5] = [
@@ -172,20 +172,20 @@ impl Mechanism {
         self.is_scram() || OTHERS.contains(self)
     }
 
-    /// Whether it runs only on a channel with binding data: its name ends in `-PLUS`
-    /// (RFC 5801 section 2).
+    /// Returns whether the mechanism runs only on a channel with binding data: its name ends in
+    /// `-PLUS` (RFC 5801 section 2).
     #[must_use]
     pub fn needs_channel_binding(&self) -> bool {
         self.as_str().ends_with("-PLUS")
     }
 
-    /// Whether it is one of the SCRAM family.
+    /// Returns whether the mechanism is of the SCRAM family.
     #[must_use]
     pub fn is_scram(&self) -> bool {
         self.as_str().starts_with("SCRAM-")
     }
 
-    /// How well it serves, to find the strongest of several.
+    /// Returns the strength, to compare mechanisms.
     #[must_use]
     pub fn strength(&self) -> Strength {
         match self.as_str() {
@@ -227,27 +227,27 @@ impl FromStr for Mechanism {
     }
 }
 
-/// How well a mechanism serves: what an eavesdropper, a false server or a man in the middle
-/// gets out of it. Greater is stronger.
+/// The strength of a mechanism: how little an eavesdropper, a false server or a man in the middle
+/// gains from an exchange. Greater is stronger.
 ///
-/// The constants are the lowest of their class; within a class the better digest wins.
+/// The constants are the lowest value of their class; within a class the better digest is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Strength(u8);
 
 impl Strength {
     /// Nothing is proven: ANONYMOUS.
     pub const NOTHING: Self = Self(0);
-    /// A mechanism that this crate does not know.
+    /// An unknown mechanism.
     pub const UNKNOWN: Self = Self(10);
-    /// The server gets the password: LOGIN, PLAIN.
+    /// The server receives the password: LOGIN, PLAIN.
     pub const PASSWORD: Self = Self(20);
-    /// The password is not sent, but whoever listens may guess at it: CRAM-MD5.
+    /// The password is not sent, but an eavesdropper can guess it offline: CRAM-MD5.
     pub const DIGEST: Self = Self(30);
-    /// The server gets a token that runs out: XOAUTH2, OAUTHBEARER.
+    /// The server receives a token that expires: XOAUTH2, OAUTHBEARER.
     pub const TOKEN: Self = Self(40);
     /// Each side proves itself to the other: SCRAM.
     pub const MUTUAL: Self = Self(60);
-    /// The same, and nobody is in the middle of the channel: the `-PLUS` forms.
+    /// Mutual proof, bound to the channel, which excludes a man in the middle: the `-PLUS` forms.
     pub const BOUND: Self = Self(80);
     /// TLS has proven it already: EXTERNAL.
     pub const EXTERNAL: Self = Self(100);

@@ -1,8 +1,8 @@
 //! The mechanisms of AUTH (RFC 4422, RFC 4954): octets in, octets out.
 //!
-//! No base64, no command, no reply: those are the machines'. An exchange has two sides, an
-//! [`Initiator`] (the client's) and a [`Verifier`] (the server's), and each is a small trait
-//! that a mechanism of one's own implements as well as those of this folder do:
+//! This module knows no base64, no command and no reply: those belong to the machines. An exchange
+//! has two sides, an [`Initiator`] (the client's) and a [`Verifier`] (the server's), and each is a
+//! small trait that custom mechanisms can implement as well:
 //!
 //! | mechanism | initiator, verifier | source | feature |
 //! |---|---|---|---|
@@ -15,18 +15,19 @@
 //! | EXTERNAL | [`ExternalInitiator`], [`ExternalVerifier`] | RFC 4422 appendix A | |
 //! | ANONYMOUS | [`AnonymousInitiator`], [`AnonymousVerifier`] | RFC 4505 | |
 //!
-//! A client rarely makes one by hand: [`Credentials`] finds the strongest that the server
-//! offers. A server has its counterpart in [`Offer`].
+//! A client rarely creates an initiator by hand: [`Credentials`] chooses the strongest mechanism
+//! that the server offers. A server configures its mechanisms with [`Offer`].
 //!
 //! None of them negotiates a security layer (RFC 4422 section 3.7): TLS does that.
 //!
 //! # The server asks
 //!
-//! A verifier looks up nothing. When it must know what only the application knows it returns
-//! [`Step::Ask`], and [`question`](Verifier::question) is a token that offers the legal answers.
-//! The answer may come late; the verifier keeps the state. So passwords are checked away from the threads that drive
-//! sessions: [`PasswordQuestion`](question::PasswordQuestion) has an example with `spawn_blocking`. SCRAM spares a server that
-//! work: its verifier takes keys that were derived before, and the iterations are the client's to calculate.
+//! A verifier looks up nothing. When it needs the application it returns [`Step::Ask`], and
+//! [`question`](Verifier::question) returns a token with only the legal answers. The answer may
+//! come late; the verifier keeps the state. So passwords are checked away from the threads that
+//! drive sessions: [`PasswordQuestion`](question::PasswordQuestion) has an example with
+//! `spawn_blocking`. SCRAM spares a server that work: its verifier uses keys that were derived
+//! before, and the client calculates the iterations.
 //!
 //! ```
 //! use esmtp::sasl::{Initiator, PlainInitiator, PlainVerifier, Question, Step, Verifier};
@@ -39,7 +40,7 @@
 //! assert!(matches!(server.step(Some(message.expose())), Step::Ask));
 //!
 //! let Some(Question::Password(question)) = server.question() else { unreachable!() };
-//! if question.user() == "tim" && question.password().is(b"tanstaaftanstaaf") {
+//! if question.user() == "tim" && question.password().matches(b"tanstaaftanstaaf") {
 //!     question.accept();
 //! } else {
 //!     question.reject();
@@ -79,8 +80,8 @@ let client_final = client.respond(&server_first)?;
 let Step::Proved(proven) = server.step(Some(client_final.expose())) else { unreachable!() };
 assert_eq!(proven.identity().authcid(), "user");
 
-// SMTP has no place for data beside a 235: they go as one more challenge, answered by an
-// empty response (RFC 4954 section 4).
+// SMTP has no room for data in a 235: they are sent as one more challenge, answered by an empty
+// response (RFC 4954 section 4).
 let server_final = proven.success_data().unwrap();
 assert!(client.respond(server_final)?.is_empty());
 client.finish(None)?;
@@ -136,51 +137,52 @@ use core::fmt;
 
 /// The client's side of one exchange of one mechanism.
 ///
-/// After an error the exchange is cancelled (`*`, RFC 4954 section 4) and the initiator is done
-/// for. [`Debug`](fmt::Debug) must not show a secret.
+/// After an error the exchange is cancelled (`*`, RFC 4954 section 4) and the initiator must not be
+/// used again. [`Debug`](fmt::Debug) must not show a secret.
 pub trait Initiator: fmt::Debug + Send + Sync {
-    /// The name that goes with AUTH.
+    /// Returns the mechanism's name, as sent with AUTH.
     fn mechanism(&self) -> Mechanism;
 
-    /// Whether it must not run outside TLS.
+    /// Returns whether the exchange must not run outside TLS.
     fn needs_tls(&self) -> bool {
         let mechanism = self.mechanism();
         mechanism.is_plaintext() || mechanism.needs_channel_binding()
     }
 
-    /// To find the strongest of several.
+    /// Returns the strength, to choose the strongest of several initiators.
     fn strength(&self) -> Strength {
         self.mechanism().strength()
     }
 
-    /// What the client says unasked; `None` where the server speaks first.
+    /// Returns the client's first message; `None` for a mechanism in which the server begins.
     ///
-    /// It is asked for once. Whoever could not send it with the AUTH command sends it when the
-    /// empty challenge came (RFC 4954 section 4); or asks for nothing here and hands the empty
-    /// challenge to [`respond`](Self::respond).
+    /// It is called at most once. A caller that could not send the message with the AUTH command
+    /// sends it in response to the empty challenge (RFC 4954 section 4), or does not call this
+    /// method and passes the empty challenge to [`respond`](Self::respond).
     ///
     /// # Errors
-    /// It was asked for before.
+    /// The message was already returned.
     fn initial_response(&mut self) -> Result<Option<Secret>, InitiatorError>;
 
-    /// The response to a challenge.
+    /// Returns the response to a challenge.
     ///
     /// # Errors
-    /// A challenge that the mechanism does not have, or that proves the server false.
+    /// A challenge that the mechanism does not have, or that proves the server to be an impostor.
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, InitiatorError>;
 
-    /// The server announced success: a 235 counts only if this returns `Ok`.
+    /// Checks the exchange after the server announced success: a 235 counts only if this returns
+    /// `Ok`.
     ///
-    /// `data` is what came with it in a protocol that has room for it; SMTP has none, there
-    /// it is `None` and the data came in a challenge.
+    /// `data` is additional data with the success, in a protocol that has room for it; in SMTP it
+    /// is `None`, since the data came in a challenge.
     ///
     /// # Errors
-    /// The mechanism was not at its end, or the server has not proven itself as the mechanism
+    /// The exchange was not complete, or the server has not proven itself as the mechanism
     /// demands: the client must not go on as if it were authenticated.
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), InitiatorError>;
 
-    /// What the server said within the mechanism on why it refuses, for example the JSON of
-    /// OAUTHBEARER ([`bearer::ErrorStatus`] reads it).
+    /// Returns the reason for a rejection that the server sent within the mechanism, for example
+    /// the JSON of OAUTHBEARER (parsed by [`bearer::ErrorStatus`]).
     fn refusal(&self) -> Option<&[u8]> {
         None
     }
@@ -190,33 +192,33 @@ pub trait Initiator: fmt::Debug + Send + Sync {
 ///
 /// [`Debug`](fmt::Debug) must not show a secret.
 pub trait Verifier: fmt::Debug + Send + Sync {
-    /// The name that the client gave with AUTH.
+    /// Returns the name that the client sent with AUTH.
     fn mechanism(&self) -> Mechanism;
 
-    /// Goes on with what the client said; `None` if AUTH came without an initial response,
-    /// which `=` is not: that is present and empty.
+    /// Advances with the client's response; `None` if AUTH came without an initial response. `=` is
+    /// an initial response: present and empty.
     fn step(&mut self, response: Option<&[u8]>) -> Step;
 
-    /// After [`Step::Ask`]: what is asked. The same until it is answered.
+    /// Returns the open question after [`Step::Ask`], again and again until it is answered.
     fn question(&mut self) -> Option<Question<'_>>;
 
-    /// Goes on with the answer; [`Step::Ask`] again when there is none yet.
+    /// Resumes with the answer; returns [`Step::Ask`] again until there is one.
     fn resume(&mut self) -> Step;
 }
 
-/// What a verifier wants next.
+/// The next step of a verifier.
 ///
 /// `Debug` does not show the octets of the exchange.
 #[must_use]
 pub enum Step {
-    /// This goes to the client, and its response to [`step`](Verifier::step).
+    /// A challenge for the client; the client's response goes to [`step`](Verifier::step).
     Challenge(Vec<u8>),
     /// The application has to answer [`question`](Verifier::question); then
     /// [`resume`](Verifier::resume).
     Ask,
-    /// The client is who it says it is; the exchange is over.
+    /// The client has proven its identity; the exchange is over.
     Proved(Proven),
-    /// It is not; the exchange is over.
+    /// The exchange failed and is over.
     Failed(VerifierError),
 }
 
@@ -232,18 +234,18 @@ impl fmt::Debug for Step {
 }
 
 impl Step {
-    /// The client has proven itself, and nothing more has to be said.
+    /// Returns success without additional data.
     pub const fn proved(identity: Identity) -> Self {
         Self::Proved(Proven { identity, success_data: None })
     }
 
-    /// The client has proven itself, and gets these data with the news.
+    /// Returns success with additional data for the client.
     pub const fn proved_with(identity: Identity, success_data: Vec<u8>) -> Self {
         Self::Proved(Proven { identity, success_data: Some(success_data) })
     }
 }
 
-/// Who the client has proven to be, and what it must be told with the success.
+/// The proven identity, and the additional data that the client must receive with the success.
 pub struct Proven {
     identity: Identity,
     success_data: Option<Vec<u8>>,
@@ -256,27 +258,28 @@ impl fmt::Debug for Proven {
 }
 
 impl Proven {
-    /// Who it is, and as whom it wants to act.
+    /// Returns the proven identity and the identity that the client wants to act as.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The same, to keep.
+    /// Converts into the identity.
     #[must_use]
     pub fn into_identity(self) -> Identity {
         self.identity
     }
 
-    /// Data that belong to the success. In SMTP they go as one more challenge before the 235,
-    /// and the client's response to it must be empty (RFC 4422 section 3.6, RFC 4954 section 4).
+    /// Returns the additional data of the success. In SMTP they are sent as one more challenge
+    /// before the 235, and the client's response to it must be empty (RFC 4422 section 3.6, RFC
+    /// 4954 section 4).
     #[must_use]
     pub fn success_data(&self) -> Option<&[u8]> {
         self.success_data.as_deref()
     }
 }
 
-/// The whole of a client's side that says one thing: PLAIN, EXTERNAL, ANONYMOUS.
+/// The client's side of a mechanism with one message: PLAIN, EXTERNAL, ANONYMOUS.
 #[derive(Debug)]
 enum Once {
     Ready(Secret),
@@ -289,7 +292,7 @@ impl Once {
         self.respond(b"").map(Some)
     }
 
-    /// The empty challenge stands for "go on" (RFC 4422 section 3).
+    /// Accepts only the empty challenge, which means "go on" (RFC 4422 section 3).
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, InitiatorError> {
         match core::mem::replace(self, Self::Failed) {
             Self::Ready(message) if challenge.is_empty() => {

@@ -1,4 +1,4 @@
-//! Randomness, which this crate does not make: the caller brings it.
+//! Random text, made from octets that the caller provides.
 
 use super::error::Malformed;
 use alloc::string::String;
@@ -6,20 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 
-/// Printable text that was never used before and that nobody can guess.
+/// Printable text that is unpredictable and never used twice.
 ///
-/// It is not `Clone`: one is for one exchange (RFC 5802 section 5.1).
+/// It is not `Clone`: each exchange uses its own (RFC 5802 section 5.1).
 pub struct Nonce(String);
 
 impl Nonce {
-    /// Octets from a cryptographic random number generator, 18 of them: 144 bits, which are 24
-    /// characters.
+    /// Creates a nonce from 18 octets of a cryptographic random number generator: 144 bits, encoded
+    /// in 24 characters.
     #[must_use]
     pub fn new(random: [u8; 18]) -> Self {
         Self(STANDARD.encode(random))
     }
 
-    /// Text that is random already.
+    /// Creates a nonce from text that is random already.
     ///
     /// ```text
     /// printable       = %x21-2B / %x2D-7E       ; RFC 5802 section 7: no comma
@@ -27,16 +27,16 @@ impl Nonce {
     /// ```
     ///
     /// # Errors
-    /// An empty text, and what is not printable ASCII or a comma.
+    /// Empty text, a comma, or a character that is not printable ASCII.
     pub fn from_text(text: impl Into<String>) -> Result<Self, Malformed> {
         let text = text.into();
         if is_nonce(&text) { Ok(Self(text)) } else { Err(Malformed::new("a nonce")) }
     }
 
-    /// A fresh one from the operating system's generator.
+    /// Creates a nonce from the operating system's generator.
     ///
     /// # Errors
-    /// The operating system has none.
+    /// The operating system has no random octets.
     #[cfg(feature = "getrandom")]
     pub fn generate() -> Result<Self, NoRandomness> {
         let mut random = [0; 18];
@@ -44,7 +44,7 @@ impl Nonce {
         Ok(Self::new(random))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! What a server offers, and the verifier for what the client picks.
+//! The mechanisms that a server offers, and the verifier for the one that the client chooses.
 
 use super::prepare::{Prepare, standard};
 use super::{
@@ -9,10 +9,10 @@ use crate::sasl::bearer::ErrorStatus;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// The mechanisms of a server, and all that their verifiers have in common.
+/// The mechanisms of a server, and the settings that their verifiers share.
 ///
-/// What needs a feature that is off, TLS that is not there, binding data, or an identity that
-/// the channel has not proven is neither announced nor served.
+/// A mechanism that needs a missing feature, TLS, binding data or a proven identity is neither
+/// announced nor accepted.
 ///
 /// ```
 /// use esmtp::sasl::{Attempt, Channel, Mechanism, Nonce, Offer};
@@ -39,21 +39,21 @@ pub struct Offer {
     host: Box<str>,
 }
 
-/// What belongs to one AUTH command.
+/// The context of one AUTH command.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// The channel it came over.
+    /// The channel that the command came over.
     pub channel: &'a Channel,
-    /// Whom the channel has proven, by a client certificate for example: for EXTERNAL.
+    /// The identity that the channel has proven, by a client certificate for example: for EXTERNAL.
     pub proven: Option<&'a str>,
-    /// Fresh randomness: for SCRAM and CRAM-MD5.
+    /// A fresh nonce: for SCRAM and CRAM-MD5.
     pub nonce: Nonce,
     /// The time since 1970: for CRAM-MD5.
     pub unix_seconds: u64,
 }
 
 impl Offer {
-    /// These mechanisms, in this order. SCRAM needs a decoy besides.
+    /// Creates an offer of these mechanisms, in this order. SCRAM also needs a decoy.
     #[must_use]
     pub fn new(mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         Self {
@@ -68,40 +68,41 @@ impl Offer {
         }
     }
 
-    /// What SCRAM shows for a user whom nobody knows. Without it SCRAM is not offered.
+    /// Sets the decoy that SCRAM uses for unknown users. Without it SCRAM is not offered.
     #[cfg(feature = "scram")]
     #[must_use]
-    pub fn decoy(self, decoy: super::scram::Decoy) -> Self {
+    pub fn with_decoy(self, decoy: super::scram::Decoy) -> Self {
         Self { decoy: Some(decoy), ..self }
     }
 
-    /// The name of this server in the challenge of CRAM-MD5.
+    /// Sets the name of this server in the challenge of CRAM-MD5.
     #[cfg(feature = "cram-md5")]
     #[must_use]
-    pub fn host(self, host: impl Into<Box<str>>) -> Self {
+    pub fn with_host(self, host: impl Into<Box<str>>) -> Self {
         Self { host: host.into(), ..self }
     }
 
-    /// With another preparation of names and passwords.
+    /// Sets another preparation of names and passwords.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
-    /// What a client is told whose token is not accepted.
+    /// Sets the error status for a client whose token is rejected.
     #[must_use]
-    pub fn refusing_tokens_with(self, status: ErrorStatus) -> Self {
+    pub fn with_token_error(self, status: ErrorStatus) -> Self {
         Self { status, ..self }
     }
 
-    /// Passwords and tokens also outside TLS (RFC 4954 section 4 wants this to be a decision).
+    /// Permits plaintext mechanisms outside TLS; RFC 4954 section 4 requires this to be an explicit
+    /// choice.
     #[must_use]
-    pub fn even_in_the_clear(self) -> Self {
+    pub fn with_secrets_in_clear(self) -> Self {
         Self { in_the_clear: true, ..self }
     }
 
-    /// What stands behind AUTH in the reply to EHLO on this channel. `proven` is whom the channel has
-    /// proven, as in [`Attempt`].
+    /// Returns the mechanisms to announce after AUTH in the reply to EHLO on this channel. `proven`
+    /// is the identity that the channel has proven, as in [`Attempt`].
     pub fn announced<'a>(
         &'a self,
         channel: &'a Channel,
@@ -111,7 +112,7 @@ impl Offer {
         self.mechanisms.iter().copied().filter(serves)
     }
 
-    /// Whether this mechanism is in the list, wherever it may be used.
+    /// Returns whether this mechanism is in the list, usable on the present channel or not.
     #[must_use]
     pub fn knows(&self, mechanism: Mechanism) -> bool {
         self.mechanisms.contains(&mechanism)
@@ -144,8 +145,8 @@ impl Offer {
         false
     }
 
-    /// The verifier for a mechanism that the client picked; `None` if it was not announced,
-    /// which is to be answered with 504.
+    /// Creates the verifier for the mechanism that the client chose; returns `None` if it was not
+    /// announced, which deserves a 504.
     #[must_use]
     pub fn verifier(
         &self,
@@ -157,13 +158,13 @@ impl Offer {
             return None;
         }
         Some(match mechanism {
-            Mechanism::PLAIN => Box::new(PlainVerifier::new().preparing(self.prepare)),
-            Mechanism::LOGIN => Box::new(LoginVerifier::new().preparing(self.prepare)),
+            Mechanism::PLAIN => Box::new(PlainVerifier::new().with_preparation(self.prepare)),
+            Mechanism::LOGIN => Box::new(LoginVerifier::new().with_preparation(self.prepare)),
             Mechanism::OAUTHBEARER => {
-                Box::new(OauthBearerVerifier::new().refusing_with(self.status.clone()))
+                Box::new(OauthBearerVerifier::new().with_error_status(self.status.clone()))
             }
             Mechanism::XOAUTH2 => {
-                Box::new(Xoauth2Verifier::new().refusing_with(self.status.clone()))
+                Box::new(Xoauth2Verifier::new().with_error_status(self.status.clone()))
             }
             Mechanism::EXTERNAL => Box::new(ExternalVerifier::new(proven)),
             Mechanism::ANONYMOUS => Box::new(AnonymousVerifier::new()),
@@ -187,9 +188,9 @@ impl Offer {
         } else {
             let offers_plus =
                 self.announced(channel, proven).any(|offered| offered.needs_channel_binding());
-            ScramVerifier::new(hash, nonce, decoy).beside_plus(offers_plus)
+            ScramVerifier::new(hash, nonce, decoy).with_plus_offered(offers_plus)
         };
-        Some(Box::new(verifier.preparing(self.prepare)))
+        Some(Box::new(verifier.with_preparation(self.prepare)))
     }
 
     #[cfg(not(feature = "scram"))]
@@ -220,7 +221,7 @@ mod tests {
             "NTLM".parse().unwrap(),
         ]);
         #[cfg(feature = "scram")]
-        let offer = offer.decoy(crate::sasl::scram::Decoy::new([3; 32]));
+        let offer = offer.with_decoy(crate::sasl::scram::Decoy::new([3; 32]));
         let bindable = Channel::tls().with(ChannelBinding::new(BindingType::TlsUnique, [1; 12]));
         let (scram, cram) = (cfg!(feature = "scram"), cfg!(feature = "cram-md5"));
         let cases = [
@@ -237,7 +238,7 @@ mod tests {
             }
             assert!(offer.verifier(Mechanism::ANONYMOUS, attempt(&channel, proven)).is_none());
         }
-        let offer = offer.even_in_the_clear();
+        let offer = offer.with_secrets_in_clear();
         assert!(offer.announced(&Channel::CLEAR, None).any(|m| m == Mechanism::PLAIN));
     }
 }

@@ -26,7 +26,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Of its parts.
+    /// Creates a message from its parts.
     ///
     /// # Errors
     /// An empty part, and one with a NUL in it.
@@ -46,7 +46,7 @@ impl<'a> Message<'a> {
         Ok(Self { authzid, authcid, password })
     }
 
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
     /// Other than two NULs, no name, no password, or not UTF-8.
@@ -63,7 +63,7 @@ impl<'a> Message<'a> {
             .map_err(|_| Malformed::new("an empty name or password"))
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Secret {
         Secret::concat(&[
@@ -75,19 +75,19 @@ impl<'a> Message<'a> {
         ])
     }
 
-    /// As whom the client wants to act, if not as itself.
+    /// Returns the authorization identity, if the client wants to act as another user.
     #[must_use]
     pub const fn authzid(&self) -> Option<&'a str> {
         self.authzid
     }
 
-    /// The name that goes with the password.
+    /// Returns the name that belongs to the password.
     #[must_use]
     pub const fn authcid(&self) -> &'a str {
         self.authcid
     }
 
-    /// The password.
+    /// Returns the password.
     #[must_use]
     pub const fn password(&self) -> &'a str {
         self.password
@@ -108,19 +108,19 @@ impl core::fmt::Debug for Message<'_> {
 pub struct PlainInitiator(Once);
 
 impl PlainInitiator {
-    /// To be this user.
+    /// Creates an initiator that authenticates as `user`.
     ///
     /// # Errors
     /// An empty name or password, or one with a NUL.
     pub fn new(user: &str, password: &str) -> Result<Self, CredentialsError> {
-        Self::acting_as(None, user, password)
+        Self::with_authzid(None, user, password)
     }
 
-    /// To be this user and act as another.
+    /// Creates an initiator that authenticates as one user and acts as another.
     ///
     /// # Errors
     /// An empty part, or one with a NUL.
-    pub fn acting_as(
+    pub fn with_authzid(
         authzid: Option<&str>,
         user: &str,
         password: &str,
@@ -168,15 +168,15 @@ impl Default for PlainVerifier {
 }
 
 impl PlainVerifier {
-    /// At the beginning.
+    /// Creates a verifier.
     #[must_use]
     pub const fn new() -> Self {
         Self { prepare: standard, state: State::Start }
     }
 
-    /// With another preparation of name and password.
+    /// Sets another preparation of name and password.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let mut verifier = PlainVerifier::new();
         assert!(matches!(verifier.step(None), Step::Challenge(empty) if empty.is_empty()));
         assert!(matches!(verifier.step(Some(b"Ursel\0Kurt\0xipj3plmq")), Step::Ask));
-        // Nobody answers yet.
+        // The question stays open without an answer.
         let _ = verifier.question();
         assert!(matches!(verifier.resume(), Step::Ask));
         let Some(Question::Password(question)) = verifier.question() else { panic!() };
@@ -306,10 +306,10 @@ mod tests {
         ) -> Result<alloc::borrow::Cow<'_, str>, super::super::prepare::Unprepared> {
             Ok(text.to_ascii_uppercase().into())
         }
-        let mut verifier = PlainVerifier::new().preparing(upper);
+        let mut verifier = PlainVerifier::new().with_preparation(upper);
         let _ = verifier.step(Some(b"\0tim\0pass"));
         let Some(Question::Password(question)) = verifier.question() else { panic!() };
-        assert!(question.user() == "TIM" && question.password().is(b"PASS"));
+        assert!(question.user() == "TIM" && question.password().matches(b"PASS"));
         let mut verifier = PlainVerifier::new();
         assert!(matches!(
             verifier.step(Some(b"\0tim\0pa\x07ss")),
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_client_speaks_once() {
         let mut client = PlainInitiator::new("tim", "tanstaaf").unwrap();
-        // 235 before we have said who we are.
+        // 235 arrived before the client sent its identity.
         assert_eq!(client.finish(None), Err(InitiatorError::Incomplete));
         assert_eq!(client.respond(b"").unwrap().expose(), b"\0tim\0tanstaaf");
         assert_eq!(client.finish(None), Ok(()));

@@ -1,22 +1,22 @@
-//! Preparation of names and passwords, so that the same characters typed in another way are
-//! the same (RFC 4013, RFC 4616 section 2, RFC 5802 section 5.1).
+//! Preparation of names and passwords, so that equivalent ways of typing the same characters
+//! compare equal (RFC 4013, RFC 4616 section 2, RFC 5802 section 5.1).
 
 use alloc::borrow::Cow;
 
-/// A name or password that must not be used: it holds what the preparation prohibits, or
-/// nothing is left of it.
+/// A name or password that must not be used: it contains prohibited characters, or preparation
+/// leaves it empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the preparation of a string failed")]
 pub struct Unprepared;
 
 /// A way to prepare a name or a password.
 ///
-/// Every mechanism that has one takes another: [`as_is`], or a function of the application
-/// (the profiles of RFC 8265, for example). The default is [`standard`].
+/// Every mechanism that prepares strings can be given another function: [`as_is`], or the
+/// application's own (the profiles of RFC 8265, for example). The default is [`standard`].
 pub type Prepare = for<'a> fn(&'a str) -> Result<Cow<'a, str>, Unprepared>;
 
-/// `saslprep` when the feature of that name is on. Without it, what is free of control
-/// characters stays as it is: right for all of ASCII, and for other text that was typed in its
+/// Applies `saslprep` when the feature of that name is on. Without it, text without control
+/// characters stays as it is: correct for all of ASCII, and for other text that was typed in its
 /// usual form.
 ///
 /// # Errors
@@ -32,7 +32,7 @@ pub fn standard(text: &str) -> Result<Cow<'_, str>, Unprepared> {
     }
 }
 
-/// Takes every string that is not empty.
+/// Accepts every string that is not empty.
 ///
 /// # Errors
 /// The empty string.
@@ -40,11 +40,11 @@ pub fn as_is(text: &str) -> Result<Cow<'_, str>, Unprepared> {
     if text.is_empty() { Err(Unprepared) } else { Ok(Cow::Borrowed(text)) }
 }
 
-/// The SASLprep profile, RFC 4013, for a query string: code points that Unicode 3.2 had not
-/// assigned (every emoji, say) stay as they are (RFC 3454 section 7).
+/// Applies the SASLprep profile (RFC 4013) to a query string: code points that Unicode 3.2 had not
+/// assigned (every emoji, for example) stay as they are (RFC 3454 section 7).
 ///
 /// # Errors
-/// What the profile prohibits, and a string of which nothing is left.
+/// Characters that the profile prohibits, and a string of which nothing is left.
 #[cfg(feature = "saslprep")]
 pub fn saslprep(text: &str) -> Result<Cow<'_, str>, Unprepared> {
     use alloc::string::String;
@@ -54,8 +54,8 @@ pub fn saslprep(text: &str) -> Result<Cow<'_, str>, Unprepared> {
         let prepared = stringprep::saslprep(text).map_err(|_| Unprepared)?;
         return if prepared.is_empty() { Err(Unprepared) } else { Ok(prepared) };
     }
-    // The library prepares stored strings, in which unassigned code points are prohibited:
-    // it is given what stands between them.
+    // The library prepares stored strings, in which unassigned code points are prohibited: it
+    // receives the parts between them.
     let mut prepared = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -71,7 +71,7 @@ pub fn saslprep(text: &str) -> Result<Cow<'_, str>, Unprepared> {
         };
         rest = rest.get(end..).unwrap_or_default();
     }
-    // RFC 3454 section 6, over the whole.
+    // RFC 3454 section 6, over the whole string.
     let right_to_left = |c: Option<char>| c.is_some_and(bidi_r_or_al);
     let is_mixed = prepared.chars().any(bidi_r_or_al)
         && (prepared.chars().any(bidi_l)

@@ -1,4 +1,4 @@
-//! What a verifier cannot know: tokens that offer only their legal answers.
+//! Questions of a verifier to the application: tokens with only their legal answers.
 
 use super::bearer::ErrorStatus;
 use super::error::VerifierError;
@@ -6,48 +6,48 @@ use super::identity::Identity;
 use super::{Secret, Step};
 use alloc::boxed::Box;
 
-/// Where an answer is kept until the verifier goes on; a verifier owns one for a question.
+/// The slot for an answer; a verifier owns one for each question and lends it to the token.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum Answer<T> {
-    /// Nobody has answered yet.
+    /// There is no answer yet.
     #[default]
     Open,
     /// The answer.
     Given(T),
-    /// The application cannot tell now.
+    /// The application cannot answer at present.
     Unavailable,
 }
 
 impl<T> Answer<T> {
-    /// The answer, which leaves the place open again.
+    /// Takes the answer out and leaves the slot open again.
     #[must_use]
     pub fn take(&mut self) -> Self {
         core::mem::take(self)
     }
 }
 
-/// What the application is asked.
+/// A question to the application.
 ///
-/// It may be answered late: dropped, the same question comes again, and the verifier keeps the
-/// state. What a question lends lives as long as the verifier is borrowed.
+/// It may be answered late: after a drop it is asked again, and the verifier keeps the state.
+/// Values borrowed from a question live as long as the verifier is borrowed.
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use]
 pub enum Question<'v> {
-    /// Is this the password of this user? PLAIN and LOGIN.
+    /// Asks whether a password is valid: PLAIN and LOGIN.
     Password(PasswordQuestion<'v>),
-    /// Is this token good, and whose? OAUTHBEARER and XOAUTH2.
+    /// Asks whether a token is valid, and for which user: OAUTHBEARER and XOAUTH2.
     Token(TokenQuestion<'v>),
-    /// What is the password of this user? CRAM-MD5, which cannot work with less.
+    /// Asks for the password of a user: CRAM-MD5, which needs it in clear.
     Secret(SecretQuestion<'v>),
-    /// What is stored for this user? SCRAM.
+    /// Asks for the stored keys of a user: SCRAM.
     #[cfg(feature = "scram")]
     Keys(KeysQuestion<'v>),
 }
 
 impl<'v> Question<'v> {
-    /// The user it is about; `None` for a token that came without a name.
+    /// Returns the user; `None` for a token that came without a name.
     #[must_use]
     pub fn user(&self) -> Option<&'v str> {
         match self {
@@ -59,8 +59,8 @@ impl<'v> Question<'v> {
         }
     }
 
-    /// The honest catch-all: whatever is asked, the credentials are not good. A client cannot
-    /// tell it from a wrong password.
+    /// Rejects the credentials, whatever the question is. The client cannot distinguish it from a
+    /// wrong password.
     pub fn reject(self) {
         match self {
             Self::Password(question) => question.reject(),
@@ -71,7 +71,7 @@ impl<'v> Question<'v> {
         }
     }
 
-    /// The application cannot tell now (454 4.7.0).
+    /// Leaves the decision open: the application cannot make it at present (454 4.7.0).
     pub fn unavailable(self) {
         match self {
             Self::Password(question) => question.unavailable(),
@@ -83,12 +83,13 @@ impl<'v> Question<'v> {
     }
 }
 
-/// Is this the password of this user?
+/// A question whether a password is the password of a user.
 ///
-/// Digests that suit passwords (Argon2, scrypt, PBKDF2) take a processor core for a tenth of a second or more, and a
-/// directory may take longer. A server that checks them on the thread that drives its sessions lets all of these wait; one
-/// on an async runtime does it on a thread of its own and holds the question meanwhile. The deadlines of the client
-/// stand still until the answer, and a future that is dropped loses nothing: the question comes again.
+/// Digests for passwords (Argon2, scrypt, PBKDF2) take a processor core for a tenth of a second or
+/// more, and a directory may take longer. A server that computes them on the thread that drives its
+/// sessions makes all of them wait; on an async runtime, compute them on a thread of their own and
+/// hold the question meanwhile. The client's deadlines are suspended until the answer, and a
+/// dropped future loses nothing: the question is asked again.
 #[cfg_attr(
     feature = "tokio",
     doc = r#"
@@ -111,7 +112,7 @@ async fn check(asked: Credentials<'_>) {
     }
 }
 
-/// Slow on purpose.
+/// Compares after a digest that is slow on purpose.
 fn is_right(user: &str, password: &Secret) -> bool {
     # let _ = (user, password);
     # false
@@ -132,7 +133,8 @@ pub struct PasswordQuestion<'v> {
 }
 
 impl<'v> PasswordQuestion<'v> {
-    /// For a mechanism of one's own; in `answer` comes the identity, or `None` for a refusal.
+    /// Creates a question, for custom mechanisms; `answer` receives the identity, or `None` for a
+    /// rejection.
     pub const fn new(
         user: &'v str,
         authzid: Option<&'v str>,
@@ -142,51 +144,52 @@ impl<'v> PasswordQuestion<'v> {
         Self { user, authzid, password, answer }
     }
 
-    /// The user, prepared.
+    /// Returns the user, prepared.
     #[must_use]
     pub const fn user(&self) -> &'v str {
         self.user
     }
 
-    /// As whom the client wants to act, if not as itself. It is asked again, once the
-    /// password is accepted, whether it may.
+    /// Returns the authorization identity, if the client wants to act as another user. A further
+    /// question, after the password is accepted, asks whether it may.
     #[must_use]
     pub const fn authzid(&self) -> Option<&'v str> {
         self.authzid
     }
 
-    /// The password, prepared: UTF-8 in PLAIN, any octets in LOGIN.
+    /// Returns the password, prepared: UTF-8 in PLAIN, any octets in LOGIN.
     ///
-    /// To compare it with a stored digest takes the same time whether the user is known or
-    /// not only if the application takes care: digest it also for an unknown user.
+    /// Comparing it with a stored digest takes the same time for known and unknown users only if
+    /// the application digests it for unknown users, too.
     #[must_use]
     pub const fn password(&self) -> &'v Secret {
         self.password
     }
 
-    /// It is, and the identity is the name that the client gave.
+    /// Accepts the password; the identity is the name that the client gave.
     pub fn accept(self) {
         let user = self.user.into();
         self.accept_as(user);
     }
 
-    /// It is, and the identity has this name (an alias was looked up, a domain was added).
+    /// Accepts the password with another name as the identity (an alias was resolved, a domain was
+    /// added).
     pub fn accept_as(self, authcid: Box<str>) {
         *self.answer = Answer::Given(Some(authcid));
     }
 
-    /// It is not, or there is no such user.
+    /// Rejects the credentials: the password is wrong, or there is no such user.
     pub fn reject(self) {
         *self.answer = Answer::Given(None);
     }
 
-    /// The application cannot tell now.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
 }
 
-/// Is this token good, and whose is it?
+/// A question whether a token is valid, and which user it belongs to.
 #[derive(Debug)]
 #[must_use]
 pub struct TokenQuestion<'v> {
@@ -197,8 +200,9 @@ pub struct TokenQuestion<'v> {
 }
 
 impl<'v> TokenQuestion<'v> {
-    /// For a mechanism of one's own. `endpoint` is what the client believes to speak to; in
-    /// `answer` comes the identity, or the refusal with what the client is to be told.
+    /// Creates a question, for custom mechanisms. `endpoint` is the host and port that the client
+    /// believes it is connected to; `answer` receives the identity, or the error status for the
+    /// client.
     pub const fn new(
         user: Option<&'v str>,
         token: &'v Secret,
@@ -208,54 +212,55 @@ impl<'v> TokenQuestion<'v> {
         Self { user, token, endpoint, answer }
     }
 
-    /// The user that the client names: in XOAUTH2 always, in OAUTHBEARER as the authorization
-    /// identity and only if it gave one. That the token is this user's has to be checked.
+    /// Returns the user that the client names: always present in XOAUTH2; in OAUTHBEARER the
+    /// authorization identity, if there is one. The application must check that the token belongs
+    /// to this user.
     #[must_use]
     pub const fn user(&self) -> Option<&'v str> {
         self.user
     }
 
-    /// The bearer token.
+    /// Returns the bearer token.
     #[must_use]
     pub const fn token(&self) -> &'v Secret {
         self.token
     }
 
-    /// The host that the client says it speaks to; it must be checked where it is known
-    /// (RFC 7628 section 3.2).
+    /// Returns the host that the client says it is connected to; it must be checked where it is
+    /// known (RFC 7628 section 3.2).
     #[must_use]
     pub const fn host(&self) -> Option<&'v str> {
         self.endpoint.0
     }
 
-    /// The port that the client says it speaks to.
+    /// Returns the port that the client says it is connected to.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         self.endpoint.1
     }
 
-    /// It is good, and belongs to this identity.
+    /// Accepts the token as one that belongs to this identity.
     pub fn accept_as(self, authcid: impl Into<Box<str>>) {
         *self.answer = Answer::Given(Ok(authcid.into()));
     }
 
-    /// It is not. The client is told what the verifier was given to say.
+    /// Rejects the token, with the error status that the verifier was configured with.
     pub fn reject(self) {
         *self.answer = Answer::Given(Err(None));
     }
 
-    /// It is not, and this is told to the client before the failing reply.
+    /// Rejects the token, with an error status that the client receives before the failing reply.
     pub fn reject_with(self, status: ErrorStatus) {
         *self.answer = Answer::Given(Err(Some(status)));
     }
 
-    /// The application cannot tell now.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
 }
 
-/// What is the password of this user?
+/// A question for the password of a user.
 #[derive(Debug)]
 #[must_use]
 pub struct SecretQuestion<'v> {
@@ -264,34 +269,34 @@ pub struct SecretQuestion<'v> {
 }
 
 impl<'v> SecretQuestion<'v> {
-    /// For a mechanism of one's own; in `answer` comes `None` for an unknown user.
+    /// Creates a question, for custom mechanisms; `answer` receives `None` for an unknown user.
     pub const fn new(user: &'v str, answer: &'v mut Answer<Option<Secret>>) -> Self {
         Self { user, answer }
     }
 
-    /// The user, prepared.
+    /// Returns the user, prepared.
     #[must_use]
     pub const fn user(&self) -> &'v str {
         self.user
     }
 
-    /// The password as it is.
+    /// Supplies the password in clear.
     pub fn supply(self, password: impl Into<Secret>) {
         *self.answer = Answer::Given(Some(password.into()));
     }
 
-    /// There is no such user. The exchange goes on as if there were one, and fails.
+    /// Reports that there is no such user. The exchange continues as if there were, and fails.
     pub fn unknown(self) {
         *self.answer = Answer::Given(None);
     }
 
-    /// The application cannot tell now.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
 }
 
-/// What is stored for this user under this digest?
+/// A question for the keys that are stored for a user under a digest.
 #[cfg(feature = "scram")]
 #[derive(Debug)]
 #[must_use]
@@ -303,7 +308,7 @@ pub struct KeysQuestion<'v> {
 
 #[cfg(feature = "scram")]
 impl<'v> KeysQuestion<'v> {
-    /// For a mechanism of one's own; in `answer` comes `None` for an unknown user.
+    /// Creates a question, for custom mechanisms; `answer` receives `None` for an unknown user.
     pub const fn new(
         user: &'v str,
         hash: super::scram::Hash,
@@ -312,29 +317,29 @@ impl<'v> KeysQuestion<'v> {
         Self { user, hash, answer }
     }
 
-    /// The user, prepared.
+    /// Returns the user, prepared.
     #[must_use]
     pub const fn user(&self) -> &'v str {
         self.user
     }
 
-    /// The digest of which the keys have to be.
+    /// Returns the digest that the keys must be for.
     #[must_use]
     pub const fn hash(&self) -> super::scram::Hash {
         self.hash
     }
 
-    /// These are stored.
+    /// Supplies the stored keys.
     pub fn supply(self, keys: super::scram::Keys) {
         *self.answer = Answer::Given(Some(keys));
     }
 
-    /// There is no such user. The exchange goes on as if there were one, and fails.
+    /// Reports that there is no such user. The exchange continues as if there were, and fails.
     pub fn unknown(self) {
         *self.answer = Answer::Given(None);
     }
 
-    /// The application cannot tell now.
+    /// Leaves the decision open: the application cannot make it at present.
     pub fn unavailable(self) {
         *self.answer = Answer::Unavailable;
     }
@@ -359,14 +364,14 @@ impl Pending {
         ))
     }
 
-    /// `None` while nobody has answered.
+    /// Returns the verdict; `None` while there is no answer.
     pub(super) fn verdict(&mut self) -> Option<Step> {
         match self.answer.take() {
             Answer::Open => None,
             Answer::Unavailable => Some(Step::Failed(VerifierError::Unavailable)),
             Answer::Given(None) => Some(Step::Failed(VerifierError::Rejected)),
             Answer::Given(Some(authcid)) => {
-                Some(Step::proved(Identity::new(authcid).acting_as(self.authzid.take())))
+                Some(Step::proved(Identity::new(authcid).with_authzid(self.authzid.take())))
             }
         }
     }

@@ -1,41 +1,41 @@
-//! Octets that nobody else may see: wiped, compared in constant time, never shown.
+//! Secret octets: wiped on drop, compared in constant time, never shown.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A password, a token, a key or a message that holds one.
+/// A password, a token, a key, or a message that contains one.
 ///
-/// The octets are overwritten when it is dropped, do not appear in [`Debug`](fmt::Debug), and
-/// are compared in constant time by [`is`](Secret::is).
+/// The octets are overwritten when it is dropped, do not appear in [`Debug`](fmt::Debug), and are
+/// compared in constant time by [`matches`](Secret::matches).
 ///
-/// Made of a `Vec` or a `String` it takes over their memory; made of a slice it copies, and
-/// the copy's origin is its owner's to wipe.
+/// Created from a `Vec` or a `String` it takes over their memory; created from a slice it copies,
+/// and the owner of the slice must wipe the original.
 ///
 /// ```
 /// use esmtp::sasl::Secret;
 ///
 /// let password = Secret::from("tanstaaftanstaaf");
-/// assert!(password.is(b"tanstaaftanstaaf"));
+/// assert!(password.matches(b"tanstaaftanstaaf"));
 /// assert_eq!(format!("{password:?}"), "Secret(..)");
 /// ```
 #[derive(Clone, Default)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// No octets.
+    /// Creates a secret without octets.
     #[must_use]
     pub const fn empty() -> Self {
         Self(Vec::new())
     }
 
-    /// Takes over octets.
+    /// Creates a secret that takes over `octets`.
     #[must_use]
     pub fn new(octets: impl Into<Vec<u8>>) -> Self {
         Self(octets.into())
     }
 
-    /// One after the other, in memory of the right size at once: growing would leave copies.
+    /// Concatenates `parts` in memory of the right size: growing would leave copies.
     #[must_use]
     pub fn concat(parts: &[&[u8]]) -> Self {
         let mut octets = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
@@ -45,27 +45,28 @@ impl Secret {
         Self(octets)
     }
 
-    /// The octets.
+    /// Returns the octets.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many octets.
+    /// Returns the number of octets.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no octets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it consists of these octets; how long that takes depends on the lengths only.
+    /// Returns whether the secret consists of these octets, in a time that depends on the lengths
+    /// only.
     #[must_use]
-    pub fn is(&self, octets: &[u8]) -> bool {
+    pub fn matches(&self, octets: &[u8]) -> bool {
         is_equal(&self.0, octets)
     }
 
@@ -111,15 +112,15 @@ impl From<&[u8]> for Secret {
     }
 }
 
-/// Overwrites the octets and the spare room behind them, and empties.
+/// Overwrites the octets and the spare capacity, and empties the vector.
 #[cfg(feature = "zeroize")]
 fn wipe(octets: &mut Vec<u8>) {
     zeroize::Zeroize::zeroize(octets);
 }
 
-/// Overwrites the octets and the spare room behind them, and empties.
-// What zeroize does on targets without inline assembly: a write that the optimiser must
-// believe to be read.
+/// Overwrites the octets and the spare capacity, and empties the vector.
+// zeroize does this on targets without inline assembly: a write that the optimiser must assume to
+// be read.
 #[cfg(not(feature = "zeroize"))]
 fn wipe(octets: &mut Vec<u8>) {
     octets.clear();
@@ -128,13 +129,13 @@ fn wipe(octets: &mut Vec<u8>) {
     octets.clear();
 }
 
-/// Equal, in a time that depends on the lengths only.
+/// Compares in a time that depends on the lengths only.
 #[cfg(feature = "zeroize")]
 pub(super) fn is_equal(one: &[u8], other: &[u8]) -> bool {
     subtle::ConstantTimeEq::ct_eq(one, other).into()
 }
 
-/// Equal, in a time that depends on the lengths only.
+/// Compares in a time that depends on the lengths only.
 #[cfg(not(feature = "zeroize"))]
 pub(super) fn is_equal(one: &[u8], other: &[u8]) -> bool {
     let difference = one
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    // What is left in memory that was given back can be seen by unsafe code only.
+    // Only unsafe code can read memory that was freed.
     #[test]
     fn wiping_empties_and_keeps_the_memory() {
         let mut octets = b"tanstaaftanstaaf".to_vec();
@@ -170,7 +171,7 @@ mod tests {
         ];
         for (one, other, expected) in cases {
             assert_eq!(is_equal(one, other), expected);
-            assert_eq!(Secret::from(one).is(other), expected);
+            assert_eq!(Secret::from(one).matches(other), expected);
         }
     }
 

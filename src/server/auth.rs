@@ -1,189 +1,217 @@
-//! AUTH (RFC 4954): the dialogue between the command and 235.
+//! AUTH (RFC 4954): one attempt to authenticate, between the command and its final reply.
 //!
-//! The machine drives the mechanism and asks what it cannot know: [`Auth`](super::Auth) takes a
-//! verifier, [`Credentials`](super::Credentials) asks what is stored for a user or for a verdict
-//! on a password or token, and [`Authenticated`](super::Authenticated) whether this identity
-//! may.
+//! [`Authentication`] drives the verifier of a mechanism. It takes what the client and the
+//! application send and returns the step that follows; it knows neither the session nor its phase.
 
-use super::{
-    answers::worded,
-    budget::Fault,
-    event::Answer,
-    replies,
-    session::Session,
-    state::{Phase, Question},
-};
+use super::replies;
 use crate::{
-    sasl::{Identity, Mechanism, Proven, Reason, Secret, Step, Verifier},
-    syntax::{AuthResponse, Base64, Code, Rejection, Reply, SyntaxErrorKind, Text},
-    time::{Instant, Stopwatch},
+    sasl::{Identity, Mechanism, Proven, Question, Reason, Secret, Step, Verifier},
+    syntax::{AuthResponse, Rejection, Reply, SyntaxErrorKind, Text},
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
+use core::mem;
 
-/// An attempt that the application is asked about.
+/// One attempt to authenticate.
 #[derive(Debug)]
-pub(super) struct Attempt {
-    pub(super) mechanism: Mechanism,
-    /// What came with the command; empty is another thing than none.
-    pub(super) initial_response: Option<Secret>,
+pub(super) struct Authentication {
+    mechanism: Mechanism,
+    state: State,
 }
 
-/// A response of the client is awaited.
+/// The progress of an attempt.
 #[derive(Debug)]
-pub(super) enum Dialogue {
-    /// To a challenge of the mechanism.
-    Challenged(Box<dyn Verifier>),
-    /// To the data of the server's success: it must be empty (RFC 4954 section 4). Then this is
-    /// said.
-    Told(Identity, Reply<'static>),
+enum State {
+    /// The client has chosen a mechanism, perhaps with an initial response. An empty response
+    /// differs from an absent one.
+    Chosen(Option<Secret>),
+    /// The verifier waits for a response of the client or for an answer of the application.
+    Verifying(Box<dyn Verifier>),
+    /// The identity is proven, and the application judges it.
+    Proven(Proven),
+    /// The data of the server's success were sent as a challenge, whose response must be empty (RFC
+    /// 4954 section 4). The reply follows it.
+    Succeeding(Identity, Reply<'static>),
+    /// The attempt is over.
+    Over,
 }
 
-/// Octets of a line in the dialogue, CRLF included (RFC 4954 section 4).
-pub(super) const RESPONSE_LINE: usize = 12_288;
+/// The next step of an attempt.
+#[derive(Debug)]
+pub(super) enum AuthStep {
+    /// 334 with these octets; a response of the client follows.
+    Challenge(Vec<u8>),
+    /// The application has to answer the verifier's question.
+    Ask,
+    /// The verifier's question is not answered yet.
+    Later,
+    /// The application has to judge the identity.
+    Judge,
+    /// The client is authenticated.
+    Succeeded(Identity, Reply<'static>),
+    /// The credentials were not accepted, or could not be checked now.
+    Failed(Rejection),
+    /// The client broke a rule of the exchange, or cancelled it.
+    Malformed(Rejection),
+}
 
-impl Session {
-    /// AUTH, at its time.
-    pub(super) fn auth(&mut self, name: &str, initial_response: Option<&Base64<'_>>) {
-        let channel = self.facts.security.channel();
-        let proven = self.facts.proven.as_deref();
-        let mechanism = Mechanism::ignoring_case(name).ok();
-        let offer = self.config.auth();
-        let is_offered = |it: &Mechanism| {
-            offer.is_some_and(|offer| offer.announced(&channel, proven).any(|of| of == *it))
+impl Authentication {
+    /// Returns an attempt with this mechanism.
+    pub(super) const fn new(mechanism: Mechanism, initial_response: Option<Secret>) -> Self {
+        Self { mechanism, state: State::Chosen(initial_response) }
+    }
+
+    /// Returns the mechanism that the client has chosen.
+    pub(super) const fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// Returns the question of the verifier.
+    pub(super) fn question(&mut self) -> Option<Question<'_>> {
+        match &mut self.state {
+            State::Verifying(verifier) => verifier.question(),
+            _ => None,
+        }
+    }
+
+    /// Returns the identity that the application judges.
+    pub(super) const fn identity(&self) -> Option<&Identity> {
+        match &self.state {
+            State::Proven(proven) => Some(proven.identity()),
+            _ => None,
+        }
+    }
+
+    /// Begins with the verifier that the application has chosen.
+    pub(super) fn verify(&mut self, mut verifier: Box<dyn Verifier>) -> AuthStep {
+        let response = match mem::replace(&mut self.state, State::Over) {
+            State::Chosen(response) => response,
+            _ => None,
         };
-        match mechanism {
-            Some(mechanism) if is_offered(&mechanism) => {
-                let initial_response = initial_response.map(|it| Secret::new(it.decoded()));
-                self.ask(Question::Auth(Attempt { mechanism, initial_response }));
-            }
-            // "Only if the client could use it in TLS" is what this says; RFC 4954 section 6.
-            Some(mechanism)
-                if !channel.is_tls()
-                    && mechanism.is_plaintext()
-                    && offer.is_some_and(|offer| offer.knows(mechanism)) =>
-            {
-                self.refuse(replies::ENCRYPTION_REQUIRED.reply(), Fault::Error);
-            }
-            _ => self.refuse(replies::MECHANISM_UNKNOWN.reply(), Fault::Error),
+        let step = verifier.step(response.as_ref().map(Secret::expose));
+        self.follow(verifier, step)
+    }
+
+    /// Continues after the application may have answered the verifier's question.
+    pub(super) fn resume(&mut self) -> AuthStep {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Verifying(mut verifier) => match verifier.resume() {
+                Step::Ask => {
+                    self.state = State::Verifying(verifier);
+                    AuthStep::Later
+                }
+                step => self.follow(verifier, step),
+            },
+            _ => AuthStep::Failed(replies::BAD_CREDENTIALS),
         }
     }
 
-    /// The application has chosen a verifier.
-    pub(super) fn verify(&mut self, attempt: &Attempt, mut verifier: Box<dyn Verifier>) {
-        let response = attempt.initial_response.as_ref().map(Secret::expose);
-        let step = verifier.step(response);
-        self.take_step(verifier, step);
-    }
-
-    /// The application has answered what the verifier could not know, or has not yet.
-    pub(super) fn resume(&mut self, mut verifier: Box<dyn Verifier>) {
-        match verifier.resume() {
-            // Still the same question.
-            Step::Ask => self.phase = Phase::Asked(Question::Credentials(verifier)),
-            step => self.take_step(verifier, step),
+    /// Continues with a line of the client's, without its CRLF.
+    pub(super) fn response(&mut self, line: &[u8]) -> AuthStep {
+        let response = match AuthResponse::parse(line) {
+            Ok(AuthResponse::Response(response)) => Secret::new(response.decoded()),
+            Ok(AuthResponse::Cancel) => return AuthStep::Malformed(replies::AUTH_CANCELLED),
+            Err(error) if error.kind() == SyntaxErrorKind::Base64 => {
+                return AuthStep::Malformed(replies::NOT_BASE64);
+            }
+            Err(error) => return AuthStep::Malformed(replies::syntax(error)),
+        };
+        match mem::replace(&mut self.state, State::Over) {
+            State::Verifying(mut verifier) => {
+                let step = verifier.step(Some(response.expose()));
+                self.follow(verifier, step)
+            }
+            State::Succeeding(identity, reply) if response.is_empty() => {
+                AuthStep::Succeeded(identity, reply)
+            }
+            _ => AuthStep::Malformed(replies::MALFORMED_RESPONSE),
         }
     }
 
-    fn take_step(&mut self, verifier: Box<dyn Verifier>, step: Step) {
+    /// Continues after the application has accepted the identity. Only now does the server prove
+    /// itself, where the mechanism demands it (RFC 5802 section 5).
+    pub(super) fn accept(&mut self, text: Option<Text<'static>>) -> AuthStep {
+        let State::Proven(proven) = mem::replace(&mut self.state, State::Over) else {
+            return AuthStep::Failed(replies::BAD_CREDENTIALS);
+        };
+        let reply = replies::with_text(replies::AUTHENTICATED, text);
+        match proven.success_data().map(<[u8]>::to_vec) {
+            Some(data) => {
+                self.state = State::Succeeding(proven.into_identity(), reply);
+                AuthStep::Challenge(data)
+            }
+            None => AuthStep::Succeeded(proven.into_identity(), reply),
+        }
+    }
+
+    fn follow(&mut self, verifier: Box<dyn Verifier>, step: Step) -> AuthStep {
         match step {
             Step::Challenge(challenge) => {
-                self.challenge(&challenge, Dialogue::Challenged(verifier));
+                self.state = State::Verifying(verifier);
+                AuthStep::Challenge(challenge)
             }
-            Step::Ask => self.ask(Question::Credentials(verifier)),
-            Step::Proved(proven) => self.ask(Question::Authenticated(proven)),
+            Step::Ask => {
+                self.state = State::Verifying(verifier);
+                AuthStep::Ask
+            }
+            Step::Proved(proven) => {
+                self.state = State::Proven(proven);
+                AuthStep::Judge
+            }
             Step::Failed(error) => match error.reason() {
-                Reason::Syntax => self.refuse_auth(&replies::MALFORMED_RESPONSE),
-                Reason::InitialResponse => self.refuse_auth(&replies::NO_INITIAL_RESPONSE),
-                Reason::Temporary => self.fail_auth(&replies::CANNOT_AUTHENTICATE_NOW),
-                Reason::Credentials => self.fail_auth(&replies::BAD_CREDENTIALS),
+                Reason::Syntax => AuthStep::Malformed(replies::MALFORMED_RESPONSE),
+                Reason::InitialResponse => AuthStep::Malformed(replies::NO_INITIAL_RESPONSE),
+                Reason::Temporary => AuthStep::Failed(replies::CANNOT_AUTHENTICATE_NOW),
+                Reason::Credentials => AuthStep::Failed(replies::BAD_CREDENTIALS),
             },
         }
     }
+}
 
-    /// 334 with nothing but base64 behind it (RFC 4954 section 4).
-    fn challenge(&mut self, octets: &[u8], dialogue: Dialogue) {
-        if self.is_followed && self.is_out_of_turn() {
-            return;
-        }
-        let challenge = Base64::encode(octets);
-        self.reply(&Reply::line(Code::AUTH_CHALLENGE, None, Text::lossy(challenge.as_str())));
-        self.phase = Phase::Auth(dialogue);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::PlainVerifier;
+
+    /// Returns an attempt with PLAIN whose client has sent a user name and a password.
+    fn asked() -> Authentication {
+        let mut attempt = Authentication::new(Mechanism::PLAIN, None);
+        let step = attempt.verify(Box::new(PlainVerifier::new()));
+        assert!(matches!(step, AuthStep::Challenge(octets) if octets.is_empty()));
+        assert!(matches!(attempt.response(b"AGFubgBzZWNyZXQ="), AuthStep::Ask));
+        attempt
     }
 
-    /// One line of the client's in the dialogue, without its CRLF.
-    /// `is_last`: no octets have come behind it.
-    pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool, now: Instant) {
-        self.heard_response(Some(line), now);
-        self.is_followed = !is_last;
-        let Phase::Auth(dialogue) = core::mem::replace(&mut self.phase, Phase::Command) else {
-            return;
-        };
-        let response = match AuthResponse::parse(line) {
-            Ok(AuthResponse::Response(response)) => Secret::new(response.decoded()),
-            Ok(AuthResponse::Cancel) => return self.refuse_auth(&replies::AUTH_CANCELLED),
-            Err(error) if error.kind() == SyntaxErrorKind::Base64 => {
-                return self.refuse_auth(&replies::NOT_BASE64);
-            }
-            Err(error) => return self.refuse_auth(&replies::syntax(error)),
-        };
-        match dialogue {
-            Dialogue::Challenged(mut verifier) => {
-                let step = verifier.step(Some(response.expose()));
-                self.take_step(verifier, step);
-            }
-            Dialogue::Told(identity, reply) if response.is_empty() => {
-                self.succeed(identity, &reply);
-            }
-            Dialogue::Told(..) => self.refuse_auth(&replies::MALFORMED_RESPONSE),
+    fn code(step: &AuthStep) -> u16 {
+        match step {
+            AuthStep::Failed(rejection) | AuthStep::Malformed(rejection) => rejection.code().get(),
+            AuthStep::Succeeded(_, reply) => reply.code().get(),
+            _ => 0,
         }
     }
 
-    /// A line of the dialogue that was longer than RFC 4954 section 4 suggests, and is gone.
-    pub(super) fn auth_response_too_long(&mut self, now: Instant) {
-        self.heard_response(None, now);
-        self.phase = Phase::Command;
-        self.refuse_auth(&replies::RESPONSE_TOO_LONG);
+    #[test]
+    fn an_attempt_succeeds_after_both_answers_of_the_application() {
+        let mut attempt = asked();
+        assert!(matches!(attempt.resume(), AuthStep::Later));
+        let Some(Question::Password(question)) = attempt.question() else { unreachable!() };
+        question.accept();
+        assert!(matches!(attempt.resume(), AuthStep::Judge));
+        assert_eq!(attempt.identity().map(Identity::authcid), Some("ann"));
+        assert_eq!(code(&attempt.accept(None)), 235);
+        // It is over: nothing that comes after it can succeed.
+        assert_eq!(code(&attempt.accept(None)), 535);
+        assert_eq!(code(&attempt.response(b"")), 501);
     }
 
-    fn heard_response(&mut self, line: Option<&[u8]>, now: Instant) {
-        self.reading = Stopwatch::default();
-        self.output.now = now;
-        self.output.note_response(line);
-    }
-
-    /// The application has judged the identity; only then does the server prove itself, where
-    /// the mechanism wants it (RFC 5802 section 5).
-    pub(super) fn authenticated(&mut self, proven: Proven, answer: Answer) {
-        if let Answer::Reject(rejection) = answer {
-            return self.fail_auth(&rejection);
+    #[test]
+    fn an_attempt_fails_by_a_rejection_and_by_a_malformed_line() {
+        let mut attempt = asked();
+        attempt.question().into_iter().for_each(Question::reject);
+        assert_eq!(code(&attempt.resume()), 535);
+        for line in [&b"*"[..], b"no base64!", b"AAAA"] {
+            let mut attempt = Authentication::new(Mechanism::PLAIN, None);
+            drop(attempt.verify(Box::new(PlainVerifier::new())));
+            assert!(matches!(attempt.response(line), AuthStep::Malformed(_)), "{line:?}");
         }
-        let reply = worded(replies::AUTHENTICATED, answer);
-        match proven.success_data() {
-            Some(data) => {
-                let data = data.to_vec();
-                self.challenge(&data, Dialogue::Told(proven.into_identity(), reply));
-            }
-            None => self.succeed(proven.into_identity(), &reply),
-        }
-    }
-
-    fn succeed(&mut self, identity: Identity, reply: &Reply<'_>) {
-        self.facts.identity = Some(identity);
-        self.reply(reply);
-    }
-
-    /// Refuses an attempt that the client itself has spoilt.
-    fn refuse_auth(&mut self, rejection: &Rejection) {
-        self.refuse(rejection.reply(), Fault::FailedAuth);
-    }
-
-    /// Ends an attempt without success: the client waits for the reply, so that guessing takes time.
-    /// That the verdict could not be found now is no failure of the client's.
-    pub(super) fn fail_auth(&mut self, rejection: &Rejection) {
-        let fault = match rejection.code().is_transient() {
-            true => Fault::UndecidedAuth,
-            false => Fault::FailedAuth,
-        };
-        self.charge(rejection.reply(), fault);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client may still cost a session.
+//! The budget of a session: how its client pays for errors.
 
 use super::limits::{Limits, Timeouts};
 use core::time::Duration;
@@ -19,16 +19,16 @@ const DISCARDED_AT_LEAST: u64 = 8 * 1024 * 1024;
 /// The kind of fault that a command is, as far as its client pays for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is not counted.
+    /// No fault.
     None,
-    /// It was sent before the client could know that it would be refused (RFC 2920 section 3.1), or
-    /// it is a recipient by which the client finds the limit (RFC 5321 section 4.5.3.1.10): not
+    /// A command sent before the client could know that it would be refused (RFC 2920 section 3.1),
+    /// or a recipient by which the client finds the limit (RFC 5321 section 4.5.3.1.10): not
     /// counted, unless there are more of them than a well-meaning client would send.
     Pipelined,
-    /// It brings no message nearer to its delivery.
+    /// A command that makes no progress towards a message.
     NoProgress,
     /// A recipient that the application rejected: a few are normal, many are a search for valid
-    /// addresses (directory harvest).
+    /// addresses (directory harvest attack).
     RejectedRecipient,
     /// An error of the client.
     Error,
@@ -39,7 +39,7 @@ pub(super) enum Fault {
     UndecidedAuth,
 }
 
-/// What a fault costs its client.
+/// The penalty for a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Penalty {
     /// The reply, at once.
@@ -50,8 +50,8 @@ pub(super) enum Penalty {
     Close,
 }
 
-/// What has been spent of [`Limits`]. Only an accepted message gives anything back: RSET and a
-/// new hello do not.
+/// The part of [`Limits`] that is spent. Only an accepted message restores some of it: RSET and a new
+/// hello do not.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     half_errors: u32,

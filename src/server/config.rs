@@ -1,8 +1,8 @@
-//! What a server is and offers.
+//! The configuration of a server.
 
 use super::{
+    custom_verb::CustomVerb,
     limits::{Limits, Timeouts},
-    own_verb::OwnVerb,
 };
 use crate::{
     sasl::Offer,
@@ -15,7 +15,8 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// What a server is called, which service it is, what it offers and how much it bears.
+/// The configuration of a server: its name, its service, the extensions it offers, its limits and
+/// time-outs.
 ///
 /// One configuration is shared by all sessions of a class of clients (`Arc<Config>`); a
 /// session is given another one by the `configure` of an event.
@@ -32,9 +33,9 @@ use alloc::vec::Vec;
 pub struct Config {
     host: Host<'static>,
     service: Service,
-    /// What was asked for.
+    /// The extensions that the application wants to offer.
     wanted: Extensions,
-    /// What comes of it with this service and these limits.
+    /// The extensions that are offered with this service and these limits.
     offered: Extensions,
     limits: Limits,
     /// The longest command line, with what the extensions add to it.
@@ -46,7 +47,7 @@ pub struct Config {
     requires_auth: Option<bool>,
     requires_tls: bool,
     enforces_sync: bool,
-    own: Vec<OwnVerb>,
+    own: Vec<CustomVerb>,
 }
 
 /// Every extension that the server machine implements.
@@ -81,7 +82,7 @@ const IMPLEMENTED: &[Extension] = &[
     Extension::Xforward,
 ];
 
-/// What needs nothing from the application.
+/// The extensions that need nothing from the application.
 const UNDEMANDING: &[Extension] = &[
     Extension::Help,
     Extension::Size,
@@ -93,8 +94,9 @@ const UNDEMANDING: &[Extension] = &[
 ];
 
 impl Config {
-    /// A mail transfer server with this name, which offers the extensions that need nothing from
-    /// the application: SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, HELP.
+    /// Returns the configuration of a mail transfer server with this name, which offers the
+    /// extensions that need nothing from the application: SIZE, PIPELINING, 8BITMIME,
+    /// ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, HELP.
     ///
     /// # Errors
     ///
@@ -124,8 +126,8 @@ impl Config {
         Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
     }
 
-    /// Another service; extensions that it demands are offered from now on, and those that it
-    /// does not have are not.
+    /// Sets the service. Extensions that it demands are offered from now on, and those that it does
+    /// not have are not.
     #[must_use]
     pub fn with_service(mut self, service: Service) -> Self {
         self.service = service;
@@ -136,69 +138,70 @@ impl Config {
     /// and the service has, besides what the service demands.
     ///
     /// The arguments of SIZE and LIMITS come from [`Limits`], the mechanisms of AUTH from
-    /// [`with_auth`](Self::with_auth); XCLIENT and XFORWARD without names take every attribute. STARTTLS wants a TLS layer around the machine, or an
-    /// application that answers [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear
-    /// only, and REQUIRETLS in TLS only.
+    /// [`with_auth`](Self::with_auth); XCLIENT and XFORWARD without names take every attribute.
+    /// STARTTLS needs a TLS layer around the machine, or an application that answers
+    /// [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear only, and REQUIRETLS in TLS
+    /// only.
     #[must_use]
     pub fn with_extensions(mut self, extensions: Extensions) -> Self {
         self.wanted = extensions;
         self.offer()
     }
 
-    /// Offers this extension too, without arguments, if the machine implements it.
+    /// Adds this extension without arguments, if the machine implements it.
     #[must_use]
     pub fn with_extension(self, extension: Extension) -> Self {
         let wanted = self.wanted.clone().with(extension);
         self.with_extensions(wanted)
     }
 
-    /// Knows this verb too, instead of one with the same name.
+    /// Adds a verb of the application's own; it replaces one with the same name.
     #[must_use]
-    pub fn with_verb(mut self, verb: OwnVerb) -> Self {
+    pub fn with_verb(mut self, verb: CustomVerb) -> Self {
         self.own.retain(|own| own.verb() != verb.verb());
         self.own.push(verb);
         self.offer()
     }
 
-    pub(super) fn own_verb(&self, verb: &UnknownVerb<'_>) -> Option<&OwnVerb> {
+    pub(super) fn custom_verb(&self, verb: &UnknownVerb<'_>) -> Option<&CustomVerb> {
         self.own.iter().find(|own| own.verb() == verb)
     }
 
-    /// The extensions that the machine implements.
+    /// Returns the extensions that the machine implements.
     pub fn implemented() -> impl Iterator<Item = Extension> {
         IMPLEMENTED.iter().copied()
     }
 
-    /// How much a session may cost.
+    /// Sets the limits of a session.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self.offer()
     }
 
-    /// How long the server waits.
+    /// Sets how long the server waits.
     #[must_use]
     pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Which departures from the grammar are forgiven.
+    /// Sets which departures from the grammar are accepted.
     #[must_use]
     pub const fn with_lenience(mut self, lenience: Lenience) -> Self {
         self.lenience = lenience;
         self
     }
 
-    /// What becomes of content with a bare CR or LF; it is refused unless told otherwise.
+    /// Sets how content with a bare CR or LF is treated (SMTP smuggling); by default it is refused.
     #[must_use]
     pub const fn with_bare_line_breaks(mut self, policy: BareLineBreaks) -> Self {
         self.fitness.bare_line_breaks = policy;
         self
     }
 
-    /// Whether content with a NUL is refused, where it is not BINARYMIME (RFC 2045 section 2.8, RFC
-    /// 3030 section 3): true unless told otherwise. Some programs cut a message off at one.
+    /// Sets whether content with a NUL is refused where it is not BINARYMIME (RFC 2045 section 2.8,
+    /// RFC 3030 section 3); true by default. Some programs truncate a message at a NUL.
     #[must_use]
     pub const fn with_rejected_nul(mut self, is_rejected: bool) -> Self {
         self.fitness.rejects_nul = is_rejected;
@@ -212,52 +215,52 @@ impl Config {
         self.offer()
     }
 
-    /// MAIL before a successful AUTH gets 530 5.7.0 (RFC 4954 section 6). In submission it does unless
-    /// this says otherwise (RFC 6409 section 4.3).
+    /// Sets whether MAIL before a successful AUTH gets 530 5.7.0 (RFC 4954 section 6). By default it
+    /// does in submission only (RFC 6409 section 4.3).
     #[must_use]
     pub const fn with_required_auth(mut self, is_required: bool) -> Self {
         self.requires_auth = Some(is_required);
         self
     }
 
-    /// In the clear everything but EHLO, LHLO, STARTTLS, NOOP and QUIT gets 530 5.7.0 (RFC 3207
-    /// section 4). A public mail transfer server must not do this.
+    /// Sets whether every command in the clear but EHLO, LHLO, STARTTLS, NOOP and QUIT gets 530 5.7.0
+    /// (RFC 3207 section 4). A public mail transfer server must not do this.
     #[must_use]
     pub const fn with_required_tls(mut self, is_required: bool) -> Self {
         self.requires_tls = is_required;
         self
     }
 
-    /// Whether a client that does not wait for its turn is answered 554 and hung up on: true unless
-    /// told otherwise.
+    /// Sets whether early talkers and pipelining violations are answered with 554 and the end of the
+    /// session; true by default.
     ///
-    /// Nobody may talk before the greeting, nor send anything behind EHLO, HELO, LHLO, DATA, VRFY,
-    /// EXPN or a command of AUTH that is challenged before its reply; where PIPELINING is not
-    /// offered, nor behind any other command (RFC 2920 section 3.1). Programs that know SMTP do
-    /// wait; those that were made to pour out mail, or to make a server take one protocol for
-    /// another, do not. Octets that come while a reply is on its way are no offence, so how this
-    /// turns out depends on when they arrive. With `false` the session goes on, and the
-    /// [`Facts`](super::Facts) say what was noticed. Octets behind STARTTLS are never served. Some
-    /// health checks of load balancers do not wait for the greeting.
+    /// An early talker sends before the greeting. A pipelining violation (unauthorised pipelining)
+    /// is to send, before the reply has come, anything after EHLO, HELO, LHLO, DATA, VRFY, EXPN or
+    /// an AUTH that is challenged; where PIPELINING is not offered, after any other command too
+    /// (RFC 2920 section 3.1). SMTP clients wait; spam software and attacks that pass one protocol
+    /// off as another often do not. Octets that come while a reply is on its way are no violation,
+    /// so the outcome depends on when they arrive. With `false` the session continues, and the
+    /// [`Facts`](super::Facts) report the violation. Octets after STARTTLS (command injection) are
+    /// never served. Some health checks of load balancers do not wait for the greeting.
     #[must_use]
     pub const fn with_enforced_sync(mut self, is_enforced: bool) -> Self {
         self.enforces_sync = is_enforced;
         self
     }
 
-    /// Whether a client that does not wait for its turn is hung up on.
+    /// Returns whether early talkers and pipelining violations end the session.
     #[must_use]
     pub const fn enforces_sync(&self) -> bool {
         self.enforces_sync
     }
 
-    /// The mechanisms that AUTH offers; `None` where there is no AUTH.
+    /// Returns the mechanisms that AUTH offers; `None` without AUTH.
     #[must_use]
     pub const fn auth(&self) -> Option<&Offer> {
         self.auth.as_ref()
     }
 
-    /// Whether mail is taken only after AUTH.
+    /// Returns whether mail is accepted only after AUTH.
     #[must_use]
     pub const fn requires_auth(&self) -> bool {
         match self.requires_auth {
@@ -266,7 +269,7 @@ impl Config {
         }
     }
 
-    /// Whether nothing is done in the clear.
+    /// Returns whether TLS is required.
     #[must_use]
     pub const fn requires_tls(&self) -> bool {
         self.requires_tls
@@ -283,7 +286,7 @@ impl Config {
                 self.offered = self.offered.with(extension);
             }
         }
-        // What is of no use without another one (RFC 3030 section 3, RFC 6531 section 3.1).
+        // Extensions that need another one (RFC 3030 section 3, RFC 6531 section 3.1).
         for (dependent, other) in [
             (Extension::BinaryMime, Extension::Chunking),
             (Extension::SmtpUtf8, Extension::EightBitMime),
@@ -307,7 +310,7 @@ impl Config {
         let names = |is_of: fn(AttributeName) -> bool| -> Vec<_> {
             AttributeName::ALL.iter().copied().filter(|name| is_of(*name)).collect()
         };
-        // Where nobody says which attributes are taken, all are.
+        // Without a list of attributes, all are accepted.
         if self.offered.contains(Extension::Xclient) && self.offered.xclient().next().is_none() {
             self.offered = self.offered.with_xclient(&names(AttributeName::is_xclient));
         }
@@ -326,18 +329,18 @@ impl Config {
         self
     }
 
-    /// The longest command line, in octets: every parameter that is offered may come with its
+    /// Returns the longest command line, in octets: every parameter that is offered may come with its
     /// greatest length (RFC 5321 section 4.5.3.1.4).
     pub(super) const fn command_line(&self) -> usize {
         self.command_line
     }
 
-    /// Octets received and not yet dealt with.
+    /// Returns the size of the receive buffer, in octets.
     pub(super) fn receive_buffer(&self) -> usize {
         self.limits.receive_buffer.max(self.command_line.saturating_mul(2))
     }
 
-    /// The same with no limit of a transaction below what it was.
+    /// Returns this configuration with no limit of a transaction below the one in `before`.
     pub(super) fn rising_from(&self, before: &Limits) -> Self {
         let limits = Limits {
             message: self.limits.message.max(before.message),
@@ -348,49 +351,49 @@ impl Config {
         self.clone().with_limits(limits)
     }
 
-    /// The name in the greeting.
+    /// Returns the name in the greeting.
     #[must_use]
     pub const fn host(&self) -> &Host<'static> {
         &self.host
     }
 
-    /// Which service this is.
+    /// Returns the service.
     #[must_use]
     pub const fn service(&self) -> Service {
         self.service
     }
 
-    /// What EHLO announces, which is what is accepted.
+    /// Returns the extensions that EHLO announces, which are those that are accepted.
     #[must_use]
     pub const fn extensions(&self) -> &Extensions {
         &self.offered
     }
 
-    /// How much a session may cost.
+    /// Returns the limits of a session.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// How long the server waits.
+    /// Returns how long the server waits.
     #[must_use]
     pub const fn timeouts(&self) -> &Timeouts {
         &self.timeouts
     }
 
-    /// Which departures from the grammar are forgiven.
+    /// Returns which departures from the grammar are accepted.
     #[must_use]
     pub const fn lenience(&self) -> Lenience {
         self.lenience
     }
 
-    /// What becomes of content with a bare CR or LF.
+    /// Returns how content with a bare CR or LF is treated.
     #[must_use]
     pub const fn bare_line_breaks(&self) -> BareLineBreaks {
         self.fitness.bare_line_breaks
     }
 
-    /// Whether content with a NUL is refused.
+    /// Returns whether content with a NUL is refused.
     #[must_use]
     pub const fn rejects_nul(&self) -> bool {
         self.fitness.rejects_nul
@@ -401,7 +404,7 @@ impl Config {
     }
 }
 
-/// Which octets content may hold.
+/// The octets that content may hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fitness {
     pub(super) bare_line_breaks: BareLineBreaks,
@@ -409,7 +412,7 @@ pub(super) struct Fitness {
 }
 
 impl Fitness {
-    /// "No restriction on the content": RFC 3030 section 3.
+    /// Any octets: "no restriction on the content" (RFC 3030 section 3).
     pub(super) const ANY: Self =
         Self { bare_line_breaks: BareLineBreaks::Keep, rejects_nul: false };
 }

@@ -1,5 +1,5 @@
-//! The content of a transaction on its way in: how it is told from commands, what the application
-//! has not taken yet, what becomes of content that is refused, and how long all of it may take.
+//! The content of a transaction: how it is told from commands (framing), the octets lent to the
+//! application, the discarding of refused content, and its deadline.
 
 use super::{budget::Fault, config::Fitness, limits::Timeouts, sequence::Stage};
 use crate::{
@@ -44,7 +44,7 @@ pub(super) struct Refusal {
     pub(super) fault: Fault,
 }
 
-/// What follows from the octets that have come.
+/// The consequence of the octets received.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// Octets wait for the application.
@@ -115,21 +115,23 @@ impl Clock {
     }
 }
 
-/// How far the content has come.
+/// The progress of the content.
 #[derive(Debug, Default)]
 enum State {
     /// None has come, or it is over.
     #[default]
     Absent,
+    /// A command has announced it, and the application is asked.
+    Announced(Announced),
     /// Octets come in for the application.
     Receiving,
     /// A piece was accepted, and it was not the last.
     BetweenChunks,
-    /// Octets come in that nothing is done with.
+    /// Octets come in and are discarded.
     Discarding(Refusal),
 }
 
-/// How content is told from commands.
+/// The way in which content is told from commands.
 #[derive(Debug)]
 enum Framing {
     /// By CRLF.CRLF at its end (DATA).
@@ -156,14 +158,14 @@ impl Framing {
         Self::Chunks { left: Chunk::new(0), is_last: true, breaks }
     }
 
-    /// Returns what `octets` begin with; what it covers is counted. `has_url` says that content
-    /// from elsewhere follows the chunk.
+    /// Returns the span that `octets` begin with, and counts it. `has_url` says that content from
+    /// elsewhere follows the chunk.
     fn next(&mut self, octets: &[u8], has_url: bool) -> Span {
         match self {
             Self::Dots(unstuffer) => unstuffer.next(octets),
             Self::Chunks { left, is_last, breaks } if left.is_complete() => {
                 match *is_last || has_url {
-                    // What comes from elsewhere does not complete a line break either.
+                    // Content from elsewhere does not complete a line break either.
                     true => breaks.finish().unwrap_or(Span::End(0)),
                     false => Span::End(0),
                 }
@@ -179,7 +181,7 @@ impl Framing {
     }
 }
 
-/// What the application has not taken yet.
+/// The octets that the application has not taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lent {
     /// This many octets at the front of the receive buffer.
@@ -196,6 +198,27 @@ impl Default for Lent {
 
 impl Content {
     // How a piece begins.
+
+    /// Notes that a command has announced the first piece.
+    pub(super) fn announce(&mut self, announced: Announced) {
+        self.state = State::Announced(announced);
+    }
+
+    /// Returns whether the first piece was announced by another command than DATA.
+    pub(super) const fn is_chunk_announced(&self) -> bool {
+        matches!(self.state, State::Announced(Announced::Chunk(_) | Announced::Url(_)))
+    }
+
+    /// Returns the announcement of the first piece, which begins or is refused now.
+    pub(super) fn take_announced(&mut self) -> Option<Announced> {
+        match mem::take(&mut self.state) {
+            State::Announced(announced) => Some(announced),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
 
     /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
     pub(super) fn begin_data(&mut self, fitness: Fitness, timeouts: &Timeouts) {
@@ -257,10 +280,10 @@ impl Content {
         self.wire = 0;
     }
 
-    // What becomes of it.
+    // Refusal and the end.
 
-    /// Refuses the content in progress: what comes of it from now on is discarded. At the end of
-    /// the message there are this many `replies`.
+    /// Refuses the content in progress: its rest is discarded. At the end of the message there are
+    /// this many `replies`.
     pub(super) fn refuse(&mut self, rejection: Rejection, replies: usize) {
         let continues = matches!(self.framing, Framing::Chunks { is_last: false, .. });
         self.failed = continues.then_some(replies);
@@ -279,7 +302,7 @@ impl Content {
         Self { failed: Some(replies), clock: Some(clock), ..Self::default() }
     }
 
-    /// A piece that came from elsewhere was accepted, and it was not the last.
+    /// Notes that a piece from elsewhere was accepted, and that it was not the last.
     pub(super) fn url_accepted(&mut self) {
         self.state = State::BetweenChunks;
     }
@@ -331,7 +354,7 @@ impl Content {
 
     // How long it may take.
 
-    /// Begins, or goes on, to wait for the peer: for octets, or for the command that announces the
+    /// Begins or continues to wait for the peer: for octets, or for the command that announces the
     /// next piece.
     pub(super) fn wait(&mut self, now: Instant) {
         if let Some(clock) = &mut self.clock {
@@ -342,7 +365,7 @@ impl Content {
         }
     }
 
-    /// Ceases to wait for the peer: an answer of the application is due, or the content is over.
+    /// Stops waiting for the peer: an answer of the application is due, or the content is over.
     pub(super) fn pause(&mut self, now: Instant) {
         if let Some(clock) = &mut self.clock {
             clock.transfer.stop(now);
@@ -368,9 +391,9 @@ impl Content {
         deadline.min(discarding.deadline(now, limit))
     }
 
-    // What the octets are.
+    // Framing.
 
-    /// Looks at the octets that have come, and consumes those that the application has no use for.
+    /// Reads the octets received, and consumes those that are not content.
     /// `most` octets of content are accepted.
     pub(super) fn advance(
         &mut self,
@@ -378,7 +401,7 @@ impl Content {
         most: u64,
         now: Instant,
     ) -> Progress {
-        // What was lent when the content was refused.
+        // The octets that were lent when the content was refused.
         self.taken(usize::MAX, receive);
         loop {
             let span = self.framing.next(receive.octets(), self.url.is_some());
@@ -445,7 +468,7 @@ impl Content {
         }
     }
 
-    // What is lent.
+    // Lending.
 
     /// Returns whether octets wait for the application.
     pub(super) const fn is_lent(&self) -> bool {
@@ -472,7 +495,7 @@ impl Content {
         }
     }
 
-    /// Consumes the first `octets` of those that are lent: the application has dealt with them.
+    /// Consumes the first `octets` of those that are lent: the application has processed them.
     pub(super) fn taken(&mut self, octets: usize, receive: &mut ReceiveBuffer) {
         self.lent = match self.lent {
             Lent::Input(lent) => {

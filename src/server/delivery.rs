@@ -1,135 +1,144 @@
-//! What becomes of a whole message: one reply, or one a recipient (RFC 2033 section 4.2).
+//! The verdicts on a whole message: one reply, or one for each recipient (RFC 2033 section 4.2).
 
-use super::{
-    budget::{Fault, Penalty},
-    event::{Answer, PerRecipient},
-    replies,
-    session::Session,
-    state::{End, Phase, Question},
-};
-use crate::syntax::{Code, Rejection, Text};
+use super::replies;
+use crate::syntax::{Code, Rejection, Reply, Text};
 use alloc::vec::Vec;
-use core::mem;
 
-/// Whether a message was stored, and in which words.
+/// Whether a message was stored, and the text of the reply.
 pub(super) type Verdict = Result<Option<Text<'static>>, Rejection>;
 
-/// The answers to a whole message that are not for all recipients.
+/// The answers for single recipients of a message, and how many of them were replied to.
+///
+/// It outlives a message, so that the next one does not allocate.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
-    /// One place a recipient, once there is one answer; `None` is still open.
-    pub(super) places: Vec<Option<Verdict>>,
-    /// So many replies have been sent.
+    /// A place for each recipient, once one of them is settled; `None` is still open.
+    places: Vec<Option<Verdict>>,
+    /// The number of replies sent.
     replied: usize,
 }
 
-impl PerRecipient<'_> {
-    /// The message was stored for the recipient with this index, or not. Only the first answer
-    /// for a recipient counts, and one for a recipient that does not exist is none.
-    pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
-        self.exchange.settled.push((recipient, verdict.map(|()| None)));
+/// The sum of all verdicts on a message.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// At least one recipient has the message.
+    pub(super) is_accepted: bool,
+    /// The first 421 among the verdicts.
+    pub(super) last_word: Option<Rejection>,
+}
+
+impl Verdicts {
+    /// Settles one of `recipients`; only the first verdict on a recipient counts.
+    pub(super) fn settle(
+        &mut self,
+        recipient: usize,
+        recipients: usize,
+        verdict: Result<(), Rejection>,
+    ) {
+        self.places.resize(recipients, None);
+        if let Some(place @ None) = self.places.get_mut(recipient) {
+            *place = Some(verdict.map(|()| None));
+        }
     }
 
-    /// Whether the recipient with this index has been answered for in an earlier poll.
-    #[must_use]
-    pub fn is_settled(&self, recipient: usize) -> bool {
-        self.verdicts.places.get(recipient).is_some_and(Option::is_some)
+    /// Returns whether this recipient is settled.
+    pub(super) fn is_settled(&self, recipient: usize) -> bool {
+        self.places.get(recipient).is_some_and(Option::is_some)
+    }
+
+    /// Returns whether the next reply is due: its recipient is settled.
+    pub(super) fn is_any_due(&self) -> bool {
+        self.is_settled(self.replied)
+    }
+
+    /// Returns whether all of this many replies were sent.
+    pub(super) const fn is_complete(&self, replies: usize) -> bool {
+        self.replied >= replies
+    }
+
+    /// Returns the next reply that is due, of this many `replies` in the order of RCPT. `rest` is
+    /// the verdict on the recipients that are not settled.
+    pub(super) fn next_reply<'v>(
+        &'v mut self,
+        replies: usize,
+        rest: Option<&'v Verdict>,
+    ) -> Option<Reply<'v>> {
+        if self.replied >= replies {
+            return None;
+        }
+        let settled = self.places.get(self.replied).and_then(Option::as_ref);
+        let verdict = settled.or(rest)?;
+        self.replied = self.replied.saturating_add(1);
+        Some(match verdict {
+            // A client reads nothing after 421, and would send again to the recipients after it.
+            Err(rejection) if is_last_word(rejection) && replies > 1 => {
+                Reply::from(Rejection::LOCAL_ERROR)
+            }
+            Err(rejection) => rejection.reply().as_borrowed(),
+            Ok(None) => replies::ACCEPTED,
+            Ok(Some(text)) => replies::ACCEPTED.with_text(text.as_borrowed()),
+        })
+    }
+
+    /// Returns the sum of the verdicts, and forgets them: the next message begins anew.
+    pub(super) fn conclude(&mut self, rest: Option<&Verdict>) -> Outcome {
+        let verdicts = self.places.iter().flatten().chain(rest);
+        let outcome = Outcome {
+            is_accepted: verdicts.clone().any(Result::is_ok),
+            last_word: verdicts
+                .filter_map(|verdict| verdict.as_ref().err())
+                .find(|rejection| is_last_word(rejection))
+                .cloned(),
+        };
+        self.places.clear();
+        self.replied = 0;
+        outcome
     }
 }
 
-impl Session {
-    /// How many replies a message gets.
-    pub(super) fn replies(&self) -> usize {
-        if self.facts.service.replies_per_recipient() {
-            self.facts.transaction.accepted()
-        } else {
-            1
-        }
-    }
-
-    /// Single recipients have been answered for.
-    pub(super) fn settle(&mut self) {
-        let settled = mem::take(&mut self.exchange.settled);
-        if settled.is_empty() {
-            return;
-        }
-        let replies = self.replies();
-        let mut verdicts = match mem::replace(&mut self.phase, Phase::Command) {
-            Phase::Asked(Question::Deliver(verdicts)) => verdicts,
-            other => {
-                self.phase = other;
-                return;
-            }
-        };
-        verdicts.places.resize(replies, None);
-        for (recipient, verdict) in settled {
-            if let Some(place @ None) = verdicts.places.get_mut(recipient) {
-                *place = Some(verdict);
-            }
-        }
-        while let Some(Some(verdict)) = verdicts.places.get(verdicts.replied) {
-            self.pronounce(verdict);
-            verdicts.replied = verdicts.replied.saturating_add(1);
-        }
-        if verdicts.replied == replies {
-            self.exchange.answer = None;
-            self.delivery_over(verdicts.places.iter().flatten());
-        } else {
-            self.phase = Phase::Asked(Question::Deliver(verdicts));
-        }
-    }
-
-    /// The rest of the recipients, or all of them, have been answered for.
-    pub(super) fn delivered(&mut self, verdicts: &Verdicts, answer: Answer) {
-        let rest = match answer {
-            Answer::Reject(rejection) => Err(rejection),
-            Answer::Accept(text) => Ok(text),
-            _ => Ok(None),
-        };
-        for place in verdicts.replied..self.replies() {
-            let settled = verdicts.places.get(place).and_then(Option::as_ref);
-            self.pronounce(settled.unwrap_or(&rest));
-        }
-        self.delivery_over(verdicts.places.iter().flatten().chain([&rest]));
-    }
-
-    fn pronounce(&mut self, verdict: &Verdict) {
-        match verdict {
-            // A client hears nothing behind 421, and would send again to those who come behind it.
-            Err(rejection) if is_last_word(rejection) && self.replies() > 1 => {
-                self.reply(Rejection::LOCAL_ERROR.reply());
-            }
-            Err(rejection) => self.reply(rejection.reply()),
-            Ok(None) => self.reply(&replies::ACCEPTED),
-            Ok(Some(text)) => self.reply(&replies::ACCEPTED.with_text(text.as_borrowed())),
-        }
-    }
-
-    fn delivery_over<'v>(&mut self, verdicts: impl Iterator<Item = &'v Verdict> + Clone) {
-        if verdicts.clone().any(Result::is_ok) {
-            self.totals.messages = self.totals.messages.saturating_add(1);
-            self.budget.forgive();
-        }
-        let fault =
-            if verdicts.clone().any(Result::is_ok) { Fault::None } else { Fault::NoProgress };
-        // It has been replied to: what is left of a penalty is the end.
-        let penalty = self.budget.charge(fault, self.config.limits(), self.config.timeouts());
-        let last_word =
-            verdicts.filter_map(|verdict| verdict.as_ref().err()).find(|said| is_last_word(said));
-        let is_said = self.replies() == 1;
-        self.facts.end_transaction();
-        match last_word {
-            Some(_) if is_said => self.phase = Phase::Farewell(End::Refused),
-            Some(rejection) => self.end(rejection.reply(), End::Refused),
-            None if penalty == Penalty::Close => {
-                self.end(replies::TOO_MANY_ERRORS.reply(), End::TooManyErrors);
-            }
-            None => self.phase = Phase::Command,
-        }
-    }
-}
-
-/// 421 closes the session, whoever says it (RFC 5321 section 3.8).
+/// Returns whether a rejection closes the session by its code (421, RFC 5321 section 3.8).
 pub(super) fn is_last_word(rejection: &Rejection) -> bool {
     rejection.code() == Code::NOT_AVAILABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(verdicts: &mut Verdicts, replies: usize, rest: Option<&Verdict>) -> Vec<u16> {
+        let mut codes = Vec::new();
+        while let Some(reply) = verdicts.next_reply(replies, rest) {
+            codes.push(reply.code().get());
+        }
+        codes
+    }
+
+    // 2033-4.2-b: one reply for each recipient, in the order of RCPT.
+    #[test]
+    fn replies_are_due_in_the_order_of_rcpt() {
+        let mut verdicts = Verdicts::default();
+        verdicts.settle(2, 3, Err(Rejection::MAILBOX_FULL));
+        assert!(!verdicts.is_any_due());
+        assert_eq!(codes(&mut verdicts, 3, None), []);
+        verdicts.settle(0, 3, Ok(()));
+        verdicts.settle(0, 3, Err(Rejection::POLICY));
+        verdicts.settle(3, 3, Ok(()));
+        assert_eq!(codes(&mut verdicts, 3, None), [250]);
+        let rest = Err(Rejection::POLICY);
+        assert_eq!(codes(&mut verdicts, 3, Some(&rest)), [550, 452]);
+        assert!(verdicts.is_complete(3));
+        assert!(verdicts.conclude(Some(&rest)).is_accepted);
+        assert!(!verdicts.is_settled(0));
+    }
+
+    // RFC 5321 section 3.8: a client reads nothing after 421.
+    #[test]
+    fn a_421_for_one_of_several_recipients_is_said_last() {
+        let mut verdicts = Verdicts::default();
+        let rest = Err(Rejection::SHUTTING_DOWN);
+        assert_eq!(codes(&mut verdicts, 2, Some(&rest)), [451, 451]);
+        assert_eq!(verdicts.conclude(Some(&rest)).last_word, rest.err());
+        let rest = Err(Rejection::SHUTTING_DOWN);
+        assert_eq!(codes(&mut verdicts, 1, Some(&rest)), [421]);
+    }
 }

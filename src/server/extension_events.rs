@@ -1,56 +1,148 @@
-//! What service extensions and lookups ask, and the answers that are theirs alone.
+//! The questions of service extensions and lookups, and the answers that only they have.
 
-use super::event::{Answer, Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward};
+use super::{
+    Config,
+    content::Url,
+    facts::Facts,
+    token::{Answer, Exchange, Rejected, Slot, acceptable, configurable, rejectable, tokens},
+};
 use crate::syntax::{
-    Argument, DomainList, Mailbox, Node, Text, UnknownVerb, Uri, XclientAttributes,
+    Argument, DomainList, Mailbox, Node, Rejection, Text, UnknownVerb, Uri, XclientAttributes,
     XforwardAttributes,
 };
-use alloc::{vec, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
+
+/// The ways to accept VRFY and EXPN.
+#[derive(Debug)]
+pub(super) enum LookupAnswer {
+    /// 250, with these mailboxes.
+    Mailboxes(Vec<Mailbox<'static>>),
+    /// 252.
+    CannotVerify,
+}
+
+/// The ways to accept ETRN.
+#[derive(Debug)]
+pub(super) enum EtrnAnswer {
+    /// 250.
+    Accept(Option<Text<'static>>),
+    /// 251 to 253: the number of messages that wait, if they were counted.
+    Waiting(Option<u32>),
+}
+
+/// The ways to answer ATRN but a rejection.
+#[derive(Debug)]
+pub(super) enum AtrnAnswer {
+    /// 250, and the roles are reversed.
+    Accept(Option<Text<'static>>),
+    /// 453: there is no mail.
+    NothingWaits,
+}
+
+/// The ways to accept a verb of the application's own.
+#[derive(Debug)]
+pub(super) enum OtherAnswer {
+    /// 250.
+    Accept(Option<Text<'static>>),
+    /// 250 with this text, and then another protocol.
+    HandOver(Text<'static>),
+}
+
+/// The subject of [`Other`].
+#[derive(Debug)]
+pub(super) struct OtherQuestion {
+    pub(super) verb: UnknownVerb<'static>,
+    pub(super) argument: Option<Argument<'static>>,
+}
+
+tokens! {
+    /// VRFY (RFC 5321 section 4.1.1.6).
+    Verify<Answer<LookupAnswer>> {}
+    /// EXPN (RFC 5321 section 4.1.1.7).
+    Expand<Answer<LookupAnswer>> {}
+    /// A URL that stands for a piece of content (RFC 4468 section 2). An application that accepts it
+    /// fetches the octets, and appends them to those that came before.
+    Burl<Answer<Option<Text<'static>>>> { url: &'s Url }
+    /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
+    Etrn<Answer<EtrnAnswer>> { node: &'s Node<'static> }
+    /// ATRN: the client wants its mail, and the roles reversed for it (RFC 2645 section 5.2). After
+    /// its acceptance [`HandOver`] follows.
+    Atrn<Answer<AtrnAnswer>> { domains: Option<&'s DomainList<'static>> }
+    /// A verb of the application's own ([`Config::with_verb`]), at its place.
+    Other<Answer<OtherAnswer>> { verb: &'s UnknownVerb<'static>, argument: Option<&'s Argument<'static>> }
+    /// Another protocol continues on this channel, and the positive reply before it has been sent.
+    /// This machine reads and sends nothing more: the channel belongs to the application.
+    ///
+    /// The application takes the machine and the stream apart (`into_parts` of the adapters in
+    /// `io`) and puts another machine on the stream, which gets the octets that this one has
+    /// received and not processed ([`Server::into_received`](super::Server::into_received)). Under
+    /// TLS `Secured::map` changes the machine inside. After ATRN that is a
+    /// [`Client`](crate::client::Client), which knows nothing of the first session (RFC 2645
+    /// section 5.2).
+    HandOver<()> {}
+    /// XCLIENT: the client speaks for another one. After its acceptance the session begins anew for
+    /// that one, with [`Connect`](super::Connect).
+    Xclient<Answer<Option<Text<'static>>>> { attributes: &'s XclientAttributes<'static> }
+    /// XFORWARD: the facts that the client knows of its own client, for one transaction.
+    Xforward<Answer<Option<Text<'static>>>> { attributes: &'s XforwardAttributes<'static> }
+}
+
+acceptable! {
+    Burl: core::convert::identity;
+    Etrn: EtrnAnswer::Accept;
+    Atrn: AtrnAnswer::Accept;
+    Xclient: core::convert::identity;
+    Xforward: core::convert::identity;
+    Other: OtherAnswer::Accept;
+}
+rejectable! { Verify Expand Burl Etrn Atrn Xclient Xforward Other }
+configurable! { Xclient }
 
 impl<'s> Verify<'s> {
-    /// A user name or a mailbox, as the client wrote it.
+    /// Returns the user name or mailbox, as the client wrote it.
     #[must_use]
     pub fn text(&self) -> Text<'s> {
         Text::lossy(&self.facts.argument)
     }
 
-    /// 250: there is this mailbox, and no other that was meant (RFC 5321 section 3.5.1).
+    /// Accepts with 250: the mailbox exists, and the name is not ambiguous (RFC 5321 section 3.5.1).
     pub fn accept(self, mailbox: Mailbox<'static>) {
-        self.exchange.answer = Some(Answer::Mailboxes(vec![mailbox]));
+        self.slot.give(Ok(LookupAnswer::Mailboxes(vec![mailbox])));
     }
 
-    /// 252: perhaps.
+    /// Accepts with 252: the server cannot verify it.
     pub fn cannot_verify(self) {
-        self.exchange.answer = Some(Answer::CannotVerify);
+        self.slot.give(Ok(LookupAnswer::CannotVerify));
     }
 }
 
 impl<'s> Expand<'s> {
-    /// The name of a list, as the client wrote it.
+    /// Returns the name of the list, as the client wrote it.
     #[must_use]
     pub fn text(&self) -> Text<'s> {
         Text::lossy(&self.facts.argument)
     }
 
-    /// 250, with a line for each member of the list (RFC 5321 section 3.5.2); 252 if it has none.
+    /// Accepts with 250 and a line for each member of the list (RFC 5321 section 3.5.2), or with
+    /// 252 if there are no members.
     pub fn accept(self, members: Vec<Mailbox<'static>>) {
-        self.exchange.answer = Some(Answer::Mailboxes(members));
+        self.slot.give(Ok(LookupAnswer::Mailboxes(members)));
     }
 
-    /// 252: perhaps.
+    /// Accepts with 252: the server cannot verify it.
     pub fn cannot_verify(self) {
-        self.exchange.answer = Some(Answer::CannotVerify);
+        self.slot.give(Ok(LookupAnswer::CannotVerify));
     }
 }
 
 impl<'s> Burl<'s> {
-    /// Where the octets are.
+    /// Returns the URL of the octets.
     #[must_use]
     pub const fn uri(&self) -> &'s Uri<'static> {
         &self.url.uri
     }
 
-    /// Whether they are the last of the content.
+    /// Returns whether they are the last of the content.
     #[must_use]
     pub const fn is_last(&self) -> bool {
         self.url.is_last
@@ -58,26 +150,26 @@ impl<'s> Burl<'s> {
 }
 
 impl<'s> Etrn<'s> {
-    /// For whom mail is wanted.
+    /// Returns the node whose mail is wanted.
     #[must_use]
     pub const fn node(&self) -> &'s Node<'static> {
         self.node
     }
 
-    /// 251: nothing waits for this node.
+    /// Accepts with 251: no messages wait for this node.
     pub fn nothing_waits(self) {
-        self.exchange.answer = Some(Answer::Waiting(Some(0)));
+        self.slot.give(Ok(EtrnAnswer::Waiting(Some(0))));
     }
 
-    /// 253: so many messages wait for this node, and are started; 252 where nobody has counted
-    /// them.
+    /// Accepts with 253: this many messages wait for this node, and are started; with 252 where they
+    /// were not counted.
     pub fn accept_waiting(self, messages: Option<u32>) {
-        self.exchange.answer = Some(Answer::Waiting(messages));
+        self.slot.give(Ok(EtrnAnswer::Waiting(messages)));
     }
 }
 
 impl<'s> Xclient<'s> {
-    /// What the client says of the other one.
+    /// Returns the attributes of the other client.
     #[must_use]
     pub const fn attributes(&self) -> &'s XclientAttributes<'static> {
         self.attributes
@@ -85,7 +177,7 @@ impl<'s> Xclient<'s> {
 }
 
 impl<'s> Xforward<'s> {
-    /// What the client says of its own client.
+    /// Returns the attributes of the client's own client.
     #[must_use]
     pub const fn attributes(&self) -> &'s XforwardAttributes<'static> {
         self.attributes
@@ -93,43 +185,42 @@ impl<'s> Xforward<'s> {
 }
 
 impl<'s> Atrn<'s> {
-    /// The domains whose mail is wanted; `None` is all that the client may have. Whether it may
-    /// have them is for the application to know, by
-    /// [`identity`](super::Facts::identity).
+    /// Returns the domains whose mail is wanted; `None` stands for all that the client may have. The
+    /// application decides by [`identity`](super::Facts::identity) whether it may have them.
     #[must_use]
     pub const fn domains(&self) -> Option<&'s DomainList<'static>> {
         self.domains
     }
 
-    /// 453: there is no mail.
+    /// Rejects with 453: there is no mail.
     pub fn nothing_waits(self) {
-        self.exchange.answer = Some(Answer::Waiting(Some(0)));
+        self.slot.give(Ok(AtrnAnswer::NothingWaits));
     }
 }
 
 impl<'s> Other<'s> {
-    /// The verb, as the client wrote it.
+    /// Returns the verb, as the client wrote it.
     #[must_use]
     pub const fn verb(&self) -> &'s UnknownVerb<'static> {
         self.verb
     }
 
-    /// What stands behind it.
+    /// Returns the argument after the verb.
     #[must_use]
     pub const fn argument(&self) -> Option<&'s Argument<'static>> {
         self.argument
     }
 
-    /// 250 in these words, and then another protocol: [`HandOver`] follows. A transaction that is
-    /// open is given up.
+    /// Accepts with 250 and this text, after which another protocol continues: [`HandOver`] follows. A
+    /// transaction that is open is aborted.
     pub fn hand_over(self, text: Text<'static>) {
-        self.exchange.answer = Some(Answer::HandOver(text));
+        self.slot.give(Ok(OtherAnswer::HandOver(text)));
     }
 }
 
 impl HandOver<'_> {
-    /// Nobody takes the channel over: it is closed.
+    /// Closes the channel: no machine takes it over.
     pub fn close(self) {
-        self.exchange.answer = Some(Answer::Done);
+        self.slot.give(());
     }
 }

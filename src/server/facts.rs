@@ -1,4 +1,4 @@
-//! What is known of a session.
+//! The facts known of a session.
 
 use super::transaction::Transaction;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::SocketAddr;
 
-/// Who is at the other end, as far as the driver knows.
+/// The peer at the other end of the connection, as far as the driver knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     address: Option<SocketAddr>,
@@ -19,27 +19,27 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Nothing is known: a pipe, a Unix-domain socket.
+    /// An unknown peer: a pipe, a Unix-domain socket.
     pub const UNKNOWN: Self = Self { address: None, name: None };
 
     pub(super) const fn of(address: Option<SocketAddr>, name: Option<Domain<'static>>) -> Self {
         Self { address, name }
     }
 
-    /// With a name that was looked up for the address.
+    /// Sets the name that was looked up for the address.
     #[must_use]
     pub fn with_name(mut self, name: Domain<'static>) -> Self {
         self.name = Some(name);
         self
     }
 
-    /// Where the connection comes from.
+    /// Returns the address of the peer.
     #[must_use]
     pub const fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// The name that was looked up for the address.
+    /// Returns the name that was looked up for the address.
     #[must_use]
     pub const fn name(&self) -> Option<&Domain<'static>> {
         self.name.as_ref()
@@ -52,30 +52,30 @@ impl From<SocketAddr> for Peer {
     }
 }
 
-/// What is known of a session and of its transaction, whatever is being asked.
+/// The facts known of a session and of its transaction, at every question.
 #[derive(Debug)]
 pub struct Facts {
     pub(super) peer: Peer,
     pub(super) security: Security,
     pub(super) service: Service,
-    /// What the client called itself, since the session or the channel began.
+    /// The name that the client gave in its hello, since the session or the channel began.
     pub(super) hello: Option<HelloName<'static>>,
     pub(super) is_extended: bool,
     pub(super) has_talked_early: bool,
     pub(super) has_pipelined: bool,
-    /// EHLO was heard before the channel became TLS.
+    /// EHLO came before the channel became TLS.
     pub(super) had_hello: bool,
     pub(super) identity: Option<Identity>,
-    /// Whom the channel has proven.
+    /// The identity that the channel has proven.
     pub(super) proven: Option<Box<str>>,
-    /// What a trusted client knows of its own, for one transaction.
+    /// The facts that a trusted client reported of its own client, for one transaction.
     pub(super) forwarded: Vec<(AttributeName, String)>,
     pub(super) transaction: Transaction,
     /// The argument of the command that the application is asked about.
     pub(super) argument: String,
     /// Whether that command carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
     pub(super) reads_utf8: bool,
-    /// What that command was forgiven.
+    /// The departures from the grammar in that command.
     pub(super) lenience: Lenience,
 }
 
@@ -100,13 +100,13 @@ impl Facts {
         }
     }
 
-    /// The transaction is over, and what belonged to it.
+    /// Forgets the transaction and all that belongs to it.
     pub(super) fn end_transaction(&mut self) {
         self.transaction.clear();
         self.forwarded.clear();
     }
 
-    /// A channel on which nothing has been said yet.
+    /// Forgets everything but the peer: a protected channel begins.
     pub(super) fn upgrade(&mut self, security: Security) {
         self.security = security;
         self.had_hello = self.is_extended;
@@ -117,91 +117,93 @@ impl Facts {
         self.end_transaction();
     }
 
-    /// Who is at the other end.
+    /// Returns the peer.
     #[must_use]
     pub const fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// How the channel is protected.
+    /// Returns how the channel is protected.
     #[must_use]
     pub const fn security(&self) -> &Security {
         &self.security
     }
 
-    /// What the last command had that the grammar does not have, and that
-    /// [`Config::with_lenience`](super::Config::with_lenience) forgave.
+    /// Returns the departures from the grammar in the last command, which
+    /// [`Config::with_lenience`](super::Config::with_lenience) has admitted.
     #[must_use]
     pub const fn forgiven(&self) -> Lenience {
         self.lenience
     }
 
-    /// Returns what the client called itself in an accepted EHLO, HELO or LHLO: a host, or any text that
-    /// [`Lenience::text_as_host`] admits in its place. `None` before that, and again after STARTTLS.
+    /// Returns the name that the client gave in an accepted EHLO, HELO or LHLO: a host, or any text
+    /// that [`Lenience::has_text_as_host`] admits in its place. `None` before that, and again after
+    /// STARTTLS.
     #[must_use]
     pub const fn hello_name(&self) -> Option<&HelloName<'static>> {
         self.hello.as_ref()
     }
 
-    /// Returns the host that the client called itself; `None` before an accepted hello, and where its
-    /// [name](Self::hello_name) is not a host.
+    /// Returns the host that the client gave as its name; `None` before an accepted hello, and
+    /// where its [name](Self::hello_name) is not a host.
     #[must_use]
     pub fn host(&self) -> Option<&Host<'static>> {
         self.hello.as_ref().and_then(HelloName::host)
     }
 
-    /// Whether the session was opened with EHLO or LHLO.
+    /// Returns whether the session was opened with EHLO or LHLO.
     #[must_use]
     pub const fn is_extended(&self) -> bool {
         self.is_extended
     }
 
-    /// Whether the client talked before the greeting. Only with
-    /// [`Config::with_enforced_sync`](super::Config::with_enforced_sync) turned off does a session
-    /// go on behind it.
+    /// Returns whether the client is an early talker: it sent before the greeting. The session
+    /// continues after that only if
+    /// [`Config::with_enforced_sync`](super::Config::with_enforced_sync) is turned off.
     #[must_use]
     pub const fn has_talked_early(&self) -> bool {
         self.has_talked_early
     }
 
-    /// Whether the client has sent octets behind a command whose reply it has to wait for (RFC 2920
-    /// section 3.1). Only with [`Config::with_enforced_sync`](super::Config::with_enforced_sync)
-    /// turned off does a session go on behind it.
+    /// Returns whether the client has committed a pipelining violation: it sent octets after a command
+    /// whose reply it has to wait for (RFC 2920 section 3.1). The session continues after that only if
+    /// [`Config::with_enforced_sync`](super::Config::with_enforced_sync) is turned off.
     #[must_use]
-    pub const fn has_pipelined_out_of_turn(&self) -> bool {
+    pub const fn has_pipelining_violation(&self) -> bool {
         self.has_pipelined
     }
 
-    /// Who the client is, after a successful AUTH.
+    /// Returns the identity of the client after a successful AUTH.
     #[must_use]
     pub const fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// What XFORWARD said, for the transaction that it preceded.
+    /// Returns the attributes of XFORWARD, for the transaction that it preceded.
     pub fn forwarded(&self) -> impl Iterator<Item = (AttributeName, &str)> {
         self.forwarded.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// The transaction so far; `None` before MAIL was accepted.
+    /// Returns the transaction so far; `None` before MAIL was accepted.
     #[must_use]
     pub fn transaction(&self) -> Option<&Transaction> {
         self.transaction.is_open().then_some(&self.transaction)
     }
 
-    /// Who submitted the message of this transaction, as far as it may be believed: what AUTH on MAIL
-    /// says, from a client that has authenticated, and from any other, one that is ANONYMOUS included,
-    /// [`Unknown`](Submitter::Unknown), as if it had said `<>` (RFC 4954 section 5). `None` where MAIL
-    /// says nothing. Whether the identity may speak for others is for the application to know; if
-    /// it may not, this is `Unknown` too.
+    /// Returns the submitter of the message of this transaction, as far as it may be believed: the
+    /// value of AUTH on MAIL if the client has authenticated, and [`Unknown`](Submitter::Unknown)
+    /// if it has not or is ANONYMOUS, as if it had sent `<>` (RFC 4954 section 5). `None` where
+    /// MAIL has no such parameter. The application decides whether the identity may speak for
+    /// others; if it may not, the submitter is unknown, too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
-        let said = self.transaction.typed_parameters().submitter?;
+        let typed = self.transaction.typed_parameters();
+        let said = typed.submitter()?;
         let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
-        Some(if is_known { said } else { Submitter::Unknown })
+        Some(if is_known { said.clone() } else { Submitter::Unknown })
     }
 
-    /// The word after `with` in a `Received:` field (RFC 3848).
+    /// Returns the word after `with` in a `Received:` field (RFC 3848).
     #[must_use]
     pub const fn protocol(&self) -> Protocol<'static> {
         self.service.protocol(With {

@@ -1,4 +1,4 @@
-//! How much a session may cost, and how long the server waits.
+//! The limits of a session, and its time-outs.
 
 use crate::time::Rate;
 use core::time::Duration;
@@ -7,7 +7,10 @@ use core::time::Duration;
 /// bits.
 const MOST_TEXT: usize = 1 << 30;
 
-/// How much a session may cost. The memory of a session is bounded by the sum of its buffers
+/// The longest line of AUTH and of its exchange, in octets, CRLF included (RFC 4954 section 4).
+pub(super) const AUTH_LINE: usize = crate::syntax::AuthResponse::MAX_OCTETS;
+
+/// The limits of a session. The memory of a session is bounded by the sum of its buffers
 /// and its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -43,16 +46,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the octets of a command line, CRLF included; at least 512, and what the extensions that are offered
-    /// add to it (RFC 5321 section 4.5.3.1.4), and at most 2^30.
+    /// Sets the octets of a command line, CRLF included; at least 512, and what the extensions that
+    /// are offered add to it (RFC 5321 section 4.5.3.1.4), and at most 2^30.
     #[must_use]
     pub fn with_command_line(mut self, octets: usize) -> Self {
         self.command_line = octets.clamp(512, MOST_TEXT);
         self.with_receive_buffer(self.receive_buffer)
     }
 
-    /// Octets of content, CRLFs counted and stuffed dots not (RFC 1870 section 3); 0: as many as
-    /// come, and SIZE is announced without a number (section 4).
+    /// Sets the largest content in octets, CRLFs counted and stuffed dots not (RFC 1870 section 3).
+    /// With 0 there is no limit, and SIZE is announced without a number (section 4).
     #[must_use]
     pub const fn with_message(mut self, octets: u64) -> Self {
         self.message = match octets {
@@ -62,17 +65,18 @@ impl Limits {
         self
     }
 
-    /// Recipients of one transaction, at least one; more get 452 (RFC 5321 section 4.5.3.1.10).
+    /// Sets the number of recipients of one transaction, at least one; more get 452 (RFC 5321 section
+    /// 4.5.3.1.10).
     #[must_use]
     pub fn with_recipients(mut self, recipients: usize) -> Self {
         self.recipients = recipients.max(1);
         self
     }
 
-    /// Transactions of one session, whatever becomes of them: MAIL beyond them gets 452. LIMITS
-    /// announces it as MAILMAX (RFC 9422 section 4.1). They are counted through STARTTLS and XCLIENT,
-    /// as the client does. From 1 to 999999; as many as may come unless
-    /// said otherwise.
+    /// Sets the number of transactions of one session, from 1 to 999999; a MAIL beyond them gets
+    /// 452. There is no limit by default. LIMITS announces it as MAILMAX (RFC 9422 section 4.1).
+    /// All transactions count, delivered or not, and the count continues through STARTTLS and
+    /// XCLIENT, as the client's does.
     #[must_use]
     pub fn with_transactions(mut self, transactions: Option<u32>) -> Self {
         self.transactions = transactions.map(|most| most.clamp(1, 999_999));
@@ -87,19 +91,19 @@ impl Limits {
         self
     }
 
-    /// The error of a session with this number is answered 421, and the session ends.
+    /// Sets the number of errors in a session: the last of them is answered with 421, and ends it.
     #[must_use]
     pub const fn with_errors(mut self, errors: u32) -> Self {
         self.errors = errors;
         self
     }
 
-    /// Sets how many commands without progress towards a message are free (NOOP, RSET, VRFY, EXPN, HELP, a further hello, an
-    /// empty chunk that is not the last, ETRN, XCLIENT, XFORWARD, AUTH that cannot be decided now, a
-    /// verb of the application's own, content that is refused, whatever the application rejects but a
-    /// recipient), counted from one accepted message to the next. Those beyond count as errors; RSET
-    /// and NOOP are answered 250 all the same (RFC 5321 sections 4.1.1.5 and 4.1.1.9). 100 unless said
-    /// otherwise.
+    /// Sets how many commands without progress towards a message are free (NOOP, RSET, VRFY, EXPN,
+    /// HELP, a further hello, an empty chunk that is not the last, ETRN, XCLIENT, XFORWARD, AUTH
+    /// that cannot be decided now, a verb of the application's own, content that is refused,
+    /// whatever the application rejects but a recipient), counted from one accepted message to the
+    /// next. Those beyond count as errors; RSET and NOOP are answered 250 all the same (RFC 5321
+    /// sections 4.1.1.5 and 4.1.1.9). 100 unless said otherwise.
     #[must_use]
     pub const fn with_idle_commands(mut self, commands: u32) -> Self {
         self.idle_commands = commands;
@@ -114,43 +118,44 @@ impl Limits {
         self
     }
 
-    /// Octets received and not yet dealt with; never less than two command lines, nor than the
+    /// Sets the size of the receive buffer in octets; never less than two command lines, nor than the
     /// longest line of AUTH (RFC 4954 section 4).
     #[must_use]
     pub fn with_receive_buffer(mut self, octets: usize) -> Self {
-        let lines = self.command_line.saturating_mul(2).max(super::auth::RESPONSE_LINE);
+        let lines = self.command_line.saturating_mul(2).max(AUTH_LINE);
         self.receive_buffer = octets.max(lines);
         self
     }
 
-    /// Octets of replies that may wait for a peer that does not read, before nothing more is
-    /// read from it.
+    /// Sets the number of octets of replies that may wait for a peer that does not read, before
+    /// nothing more is read from it (back-pressure).
     #[must_use]
     pub const fn with_send_buffer(mut self, octets: usize) -> Self {
         self.send_buffer = octets;
         self
     }
 
-    /// The greatest message, in octets; `u64::MAX` is no limit.
+    /// Returns the largest message, in octets; `u64::MAX` is no limit.
     #[must_use]
     pub const fn message(&self) -> u64 {
         self.message
     }
 
-    /// The greatest number of recipients of a transaction.
+    /// Returns the greatest number of recipients of a transaction.
     #[must_use]
     pub const fn recipients(&self) -> usize {
         self.recipients
     }
 
-    /// The greatest number of transactions of a session.
+    /// Returns the greatest number of transactions of a session.
     #[must_use]
     pub const fn transactions(&self) -> Option<u32> {
         self.transactions
     }
 }
 
-/// How long the server waits. Time during which the application owes an answer never counts.
+/// The time-outs and delays of a session. Time during which an answer of the application is due never
+/// counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     pub(crate) command: Duration,
@@ -185,7 +190,8 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// For a whole command line, however many octets of it have come (RFC 5321 section 4.5.3.2.7).
+    /// Sets the time for a whole command line, however many octets of it have come (RFC 5321 section
+    /// 4.5.3.2.7).
     #[must_use]
     pub const fn with_command(mut self, timeout: Duration) -> Self {
         self.command = timeout;
@@ -223,14 +229,14 @@ impl Timeouts {
         self
     }
 
-    /// For the peer to read the replies that wait.
+    /// Sets the time for the peer to read the replies that wait.
     #[must_use]
     pub const fn with_write(mut self, timeout: Duration) -> Self {
         self.write = timeout;
         self
     }
 
-    /// Sets the time for the peer to read what is owed to it, and a 421, after
+    /// Sets the time for the peer to read the pending replies, and a 421, after
     /// [`Server::close`](super::Server::close); a second by default.
     #[must_use]
     pub const fn with_closing(mut self, timeout: Duration) -> Self {
@@ -246,16 +252,16 @@ impl Timeouts {
         self
     }
 
-    /// How long the reply to an error is withheld once half of [`Limits::with_errors`] is spent; not
-    /// at all by default.
+    /// Sets how long the reply to an error is withheld (tarpit) once half of
+    /// [`Limits::with_errors`] is spent; not at all by default.
     #[must_use]
     pub const fn with_error_delay(mut self, delay: Duration) -> Self {
         self.error = delay;
         self
     }
 
-    /// How long the greeting is held back, while a client that talks before it gives itself away; not
-    /// at all by default.
+    /// Sets how long the greeting is delayed, to detect early talkers (clients that send before
+    /// it); not at all by default.
     #[must_use]
     pub const fn with_greeting_delay(mut self, delay: Duration) -> Self {
         self.greeting = delay;
@@ -301,7 +307,7 @@ impl Timeouts {
         self.write
     }
 
-    /// Returns the time for the peer to read what is owed to it after
+    /// Returns the time for the peer to read the pending replies after
     /// [`Server::close`](super::Server::close).
     #[must_use]
     pub const fn closing(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! What goes out, and who hears of it.
+//! The replies that wait to be sent, and the transcript of the session.
 
 use super::config::Config;
 use crate::{
@@ -12,19 +12,30 @@ use crate::{
 use alloc::boxed::Box;
 use core::fmt;
 
-/// What goes out.
+/// The output of a session: replies that wait to be sent.
 #[derive(Default)]
 pub(super) struct Output {
     buffer: SendBuffer,
-    pub(super) transcript: Option<Box<dyn Transcript>>,
+    /// Absent without a transcript.
+    record: Option<Box<Record>>,
     /// The octets that wait and come before the mark, if nothing after it was sent.
     marked: Option<usize>,
-    /// The secrets that the transcript does not show.
-    redaction: Redaction,
     pub(super) now: Instant,
 }
 
+/// The transcript, and the secrets that it does not show.
+struct Record {
+    transcript: Box<dyn Transcript>,
+    redaction: Redaction,
+}
+
 impl Output {
+    /// Reports from now on every line exchanged to `transcript`.
+    pub(super) fn record(&mut self, transcript: Box<dyn Transcript>) {
+        self.record = Some(Box::new(Record { transcript, redaction: Redaction::default() }));
+    }
+
+    /// Adds a reply to the octets that wait.
     pub(super) fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
         let text = self.buffer.text();
         let start = text.len();
@@ -33,65 +44,65 @@ impl Output {
         } else {
             reply.without_status().encode(text);
         }
-        if let Some(transcript) = &mut self.transcript {
-            let said = text.get(start..).unwrap_or_default();
-            let scrubbed = self.redaction.sent(said);
-            for octets in redaction::reply_lines(scrubbed.as_deref().unwrap_or(said)) {
-                transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
+        if let Some(record) = &mut self.record {
+            let reply = text.get(start..).unwrap_or_default();
+            let redacted = record.redaction.sent(reply);
+            for octets in redaction::reply_lines(redacted.as_deref().unwrap_or(reply)) {
+                record.transcript.entry(self.now, Entry::Line { from: Side::Server, octets });
             }
         }
     }
 
-    /// Notes a command line of the client's.
+    /// Notes a command line of the client.
     pub(super) fn note_command(&mut self, line: &[u8], known: &Known<'_>) {
-        if let Some(transcript) = &mut self.transcript {
-            let octets = &self.redaction.command_line(line, known);
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        if let Some(record) = &mut self.record {
+            let octets = &record.redaction.command_line(line, known);
+            record.transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
     /// Notes a line of the client's in the exchange of AUTH; `None`: one that was too long.
     pub(super) fn note_response(&mut self, line: Option<&[u8]>) {
-        if let Some(transcript) = &mut self.transcript {
-            let octets = self.redaction.response_line(line.unwrap_or_default());
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        if let Some(record) = &mut self.record {
+            let octets = record.redaction.response_line(line.unwrap_or_default());
+            record.transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
-    /// Remembers what a line of the client's began with that is too long.
+    /// Notes the front of a line of the client that is too long.
     pub(super) fn begin_long_line(&mut self, front: &[u8]) {
-        if self.transcript.is_some() {
-            self.redaction.long_line(front);
+        if let Some(record) = &mut self.record {
+            record.redaction.long_line(front);
         }
     }
 
     /// Notes a line of the client's that was too long.
     pub(super) fn note_long_line(&mut self) {
-        if let Some(transcript) = &mut self.transcript {
-            let octets = self.redaction.long_line(b"");
-            transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
+        if let Some(record) = &mut self.record {
+            let octets = record.redaction.long_line(b"");
+            record.transcript.entry(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 
     pub(super) fn note(&mut self, entry: Entry<'_>) {
-        if let Some(transcript) = &mut self.transcript {
-            transcript.entry(self.now, entry);
+        if let Some(record) = &mut self.record {
+            record.transcript.entry(self.now, entry);
         }
     }
 
-    /// Marks the end of what waits: what is said from now on can be [taken
-    /// back](Self::take_back) until it leaves.
+    /// Marks the end of the replies that wait: later ones can be [taken back](Self::take_back)
+    /// until they are sent.
     pub(super) fn mark(&mut self) {
         self.marked = Some(self.len());
     }
 
-    /// Takes back what was said since the mark, unless some of it was sent; returns whether it was
+    /// Takes back the replies since the mark, unless some of them was sent; returns whether they were
     /// taken back.
     pub(super) fn take_back(&mut self) -> bool {
         let Some(marked) = self.marked.take() else { return false };
-        let said = self.len().saturating_sub(marked);
+        let octets = self.len().saturating_sub(marked);
         let text = self.buffer.text();
-        text.truncate(text.len().saturating_sub(said));
+        text.truncate(text.len().saturating_sub(octets));
         true
     }
 
@@ -131,7 +142,7 @@ impl redaction::Known for Known<'_> {
 
     fn has_command(&self, command: &Command<'_>) -> bool {
         match command {
-            Command::Other { verb, .. } => self.config.own_verb(verb).is_some(),
+            Command::Other { verb, .. } => self.config.custom_verb(verb).is_some(),
             other => self.service.knows(other.verb()),
         }
     }

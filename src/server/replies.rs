@@ -1,4 +1,4 @@
-//! Every word of English that the server says.
+//! The texts of all replies of the server.
 //!
 //! The codes are those of RFC 5321 section 4.2.3 and of the extensions; the enhanced status
 //! codes those of RFC 3463 and its registry.
@@ -11,7 +11,7 @@ use crate::{
         Verb,
     },
 };
-use alloc::{format, string::String};
+use alloc::{boxed::Box, format, string::String};
 
 const fn positive(code: u16, subject: u16, detail: u16, text: &'static str) -> Reply<'static> {
     Reply::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
@@ -30,8 +30,9 @@ pub(super) const CANNOT_VERIFY: Reply<'static> =
 pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
 pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
 pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
-pub(super) const FAREWELL: Reply<'static> = positive(221, 0, 0, "Closing the channel");
-/// RFC 5321 section 4.1.1.4. It has no enhanced code: those are for 2yz, 4yz and 5yz.
+pub(super) const FAREWELL: Reply<'static> =
+    positive(221, 0, 0, "Service closing transmission channel");
+/// Returns 354 (RFC 5321 section 4.1.1.4). It has no enhanced code: those are for 2yz, 4yz and 5yz.
 pub(super) fn start_content() -> Reply<'static> {
     Reply::line(
         Code::START_MAIL_INPUT,
@@ -41,21 +42,21 @@ pub(super) fn start_content() -> Reply<'static> {
 }
 
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
-pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Waited too long, closing the channel");
+pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Timeout, closing connection");
 pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
-pub(super) const OUT_OF_TURN: Rejection =
-    negative(554, 5, 0, "Octets before their turn (RFC 2920 section 3.1)");
+pub(super) const IMPROPER_PIPELINING: Rejection =
+    negative(554, 5, 0, "Improper use of SMTP command pipelining");
 pub(super) const INJECTED: Rejection =
-    negative(554, 5, 0, "Octets behind STARTTLS (RFC 3207 section 4.2)");
+    negative(554, 5, 0, "Octets after STARTTLS (RFC 3207 section 4.2)");
 pub(super) const NOT_SECURE: Rejection =
     negative(554, 7, 0, "Command refused due to lack of security");
 pub(super) const TOO_MUCH_TO_DISCARD: Rejection =
-    negative(421, 3, 4, "Far too much content, closing the channel");
+    negative(421, 3, 4, "Too much data, closing connection");
 
-pub(super) const HTTP: Rejection = negative(554, 5, 1, "This is no web server");
-pub(super) const NOTHING_DONE: Rejection =
-    negative(503, 5, 1, "Too many commands that bring no message nearer");
-pub(super) const TOO_MANY_HELLOS: Rejection = negative(550, 5, 1, "Too many of these");
+pub(super) const HTTP: Rejection = negative(554, 5, 1, "HTTP is not supported");
+pub(super) const TOO_MANY_IDLE_COMMANDS: Rejection =
+    negative(503, 5, 1, "Too many commands without a mail transaction");
+pub(super) const TOO_MANY_HELLOS: Rejection = negative(550, 5, 1, "Too many hello commands");
 pub(super) const LINE_TOO_LONG: Rejection = negative(500, 5, 2, "Line too long");
 pub(super) const UNKNOWN_COMMAND: Rejection = negative(500, 5, 1, "Command not recognised");
 pub(super) const NOT_IMPLEMENTED: Rejection = negative(502, 5, 1, "Command not implemented");
@@ -65,28 +66,26 @@ pub(super) const DECLARED_TOO_LARGE: Rejection =
     negative(552, 3, 4, "Message size exceeds the fixed maximum");
 pub(super) const TOO_LARGE: Rejection = negative(552, 3, 4, "Message too large");
 pub(super) const BARE_LINE_BREAK: Rejection =
-    negative(550, 5, 2, "A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
-pub(super) const NUL: Rejection =
-    negative(550, 6, 0, "A NUL in the content (RFC 2045 section 2.8)");
+    negative(550, 5, 2, "Bare CR or LF in the content (RFC 5321 section 2.3.8)");
+pub(super) const NUL: Rejection = negative(550, 6, 0, "NUL in the content (RFC 2045 section 2.8)");
 /// RFC 9422 section 4.1.
 pub(super) const TOO_MANY_TRANSACTIONS: Rejection =
     negative(452, 5, 0, "Too many transactions in this session");
 pub(super) const TOO_MANY_RECIPIENTS: Rejection = negative(452, 5, 3, "Too many recipients");
-pub(super) const DELIVERED_TOO_SOON: Rejection =
-    negative(550, 4, 7, "Cannot be delivered within so short a time");
-pub(super) const HELD_TOO_LONG: Rejection = negative(501, 5, 4, "Cannot be held for so long");
+pub(super) const DELIVERED_TOO_SOON: Rejection = negative(550, 4, 7, "Delivery time is too short");
+pub(super) const HELD_TOO_LONG: Rejection = negative(501, 5, 4, "Hold time is too long");
 pub(super) const SENDER_NEEDS_UTF8: Rejection =
     negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
 const ONLY_IN_UTF8: Reply<'static> =
-    positive(252, 6, 8, "There is an answer, which cannot be given without SMTPUTF8");
+    positive(252, 6, 8, "The answer cannot be sent without SMTPUTF8");
 const MOVED_IN_UTF8: Rejection =
-    negative(550, 6, 8, "User not local, and the address cannot be told without SMTPUTF8");
+    negative(550, 6, 8, "User not local, and the address cannot be sent without SMTPUTF8");
 
 pub(super) const QUEUEING: Reply<'static> =
     positive(250, 0, 0, "Queueing for this node has started");
-/// What waits for a node (RFC 1985 section 5.1).
+/// Returns the reply about messages that wait for a node (RFC 1985 section 5.1).
 pub(super) fn waiting(messages: Option<u32>) -> Reply<'static> {
     const NOTHING: Reply<'static> = positive(251, 0, 0, "No messages are waiting for this node");
     const SOMETHING: Reply<'static> =
@@ -100,17 +99,16 @@ pub(super) fn waiting(messages: Option<u32>) -> Reply<'static> {
         }
     }
 }
-pub(super) const CANNOT_QUEUE: Rejection =
+pub(super) const ETRN_REFUSED: Rejection =
     negative(458, 0, 0, "Unable to queue messages for this node");
 /// RFC 2645 section 5.2.1.
-pub(super) const TURNING: Reply<'static> = positive(250, 0, 0, "OK now reversing the connection");
+pub(super) const REVERSING: Reply<'static> = positive(250, 0, 0, "OK now reversing the connection");
 pub(super) const NO_MAIL: Rejection = negative(453, 0, 0, "You have no mail");
-pub(super) const CANNOT_TURN: Rejection = negative(450, 7, 1, "ATRN request refused");
+pub(super) const ATRN_REFUSED: Rejection = negative(450, 7, 1, "ATRN request refused");
 pub(super) const URL_NOT_RESOLVED: Rejection =
     negative(554, 6, 6, "This URL cannot be resolved here");
-pub(super) const ATTRIBUTE_NOT_OFFERED: Rejection =
-    negative(501, 5, 4, "An attribute that was not announced");
-pub(super) const NOT_TRUSTED: Rejection = negative(550, 7, 1, "Not from this client");
+pub(super) const ATTRIBUTE_NOT_OFFERED: Rejection = negative(501, 5, 4, "Attribute not announced");
+pub(super) const NOT_TRUSTED: Rejection = negative(550, 7, 1, "Not permitted for this client");
 pub(super) const AUTHENTICATED: Reply<'static> = positive(235, 7, 0, "Authentication successful");
 pub(super) const BAD_CREDENTIALS: Rejection =
     negative(535, 7, 8, "Authentication credentials invalid");
@@ -131,13 +129,53 @@ pub(super) const RESPONSE_TOO_LONG: Rejection =
 pub(super) const TOO_MANY_ATTEMPTS: Rejection =
     negative(421, 7, 0, "Too many failed attempts to authenticate");
 
-/// What [`proceed`](super::Event::proceed) says to a recipient.
-pub(super) const NOBODY_TOOK_RECIPIENT: Rejection =
-    negative(550, 7, 1, "Recipient not accepted here");
-/// What [`proceed`](super::Event::proceed) says to a message.
-pub(super) const NOBODY_TOOK_MESSAGE: Rejection = negative(554, 3, 0, "Message not accepted here");
+/// Returns `reply` with this text, if there is one.
+pub(super) fn with_text(reply: Reply<'static>, text: Option<Text<'static>>) -> Reply<'static> {
+    match text {
+        Some(text) => reply.with_text(text),
+        None => reply,
+    }
+}
 
-/// The opening line (RFC 5321 section 4.2): it has no enhanced code (RFC 2034 section 4).
+/// Returns `reply` with these lines, if there are any and they are valid.
+pub(super) fn with_lines(reply: Reply<'static>, lines: Box<str>) -> Reply<'static> {
+    if lines.is_empty() {
+        return reply;
+    }
+    Reply::new(reply.code(), reply.status(), String::from(lines)).unwrap_or(reply)
+}
+
+/// Returns the reply that refuses a hello: for good with 500, 501, 502, 504 or 550 (RFC 5321
+/// sections 4.1.4 and 4.3.2), whatever code the application gave.
+pub(super) fn to_hello(rejection: &Rejection) -> Reply<'_> {
+    let reply = rejection.reply().as_borrowed();
+    match rejection.code() {
+        Code::COMMAND_SYNTAX
+        | Code::ARGUMENT_SYNTAX
+        | Code::NOT_IMPLEMENTED
+        | Code::PARAMETER_NOT_IMPLEMENTED => reply,
+        code if code.is_transient() => reply,
+        _ => reply.with_code(Code::MAILBOX_UNAVAILABLE),
+    }
+}
+
+/// Returns the reply that refuses STARTTLS: with 501 or 454 (RFC 3207 section 4), whatever code the
+/// application gave; 421 ends the session.
+pub(super) fn to_start_tls(rejection: &Rejection) -> Reply<'_> {
+    let reply = rejection.reply().as_borrowed();
+    match rejection.code() {
+        Code::ARGUMENT_SYNTAX | Code::NOT_AVAILABLE => reply,
+        _ => reply.with_code(Rejection::TLS_NOT_AVAILABLE.code()),
+    }
+}
+
+/// The reply of [`proceed`](super::Event::proceed) to a recipient.
+pub(super) const RECIPIENT_NOT_ACCEPTED: Rejection =
+    negative(550, 7, 1, "Recipient not accepted here");
+/// The reply of [`proceed`](super::Event::proceed) to a message.
+pub(super) const MESSAGE_NOT_ACCEPTED: Rejection = negative(554, 3, 0, "Message not accepted here");
+
+/// Returns the greeting (RFC 5321 section 4.2). It has no enhanced code (RFC 2034 section 4).
 pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'static> {
     let host = config.host();
     let service = config.service().protocol(With { is_extended: true, ..With::default() });
@@ -148,8 +186,8 @@ pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'stati
     bare(Code::SERVICE_READY, text)
 }
 
-/// The answer to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
-/// 4.1.1.1): no enhanced code either.
+/// Returns the reply to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
+/// 4.1.1.1). It has no enhanced code either.
 pub(super) fn hello(
     config: &Config,
     offered: &Extensions,
@@ -167,7 +205,7 @@ pub(super) fn hello(
     bare(Code::OK, lines)
 }
 
-/// What HELP says: the commands that this client may use (RFC 5321 section 4.1.1.8).
+/// Returns the reply to HELP: the commands that this client may use (RFC 5321 section 4.1.1.8).
 pub(super) fn help(verbs: impl Iterator<Item = Verb>) -> Reply<'static> {
     let mut text = String::new();
     for verb in verbs {
@@ -182,8 +220,8 @@ pub(super) fn help(verbs: impl Iterator<Item = Verb>) -> Reply<'static> {
     }
 }
 
-/// What VRFY and EXPN asked for, a line each (RFC 5321 section 3.5.1); addresses beyond ASCII
-/// only for a client that reads them (RFC 6531 section 3.7.4.2).
+/// Returns the mailboxes that VRFY and EXPN asked for, a line each (RFC 5321 section 3.5.1). Addresses
+/// beyond ASCII are only for a client that reads them (RFC 6531 section 3.7.4.2).
 pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>], reads_utf8: bool) -> Reply<'static> {
     if !reads_utf8 && !mailboxes.iter().all(Mailbox::is_ascii) {
         return ONLY_IN_UTF8;
@@ -201,7 +239,7 @@ pub(super) fn mailboxes(mailboxes: &[Mailbox<'_>], reads_utf8: bool) -> Reply<'s
     }
 }
 
-/// 551 without an address that the client does not read (RFC 6531 section 3.7.4.1).
+/// Returns 551 without an address that the client does not read (RFC 6531 section 3.7.4.1).
 pub(super) fn legible(rejection: Rejection) -> Rejection {
     let is_ascii = rejection.reply().lines().all(<[u8]>::is_ascii);
     match rejection.code() == Code::USER_NOT_LOCAL && !is_ascii {
@@ -210,13 +248,13 @@ pub(super) fn legible(rejection: Rejection) -> Rejection {
     }
 }
 
-/// A reply without an enhanced code. The texts are made of valid values, so nothing can be
-/// wrong with them; were it otherwise, a reply without text is still a reply.
+/// Returns a reply without an enhanced code. The text is made of valid values; if it were invalid, a
+/// reply without text would still be a reply.
 fn bare(code: Code, text: String) -> Reply<'static> {
     Reply::new(code, None, text).unwrap_or_else(|_| Reply::line(code, None, Text::literal("")))
 }
 
-/// What a line deserves that does not parse.
+/// Returns the reply to a line that does not parse.
 pub(super) fn syntax(error: SyntaxError) -> Rejection {
     if matches!(error.kind(), SyntaxErrorKind::UnknownParameter | SyntaxErrorKind::ValueNotOffered)
     {
@@ -235,8 +273,8 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
             Text::new(format!("Bad {whose} address syntax: {}", error.reason()))
                 .unwrap_or(const { Text::literal("Bad address syntax") })
         }
-        SyntaxErrorKind::LineBreak => const { Text::literal("A CR, LF or NUL inside a line") },
-        SyntaxErrorKind::NotUtf8 => const { Text::literal("Octets that are no UTF-8") },
+        SyntaxErrorKind::LineBreak => const { Text::literal("CR, LF or NUL in a command line") },
+        SyntaxErrorKind::NotUtf8 => const { Text::literal("Not valid UTF-8") },
         SyntaxErrorKind::Verb => const { Text::literal("No command in this line") },
         SyntaxErrorKind::UnexpectedArgument => {
             const { Text::literal("This command takes no such argument") }
@@ -266,20 +304,20 @@ pub(super) fn syntax(error: SyntaxError) -> Rejection {
     Rejection::new(error.code(), error.status(), text).unwrap_or(UNKNOWN_COMMAND)
 }
 
-/// What a command out of order deserves (RFC 5321 section 4.1.4).
+/// Returns the reply to a command out of order (RFC 5321 section 4.1.4).
 pub(super) const fn misplaced(why: Misplaced) -> Rejection {
     match why {
-        Misplaced::NoService => negative(503, 5, 1, "No service here, only QUIT is heard"),
+        Misplaced::NoService => negative(503, 5, 1, "No service here, only QUIT is accepted"),
         Misplaced::NotSecure => NOT_SECURE,
-        Misplaced::HelloFirst => negative(503, 5, 1, "Say hello first"),
-        Misplaced::TransactionOpen => negative(503, 5, 1, "A transaction is open already"),
-        Misplaced::MailFirst => negative(503, 5, 1, "MAIL has to come first"),
+        Misplaced::HelloFirst => negative(503, 5, 1, "Send a hello first"),
+        Misplaced::TransactionOpen => negative(503, 5, 1, "Transaction already in progress"),
+        Misplaced::MailFirst => negative(503, 5, 1, "Need MAIL command"),
         Misplaced::MailRefused => negative(503, 5, 1, "MAIL was refused"),
         Misplaced::RcptFirst => negative(503, 5, 1, "No valid recipients"),
-        Misplaced::AlreadyAuthenticated => negative(503, 5, 1, "Authenticated already"),
+        Misplaced::AlreadyAuthenticated => negative(503, 5, 1, "Already authenticated"),
         Misplaced::AuthFirst => negative(530, 7, 0, "Authentication required"),
         Misplaced::TlsFirst => negative(530, 7, 0, "Must issue a STARTTLS command first"),
-        Misplaced::AlreadySecure => negative(503, 5, 1, "TLS is active already"),
+        Misplaced::AlreadySecure => negative(503, 5, 1, "TLS already active"),
         Misplaced::BinaryNeedsChunks => negative(503, 5, 1, "Binary content needs BDAT"),
         Misplaced::ContentBegun => negative(503, 5, 1, "Content has begun, BDAT or RSET is next"),
         Misplaced::ContentRefused => negative(503, 5, 1, "Content was refused, RSET is next"),
@@ -291,7 +329,7 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    /// The code and the status of each call of `constructor` in this file.
+    /// Returns the code and the status of each call of `constructor` in this file.
     fn constructed(constructor: &str) -> Vec<(u16, u16, u16)> {
         let source = include_str!("replies.rs");
         let calls =
@@ -307,7 +345,7 @@ mod tests {
         Status::new(subject, detail).unwrap().goes_with(Code::new(code).unwrap())
     }
 
-    /// 2034-4-a: the registry of enhanced status codes names the basic codes of each.
+    // 2034-4-a: the registry of enhanced status codes names the basic codes of each.
     #[test]
     fn the_status_of_each_positive_reply_goes_with_its_code() {
         let replies = constructed("positive(");

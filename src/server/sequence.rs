@@ -1,10 +1,10 @@
-//! Which command may come when (RFC 5321 sections 4.1.4 and 4.3.2).
+//! The order of commands (RFC 5321 sections 4.1.4 and 4.3.2).
 //!
 //! This is the only place that decides that a command is out of order.
 
 use crate::syntax::Verb;
 
-/// Where a session stands, as far as the order of commands goes.
+/// The stage of a session, as far as the order of commands is concerned.
 ///
 /// ```text
 ///             EHLO            MAIL              RCPT
@@ -14,7 +14,7 @@ use crate::syntax::Verb;
 ///                      │                            Addressed ─── BDAT ──► Chunking
 ///                      │                                                 ──► Failed
 ///                      └──── LAST, RSET, EHLO ─────────────────────────────────┘
-/// MailRefused: Ready, and what stands behind MAIL is nobody's fault
+/// MailRefused: Ready, and commands pipelined after MAIL are no errors
 /// Refused: the greeting was 554; NotSecure: the reply to EHLO was
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(crate) enum Stage {
     Refused,
     /// The channel is not protected well enough (RFC 3207 section 4.1).
     NotSecure,
-    /// Nobody has said EHLO.
+    /// No hello was accepted.
     Connected,
     /// No transaction.
     Ready,
-    /// No transaction, for MAIL was refused.
+    /// No transaction, since MAIL was refused.
     MailRefused,
-    /// MAIL was accepted, and so were so many recipients.
+    /// MAIL was accepted, and so were this many recipients.
     Addressed {
         /// Accepted recipients.
         recipients: usize,
@@ -42,7 +42,7 @@ pub(crate) enum Stage {
     Failed,
 }
 
-/// What the order of commands depends on.
+/// The facts that the order of commands depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) stage: Stage,
@@ -50,34 +50,34 @@ pub(crate) struct Standing {
     pub(crate) is_secure: bool,
     /// AUTH has succeeded.
     pub(crate) is_authenticated: bool,
-    /// EHLO was heard before the channel became TLS, and AUTH may follow without a second one
-    /// ([`Lenience::auth_without_hello`](crate::syntax::Lenience::auth_without_hello)).
+    /// EHLO came before the channel became TLS, and AUTH may follow without a second one
+    /// ([`Lenience::has_auth_without_hello`](crate::syntax::Lenience::has_auth_without_hello)).
     pub(crate) had_hello: bool,
-    /// Mail is taken only from whoever is authenticated.
+    /// Mail is accepted only from authenticated clients.
     pub(crate) must_authenticate: bool,
-    /// Nothing is done in the clear.
+    /// TLS is required.
     pub(crate) must_secure: bool,
 }
 
-/// Where a verb of the application's own may come.
+/// The place where a verb of the application's own may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum VerbPlacement {
     /// Anywhere between two other commands, before a hello too.
     Anywhere,
-    /// Behind a hello.
+    /// After a hello.
     AfterHello,
-    /// Behind a hello, and in no transaction.
+    /// After a hello, and in no transaction.
     BetweenTransactions,
-    /// Behind MAIL, and before the content.
+    /// After MAIL, and before the content.
     InTransaction,
 }
 
-/// Why a command is out of order.
+/// The reason for which a command is out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misplaced {
-    /// Only QUIT is heard behind a greeting with 554.
+    /// Only QUIT is accepted after a greeting with 554.
     NoService,
-    /// Nor is anything else where the channel is not protected well enough.
+    /// Only QUIT is accepted where the channel is not protected well enough.
     NotSecure,
     /// EHLO, HELO or LHLO has to come first.
     HelloFirst,
@@ -85,7 +85,8 @@ pub(crate) enum Misplaced {
     TransactionOpen,
     /// MAIL has to come first.
     MailFirst,
-    /// MAIL was refused: what a client that pipelines had sent behind it (RFC 2920 section 3.1).
+    /// MAIL was refused, and a client that pipelines had sent this command after it (RFC 2920 section
+    /// 3.1).
     MailRefused,
     /// No recipient was accepted.
     RcptFirst,
@@ -99,28 +100,28 @@ pub(crate) enum Misplaced {
     TlsFirst,
     /// STARTTLS in TLS (RFC 3207 section 4.2).
     AlreadySecure,
-    /// What only may precede content, or DATA, behind a first chunk.
+    /// A command that may only precede content, or DATA, after a first chunk.
     ContentBegun,
     /// A chunk of content that has been refused.
     ContentRefused,
 }
 
 impl Standing {
-    /// Whether a client that pipelines may have sent the command in good faith, before it heard that
-    /// what it depends on was refused (RFC 2920 section 3.1, RFC 3030 section 2).
-    pub(crate) const fn is_innocent(self, verb: Verb, why: Misplaced) -> bool {
-        let is_behind_mail =
+    /// Returns whether a client that pipelines may have sent the command in good faith, before it read
+    /// that a command it depends on was refused (RFC 2920 section 3.1, RFC 3030 section 2).
+    pub(crate) const fn is_pipelined_in_good_faith(self, verb: Verb, why: Misplaced) -> bool {
+        let is_after_mail =
             matches!(verb, Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl) && !self.is_idle();
         match why {
             Misplaced::RcptFirst | Misplaced::MailRefused => true,
             Misplaced::ContentRefused => !matches!(verb, Verb::Mail),
-            Misplaced::TlsFirst => is_behind_mail,
+            Misplaced::TlsFirst => is_after_mail,
             _ => false,
         }
     }
 
-    /// Whether the command has had its only time in this session (RFC 3207 section 4.2, RFC 4954
-    /// section 4).
+    /// Returns whether the command has had its only time in this session (RFC 3207 section 4.2, RFC
+    /// 4954 section 4).
     pub(crate) const fn is_past(self, verb: Verb) -> bool {
         match verb {
             Verb::StartTls => self.is_secure,
@@ -129,36 +130,35 @@ impl Standing {
         }
     }
 
-    /// Whether no MAIL has come yet.
+    /// Returns whether no MAIL has come yet.
     const fn is_idle(self) -> bool {
         matches!(self.stage, Stage::Ready | Stage::Connected)
     }
 }
 
-/// Whether octets may stand behind the command before its reply is there (RFC 2920 section 3.1);
+/// Returns whether octets may follow the command before its reply is sent (RFC 2920 section 3.1).
 /// `pipelines` says that PIPELINING is offered.
 pub(crate) const fn may_be_followed(verb: Verb, pipelines: bool) -> bool {
     match verb {
         Verb::Ehlo | Verb::Helo | Verb::Lhlo | Verb::Data | Verb::Vrfy | Verb::Expn => false,
-        // The roles may be turned behind it (RFC 2645 section 5.2).
+        // The roles may be reversed after it (RFC 2645 section 5.2).
         Verb::Atrn => false,
-        // The octets of the chunk; what nobody will read.
+        // The octets of the chunk; octets that are not read any more.
         Verb::Bdat | Verb::Quit => true,
-        // An initial response may be all that the mechanism needs (RFC 4954 section 4); an injection,
-        // which is another matter.
+        // An initial response may be all that the mechanism needs (RFC 4954 section 4). Octets after
+        // STARTTLS are a command injection, which is handled elsewhere.
         Verb::Auth | Verb::StartTls => true,
-        // Proxies say who their client is in more lines than one, and do not wait.
+        // Proxies send several lines without waiting.
         Verb::Xclient => true,
-        // Whatever that is.
+        // A verb of the application's own, or an unknown one.
         Verb::Other => true,
         _ => pipelines,
     }
 }
 
-/// Whether `verb` may come now.
+/// Returns whether `verb` may come now.
 ///
-/// Verbs that the session does not know or offer are none of this table's business: they are
-/// refused before it is asked.
+/// Verbs that the session does not know or offer are refused before this table is asked.
 #[deny(clippy::wildcard_enum_match_arm)]
 pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplaced> {
     match (verb, standing.stage) {
@@ -193,11 +193,11 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
         (Verb::Auth, _) if standing.is_authenticated => Err(Misplaced::AlreadyAuthenticated),
         // In as many lines as it takes.
         (Verb::Xclient, Stage::Connected) => Ok(()),
-        // Clients exist that do not ask whether it is offered, and all that comes before it is
-        // forgotten anyway.
+        // Some clients do not ask whether it is offered, and all that comes before it is forgotten
+        // anyway.
         (Verb::StartTls, Stage::Connected) => Ok(()),
-        // Clients exist that go on with AUTH right behind the handshake. Nothing that was said
-        // in the clear has a part in it.
+        // Some clients continue with AUTH right after the handshake. Nothing that was sent in the
+        // clear takes part in it.
         (Verb::Auth, Stage::Connected) if standing.is_secure && standing.had_hello => Ok(()),
         (_, Stage::Connected) => Err(Misplaced::HelloFirst),
         // RFC 4468 section 3, RFC 2645 section 5.2.
@@ -241,10 +241,10 @@ pub(crate) const fn permit(standing: Standing, verb: Verb) -> Result<(), Misplac
     }
 }
 
-/// Whether a verb of the application's own, which belongs there, may come now.
-pub(crate) const fn permit_own(
+/// Returns whether a verb of the application's own with this place may come now.
+pub(crate) const fn permit_custom(
     standing: Standing,
-    place: Place,
+    place: VerbPlacement,
     requires_auth: bool,
 ) -> Result<(), Misplaced> {
     match (place, standing.stage) {
@@ -252,20 +252,22 @@ pub(crate) const fn permit_own(
         (_, Stage::NotSecure) => Err(Misplaced::NotSecure),
         _ if standing.must_secure && !standing.is_secure => Err(Misplaced::TlsFirst),
         (
-            Place::AfterHello | Place::BetweenTransactions | Place::InTransaction,
+            VerbPlacement::AfterHello
+            | VerbPlacement::BetweenTransactions
+            | VerbPlacement::InTransaction,
             Stage::Connected,
         ) => Err(Misplaced::HelloFirst),
         _ if requires_auth && !standing.is_authenticated => Err(Misplaced::AuthFirst),
-        (Place::Anywhere | Place::AfterHello, _) => Ok(()),
+        (VerbPlacement::Anywhere | VerbPlacement::AfterHello, _) => Ok(()),
         (_, Stage::Failed) => Err(Misplaced::ContentRefused),
-        (Place::BetweenTransactions, Stage::Addressed { .. } | Stage::Chunking) => {
+        (VerbPlacement::BetweenTransactions, Stage::Addressed { .. } | Stage::Chunking) => {
             Err(Misplaced::TransactionOpen)
         }
-        (Place::BetweenTransactions, _) => Ok(()),
-        (Place::InTransaction, Stage::Addressed { .. }) => Ok(()),
-        (Place::InTransaction, Stage::MailRefused) => Err(Misplaced::MailRefused),
-        (Place::InTransaction, Stage::Chunking) => Err(Misplaced::ContentBegun),
-        (Place::InTransaction, _) => Err(Misplaced::MailFirst),
+        (VerbPlacement::BetweenTransactions, _) => Ok(()),
+        (VerbPlacement::InTransaction, Stage::Addressed { .. }) => Ok(()),
+        (VerbPlacement::InTransaction, Stage::MailRefused) => Err(Misplaced::MailRefused),
+        (VerbPlacement::InTransaction, Stage::Chunking) => Err(Misplaced::ContentBegun),
+        (VerbPlacement::InTransaction, _) => Err(Misplaced::MailFirst),
     }
 }
 
@@ -311,19 +313,19 @@ mod tests {
         }
     }
 
-    /// RFC 3207 section 4.2.
+    // RFC 3207 section 4.2.
     #[test]
     fn tls_does_not_begin_twice() {
         let standing = Standing { is_secure: true, ..AT_FIRST };
         assert_eq!(super::permit(standing, Verb::StartTls), Err(Misplaced::AlreadySecure));
     }
 
-    /// RFC 4954 sections 4 and 6.
+    // RFC 4954 sections 4 and 6.
     #[test]
-    fn auth_comes_once_and_where_it_must_before_mail() {
-        let stranger = Standing { must_authenticate: true, ..AT_FIRST };
-        assert_eq!(super::permit(stranger, Verb::Mail), Err(Misplaced::AuthFirst));
-        assert_eq!(super::permit(stranger, Verb::Auth), Ok(()));
+    fn auth_comes_once_and_before_mail_where_it_is_required() {
+        let unknown = Standing { must_authenticate: true, ..AT_FIRST };
+        assert_eq!(super::permit(unknown, Verb::Mail), Err(Misplaced::AuthFirst));
+        assert_eq!(super::permit(unknown, Verb::Auth), Ok(()));
         let secured = Standing { stage: Stage::Connected, is_secure: true, ..AT_FIRST };
         assert_eq!(super::permit(secured, Verb::Auth), Err(Misplaced::HelloFirst));
         let secured = Standing { had_hello: true, ..secured };
@@ -331,12 +333,12 @@ mod tests {
         assert_eq!(super::permit(secured, Verb::Mail), Err(Misplaced::HelloFirst));
         let known = Standing { is_authenticated: true, ..secured };
         assert_eq!(super::permit(known, Verb::Auth), Err(Misplaced::AlreadyAuthenticated));
-        let known = Standing { is_authenticated: true, ..stranger };
+        let known = Standing { is_authenticated: true, ..unknown };
         assert_eq!(super::permit(known, Verb::Mail), Ok(()));
         assert_eq!(super::permit(known, Verb::Auth), Err(Misplaced::AlreadyAuthenticated));
     }
 
-    /// RFC 3030 section 2.
+    // RFC 3030 section 2.
     #[test]
     fn chunks_and_data_do_not_mix() {
         use Misplaced::{BinaryNeedsChunks, ContentBegun, ContentRefused, TransactionOpen};
@@ -358,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verb_of_ones_own_has_its_place() {
+    fn custom_verbs_come_at_their_place_only() {
         use Misplaced::{AuthFirst, ContentBegun, ContentRefused, HelloFirst, MailFirst};
         use Misplaced::{MailRefused, NoService, TlsFirst, TransactionOpen};
         for (stage, after_hello, between, inside) in [
@@ -374,16 +376,16 @@ mod tests {
             let standing = Standing { stage, ..AT_FIRST };
             let anywhere = if stage == Stage::Refused { Err(NoService) } else { Ok(()) };
             for (place, expected) in [
-                (Place::Anywhere, anywhere),
-                (Place::AfterHello, after_hello),
-                (Place::BetweenTransactions, between),
-                (Place::InTransaction, inside),
+                (VerbPlacement::Anywhere, anywhere),
+                (VerbPlacement::AfterHello, after_hello),
+                (VerbPlacement::BetweenTransactions, between),
+                (VerbPlacement::InTransaction, inside),
             ] {
-                assert_eq!(permit_own(standing, place, false), expected, "{stage:?} {place:?}");
+                assert_eq!(permit_custom(standing, place, false), expected, "{stage:?} {place:?}");
                 if expected == Ok(()) {
-                    assert_eq!(permit_own(standing, place, true), Err(AuthFirst), "{stage:?}");
+                    assert_eq!(permit_custom(standing, place, true), Err(AuthFirst), "{stage:?}");
                     let clear = Standing { must_secure: true, ..standing };
-                    assert_eq!(permit_own(clear, place, false), Err(TlsFirst), "{stage:?}");
+                    assert_eq!(permit_custom(clear, place, false), Err(TlsFirst), "{stage:?}");
                 }
             }
         }

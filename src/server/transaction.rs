@@ -22,7 +22,7 @@ pub struct Transaction {
     body: Option<Body>,
 }
 
-/// How far the transaction has come.
+/// The progress of the transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
     /// No MAIL.
@@ -38,17 +38,17 @@ enum Progress {
     Addressing,
 }
 
-/// Where one path and its parameters stand in the text.
+/// The position of one path and its parameters in the text.
 #[derive(Clone, Debug)]
 struct Entry {
     path: PathParts,
-    /// Where the text of both begins.
+    /// The offset at which the text of both begins.
     start: usize,
     parameters: Range<usize>,
 }
 
 impl Entry {
-    /// The entry of a path whose text begins at `start` and ends with `text`.
+    /// Returns the entry of a path whose text begins at `start` and ends with `text`.
     fn new(path: PathParts, start: usize, parameters: &Parameters<'_>, text: &mut String) -> Self {
         let end = text.len();
         text.push_str(parameters.as_str());
@@ -73,7 +73,7 @@ impl Transaction {
         }
     }
 
-    /// Where undeliverable messages go; the null path before MAIL.
+    /// Returns the reverse-path, where undeliverable messages go; the null path before MAIL.
     #[must_use]
     pub fn reverse_path(&self) -> ReversePath<'_> {
         match &self.reverse_path {
@@ -82,7 +82,7 @@ impl Transaction {
         }
     }
 
-    /// The parameters of MAIL, as received.
+    /// Returns the parameters of MAIL as received.
     #[must_use]
     pub fn mail_parameters(&self) -> Parameters<'_> {
         match &self.reverse_path {
@@ -91,75 +91,75 @@ impl Transaction {
         }
     }
 
-    /// What the parameters of MAIL mean. With REQUIRETLS no notification returns a whole message
+    /// Returns the parsed parameters of MAIL. With REQUIRETLS no notification returns a whole message
     /// (RFC 8689 section 5).
     #[must_use]
     pub fn typed_parameters(&self) -> MailParameters<'static> {
-        // They were read before they were kept.
+        // They were parsed before they were kept.
         let parameters = self.mail_parameters();
         let mut typed =
             MailParameters::parse_with(&parameters, &every_extension(), Lenience::ADDRESSES)
                 .unwrap_or_default();
-        if typed.require_tls {
-            typed.ret = typed.ret.map(|_| Ret::Headers);
+        if typed.is_tls_required() && typed.ret().is_some() {
+            typed = typed.with_ret(Ret::Headers);
         }
         typed.into_owned()
     }
 
-    /// The recipients so far, in the order of RCPT, duplicates included. While the application
+    /// Returns the recipients so far, in the order of RCPT, duplicates included. While the application
     /// is asked about a recipient, that one is the last.
     #[must_use]
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
         self.recipients.iter().map(|entry| Recipient { text: &self.text, entry })
     }
 
-    /// The size that MAIL declared, in octets (RFC 1870 section 3).
+    /// Returns the size that MAIL declared, in octets (RFC 1870 section 3).
     #[must_use]
     pub const fn declared_size(&self) -> Option<u64> {
         self.declared_size
     }
 
-    /// Whether MAIL carried SMTPUTF8 (RFC 6531 section 3.4).
+    /// Returns whether MAIL had SMTPUTF8 (RFC 6531 section 3.4).
     #[must_use]
     pub const fn is_utf8(&self) -> bool {
         self.is_utf8
     }
 
-    /// What MAIL said of the content (RFC 6152, RFC 3030 section 3).
+    /// Returns the type of content that MAIL declared (RFC 6152, RFC 3030 section 3).
     #[must_use]
     pub const fn body(&self) -> Option<Body> {
         self.body
     }
 
-    /// Whether the content may be anything, so that it comes in chunks only.
+    /// Returns whether the content is binary, so that it comes in chunks only.
     pub(super) const fn is_binary(&self) -> bool {
         matches!(self.body, Some(Body::BinaryMime))
     }
 
-    /// Whether MAIL was accepted.
+    /// Returns whether MAIL was accepted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.progress, Progress::Open | Progress::Addressing)
     }
 
-    /// Whether MAIL was refused, and none has come since.
+    /// Returns whether MAIL was refused, and no other has come since.
     pub(super) const fn is_refused(&self) -> bool {
         matches!(self.progress, Progress::Refused)
     }
 
-    /// The last recipient and its index.
+    /// Returns the last recipient and its index.
     pub(super) fn last(&self) -> Option<(usize, Recipient<'_>)> {
         let entry = self.recipients.last()?;
         Some((self.recipients.len().saturating_sub(1), Recipient { text: &self.text, entry }))
     }
 
-    /// How many octets of memory the envelope takes.
+    /// Returns the octets of memory that the envelope takes.
     pub(super) const fn octets(&self) -> usize {
         let entries = self.recipients.len().saturating_mul(size_of::<Entry>());
         self.text.len().saturating_add(entries)
     }
 
-    /// How many recipients have been accepted.
+    /// Returns the number of recipients that were accepted.
     pub(super) const fn accepted(&self) -> usize {
         match self.progress {
             Progress::Empty | Progress::Refused | Progress::Proposed => 0,
@@ -168,7 +168,7 @@ impl Transaction {
         }
     }
 
-    /// MAIL is valid, and the application is about to be asked.
+    /// Begins a transaction: MAIL is valid, and the application is about to be asked.
     pub(super) fn propose(
         &mut self,
         path: &ReversePath<'_>,
@@ -178,13 +178,13 @@ impl Transaction {
         self.clear();
         let parts = PathParts::of_reverse(path, &mut self.text);
         self.reverse_path = Some(Entry::new(parts, 0, raw, &mut self.text));
-        self.declared_size = typed.size;
-        self.is_utf8 = typed.smtputf8;
-        self.body = typed.body;
+        self.declared_size = typed.size();
+        self.is_utf8 = typed.is_smtputf8();
+        self.body = typed.body();
         self.progress = Progress::Proposed;
     }
 
-    /// RCPT is valid, and the application is about to be asked.
+    /// Adds a recipient: RCPT is valid, and the application is about to be asked.
     pub(super) fn address(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) {
         let start = self.text.len();
         let parts = PathParts::of_forward(path, &mut self.text);
@@ -192,12 +192,12 @@ impl Transaction {
         self.progress = Progress::Addressing;
     }
 
-    /// The application accepted what it was asked about.
+    /// Notes that the application accepted MAIL or the last recipient.
     pub(super) const fn accept(&mut self) {
         self.progress = Progress::Open;
     }
 
-    /// The last recipient was refused, or the application will not be asked about it any more.
+    /// Removes the last recipient: it was rejected, or the application is not asked about it any more.
     pub(super) fn withdraw(&mut self) {
         if self.progress == Progress::Addressing {
             if let Some(entry) = self.recipients.pop() {
@@ -207,8 +207,7 @@ impl Transaction {
         }
     }
 
-    /// A MAIL that was not accepted leaves this behind, unless it came in the middle of another
-    /// transaction.
+    /// Notes a MAIL that was not accepted, unless it came in the middle of another transaction.
     pub(super) fn fail(&mut self) {
         if !self.is_open() {
             self.clear();
@@ -216,7 +215,7 @@ impl Transaction {
         }
     }
 
-    /// The transaction is over.
+    /// Forgets the transaction.
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.recipients.clear();
@@ -236,28 +235,28 @@ pub struct Recipient<'t> {
 }
 
 impl<'t> Recipient<'t> {
-    /// Where the message is to go.
+    /// Returns the forward-path, where the message is to go.
     #[must_use]
     pub fn forward_path(&self) -> ForwardPath<'t> {
         self.entry.path.lend_forward(self.text)
     }
 
-    /// The parameters of RCPT, as received.
+    /// Returns the parameters of RCPT as received.
     #[must_use]
     pub fn parameters(&self) -> Parameters<'t> {
         self.entry.parameters(self.text)
     }
 
-    /// What the parameters of RCPT mean.
+    /// Returns the parsed parameters of RCPT.
     #[must_use]
     pub fn typed_parameters(&self) -> RcptParameters<'static> {
-        // They were read before they were kept.
+        // They were parsed before they were kept.
         let parameters = self.parameters();
         RcptParameters::parse(&parameters, &every_extension()).unwrap_or_default().into_owned()
     }
 }
 
-/// What was announced has been checked before.
+/// Returns all extensions: whether a parameter was announced is checked before.
 fn every_extension() -> Extensions {
     Extension::ALL.iter().copied().fold(Extensions::NONE, Extensions::with)
 }

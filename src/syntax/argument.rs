@@ -36,31 +36,31 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_text(&self) -> &Text<'a> {
         &self.0
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Argument<'_> {
         Argument(self.0.as_borrowed())
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Argument<'static> {
         Argument(self.0.into_owned())
     }
 
-    /// Whether it is a `String` of RFC 5321 section 4.1.2: an atom or a quoted string.
+    /// Returns whether it is a `String` of RFC 5321 section 4.1.2: an atom or a quoted string.
     #[must_use]
     pub fn is_string(&self) -> bool {
         is_string(self.as_str())
@@ -73,13 +73,14 @@ impl fmt::Display for Argument<'_> {
     }
 }
 
-/// `String = Atom / Quoted-string`                              RFC 5321 section 4.1.2
+/// Parses `String = Atom / Quoted-string`                              RFC 5321 section 4.1.2
 pub(crate) fn is_string(text: &str) -> bool {
     let is_whole = |found: Parsed<'_, &str>| matches!(found, Ok(("", _)));
     is_whole(quoted_string(text)) || !text.contains('.') && is_whole(dot_string(text))
 }
 
-/// What VRFY and EXPN ask for: "a user name, or a user name and domain" (RFC 5321 section 3.5.1).
+/// Returns whether the text is an argument of VRFY or EXPN: "a user name, or a user name and domain" (RFC 5321 section
+/// 3.5.1).
 pub(crate) fn is_string_or_mailbox(text: &str, tolerance: &Tolerance) -> bool {
     is_string(text) || {
         let used = tolerance.used();
@@ -91,7 +92,7 @@ pub(crate) fn is_string_or_mailbox(text: &str, tolerance: &Tolerance) -> bool {
     }
 }
 
-/// What VRFY or EXPN asks for, and whether the client can take UTF-8 in the reply (RFC 6531 section 3.7.4.2).
+/// The argument of VRFY or EXPN, and whether the client accepts UTF-8 in the reply (RFC 6531 section 3.7.4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lookup<'a> {
     argument: Argument<'a>,
@@ -101,7 +102,7 @@ pub struct Lookup<'a> {
 const FLAG: &str = "SMTPUTF8";
 
 impl<'a> Lookup<'a> {
-    /// What is asked for, with or without the parameter SMTPUTF8.
+    /// Makes the argument, with or without the parameter SMTPUTF8.
     ///
     /// # Errors
     ///
@@ -114,7 +115,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// `String [ SP "SMTPUTF8" ]`                              RFC 6531 section 3.7.4.2
+    /// Parses `String [ SP "SMTPUTF8" ]`                              RFC 6531 section 3.7.4.2
     pub(crate) fn parse(input: &'a str) -> Result<Self, SyntaxError> {
         match without_flag(input) {
             Some(before) => Self::new(Argument::new(before)?, true),
@@ -122,25 +123,25 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// What is asked for.
+    /// Returns the argument without the parameter.
     #[must_use]
     pub fn argument(&self) -> &Argument<'a> {
         &self.argument
     }
 
-    /// What is asked for, as text.
+    /// Returns the argument as text, without the parameter.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.argument.as_str()
     }
 
-    /// Whether the parameter SMTPUTF8 is there.
+    /// Returns whether the parameter SMTPUTF8 is present.
     #[must_use]
     pub fn is_smtputf8(&self) -> bool {
         self.smtputf8
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Lookup<'static> {
         Lookup { argument: self.argument.into_owned(), smtputf8: self.smtputf8 }
@@ -162,7 +163,7 @@ impl fmt::Display for Lookup<'_> {
     }
 }
 
-/// A verb that is none of [`Verb::ALL`]: letters, digits, `-` and `_`, as it was written.
+/// A verb that is not in [`Verb::ALL`]: letters, digits, `-` and `_`, as it was written.
 #[derive(Clone, Debug)]
 pub struct UnknownVerb<'a>(Cow<'a, str>);
 
@@ -171,7 +172,7 @@ impl<'a> UnknownVerb<'a> {
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Verb`] when it is a known verb, or none.
+    /// [`SyntaxErrorKind::Verb`] when it is a known verb, or not a verb.
     pub fn new(verb: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         let text = verb.into();
         match is_all(&text, VERB) && Verb::from_word(text.as_bytes()) == Verb::Other {
@@ -184,20 +185,20 @@ impl<'a> UnknownVerb<'a> {
         Self(Cow::Borrowed(verb))
     }
 
-    /// As it was written.
+    /// Returns the value as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> UnknownVerb<'static> {
         UnknownVerb(Cow::Owned(self.0.into_owned()))
     }
 }
 
-/// Without case.
+/// Verbs are compared without case.
 impl PartialEq for UnknownVerb<'_> {
     fn eq(&self, other: &UnknownVerb<'_>) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)

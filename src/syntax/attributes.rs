@@ -21,19 +21,19 @@ macro_rules! names {
             /// Every one.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// As it is written.
+            /// Returns the keyword as it is written.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// Whether it belongs to XCLIENT.
+            /// Returns whether it belongs to XCLIENT.
             #[must_use]
             pub const fn is_xclient(self) -> bool {
                 match self { $(Self::$name => $xclient,)* }
             }
 
-            /// Whether it belongs to XFORWARD.
+            /// Returns whether it belongs to XFORWARD.
             #[must_use]
             pub const fn is_xforward(self) -> bool {
                 match self { $(Self::$name => $xforward,)* }
@@ -66,7 +66,7 @@ names! {
 }
 
 impl AttributeName {
-    /// The attribute with this name, in any case.
+    /// Returns the attribute of this name, in any case.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|name| name.as_str().eq_ignore_ascii_case(word))
@@ -99,11 +99,11 @@ impl AttributeName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttributeValue<'a> {
-    /// `[UNAVAILABLE]`: there is none.
+    /// `[UNAVAILABLE]`: the attribute has no value.
     Unavailable,
-    /// `[TEMPUNAVAIL]`: there is none now.
+    /// `[TEMPUNAVAIL]`: the attribute has no value at present.
     TemporarilyUnavailable,
-    /// What it is, decoded.
+    /// The decoded value.
     Text(Cow<'a, str>),
 }
 
@@ -130,7 +130,7 @@ impl<'a> AttributeValue<'a> {
         Self::Text(super::xtext::decode_text(text).unwrap_or_default())
     }
 
-    /// Returns the address that the text is: IPv4, or IPv6 with or without `IPV6:` in front.
+    /// Returns the value as an address: IPv4, or IPv6 with or without `IPV6:` in front.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let text = self.text()?;
@@ -142,7 +142,7 @@ impl<'a> AttributeValue<'a> {
         }
     }
 
-    /// Returns the port that the text is.
+    /// Returns the value as a port.
     #[must_use]
     pub fn port(&self) -> Option<NonZeroU16> {
         let text = self.text()?;
@@ -150,15 +150,15 @@ impl<'a> AttributeValue<'a> {
         text.parse().ok().filter(|_| is_all(text, DIGIT))
     }
 
-    /// Returns the host name that the text is.
+    /// Returns the value as a host name.
     ///
-    /// It may hold underscores, as names in the DNS do, and is no address.
+    /// The name may hold underscores, as names in the DNS do, and is not an address.
     #[must_use]
     pub fn name(&self) -> Option<Domain<'_>> {
         self.text().and_then(dns_name)
     }
 
-    /// The text, if there is any.
+    /// Returns the value as text, if the attribute has one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -199,7 +199,7 @@ macro_rules! attributes {
         pub struct $type<'a>(Cow<'a, str>);
 
         impl<'a> $type<'a> {
-            /// One attribute; more come by [`and`](Self::and).
+            /// Makes a list of one attribute; [`with_attribute`](Self::with_attribute) adds more.
             ///
             /// # Errors
             ///
@@ -208,12 +208,12 @@ macro_rules! attributes {
                 with(String::new(), name, value, $verb).map(|list| $type(Cow::Owned(list)))
             }
 
-            /// The same with a further attribute.
+            /// Adds an attribute.
             ///
             /// # Errors
             ///
             /// As for [`new`](Self::new).
-            pub fn and(
+            pub fn with_attribute(
                 self,
                 name: AttributeName,
                 value: &AttributeValue<'_>,
@@ -226,37 +226,37 @@ macro_rules! attributes {
                 Ok(Self(Cow::Borrowed(input)))
             }
 
-            /// As they stand in a command.
+            /// Returns the text as it stands in a command.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// One after the other.
+            /// Iterates over the entries in order.
             pub fn iter(&self) -> impl Iterator<Item = (AttributeName, AttributeValue<'_>)> {
                 attributes_of(&self.0)
             }
 
-            /// The value of this attribute; the last one counts.
+            /// Returns the value of an attribute; the last one counts.
             #[must_use]
             pub fn get(&self, name: AttributeName) -> Option<AttributeValue<'_>> {
                 self.iter().filter(|(found, _)| *found == name).last().map(|(_, value)| value)
             }
 
-            /// Returns the address that the value of an attribute is; see [`AttributeValue::address`].
+            /// Returns the value of an attribute as an address; see [`AttributeValue::address`].
             #[must_use]
             pub fn address(&self, name: AttributeName) -> Option<IpAddr> {
                 self.get(name)?.address()
             }
 
-            /// The same with its own memory.
+            /// Returns the value with memory of its own.
             #[must_use]
             pub fn into_owned(self) -> $type<'static> {
                 $type(Cow::Owned(self.0.into_owned()))
             }
         }
 
-        /// The same attributes with the same values, in the same order.
+        /// Equality is by attributes and values, in order.
         impl PartialEq for $type<'_> {
             fn eq(&self, other: &$type<'_>) -> bool {
                 self.iter().eq(other.iter())
@@ -281,7 +281,7 @@ macro_rules! attributes {
 }
 
 attributes! {
-    /// What XCLIENT carries: names with values in xtext, at least one (Postfix, XCLIENT_README).
+    /// The attributes of XCLIENT: names with values in xtext, at least one (Postfix, XCLIENT_README).
     ///
     /// ```
     /// use esmtp::syntax::{AttributeName, AttributeValue, Command, Lenience};
@@ -297,7 +297,7 @@ attributes! {
 }
 
 attributes! {
-    /// What XFORWARD carries: names with values in xtext, at least one (Postfix, XFORWARD_README).
+    /// The attributes of XFORWARD: names with values in xtext, at least one (Postfix, XFORWARD_README).
     ///
     /// Values have at most 255 octets, and hold neither white space nor anything outside ASCII. ADDR must be an address here,
     /// as in XCLIENT; Postfix takes other text as well.
@@ -334,6 +334,8 @@ fn with(
     }
 }
 
+/// Parses `xclient-command`.
+///
 /// ```text
 /// xclient-command = XCLIENT 1*( SP attribute-name"="attribute-value )      XCLIENT_README
 /// attribute-value = xtext
@@ -356,7 +358,7 @@ fn attributes_of(list: &str) -> impl Iterator<Item = (AttributeName, AttributeVa
     })
 }
 
-/// A name that belongs to the command, with a value that it takes.
+/// Returns whether the name belongs to the command, and the value is one that it takes.
 fn attribute(word: &str, verb: Verb) -> Option<()> {
     let (name, value) = cut(word, span(word, KEYWORD));
     let value = value.strip_prefix('=')?;
@@ -375,8 +377,8 @@ fn attribute(word: &str, verb: Verb) -> Option<()> {
 
 /// Returns whether an attribute of the command takes this text.
 ///
-/// An address or a port that is not understood must not become one that is not known: a policy by address would let the
-/// client pass.
+/// An address or a port that cannot be parsed must not become an unavailable one: a policy by address would then let
+/// the client pass.
 fn takes(verb: Verb, name: AttributeName, value: &AttributeValue<'_>) -> bool {
     let Some(text) = value.text() else { return true };
     // "Attribute values ... must not contain control, non-ASCII or space characters" (XFORWARD_README).
@@ -458,7 +460,7 @@ mod tests {
     fn attributes_are_made_and_cannot_inject() {
         let text = |text: &'static str| AttributeValue::Text(text.into());
         let list = XclientAttributes::new(AttributeName::Helo, &text("a b"))
-            .and_then(|list| list.and(AttributeName::Name, &AttributeValue::Unavailable))
+            .and_then(|list| list.with_attribute(AttributeName::Name, &AttributeValue::Unavailable))
             .unwrap();
         assert_eq!(list.as_str(), "HELO=a+20b NAME=[UNAVAILABLE]");
         let looks = text("[unavailable]");

@@ -30,8 +30,8 @@ use super::{SyntaxError, SyntaxErrorKind};
 pub struct Base64<'a>(Cow<'a, str>);
 
 impl<'a> Base64<'a> {
-    /// Whether it could be a message of a mechanism, rather than a word or a mechanism's name: what a
-    /// transcript had better not show.
+    /// Returns whether the word could be a message of a SASL mechanism, rather than a word or a mechanism's name: a
+    /// transcript must not show it.
     pub(crate) fn is_likely(word: &[u8]) -> bool {
         const SHORTEST: usize = 8;
         let has_lower_case = word.iter().any(u8::is_ascii_lowercase);
@@ -61,45 +61,45 @@ impl<'a> Base64<'a> {
         }
     }
 
-    /// Octets as base64.
+    /// Encodes octets as base64.
     #[must_use]
     pub fn encode(octets: &[u8]) -> Base64<'static> {
         Base64(Cow::Owned(STANDARD.encode(octets)))
     }
 
-    /// The base64.
+    /// Returns the base64.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The octets that it stands for.
+    /// Returns the decoded octets.
     #[must_use]
     pub fn decoded(&self) -> Vec<u8> {
         // It was checked when it was made.
         STANDARD.decode(self.0.as_bytes()).unwrap_or_default()
     }
 
-    /// Whether it stands for no octets.
+    /// Returns whether the value holds no octets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Base64<'_> {
         Base64(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(mut self) -> Base64<'static> {
         Base64(Cow::Owned(core::mem::take(&mut self.0).into_owned()))
     }
 }
 
-/// The offset of what is no base64.
+/// Returns the offset of the first octet that is not base64, as an error.
 fn check(text: &[u8]) -> Result<(), usize> {
     let characters =
         text.iter().position(|octet| !is(*octet, grammar::BASE64)).unwrap_or(text.len());
@@ -145,17 +145,20 @@ impl fmt::Debug for Base64<'_> {
     }
 }
 
-/// What a client answers to a 334 (RFC 4954 section 4).
+/// A client's answer to a 334 (RFC 4954 section 4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthResponse<'a> {
     /// A response of the mechanism; it may be empty.
     Response(Base64<'a>),
-    /// `*`: the client gives up.
+    /// `*`: the client cancels the authentication.
     Cancel,
 }
 
 impl<'a> AuthResponse<'a> {
+    /// The most octets of a line of the exchange, CRLF included (RFC 4954 section 4).
+    pub const MAX_OCTETS: usize = 12_288;
+
     /// Reads a line without its CRLF.
     ///
     /// ```text

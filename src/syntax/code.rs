@@ -9,20 +9,20 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u16);
 
-/// What the first digit of a reply code says (RFC 5321 section 4.2.1).
+/// The meaning of the first digit of a reply code (RFC 5321 section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// 2yz: done.
     Completion,
-    /// 3yz: more is wanted.
+    /// 3yz: the server waits for more.
     Intermediate,
-    /// 4yz: not done; trying again may help.
+    /// 4yz: not done; a retry may succeed.
     Transient,
-    /// 5yz: not done; trying the same again does not help.
+    /// 5yz: not done; a retry of the same command will not succeed.
     Permanent,
 }
 
-/// What the second digit of a reply code says (RFC 5321 section 4.2.1).
+/// The meaning of the second digit of a reply code (RFC 5321 section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Category {
@@ -39,7 +39,7 @@ pub enum Category {
 }
 
 impl Code {
-    /// `None` outside 200 to 599.
+    /// Makes a reply code; `None` outside 200 to 599.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         match code {
@@ -53,13 +53,13 @@ impl Code {
         Self(code)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// What the first digit says.
+    /// Returns the meaning of the first digit.
     #[must_use]
     pub const fn class(self) -> Class {
         match self.0 {
@@ -70,7 +70,7 @@ impl Code {
         }
     }
 
-    /// What the second digit says.
+    /// Returns the meaning of the second digit.
     #[must_use]
     pub const fn category(self) -> Category {
         match self.0 / 10 % 10 {
@@ -82,31 +82,31 @@ impl Code {
         }
     }
 
-    /// 2yz or 3yz.
+    /// Returns whether the code is 2yz or 3yz.
     #[must_use]
     pub const fn is_positive(self) -> bool {
         self.0 < 400
     }
 
-    /// 4yz: may be retried.
+    /// Returns whether the code is 4yz: the command may be retried.
     #[must_use]
     pub const fn is_transient(self) -> bool {
         matches!(self.class(), Class::Transient)
     }
 
-    /// 5yz.
+    /// Returns whether the code is 5yz: the command must not be retried unchanged.
     #[must_use]
     pub const fn is_permanent(self) -> bool {
         matches!(self.class(), Class::Permanent)
     }
 
-    /// Whether RFC 5321 section 4.2 has it: the grammar ends at 5 in the second digit.
+    /// Returns whether the grammar of RFC 5321 section 4.2 has this code: there the second digit is 0 to 5.
     #[must_use]
     pub const fn is_in_grammar(self) -> bool {
         self.0 / 10 % 10 <= 5
     }
 
-    /// The first digit, in ASCII.
+    /// Returns the first digit, in ASCII.
     pub(crate) const fn first_digit(self) -> u8 {
         match self.class() {
             Class::Completion => b'2',
@@ -116,7 +116,7 @@ impl Code {
         }
     }
 
-    /// The three digits, in ASCII.
+    /// Returns the three digits, in ASCII.
     pub(crate) const fn digits(self) -> [u8; 3] {
         [self.first_digit(), b'0' + (self.0 / 10 % 10) as u8, b'0' + (self.0 % 10) as u8]
     }

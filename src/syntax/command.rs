@@ -49,7 +49,7 @@ pub enum Command<'a> {
     Lhlo(HelloName<'a>),
     /// Begins a transaction (RFC 5321 section 4.1.1.2).
     Mail {
-        /// Where notifications go.
+        /// The reverse-path: notifications go to it.
         reverse_path: ReversePath<'a>,
         /// As they stand; [`MailParameters`](super::MailParameters) reads them.
         parameters: Parameters<'a>,
@@ -63,24 +63,24 @@ pub enum Command<'a> {
     },
     /// Content follows, up to a lone dot (RFC 5321 section 4.1.1.4).
     Data,
-    /// So many octets of content follow (RFC 3030 section 2).
+    /// A chunk of `octets` octets follows (RFC 3030 section 2).
     Bdat {
-        /// Octets behind the line.
+        /// Octets of the chunk, which follow the line.
         octets: u64,
         /// Whether they are the last of the content.
         last: bool,
     },
     /// Ends a transaction without content (RFC 5321 section 4.1.1.5).
     Rset,
-    /// Nothing; the argument is ignored (RFC 5321 section 4.1.1.9).
+    /// Does nothing; the argument is ignored (RFC 5321 section 4.1.1.9).
     Noop(Option<Argument<'a>>),
     /// Ends the session (RFC 5321 section 4.1.1.10).
     Quit,
     /// Asks for help (RFC 5321 section 4.1.1.8).
     Help(Option<Argument<'a>>),
-    /// Asks whether there is such a mailbox (RFC 5321 section 4.1.1.6).
+    /// Asks whether a mailbox exists (RFC 5321 section 4.1.1.6).
     Vrfy(Lookup<'a>),
-    /// Asks who is on a list (RFC 5321 section 4.1.1.7).
+    /// Asks for the members of a mailing list (RFC 5321 section 4.1.1.7).
     Expn(Lookup<'a>),
     /// Asks for TLS on this connection (RFC 3207 section 4).
     StartTls,
@@ -88,7 +88,7 @@ pub enum Command<'a> {
     Auth {
         /// The SASL mechanism.
         mechanism: Mechanism<'a>,
-        /// The first response; empty where `=` stands, which is another thing than none.
+        /// The initial response; empty where `=` stands, which is not the same as absent.
         initial_response: Option<Base64<'a>>,
     },
     /// Asks the server to send the mail that it has for a node (RFC 1985 section 5).
@@ -97,27 +97,27 @@ pub enum Command<'a> {
     Atrn(Option<DomainList<'a>>),
     /// Content comes from a URL (RFC 4468 section 3).
     Burl {
-        /// Where it is.
+        /// The address of the content.
         uri: Uri<'a>,
         /// Whether it is the last of the content.
         last: bool,
     },
-    /// The client speaks for another (Postfix).
+    /// Sets the attributes of the client that a proxy speaks for (Postfix).
     Xclient(XclientAttributes<'a>),
-    /// What the client knows of its own client (Postfix).
+    /// Passes on attributes of the client's own client (Postfix).
     Xforward(XforwardAttributes<'a>),
-    /// SEND, SOML, SAML or TURN, whatever comes behind it (RFC 5321 appendix F).
+    /// SEND, SOML, SAML or TURN, with any argument (RFC 5321 appendix F).
     Obsolete(ObsoleteVerb),
     /// Any other verb, with its argument.
     Other {
         /// As it was written.
         verb: UnknownVerb<'a>,
-        /// What comes behind it.
+        /// The text after the verb.
         argument: Option<Argument<'a>>,
     },
 }
 
-/// A verb that was taken out of the protocol.
+/// A verb that was removed from the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ObsoleteVerb {
@@ -132,7 +132,7 @@ pub enum ObsoleteVerb {
 }
 
 impl ObsoleteVerb {
-    /// The same as a [`Verb`].
+    /// Returns the verb as a [`Verb`].
     #[must_use]
     pub const fn verb(self) -> Verb {
         match self {
@@ -144,12 +144,12 @@ impl ObsoleteVerb {
     }
 }
 
-/// A command, and which deviations were tolerated for it.
+/// A command, and the deviations that were tolerated for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed<'a> {
     /// The command.
     pub command: Command<'a>,
-    /// The switches that it needed.
+    /// The switches that the command needed.
     pub used: Lenience,
 }
 
@@ -158,13 +158,13 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     ///
-    /// What is wrong, with the verb (if there is one), the offset, and the code that it deserves.
+    /// A [`SyntaxError`] with the verb (if there is one), the offset, and the reply code that it deserves.
     pub fn parse(line: &'a [u8], lenience: Lenience) -> Result<Self, SyntaxError> {
         let tolerance = Tolerance::new(lenience);
         Self::read(line, &tolerance).map_err(|error| line_break_first(line, error))
     }
 
-    /// The same, with the switches of `lenience` that were needed.
+    /// Reads a command as [`parse`](Self::parse) does, and reports the switches of `lenience` that it needed.
     ///
     /// # Errors
     ///
@@ -177,9 +177,9 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// `command = verb [ SP argument ]`                        RFC 5321 sections 2.4, 4.1.1
+    /// Parses `command = verb [ SP argument ]`                        RFC 5321 sections 2.4, 4.1.1
     fn read(line: &'a [u8], tolerance: &Tolerance) -> Result<Self, SyntaxError> {
-        // The only check for UTF-8: everything behind it works on a str.
+        // The only check for UTF-8: everything after it works on a str.
         let text = match core::str::from_utf8(line) {
             Ok(text) => text,
             Err(error) => {
@@ -246,7 +246,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The verb.
+    /// Returns the verb.
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {
@@ -281,7 +281,7 @@ impl<'a> Command<'a> {
         let _ = write!(Octets(out), "{self}\r\n");
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Command<'static> {
         match self {
@@ -383,7 +383,7 @@ impl fmt::Write for Octets<'_> {
     }
 }
 
-/// "Bare CR or LF in a command" is what is wrong with it, whatever else is (RFC 5321 section 2.3.8).
+/// Replaces the error of a line that holds a bare CR or LF with that of the line break (RFC 5321 section 2.3.8).
 #[cold]
 fn line_break_first(line: &[u8], error: SyntaxError) -> SyntaxError {
     match memchr::memchr3(b'\r', b'\n', 0, line) {
@@ -416,13 +416,13 @@ fn alone<'a>(argument: Option<&str>, command: Command<'a>) -> Result<Command<'a>
     }
 }
 
-/// Whatever comes behind it, as long as it is text.
+/// Accepts any argument that is text.
 fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a>, SyntaxError> {
     argument.map(Text::new).transpose()?;
     Ok(Command::Obsolete(verb))
 }
 
-/// A hello whose argument is not UTF-8, where any text is tolerated in the place of a host.
+/// Reads a hello whose argument is not UTF-8, where any text is tolerated in place of a host.
 #[cold]
 fn lossy_hello<'a>(
     line: &'a [u8],
@@ -449,22 +449,22 @@ fn lossy_hello<'a>(
     Some(name.map(make).map_err(|error| error.behind(offset).on(Verb::of(line))))
 }
 
-/// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
+/// Parses `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
 fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"from:", SyntaxErrorKind::Argument)(input)?;
         let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
-        let (rest, parameters) = behind_path(rest, tolerance)?;
+        let (rest, parameters) = parameters_after_path(rest, tolerance)?;
         Ok((rest, Command::Mail { reverse_path, parameters }))
     })
 }
 
-/// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
+/// Parses `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
 fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"to:", SyntaxErrorKind::Argument)(input)?;
         let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
-        let (rest, parameters) = behind_path(rest, tolerance)?;
+        let (rest, parameters) = parameters_after_path(rest, tolerance)?;
         Ok((rest, Command::Rcpt { forward_path, parameters }))
     })
 }
@@ -476,8 +476,8 @@ fn behind_colon<'a>(input: &'a str, tolerance: &Tolerance) -> &'a str {
     }
 }
 
-/// `[ SP Mail-parameters ]`, to the end of the line.
-fn behind_path<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, Parameters<'a>> {
+/// Parses `[ SP Mail-parameters ]`, to the end of the line.
+fn parameters_after_path<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, Parameters<'a>> {
     let Some(rest) = input.strip_prefix(' ') else { return Ok((input, Parameters::NONE)) };
     match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.repeated_spaces) {
         true => parameters::list(rest.trim_start_matches(' '), tolerance),
@@ -485,6 +485,8 @@ fn behind_path<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, Parameter
     }
 }
 
+/// Parses `bdat-cmd`.
+///
 /// ```text
 /// bdat-cmd   = "BDAT" SP chunk-size [ SP end-marker ] CRLF      RFC 3030 section 2
 /// chunk-size = 1*DIGIT
@@ -502,6 +504,8 @@ fn bdat<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
     })
 }
 
+/// Parses `auth-command`.
+///
 /// ```text
 /// auth-command     = "AUTH" SP sasl-mech [SP initial-response] CRLF      RFC 4954 section 8
 /// initial-response = base64 / "="
@@ -524,7 +528,7 @@ fn auth<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
     Ok(Command::Auth { mechanism, initial_response: Some(initial_response) })
 }
 
-/// `burl-cmd = "BURL" SP absolute-URI [SP end-marker] CRLF`      RFC 4468 section 3
+/// Parses `burl-cmd = "BURL" SP absolute-URI [SP end-marker] CRLF`      RFC 4468 section 3
 fn burl<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
     let (uri, rest) = cut(argument, argument.find(' ').unwrap_or(argument.len()));
     let uri = Uri::new(uri)?;
@@ -545,7 +549,7 @@ fn burl<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
     Ok(Command::Burl { uri, last })
 }
 
-/// SP, or more of them where that is tolerated.
+/// Parses SP, or several of them where that is tolerated.
 fn space<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, ()> {
     match input.as_bytes() {
         [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
@@ -556,6 +560,8 @@ fn space<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, ()> {
     }
 }
 
+/// Parses `noop`.
+///
 /// ```text
 /// noop = "NOOP" [ SP String ] CRLF                             RFC 5321 section 4.1.1.9
 /// help = "HELP" [ SP String ] CRLF                             RFC 5321 section 4.1.1.8
@@ -572,12 +578,14 @@ fn string<'a>(
     }
 }
 
+/// Parses `vrfy`.
+///
 /// ```text
 /// vrfy = "VRFY" SP String CRLF                                 RFC 5321 section 4.1.1.6
 /// expn = "EXPN" SP String CRLF                                 RFC 5321 section 4.1.1.7
 /// ```
 ///
-/// "A host SHOULD also accept" `local-part@domain` (RFC 5321 section 3.5.1); SMTPUTF8 may stand behind it (RFC 6531 section
+/// "A host SHOULD also accept" `local-part@domain` (RFC 5321 section 3.5.1); SMTPUTF8 may follow it (RFC 6531 section
 /// 3.7.4.2).
 fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, SyntaxError> {
     let lookup = Lookup::parse(argument)?;
@@ -788,9 +796,9 @@ mod tests {
             ("RCPT TO:<a@[x400:b]>", "RCPT TO:<a@[x400:b]>", "general_literal"),
             ("VRFY a..b@c.example", "VRFY a..b@c.example", "dots_in_local_part"),
             ("EXPN a@b_c.example", "EXPN a@b_c.example", "underscore_in_domain"),
-            ("RCPT TO:<a@b.example.>", "RCPT TO:<a@b.example>", "dot_behind_domain"),
+            ("RCPT TO:<a@b.example.>", "RCPT TO:<a@b.example>", "dot_after_domain"),
             ("HELO [192.0.2.1]", "HELO [192.0.2.1]", "literal_in_helo"),
-            ("EHLO client.example extra", "EHLO client.example", "text_behind_host"),
+            ("EHLO client.example extra", "EHLO client.example", "text_after_host"),
             ("NOOP a b", "NOOP a b", "free_text"),
             ("VRFY John Smith", "VRFY John Smith", "free_text"),
             ("MAIL FROM:<a@b> AUTH=<a=b@c>", "MAIL FROM:<a@b> AUTH=a+3Db@c", "raw_auth_value"),

@@ -36,7 +36,7 @@ impl<'a> DateTime<'a> {
         }
     }
 
-    /// In UTC; `None` outside the years 0 to 9999.
+    /// Makes a date-time in UTC; `None` outside the years 0 to 9999.
     #[must_use]
     pub fn from_unix_seconds(seconds: i64) -> Option<DateTime<'static>> {
         let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
@@ -50,31 +50,31 @@ impl<'a> DateTime<'a> {
         Some(DateTime(Cow::Owned(text)))
     }
 
-    /// As it was written.
+    /// Returns the value as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it tells a fraction of a second.
+    /// Returns whether the date-time has a fraction of a second.
     #[must_use]
     pub fn has_fraction(&self) -> bool {
         self.0.contains('.')
     }
 
-    /// Whole seconds since 1970-01-01T00:00:00Z.
+    /// Returns the whole seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn unix_seconds(&self) -> i64 {
         unix_seconds(&self.0).unwrap_or_default()
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> DateTime<'_> {
         DateTime(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> DateTime<'static> {
         DateTime(Cow::Owned(self.0.into_owned()))
@@ -97,6 +97,8 @@ impl fmt::Display for DateTime<'_> {
     }
 }
 
+/// Returns the seconds since 1970-01-01T00:00:00Z; `None` outside the grammar and for a day that the month does not have.
+///
 /// ```text
 /// date-time    = full-date "T" full-time                       RFC 3339 section 5.6
 /// full-date    = 4DIGIT "-" 2DIGIT "-" 2DIGIT
@@ -163,7 +165,7 @@ const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     before_year + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
-/// The date of a day since 1970-01-01.
+/// Returns the date of a day since 1970-01-01.
 fn civil(days: i64) -> Option<(i64, i64, i64)> {
     if !(days_since_epoch(0, 1, 1)..=days_since_epoch(9999, 12, 31)).contains(&days) {
         return None;

@@ -19,7 +19,7 @@ pub enum Ret {
 }
 
 impl Ret {
-    /// As it is written.
+    /// Returns the keyword as it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Ret {
         }
     }
 
-    /// `ret-value = "FULL" / "HDRS"`                           RFC 3461 section 4.3
+    /// Parses `ret-value = "FULL" / "HDRS"`                           RFC 3461 section 4.3
     pub(crate) fn parse(value: &str) -> Option<Self> {
         [Self::Full, Self::Headers].into_iter().find(|ret| ret.as_str().eq_ignore_ascii_case(value))
     }
@@ -49,7 +49,7 @@ impl<'a> EnvelopeId<'a> {
     /// Octets of the xtext, RFC 3461 section 4.4.
     pub const LIMIT: usize = 100;
 
-    /// Checks and keeps it.
+    /// Checks and keeps an identifier.
     ///
     /// # Errors
     ///
@@ -62,19 +62,19 @@ impl<'a> EnvelopeId<'a> {
         }
     }
 
-    /// The xtext.
+    /// Returns the xtext.
     #[must_use]
     pub fn as_xtext(&self) -> &Xtext<'a> {
         &self.0
     }
 
-    /// What it means: printable ASCII.
+    /// Returns the decoded identifier: printable ASCII.
     #[must_use]
     pub fn decoded(&self) -> Cow<'_, str> {
         self.0.decoded_text().unwrap_or_default()
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> EnvelopeId<'static> {
         EnvelopeId(self.0.into_owned())
@@ -106,37 +106,37 @@ fn is_printable(text: &Xtext<'_>) -> bool {
 pub struct Notify(u8);
 
 impl Notify {
-    /// No notification at all.
+    /// No notification.
     pub const NEVER: Self = Self(0);
-    /// When the message was delivered.
+    /// The message was delivered.
     pub const SUCCESS: Self = Self(1);
-    /// When it could not be delivered.
+    /// The message could not be delivered.
     pub const FAILURE: Self = Self(2);
-    /// When it takes long.
+    /// The delivery of the message is delayed.
     pub const DELAY: Self = Self(4);
 
     const EVENTS: [(Self, &'static str); 3] =
         [(Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
 
-    /// No notification at all.
+    /// Returns whether the value is NEVER: no notification.
     #[must_use]
     pub const fn is_never(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether success is among the events.
+    /// Returns whether success is among the events.
     #[must_use]
     pub const fn has_success(self) -> bool {
         self.0 & 1 != 0
     }
 
-    /// Whether failure is among the events.
+    /// Returns whether failure is among the events.
     #[must_use]
     pub const fn has_failure(self) -> bool {
         self.0 & 2 != 0
     }
 
-    /// Whether delay is among the events.
+    /// Returns whether delay is among the events.
     #[must_use]
     pub const fn has_delay(self) -> bool {
         self.0 & 4 != 0
@@ -170,7 +170,7 @@ impl Notify {
     }
 }
 
-/// All events of both.
+/// Returns the events of both.
 impl core::ops::BitOr for Notify {
     type Output = Self;
 
@@ -232,7 +232,7 @@ impl<'a> OriginalRecipient<'a> {
         }
     }
 
-    /// A recipient of this type, encoded.
+    /// Makes a recipient of this address type, and encodes the address.
     ///
     /// # Errors
     ///
@@ -251,8 +251,8 @@ impl<'a> OriginalRecipient<'a> {
         OriginalRecipient::parse(value)
     }
 
-    /// The recipient of a first submission: the very mailbox of RCPT (RFC 3461 section 4.2), as
-    /// `rfc822`, or beyond ASCII as `utf-8` (RFC 6533 section 3).
+    /// Makes the original recipient of a first submission: the mailbox of RCPT (RFC 3461 section 4.2), as `rfc822`, or
+    /// beyond ASCII as `utf-8` (RFC 6533 section 3).
     ///
     /// ```
     /// use esmtp::syntax::{Mailbox, OriginalRecipient};
@@ -285,7 +285,7 @@ impl<'a> OriginalRecipient<'a> {
         OriginalRecipient::parse(value)
     }
 
-    /// The value as it was written.
+    /// Returns the value as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -295,19 +295,19 @@ impl<'a> OriginalRecipient<'a> {
         self.0.split_once(';').unwrap_or((&self.0, ""))
     }
 
-    /// What kind of address it is: `rfc822`, `utf-8`.
+    /// Returns the address type: `rfc822`, `utf-8`.
     #[must_use]
     pub fn address_type(&self) -> &str {
         self.parts().0
     }
 
-    /// The address as it was written, in xtext.
+    /// Returns the address as it was written, in xtext.
     #[must_use]
     pub fn encoded(&self) -> &str {
         self.parts().1
     }
 
-    /// The address, with the xtext decoded.
+    /// Returns the address, with the xtext decoded.
     #[must_use]
     pub fn decoded(&self) -> Cow<'_, str> {
         match self.encoded() {
@@ -319,13 +319,13 @@ impl<'a> OriginalRecipient<'a> {
         }
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> OriginalRecipient<'_> {
         OriginalRecipient(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> OriginalRecipient<'static> {
         OriginalRecipient(Cow::Owned(self.0.into_owned()))

@@ -4,10 +4,10 @@ use core::fmt;
 
 use super::{Code, Status, Verb};
 
-/// Why a value or a line could not be parsed or made.
+/// The reason why a value or a line could not be parsed or made.
 ///
-/// It knows the command that it concerns (when a whole command was parsed), the parameter (when one is to blame), the
-/// offset, and the reply that RFC 5321 section 4.2 gives for it. It never holds octets of the peer.
+/// It holds the command (when a whole command was parsed), the parameter (when one is at fault) and the offset, and
+/// gives the reply that RFC 5321 section 4.2 assigns to it. It never holds octets of the peer.
 ///
 /// ```
 /// use esmtp::syntax::{Code, Command, Lenience, Status, SyntaxErrorKind, Verb};
@@ -27,13 +27,13 @@ pub struct SyntaxError {
     fault: Option<AddressFault>,
 }
 
-/// What is wrong.
+/// The kind of a syntax error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SyntaxErrorKind {
     /// A CR, LF or NUL inside a line.
     LineBreak,
-    /// Octets that are no UTF-8.
+    /// Octets that are not UTF-8.
     NotUtf8,
     /// No verb where a command begins.
     Verb,
@@ -49,15 +49,15 @@ pub enum SyntaxErrorKind {
     DomainTooLong,
     /// A path without its brackets; text that is not a mailbox: without an `@`, with a second one, with a display name.
     Path,
-    /// A path of more than 256 octets, where [`long_path`](super::Lenience::long_path) is off.
+    /// A path of more than 256 octets, where [`long_path`](super::Lenience::has_long_path) is off.
     PathTooLong,
     /// No local-part, or one that is neither a dot-string nor a quoted string.
     LocalPart,
-    /// A local-part of more than 64 octets, where [`long_local_part`](super::Lenience::long_local_part) is off.
+    /// A local-part of more than 64 octets, where [`long_local_part`](super::Lenience::has_long_local_part) is off.
     LocalPartTooLong,
     /// An address outside ASCII where SMTPUTF8 was not asked for.
     NonAscii,
-    /// Something else than a list of parameters.
+    /// Text that is not a list of parameters.
     Parameters,
     /// A parameter that no announced extension brings.
     UnknownParameter,
@@ -75,25 +75,25 @@ pub enum SyntaxErrorKind {
     ValueNotOffered,
     /// Parameters that exclude each other.
     ConflictingParameters,
-    /// A number that is none, or that is out of its range.
+    /// An invalid number, or one out of its range.
     Number,
     /// Text with control characters.
     Text,
-    /// An enhanced status code where none can be.
+    /// An enhanced status code where none is allowed.
     Status,
-    /// The name of a SASL mechanism that is none.
+    /// An invalid name of a SASL mechanism.
     Mechanism,
-    /// Base64 that is none.
+    /// Invalid base64.
     Base64,
-    /// Xtext that is none.
+    /// Invalid xtext.
     Xtext,
-    /// An EHLO keyword or its arguments.
+    /// An invalid EHLO keyword or argument.
     Keyword,
-    /// A date-time that is none.
+    /// An invalid date-time.
     DateTime,
-    /// A URI that is none.
+    /// An invalid URI.
     Uri,
-    /// An attribute of XCLIENT or XFORWARD.
+    /// An invalid attribute of XCLIENT or XFORWARD.
     Attribute,
 }
 
@@ -118,7 +118,7 @@ impl SyntaxError {
         Self { offset: self.offset.saturating_add(octets), ..self }
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     #[must_use]
     pub const fn kind(&self) -> SyntaxErrorKind {
         self.kind
@@ -129,8 +129,7 @@ impl SyntaxError {
         matches!(self.fault, Some(AddressFault::ControlInName))
     }
 
-    /// Returns what is wrong in words for the person who wrote it: `no @ in the address`, `a second @`. It holds nothing of the
-    /// input.
+    /// Returns what is wrong in words for a user: `no @ in the address`, `a second @`. It holds nothing of the input.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self.fault {
@@ -139,30 +138,30 @@ impl SyntaxError {
         }
     }
 
-    /// The command that it concerns, when a command was parsed.
+    /// Returns the verb of the command, when a command was parsed.
     #[must_use]
     pub const fn verb(&self) -> Option<Verb> {
         self.verb
     }
 
-    /// The keyword of the parameter to blame, when it is a known one: `SIZE`.
+    /// Returns the keyword of the parameter at fault, when it is a known one: `SIZE`.
     #[must_use]
     pub const fn parameter(&self) -> Option<&'static str> {
         self.parameter
     }
 
-    /// Octets from the start of what was parsed.
+    /// Returns the offset of the error, in octets from the start of the input.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The reply code that this deserves (RFC 5321 sections 4.2.2 to 4.2.4, RFC 6531 section 3.5).
+    /// Returns the reply code that this deserves (RFC 5321 sections 4.2.2 to 4.2.4, RFC 6531 section 3.5).
     #[must_use]
     pub const fn code(&self) -> Code {
         use SyntaxErrorKind as Kind;
         match self.kind {
-            // A command that nobody knows is not recognised, whatever its argument is.
+            // An unknown command is not recognised, whatever its argument is.
             _ if matches!(self.verb, Some(Verb::Other)) => Code::COMMAND_SYNTAX,
             Kind::LineBreak | Kind::NotUtf8 | Kind::Verb => Code::COMMAND_SYNTAX,
             // "Does not recognize or cannot implement": RFC 5321 section 4.1.1.11. In section 4.3.2,
@@ -179,7 +178,7 @@ impl SyntaxError {
         }
     }
 
-    /// The enhanced status that goes with [`code`](Self::code) (RFC 3463, RFC 2034 section 4).
+    /// Returns the enhanced status that goes with [`code`](Self::code) (RFC 3463, RFC 2034 section 4).
     #[must_use]
     pub const fn status(&self) -> Status {
         use SyntaxErrorKind as Kind;

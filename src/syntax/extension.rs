@@ -19,13 +19,14 @@ macro_rules! extensions {
             /// Every one, in the order in which they are announced.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The EHLO keyword.
+            /// Returns the EHLO keyword.
             #[must_use]
             pub const fn keyword(self) -> &'static str {
                 match self { $(Self::$name => $keyword,)* }
             }
 
-            /// The extension with this keyword, in upper case: a match on constants, so that no list is searched.
+            /// Returns the extension with this keyword in upper case: a match on constants, so that no list is
+            /// searched.
             #[allow(non_upper_case_globals)]
             fn from_upper(keyword: &[u8]) -> Option<Self> {
                 $(const $name: &[u8] = $keyword.as_bytes();)*
@@ -61,7 +62,7 @@ extensions! {
     Auth = "AUTH";
     /// TLS on every further hop (RFC 8689).
     RequireTls = "REQUIRETLS";
-    /// Numbers that a session may not exceed (RFC 9422).
+    /// Limits of a session (RFC 9422).
     Limits = "LIMITS";
     /// Delivery within a time (RFC 2852).
     DeliverBy = "DELIVERBY";
@@ -93,14 +94,14 @@ extensions! {
     Expn = "EXPN";
     /// Help (RFC 5321 section 4.1.1.8).
     Help = "HELP";
-    /// The client speaks for another (Postfix).
+    /// Attributes of the client that a proxy speaks for (Postfix).
     Xclient = "XCLIENT";
-    /// What the client knows of its own client, for the log (Postfix).
+    /// Attributes of the client's own client, for the log (Postfix).
     Xforward = "XFORWARD";
 }
 
 impl Extension {
-    /// The extension with this keyword, in any case.
+    /// Returns the extension with this keyword, in any case.
     #[must_use]
     pub fn from_keyword(keyword: &str) -> Option<Self> {
         Self::from_octets(keyword.as_bytes())
@@ -156,7 +157,7 @@ impl<'a> EhloLine<'a> {
         }
     }
 
-    /// The same with doubled and trailing spaces, and with the `AUTH=` of old servers.
+    /// Reads a line with doubled and trailing spaces, and with the `AUTH=` of old servers.
     pub(crate) fn tolerant(line: &'a str) -> Result<Self, SyntaxError> {
         let octets = match line.as_bytes().first() {
             Some(first) if first.is_ascii_alphanumeric() => span(line, KEYWORD),
@@ -177,13 +178,13 @@ impl<'a> EhloLine<'a> {
         }
     }
 
-    /// The keyword, as it was written.
+    /// Returns the keyword, as it was written.
     #[must_use]
     pub fn keyword(&self) -> &'a str {
         self.keyword
     }
 
-    /// The arguments.
+    /// Returns the arguments.
     pub fn arguments(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.arguments.split(' ').filter(|argument| !argument.is_empty())
     }

@@ -10,10 +10,10 @@ use super::{
     SyntaxError, SyntaxErrorKind,
 };
 
-/// More mechanisms are not kept: nobody has so many, and comparing them costs time.
+/// The number of mechanisms that are kept. No server announces more, and comparing them costs time.
 const MECHANISMS: usize = 64;
 
-/// What EHLO announces: the same type on both sides.
+/// The list that EHLO announces, for both sides.
 ///
 /// ```
 /// use esmtp::syntax::{Extension, Extensions, Mechanism, Reply};
@@ -33,15 +33,15 @@ const MECHANISMS: usize = 64;
 pub struct Extensions {
     set: u64,
     size: Option<u64>,
-    /// Names of SASL mechanisms in upper case, each with a space behind it.
+    /// Names of SASL mechanisms in upper case, each followed by a space.
     mechanisms: String,
-    /// Lines of other known extensions that have arguments, each with `\n` behind it.
+    /// Lines of other known extensions that have arguments, each followed by `\n`.
     arguments: String,
-    /// Lines with other keywords, each with `\n` behind it.
+    /// Lines with other keywords, each followed by `\n`.
     others: String,
 }
 
-/// The numbers of LIMITS: 1 to 999999 each (RFC 9422 section 4).
+/// The limits that LIMITS announces: 1 to 999999 each (RFC 9422 section 4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SessionLimits {
@@ -90,7 +90,7 @@ impl SessionLimits {
     }
 }
 
-/// What FUTURERELEASE announces: how late a message can be released (RFC 4865 section 3).
+/// The bounds of FUTURERELEASE: the latest release of a message (RFC 4865 section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FutureRelease<'a> {
     /// Most seconds from now.
@@ -100,7 +100,7 @@ pub struct FutureRelease<'a> {
 }
 
 impl Extensions {
-    /// No extension at all: what HELO leaves.
+    /// No extension, as after HELO.
     pub const NONE: Self = Self {
         set: 0,
         size: None,
@@ -109,32 +109,32 @@ impl Extensions {
         others: String::new(),
     };
 
-    /// Whether the extension is announced.
+    /// Returns whether the extension is announced.
     #[must_use]
     pub const fn contains(&self, extension: Extension) -> bool {
         self.set & extension.bit() != 0
     }
 
-    /// Whether nothing is announced.
+    /// Returns whether nothing is announced.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set == 0 && self.others.is_empty()
     }
 
-    /// The extensions announced.
+    /// Iterates over the announced extensions.
     pub fn iter(&self) -> impl Iterator<Item = Extension> + use<> {
         let set = self.set;
         Extension::ALL.iter().copied().filter(move |extension| set & extension.bit() != 0)
     }
 
-    /// With this extension too; arguments that it has already stay.
+    /// Adds this extension; arguments that it has already stay.
     #[must_use]
     pub fn with(mut self, extension: Extension) -> Self {
         self.set |= extension.bit();
         self
     }
 
-    /// Without this extension.
+    /// Removes this extension and its arguments.
     #[must_use]
     pub fn without(mut self, extension: Extension) -> Self {
         self.set &= !extension.bit();
@@ -176,7 +176,7 @@ impl Extensions {
         self.arguments.push('\n');
     }
 
-    /// The arguments of an extension as they stand, those of SIZE and AUTH aside, which have types.
+    /// Returns the arguments of an extension as they stand, those of SIZE and AUTH aside, which have types.
     #[must_use]
     pub fn arguments(&self, extension: Extension) -> Option<&str> {
         self.arguments
@@ -184,20 +184,20 @@ impl Extensions {
             .find_map(|line| line.strip_prefix(extension.keyword())?.strip_prefix(' '))
     }
 
-    /// With SIZE and a limit in octets; 0 is no limit.
+    /// Adds SIZE and a limit in octets; 0 means no limit.
     #[must_use]
     pub fn with_size(mut self, octets: u64) -> Self {
         self.size = Some(octets).filter(|octets| *octets > 0);
         self.with(Extension::Size)
     }
 
-    /// Largest message in octets (RFC 1870 section 3); `None`: no stated limit (absent, no argument, or 0).
+    /// Returns the largest message in octets (RFC 1870 section 3); `None`: no stated limit (absent, no argument, or 0).
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// With AUTH and these mechanisms, in this order (RFC 4954 section 3).
+    /// Adds AUTH and these mechanisms, in this order (RFC 4954 section 3).
     #[must_use]
     pub fn with_mechanisms<'a>(
         mut self,
@@ -227,12 +227,12 @@ impl Extensions {
         self.mechanisms.push(' ');
     }
 
-    /// The SASL mechanisms that AUTH names; only valid names, each once.
+    /// Iterates over the SASL mechanisms that AUTH names; only valid names, each once.
     pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism<'_>> {
         self.mechanisms.split_terminator(' ').map(Mechanism::from_valid)
     }
 
-    /// With LIMITS; numbers above 999999 become that (RFC 9422 section 3).
+    /// Adds LIMITS; numbers above 999999 become that (RFC 9422 section 3).
     #[must_use]
     pub fn with_limits(self, limits: SessionLimits) -> Self {
         match limits.write() {
@@ -241,13 +241,13 @@ impl Extensions {
         }
     }
 
-    /// The numbers of LIMITS; unknown limits and bad values are ignored one by one (RFC 9422 section 3).
+    /// Returns the numbers of LIMITS; unknown limits and bad values are ignored one by one (RFC 9422 section 3).
     #[must_use]
     pub fn limits(&self) -> SessionLimits {
         self.arguments(Extension::Limits).map(SessionLimits::read).unwrap_or_default()
     }
 
-    /// With DELIVERBY and the least seconds that a message may ask for (RFC 2852 section 3).
+    /// Adds DELIVERBY and the least seconds that a message may ask for (RFC 2852 section 3).
     #[must_use]
     pub fn with_deliver_by(self, minimum: Option<u32>) -> Self {
         match minimum {
@@ -258,21 +258,21 @@ impl Extensions {
         }
     }
 
-    /// The least seconds that a message may ask for (RFC 2852 section 3).
+    /// Returns the least seconds that a message may ask for (RFC 2852 section 3).
     #[must_use]
     pub fn deliver_by_minimum(&self) -> Option<u32> {
         let first = self.arguments(Extension::DeliverBy)?.split([',', ' ']).next()?;
         first.parse().ok().filter(|_| first.len() <= 9 && is_all(first, DIGIT))
     }
 
-    /// With FUTURERELEASE and its bounds (RFC 4865 section 3).
+    /// Adds FUTURERELEASE and its bounds (RFC 4865 section 3).
     #[must_use]
     pub fn with_future_release(self, bounds: &FutureRelease<'_>) -> Self {
         let arguments = format!("{} {}", bounds.most, bounds.last);
         self.with_arguments(Extension::FutureRelease, &arguments)
     }
 
-    /// The bounds of FUTURERELEASE (RFC 4865 section 3).
+    /// Returns the bounds of FUTURERELEASE (RFC 4865 section 3).
     #[must_use]
     pub fn future_release(&self) -> Option<FutureRelease<'_>> {
         let (most, last) = self.arguments(Extension::FutureRelease)?.split_once(' ')?;
@@ -282,7 +282,7 @@ impl Extensions {
         })
     }
 
-    /// With MT-PRIORITY and the name of the policy.
+    /// Adds MT-PRIORITY and the name of the policy.
     ///
     /// # Errors
     ///
@@ -295,29 +295,29 @@ impl Extensions {
         }
     }
 
-    /// The name of the priority assignment policy (RFC 6710 section 3).
+    /// Returns the name of the priority assignment policy (RFC 6710 section 3).
     #[must_use]
     pub fn mt_priority_profile(&self) -> Option<&str> {
         self.arguments(Extension::MtPriority).filter(|profile| is_profile(profile))
     }
 
-    /// With NO-SOLICITING and the classes that are refused (RFC 3865 section 3).
+    /// Adds NO-SOLICITING and the classes that are refused (RFC 3865 section 3).
     #[must_use]
     pub fn with_no_soliciting(self, classes: &Solicitation<'_>) -> Self {
         self.with_arguments(Extension::NoSoliciting, classes.as_str())
     }
 
-    /// The classes of solicitation that are refused (RFC 3865 section 3).
+    /// Returns the classes of solicitation that are refused (RFC 3865 section 3).
     #[must_use]
     pub fn no_soliciting(&self) -> Option<Solicitation<'_>> {
         Solicitation::parse(self.arguments(Extension::NoSoliciting)?).ok()
     }
 
-    /// With BURL and the URLs that are taken: `imap`, or a prefix (RFC 4468 section 4).
+    /// Adds BURL and the URLs that are taken: `imap`, or a prefix (RFC 4468 section 4).
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Keyword`] when there is one that is no argument of an EHLO line.
+    /// [`SyntaxErrorKind::Keyword`] when one of them cannot be an argument of an EHLO line.
     pub fn with_burl(self, prefixes: &[&str]) -> Result<Self, SyntaxError> {
         let arguments = prefixes.join(" ");
         match prefixes.iter().all(|prefix| is_all(prefix, super::grammar::VISIBLE)) {
@@ -326,29 +326,29 @@ impl Extensions {
         }
     }
 
-    /// The URLs that BURL takes (RFC 4468 section 4).
+    /// Returns the URLs that BURL takes (RFC 4468 section 4).
     pub fn burl(&self) -> impl Iterator<Item = &str> {
         self.arguments(Extension::Burl).into_iter().flat_map(|arguments| arguments.split(' '))
     }
 
-    /// With XCLIENT and the attributes that are taken; those of XFORWARD are left out.
+    /// Adds XCLIENT and the attributes that are taken; those of XFORWARD are left out.
     #[must_use]
     pub fn with_xclient(self, names: &[AttributeName]) -> Self {
         self.with_attributes(Extension::Xclient, names, AttributeName::is_xclient)
     }
 
-    /// The attributes that XCLIENT takes.
+    /// Returns the attributes that XCLIENT takes.
     pub fn xclient(&self) -> impl Iterator<Item = AttributeName> {
         self.attributes(Extension::Xclient).filter(|name| name.is_xclient())
     }
 
-    /// With XFORWARD and the attributes that are taken; those of XCLIENT are left out.
+    /// Adds XFORWARD and the attributes that are taken; those of XCLIENT are left out.
     #[must_use]
     pub fn with_xforward(self, names: &[AttributeName]) -> Self {
         self.with_attributes(Extension::Xforward, names, AttributeName::is_xforward)
     }
 
-    /// The attributes that XFORWARD takes.
+    /// Returns the attributes that XFORWARD takes.
     pub fn xforward(&self) -> impl Iterator<Item = AttributeName> {
         self.attributes(Extension::Xforward).filter(|name| name.is_xforward())
     }
@@ -374,21 +374,23 @@ impl Extensions {
         arguments.flat_map(|arguments| arguments.split(' ')).filter_map(AttributeName::from_word)
     }
 
-    /// With a line of a local extension, whose keyword begins with X (RFC 5321 section 2.2.2).
+    /// Adds a line of a local extension, whose keyword begins with X (RFC 5321 section 2.2.2).
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Keyword`] when the line is none, or begins with a known keyword or with one that has no X in front.
+    /// [`SyntaxErrorKind::Keyword`] when the line is invalid, or begins with a known keyword or with one that has no X
+    /// in front.
     pub fn with_other(self, line: &str) -> Result<Self, SyntaxError> {
         self.with_line(line, true)
     }
 
-    /// With a line of an extension that is registered with IANA, though it is none of [`Extension::ALL`]: a server must not
-    /// announce others but local ones (RFC 5321 section 2.2.2). Nothing here knows the registry, so the caller vouches for it.
+    /// Adds a line of an extension that is registered with IANA but not in [`Extension::ALL`]: a server must not
+    /// announce others but local ones (RFC 5321 section 2.2.2). The crate does not know the registry; the caller must
+    /// check it.
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Keyword`] when the line is none, or begins with a known keyword or with X.
+    /// [`SyntaxErrorKind::Keyword`] when the line is invalid, or begins with a known keyword or with X.
     pub fn with_registered(self, line: &str) -> Result<Self, SyntaxError> {
         self.with_line(line, false)
     }
@@ -404,16 +406,16 @@ impl Extensions {
         Ok(self)
     }
 
-    /// Lines with keywords that are none of [`Extension::ALL`], as they stand.
+    /// Iterates over the lines whose keywords are not in [`Extension::ALL`], as they stand.
     pub fn others(&self) -> impl Iterator<Item = &str> {
         self.others.lines()
     }
 
-    /// The list of an EHLO reply: all lines but the first.
+    /// Reads the list of an EHLO reply: all lines but the first.
     ///
-    /// It never fails: unknown lines are kept as they are, lines that are none are ignored, and so is an argument that is none
-    /// while its keyword stands. Of two lines with the same keyword the first counts, but for AUTH, which old servers
-    /// announce in two forms. Memory is bounded by the reply.
+    /// It never fails: unknown lines are kept, invalid lines are ignored, and so is an invalid argument while its
+    /// keyword stays. Of two lines with the same keyword the first counts, but for AUTH, which old servers announce in
+    /// two forms. Memory is bounded by the reply.
     #[must_use]
     pub fn parse(reply: &Reply<'_>) -> Self {
         let mut extensions = Self::NONE;
@@ -431,11 +433,11 @@ impl Extensions {
         extensions
     }
 
-    /// The list with these lines, as [`lines`](Self::lines) gives them: without the host in front.
+    /// Makes a list of these lines, as [`lines`](Self::lines) gives them: without the host in front.
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Keyword`] when one is no line of an EHLO reply.
+    /// [`SyntaxErrorKind::Keyword`] when one is not a line of an EHLO reply.
     pub fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SyntaxError> {
         let mut extensions = Self::NONE;
         for line in lines {
@@ -473,7 +475,7 @@ impl Extensions {
         }
     }
 
-    /// The lines of the list, to be announced: keyword and arguments, known ones first, always in the same order.
+    /// Iterates over the lines to announce: keyword and arguments, known ones first, always in the same order.
     pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let known = self.iter().map(|extension| {
             let keyword = extension.keyword();
@@ -497,18 +499,18 @@ fn line(keyword: &'static str, arguments: Option<&str>) -> Cow<'static, str> {
     }
 }
 
-/// `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3
+/// Parses `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3
 fn size(argument: &str) -> Option<u64> {
     argument.parse().ok().filter(|size| *size > 0 && is_all(argument, DIGIT))
 }
 
-/// `priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")`   RFC 6710 section 3
+/// Parses `priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")`   RFC 6710 section 3
 fn is_profile(profile: &str) -> bool {
     let is_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
     (1..=20).contains(&profile.len()) && profile.bytes().all(is_octet)
 }
 
-/// The same list.
+/// Equality is by what is announced.
 impl PartialEq for Extensions {
     fn eq(&self, other: &Self) -> bool {
         self.set == other.set && self.size == other.size && self.lines().eq(other.lines())

@@ -19,12 +19,12 @@ use super::{
     XforwardAttributes, Xtext,
 };
 
-/// A value that turned out not to be one: another try is up to the fuzzer.
+/// Rejects a generated value that is invalid; the fuzzer tries another.
 fn no<T>(_: T) -> Error {
     Error::IncorrectFormat
 }
 
-/// Octets of a class, and characters outside ASCII where they belong to it.
+/// Makes a string of octets of a class, and of characters outside ASCII where they belong to it.
 fn string(u: &mut Unstructured<'_>, class: Octets, least: usize, most: usize) -> Result<String> {
     let pool: Vec<u8> = (0..128).filter(|octet| grammar::is(*octet, class)).collect();
     let has_unicode = grammar::is(0xFF, class);
@@ -39,7 +39,7 @@ fn string(u: &mut Unstructured<'_>, class: Octets, least: usize, most: usize) ->
     Ok(text)
 }
 
-/// A host or a domain without U-labels, where no others are read.
+/// Makes a host or a domain without U-labels, where no others are read.
 fn ascii<T: for<'a> Arbitrary<'a>>(
     u: &mut Unstructured<'_>,
     is_ascii: fn(&T) -> bool,
@@ -316,8 +316,8 @@ made! {
     MailParameters<'static>: |u| Ok(MailParameters {
         size: Option::arbitrary(u)?,
         body: Option::arbitrary(u)?,
-        smtputf8: bool::arbitrary(u)?,
-        require_tls: bool::arbitrary(u)?,
+        is_smtputf8: bool::arbitrary(u)?,
+        is_tls_required: bool::arbitrary(u)?,
         ret: Option::arbitrary(u)?,
         envelope_id: Option::arbitrary(u)?,
         submitter: Option::arbitrary(u)?,
@@ -325,7 +325,7 @@ made! {
         hold: Option::arbitrary(u)?,
         priority: Option::arbitrary(u)?,
         solicitation: Option::arbitrary(u)?,
-        conversion_permitted: bool::arbitrary(u)?,
+        is_conversion_permitted: bool::arbitrary(u)?,
         tracking: Option::arbitrary(u)?,
         transaction_id: Option::arbitrary(u)?,
     });
@@ -333,7 +333,7 @@ made! {
         notify: Option::arbitrary(u)?,
         original_recipient: Option::arbitrary(u)?,
         valid_since: Option::arbitrary(u)?,
-        capabilities_wanted: bool::arbitrary(u)?,
+        is_conneg_requested: bool::arbitrary(u)?,
     });
     AttributeValue<'static>: |u| Ok(match u.int_in_range(0..=5)? {
         0 => AttributeValue::Unavailable,
@@ -346,7 +346,7 @@ made! {
         let mut list = XclientAttributes::new(name, &attribute(u, name)?).map_err(no)?;
         for _ in 0..u.int_in_range(0..=3)? {
             let name = *u.choose(&names)?;
-            list = list.and(name, &attribute(u, name)?).map_err(no)?;
+            list = list.with_attribute(name, &attribute(u, name)?).map_err(no)?;
         }
         Ok(list)
     };
@@ -356,7 +356,7 @@ made! {
         let mut list = XforwardAttributes::new(name, &attribute(u, name)?).map_err(no)?;
         for _ in 0..u.int_in_range(0..=3)? {
             let name = *u.choose(&names)?;
-            list = list.and(name, &attribute(u, name)?).map_err(no)?;
+            list = list.with_attribute(name, &attribute(u, name)?).map_err(no)?;
         }
         Ok(list)
     };
@@ -369,7 +369,7 @@ made! {
     DomainList<'static>: |u| {
         let mut list = DomainList::new(&ascii(u, Domain::is_ascii)?);
         for _ in 0..u.int_in_range(0..=2)? {
-            list = list.and(&ascii(u, Domain::is_ascii)?);
+            list = list.with_domain(&ascii(u, Domain::is_ascii)?);
         }
         Ok(list)
     };

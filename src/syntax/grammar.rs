@@ -25,7 +25,7 @@ pub(crate) const LABEL: Class = 1 << 2;
 pub(crate) const QTEXT: Class = 1 << 3;
 /// `dcontent`: %d33-90 / %d94-126.
 pub(crate) const DCONTENT: Class = 1 << 4;
-/// The octets of `esmtp-keyword` behind its first: ALPHA / DIGIT / "-".
+/// The octets of `esmtp-keyword` after its first: ALPHA / DIGIT / "-".
 pub(crate) const KEYWORD: Class = 1 << 5;
 /// `esmtp-value`: %d33-60 / %d62-126, with UTF8-non-ascii.
 pub(crate) const VALUE: Class = 1 << 6;
@@ -115,20 +115,20 @@ const fn classes_of(octet: u8) -> Class {
     class
 }
 
-/// Whether `octet` belongs to one of the classes.
+/// Returns whether `octet` belongs to one of the classes.
 #[allow(clippy::indexing_slicing)] // a u8 is below 256: the compiler drops the check
 #[inline]
 pub(crate) const fn is(octet: u8, class: Class) -> bool {
     CLASSES[octet as usize] & class != 0
 }
 
-/// Returns how many octets from the start belong to `class`.
+/// Returns the number of octets from the start that belong to `class`.
 #[inline]
 pub(crate) const fn span(input: &str, class: Class) -> usize {
     span_of(input.as_bytes(), class)
 }
 
-/// Returns how many octets of a `str`, from the start, belong to `class`.
+/// Returns the number of octets of a `str`, from the start, that belong to `class`.
 #[inline]
 pub(crate) const fn span_of(octets: &[u8], class: Class) -> usize {
     let mut at = 0;
@@ -196,12 +196,12 @@ pub(crate) fn tolerating_controls<'a, T>(
     }
 }
 
-/// Whether `input` is one or more octets of `class`, and nothing else.
+/// Returns whether `input` is one or more octets of `class`, and nothing else.
 pub(crate) fn is_all(input: &str, class: Class) -> bool {
     !input.is_empty() && span(input, class) == input.len()
 }
 
-/// Where a parser stopped and why; becomes a [`SyntaxError`] at the end of the line.
+/// The place where a parser stopped, and the reason; becomes a [`SyntaxError`] at the end of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Octets that were left.
@@ -221,10 +221,10 @@ impl ParseError<&str> for Fault {
     }
 }
 
-/// What a parser over a line gives: the rest, and a value.
+/// The result of a parser over a line: the rest, and a value.
 pub(crate) type Parsed<'a, T> = IResult<&'a str, T, Fault>;
 
-/// The failure of a parser at `input`.
+/// Returns the failure of a parser at `input`.
 #[inline]
 pub(crate) fn fail<T>(input: &str, kind: SyntaxErrorKind) -> Parsed<'_, T> {
     Err(Err::Error(Fault { left: input.len(), kind, address: None }))
@@ -239,13 +239,13 @@ pub(crate) fn fail_with<T>(
     Err(Err::Error(Fault { left: input.len(), kind, address: Some(fault) }))
 }
 
-/// Splits behind so many octets; a place inside a character is impossible here and takes everything.
+/// Splits after `octets` octets; a place inside a character is impossible here and takes everything.
 #[inline]
 pub(crate) fn cut(input: &str, octets: usize) -> (&str, &str) {
     input.split_at_checked(octets).unwrap_or((input, ""))
 }
 
-/// `1*class`
+/// Parses `1*class`
 #[inline]
 pub(crate) fn run(class: Class, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parsed<'_, &str> {
     move |input| match span(input, class) {
@@ -257,7 +257,7 @@ pub(crate) fn run(class: Class, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parse
     }
 }
 
-/// The octet itself.
+/// Returns the octet itself.
 #[inline]
 pub(crate) fn octet(wanted: u8, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parsed<'_, ()> {
     move |input| match input.as_bytes().first() {
@@ -266,7 +266,7 @@ pub(crate) fn octet(wanted: u8, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parse
     }
 }
 
-/// A word in any case, given in lower case; ASCII.
+/// Parses a word in any case, given in lower case; ASCII.
 ///
 /// In place of nom's `tag_no_case`, which folds the case of all of Unicode: half of the time of a command.
 #[inline]
@@ -283,11 +283,11 @@ pub(crate) fn word<const N: usize>(
     }
 }
 
-/// Everything that `parser` takes, and nothing behind it.
+/// Runs `parser` over the whole input.
 ///
 /// # Errors
 ///
-/// What the parser says, at its offset in `input`; `trailing` when something is left over.
+/// The error of the parser, at its offset in `input`; `trailing` when something is left over.
 #[inline]
 pub(crate) fn whole<'a, T>(
     input: &'a str,
@@ -305,7 +305,7 @@ pub(crate) fn whole<'a, T>(
 ///
 /// # Errors
 ///
-/// What the parser says, at its offset in `input`; what `trailing` says.
+/// The error of the parser, at its offset in `input`; the one that `trailing` gives.
 #[inline]
 pub(crate) fn whole_address<'a, T>(
     input: &'a str,
@@ -322,7 +322,7 @@ pub(crate) fn whole_address<'a, T>(
     }
 }
 
-/// The error of a parser that was given `input`.
+/// Returns the error of a parser that was given `input`.
 #[inline]
 pub(crate) fn error_in(input: &str, error: Err<Fault>) -> SyntaxError {
     match error {
@@ -335,7 +335,7 @@ pub(crate) fn error_in(input: &str, error: Err<Fault>) -> SyntaxError {
     }
 }
 
-/// `1*DIGIT` that fits 64 bits; leading zeros are allowed.
+/// Parses `1*DIGIT` that fits 64 bits; leading zeros are allowed.
 pub(crate) fn number(input: &str) -> Parsed<'_, u64> {
     let (rest, digits) = run(DIGIT, SyntaxErrorKind::Number)(input)?;
     match digits.parse() {
@@ -344,7 +344,7 @@ pub(crate) fn number(input: &str) -> Parsed<'_, u64> {
     }
 }
 
-/// Which deviations are tolerated while parsing, and which were met.
+/// The deviations that are tolerated while parsing, and those that were met.
 #[derive(Debug)]
 pub(crate) struct Tolerance {
     allowed: Lenience,
@@ -356,12 +356,12 @@ impl Tolerance {
         Self { allowed, used: Cell::new(Lenience::STRICT) }
     }
 
-    /// The grammar and nothing else.
+    /// Returns the grammar and nothing else.
     pub(crate) const fn none() -> Self {
         Self::new(Lenience::STRICT)
     }
 
-    /// Whether the switch is on; if so it counts as used.
+    /// Returns whether the switch is on; if it is, it counts as used.
     pub(crate) fn of(&self, switch: fn(&mut Lenience) -> &mut bool) -> bool {
         let mut allowed = self.allowed;
         let is_on = *switch(&mut allowed);

@@ -10,7 +10,7 @@ use super::host::hello_host;
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 
 /// The argument of EHLO, HELO or LHLO: a host (RFC 5321 section 4.1.1.1), or any other text that a client sends in its place
-/// ([`Lenience::text_as_host`](super::Lenience::text_as_host)).
+/// ([`Lenience::has_text_as_host`](super::Lenience::has_text_as_host)).
 ///
 /// ```
 /// use esmtp::syntax::{Command, HelloName, Lenience};
@@ -18,7 +18,7 @@ use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 /// let parsed = Command::parse_with(b"EHLO M\xDCLLER-PC", Lenience::default())?;
 /// let Command::Ehlo(name) = &parsed.command else { unreachable!() };
 /// assert_eq!((name.host(), &*name.text()), (None, "M\u{FFFD}LLER-PC"));
-/// assert!(parsed.used.text_as_host);
+/// assert!(parsed.used.has_text_as_host());
 ///
 /// let name = HelloName::new("client.example.net")?;
 /// assert!(name.host().is_some() && name.text() == "client.example.net");
@@ -86,7 +86,7 @@ impl<'a> HelloName<'a> {
                 return fail(input, SyntaxErrorKind::Host);
             }
             let is_text = rest.starts_with(' ') && is_all(rest, super::grammar::TEXT);
-            match is_text && tolerance.of(|lenience| &mut lenience.text_behind_host) {
+            match is_text && tolerance.of(|lenience| &mut lenience.text_after_host) {
                 true => Ok(("", host)),
                 false => Ok((rest, host)),
             }

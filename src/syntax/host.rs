@@ -27,8 +27,8 @@ const LABEL_LIMIT: usize = 63;
 /// A domain: labels of letters, digits and hyphens, or U-labels (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
 ///
 /// Equality and hash are without case, for ASCII letters. One that was read with
-/// [`Lenience::underscore_in_domain`](super::Lenience::underscore_in_domain), or in a client's hello with
-/// [`Lenience::underscore_in_host`](super::Lenience::underscore_in_host), may hold underscores as well, and so may a name in
+/// [`Lenience::has_underscore_in_domain`](super::Lenience::has_underscore_in_domain), or in a client's hello with
+/// [`Lenience::has_underscore_in_host`](super::Lenience::has_underscore_in_host), may hold underscores as well, and so may a name in
 /// XCLIENT or XFORWARD.
 ///
 /// ```
@@ -54,7 +54,7 @@ impl<'a> Domain<'a> {
     }
 
     /// Checks and keeps a domain, which may hold underscores where
-    /// [`underscore_in_domain`](Lenience::underscore_in_domain) is on.
+    /// [`underscore_in_domain`](Lenience::has_underscore_in_domain) is on.
     ///
     /// # Errors
     ///
@@ -77,30 +77,30 @@ impl<'a> Domain<'a> {
         self.0
     }
 
-    /// The domain as it was written.
+    /// Returns the domain as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is no U-label in it.
+    /// Returns whether the value holds no U-label.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
 
-    /// Its labels, the host's own first.
+    /// Iterates over the labels, from left to right.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.0.split('.')
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Domain<'_> {
         Domain(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Domain<'static> {
         Domain(Cow::Owned(self.0.into_owned()))
@@ -162,7 +162,7 @@ pub enum Host<'a> {
     Ipv4(Ipv4Addr),
     /// `[IPv6:2001:db8::1]`
     Ipv6(Ipv6Addr),
-    /// `[tag:content]` with another tag, where [`Lenience::general_literal`](super::Lenience::general_literal) is on: `IPv6`
+    /// `[tag:content]` with another tag, where [`Lenience::has_general_literal`](super::Lenience::has_general_literal) is on: `IPv6`
     /// is the only registered one.
     General(GeneralLiteral<'a>),
 }
@@ -187,26 +187,26 @@ impl<'a> GeneralLiteral<'a> {
         Self(Cow::Borrowed(literal))
     }
 
-    /// `tag:content`, as it was written.
+    /// Returns `tag:content`, as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What is before the colon.
+    /// Returns the tag: the text before the colon.
     #[must_use]
     pub fn tag(&self) -> &str {
         self.0.split_once(':').map_or(&*self.0, |(tag, _)| tag)
     }
 
-    /// What is behind the colon.
+    /// Returns the content: the text after the colon.
     #[must_use]
     pub fn content(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, content)| content)
     }
 }
 
-/// The tag without case, the content octet for octet.
+/// Equality is by the tag without case and the content octet for octet.
 impl PartialEq for GeneralLiteral<'_> {
     fn eq(&self, other: &GeneralLiteral<'_>) -> bool {
         self.tag().eq_ignore_ascii_case(other.tag()) && self.content() == other.content()
@@ -234,9 +234,9 @@ impl<'a> Host<'a> {
         Self::parse_with(input, Lenience::default())
     }
 
-    /// Reads a host with these deviations from the grammar ([`underscore_in_domain`](Lenience::underscore_in_domain),
-    /// [`dot_behind_domain`](Lenience::dot_behind_domain), [`general_literal`](Lenience::general_literal),
-    /// [`ipv6_single_group`](Lenience::ipv6_single_group)).
+    /// Reads a host with these deviations from the grammar ([`underscore_in_domain`](Lenience::has_underscore_in_domain),
+    /// [`dot_after_domain`](Lenience::has_dot_after_domain), [`general_literal`](Lenience::has_general_literal),
+    /// [`ipv6_single_group`](Lenience::has_ipv6_single_group)).
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ impl<'a> Host<'a> {
         whole_address(input, after_domain, |input| host(input, &tolerance))
     }
 
-    /// Returns whether the grammar has it: a domain without underscores, or a literal with a registered tag.
+    /// Returns whether the host is in the grammar: a domain without underscores, or a literal with a registered tag.
     pub(crate) fn is_strict(&self) -> bool {
         match self {
             Self::Domain(domain) => !domain.as_str().contains('_'),
@@ -255,7 +255,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether there is no U-label in it.
+    /// Returns whether the value holds no U-label.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         match self {
@@ -264,7 +264,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The domain, if it is one.
+    /// Returns the domain, if it is one.
     #[must_use]
     pub fn domain(&self) -> Option<&Domain<'a>> {
         match self {
@@ -273,7 +273,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Host<'_> {
         match self {
@@ -284,7 +284,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Host<'static> {
         match self {
@@ -325,7 +325,7 @@ impl From<core::net::IpAddr> for Host<'_> {
     }
 }
 
-/// `( Domain / address-literal )`
+/// Parses `( Domain / address-literal )`
 #[inline]
 pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     if input.starts_with('[') {
@@ -334,7 +334,7 @@ pub(crate) fn host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host
     map(|input| domain(input, tolerance), Host::Domain).parse(input)
 }
 
-/// The host of a hello, where underscores may be tolerated.
+/// Parses the host of a hello, where underscores may be tolerated.
 pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     if input.starts_with('[') {
         return address_literal(input, tolerance);
@@ -355,7 +355,7 @@ pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
     }
 }
 
-/// `Domain`, with a dot behind it where that is tolerated.
+/// Parses `Domain`, with a dot after it where that is tolerated.
 #[inline]
 pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Domain<'a>> {
     labels(input, tolerance).map(|found| with_dot(found, tolerance))
@@ -364,7 +364,7 @@ pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Do
 #[inline]
 fn with_dot<'a>((rest, found): (&'a str, &'a str), tolerance: &Tolerance) -> (&'a str, Domain<'a>) {
     let rest = match rest.strip_prefix('.') {
-        Some(behind) if tolerance.of(|lenience| &mut lenience.dot_behind_domain) => behind,
+        Some(behind) if tolerance.of(|lenience| &mut lenience.dot_after_domain) => behind,
         _ => rest,
     };
     (rest, Domain::from_valid(found))
@@ -394,7 +394,7 @@ fn after_domain(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     (SyntaxErrorKind::Host, fault)
 }
 
-/// `Domain`, with underscores in it where they are tolerated.
+/// Parses `Domain`, with underscores in it where they are tolerated.
 #[inline]
 fn labels<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, &'a str> {
     grammar::tolerating_controls(input, tolerance, |input, controls| {
@@ -416,7 +416,7 @@ fn with_underscores<'a>(
     is_tolerated.then_some((rest, found))
 }
 
-/// Returns the name that a host has in the DNS: a domain which may hold underscores, and which is no address (digits and
+/// Reads the name of a host in the DNS: a domain which may hold underscores, and which is not an address (digits and
 /// dots alone).
 pub(crate) fn dns_name(text: &str) -> Option<Domain<'_>> {
     whole(text, SyntaxErrorKind::Host, |input| domain_within(input, LABEL | grammar::VERB)).ok()?;
@@ -424,6 +424,8 @@ pub(crate) fn dns_name(text: &str) -> Option<Domain<'_>> {
     (!is_number).then_some(Domain::from_valid(text))
 }
 
+/// Parses `Domain`.
+///
 /// ```text
 /// Domain     = sub-domain *("." sub-domain)              RFC 5321 section 4.1.2
 /// sub-domain = Let-dig [Ldh-str]
@@ -447,7 +449,7 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
             }
             _ => end += len,
         }
-        // A dot goes on only in front of a label, so that `a.` leaves its dot to whoever tolerates it.
+        // A dot goes on only in front of a label, so that the dot of `a.` is left to a caller that tolerates it.
         match octets.get(end..) {
             Some([b'.', label @ ..])
                 if grammar::begins(label, class) || label.starts_with(b"_") =>
@@ -478,6 +480,8 @@ fn no_label(input: &str) -> Parsed<'_, &str> {
     fail_with(input, (SyntaxErrorKind::Host, fault))
 }
 
+/// Parses `address-literal`.
+///
 /// ```text
 /// address-literal = "[" ( IPv4-address-literal /         RFC 5321 section 4.1.2
 ///                         IPv6-address-literal /
@@ -514,7 +518,7 @@ fn is_ipv6_without_tag(input: &str) -> bool {
     inside.is_some_and(|inside| inside.parse::<Ipv6Addr>().is_ok())
 }
 
-/// `General-address-literal`, where tags that are not registered are tolerated.
+/// Parses `General-address-literal`, where tags that are not registered are tolerated.
 fn tagged_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     let (rest, found) = general_literal(input)?;
     match tolerance.of(|lenience| &mut lenience.general_literal) {
@@ -523,6 +527,8 @@ fn tagged_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<
     }
 }
 
+/// Parses `IPv4-address-literal`.
+///
 /// ```text
 /// IPv4-address-literal = Snum 3("."  Snum)               RFC 5321 section 4.1.3
 /// Snum                 = 1*3DIGIT                        ; 0 to 255, leading zeros allowed
@@ -542,11 +548,13 @@ fn snum(input: &str) -> Parsed<'_, u8> {
     }
 }
 
-/// `IPv6-address-literal = "IPv6:" IPv6-addr`               RFC 5321 section 4.1.3
+/// Parses `IPv6-address-literal = "IPv6:" IPv6-addr`               RFC 5321 section 4.1.3
 fn ipv6_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
     preceded(word(b"ipv6:", SyntaxErrorKind::Host), |input| ipv6(input, tolerance)).parse(input)
 }
 
+/// Parses `IPv6-addr`.
+///
 /// ```text
 /// IPv6-addr      = IPv6-full / IPv6-comp / IPv6v4-full / IPv6v4-comp      RFC 5321 section 4.1.3
 /// IPv6-hex       = 1*4HEXDIG
@@ -599,7 +607,7 @@ impl Groups {
     }
 }
 
-/// `[IPv6-hex *(":" IPv6-hex)]`, the last two of which may be an IPv4 address; stops in front of a `::`.
+/// Parses `[IPv6-hex *(":" IPv6-hex)]`, the last two of which may be an IPv4 address; stops in front of a `::`.
 fn groups(input: &str) -> IResult<&str, Groups, Fault> {
     let mut found = Groups::default();
     let mut rest = input;
@@ -629,6 +637,8 @@ fn groups(input: &str) -> IResult<&str, Groups, Fault> {
     }
 }
 
+/// Parses `General-address-literal`.
+///
 /// ```text
 /// General-address-literal = Standardized-tag ":" 1*dcontent      RFC 5321 section 4.1.3
 /// Standardized-tag        = Ldh-str
@@ -866,7 +876,7 @@ mod tests {
 
         let tolerance = Tolerance::new(Lenience::ALL);
         assert_eq!(domain("a.example.>", &tolerance).unwrap().0, ">");
-        assert!(tolerance.used().dot_behind_domain);
+        assert!(tolerance.used().dot_after_domain);
 
         let tolerance = Tolerance::new(Lenience::ALL);
         assert!(host("[IPv6:1:2:3:4:5:6:7::]", &tolerance).is_ok());

@@ -8,7 +8,7 @@ use ::idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use super::{Domain, Host, Mailbox, SyntaxError, SyntaxErrorKind};
 
 impl Domain<'_> {
-    /// The same domain with A-labels, for the DNS and for servers without SMTPUTF8 (RFC 6531 section 3.2).
+    /// Returns the domain with A-labels, for the DNS and for servers without SMTPUTF8 (RFC 6531 section 3.2).
     ///
     /// ```
     /// use esmtp::syntax::Domain;
@@ -21,7 +21,8 @@ impl Domain<'_> {
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Host`] when a label is no U-label, [`SyntaxErrorKind::DomainTooLong`] when the result is too long.
+    /// [`SyntaxErrorKind::Host`] when a label is not a U-label, [`SyntaxErrorKind::DomainTooLong`] when the result is
+    /// too long.
     pub fn to_ascii(&self) -> Result<Domain<'static>, SyntaxError> {
         if self.is_ascii() {
             // Nothing to do, and names that IDNA would refuse (`r3---sn.example`) are in use.
@@ -39,7 +40,7 @@ impl Domain<'_> {
         }
     }
 
-    /// The same domain with U-labels where its A-labels stand for any; others stay as they are.
+    /// Returns the domain with U-labels in place of the A-labels that stand for them; other labels stay as they are.
     #[must_use]
     pub fn to_unicode(&self) -> Domain<'static> {
         let (name, result) = Uts46::new().to_unicode(
@@ -54,7 +55,7 @@ impl Domain<'_> {
 }
 
 impl Host<'_> {
-    /// The same host with A-labels; an address literal stays as it is.
+    /// Returns the host with A-labels; an address literal stays as it is.
     ///
     /// # Errors
     ///
@@ -68,7 +69,7 @@ impl Host<'_> {
 }
 
 impl Mailbox<'_> {
-    /// The same mailbox for a server without SMTPUTF8: with A-labels.
+    /// Returns the mailbox with A-labels, for a server without SMTPUTF8.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
-/// Solicitation classes: what NO-SOLICITING refuses and SOLICIT declares (RFC 3865 section 2).
+/// The solicitation classes that NO-SOLICITING refuses and SOLICIT declares (RFC 3865 section 2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Solicitation<'a>(Cow<'a, str>);
 
@@ -42,18 +42,18 @@ impl<'a> Solicitation<'a> {
         }
     }
 
-    /// The list as it was written.
+    /// Returns the list as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its classes: `org.example:ADV`.
+    /// Iterates over the classes: `org.example:ADV`.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
         self.0.split(',')
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Solicitation<'static> {
         Solicitation(Cow::Owned(self.0.into_owned()))
@@ -66,7 +66,7 @@ impl fmt::Display for Solicitation<'_> {
     }
 }
 
-/// MTRK: the message may be tracked by whoever knows the secret behind the certifier (RFC 3885 section 3.1).
+/// MTRK: permission to track the message, for a client that knows the secret of the certifier (RFC 3885 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tracking<'a> {
     certifier: Cow<'a, str>,
@@ -78,8 +78,8 @@ impl<'a> Tracking<'a> {
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::ParameterValue`] when the certifier is no base64 (without padding), or the timeout has more than
-    /// nine digits.
+    /// [`SyntaxErrorKind::ParameterValue`] when the certifier is not base64 (without padding), or the timeout has more
+    /// than nine digits.
     pub fn new(
         certifier: impl Into<Cow<'a, str>>,
         timeout: Option<u32>,
@@ -113,19 +113,19 @@ impl<'a> Tracking<'a> {
         Self::new(certifier, Some(timeout.parse().map_err(|_| VALUE)?))
     }
 
-    /// The hash of the secret, in base64 without padding.
+    /// Returns the hash of the secret, in base64 without padding.
     #[must_use]
     pub fn certifier(&self) -> &str {
         &self.certifier
     }
 
-    /// Seconds for which tracking information is to be kept.
+    /// Returns the seconds for which tracking information is to be kept.
     #[must_use]
     pub const fn timeout(&self) -> Option<u32> {
         self.timeout
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Tracking<'static> {
         Tracking { certifier: Cow::Owned(self.certifier.into_owned()), timeout: self.timeout }
@@ -142,7 +142,7 @@ impl fmt::Display for Tracking<'_> {
     }
 }
 
-/// TRANSID: by which a transaction can be taken up again (RFC 1845 section 2).
+/// TRANSID: the identifier by which a transaction can be resumed (RFC 1845 section 2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TransactionId<'a>(Cow<'a, str>);
 
@@ -175,20 +175,20 @@ impl<'a> TransactionId<'a> {
         }
     }
 
-    /// With its brackets.
+    /// Returns the identifier with its brackets.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> TransactionId<'static> {
         TransactionId(Cow::Owned(self.0.into_owned()))
     }
 }
 
-/// What `tspecials` of MIME leaves of an atom of RFC 5322: all but `/`, `=` and `?`.
+/// Returns whether `tspecials` of MIME leave this atom of RFC 5322: all but `/`, `=` and `?`.
 fn is_transid_atom(atom: &str) -> bool {
     is_all(atom, ATEXT) && atom.is_ascii() && !atom.contains(['/', '=', '?'])
 }
@@ -199,11 +199,11 @@ impl fmt::Display for TransactionId<'_> {
     }
 }
 
-/// AUTH on MAIL: who submitted the message, as far as the client trusts it (RFC 4954 section 5).
+/// AUTH on MAIL: the identity that submitted the message, as far as the client trusts it (RFC 4954 section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Submitter<'a> {
-    /// `<>`: the client does not know, or does not say.
+    /// `<>`: the identity is unknown, or withheld.
     Unknown,
     /// This mailbox.
     Mailbox(Mailbox<'a>),
@@ -248,7 +248,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Submitter<'static> {
         match self {

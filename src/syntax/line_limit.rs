@@ -39,11 +39,11 @@ const ADDITIONS: &[(Extension, Verb, usize)] = &[
     (Extension::Checkpoint, Verb::Mail, 88),
 ];
 
-/// What MTRK adds where there is no DSN: it brings ENVID and ORCPT with it, whose "107 character extension" and "507
-/// character extension [...] must also be included" (RFC 3885 section 2).
+/// The octets that MTRK adds where DSN is not announced: it brings ENVID and ORCPT with it, whose "107 character
+/// extension" and "507 character extension [...] must also be included" (RFC 3885 section 2).
 const WITH_MTRK_ALONE: &[(Verb, usize)] = &[(Verb::Mail, 107), (Verb::Rcpt, 507)];
 
-/// A command line that the server need not take.
+/// A command line that is longer than the server has to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a command line of {octets} octets, where the server has to take {limit}")]
 #[non_exhaustive]
@@ -55,12 +55,12 @@ pub struct LineTooLong {
 }
 
 impl Extensions {
-    /// Octets that a line of this command may have, its CRLF included: 512, and what the announced extensions add (RFC 5321
-    /// section 4.5.3.1.4).
+    /// Returns the octets that a line of this command may have, its CRLF included: 512, and the additions of the
+    /// announced extensions (RFC 5321 section 4.5.3.1.4).
     ///
-    /// A server has to take such a line, a client should not send a longer one: a client whose initial response would make AUTH
-    /// longer waits for the challenge. A response to a 334 may have 12288 octets, and the server of this crate takes as many
-    /// in a line of AUTH (RFC 4954 section 4).
+    /// A server has to accept such a line, and a client should not send a longer one: a client whose initial response
+    /// would make AUTH longer waits for the challenge. A response to a 334 may have 12288 octets, and the server of
+    /// this crate accepts as many in a line of AUTH (RFC 4954 section 4).
     ///
     /// ```
     /// use esmtp::syntax::{Extension, Extensions, Verb};
@@ -83,7 +83,7 @@ impl Extensions {
 }
 
 impl Command<'_> {
-    /// Appends the line with its CRLF, if it is not longer than the server has to take.
+    /// Appends the line with its CRLF, unless it is longer than the server has to accept.
     ///
     /// # Errors
     ///

@@ -3,14 +3,14 @@
 use core::fmt;
 
 use super::DateTime;
-use super::parameters::Parameter;
+use super::keywords::{Given, MAIL, read};
 use super::{
     DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Parameters,
     Priority, Ret, Solicitation, Submitter, SyntaxError, SyntaxErrorKind, Tracking, TransactionId,
-    Verb, Xtext, rcpt_parameters,
+    Xtext,
 };
 
-/// The parameters of MAIL, each with its type; absent is `None`, never a zero.
+/// The parameters of MAIL, each with its type. An absent one is `None`.
 ///
 /// ```
 /// use esmtp::syntax::{Body, Extension, Extensions, MailParameters, Parameters, Ret};
@@ -18,44 +18,31 @@ use super::{
 /// let offered = Extensions::from_iter([Extension::Size, Extension::EightBitMime, Extension::Dsn]);
 /// let parameters = Parameters::parse("SIZE=1000 BODY=8BITMIME RET=HDRS")?;
 /// let typed = MailParameters::parse(&parameters, &offered)?;
-/// assert_eq!((typed.size, typed.body, typed.ret), (Some(1000), Some(Body::EightBitMime), Some(Ret::Headers)));
+/// assert_eq!((typed.size(), typed.body(), typed.ret()), (Some(1000), Some(Body::EightBitMime), Some(Ret::Headers)));
 /// assert_eq!(typed.to_parameters(), parameters);
+/// let made = MailParameters::default().with_size(1000).with_body(Body::EightBitMime).with_ret(Ret::Headers);
+/// assert_eq!(made, typed);
 ///
 /// let error = MailParameters::parse(&Parameters::parse("SMTPUTF8")?, &offered).unwrap_err();
 /// assert_eq!(error.code().get(), 555);
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct MailParameters<'a> {
-    /// SIZE: the message's octets as the client declares them (RFC 1870).
-    pub size: Option<u64>,
-    /// BODY: which octets the content holds (RFC 6152, RFC 3030).
-    pub body: Option<Body>,
-    /// SMTPUTF8: addresses or header fields are UTF-8 (RFC 6531).
-    pub smtputf8: bool,
-    /// REQUIRETLS: TLS on every further hop (RFC 8689). It outranks a field `TLS-Required` in the message (section 4.1).
-    pub require_tls: bool,
-    /// RET: how much of the message comes back with a failure (RFC 3461).
-    pub ret: Option<Ret>,
-    /// ENVID: the sender's identifier of the envelope (RFC 3461).
-    pub envelope_id: Option<EnvelopeId<'a>>,
-    /// AUTH: who submitted the message (RFC 4954).
-    pub submitter: Option<Submitter<'a>>,
-    /// BY: deliver within a time (RFC 2852).
-    pub deliver_by: Option<DeliverBy>,
-    /// HOLDFOR or HOLDUNTIL: release later (RFC 4865).
-    pub hold: Option<Hold<'a>>,
-    /// MT-PRIORITY: how soon (RFC 6710).
-    pub priority: Option<Priority>,
-    /// SOLICIT: classes of solicitation (RFC 3865).
-    pub solicitation: Option<Solicitation<'a>>,
-    /// CONPERM: content may be converted (RFC 4141).
-    pub conversion_permitted: bool,
-    /// MTRK: the message may be tracked (RFC 3885).
-    pub tracking: Option<Tracking<'a>>,
-    /// TRANSID: the transaction may be taken up again (RFC 1845).
-    pub transaction_id: Option<TransactionId<'a>>,
+    pub(super) size: Option<u64>,
+    pub(super) body: Option<Body>,
+    pub(super) is_smtputf8: bool,
+    pub(super) is_tls_required: bool,
+    pub(super) ret: Option<Ret>,
+    pub(super) envelope_id: Option<EnvelopeId<'a>>,
+    pub(super) submitter: Option<Submitter<'a>>,
+    pub(super) deliver_by: Option<DeliverBy>,
+    pub(super) hold: Option<Hold<'a>>,
+    pub(super) priority: Option<Priority>,
+    pub(super) solicitation: Option<Solicitation<'a>>,
+    pub(super) is_conversion_permitted: bool,
+    pub(super) tracking: Option<Tracking<'a>>,
+    pub(super) transaction_id: Option<TransactionId<'a>>,
 }
 
 /// The value of BODY (RFC 6152 section 3, RFC 3030 section 3).
@@ -74,7 +61,7 @@ impl Body {
     /// Every one.
     pub const ALL: &'static [Self] = &[Self::SevenBit, Self::EightBitMime, Self::BinaryMime];
 
-    /// As it is written.
+    /// Returns the keyword as it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -91,34 +78,14 @@ impl fmt::Display for Body {
     }
 }
 
-/// The keywords of MAIL, and the extensions that bring them.
-pub(super) const KEYWORDS: &Keywords = &[
-    ("SIZE", &[Extension::Size]),
-    ("BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
-    ("SMTPUTF8", &[Extension::SmtpUtf8]),
-    ("RET", &[Extension::Dsn]),
-    // "The ENVID parameter of the MAIL command MUST be supported" with MTRK (RFC 3885 section 2).
-    ("ENVID", &[Extension::Dsn, Extension::Mtrk]),
-    ("AUTH", &[Extension::Auth]),
-    ("REQUIRETLS", &[Extension::RequireTls]),
-    ("BY", &[Extension::DeliverBy]),
-    ("HOLDFOR", &[Extension::FutureRelease]),
-    ("HOLDUNTIL", &[Extension::FutureRelease]),
-    ("MT-PRIORITY", &[Extension::MtPriority]),
-    ("SOLICIT", &[Extension::NoSoliciting]),
-    ("CONPERM", &[Extension::ConPerm]),
-    ("MTRK", &[Extension::Mtrk]),
-    ("TRANSID", &[Extension::Checkpoint]),
-];
-
 impl<'a> MailParameters<'a> {
-    /// Reads what the parameters mean where `offered` was announced.
+    /// Reads the parameters, where `offered` was announced.
     ///
     /// # Errors
     ///
-    /// They name the parameter and its offset. 501: a duplicate, a missing or forbidden value, a value outside the grammar or
-    /// its range, HOLDFOR beside HOLDUNTIL. 555: BODY=BINARYMIME where only 8BITMIME was announced, a parameter of
-    /// RCPT, or one that no extension in `offered` brings ([`SyntaxErrorKind::UnknownParameter`]).
+    /// They name the parameter and its offset. 501: a duplicate, a missing or forbidden value, a value outside the
+    /// grammar or its range, HOLDFOR together with HOLDUNTIL. 555: BODY=BINARYMIME where only 8BITMIME was announced, a
+    /// parameter of RCPT, or one that no extension in `offered` defines ([`SyntaxErrorKind::UnknownParameter`]).
     pub fn parse(
         parameters: &'a Parameters<'_>,
         offered: &Extensions,
@@ -140,11 +107,12 @@ impl<'a> MailParameters<'a> {
         Self::read(parameters, offered, lenience, |_| false)
     }
 
-    /// The same where keywords are known that no extension of [`Extension::ALL`] brings; those stay raw in `parameters`.
+    /// Reads the parameters as [`parse`](Self::parse) does, and accepts the keywords that `is_known` names and no
+    /// extension of [`Extension::ALL`] defines; those stay raw in `parameters`.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As for [`parse`](Self::parse), for keywords that are not known.
     pub fn parse_known(
         parameters: &'a Parameters<'_>,
         offered: &Extensions,
@@ -160,10 +128,7 @@ impl<'a> MailParameters<'a> {
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
         let mut typed = Self::default();
-        let command = (Verb::Mail, KEYWORDS, rcpt_parameters::KEYWORDS);
-        read(command, (parameters, offered), is_known, |given| {
-            typed.take(given, offered, lenience)
-        })?;
+        read(&MAIL, (parameters, offered), is_known, |given| typed.take(given, offered, lenience))?;
         Ok(typed)
     }
 
@@ -177,7 +142,7 @@ impl<'a> MailParameters<'a> {
         match keyword {
             "SIZE" => given.once(&mut self.size, size),
             "BODY" => given.once(&mut self.body, |value| body(value, offered)),
-            "SMTPUTF8" => given.flag(&mut self.smtputf8),
+            "SMTPUTF8" => given.flag(&mut self.is_smtputf8),
             "RET" => given.once(&mut self.ret, |value| Ret::parse(value).ok_or(VALUE)),
             "ENVID" => {
                 given.once(&mut self.envelope_id, |value| EnvelopeId::new(Xtext::parse(value)?))
@@ -185,7 +150,7 @@ impl<'a> MailParameters<'a> {
             "AUTH" => {
                 given.once(&mut self.submitter, |value| Submitter::parse_with(value, lenience))
             }
-            "REQUIRETLS" => given.flag(&mut self.require_tls),
+            "REQUIRETLS" => given.flag(&mut self.is_tls_required),
             "BY" => given.once(&mut self.deliver_by, DeliverBy::parse),
             "HOLDFOR" => {
                 self.hold_once(matches!(self.hold, Some(Hold::Until(_))), keyword)?;
@@ -197,13 +162,13 @@ impl<'a> MailParameters<'a> {
             }
             "MT-PRIORITY" => given.once(&mut self.priority, Priority::parse),
             "SOLICIT" => given.once(&mut self.solicitation, Solicitation::parse),
-            "CONPERM" => given.flag(&mut self.conversion_permitted),
+            "CONPERM" => given.flag(&mut self.is_conversion_permitted),
             "MTRK" => given.once(&mut self.tracking, Tracking::parse),
             _ => given.once(&mut self.transaction_id, TransactionId::parse),
         }
     }
 
-    /// "A client MUST NOT give both" HOLDFOR and HOLDUNTIL (RFC 4865 section 3).
+    /// Fails where both HOLDFOR and HOLDUNTIL are given: "A client MUST NOT give both" (RFC 4865 section 3).
     fn hold_once(&self, is_other: bool, keyword: &'static str) -> Result<(), SyntaxError> {
         match is_other {
             false => Ok(()),
@@ -214,14 +179,197 @@ impl<'a> MailParameters<'a> {
         }
     }
 
-    /// As they stand in a command.
+    /// Returns the value of SIZE: octets of the message as the client declares them (RFC 1870 section 3).
+    #[must_use]
+    pub const fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Sets the value of SIZE.
+    #[must_use]
+    pub const fn with_size(mut self, size: u64) -> Self {
+        self.size = Some(size);
+        self
+    }
+
+    /// Returns the value of BODY: the octets that the content may hold (RFC 6152, RFC 3030).
+    #[must_use]
+    pub const fn body(&self) -> Option<Body> {
+        self.body
+    }
+
+    /// Sets the value of BODY.
+    #[must_use]
+    pub const fn with_body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Returns whether SMTPUTF8 is present: addresses or header fields are UTF-8 (RFC 6531 section 3.4).
+    #[must_use]
+    pub const fn is_smtputf8(&self) -> bool {
+        self.is_smtputf8
+    }
+
+    /// Adds SMTPUTF8.
+    #[must_use]
+    pub const fn with_smtputf8(mut self) -> Self {
+        self.is_smtputf8 = true;
+        self
+    }
+
+    /// Returns whether REQUIRETLS is present: TLS on every further hop (RFC 8689 section 2). It outranks a field
+    /// `TLS-Required` in the message (section 4.1).
+    #[must_use]
+    pub const fn is_tls_required(&self) -> bool {
+        self.is_tls_required
+    }
+
+    /// Adds REQUIRETLS.
+    #[must_use]
+    pub const fn with_require_tls(mut self) -> Self {
+        self.is_tls_required = true;
+        self
+    }
+
+    /// Returns the value of RET: how much of the message a failure notification returns (RFC 3461 section 4.3).
+    #[must_use]
+    pub const fn ret(&self) -> Option<Ret> {
+        self.ret
+    }
+
+    /// Sets the value of RET.
+    #[must_use]
+    pub const fn with_ret(mut self, ret: Ret) -> Self {
+        self.ret = Some(ret);
+        self
+    }
+
+    /// Returns the value of ENVID: the sender's identifier of the envelope (RFC 3461 section 4.4).
+    #[must_use]
+    pub const fn envelope_id(&self) -> Option<&EnvelopeId<'a>> {
+        self.envelope_id.as_ref()
+    }
+
+    /// Sets the value of ENVID.
+    #[must_use]
+    pub fn with_envelope_id(mut self, envelope_id: EnvelopeId<'a>) -> Self {
+        self.envelope_id = Some(envelope_id);
+        self
+    }
+
+    /// Returns the value of AUTH: the identity that submitted the message (RFC 4954 section 5).
+    #[must_use]
+    pub const fn submitter(&self) -> Option<&Submitter<'a>> {
+        self.submitter.as_ref()
+    }
+
+    /// Sets the value of AUTH.
+    #[must_use]
+    pub fn with_submitter(mut self, submitter: Submitter<'a>) -> Self {
+        self.submitter = Some(submitter);
+        self
+    }
+
+    /// Returns the value of BY: the time within which the message is to be delivered (RFC 2852 section 4).
+    #[must_use]
+    pub const fn deliver_by(&self) -> Option<DeliverBy> {
+        self.deliver_by
+    }
+
+    /// Sets the value of BY.
+    #[must_use]
+    pub const fn with_deliver_by(mut self, deliver_by: DeliverBy) -> Self {
+        self.deliver_by = Some(deliver_by);
+        self
+    }
+
+    /// Returns the value of HOLDFOR or HOLDUNTIL: the time of release (RFC 4865 section 3).
+    #[must_use]
+    pub const fn hold(&self) -> Option<&Hold<'a>> {
+        self.hold.as_ref()
+    }
+
+    /// Sets the value of HOLDFOR or HOLDUNTIL.
+    #[must_use]
+    pub fn with_hold(mut self, hold: Hold<'a>) -> Self {
+        self.hold = Some(hold);
+        self
+    }
+
+    /// Returns the value of MT-PRIORITY: the priority of the message (RFC 6710 section 4).
+    #[must_use]
+    pub const fn priority(&self) -> Option<Priority> {
+        self.priority
+    }
+
+    /// Sets the value of MT-PRIORITY.
+    #[must_use]
+    pub const fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Returns the value of SOLICIT: classes of solicitation (RFC 3865 section 2).
+    #[must_use]
+    pub const fn solicitation(&self) -> Option<&Solicitation<'a>> {
+        self.solicitation.as_ref()
+    }
+
+    /// Sets the value of SOLICIT.
+    #[must_use]
+    pub fn with_solicitation(mut self, solicitation: Solicitation<'a>) -> Self {
+        self.solicitation = Some(solicitation);
+        self
+    }
+
+    /// Returns whether CONPERM is present: the content may be converted (RFC 4141 section 4).
+    #[must_use]
+    pub const fn is_conversion_permitted(&self) -> bool {
+        self.is_conversion_permitted
+    }
+
+    /// Adds CONPERM.
+    #[must_use]
+    pub const fn with_conversion_permitted(mut self) -> Self {
+        self.is_conversion_permitted = true;
+        self
+    }
+
+    /// Returns the value of MTRK: the message may be tracked (RFC 3885 section 3).
+    #[must_use]
+    pub const fn tracking(&self) -> Option<&Tracking<'a>> {
+        self.tracking.as_ref()
+    }
+
+    /// Sets the value of MTRK.
+    #[must_use]
+    pub fn with_tracking(mut self, tracking: Tracking<'a>) -> Self {
+        self.tracking = Some(tracking);
+        self
+    }
+
+    /// Returns the value of TRANSID: the identifier by which the transaction can be resumed (RFC 1845 section 2).
+    #[must_use]
+    pub const fn transaction_id(&self) -> Option<&TransactionId<'a>> {
+        self.transaction_id.as_ref()
+    }
+
+    /// Sets the value of TRANSID.
+    #[must_use]
+    pub fn with_transaction_id(mut self, transaction_id: TransactionId<'a>) -> Self {
+        self.transaction_id = Some(transaction_id);
+        self
+    }
+
+    /// Returns the parameters as they stand in a command.
     #[must_use]
     pub fn to_parameters(&self) -> Parameters<'static> {
         let mut list = Parameters::NONE;
         list.give("SIZE", self.size.as_ref());
         list.give("BODY", self.body.map(Body::as_str));
-        list.give_flag("SMTPUTF8", self.smtputf8);
-        list.give_flag("REQUIRETLS", self.require_tls);
+        list.give_flag("SMTPUTF8", self.is_smtputf8);
+        list.give_flag("REQUIRETLS", self.is_tls_required);
         list.give("RET", self.ret.map(Ret::as_str));
         list.give("ENVID", self.envelope_id.as_ref().map(EnvelopeId::as_xtext));
         list.give("AUTH", self.submitter.as_ref());
@@ -233,20 +381,20 @@ impl<'a> MailParameters<'a> {
         }
         list.give("MT-PRIORITY", self.priority);
         list.give("SOLICIT", self.solicitation.as_ref());
-        list.give_flag("CONPERM", self.conversion_permitted);
+        list.give_flag("CONPERM", self.is_conversion_permitted);
         list.give("MTRK", self.tracking.as_ref());
         list.give("TRANSID", self.transaction_id.as_ref());
         list
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> MailParameters<'static> {
         MailParameters {
             size: self.size,
             body: self.body,
-            smtputf8: self.smtputf8,
-            require_tls: self.require_tls,
+            is_smtputf8: self.is_smtputf8,
+            is_tls_required: self.is_tls_required,
             ret: self.ret,
             envelope_id: self.envelope_id.map(EnvelopeId::into_owned),
             submitter: self.submitter.map(Submitter::into_owned),
@@ -254,7 +402,7 @@ impl<'a> MailParameters<'a> {
             hold: self.hold.map(Hold::into_owned),
             priority: self.priority,
             solicitation: self.solicitation.map(Solicitation::into_owned),
-            conversion_permitted: self.conversion_permitted,
+            is_conversion_permitted: self.is_conversion_permitted,
             tracking: self.tracking.map(Tracking::into_owned),
             transaction_id: self.transaction_id.map(TransactionId::into_owned),
         }
@@ -263,7 +411,7 @@ impl<'a> MailParameters<'a> {
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
-/// `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
+/// Parses `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
 fn size(value: &str) -> Result<u64, SyntaxError> {
     let is_digits = value.bytes().all(|octet| octet.is_ascii_digit());
     match value.len() {
@@ -273,7 +421,7 @@ fn size(value: &str) -> Result<u64, SyntaxError> {
     }
 }
 
-/// `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`          RFC 3030 section 3
+/// Parses `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`          RFC 3030 section 3
 fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
     let body =
         Body::ALL.iter().find(|body| body.as_str().eq_ignore_ascii_case(value)).ok_or(VALUE)?;
@@ -288,93 +436,10 @@ fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
     }
 }
 
-/// What the parameters of a command are called, and the extensions that bring them.
-pub(super) type Keywords = [(&'static str, &'static [Extension])];
-
-/// Lets `take` have each parameter of `verb` that an announced extension brings; `elsewhere` are the keywords of the
-/// other command.
-pub(super) fn read<'a>(
-    (verb, keywords, elsewhere): (Verb, &Keywords, &Keywords),
-    (parameters, offered): (&'a Parameters<'_>, &Extensions),
-    is_known: impl Fn(&str) -> bool,
-    mut take: impl FnMut(Given<'a>) -> Result<(), SyntaxError>,
-) -> Result<(), SyntaxError> {
-    for (offset, parameter) in parameters.with_offsets() {
-        let result =
-            match find(keywords, parameter, offered) {
-                Some(keyword) => take(Given { keyword, parameter }),
-                None => match find(elsewhere, parameter, offered) {
-                    // What an announced extension defines for the other command, no caller knows better.
-                    Some(keyword) => Err(SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0)
-                        .of_parameter(keyword)),
-                    None if is_known(parameter.keyword()) => Ok(()),
-                    None => Err(SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0)),
-                },
-            };
-        result.map_err(|error| error.behind(offset).on(verb))?;
-    }
-    Ok(())
-}
-
-/// The keyword of a parameter that an announced extension brings.
-fn find(
-    keywords: &Keywords,
-    parameter: Parameter<'_>,
-    offered: &Extensions,
-) -> Option<&'static str> {
-    let (keyword, extensions) = keywords.iter().find(|(keyword, _)| parameter.is(keyword))?;
-    extensions.iter().any(|extension| offered.contains(*extension)).then_some(keyword)
-}
-
-/// A parameter with a known keyword.
-pub(super) struct Given<'a> {
-    pub(super) keyword: &'static str,
-    pub(super) parameter: Parameter<'a>,
-}
-
-impl<'a> Given<'a> {
-    /// Its value, when it has one and is the first.
-    pub(super) fn once<T>(
-        &self,
-        slot: &mut Option<T>,
-        read: impl FnOnce(&'a str) -> Result<T, SyntaxError>,
-    ) -> Result<(), SyntaxError> {
-        self.first(slot.is_none())?;
-        let keyword = self.keyword;
-        let value = self.parameter.value().ok_or(
-            SyntaxError::new(SyntaxErrorKind::MissingValue, keyword.len()).of_parameter(keyword),
-        )?;
-        *slot = Some(
-            read(value).map_err(|error| error.behind(keyword.len() + 1).of_parameter(keyword))?,
-        );
-        Ok(())
-    }
-
-    /// That it is there, when it has no value and is the first.
-    pub(super) fn flag(&self, is_set: &mut bool) -> Result<(), SyntaxError> {
-        self.first(!*is_set)?;
-        if self.parameter.value().is_some() {
-            let error = SyntaxError::new(SyntaxErrorKind::UnexpectedValue, self.keyword.len());
-            return Err(error.of_parameter(self.keyword));
-        }
-        *is_set = true;
-        Ok(())
-    }
-
-    fn first(&self, is_first: bool) -> Result<(), SyntaxError> {
-        match is_first {
-            true => Ok(()),
-            false => {
-                Err(SyntaxError::new(SyntaxErrorKind::DuplicateParameter, 0)
-                    .of_parameter(self.keyword))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syntax::Verb;
 
     fn all() -> Extensions {
         Extension::ALL.iter().copied().collect()
@@ -471,7 +536,7 @@ mod tests {
     #[test]
     fn what_was_not_announced_is_refused() {
         let none = Extensions::NONE;
-        for (keyword, extensions) in KEYWORDS {
+        for (keyword, extensions) in MAIL.keywords {
             let parameters = Parameters::parse(keyword).unwrap();
             let error = MailParameters::parse(&parameters, &none).unwrap_err();
             assert_eq!(error.kind(), SyntaxErrorKind::UnknownParameter);
@@ -491,6 +556,6 @@ mod tests {
         let parameters = Parameters::parse("XFOO=1 SIZE=2").unwrap();
         let typed =
             MailParameters::parse_known(&parameters, &all(), |keyword| keyword == "XFOO").unwrap();
-        assert_eq!(typed.size, Some(2));
+        assert_eq!(typed.size(), Some(2));
     }
 }

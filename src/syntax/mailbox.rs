@@ -15,10 +15,10 @@ use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 /// Octets of a local-part as it is written that every implementation takes (RFC 5321 section 4.5.3.1.1).
 const LOCAL_PART_MINIMUM: usize = 64;
 
-/// What is in front of the `@` of a mailbox: a dot-string or a quoted string (RFC 5321 section 4.1.2).
+/// The part of a mailbox before the `@`: a dot-string or a quoted string (RFC 5321 section 4.1.2).
 ///
 /// It keeps the form in which it was written. Equality and hash are by meaning: unquoted, and octet for octet, because
-/// nobody but its host may interpret it (RFC 5321 section 2.4). Encoded, it has the shortest quoting (RFC 5321 section
+/// only its host may interpret it (RFC 5321 section 2.4). Encoded, it has the shortest quoting (RFC 5321 section
 /// 4.1.2).
 ///
 /// ```
@@ -44,7 +44,7 @@ impl<'a> LocalPart<'a> {
     }
 
     /// Reads a local-part with these deviations from the grammar
-    /// ([`dots_in_local_part`](Lenience::dots_in_local_part), [`long_local_part`](Lenience::long_local_part)).
+    /// ([`dots_in_local_part`](Lenience::has_dots_in_local_part), [`long_local_part`](Lenience::has_long_local_part)).
     ///
     /// # Errors
     ///
@@ -55,11 +55,11 @@ impl<'a> LocalPart<'a> {
         whole(input, SyntaxErrorKind::LocalPart, |input| local_part(input, &tolerance))
     }
 
-    /// The shortest form of any text: a dot-string where that is possible, else a quoted string.
+    /// Makes a local-part in its shortest form of any text: a dot-string where that is possible, else a quoted string.
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::LocalPart`] when there is a control character, which no form can hold.
+    /// [`SyntaxErrorKind::LocalPart`] when the text holds a control character, which no form can hold.
     pub fn from_unquoted(text: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         let text = text.into();
         if let Some(at) = text.find(grammar::is_control_character) {
@@ -86,7 +86,7 @@ impl<'a> LocalPart<'a> {
         &self.0
     }
 
-    /// What it means: without quotes and backslashes.
+    /// Returns the meaning: the text without quotes and backslashes.
     #[must_use]
     pub fn unquoted(&self) -> Cow<'_, str> {
         match self.inside() {
@@ -96,36 +96,36 @@ impl<'a> LocalPart<'a> {
         }
     }
 
-    /// Whether it is written as a quoted string.
+    /// Returns whether it is written as a quoted string.
     #[must_use]
     pub fn is_quoted(&self) -> bool {
         self.0.starts_with('"')
     }
 
-    /// Whether it is all ASCII.
+    /// Returns whether the local-part is ASCII.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> LocalPart<'_> {
         LocalPart(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> LocalPart<'static> {
         LocalPart(Cow::Owned(self.0.into_owned()))
     }
 
-    /// What is between the quotes, if there are any.
+    /// Returns the text between the quotes, if the local-part is quoted.
     fn inside(&self) -> Option<&str> {
         self.0.strip_prefix('"')?.strip_suffix('"')
     }
 
-    /// The characters that it means.
+    /// Iterates over the characters of the meaning.
     fn chars(&self) -> impl Iterator<Item = char> + Clone {
         let mut chars = self.inside().unwrap_or(&self.0).chars();
         // Outside quotes there is no backslash.
@@ -151,7 +151,7 @@ fn write_quoted(out: &mut impl fmt::Write, text: impl Iterator<Item = char>) -> 
     out.write_char('"')
 }
 
-/// In the shortest form, whatever form it was written in.
+/// Writes the shortest form, whatever form was read.
 impl fmt::Display for LocalPart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.inside() {
@@ -230,9 +230,7 @@ impl<'a> Mailbox<'a> {
     /// ```
     /// use esmtp::syntax::{Lenience, Mailbox};
     ///
-    /// let mut lenience = Lenience::default();
-    /// lenience.dots_in_local_part = true;
-    /// lenience.underscore_in_domain = true;
+    /// let lenience = Lenience::default().with_dots_in_local_part(true).with_underscore_in_domain(true);
     /// let mailbox = Mailbox::parse_with("a..b@c_d.example", lenience)?;
     /// assert_eq!(mailbox.to_string(), "a..b@c_d.example");
     /// # Ok::<(), esmtp::syntax::SyntaxError>(())
@@ -246,7 +244,7 @@ impl<'a> Mailbox<'a> {
         whole_address(input, after_host, |input| mailbox(input, &tolerance))
     }
 
-    /// A mailbox of its parts.
+    /// Makes a mailbox of its parts.
     #[must_use]
     pub const fn new(local_part: LocalPart<'a>, host: Host<'a>) -> Self {
         Self { local_part, host }
@@ -269,31 +267,31 @@ impl<'a> Mailbox<'a> {
         }
     }
 
-    /// What is in front of the `@`.
+    /// Returns the local-part: the part before the `@`.
     #[must_use]
     pub fn local_part(&self) -> &LocalPart<'a> {
         &self.local_part
     }
 
-    /// What is behind the `@`.
+    /// Returns the host: the part after the `@`.
     #[must_use]
     pub fn host(&self) -> &Host<'a> {
         &self.host
     }
 
-    /// Whether it can be used without SMTPUTF8 (RFC 6531).
+    /// Returns whether it can be used without SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.local_part.is_ascii() && self.host.is_ascii()
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Mailbox<'_> {
         Mailbox { local_part: self.local_part.as_borrowed(), host: self.host.as_borrowed() }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Mailbox<'static> {
         Mailbox { local_part: self.local_part.into_owned(), host: self.host.into_owned() }
@@ -323,7 +321,7 @@ impl core::str::FromStr for Mailbox<'static> {
     }
 }
 
-/// `Mailbox = Local-part "@" ( Domain / address-literal )`      RFC 5321 section 4.1.2
+/// Parses `Mailbox = Local-part "@" ( Domain / address-literal )`      RFC 5321 section 4.1.2
 #[inline]
 pub(crate) fn mailbox<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
     let (rest, local_part) = local_part(input, tolerance)?;
@@ -359,7 +357,7 @@ fn unquoted_fault(rest: &str) -> AddressFault {
     }
 }
 
-/// `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
+/// Parses `Local-part = Dot-string / Quoted-string`                    RFC 5321 section 4.1.2
 #[inline]
 pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, LocalPart<'a>> {
     let (rest, found) = grammar::tolerating_controls(input, tolerance, |input, controls| {
@@ -377,7 +375,7 @@ pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
     Ok((rest, LocalPart::from_valid(found)))
 }
 
-/// `1*( atext / "." )`, one of them at least not a dot, where that is tolerated.
+/// Parses `1*( atext / "." )`, one of them at least not a dot, where that is tolerated.
 #[cold]
 fn misplaced_dots<'a>(
     input: &'a str,
@@ -398,6 +396,8 @@ fn misplaced_dots<'a>(
     (is_name && tolerance.of(|it| &mut it.dots_in_local_part)).then_some((rest, found))
 }
 
+/// Parses `Dot-string`.
+///
 /// ```text
 /// Dot-string = Atom *("."  Atom)                               RFC 5321 section 4.1.2
 /// Atom       = 1*atext
@@ -440,6 +440,8 @@ fn no_atom(input: &str, end: usize) -> Parsed<'_, &str> {
     fail_with(rest, (SyntaxErrorKind::LocalPart, fault))
 }
 
+/// Parses `Quoted-string`.
+///
 /// ```text
 /// Quoted-string   = DQUOTE *QcontentSMTP DQUOTE                RFC 5321 section 4.1.2
 /// QcontentSMTP    = qtextSMTP / quoted-pairSMTP

@@ -77,11 +77,11 @@ impl<'a> Mechanism<'a> {
         }
     }
 
-    /// A literal; as a constant it does not compile when it is no name of a mechanism.
+    /// Makes a name of a literal. As a constant, an invalid name does not compile.
     ///
     /// # Panics
     ///
-    /// When it is none and is evaluated at run time.
+    /// Panics at run time when the name is invalid.
     #[allow(clippy::panic, clippy::indexing_slicing)] // for constants: the panic is a compile error
     #[must_use]
     pub const fn literal(name: &'static str) -> Mechanism<'static> {
@@ -102,19 +102,19 @@ impl<'a> Mechanism<'a> {
         Self(Cow::Borrowed(name))
     }
 
-    /// As it was written.
+    /// Returns the value as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Mechanism<'_> {
         Mechanism(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Mechanism<'static> {
         Mechanism(Cow::Owned(self.0.into_owned()))

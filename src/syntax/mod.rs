@@ -34,6 +34,7 @@ mod hello;
 mod host;
 #[cfg(feature = "idna")]
 mod idna;
+mod keywords;
 mod labels;
 mod lenience;
 mod line_limit;

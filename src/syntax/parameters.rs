@@ -9,8 +9,8 @@ use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 /// The parameters of MAIL or RCPT: valid in form, in their order (RFC 5321 section 4.1.2).
 ///
-/// [`MailParameters`](super::MailParameters) and [`RcptParameters`](super::RcptParameters) are typed views of them; there
-/// duplicates and values are judged.
+/// [`MailParameters`](super::MailParameters) and [`RcptParameters`](super::RcptParameters) are typed views of them,
+/// which check values and duplicates.
 ///
 /// ```
 /// use esmtp::syntax::Parameters;
@@ -25,7 +25,7 @@ use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Parameters<'a>(Cow<'a, str>);
 
-/// One parameter: a keyword, and a value perhaps.
+/// One parameter: a keyword, with or without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter<'a> {
     keyword: &'a str,
@@ -33,30 +33,30 @@ pub struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// The keyword as it was written; it means the same in any case.
+    /// Returns the keyword as it was written; it means the same in any case.
     #[must_use]
     pub fn keyword(&self) -> &'a str {
         self.keyword
     }
 
-    /// What is behind the `=`.
+    /// Returns the value: the text after the `=`.
     #[must_use]
     pub fn value(&self) -> Option<&'a str> {
         self.value
     }
 
-    /// Whether this is its keyword, in any case.
+    /// Returns whether the parameter has this keyword, in any case.
     #[must_use]
-    pub fn is(&self, keyword: &str) -> bool {
+    pub fn matches(&self, keyword: &str) -> bool {
         self.keyword.eq_ignore_ascii_case(keyword)
     }
 }
 
 impl<'a> Parameters<'a> {
-    /// None at all.
+    /// No parameters.
     pub const NONE: Parameters<'static> = Parameters(Cow::Borrowed(""));
 
-    /// Reads `SIZE=10 BODY=8BITMIME`: single spaces between them, none in front.
+    /// Reads a list such as `SIZE=10 BODY=8BITMIME`: single spaces between the parameters, none in front.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<'a> Parameters<'a> {
         Self(Cow::Borrowed(parameters))
     }
 
-    /// Appends one.
+    /// Appends a parameter.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Appends one when there is a value, which is known to be fit for it.
+    /// Appends a parameter when it has a value, which must be valid.
     pub(super) fn give(&mut self, keyword: &str, value: Option<impl fmt::Display>) {
         if let Some(value) = value {
             self.push_valid(keyword, None);
@@ -111,37 +111,37 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Appends one without a value when it is set.
+    /// Appends a parameter without a value when it is set.
     pub(super) fn give_flag(&mut self, keyword: &str, is_set: bool) {
         if is_set {
             self.push_valid(keyword, None);
         }
     }
 
-    /// As they stand in a command, without a space in front.
+    /// Returns the text as it stands in a command, without a space in front.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether there are none.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether no value needs SMTPUTF8 (RFC 6531 section 3.3).
+    /// Returns whether no value needs SMTPUTF8 (RFC 6531 section 3.3).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
 
-    /// One after the other.
+    /// Iterates over the parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
         self.with_offsets().map(|(_, parameter)| parameter)
     }
 
-    /// One after the other, each with its offset.
+    /// Iterates over the parameters in order, each with its offset.
     pub(crate) fn with_offsets(&self) -> impl Iterator<Item = (usize, Parameter<'_>)> {
         let mut rest = &*self.0;
         let mut at = 0;
@@ -162,19 +162,19 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// The first with this keyword, in any case.
+    /// Returns the first parameter with this keyword, in any case.
     #[must_use]
     pub fn get(&self, keyword: &str) -> Option<Parameter<'_>> {
-        self.iter().find(|parameter| parameter.is(keyword))
+        self.iter().find(|parameter| parameter.matches(keyword))
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Parameters<'_> {
         Parameters(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Parameters<'static> {
         Parameters(Cow::Owned(self.0.into_owned()))
@@ -198,7 +198,7 @@ impl fmt::Display for Parameter<'_> {
     }
 }
 
-/// `Mail-parameters = esmtp-param *(SP esmtp-param)`, to the end of the line     RFC 5321 section 4.1.2
+/// Parses `Mail-parameters = esmtp-param *(SP esmtp-param)`, to the end of the line     RFC 5321 section 4.1.2
 pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Parameters<'a>> {
     let mut rest = input;
     // What is tolerated is written anew, so that the value is valid again.
@@ -207,7 +207,7 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
         let start = rest;
         let found;
         (rest, found) = parameter(rest)?;
-        if !rest.is_empty() && !rest.starts_with(' ') || found.is("AUTH") {
+        if !rest.is_empty() && !rest.starts_with(' ') || found.matches("AUTH") {
             if let Some((behind, value)) = raw_auth(found, start, tolerance) {
                 rest = behind;
                 let text = anew.get_or_insert_with(|| written(input, start));
@@ -234,19 +234,19 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
     }
 }
 
-/// What was read of `input` in front of `rest`.
+/// Returns the part of `input` before `rest`.
 fn written(input: &str, rest: &str) -> Parameters<'static> {
     let read = cut(input, input.len() - rest.len()).0;
     Parameters(Cow::Owned(String::from(read.trim_end_matches(' '))))
 }
 
-/// The value of AUTH as clients send it that do not know xtext: an address in brackets or with a raw `=`.
+/// Reads the value of AUTH from clients that do not encode xtext: an address in brackets or with a raw `=`.
 fn raw_auth<'a>(
     found: Parameter<'a>,
     start: &'a str,
     tolerance: &Tolerance,
 ) -> Option<(&'a str, String)> {
-    if !found.is("AUTH") || found.value == Some("<>") {
+    if !found.matches("AUTH") || found.value == Some("<>") {
         return None;
     }
     let value = start.get("AUTH".len()..)?.strip_prefix('=')?;
@@ -268,6 +268,8 @@ fn raw_auth<'a>(
     Some((rest, value))
 }
 
+/// Parses `esmtp-param`.
+///
 /// ```text
 /// esmtp-param = esmtp-keyword ["=" esmtp-value]                RFC 5321 section 4.1.2
 /// esmtp-value = 1*(%d33-60 / %d62-126)
@@ -287,7 +289,7 @@ fn parameter(input: &str) -> Parsed<'_, Parameter<'_>> {
     }
 }
 
-/// `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`      RFC 5321 section 4.1.2
+/// Parses `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`      RFC 5321 section 4.1.2
 pub(crate) fn keyword(input: &str) -> Parsed<'_, &str> {
     match input.as_bytes().first() {
         Some(first) if grammar::is(*first, LET_DIG) => {

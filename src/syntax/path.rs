@@ -14,11 +14,11 @@ use super::{Domain, Host, Lenience, LocalPart, Mailbox, SyntaxError, SyntaxError
 const PATH_MINIMUM: usize = 256;
 const BRACKETS: usize = "<>".len();
 
-/// Where notifications go: a mailbox, or nowhere (RFC 5321 sections 4.1.1.2, 4.5.5).
+/// The path of notifications: a mailbox, or null (RFC 5321 sections 4.1.1.2, 4.5.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums)] // the grammar is closed
 pub enum ReversePath<'a> {
-    /// `<>`: nobody is to be notified.
+    /// `<>`: no notifications are sent.
     Null,
     /// `<ann@example.org>`
     Mailbox(Mailbox<'a>),
@@ -44,7 +44,7 @@ impl<'a> ReversePath<'a> {
     }
 
     /// Reads a path with these deviations from the grammar: those of [`Mailbox::parse_with`],
-    /// [`long_path`](Lenience::long_path) and [`missing_brackets`](Lenience::missing_brackets).
+    /// [`long_path`](Lenience::has_long_path) and [`missing_brackets`](Lenience::has_missing_brackets).
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl<'a> ReversePath<'a> {
         whole_address(input, after_path, |input| reverse_path(input, &tolerance))
     }
 
-    /// The mailbox, if there is one.
+    /// Returns the mailbox, if there is one.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox<'a>> {
         match self {
@@ -64,19 +64,19 @@ impl<'a> ReversePath<'a> {
         }
     }
 
-    /// `<>`.
+    /// Returns whether the path is `<>`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// Whether it can be used without SMTPUTF8 (RFC 6531).
+    /// Returns whether the path can be used without SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.mailbox().is_none_or(Mailbox::is_ascii)
     }
 
-    /// Makes sure that the path needs no SMTPUTF8, for a transaction without it (RFC 6531 section 3.5).
+    /// Checks that the path can be used in a transaction without SMTPUTF8 (RFC 6531 section 3.5).
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl<'a> ReversePath<'a> {
         require_ascii(self.is_ascii(), Verb::Mail)
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> ReversePath<'_> {
         match self {
@@ -94,7 +94,7 @@ impl<'a> ReversePath<'a> {
         }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> ReversePath<'static> {
         match self {
@@ -116,7 +116,7 @@ impl<'a> ForwardPath<'a> {
     }
 
     /// Reads a path with these deviations from the grammar: those of [`Mailbox::parse_with`],
-    /// [`long_path`](Lenience::long_path) and [`missing_brackets`](Lenience::missing_brackets).
+    /// [`long_path`](Lenience::has_long_path) and [`missing_brackets`](Lenience::has_missing_brackets).
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl<'a> ForwardPath<'a> {
         whole_address(input, after_path, |input| forward_path(input, &tolerance))
     }
 
-    /// The mailbox, if there is one.
+    /// Returns the mailbox, if there is one.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox<'a>> {
         match self {
@@ -136,20 +136,20 @@ impl<'a> ForwardPath<'a> {
         }
     }
 
-    /// Whether it is the postmaster, with or without a domain.
+    /// Returns whether it is the postmaster, with or without a domain.
     #[must_use]
     pub fn is_postmaster(&self) -> bool {
         self.mailbox()
             .is_none_or(|mailbox| mailbox.local_part().unquoted().eq_ignore_ascii_case(POSTMASTER))
     }
 
-    /// Whether it can be used without SMTPUTF8 (RFC 6531).
+    /// Returns whether the path can be used without SMTPUTF8 (RFC 6531).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.mailbox().is_none_or(Mailbox::is_ascii)
     }
 
-    /// Makes sure that the path needs no SMTPUTF8, for a transaction without it (RFC 6531 section 3.5).
+    /// Checks that the path can be used in a transaction without SMTPUTF8 (RFC 6531 section 3.5).
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl<'a> ForwardPath<'a> {
         require_ascii(self.is_ascii(), Verb::Rcpt)
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> ForwardPath<'_> {
         match self {
@@ -167,7 +167,7 @@ impl<'a> ForwardPath<'a> {
         }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> ForwardPath<'static> {
         match self {
@@ -218,7 +218,7 @@ impl<'a> From<Mailbox<'a>> for ForwardPath<'a> {
     }
 }
 
-/// `Reverse-path = Path / "<>"`                                 RFC 5321 section 4.1.2
+/// Parses `Reverse-path = Path / "<>"`                                 RFC 5321 section 4.1.2
 pub(crate) fn reverse_path<'a>(
     input: &'a str,
     tolerance: &Tolerance,
@@ -230,6 +230,8 @@ pub(crate) fn reverse_path<'a>(
     Ok((rest, ReversePath::Mailbox(mailbox)))
 }
 
+/// Parses `Forward-path`.
+///
 /// ```text
 /// Forward-path = Path                                          RFC 5321 section 4.1.2
 /// rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )      section 4.1.1.3
@@ -262,6 +264,8 @@ fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
     }
 }
 
+/// Parses `Path`.
+///
 /// ```text
 /// Path = "<" [ A-d-l ":" ] Mailbox ">"                         RFC 5321 section 4.1.2
 /// ```
@@ -324,12 +328,15 @@ pub(crate) fn after_path(rest: &str) -> (SyntaxErrorKind, AddressFault) {
     (SyntaxErrorKind::Path, fault)
 }
 
+/// Parses `A-d-l`.
+///
 /// ```text
 /// A-d-l     = At-domain *( "," At-domain )                     RFC 5321 section 4.1.2
 /// At-domain = "@" Domain
 /// ```
 ///
-/// "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored": what is behind it and its colon.
+/// A source route "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored": the mailbox follows it and its
+/// colon.
 fn source_route<'a>(
     input: &'a str,
     tolerance: &Tolerance,
@@ -351,7 +358,7 @@ fn source_route<'a>(
     Ok(rest)
 }
 
-/// A path without its text: how to lend it from a string that holds the text of many.
+/// The offsets of a path in a string that holds the text of many paths.
 ///
 /// A session keeps the text of its paths in one string, and lends them as borrowed values without parsing them again.
 #[derive(Clone, Copy, Debug)]
@@ -363,7 +370,7 @@ pub(crate) struct PathParts {
 
 #[derive(Clone, Copy, Debug)]
 enum HostParts {
-    /// No mailbox at all: `<>`, `<Postmaster>`.
+    /// No mailbox: `<>`, `<Postmaster>`.
     None,
     Domain(u32),
     Ipv4(Ipv4Addr),
@@ -406,12 +413,12 @@ impl PathParts {
         Self { start, local_part: octets(local_part), host }
     }
 
-    /// The path again; `arena` begins as it did when the path was put into it.
+    /// Returns the path; `arena` must begin as it did when the path was put into it.
     pub(crate) fn lend_reverse<'a>(&self, arena: &'a str) -> ReversePath<'a> {
         self.lend(arena).map_or(ReversePath::Null, ReversePath::Mailbox)
     }
 
-    /// The path again; `arena` begins as it did when the path was put into it.
+    /// Returns the path; `arena` must begin as it did when the path was put into it.
     pub(crate) fn lend_forward<'a>(&self, arena: &'a str) -> ForwardPath<'a> {
         self.lend(arena).map_or(ForwardPath::Postmaster, ForwardPath::Mailbox)
     }

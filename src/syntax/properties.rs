@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A value of the type, made of octets that proptest picks and shrinks.
+/// Returns a strategy of valid values of the type, made of octets that proptest picks and shrinks.
 fn any_of<T>() -> impl Strategy<Value = T>
 where
     T: for<'a> Arbitrary<'a> + core::fmt::Debug,
@@ -236,7 +236,7 @@ proptest! {
     }
 }
 
-/// The same hashes in every run.
+/// A hasher that gives equal hashes in every run.
 struct Fixed;
 
 #[derive(Default)]

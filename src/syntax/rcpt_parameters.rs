@@ -1,11 +1,9 @@
 //! What RCPT may carry.
 
-use super::mail_parameters::{self, Given, Keywords, read};
-use super::{
-    Extension, Extensions, Notify, OriginalRecipient, Parameters, SyntaxError, ValidSince, Verb,
-};
+use super::keywords::{Given, RCPT, read};
+use super::{Extensions, Notify, OriginalRecipient, Parameters, SyntaxError, ValidSince};
 
-/// The parameters of RCPT, each with its type; absent is `None`, never a zero.
+/// The parameters of RCPT, each with its type. An absent one is `None`.
 ///
 /// ```
 /// use esmtp::syntax::{Extension, Extensions, Notify, Parameters, RcptParameters};
@@ -13,34 +11,20 @@ use super::{
 /// let offered = Extensions::from_iter([Extension::Dsn]);
 /// let parameters = Parameters::parse("NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob@example.org")?;
 /// let typed = RcptParameters::parse(&parameters, &offered)?;
-/// assert_eq!(typed.notify, Some(Notify::SUCCESS | Notify::DELAY));
-/// assert_eq!(typed.original_recipient.as_ref().unwrap().decoded(), "Bob@example.org");
+/// assert_eq!(typed.notify(), Some(Notify::SUCCESS | Notify::DELAY));
+/// assert_eq!(typed.original_recipient().unwrap().decoded(), "Bob@example.org");
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RcptParameters<'a> {
-    /// NOTIFY: which events are to be notified (RFC 3461).
-    pub notify: Option<Notify>,
-    /// ORCPT: the recipient as the sender wrote it (RFC 3461).
-    pub original_recipient: Option<OriginalRecipient<'a>>,
-    /// RRVS: the mailbox must have had this owner since then (RFC 7293).
-    pub valid_since: Option<ValidSince<'a>>,
-    /// CONNEG: the recipient's capabilities are asked for (RFC 4141).
-    pub capabilities_wanted: bool,
+    pub(super) notify: Option<Notify>,
+    pub(super) original_recipient: Option<OriginalRecipient<'a>>,
+    pub(super) valid_since: Option<ValidSince<'a>>,
+    pub(super) is_conneg_requested: bool,
 }
 
-/// The keywords of RCPT, and the extensions that bring them.
-pub(super) const KEYWORDS: &Keywords = &[
-    ("NOTIFY", &[Extension::Dsn]),
-    // "The ORCPT parameter of the RCPT command MUST also be supported" with MTRK (RFC 3885 section 2).
-    ("ORCPT", &[Extension::Dsn, Extension::Mtrk]),
-    ("RRVS", &[Extension::Rrvs]),
-    ("CONNEG", &[Extension::ConNeg]),
-];
-
 impl<'a> RcptParameters<'a> {
-    /// Reads what the parameters mean where `offered` was announced.
+    /// Reads the parameters, where `offered` was announced.
     ///
     /// # Errors
     ///
@@ -52,19 +36,19 @@ impl<'a> RcptParameters<'a> {
         Self::parse_known(parameters, offered, |_| false)
     }
 
-    /// The same where keywords are known that no extension of [`Extension::ALL`] brings; those stay raw in `parameters`.
+    /// Reads the parameters as [`parse`](Self::parse) does, and accepts the keywords that `is_known` names and no
+    /// extension of [`Extension::ALL`](super::Extension::ALL) defines; those stay raw in `parameters`.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As for [`parse`](Self::parse), for keywords that are not known.
     pub fn parse_known(
         parameters: &'a Parameters<'_>,
         offered: &Extensions,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
         let mut typed = Self::default();
-        let command = (Verb::Rcpt, KEYWORDS, mail_parameters::KEYWORDS);
-        read(command, (parameters, offered), is_known, |given| typed.take(given))?;
+        read(&RCPT, (parameters, offered), is_known, |given| typed.take(given))?;
         Ok(typed)
     }
 
@@ -73,29 +57,82 @@ impl<'a> RcptParameters<'a> {
             "NOTIFY" => given.once(&mut self.notify, Notify::parse),
             "ORCPT" => given.once(&mut self.original_recipient, OriginalRecipient::parse),
             "RRVS" => given.once(&mut self.valid_since, ValidSince::parse),
-            _ => given.flag(&mut self.capabilities_wanted),
+            _ => given.flag(&mut self.is_conneg_requested),
         }
     }
 
-    /// As they stand in a command.
+    /// Returns the value of NOTIFY: the events of which the sender is to be notified (RFC 3461 section 4.1).
+    #[must_use]
+    pub const fn notify(&self) -> Option<Notify> {
+        self.notify
+    }
+
+    /// Sets the value of NOTIFY.
+    #[must_use]
+    pub const fn with_notify(mut self, notify: Notify) -> Self {
+        self.notify = Some(notify);
+        self
+    }
+
+    /// Returns the value of ORCPT: the recipient as the sender wrote it (RFC 3461 section 4.2).
+    #[must_use]
+    pub const fn original_recipient(&self) -> Option<&OriginalRecipient<'a>> {
+        self.original_recipient.as_ref()
+    }
+
+    /// Sets the value of ORCPT.
+    #[must_use]
+    pub fn with_original_recipient(mut self, original_recipient: OriginalRecipient<'a>) -> Self {
+        self.original_recipient = Some(original_recipient);
+        self
+    }
+
+    /// Returns the value of RRVS: the time since which the mailbox must have had its owner (RFC 7293 section 3).
+    #[must_use]
+    pub const fn valid_since(&self) -> Option<&ValidSince<'a>> {
+        self.valid_since.as_ref()
+    }
+
+    /// Sets the value of RRVS.
+    #[must_use]
+    pub fn with_valid_since(mut self, valid_since: ValidSince<'a>) -> Self {
+        self.valid_since = Some(valid_since);
+        self
+    }
+
+    /// Returns whether CONNEG is present: the server is asked for the capabilities of the recipient (RFC 4141 section
+    /// 5).
+    #[must_use]
+    pub const fn is_conneg_requested(&self) -> bool {
+        self.is_conneg_requested
+    }
+
+    /// Adds CONNEG.
+    #[must_use]
+    pub const fn with_conneg(mut self) -> Self {
+        self.is_conneg_requested = true;
+        self
+    }
+
+    /// Returns the parameters as they stand in a command.
     #[must_use]
     pub fn to_parameters(&self) -> Parameters<'static> {
         let mut list = Parameters::NONE;
         list.give("NOTIFY", self.notify);
         list.give("ORCPT", self.original_recipient.as_ref());
         list.give("RRVS", self.valid_since.as_ref());
-        list.give_flag("CONNEG", self.capabilities_wanted);
+        list.give_flag("CONNEG", self.is_conneg_requested);
         list
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> RcptParameters<'static> {
         RcptParameters {
             notify: self.notify,
             original_recipient: self.original_recipient.map(OriginalRecipient::into_owned),
             valid_since: self.valid_since.map(ValidSince::into_owned),
-            capabilities_wanted: self.capabilities_wanted,
+            is_conneg_requested: self.is_conneg_requested,
         }
     }
 }
@@ -103,7 +140,7 @@ impl<'a> RcptParameters<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::SyntaxErrorKind;
+    use crate::syntax::{Extension, SyntaxErrorKind, Verb};
 
     /// 4141-5-a
     #[test]
@@ -150,16 +187,16 @@ mod tests {
 
     /// RFC 3885 section 2: MTRK brings ENVID and ORCPT, DSN or not.
     #[test]
-    fn a_parameter_of_the_other_command_is_known_to_nobody() {
+    fn a_parameter_of_the_other_command_is_rejected() {
         let all: Extensions = Extension::ALL.iter().copied().collect();
         let size = Parameters::parse("SIZE=1").unwrap();
         let error = RcptParameters::parse_known(&size, &all, |_| true).unwrap_err();
         assert_eq!(error.kind(), SyntaxErrorKind::MisplacedParameter);
-        // Where no extension of ours brings it, the caller may have his own.
+        // Where no announced extension defines it, the application may.
         assert!(RcptParameters::parse_known(&size, &Extensions::NONE, |_| true).is_ok());
         let original = Parameters::parse("ORCPT=rfc822;a@b").unwrap();
         let tracked = Extensions::NONE.with(Extension::Mtrk);
-        assert!(RcptParameters::parse(&original, &tracked).unwrap().original_recipient.is_some());
+        assert!(RcptParameters::parse(&original, &tracked).unwrap().original_recipient().is_some());
         assert!(RcptParameters::parse(&original, &Extensions::NONE).is_err());
     }
 }

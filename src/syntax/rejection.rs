@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::{Class, Code, Reply, Status, Text};
 
-/// A reply known to be negative: 4yz or 5yz, with an enhanced status.
+/// A negative reply: 4yz or 5yz, with an enhanced status.
 ///
-/// It is what an application gives when it rejects, so that no rejection can say 250.
+/// An application rejects with it, so that no rejection can hold a positive code.
 ///
 /// ```
 /// use esmtp::syntax::{Code, Rejection, Status, Text};
@@ -40,9 +40,9 @@ macro_rules! rejections {
 rejections! {
     /// 550 5.1.1: the mailbox does not exist.
     NO_SUCH_MAILBOX = 550, NO_SUCH_MAILBOX, "No such mailbox here";
-    /// 450 4.2.1: the mailbox takes nothing now.
+    /// 450 4.2.1: the mailbox accepts no messages now.
     MAILBOX_BUSY = 450, MAILBOX_DISABLED, "Mailbox is not available now";
-    /// 550 5.2.1: the mailbox takes nothing.
+    /// 550 5.2.1: the mailbox accepts no messages.
     MAILBOX_DISABLED = 550, MAILBOX_DISABLED, "Mailbox is disabled";
     /// 452 4.2.2: the mailbox is full.
     MAILBOX_FULL = 452, MAILBOX_FULL, "Mailbox is full";
@@ -52,7 +52,7 @@ rejections! {
     POLICY = 550, NOT_AUTHORISED, "Refused by policy";
     /// 451 4.7.1: refused for now by policy; greylisting.
     TRY_AGAIN_LATER = 451, NOT_AUTHORISED, "Please try again later";
-    /// 451 4.3.0: an error of this side.
+    /// 451 4.3.0: a local error in processing.
     LOCAL_ERROR = 451, OTHER_SYSTEM, "Local error in processing";
     /// 452 4.3.1: no room for messages.
     INSUFFICIENT_STORAGE = 452, SYSTEM_FULL, "Insufficient system storage";
@@ -64,9 +64,9 @@ rejections! {
     CREDENTIALS_INVALID = 535, CREDENTIALS_INVALID, "Authentication credentials invalid";
     /// 530 5.7.0: authentication comes first.
     AUTHENTICATION_REQUIRED = 530, OTHER_SECURITY, "Authentication required";
-    /// 454 4.7.0: no TLS now (RFC 3207 section 4).
+    /// 454 4.7.0: TLS is not available now (RFC 3207 section 4).
     TLS_NOT_AVAILABLE = 454, OTHER_SECURITY, "TLS not available due to temporary reason";
-    /// 421 4.3.2: the service goes away.
+    /// 421 4.3.2: the service shuts down.
     SHUTTING_DOWN = 421, NOT_ACCEPTING, "Service is shutting down";
     /// 554 5.7.0: no service for this client.
     NO_SERVICE = 554, OTHER_SECURITY, "No service for you";
@@ -75,7 +75,7 @@ rejections! {
 }
 
 impl Rejection {
-    /// A rejection with this code.
+    /// Makes a rejection with this code.
     ///
     /// # Errors
     ///
@@ -87,37 +87,37 @@ impl Rejection {
         Ok(Self(Reply::constant(code, status, text)))
     }
 
-    /// 451: try again later.
+    /// Makes a transient rejection with code 451.
     #[must_use]
     pub const fn transient(status: Status, text: Text<'static>) -> Self {
         Self(Reply::constant(Code::LOCAL_ERROR, status, text))
     }
 
-    /// 550: never mind.
+    /// Makes a permanent rejection with code 550.
     #[must_use]
     pub const fn permanent(status: Status, text: Text<'static>) -> Self {
         Self(Reply::constant(Code::MAILBOX_UNAVAILABLE, status, text))
     }
 
-    /// For constants: the code must be negative.
+    /// Makes a rejection for a constant: the code must be negative.
     pub(crate) const fn constant(code: Code, status: Status, text: Text<'static>) -> Self {
         assert!(!code.is_positive());
         Self(Reply::constant(code, status, text))
     }
 
-    /// The reply that it is.
+    /// Returns the rejection as a reply.
     #[must_use]
     pub fn reply(&self) -> &Reply<'static> {
         &self.0
     }
 
-    /// The reply code.
+    /// Returns the reply code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code()
     }
 
-    /// 4yz: may be retried.
+    /// Returns whether the code is 4yz: the command may be retried.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.class() == Class::Transient

@@ -8,7 +8,7 @@ use super::grammar::{Tolerance, VISIBLE, is_all, whole};
 use super::host::domain;
 use super::{Domain, SyntaxError, SyntaxErrorKind};
 
-/// No extension brings U-labels to these commands.
+/// Rejects a domain with U-labels: no extension allows them in these commands.
 fn ascii(domain: Domain<'_>) -> Result<Domain<'_>, SyntaxError> {
     match domain.is_ascii() {
         true => Ok(domain),
@@ -16,7 +16,7 @@ fn ascii(domain: Domain<'_>) -> Result<Domain<'_>, SyntaxError> {
     }
 }
 
-/// What ETRN asks for (RFC 1985 section 5).
+/// The node whose queue ETRN starts (RFC 1985 section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Node<'a> {
@@ -46,7 +46,7 @@ impl<'a> QueueName<'a> {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,7 +54,7 @@ impl<'a> QueueName<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// `ETRN [<option character>]<node name>`                   RFC 1985 section 5
+    /// Parses the argument of `ETRN [<option character>]<node name>` (RFC 1985 section 5).
     pub(crate) fn parse(input: &'a str, tolerance: &Tolerance) -> Result<Self, SyntaxError> {
         let name = |input: &'a str| {
             let found = whole(input, SyntaxErrorKind::Host, |input| domain(input, tolerance))?;
@@ -75,7 +75,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Node<'static> {
         match self {
@@ -101,22 +101,22 @@ impl fmt::Display for Node<'_> {
 pub struct DomainList<'a>(Cow<'a, str>);
 
 impl<'a> DomainList<'a> {
-    /// One domain; more come by [`and`](Self::and).
+    /// Makes a list of one domain; [`with_domain`](Self::with_domain) adds more.
     #[must_use]
     pub fn new(domain: &Domain<'_>) -> DomainList<'static> {
         DomainList(Cow::Owned(String::from(domain.as_str())))
     }
 
-    /// The same with a further domain.
+    /// Adds a domain.
     #[must_use]
-    pub fn and(self, domain: &Domain<'_>) -> DomainList<'static> {
+    pub fn with_domain(self, domain: &Domain<'_>) -> DomainList<'static> {
         let mut list = self.0.into_owned();
         list.push(',');
         list.push_str(domain.as_str());
         DomainList(Cow::Owned(list))
     }
 
-    /// `"ATRN" [SP domain *("," domain)]`                       RFC 2645 section 5.2.1
+    /// Parses `"ATRN" [SP domain *("," domain)]`                       RFC 2645 section 5.2.1
     pub(crate) fn parse(input: &'a str) -> Result<Self, SyntaxError> {
         let mut at = 0;
         for name in input.split(',') {
@@ -126,18 +126,18 @@ impl<'a> DomainList<'a> {
         Ok(Self(Cow::Borrowed(input)))
     }
 
-    /// The list as it stands in the command.
+    /// Returns the list as it stands in the command.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// One after the other.
+    /// Iterates over the domains in order.
     pub fn iter(&self) -> impl Iterator<Item = Domain<'_>> {
         self.0.split(',').map(Domain::from_valid)
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> DomainList<'static> {
         DomainList(Cow::Owned(self.0.into_owned()))
@@ -166,7 +166,7 @@ impl fmt::Display for DomainList<'_> {
 
 /// An absolute URI, as BURL takes it (RFC 4468 section 3, RFC 3986 section 4.3).
 ///
-/// As whoever has it may have what it leads to (RFC 4467 section 9), no more than its scheme appears in `Debug`.
+/// The URI may grant access to the content that it names (RFC 4467 section 9), so only its scheme appears in `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri<'a>(Cow<'a, str>);
 
@@ -178,7 +178,7 @@ impl<'a> Uri<'a> {
     /// scheme       = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
     /// ```
     ///
-    /// Behind the scheme, only the characters are checked: those of URIs, and `%` with two hexadecimal digits.
+    /// After the scheme, only the characters are checked: those of URIs, and `%` with two hexadecimal digits.
     ///
     /// # Errors
     ///
@@ -191,19 +191,19 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The URI.
+    /// Returns the URI.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What is in front of the first colon.
+    /// Returns the scheme: the text before the first colon.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.0.split_once(':').map_or("", |(scheme, _)| scheme)
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Uri<'static> {
         Uri(Cow::Owned(self.0.into_owned()))
@@ -273,7 +273,7 @@ mod tests {
     fn a_list_of_domains_has_commas() {
         let list = DomainList::parse("a.example,B.example").unwrap();
         let made = DomainList::new(&Domain::new("A.example").unwrap())
-            .and(&Domain::new("b.example").unwrap());
+            .with_domain(&Domain::new("b.example").unwrap());
         assert_eq!(list, made);
         for (input, offset) in
             [("", 0), ("a.example,", 10), ("a.example b.example", 9), (",a", 0), ("a,,b", 2)]

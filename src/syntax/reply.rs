@@ -49,19 +49,19 @@ enum Body<'a> {
     Wire(Cow<'a, [u8]>),
 }
 
-/// A retry class: what may help after a reply (RFC 5321 sections 4.2.1, 4.5.3.1.10, 4.5.4.1).
+/// A retry class: the action that may help after a reply (RFC 5321 sections 4.2.1, 4.5.3.1.10, 4.5.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
     /// Nothing failed.
     Unneeded,
-    /// The same in a further transaction, at once: too many recipients in this one.
+    /// A further transaction, at once: this one has too many recipients.
     NextTransaction,
-    /// The same again, later.
+    /// A retry, later.
     Later,
-    /// The same again, later, although the server may have taken the message before: a duplicate is
-    /// possible (RFC 5321 section 6.1). No reply has this class, only a transaction without one.
+    /// A retry, later, although the server may have accepted the message already: a duplicate is possible (RFC 5321
+    /// section 6.1). No reply has this class, only a transaction without a reply.
     LaterMayDuplicate,
-    /// Something else than the same.
+    /// No retry of the same command.
     Never,
 }
 
@@ -96,14 +96,14 @@ impl<'a> Reply<'a> {
         Ok(Self::made(code, status, Body::Lines(text)))
     }
 
-    /// A reply of one line. A status with a 3yz code is left out.
+    /// Makes a reply of one line. A status with a 3yz code is left out.
     #[must_use]
     pub fn line(code: Code, status: Option<Status>, text: Text<'a>) -> Self {
         let status = status.filter(|_| code.class() != Class::Intermediate);
         Self::made(code, status, Body::Line(text))
     }
 
-    /// Text that is a status to every client is a status here too.
+    /// Makes a reply; text that every client would read as a status is read as one here too.
     fn made(code: Code, status: Option<Status>, body: Body<'a>) -> Self {
         let mut reply = Self { code, status, body };
         if status.is_none() {
@@ -115,12 +115,12 @@ impl<'a> Reply<'a> {
         reply
     }
 
-    /// What the text of the first line begins with, while no status is cut off it.
+    /// Returns the status that the text of the first line begins with, while no status is cut off it.
     fn first_status(&self) -> Option<Status> {
         Status::split(self.code, self.lines().next()?).map(|(status, _)| status)
     }
 
-    /// For constants: the status must not be under a 3yz code.
+    /// Makes a reply for a constant: the status must not be under a 3yz code.
     pub(crate) const fn constant(
         code: Code,
         status: Status,
@@ -129,7 +129,8 @@ impl<'a> Reply<'a> {
         Reply { code, status: Some(status), body: Body::Line(text) }
     }
 
-    /// The first whole reply in `input` and how many octets it took; `None` while it is unfinished. Never allocates.
+    /// Parses the first whole reply in `input`, and returns it with its length in octets; `None` while it is
+    /// incomplete. Never allocates.
     ///
     /// ```text
     /// Reply-line = *( Reply-code "-" [ textstring ] CRLF )       RFC 5321 section 4.2
@@ -142,7 +143,7 @@ impl<'a> Reply<'a> {
     ///
     /// # Errors
     ///
-    /// Anything else that is not in the grammar: see [`ReplyError`]. What follows cannot be trusted.
+    /// Anything else that is not in the grammar: see [`ReplyError`]. The octets that follow cannot be trusted.
     pub fn parse(input: &'a [u8]) -> Result<Option<(Self, usize)>, ReplyError> {
         let mut at = 0;
         let mut code = None;
@@ -170,7 +171,7 @@ impl<'a> Reply<'a> {
         Ok(Some((reply, at)))
     }
 
-    /// Whether a line, with or without its CRLF, is the last of a reply: anything but `NNN-`.
+    /// Returns whether a line, with or without its CRLF, is the last of a reply: anything but `NNN-`.
     ///
     /// Cheap, and true of a line that is no reply line at all, so that [`parse`](Self::parse) gets to see it.
     #[must_use]
@@ -180,12 +181,12 @@ impl<'a> Reply<'a> {
 
     /// Appends the reply with its CRLFs.
     ///
-    /// A line that would exceed 512 octets goes on in further lines, broken behind a space where there is one, and every
-    /// line carries the enhanced status. A 334 is never broken: its challenge is one line of up to 12288 octets (RFC
-    /// 4954 section 4).
+    /// A line that would exceed 512 octets is continued in further lines, broken after a space where there is one, and
+    /// every line carries the enhanced status. A 334 is never broken: its challenge is one line of up to 12288 octets
+    /// (RFC 4954 section 4).
     ///
-    /// In a reply that was received, what no [`Text`] may hold is written as `?`, and octets that are not UTF-8 as U+FFFD: what
-    /// one peer said is not passed on to the terminal of another.
+    /// In a reply that was received, a character that no [`Text`] may hold is written as `?`, and octets that are not
+    /// UTF-8 as U+FFFD: text of one peer cannot reach the terminal of another.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let status = Prefix::new(self.code, self.status);
         let room = match self.code {
@@ -212,25 +213,26 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The reply code.
+    /// Returns the reply code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The enhanced status, when there is one of the code's class.
+    /// Returns the enhanced status, when there is one of the code's class.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         self.status
     }
 
-    /// What the first digit says: the severity.
+    /// Returns the severity: the meaning of the first digit.
     #[must_use]
     pub fn class(&self) -> Class {
         self.code.class()
     }
 
-    /// Text of each line, without code, separator and enhanced status; octets as received. There is always one.
+    /// Iterates over the text of each line, without code, separator and enhanced status; octets as received. There is
+    /// always one.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> + Clone {
         Lines {
             rest: Some(self.body.octets()),
@@ -240,19 +242,19 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// 4yz: may be retried.
+    /// Returns whether the code is 4yz: the command may be retried.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.code.is_transient()
     }
 
-    /// 5yz.
+    /// Returns whether the code is 5yz: the command must not be retried unchanged.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.code.is_permanent()
     }
 
-    /// 2yz or 3yz.
+    /// Returns whether the code is 2yz or 3yz.
     #[must_use]
     pub fn is_positive(&self) -> bool {
         self.code.is_positive()
@@ -260,9 +262,9 @@ impl<'a> Reply<'a> {
 
     /// Returns what may help after this reply to one recipient.
     ///
-    /// Too many recipients are told by the enhanced status X.5.3, or, where there is no status, by 452
-    /// and by the 552 that old servers send for it (RFC 5321 section 4.5.3.1.10). Any other status
-    /// concerns that recipient alone: `452 4.2.2` is a full mailbox.
+    /// Too many recipients are recognised by the enhanced status X.5.3, or, where there is no status, by 452 and by the
+    /// 552 that old servers send for it (RFC 5321 section 4.5.3.1.10). Any other status concerns that recipient alone:
+    /// `452 4.2.2` is a full mailbox.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self.code.class() {
@@ -281,7 +283,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Reply<'_> {
         let body = match &self.body {
@@ -292,8 +294,8 @@ impl<'a> Reply<'a> {
         Reply { code: self.code, status: self.status, body }
     }
 
-    /// The same without its enhanced status: what a server says that does not announce
-    /// ENHANCEDSTATUSCODES, and every opening reply (RFC 2034 section 4).
+    /// Returns the reply without its enhanced status, for a server that does not announce ENHANCEDSTATUSCODES, and for
+    /// every opening reply (RFC 2034 section 4).
     #[must_use]
     pub fn without_status(&self) -> Reply<'_> {
         let Reply { code, body, .. } = self.as_borrowed();
@@ -313,7 +315,7 @@ impl<'a> Reply<'a> {
         Reply { code, status: None, body }
     }
 
-    /// Returns one of the lines as [`Text`] is: what was made is text already.
+    /// Returns one of the lines as [`Text`]: a reply that was made holds text already.
     fn text_of<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
         let is_text = |line: &str| span(line, TEXT) == line.len();
         if !self.body.is_wire() || core::str::from_utf8(line).is_ok_and(is_text) {
@@ -323,18 +325,18 @@ impl<'a> Reply<'a> {
         Cow::Owned(Vec::from(Text::lossy(&text).as_str()))
     }
 
-    /// The same code and status in other words, on one line.
+    /// Returns a reply of one line with this code and status, and other text.
     #[must_use]
     pub fn with_text<'t>(&self, text: Text<'t>) -> Reply<'t> {
         Reply { code: self.code, status: self.status, body: Body::Line(text) }
     }
 
-    /// The same with another code of its class.
+    /// Replaces the code by another of its class.
     pub(crate) fn with_code(self, code: Code) -> Self {
         Self { code, ..self }
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Reply<'static> {
         let body = match self.body {
@@ -359,24 +361,24 @@ impl Body<'_> {
         matches!(self, Self::Wire(_))
     }
 
-    /// The text with the status cut off its lines.
+    /// Returns the text with the status cut off its lines.
     fn without(&self, code: Code, status: Option<Status>) -> String {
         let mut text = String::new();
         for (number, line) in self.octets().split(|octet| *octet == b'\n').enumerate() {
             if number > 0 {
                 text.push('\n');
             }
-            // A status is ASCII, so what is behind it is whole characters.
+            // A status is ASCII, so the octets after it are whole characters.
             text.push_str(
-                core::str::from_utf8(behind_status(code, status, line)).unwrap_or_default(),
+                core::str::from_utf8(after_status(code, status, line)).unwrap_or_default(),
             );
         }
         text
     }
 }
 
-/// What of a line is behind the enhanced status, if it begins with this one.
-fn behind_status(code: Code, status: Option<Status>, line: &[u8]) -> &[u8] {
+/// Returns the rest of a line after the enhanced status, if the line begins with this one.
+fn after_status(code: Code, status: Option<Status>, line: &[u8]) -> &[u8] {
     match Status::split(code, line) {
         Some((found, behind)) if Some(found) == status => behind,
         _ => line,
@@ -403,15 +405,15 @@ impl<'a> Iterator for Lines<'a> {
         if !self.is_wire {
             return Some(line);
         }
-        // A wire block ends with a line end, behind which there is no line.
+        // A wire block ends with a line end, and no line follows it.
         self.rest = self.rest.filter(|rest| !rest.is_empty());
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = line.get(4..).unwrap_or_default();
-        Some(behind_status(self.code, self.status, text))
+        Some(after_status(self.code, self.status, text))
     }
 }
 
-/// The octets of the line that `input` begins with, without its CRLF; `None` while there is none.
+/// Returns the length of the line that `input` begins with, without its CRLF; `None` while it is incomplete.
 fn line_end(input: &[u8]) -> Result<Option<usize>, ReplyError> {
     match memchr::memchr3(b'\r', b'\n', 0, input) {
         None => Ok(None),
@@ -461,7 +463,7 @@ impl fmt::Write for Prefix {
     }
 }
 
-/// What of `line` fits into `room` octets, broken behind a space if there is one, else between characters.
+/// Splits `line` at `room` octets or fewer: after a space if there is one, else between characters.
 fn break_line(line: &[u8], room: usize) -> (&[u8], &[u8]) {
     let Some(head) = line.get(..room).filter(|_| line.len() > room) else { return (line, &[]) };
     let is_continuation = |at: usize| line.get(at).is_some_and(|octet| octet & 0xC0 == 0x80);
@@ -515,7 +517,8 @@ impl fmt::Debug for Reply<'_> {
     }
 }
 
-/// Octets of a peer made fit to be shown: invalid UTF-8, control characters, and what else is not to be seen, escaped.
+/// Octets of a peer in a form that is safe to show: invalid UTF-8, control characters and other invisible characters
+/// are escaped.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
@@ -536,20 +539,20 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Why octets are no reply. None of these can be repaired: the session is out of step.
+/// The reason why octets are not a reply. The session cannot recover: it is out of step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// The first digit is 2 to 5, two more digits follow.
+    /// The code is not a digit of 2 to 5 and two more digits.
     #[error("a reply line does not begin with a code from 200 to 599")]
     Code,
-    /// Behind the code comes a space, a hyphen or the end of the line.
+    /// The character after the code is not a space, a hyphen or the end of the line.
     #[error("a reply line has neither a space nor a hyphen behind its code")]
     Separator,
-    /// Every line repeats the first one's code.
+    /// The lines have different codes.
     #[error("the lines of a reply carry different codes")]
     MixedCodes,
-    /// Lines end with CRLF and nothing else, and hold no NUL.
+    /// A line ends with something other than CRLF, or holds a NUL.
     #[error("a reply line holds a CR, LF or NUL")]
     LineBreak,
 }
@@ -622,13 +625,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_a_reply_is_left_alone() {
+    fn octets_after_a_reply_are_left_alone() {
         let (reply, octets) = Reply::parse(b"220 hi\r\n250 no\r\n").unwrap().unwrap();
         assert_eq!((reply.code(), octets), (Code::SERVICE_READY, 8));
     }
 
     #[test]
-    fn an_unfinished_reply_is_none() {
+    fn an_incomplete_reply_is_not_parsed() {
         for input in
             ["", "2", "250", "250 OK", "250 OK\r", "250-a\r\n", "250-a\r\n2", "250-a\r\n250 b\r"]
         {

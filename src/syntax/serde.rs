@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for AttributeName {
     }
 }
 
-/// `5.1.1`
+/// Reads `5.1.1`.
 fn enhanced_code(text: &str) -> Result<EnhancedCode, &'static str> {
     let (class, rest) = text.split_once('.').ok_or("not an enhanced status code")?;
     let code = match class {
@@ -143,7 +143,7 @@ fn one_of<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result
         .ok_or("not one of the known words")
 }
 
-/// `X.1.1`, as the registry writes it.
+/// Reads `X.1.1`, as the registry writes it.
 fn status(text: &str) -> Result<Status, &'static str> {
     let read = || {
         let (subject, detail) = text.strip_prefix("X.")?.split_once('.')?;

@@ -8,7 +8,7 @@ use super::{Class, Code};
 ///
 /// It has no class of its own: the class is the first digit of the reply code beside it, so a `250 5.1.1` cannot be
 /// written (RFC 2034 section 4). The named ones are the registry of RFC 5248; a client that meets another acts on its
-/// subject ([`understood`](Self::understood)), or on the reply code (RFC 3463 section 2).
+/// subject ([`generalised`](Self::generalised)), or on the reply code (RFC 3463 section 2).
 ///
 /// ```
 /// use esmtp::syntax::{Code, Status};
@@ -24,7 +24,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// `None` when either is above 999.
+    /// Makes a status; `None` when either number is above 999.
     #[must_use]
     pub const fn new(subject: u16, detail: u16) -> Option<Self> {
         if subject > 999 || detail > 999 {
@@ -37,19 +37,19 @@ impl Status {
         Self { subject, detail }
     }
 
-    /// The second number.
+    /// Returns the second number.
     #[must_use]
     pub const fn subject(self) -> u16 {
         self.subject
     }
 
-    /// The third number.
+    /// Returns the third number.
     #[must_use]
     pub const fn detail(self) -> u16 {
         self.detail
     }
 
-    /// The three numbers as they stand in a reply with this code; `None` with a 3yz, which never has them.
+    /// Returns the three numbers as they stand in a reply with this code; `None` with a 3yz, which never has them.
     #[must_use]
     pub const fn under(self, code: Code) -> Option<EnhancedCode> {
         match code.class() {
@@ -58,11 +58,11 @@ impl Status {
         }
     }
 
-    /// The enhanced status that text under `code` begins with, and the text behind it.
+    /// Returns the enhanced status that text under `code` begins with, and the text after it.
     ///
-    /// `None` when there is none: its class has to be the first digit of `code`, its numbers have one to three digits
-    /// without a leading zero, and a space or the end of the line comes behind it. Whatever else looks like one is text
-    /// (RFC 2034 section 4, RFC 3463 section 2).
+    /// `None` without one: the class must be the first digit of `code`, the numbers must have one to three digits
+    /// without a leading zero, and a space or the end of the line must follow. Anything else that looks like a status
+    /// is text (RFC 2034 section 4, RFC 3463 section 2).
     ///
     /// ```text
     /// status-code = class "." subject "." detail          RFC 3463 section 2
@@ -86,19 +86,20 @@ impl Status {
         }
     }
 
-    /// The reply codes that the registry names beside it, the commonest where it names a whole class; empty for an unknown one, and for those that go with any.
+    /// Returns the reply codes that the registry names for this status, the commonest where it names a whole class;
+    /// empty for an unknown one, and for those that go with any code.
     #[must_use]
     pub fn basic_codes(self) -> &'static [Code] {
         self.entry().map_or(&[], |entry| entry.basic_codes)
     }
 
-    /// Whether the registry has it.
+    /// Returns whether the status is in the registry.
     #[must_use]
     pub fn is_registered(self) -> bool {
         self.entry().is_some()
     }
 
-    /// What the registry says about it, in a few words.
+    /// Returns the meaning in the registry, in a few words.
     #[must_use]
     pub fn meaning(self) -> Option<&'static str> {
         // The documentation is ` X.1.1: bad destination mailbox address.`
@@ -106,8 +107,8 @@ impl Status {
         Some(meaning.trim_end_matches('.'))
     }
 
-    /// Whether the registry names `code` beside it, or its class (`5XX`); an unknown status, and one that goes with any,
-    /// goes with all but 3yz.
+    /// Returns whether the registry names `code`, or its class (`5XX`), for this status. An unknown status, and one
+    /// that goes with any code, goes with all but 3yz.
     #[must_use]
     pub fn goes_with(self, code: Code) -> bool {
         let basic = self.basic_codes();
@@ -116,17 +117,17 @@ impl Status {
             && (basic.is_empty() || basic.contains(&code) || is_of_class)
     }
 
-    /// This status as far as the registry knows it: an unknown detail stands for detail 0 of its subject, and an unknown
-    /// subject for `X.0.0` (RFC 3463 section 2).
+    /// Returns the closest registered status: an unknown detail becomes detail 0 of its subject, and an unknown subject
+    /// `X.0.0` (RFC 3463 section 2).
     ///
     /// ```
     /// use esmtp::syntax::Status;
     ///
-    /// assert_eq!(Status::new(1, 99).unwrap().understood(), Status::OTHER_ADDRESS);
-    /// assert_eq!(Status::new(99, 1).unwrap().understood(), Status::OTHER);
+    /// assert_eq!(Status::new(1, 99).unwrap().generalised(), Status::OTHER_ADDRESS);
+    /// assert_eq!(Status::new(99, 1).unwrap().generalised(), Status::OTHER);
     /// ```
     #[must_use]
-    pub fn understood(self) -> Self {
+    pub fn generalised(self) -> Self {
         [self, Self { detail: 0, ..self }]
             .into_iter()
             .find(|status| status.is_registered())
@@ -138,13 +139,13 @@ impl Status {
         REGISTRY.get(at)
     }
 
-    /// Every registered status, in order.
+    /// Iterates over every registered status, in order.
     pub fn registered() -> impl Iterator<Item = Self> {
         REGISTRY.iter().map(|entry| entry.status)
     }
 }
 
-/// `1*3DIGIT` without a leading zero.
+/// Parses `1*3DIGIT` without a leading zero.
 fn one_to_three_digits(text: &[u8]) -> Option<(u16, &[u8])> {
     let digit = |octet: &u8| octet.is_ascii_digit().then(|| u16::from(octet - b'0'));
     let [first, rest @ ..] = text else { return None };
@@ -173,13 +174,13 @@ pub struct EnhancedCode {
 }
 
 impl EnhancedCode {
-    /// The class, which is the reply code's; never intermediate.
+    /// Returns the class, which is the reply code's; never intermediate.
     #[must_use]
     pub const fn class(self) -> Class {
         self.class
     }
 
-    /// Subject and detail.
+    /// Returns subject and detail.
     #[must_use]
     pub const fn status(self) -> Status {
         self.status

@@ -42,11 +42,11 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// A literal; as a constant it does not compile when it holds a control character.
+    /// Makes text of a literal. As a constant, a literal with a control character does not compile.
     ///
     /// # Panics
     ///
-    /// When it holds one and is evaluated at run time.
+    /// Panics at run time when the literal holds a control character.
     #[allow(clippy::panic)] // for constants: the panic is a compile error
     #[must_use]
     pub const fn literal(text: &'static str) -> Text<'static> {
@@ -54,7 +54,7 @@ impl<'a> Text<'a> {
         Text(Cow::Borrowed(text))
     }
 
-    /// Makes text of any: each control character but TAB becomes `?`.
+    /// Makes text of any string: each control character but TAB becomes `?`.
     #[must_use]
     pub fn lossy(text: &'a str) -> Self {
         if span(text, TEXT) == text.len() {
@@ -64,32 +64,32 @@ impl<'a> Text<'a> {
         Self(Cow::Owned(text.chars().map(|c| if is_text(c) { c } else { '?' }).collect()))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is all ASCII.
+    /// Returns whether the text is ASCII.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Text<'_> {
         Text(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))
     }
 }
 
-/// Which kind of error a forbidden octet is.
+/// Returns the kind of error for a forbidden octet.
 pub(crate) fn kind_of(octet: Option<&u8>) -> SyntaxErrorKind {
     match octet {
         Some(b'\r' | b'\n' | 0) => SyntaxErrorKind::LineBreak,

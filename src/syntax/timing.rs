@@ -7,7 +7,7 @@ use super::{DateTime, SyntaxError, SyntaxErrorKind};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
-/// BY: deliver within so many seconds, or else (RFC 2852 section 4).
+/// BY: the time within which the message is to be delivered, and what happens after it (RFC 2852 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeliverBy {
     seconds: i32,
@@ -15,7 +15,7 @@ pub struct DeliverBy {
     is_traced: bool,
 }
 
-/// What becomes of a message that is not delivered in time (RFC 2852 section 4).
+/// The treatment of a message that is not delivered in time (RFC 2852 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ByMode {
@@ -29,8 +29,8 @@ impl DeliverBy {
     /// Most seconds, in either direction: nine digits.
     pub const LIMIT: i32 = 999_999_999;
 
-    /// `None` when the number has more than nine digits, or when a message is to be returned after no time at all ("R needs a
-    /// positive time").
+    /// Makes the value; `None` when the number has more than nine digits, or when a message is to be returned after no
+    /// time ("R needs a positive time").
     #[must_use]
     pub const fn new(seconds: i32, mode: ByMode, is_traced: bool) -> Option<Self> {
         let is_range = seconds >= -Self::LIMIT && seconds <= Self::LIMIT;
@@ -38,27 +38,26 @@ impl DeliverBy {
         if is_range && is_time { Some(Self { seconds, mode, is_traced }) } else { None }
     }
 
-    /// Seconds from now; negative when the time is over already.
+    /// Returns the seconds from now; negative when the time is over already.
     #[must_use]
     pub const fn seconds(self) -> i32 {
         self.seconds
     }
 
-    /// What happens then.
+    /// Returns the treatment of the message after that time.
     #[must_use]
     pub const fn mode(self) -> ByMode {
         self.mode
     }
 
-    /// `T`: relays that do not know the extension are to be told to the sender.
+    /// Returns whether the sender is to be notified of relays that do not offer the extension (`T`).
     #[must_use]
     pub const fn is_traced(self) -> bool {
         self.is_traced
     }
 
-    /// What a relay says to the next host after it has had the message for so many seconds (RFC 2852
-    /// section 4.1). `None` when the time of a message is over that is to be returned then: it is
-    /// not relayed any more.
+    /// Returns the value that a relay sends to the next host after it has held the message for `seconds` (RFC 2852
+    /// section 4.1). `None` when the time is over for a message that is to be returned: it is not relayed.
     ///
     /// ```
     /// use esmtp::syntax::DeliverBy;
@@ -128,7 +127,7 @@ pub enum Hold<'a> {
 }
 
 impl Hold<'_> {
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Hold<'static> {
         match self {
@@ -143,7 +142,7 @@ impl Hold<'_> {
 pub struct HoldSeconds(u32);
 
 impl HoldSeconds {
-    /// `None` for 0 and above nine digits.
+    /// Makes the value; `None` for 0 and above nine digits.
     #[must_use]
     pub const fn new(seconds: u32) -> Option<Self> {
         match seconds {
@@ -152,7 +151,7 @@ impl HoldSeconds {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
@@ -183,10 +182,10 @@ impl fmt::Display for HoldSeconds {
 pub struct Priority(i8);
 
 impl Priority {
-    /// What a message without the parameter has.
+    /// The priority of a message without the parameter.
     pub const NORMAL: Self = Self(0);
 
-    /// `None` outside -9 to 9.
+    /// Makes the value; `None` outside -9 to 9.
     #[must_use]
     pub const fn new(priority: i8) -> Option<Self> {
         match priority {
@@ -195,7 +194,7 @@ impl Priority {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> i8 {
         self.0
@@ -233,19 +232,19 @@ pub struct ValidSince<'a> {
     action: RrvsAction,
 }
 
-/// What a relay without RRVS in front of it does with the message (RFC 7293 section 3).
+/// The action of a relay when the next host does not offer RRVS (RFC 7293 section 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RrvsAction {
-    /// `R`, or nothing: rejects it.
+    /// `R`, or absent: reject the message.
     #[default]
     Reject,
-    /// `C`: goes on without the test.
+    /// `C`: continue without the test.
     Continue,
 }
 
 impl<'a> ValidSince<'a> {
-    /// Since this time.
+    /// Makes the value of a time and an action.
     ///
     /// # Errors
     ///
@@ -257,13 +256,13 @@ impl<'a> ValidSince<'a> {
         }
     }
 
-    /// Since when.
+    /// Returns the time since which the mailbox must have had its owner.
     #[must_use]
     pub const fn time(&self) -> &DateTime<'a> {
         &self.time
     }
 
-    /// What happens when the test cannot be passed on.
+    /// Returns the action when the test cannot be passed on.
     #[must_use]
     pub const fn action(&self) -> RrvsAction {
         self.action
@@ -288,7 +287,7 @@ impl<'a> ValidSince<'a> {
         Self::new(DateTime::new(time)?, action)
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> ValidSince<'static> {
         ValidSince { time: self.time.into_owned(), action: self.action }

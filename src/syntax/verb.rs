@@ -28,7 +28,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// The verb that a word is, in any case.
+            /// Returns the verb for a word in any case.
             pub(crate) fn from_word(word: &[u8]) -> Self {
                 let mut lower = [0; 8];
                 let Some(room) = lower.get_mut(..word.len()) else { return Self::Other };
@@ -96,7 +96,7 @@ verbs! {
 }
 
 impl Verb {
-    /// The verb of a line, whatever comes behind it (for a reply to a line that does not parse).
+    /// Returns the verb of a line with any argument (for a reply to a line that does not parse).
     #[must_use]
     pub fn of(line: &[u8]) -> Self {
         let octets = line.iter().position(|octet| !is(*octet, VERB)).unwrap_or(line.len());
@@ -108,7 +108,7 @@ impl Verb {
         }
     }
 
-    /// SEND, SOML, SAML, TURN: gone since RFC 2821.
+    /// Returns whether the verb is SEND, SOML, SAML or TURN, removed by RFC 2821.
     #[must_use]
     pub const fn is_obsolete(self) -> bool {
         matches!(self, Self::Send | Self::Soml | Self::Saml | Self::Turn)

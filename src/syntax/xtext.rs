@@ -44,19 +44,19 @@ impl<'a> Xtext<'a> {
         }
     }
 
-    /// Octets as xtext.
+    /// Encodes octets as xtext.
     #[must_use]
     pub fn encode(octets: &[u8]) -> Xtext<'static> {
         Xtext(Cow::Owned(encoded(octets)))
     }
 
-    /// As it was written.
+    /// Returns the value as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What it means.
+    /// Returns the decoded octets.
     #[must_use]
     pub fn decoded(&self) -> Cow<'_, [u8]> {
         match self.0.contains('+') {
@@ -65,7 +65,7 @@ impl<'a> Xtext<'a> {
         }
     }
 
-    /// What it means, if it is UTF-8.
+    /// Returns the decoded text, if it is UTF-8.
     #[must_use]
     pub fn decoded_text(&self) -> Option<Cow<'_, str>> {
         match self.0.contains('+') {
@@ -74,18 +74,18 @@ impl<'a> Xtext<'a> {
         }
     }
 
-    /// The octets that it means.
+    /// Iterates over the decoded octets.
     pub(crate) fn octets(&self) -> impl Iterator<Item = u8> + Clone {
         octets_of(&self.0)
     }
 
-    /// The same, borrowed from this one.
+    /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Xtext<'_> {
         Xtext(Cow::Borrowed(&self.0))
     }
 
-    /// The same with its own memory.
+    /// Returns the value with memory of its own.
     #[must_use]
     pub fn into_owned(self) -> Xtext<'static> {
         Xtext(Cow::Owned(self.0.into_owned()))
@@ -114,7 +114,7 @@ impl core::fmt::Display for Xtext<'_> {
     }
 }
 
-/// The octets that xtext means.
+/// Iterates over the octets that xtext stands for.
 pub(crate) fn octets_of(text: &str) -> impl Iterator<Item = u8> + Clone {
     let mut octets = text.bytes();
     core::iter::from_fn(move || match octets.next()? {
@@ -127,7 +127,8 @@ fn hexadecimal(octet: u8) -> Option<u8> {
     char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// The offset of what is no xtext; lower-case hexadecimal digits only where they are tolerated.
+/// Fails with the offset of the first octet that is not xtext; lower-case hexadecimal digits are accepted only where
+/// they are tolerated.
 fn check(text: &str, is_lower_case_fine: bool) -> Result<(), usize> {
     let is_hexadecimal = |octet: u8| {
         matches!(octet, b'0'..=b'9' | b'A'..=b'F')
@@ -145,7 +146,7 @@ fn check(text: &str, is_lower_case_fine: bool) -> Result<(), usize> {
     }
 }
 
-/// What text means that is xtext and, decoded, UTF-8.
+/// Decodes text that is xtext and whose octets are UTF-8; `None` for other text.
 pub(crate) fn decode_text(text: &str) -> Option<Cow<'_, str>> {
     if span(text, XCHAR) == text.len() {
         return Some(Cow::Borrowed(text));
@@ -154,7 +155,7 @@ pub(crate) fn decode_text(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(octets_of(text).collect::<Vec<u8>>()).ok().map(Cow::Owned)
 }
 
-/// Octets as xtext.
+/// Encodes octets as xtext.
 pub(crate) fn encoded(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     for octet in octets {

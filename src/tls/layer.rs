@@ -1,6 +1,6 @@
-//! TLS between a driver and a machine, in its stages.
+//! The TLS engine between a driver and a machine, in its stages.
 
-use super::{Choice, End, Settings, names};
+use super::{Choice, Role, Settings, names};
 use crate::{
     machine::{Closed, Machine, Need, Upgradable},
     security::{Security, TlsFailure, TlsFailureKind},
@@ -21,31 +21,31 @@ pub(super) struct Layer {
     pub(super) stage: Stage,
     pub(super) inbox: ReceiveBuffer,
     outbox: SendBuffer,
-    /// Octets of ciphertext that the driver has taken.
+    /// Octets of ciphertext that the driver has written.
     taken: u64,
     /// The records in the outbox that hold octets of the machine inside, in order.
     records: VecDeque<Record>,
-    /// By when the handshake, an alert or the close_notify has to be through.
+    /// The deadline of the handshake, of an alert or of the close_notify.
     pub(super) until: Instant,
-    /// How the driver says that the peer's direction ended.
+    /// The kind of end that the driver reported for the peer's direction.
     pub(super) closed: Option<Closed>,
-    /// How the machine inside was told that it ended.
+    /// The kind of end that was reported to the machine inside.
     pub(super) told: Option<Closed>,
     /// Nothing can be sent any more.
     pub(super) is_broken: bool,
-    /// TLS has come from the peer.
-    is_spoken_to: bool,
-    /// The extended master secret is required, so what is exported binds the channel also
-    /// before TLS 1.3.
+    /// Octets of TLS have arrived from the peer.
+    has_input: bool,
+    /// The extended master secret is required, so that exported keying material binds the channel
+    /// also before TLS 1.3.
     requires_ems: bool,
-    /// Octets of plaintext in a record, at most.
+    /// The greatest number of octets of plaintext in a record.
     record_size: usize,
 }
 
 /// A record with octets of the machine inside. They count as sent as the record leaves, and the last of
 /// them when the whole record has: before, the peer can decrypt nothing of it.
 struct Record {
-    /// Where it ends among all octets of ciphertext.
+    /// Its end, counted in octets of ciphertext.
     end: u64,
     /// Octets of the machine inside that do not count as sent yet.
     plaintext: usize,
@@ -57,31 +57,31 @@ pub(super) enum Engine {
     /// A configuration is awaited.
     Chosen(Box<Accepted>),
     Running(Connection),
-    /// There never will be a connection.
+    /// No connection is possible.
     Dead(TlsFailure),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Before the first poll: no time runs, but octets of the peer may have come.
+    /// Before the first poll: no deadline runs yet, but octets of the peer may have arrived.
     Due,
     Handshake,
     Open,
-    /// TLS has failed, the machine inside knows it, and an alert goes out.
+    /// TLS has failed, the machine inside has been notified, and an alert is sent.
     Failed,
-    /// The machine inside is done: the close_notify goes out.
+    /// The machine inside is done: the close_notify is sent.
     Closing,
 }
 
 /// One read of ciphertext: a record and its overhead (RFC 8446 section 5.2).
 const INBOX: usize = 17 * 1024;
-/// Octets of plaintext that are encrypted at once, at most.
+/// The greatest number of octets of plaintext that are encrypted at once.
 const OUTBOX: usize = 64 * 1024;
-/// How many slices of the machine inside are encrypted at once, at most.
+/// The greatest number of slices of the machine inside that are encrypted at once.
 const SLICES: usize = 64;
-/// How many slices a record is made of, at most.
+/// The greatest number of slices that make up a record.
 const RECORD_SLICES: usize = 16;
-/// For an alert or a close_notify: a few octets, for which every peer that reads has room.
+/// The time for an alert or a close_notify: a few octets, for which every peer that reads has room.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// RFC 9266 section 2.
 const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
@@ -90,23 +90,23 @@ const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 
 impl Layer {
     pub(super) fn new(settings: &Settings) -> Self {
-        let (engine, requires_ems, fragment) = match &settings.end {
-            End::Client(config, name) => (
+        let (engine, requires_ems, fragment) = match &settings.role {
+            Role::Client(config, name) => (
                 ClientConnection::new(Arc::clone(config), name.clone())
                     .map(|client| Engine::Running(client.into())),
                 config.require_ems,
                 config.max_fragment_size,
             ),
-            End::Server(config) => (
+            Role::Server(config) => (
                 ServerConnection::new(Arc::clone(config))
                     .map(|server| Engine::Running(server.into())),
                 config.require_ems,
                 config.max_fragment_size,
             ),
-            End::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false, None),
+            Role::Choosing(_) => (Ok(Engine::Hello(Acceptor::default())), false, None),
         };
         Self {
-            // The configuration may not allow a connection at all: that fails at once.
+            // The configuration may permit no connection at all: that fails at once.
             engine: engine.unwrap_or_else(|error| Engine::Dead(names::failure(error))),
             stage: Stage::Due,
             inbox: ReceiveBuffer::new(INBOX),
@@ -117,24 +117,53 @@ impl Layer {
             closed: None,
             told: None,
             is_broken: false,
-            is_spoken_to: false,
+            has_input: false,
             requires_ems,
             record_size: record_size(fragment),
         }
     }
 
-    /// Begins the handshake, which has to be through by `until`.
+    /// Begins the handshake, which has to be complete by `until`.
     pub(super) fn begin(&mut self, until: Instant) {
         self.stage = Stage::Handshake;
         self.until = until;
     }
 
-    /// Goes on as far as possible: what came in is decrypted until there is plaintext, what TLS
-    /// wants to say is ready to be sent.
-    pub(super) fn turn(&mut self, end: &End) -> Result<(), TlsFailure> {
+    /// Returns what the handshake needs, or why it is over.
+    pub(super) fn await_handshake(
+        &mut self,
+        is_stopping: bool,
+        now: Instant,
+    ) -> Result<Need, TlsFailureKind> {
+        if self.closed.is_some() {
+            return Err(TlsFailureKind::CutOff);
+        }
+        if self.until.has_passed(now) {
+            return Err(match self.is_broken {
+                true => TlsFailureKind::CutOff,
+                false => TlsFailureKind::TimedOut,
+            });
+        }
+        if is_stopping {
+            return Err(TlsFailureKind::Stopped);
+        }
+        if self.is_broken {
+            // What the peer said before it closed may tell why.
+            self.until = self.until.min(now + FAREWELL);
+        }
+        Ok(match self.engine {
+            Engine::Chosen(_) => Need::Wait(self.until),
+            _ if self.is_pending() => Need::Either(self.until),
+            _ => Need::Read(self.until),
+        })
+    }
+
+    /// Advances as far as possible: input is decrypted until there is plaintext, and the output of
+    /// TLS is ready to be sent.
+    pub(super) fn turn(&mut self, role: &Role) -> Result<(), TlsFailure> {
         loop {
             let before = (self.inbox.octets().len(), self.outbox.len());
-            let outcome = self.take_in(end);
+            let outcome = self.take_in(role);
             self.take_out();
             outcome?;
             if before == (self.inbox.octets().len(), self.outbox.len()) {
@@ -143,10 +172,10 @@ impl Layer {
         }
     }
 
-    fn take_in(&mut self, end: &End) -> Result<(), TlsFailure> {
-        match (self.is_spoken_to, self.inbox.octets().first()) {
-            // The content types of what a peer may begin with (RFC 8446 section 5.1).
-            (false, Some(20..=22)) => self.is_spoken_to = true,
+    fn take_in(&mut self, role: &Role) -> Result<(), TlsFailure> {
+        match (self.has_input, self.inbox.octets().first()) {
+            // The content types that a peer may begin with (RFC 8446 section 5.1).
+            (false, Some(20..=22)) => self.has_input = true,
             // Octets in the clear. A peer that sends them would take an alert for a reply.
             (false, Some(_)) => self.engine = Engine::Dead(TlsFailureKind::NotTls.into()),
             _ => {}
@@ -163,12 +192,12 @@ impl Layer {
                 match acceptor.accept() {
                     Ok(None) => {}
                     Ok(Some(accepted)) => {
-                        let choice = match end {
-                            End::Choosing(choose) => choose.choose(&accepted.client_hello()),
-                            End::Client(..) | End::Server(_) => Choice::Refuse,
+                        let choice = match role {
+                            Role::Choosing(choose) => choose.choose(&accepted.client_hello()),
+                            Role::Client(..) | Role::Server(_) => Choice::Refuse,
                         };
                         match choice {
-                            Choice::Take(config) => self.accept(accepted, Some(config)),
+                            Choice::Use(config) => self.accept(accepted, Some(config)),
                             Choice::Refuse => self.accept(accepted, None),
                             Choice::Later => self.engine = Engine::Chosen(Box::new(accepted)),
                         }
@@ -191,7 +220,7 @@ impl Layer {
                     connection.process_new_packets().map_err(names::failure)?;
                 }
                 if self.closed.is_some() && self.inbox.is_empty() && connection.wants_read() {
-                    // Tells TLS that nothing more will come: it knows whether a close_notify did.
+                    // Tells TLS that nothing more will arrive: it knows whether a close_notify did.
                     let _ = connection.read_tls(&mut [].as_slice());
                 }
             }
@@ -199,7 +228,7 @@ impl Layer {
         Ok(())
     }
 
-    /// Ciphertext that wants to go out.
+    /// Moves the ciphertext that TLS has ready into the outbox.
     fn take_out(&mut self) {
         let Engine::Running(connection) = &mut self.engine else { return };
         while connection.wants_write() && self.outbox.len() < 2 * OUTBOX {
@@ -214,7 +243,7 @@ impl Layer {
         }
     }
 
-    /// The handshake goes on with this configuration, or is over.
+    /// Continues the handshake with this configuration, or fails it.
     pub(super) fn accept(&mut self, accepted: Accepted, config: Option<Arc<ServerConfig>>) {
         let Some(config) = config else {
             self.outbox.text().extend_from_slice(UNRECOGNIZED_NAME);
@@ -226,7 +255,8 @@ impl Layer {
         self.engine = match accepted.into_connection(config) {
             Ok(server) => {
                 let mut connection = Connection::from(server);
-                // What came with the ClientHello; an error comes again.
+                // Process the octets that arrived with the ClientHello; an error is returned again
+                // later.
                 let _ = connection.process_new_packets();
                 Engine::Running(connection)
             }
@@ -250,8 +280,8 @@ impl Layer {
         self.outbox.slices(slices)
     }
 
-    /// Takes note that `octets` of ciphertext have left, and returns how many octets of the machine
-    /// inside have left with them.
+    /// Records that `octets` of ciphertext were sent, and returns how many octets of the machine
+    /// inside were sent with them.
     pub(super) fn sent(&mut self, octets: usize) -> usize {
         let octets = octets.min(self.outbox.len());
         self.outbox.sent(octets);
@@ -273,15 +303,18 @@ impl Layer {
     pub(super) fn release(&mut self) {
         self.inbox.release();
         self.outbox.release();
+        if self.records.is_empty() {
+            self.records = VecDeque::new();
+        }
     }
 
-    /// Forgets whose octets wait: another machine takes over.
+    /// Forgets which machine the waiting octets belong to: another machine takes over.
     pub(super) fn turn_over(&mut self) {
         self.told = None;
         self.records.clear();
     }
 
-    /// Ends the writing: not one octet leaves any more.
+    /// Stops writing: not one octet more is sent.
     pub(super) fn break_off(&mut self) {
         self.is_broken = true;
         self.outbox.clear();
@@ -294,29 +327,29 @@ impl Layer {
         match mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Due | Stage::Handshake => inner.upgrade_failed(why),
             _ => {
-                // Plaintext from before is still worth hearing.
-                while matches!(self.hear(inner), Heard::Octets) {}
+                // Plaintext received before is still delivered.
+                while matches!(self.deliver(inner), Delivered::Octets) {}
                 inner.tls_failed(why);
                 self.give_up();
             }
         }
     }
 
-    /// Leaves out what the machine inside has written and the peer has not taken: it will not hear
-    /// that it was sent. An alert in the middle of a record would not be understood.
+    /// Discards the octets of the machine inside that the peer has not taken: they will not count
+    /// as sent. An alert in the middle of a record would not be understood.
     fn give_up(&mut self) {
         if !self.records.is_empty() {
             self.break_off();
         }
     }
 
-    /// Plaintext for the machine inside, as much as it has room for.
-    fn hear(&mut self, inner: &mut impl Machine) -> Heard {
-        let Engine::Running(connection) = &mut self.engine else { return Heard::Nothing };
+    /// Delivers plaintext to the machine inside, as much as it has room for.
+    fn deliver(&mut self, inner: &mut impl Machine) -> Delivered {
+        let Engine::Running(connection) = &mut self.engine else { return Delivered::Nothing };
         let mut reader = connection.reader();
         match reader.fill_buf() {
             // RFC 8446 section 6.1.
-            Ok([]) => Heard::End(Closed::Clean),
+            Ok([]) => Delivered::End(Closed::Clean),
             Ok(octets) => {
                 let room = inner.receive_buffer();
                 let taken = room.len().min(octets.len());
@@ -325,16 +358,16 @@ impl Layer {
                 }
                 inner.received(taken);
                 reader.consume(taken);
-                if taken == 0 { Heard::Nothing } else { Heard::Octets }
+                if taken == 0 { Delivered::Nothing } else { Delivered::Octets }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Heard::Nothing,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Delivered::Nothing,
             // The end of the stream without close_notify.
-            Err(_) => Heard::End(Closed::CutOff),
+            Err(_) => Delivered::End(Closed::CutOff),
         }
     }
 
-    /// Encrypts what the machine inside wants to send. It is told that the octets are sent when they
-    /// are, so that its deadlines, and what it reports, are those of a session in the clear.
+    /// Encrypts the octets that the machine inside has ready. They are reported to it as sent when
+    /// they are, so that its deadlines and reports are those of a session in the clear.
     fn encrypt(&mut self, inner: &impl Machine) {
         let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let count = inner.to_send(&mut slices);
@@ -360,16 +393,21 @@ impl Layer {
         }
     }
 
-    /// Plaintext between the machine inside and TLS.
+    /// Moves plaintext between the machine inside and TLS.
     pub(super) fn exchange(
         &mut self,
-        inner: &mut impl Machine,
-        end: &End,
+        inner: &mut impl Upgradable,
+        role: &Role,
         now: Instant,
     ) -> Option<Need> {
         if self.closed == Some(Closed::CutOff) && self.told != Some(Closed::CutOff) {
-            // As if what has come already had come just before.
-            while matches!(self.hear(inner), Heard::Octets) && self.turn(end).is_ok() {}
+            // Input that has arrived counts as if it had arrived just before.
+            while matches!(self.deliver(inner), Delivered::Octets) {
+                if let Err(failure) = self.turn(role) {
+                    self.fail(inner, failure, now);
+                    return None;
+                }
+            }
             self.told = Some(Closed::CutOff);
             inner.closed(Closed::CutOff);
         }
@@ -377,10 +415,10 @@ impl Layer {
         if let Need::Read(_) | Need::Either(_) = need
             && self.told.is_none()
         {
-            match self.hear(inner) {
-                Heard::Octets => return None,
-                Heard::Nothing => {}
-                Heard::End(how) => {
+            match self.deliver(inner) {
+                Delivered::Octets => return None,
+                Delivered::Nothing => {}
+                Delivered::End(how) => {
                     self.told = Some(how);
                     inner.closed(how);
                     return None;
@@ -404,11 +442,12 @@ impl Layer {
                 }
                 return None;
             }
-            // The machine can not have more than there is.
+            // The peer's direction has ended: there is no more input for the machine.
             Need::Read(_) | Need::Either(_) if self.told.is_some() && !is_pending => Need::Close,
             Need::Write(_) if !is_pending => Need::Close,
             Need::Either(until) if !is_pending => Need::Read(until),
-            // The peer waits for the last octets of the handshake, the application may take its time.
+            // The peer waits for the last octets of the handshake; the application may take its
+            // time.
             Need::Answer
                 if is_pending && self.records.is_empty() && !self.until.has_passed(now) =>
             {
@@ -423,7 +462,7 @@ impl Layer {
         })
     }
 
-    /// What the handshake has come to.
+    /// Returns the result of the handshake.
     pub(super) fn security(&self, settings: &Settings) -> Security {
         let mut security = Security::TLS;
         let Engine::Running(connection) = &self.engine else { return security };
@@ -436,9 +475,9 @@ impl Layer {
         {
             security = security.with_cipher(&name);
         }
-        let name = match (connection, &settings.end) {
+        let name = match (connection, &settings.role) {
             (Connection::Server(server), _) => server.server_name(),
-            (Connection::Client(_), End::Client(_, ServerName::DnsName(name))) => {
+            (Connection::Client(_), Role::Client(_, ServerName::DnsName(name))) => {
                 Some(name.as_ref())
             }
             (Connection::Client(_), _) => None,
@@ -446,7 +485,7 @@ impl Layer {
         if let Some(name) = name {
             security = security.with_server_name(name);
         }
-        // RFC 9266 section 4.2: before TLS 1.3 only with the extended master secret. rustls tells
+        // RFC 9266 section 4.2: before TLS 1.3 only with the extended master secret. rustls reports
         // whether it is required, not whether it is used.
         if (version == Some(ProtocolVersion::TLSv1_3) || self.requires_ems)
             && let Ok(octets) = connection.export_keying_material([0; 32], EXPORTER, Some(&[]))
@@ -463,7 +502,7 @@ impl Layer {
             {
                 security = security.with_end_point(octets);
             }
-            // rustls hands over a chain only when the configured verifier was content with it.
+            // rustls returns a chain only when the configured verifier accepted it.
             let chain = chain.iter().map(|certificate| certificate.as_ref().to_vec()).collect();
             security = security.with_peer_certificates(chain, settings.is_verifying);
         }
@@ -472,13 +511,13 @@ impl Layer {
 }
 
 /// Returns how many octets of plaintext rustls puts into a record: `max_fragment_size` of its
-/// configuration counts the header of five octets, and is 2^14 octets more than it where it is not
-/// set (RFC 8446 section 5.1).
+/// configuration includes the header of five octets; where it is not set, a record holds 2^14
+/// octets (RFC 8446 section 5.1).
 fn record_size(max_fragment_size: Option<usize>) -> usize {
     max_fragment_size.map_or(1 << 14, |size| size.saturating_sub(5).max(1))
 }
 
-/// Moves up to `size` octets of what waits into a record, and returns how many.
+/// Moves up to `size` octets of the waiting slices into a record, and returns how many.
 fn cut_record<'a>(
     waiting: &mut &mut [&'a [u8]],
     size: usize,
@@ -498,7 +537,7 @@ fn cut_record<'a>(
     size - room
 }
 
-enum Heard {
+enum Delivered {
     Octets,
     Nothing,
     End(Closed),

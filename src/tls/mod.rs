@@ -1,23 +1,23 @@
-//! A machine inside rustls, still without I/O.
+//! A machine inside TLS, still without I/O.
 //!
-//! [`Secured`] puts a TLS layer around a machine and is a [`Machine`] itself, with the events
-//! of the one inside. Drivers do not know that it is there: implicit TLS (RFC 8314) and
-//! STARTTLS (RFC 3207) need no line in any of them. The crypto provider is the one that the
-//! rustls configuration was built with.
+//! [`Secured`] puts a TLS layer around a machine and is a [`Machine`] itself, with the events of
+//! the one inside. Drivers need no knowledge of it, neither for implicit TLS (RFC 8314) nor for
+//! STARTTLS (RFC 3207). The crypto provider is the one that the rustls configuration was built
+//! with.
 //!
-//! What the layer answers for:
+//! The layer guarantees:
 //!
 //! - Deadlines: of the handshake, of an alert and of the close_notify. All others are those of the
-//!   machine inside: its octets count as sent as the peer takes the records that hold them, so a peer
-//!   that does not read, or reads slowly, meets its deadlines as in the clear.
+//!   machine inside: its octets count as sent as the peer takes the records that hold them, so a
+//!   peer that does not read, or reads slowly, exceeds its deadlines as in the clear.
 //! - Memory: plaintext is decrypted only when the machine inside asks for it, and encrypted, up to
-//!   64 KiB at once, when the peer has taken what was encrypted before. A layer holds at most about
-//!   300 KiB, whatever the peer does.
+//!   64 KiB at once, when the peer has taken the records before. A layer holds at most about 300
+//!   KiB, whatever the peer does.
 //! - The end: a stream that ends without close_notify has been cut off (RFC 8446 section 6.1),
-//!   whatever the driver says of it; octets behind a close_notify are never heard.
+//!   whatever the driver reports; octets after a close_notify are discarded.
 //!
-//! Renegotiation does not exist in rustls, and it limits KeyUpdate and empty records. Early
-//! data (0-RTT), which an attacker can replay, is not heard: leave it disabled.
+//! Renegotiation does not exist in rustls, and it limits KeyUpdate and empty records. Early data
+//! (0-RTT), which an attacker can replay, is discarded: leave it disabled.
 
 mod layer;
 mod names;
@@ -30,24 +30,25 @@ use crate::{
     time::Instant,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use bytes::BytesMut;
 use core::{fmt, mem, time::Duration};
 use layer::{Engine, FAREWELL, Layer, Stage};
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName, server::ClientHello};
 
-/// Which end of TLS we are.
+/// The role in the TLS handshake.
 #[derive(Clone)]
 #[non_exhaustive]
-pub enum End {
-    /// Begins the handshake, and knows whom it wants to meet.
+pub enum Role {
+    /// Begins the handshake, and expects the server to have this name.
     Client(Arc<ClientConfig>, ServerName<'static>),
     /// Answers the handshake.
     Server(Arc<ServerConfig>),
-    /// Answers the handshake as the client's first words make advisable: with another
+    /// Answers the handshake, with a configuration chosen from the ClientHello: with another
     /// certificate, or not at all.
     Choosing(Arc<dyn Choose>),
 }
 
-impl fmt::Debug for End {
+impl fmt::Debug for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client(_, name) => f.debug_tuple("Client").field(name).finish_non_exhaustive(),
@@ -57,21 +58,21 @@ impl fmt::Debug for End {
     }
 }
 
-/// Chooses a configuration when the client has said whom it wants to meet.
+/// The choice of a server configuration, when the client has sent the name that it wants to reach.
 ///
-/// Every suitable function is one.
+/// Every closure or function with the right signature is one.
 ///
 /// ```
-/// use esmtp::tls::{Choice, End};
+/// use esmtp::tls::{Choice, Role};
 /// use std::sync::Arc;
 ///
 /// # fn known(name: &str) -> Option<Arc<rustls::ServerConfig>> { None }
-/// let end = End::Choosing(Arc::new(|hello: &rustls::server::ClientHello<'_>| {
-///     hello.server_name().and_then(known).map_or(Choice::Refuse, Choice::Take)
+/// let end = Role::Choosing(Arc::new(|hello: &rustls::server::ClientHello<'_>| {
+///     hello.server_name().and_then(known).map_or(Choice::Refuse, Choice::Use)
 /// }));
 /// ```
 pub trait Choose: Send + Sync + 'static {
-    /// Asked once a handshake.
+    /// Chooses, once in a handshake.
     fn choose(&self, hello: &ClientHello<'_>) -> Choice;
 }
 
@@ -81,23 +82,23 @@ impl<F: Fn(&ClientHello<'_>) -> Choice + Send + Sync + 'static> Choose for F {
     }
 }
 
-/// What [`Choose`] says.
+/// The decision of [`Choose`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Choice {
-    /// This one.
-    Take(Arc<ServerConfig>),
-    /// It will be said by [`Secured::choose`], by the deadline of the handshake. Wake up whoever
-    /// will do so.
+    /// Use this configuration.
+    Use(Arc<ServerConfig>),
+    /// The decision will come by [`Secured::choose`], before the deadline of the handshake. The
+    /// task that will make it must be notified now.
     Later,
-    /// None: the handshake fails.
+    /// Refuse the handshake, which fails.
     Refuse,
 }
 
 /// A machine with a TLS layer around it.
 ///
 /// While the session is in the clear the layer is transparent. When both sides have agreed on
-/// STARTTLS, it takes over: what the peer sends from then on is TLS or the end of the session.
+/// STARTTLS, it takes over: from then on the peer's octets are TLS or the end of the session.
 pub struct Secured<M> {
     inner: M,
     settings: Settings,
@@ -105,78 +106,80 @@ pub struct Secured<M> {
 }
 
 struct Settings {
-    end: End,
+    role: Role,
     handshake_timeout: Duration,
     is_verifying: bool,
     end_point: Option<Vec<u8>>,
 }
 
 enum State {
-    /// Octets pass as they are.
+    /// Octets pass unchanged.
     Clear,
-    /// TLS, of which nothing has been heard yet.
+    /// TLS, before its first octet.
     Due,
     /// TLS, in one of its stages.
     Tls(Box<Layer>),
 }
 
 impl<M: Upgradable> Secured<M> {
-    /// TLS from the first octet (RFC 8314 section 3).
+    /// Creates a layer with TLS from the first octet (implicit TLS, RFC 8314).
     #[must_use]
-    pub const fn implicit(inner: M, end: End) -> Self {
-        Self::new(inner, end, State::Due)
+    pub const fn implicit(inner: M, role: Role) -> Self {
+        Self::new(inner, role, State::Due)
     }
 
-    /// TLS when both sides have agreed on it (RFC 3207).
+    /// Creates a layer with TLS as soon as both sides have agreed on it (STARTTLS, RFC 3207).
     #[must_use]
-    pub const fn start_tls(inner: M, end: End) -> Self {
-        Self::new(inner, end, State::Clear)
+    pub const fn start_tls(inner: M, role: Role) -> Self {
+        Self::new(inner, role, State::Clear)
     }
 
-    const fn new(inner: M, end: End, state: State) -> Self {
+    const fn new(inner: M, role: Role, state: State) -> Self {
         let handshake_timeout = Duration::from_secs(60);
-        let settings = Settings { end, handshake_timeout, is_verifying: true, end_point: None };
+        let settings = Settings { role, handshake_timeout, is_verifying: true, end_point: None };
         Self { inner, settings, state }
     }
 
-    /// For the whole handshake; a minute unless said otherwise.
+    /// Sets the time-out of the whole handshake. Default: a minute.
     #[must_use]
     pub const fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self
     }
 
-    /// Whether the verifier in the rustls configuration verifies what it lets pass, so that
-    /// [`Security::is_verified`] may say so. Yes unless said otherwise; say no with one that lets
-    /// everything pass (rustls calls that dangerous), as opportunistic TLS does (RFC 7435).
+    /// Sets whether the verifier in the rustls configuration verifies every certificate that it
+    /// accepts, so that [`Security::is_verified`] may report it. Default: true. Set it to false for
+    /// a verifier that accepts every certificate (rustls calls that dangerous), as in opportunistic
+    /// TLS (RFC 7435).
     #[must_use]
     pub const fn with_verified(mut self, is_verifying: bool) -> Self {
         self.settings.is_verifying = is_verifying;
         self
     }
 
-    /// Channel binding data of the type `tls-server-end-point` for the certificate that we show
-    /// as a server: rustls does not tell which it was. A client has it from the server's.
+    /// Sets channel binding data of the type `tls-server-end-point` for the certificate of this
+    /// server: rustls does not report which one it used. A client derives the data from the
+    /// server's certificate.
     #[must_use]
     pub fn with_end_point(mut self, octets: Vec<u8>) -> Self {
         self.settings.end_point = Some(octets);
         self
     }
 
-    /// The machine inside.
+    /// Returns the machine inside.
     #[must_use]
     pub const fn machine(&self) -> &M {
         &self.inner
     }
 
-    /// The machine inside, to be told something (`shut_down`), not to be driven.
+    /// Returns the machine inside, to change it (`shut_down`), not to drive it.
     #[must_use]
     pub const fn machine_mut(&mut self) -> &mut M {
         &mut self.inner
     }
 
-    /// Another machine on the same channel: the roles have been turned around. The end of TLS that
-    /// this layer is stays the same, so no second STARTTLS can be agreed on in the clear.
+    /// Replaces the machine by another on the same channel, after the roles were swapped (ATRN).
+    /// The TLS role of this layer stays, so no second STARTTLS can be agreed on in the clear.
     #[must_use]
     pub fn map<N>(self, turn: impl FnOnce(M) -> N) -> Secured<N> {
         let Self { inner, settings, mut state } = self;
@@ -186,7 +189,7 @@ impl<M: Upgradable> Secured<M> {
         Secured { inner: turn(inner), settings, state }
     }
 
-    /// What the client said, while a configuration is awaited that [`Choice::Later`] promised.
+    /// Returns the ClientHello while the decision that [`Choice::Later`] promised is awaited.
     #[must_use]
     pub fn hello(&self) -> Option<ClientHello<'_>> {
         match &self.state {
@@ -198,8 +201,8 @@ impl<M: Upgradable> Secured<M> {
         }
     }
 
-    /// The configuration that [`Choice::Later`] promised; the handshake goes on, or fails, at the
-    /// next poll. Does nothing when none is awaited.
+    /// Gives the decision that [`Choice::Later`] promised: the handshake continues with this
+    /// configuration, or fails, at the next poll. Has no effect when no decision is awaited.
     pub fn choose(&mut self, config: Option<Arc<ServerConfig>>) {
         if let State::Tls(layer) = &mut self.state
             && matches!(layer.engine, Engine::Chosen(_))
@@ -214,8 +217,9 @@ impl<M: Upgradable> Secured<M> {
         self.state = State::Tls(Box::new(Layer::new(&self.settings)));
     }
 
-    /// The layer, unless octets pass as they are. What comes before the first poll (behind a PROXY
-    /// header, say) is TLS too: the machine inside would take it for octets in the clear.
+    /// Returns the layer, unless octets pass unchanged. Octets before the first poll (after a PROXY
+    /// header, for example) are TLS too: the machine inside would take them for octets in the
+    /// clear.
     fn layer(&mut self) -> Option<&mut Layer> {
         if let State::Due = self.state {
             self.begin();
@@ -226,7 +230,7 @@ impl<M: Upgradable> Secured<M> {
         }
     }
 
-    /// Goes on as far as possible without the driver; `None` when something has changed.
+    /// Advances as far as possible without the driver; returns `None` when something has changed.
     fn step(&mut self, now: Instant) -> Option<Need> {
         let Self { inner, settings, state } = self;
         let layer = match state {
@@ -247,34 +251,27 @@ impl<M: Upgradable> Secured<M> {
         if layer.stage == Stage::Due {
             layer.begin(now + settings.handshake_timeout);
         }
-        let outcome = layer.turn(&settings.end);
+        let outcome = layer.turn(&settings.role);
         match (layer.stage, outcome) {
             (Stage::Due | Stage::Handshake | Stage::Open, Err(failure)) => {
                 layer.fail(inner, failure, now + FAREWELL);
                 None
             }
             (Stage::Due | Stage::Handshake, Ok(())) => {
-                let kind = if layer.is_established() {
+                if layer.is_established() {
                     layer.stage = Stage::Open;
                     inner.upgraded(layer.security(settings));
                     return None;
-                } else if layer.closed.is_some() || layer.is_broken {
-                    TlsFailureKind::CutOff
-                } else if layer.until.has_passed(now) {
-                    TlsFailureKind::TimedOut
-                } else if inner.is_stopping() {
-                    TlsFailureKind::Stopped
-                } else if let Engine::Chosen(_) = layer.engine {
-                    return Some(Need::Wait(layer.until));
-                } else if layer.is_pending() {
-                    return Some(Need::Either(layer.until));
-                } else {
-                    return Some(Need::Read(layer.until));
-                };
-                layer.fail(inner, kind.into(), now);
-                None
+                }
+                match layer.await_handshake(inner.is_stopping(), now) {
+                    Ok(need) => Some(need),
+                    Err(kind) => {
+                        layer.fail(inner, kind.into(), now);
+                        None
+                    }
+                }
             }
-            (Stage::Open, Ok(())) => layer.exchange(inner, &settings.end, now),
+            (Stage::Open, Ok(())) => layer.exchange(inner, &settings.role, now),
             (Stage::Failed | Stage::Closing, _)
                 if layer.is_pending() && !layer.until.has_passed(now) =>
             {
@@ -282,7 +279,7 @@ impl<M: Upgradable> Secured<M> {
             }
             (Stage::Failed, _) => Some(match inner.poll(now) {
                 Need::Answer => Need::Answer,
-                // Nothing more can be said or heard.
+                // Nothing more can be sent or received.
                 _ => Need::Close,
             }),
             (Stage::Closing, _) => Some(Need::Close),
@@ -309,7 +306,7 @@ impl<M: Upgradable> Machine for Secured<M> {
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {
-        // As in `layer`; a borrow that may be returned can not be given up (E0499).
+        // As in `layer`; a borrow that may be returned cannot be given up (E0499).
         if let State::Due = self.state {
             self.begin();
         }
@@ -323,7 +320,7 @@ impl<M: Upgradable> Machine for Secured<M> {
         let Some(layer) = self.layer() else { return self.inner.received(octets) };
         layer.inbox.received(octets);
         if layer.told.is_some() || matches!(layer.stage, Stage::Failed | Stage::Closing) {
-            // Nobody will hear it.
+            // The machine inside will never read it.
             layer.inbox.consume(usize::MAX);
         }
     }
@@ -335,9 +332,23 @@ impl<M: Upgradable> Machine for Secured<M> {
         self.inner.release();
     }
 
+    fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        let Some(layer) = self.layer() else { return self.inner.lend_buffer(memory) };
+        layer.inbox.lend(memory)
+    }
+
+    fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        let State::Tls(layer) = &mut self.state else { return self.inner.reclaim_buffer() };
+        let memory = layer.inbox.reclaim();
+        layer.release();
+        // Memory that was lent before STARTTLS is in the machine inside.
+        let inner = self.inner.reclaim_buffer();
+        memory.or(inner)
+    }
+
     fn closed(&mut self, how: Closed) {
         let Some(layer) = self.layer() else { return self.inner.closed(how) };
-        // How it was: a clean end of the stream is one only behind a close_notify.
+        // The end of the stream is clean only after a close_notify.
         if layer.closed != Some(Closed::CutOff) {
             layer.closed = Some(how);
         }

@@ -1,4 +1,4 @@
-//! What rustls calls by names of its own, in the words of everyone else.
+//! The names of rustls, translated into the registered ones.
 
 use crate::security::{TlsFailure, TlsFailureKind};
 use alloc::{borrow::Cow, format};
@@ -25,17 +25,17 @@ pub(super) fn cipher(suite: CipherSuite) -> Option<Cow<'static, str>> {
     })
 }
 
-/// Returns the failure that an error of rustls is, with that error.
+/// Returns the failure for an error of rustls, with that error.
 pub(super) fn failure(error: Error) -> TlsFailure {
     let kind = kind(&error);
     match error {
-        // The alert's name says all.
+        // The alert's name is the whole reason.
         Error::AlertReceived(_) => kind.into(),
         error => TlsFailure::caused_by(kind, error),
     }
 }
 
-/// Returns the failure that an error of any other kind is.
+/// Returns the failure for an error of any other kind.
 pub(super) fn other(error: std::io::Error) -> TlsFailure {
     TlsFailure::caused_by(TlsFailureKind::Other, error)
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    /// What the providers offer, by the IANA TLS Cipher Suites registry.
+    /// The cipher suites of the providers, by the IANA TLS Cipher Suites registry.
     const REGISTERED: [(u16, &str); 9] = [
         (0x1301, "TLS_AES_128_GCM_SHA256"),
         (0x1302, "TLS_AES_256_GCM_SHA384"),

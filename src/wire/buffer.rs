@@ -1,4 +1,4 @@
-//! The memory between a stream and a machine.
+//! The buffers between a stream and a machine.
 
 use alloc::{collections::VecDeque, vec::Vec};
 use bytes::{Buf, Bytes, BytesMut};
@@ -8,7 +8,7 @@ use core::mem;
 /// The first allocation of a [`ReceiveBuffer`]: a handful of pipelined commands.
 const FIRST_ALLOCATION: usize = 4096;
 
-/// The octets received and not yet consumed; allocated when asked for, bounded.
+/// A bounded buffer of octets that were received and not yet consumed, allocated on demand.
 ///
 /// The first allocation is small; when a read fills it the next one is twice as large, up to
 /// the capacity, so that commands cost little and content is read in few calls.
@@ -29,13 +29,13 @@ pub struct ReceiveBuffer {
     /// Octets received and unconsumed: `start..end` of `memory`.
     start: usize,
     end: usize,
-    /// How large the next allocation is.
+    /// The size of the next allocation.
     next: usize,
     capacity: usize,
 }
 
 impl ReceiveBuffer {
-    /// Never holds more than `capacity` octets (0 is read as 1).
+    /// Creates a buffer that never holds more than `capacity` octets (0 is read as 1).
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
@@ -43,17 +43,17 @@ impl ReceiveBuffer {
         Self { memory: BytesMut::new(), start: 0, end: 0, next, capacity }
     }
 
-    /// How many octets it holds at most.
+    /// Returns the greatest number of octets it can hold.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Free space behind the octets, allocated when needed; empty only when
+    /// Returns the free space after the octets, allocated when needed; empty only when
     /// [`is_full`](Self::is_full).
     ///
-    /// The octets move to the front when the space behind them has become small and as many
-    /// were consumed before, so that moving costs no more than receiving.
+    /// The octets move to the front when the space after them has become small and as many were
+    /// consumed before, so that moving costs no more than receiving.
     pub fn room(&mut self) -> &mut [u8] {
         let held = self.end - self.start;
         let size = self.memory.len();
@@ -61,7 +61,7 @@ impl ReceiveBuffer {
             self.enlarge(held);
         } else if self.end == size || size - self.end < size / 4 && held <= self.start {
             self.memory.copy_within(self.start..self.end, 0);
-            // Where they were, they may be half of a secret.
+            // Their old place may hold half of a secret.
             self.fill_with_zeros(self.start.max(held), self.end);
             self.start = 0;
             self.end = held;
@@ -69,7 +69,7 @@ impl ReceiveBuffer {
         self.memory.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// A larger allocation, unless `held` octets are all that may be held.
+    /// Allocates more memory, unless `held` octets are the capacity.
     fn enlarge(&mut self, held: usize) {
         let size = self.next.max(held.saturating_mul(2)).min(self.capacity);
         if size > held {
@@ -82,8 +82,8 @@ impl ReceiveBuffer {
         }
     }
 
-    /// So many octets were read into the front of [`room`](Self::room); more than it has room
-    /// for count as all of it.
+    /// Records that this many octets were read into the front of [`room`](Self::room); a number
+    /// beyond its length counts as its length.
     pub fn received(&mut self, octets: usize) {
         let room = self.memory.len() - self.end;
         self.end += octets.min(room);
@@ -92,13 +92,13 @@ impl ReceiveBuffer {
         }
     }
 
-    /// What is there.
+    /// Returns the unconsumed octets.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         self.memory.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The first so many octets are done with.
+    /// Consumes the first `octets` octets.
     pub fn consume(&mut self, octets: usize) {
         self.start = self.end.min(self.start.saturating_add(octets));
         if self.start == self.end {
@@ -107,7 +107,7 @@ impl ReceiveBuffer {
         }
     }
 
-    /// The same, and nothing of them stays in memory: they may hold credentials.
+    /// Consumes the first `octets` octets and overwrites them in memory: they may hold credentials.
     pub fn wipe(&mut self, octets: usize) {
         self.fill_with_zeros(self.start, self.end.min(self.start.saturating_add(octets)));
         self.consume(octets);
@@ -116,12 +116,12 @@ impl ReceiveBuffer {
     fn fill_with_zeros(&mut self, from: usize, to: usize) {
         if let Some(octets) = self.memory.get_mut(from..to) {
             octets.fill(0);
-            // A write that the optimiser must believe to be read.
+            // A write that the optimiser must assume to be read.
             core::hint::black_box(octets);
         }
     }
 
-    /// The first so many octets, to keep.
+    /// Consumes the first `octets` octets and returns them, owned.
     ///
     /// They are not copied but share the allocation with what is received later. Only a few
     /// octets, less than an eighth of it, are copied: else a peer that sends them one by one
@@ -141,37 +141,58 @@ impl ReceiveBuffer {
         taken
     }
 
-    /// Whether there are as many octets as may be held.
+    /// Returns whether it holds as many octets as it can.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.end - self.start >= self.capacity
     }
 
-    /// Whether there are no octets.
+    /// Returns whether it holds no octets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// Gives the memory back if there are no octets in it; the next allocation is half as large,
-    /// but not smaller than the first one.
+    /// Frees the memory if it holds no octets; the next allocation is half as large, but not
+    /// smaller than the first one.
     pub fn release(&mut self) {
         if self.is_empty() {
             let first = Self::new(self.capacity);
             *self = Self { next: first.next.max(self.next / 2), ..first };
         }
     }
+
+    /// Uses `memory` in place of an allocation of its own; returns it if there are octets in the
+    /// buffer, or if its length is beyond the capacity or too small for what is being received.
+    pub fn lend(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        if !self.is_empty() || memory.len() > self.capacity || memory.len() <= self.next / 2 {
+            return Some(memory);
+        }
+        *self = Self { memory, start: 0, end: 0, ..*self };
+        None
+    }
+
+    /// Takes the memory out if there are no octets in it, as [`release`](Self::release) frees it;
+    /// returns `None` when there is no memory to take.
+    pub fn reclaim(&mut self) -> Option<BytesMut> {
+        if !self.is_empty() {
+            return None;
+        }
+        let memory = core::mem::take(&mut self.memory);
+        self.release();
+        (!memory.is_empty()).then_some(memory)
+    }
 }
 
-/// A shared slice that is not longer than this is copied: that is cheaper than one more slice
-/// in a vectored write, of which a call takes a few only.
+/// A shared slice up to this length is copied: that is cheaper than one more slice in a vectored
+/// write, which takes only a few per call.
 const WORTH_SHARING: usize = 1024;
-/// So much text memory is kept for further use when everything is sent.
+/// The size of text memory that is kept for reuse when everything is sent.
 const KEPT_TEXT: usize = 64 * 1024;
-/// When so many octets of text were sent, what is left of it moves to the front.
+/// The number of sent octets of text after which the rest moves to the front.
 const WORTH_MOVING: usize = 4096;
 
-/// Octets on their way out: own text, and shared slices without a copy.
+/// Octets that wait to be sent: text of its own, and shared slices without a copy.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -200,22 +221,22 @@ pub struct SendBuffer {
     has_secret: bool,
 }
 
-/// A slice that stands behind the first `behind` octets of the text.
+/// A shared slice, sent after the first `position` octets of the text.
 struct Shared {
-    behind: usize,
+    position: usize,
     octets: Bytes,
 }
 
 impl SendBuffer {
-    /// The octets that wait end with these; append, and change nothing that is there.
+    /// Returns the text that ends the waiting octets, for appending only.
     pub fn text(&mut self) -> &mut Vec<u8> {
         &mut self.text
     }
 
-    /// Room for a secret of so many octets, which the caller is about to append to the
-    /// [`text`](Self::text): once everything is sent, nothing of it stays in memory.
+    /// Announces that the caller is about to append a secret of this many octets to the
+    /// [`text`](Self::text): once everything is sent, no part of it stays in memory.
     pub fn expect_secret(&mut self, octets: usize) {
-        // Growing would leave a part of it behind.
+        // Growing would leave a copy of a part of it in freed memory.
         self.text.reserve(octets);
         self.has_secret = true;
     }
@@ -226,45 +247,45 @@ impl SendBuffer {
             self.text.extend_from_slice(&octets);
         } else {
             self.shared_octets = self.shared_octets.saturating_add(octets.len());
-            self.shared.push_back(Shared { behind: self.text.len(), octets });
+            self.shared.push_back(Shared { position: self.text.len(), octets });
         }
     }
 
-    /// Octets that wait.
+    /// Returns the number of octets that wait to be sent.
     #[must_use]
     pub fn len(&self) -> usize {
         self.text.len().saturating_sub(self.sent).saturating_add(self.shared_octets)
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no octets wait to be sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Lends what waits, as slices in order, and returns how many were filled in; none of them
-    /// is empty.
+    /// Fills in slices of the octets that wait, in order, and returns how many were filled in; none
+    /// of them is empty.
     pub fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
         let mut at = self.sent;
         let waiting = self.shared.iter().flat_map(|shared| {
-            let text = self.text.get(at..shared.behind).unwrap_or_default();
-            at = shared.behind;
+            let text = self.text.get(at..shared.position).unwrap_or_default();
+            at = shared.position;
             [text, &*shared.octets]
         });
-        let last = self.shared.back().map_or(self.sent, |shared| shared.behind);
+        let last = self.shared.back().map_or(self.sent, |shared| shared.position);
         let waiting = waiting
             .chain([self.text.get(last..).unwrap_or_default()])
             .filter(|slice| !slice.is_empty());
         slices.iter_mut().zip(waiting).map(|(slot, slice)| *slot = slice).count()
     }
 
-    /// The first so many octets of what waits were sent.
+    /// Records that the first `octets` octets were sent.
     pub fn sent(&mut self, mut octets: usize) {
         while let Some(shared) = self.shared.front_mut() {
-            let text = octets.min(shared.behind.saturating_sub(self.sent));
+            let text = octets.min(shared.position.saturating_sub(self.sent));
             self.sent += text;
             octets -= text;
-            if self.sent < shared.behind {
+            if self.sent < shared.position {
                 break;
             }
             let sent = octets.min(shared.octets.len());
@@ -280,7 +301,7 @@ impl SendBuffer {
         self.tidy();
     }
 
-    /// Nothing waits any more.
+    /// Discards everything that waits.
     pub fn clear(&mut self) {
         self.shared.clear();
         self.shared_octets = 0;
@@ -288,7 +309,7 @@ impl SendBuffer {
         self.tidy();
     }
 
-    /// Gives the memory back if nothing waits.
+    /// Frees the memory if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {
             *self = Self::default();
@@ -298,7 +319,7 @@ impl SendBuffer {
     fn wipe(&mut self) {
         self.text.clear();
         self.text.resize(self.text.capacity(), 0);
-        // A write that the optimiser must believe to be read.
+        // A write that the optimiser must assume to be read.
         core::hint::black_box(self.text.as_mut_slice());
         self.has_secret = false;
     }
@@ -321,14 +342,14 @@ impl SendBuffer {
             // What was sent is at least as much as what moves.
             self.text.drain(..self.sent);
             for shared in &mut self.shared {
-                shared.behind -= self.sent;
+                shared.position -= self.sent;
             }
             self.sent = 0;
         }
     }
 }
 
-/// Without the octets: credentials pass through here.
+/// Leaves the octets out: they may be credentials.
 impl fmt::Debug for ReceiveBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (octets, capacity) = (self.end - self.start, self.capacity);
@@ -339,7 +360,7 @@ impl fmt::Debug for ReceiveBuffer {
     }
 }
 
-/// Without the octets: credentials pass through here.
+/// Leaves the octets out: they may be credentials.
 impl fmt::Debug for SendBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendBuffer").field("octets", &self.len()).finish_non_exhaustive()
@@ -375,7 +396,7 @@ mod tests {
         assert_eq!(buffer.slices(&mut [&[]]), 1);
     }
 
-    /// Whatever is moved meanwhile.
+    /// Moves octets about while they wait.
     #[test]
     fn what_is_wiped_is_nowhere_in_memory() {
         for front in [0, 1, 3000, 4090] {

@@ -1,4 +1,4 @@
-//! Content that is counted: the octets behind a BDAT command (RFC 3030 section 2).
+//! Content with a counted length: the octets after a BDAT command (RFC 3030 section 2).
 
 /// Counts the octets of one BDAT chunk.
 ///
@@ -18,31 +18,31 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// A chunk of so many octets; 0 is complete at once (`BDAT 0 LAST`).
+    /// Creates a chunk of `octets` octets; 0 is complete at once (`BDAT 0 LAST`).
     #[must_use]
     pub const fn new(octets: u64) -> Self {
         Self { left: octets }
     }
 
-    /// The octets of the chunk that were not consumed yet.
+    /// Returns the number of octets of the chunk that were not consumed yet.
     #[must_use]
     pub const fn left(&self) -> u64 {
         self.left
     }
 
-    /// Whether all of its octets were consumed.
+    /// Returns whether all octets of the chunk were consumed.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.left == 0
     }
 
-    /// How many of `octets`, from the front, belong to the chunk.
+    /// Returns how many of `octets`, from the front, belong to the chunk.
     #[must_use]
     pub fn span(&self, octets: &[u8]) -> usize {
         usize::try_from(self.left).map_or(octets.len(), |left| left.min(octets.len()))
     }
 
-    /// So many octets of the chunk are done with.
+    /// Consumes this many octets of the chunk.
     pub const fn consume(&mut self, octets: usize) {
         self.left = self.left.saturating_sub(octets as u64);
     }

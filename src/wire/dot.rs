@@ -1,37 +1,37 @@
-//! Content behind DATA: dot-stuffing and the end (RFC 5321 sections 4.1.1.4 and 4.5.2).
+//! Content after DATA: dot-stuffing and the end of content (RFC 5321 sections 4.1.1.4 and 4.5.2).
 
 use super::scan::{Decisions, first_decision};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// What becomes of content with a CR or LF outside CRLF.
+/// The policy for content with a bare CR or LF, that is, one outside CRLF.
 ///
-/// RFC 5321 section 2.3.8 forbids to send one. Whatever the policy, it never ends a line, so a
-/// dot behind it is an octet like any other, and it never has a part in the end of content.
+/// RFC 5321 section 2.3.8 forbids sending one. Under every policy it never ends a line, so a dot
+/// after it is an ordinary octet, and it is never part of the end of content (SMTP smuggling).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum BareLineBreaks {
-    /// It is reported ([`Span::Bare`]), so that the message can be refused.
+    /// It is reported ([`Span::Bare`]), so that the message can be rejected.
     #[default]
     Reject,
-    /// CRLF takes its place ([`Span::LineBreak`]).
+    /// It is replaced by CRLF ([`Span::LineBreak`]).
     Normalise,
-    /// It stays what it is.
+    /// It is kept.
     Keep,
 }
 
-/// What precedes the next octet.
+/// The context of the next octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Context {
     /// CRLF, or nothing: a dot here is a stuffed one or begins the end.
     LineStart,
-    /// A CR of which the next octet tells whether it is bare.
+    /// A CR, bare or not depending on the next octet.
     AfterCr,
     Within,
 }
 
-impl Place {
-    /// The place behind `octets`, where the first of them is at `self`.
-    fn behind(self, octets: &[u8]) -> Self {
+impl Context {
+    /// Returns the context after `octets`, where the context of the first one is `self`.
+    fn after(self, octets: &[u8]) -> Self {
         match octets {
             [.., b'\r', b'\n'] => Self::LineStart,
             [b'\n'] if self == Self::AfterCr => Self::LineStart,
@@ -44,11 +44,11 @@ impl Place {
 
 /// Removes dot-stuffing and finds the end of content (RFC 5321 sections 4.1.1.4, 4.5.2).
 ///
-/// Content ends at CRLF `.` CRLF, or at `.` CRLF at its very start, and at nothing else; the
-/// CRLF before the dot belongs to the content. A line starts behind CRLF and at the start of
-/// content; a dot at the start of a line that does not begin the end is removed, whatever is
-/// behind it (also CR and another octet, or LF). Everything else is content. So in CR CR LF the
-/// first CR is bare, and then CRLF ends the line; LF `.` CRLF and CR `.` CRLF end nothing.
+/// Content ends at CRLF `.` CRLF, or at `.` CRLF at its very start, and nowhere else; the CRLF
+/// before the dot belongs to the content. A line starts after CRLF and at the start of content; a
+/// dot at the start of a line that does not begin the end is removed, whatever follows it (also CR
+/// and another octet, or LF). Everything else is content. So in CR CR LF the first
+/// CR is bare, and then CRLF ends the line; LF `.` CRLF and CR `.` CRLF end nothing.
 ///
 /// Nothing is copied: the answer of [`next`](Self::next) is about the front of the octets that
 /// it was given. Any cutting of the octets gives the same content, the same end, and the same
@@ -67,7 +67,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct Unstuffer {
     policy: BareLineBreaks,
-    place: Place,
+    context: Context,
     /// Octets of content so far.
     offset: u64,
     rejects_nul: bool,
@@ -75,26 +75,26 @@ pub struct Unstuffer {
     is_reported: bool,
 }
 
-/// What the octets begin with.
+/// A description of the octets at the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// The first so many octets are content, to be lent as they stand.
+    /// The first `n` octets are content, to be used as they are.
     Content(usize),
-    /// The first so many octets are no content (a stuffed dot).
+    /// The first `n` octets are not content (a stuffed dot).
     Skip(usize),
-    /// The first so many octets are a bare CR or LF: lend CRLF in their place
-    /// ([`BareLineBreaks::Normalise`]). It is still no line end where dots are concerned.
+    /// The first `n` octets are a bare CR or LF, to be replaced by CRLF
+    /// ([`BareLineBreaks::Normalise`]). It is still not a line end for the purpose of dots.
     LineBreak(usize),
     /// The octet at this offset of the content, counted without stuffed dots, is a bare CR or LF
-    /// ([`BareLineBreaks::Reject`]). Nothing is to be consumed. This comes once, after the
-    /// content before the octet (and, for a CR, perhaps the CR); what follows is cut as with
-    /// [`BareLineBreaks::Keep`], for the end must be found all the same.
+    /// ([`BareLineBreaks::Reject`]). Nothing is to be consumed. This comes once, after the content
+    /// before the octet (and, for a CR, perhaps the CR); the rest is cut as with
+    /// [`BareLineBreaks::Keep`], since the end must still be found.
     Bare(u64),
     /// The octet at this offset of the content is a NUL
     /// ([`Unstuffer::rejecting_nul`], [`LineBreaks::rejecting_nul`](super::LineBreaks::rejecting_nul)).
     /// Nothing is to be consumed. This or [`Bare`](Self::Bare) comes once.
     Nul(u64),
-    /// The first so many octets are the end of the content and no part of it.
+    /// The first `n` octets are the end of the content and not part of it.
     End(usize),
     /// More octets are needed. What is there stays unconsumed: nothing, or `.`, or `.` CR, or,
     /// to be normalised, a CR.
@@ -102,27 +102,27 @@ pub enum Span {
 }
 
 impl Unstuffer {
-    /// For content that is about to begin.
+    /// Creates an unstuffer for content that is about to begin.
     #[must_use]
     pub const fn new(bare_line_breaks: BareLineBreaks) -> Self {
         Self {
             policy: bare_line_breaks,
-            place: Place::LineStart,
+            context: Context::LineStart,
             offset: 0,
             rejects_nul: false,
             is_reported: false,
         }
     }
 
-    /// The same that also reports a NUL, which only BINARYMIME allows in content (RFC 2045 section
-    /// 2.8, RFC 3030 section 3).
+    /// Enables reports of a NUL, which only BINARYMIME permits in content (RFC 2045 section 2.8, RFC 3030
+    /// section 3).
     #[must_use]
     pub const fn rejecting_nul(mut self) -> Self {
         self.rejects_nul = true;
         self
     }
 
-    /// Looks at `octets`, which are all that is unconsumed.
+    /// Describes the front of `octets`, which are all unconsumed octets.
     ///
     /// The caller consumes what the span covers before the next call. After [`Span::End`] the
     /// next content may begin.
@@ -131,18 +131,18 @@ impl Unstuffer {
         let normalises = self.policy == BareLineBreaks::Normalise;
         let rejects = self.policy == BareLineBreaks::Reject && !self.is_reported;
         let rejects_nul = self.rejects_nul && !self.is_reported;
-        match (self.place, octets) {
-            (_, []) | (Place::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
-            (Place::LineStart, [b'.', b'\r', b'\n', ..]) => {
+        match (self.context, octets) {
+            (_, []) | (Context::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
+            (Context::LineStart, [b'.', b'\r', b'\n', ..]) => {
                 *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
                 return Span::End(3);
             }
-            (Place::LineStart, [b'.', ..]) => {
-                self.place = Place::Within;
+            (Context::LineStart, [b'.', ..]) => {
+                self.context = Context::Within;
                 return Span::Skip(1);
             }
-            (Place::AfterCr, [b'\n', ..]) => {}
-            (Place::AfterCr, _) if rejects => {
+            (Context::AfterCr, [b'\n', ..]) => {}
+            (Context::AfterCr, _) if rejects => {
                 return self.report(Span::Bare(self.offset.saturating_sub(1)));
             }
             (_, [b'\n', ..]) if rejects => return self.report(Span::Bare(self.offset)),
@@ -150,7 +150,7 @@ impl Unstuffer {
             (_, [b'\r']) if normalises => return Span::Incomplete,
             (_, [b'\r', b'\n', ..]) => {}
             (_, [b'\r' | b'\n', ..]) if normalises => {
-                self.place = Place::Within;
+                self.context = Context::Within;
                 self.offset = self.offset.saturating_add(2);
                 return Span::LineBreak(1);
             }
@@ -162,7 +162,7 @@ impl Unstuffer {
             (false, true) => self.up_to_dot::<true>(octets),
             (false, false) => self.up_to_dot::<false>(octets),
         };
-        self.place = self.place.behind(content);
+        self.context = self.context.after(content);
         self.offset = self.offset.saturating_add(content.len() as u64);
         Span::Content(content.len())
     }
@@ -172,8 +172,8 @@ impl Unstuffer {
         span
     }
 
-    /// The octets before the first that needs a decision; of a CR at their end it is not known,
-    /// or known to be false, that it is half of CRLF.
+    /// Returns the octets before the first that needs a decision. A CR at their end is either
+    /// undecided or known to be bare.
     fn up_to_decision<const NUL: bool>(octets: &[u8], normalises: bool) -> &[u8] {
         let decision = first_decision::<true, NUL>(octets);
         match decision.map_or(octets, |at| octets.get(..at).unwrap_or(octets)) {
@@ -182,24 +182,24 @@ impl Unstuffer {
         }
     }
 
-    /// The octets before the first dot at the start of a line, or NUL.
+    /// Returns the octets before the first dot at the start of a line, or NUL.
     fn up_to_dot<'a, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
         Decisions::<false, NUL>::new(octets)
             .filter_map(|at| octets.split_at_checked(at))
             .find(|(content, rest)| {
-                rest.first() == Some(&0) || self.place.behind(content) == Place::LineStart
+                rest.first() == Some(&0) || self.context.after(content) == Context::LineStart
             })
             .map_or(octets, |(content, _)| content)
     }
 }
 
-/// Line ends of content to be sent.
+/// The policy for line ends of content to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LineEnds {
     /// CRLF; a bare CR or LF is an error.
     #[default]
     Strict,
-    /// LF is made CRLF, where it is not already; a CR without LF is an error.
+    /// LF is converted to CRLF, where it is not part of one already; a CR without LF is an error.
     FromLf,
 }
 
@@ -208,10 +208,10 @@ pub enum LineEnds {
 #[error("a bare CR or LF at octet {0} of the content")]
 pub struct BareLineBreak(pub u64);
 
-/// Adds dot-stuffing; any cutting of the content gives the same octets.
+/// Adds dot-stuffing; any cutting of the content gives equal octets.
 ///
-/// A bare CR or LF never leaves: a CR is held back until its LF follows. After an error every
-/// further call returns it again, so content that was cut off by one is never ended.
+/// A bare CR or LF is never sent: a CR is held back until its LF follows. After an error every
+/// further call returns it again, so content cut off by an error is never ended.
 ///
 /// ```
 /// use esmtp::wire::{LineEnds, Stuffer};
@@ -229,21 +229,21 @@ pub struct Stuffer {
     line_ends: LineEnds,
     /// The content is ended by a dot, so dots are stuffed.
     has_dots: bool,
-    place: Place,
+    context: Context,
     /// Octets of content so far.
     offset: u64,
     error: Option<BareLineBreak>,
 }
 
 impl Stuffer {
-    /// For content that is about to begin.
+    /// Creates a stuffer for content that is about to begin.
     #[must_use]
     pub const fn new(line_ends: LineEnds) -> Self {
-        Self { line_ends, has_dots: true, place: Place::LineStart, offset: 0, error: None }
+        Self { line_ends, has_dots: true, context: Context::LineStart, offset: 0, error: None }
     }
 
-    /// For content that is counted (RFC 3030): it looks after the line ends only, stuffs no dot
-    /// and adds nothing at the end.
+    /// Adapts it to counted content (RFC 3030): it only checks line ends, stuffs no dot and adds
+    /// nothing at the end.
     #[must_use]
     pub const fn without_dots(mut self) -> Self {
         self.has_dots = false;
@@ -265,8 +265,8 @@ impl Stuffer {
         })
     }
 
-    /// The same without a copy: hands slices of `content` and the octets between them, in order,
-    /// to `piece`.
+    /// Passes slices of `content` and the octets between them, in order, to `piece`, without a
+    /// copy.
     ///
     /// # Errors
     ///
@@ -283,30 +283,31 @@ impl Stuffer {
         })
     }
 
-    /// The end: CRLF where the last line lacks one, then `.` CRLF; nothing
-    /// [without dots](Self::without_dots). The next content may begin.
+    /// Appends the end: CRLF where the last line lacks one, then `.` CRLF; nothing [without
+    /// dots](Self::without_dots). The next content may begin.
     ///
     /// # Errors
     ///
     /// A bare CR at the end of the content, or an earlier error: nothing is appended, for a
     /// message that was cut off must not be ended.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
-        self.interrupt()?;
-        out.extend_from_slice(match self.place {
+        self.check_line_end()?;
+        out.extend_from_slice(match self.context {
             _ if !self.has_dots => b"",
-            Place::LineStart => b".\r\n",
-            Place::Within | Place::AfterCr => b"\r\n.\r\n",
+            Context::LineStart => b".\r\n",
+            Context::Within | Context::AfterCr => b"\r\n.\r\n",
         });
         *self = Self { has_dots: self.has_dots, ..Self::new(self.line_ends) };
         Ok(())
     }
 
-    /// Content from elsewhere follows: a CR that is held back would be bare.
-    pub(crate) fn interrupt(&mut self) -> Result<(), BareLineBreak> {
+    /// Checks that no CR is held back, before content of another source follows: the CR would be
+    /// bare.
+    pub(crate) fn check_line_end(&mut self) -> Result<(), BareLineBreak> {
         self.check()?;
-        match self.place {
-            Place::AfterCr => self.fail(self.offset.saturating_sub(1)),
-            Place::LineStart | Place::Within => Ok(()),
+        match self.context {
+            Context::AfterCr => self.fail(self.offset.saturating_sub(1)),
+            Context::LineStart | Context::Within => Ok(()),
         }
     }
 
@@ -323,13 +324,13 @@ impl Stuffer {
     fn pieces(&mut self, content: &[u8], mut emit: impl FnMut(Piece)) -> Result<(), BareLineBreak> {
         self.check()?;
         let is_strict = self.line_ends == LineEnds::Strict;
-        match (self.place, content) {
+        match (self.context, content) {
             (_, []) => return Ok(()),
-            (Place::AfterCr, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (Place::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
+            (Context::AfterCr, [b'\n', ..]) => emit(Piece::Added(b"\r")),
+            (Context::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
             (_, [b'\n', ..]) if is_strict => return self.fail(self.offset),
             (_, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (Place::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
+            (Context::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
             _ => {}
         }
         let mut start = 0;
@@ -351,10 +352,10 @@ impl Stuffer {
         }
         let held_back = usize::from(content.ends_with(b"\r"));
         emit(Piece::Content(start, content.len() - held_back));
-        self.place = match content {
-            [.., b'\n'] => Place::LineStart,
-            [.., b'\r'] => Place::AfterCr,
-            _ => Place::Within,
+        self.context = match content {
+            [.., b'\n'] => Context::LineStart,
+            [.., b'\r'] => Context::AfterCr,
+            _ => Context::Within,
         };
         self.offset = self.offset.saturating_add(content.len() as u64);
         Ok(())
@@ -387,7 +388,7 @@ mod tests {
     /// The longest input of which every cutting is tried.
     const LONGEST: usize = 8;
 
-    /// What has become of an input; a value without memory, because there are millions.
+    /// The outcome for one input, in a value without heap memory, because there are millions.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     struct Unstuffed {
         content: [u8; 2 * LONGEST],
@@ -404,7 +405,7 @@ mod tests {
         }
     }
 
-    /// The same octet by octet, with all of the input in view.
+    /// Computes the outcome octet by octet, with the whole input in view.
     fn reference((policy, rejects_nul): Policy, input: &[u8]) -> Unstuffed {
         let mut out = Unstuffed::default();
         let is_strict = policy == BareLineBreaks::Reject;
@@ -487,15 +488,15 @@ mod tests {
         }
 
         fn is_like(&self, other: &Self) -> bool {
-            let place = |run: &Self| (run.unstuffer.place, run.unstuffer.is_reported);
-            place(self) == place(other)
+            let context = |run: &Self| (run.unstuffer.context, run.unstuffer.is_reported);
+            context(self) == context(other)
                 && (self.consumed, self.out) == (other.consumed, other.out)
                 && self.unstuffer.offset == other.unstuffer.offset
         }
     }
 
-    /// Tries every further octet behind `input`, when `runs[n]` are all the different ways in
-    /// which the cuttings of its first n octets may have gone.
+    /// Tries every further octet after `input`, when `runs[n]` are all the different states that
+    /// the cuttings of its first n octets lead to.
     fn try_all(
         policy: Policy,
         longest: usize,
@@ -535,11 +536,11 @@ mod tests {
             let longest = if rejects_nul { 6 } else { LONGEST };
             let mut room = Vec::with_capacity(longest);
             let tried = try_all((policy, rejects_nul), longest, &mut room, &mut runs);
-            assert_eq!(tried, (0..=longest as u32).map(|length| 5_u32.pow(length)).sum());
+            assert_eq!(tried, (0..=longest as u32).map(|length| 5_u32.pow(length)).sum::<u32>());
         }
     }
 
-    /// The content and how many octets were read, or `None` when there is no end.
+    /// Returns the content and how many octets were read, or `None` when there is no end.
     fn unstuff(policy: BareLineBreaks, mut input: &[u8]) -> (Vec<u8>, Option<usize>) {
         let whole = input.len();
         let mut unstuffer = Unstuffer::new(policy);
@@ -608,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unstuffer_is_as_new_behind_the_end() {
+    fn an_unstuffer_starts_anew_after_the_end() {
         let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
         for _ in 0..2 {
             assert_eq!(unstuffer.next(b"\n"), Span::Bare(0));
@@ -706,7 +707,7 @@ mod tests {
         }
     }
 
-    /// Content of lines, many of them with dots, long enough for several blocks.
+    /// Generates content of lines, many of them with dots, long enough for several blocks.
     fn content() -> impl Strategy<Value = Vec<u8>> {
         let line = prop_oneof![
             4 => "[.]{0,3}[a-z.]{0,90}",

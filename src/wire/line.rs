@@ -2,11 +2,11 @@
 
 /// Cuts lines at CRLF and nothing else, remembering where it stopped looking.
 ///
-/// A lone CR or LF is an octet of the line like any other, for the parser to refuse: a line
-/// that one program cuts where another does not is how commands are smuggled.
+/// A lone CR or LF is an ordinary octet of the line, for the parser to reject: a line that one
+/// program cuts where another does not permits command smuggling.
 ///
-/// A line longer than the limit is thrown away in pieces as it arrives, so it needs no more
-/// memory than the limit, and no part of it is ever taken for a line of its own.
+/// A line longer than the limit is discarded in pieces as it arrives, so it needs no more memory
+/// than the limit, and no part of it is ever parsed as a line of its own.
 ///
 /// ```
 /// use esmtp::wire::{Cut, LineCutter};
@@ -18,32 +18,32 @@
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct LineCutter {
-    /// Octets of the line at hand in which there is no line end.
+    /// Octets of the current line that contain no line end.
     looked: usize,
-    /// The line at hand has exceeded the limit: it is being thrown away.
+    /// The current line has exceeded the limit and is being discarded.
     is_skipping: bool,
 }
 
-/// What the octets begin with.
+/// A description of the octets at the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// A whole line of so many octets, its CRLF included. The caller consumes them.
+    /// A whole line of `n` octets with its CRLF. The caller consumes them.
     Line(usize),
     /// No whole line yet; nothing to consume.
     Incomplete,
-    /// The line is longer than the limit: so many octets of it are to be thrown away, and more
-    /// will come.
+    /// The line is longer than the limit: its first `n` octets are to be discarded, and more will
+    /// come.
     Skip(usize),
-    /// So many octets end a line that was longer than the limit. The caller consumes them.
+    /// The last `n` octets of a line that was longer than the limit. The caller consumes them.
     TooLong(usize),
 }
 
 impl LineCutter {
     /// Looks at `octets`, which are all that is unconsumed.
     ///
-    /// `limit` counts the octets of a line with its CRLF; whoever holds the octets must have
-    /// room for as many. What the answer covers is to be consumed before the next call. No
-    /// octet is looked at twice when they arrive one at a time.
+    /// `limit` counts the octets of a line with its CRLF; the caller's buffer must have room for
+    /// them. The caller consumes the described octets before the next call. No octet is examined
+    /// twice when they arrive one at a time.
     pub fn cut(&mut self, octets: &[u8], limit: usize) -> Cut {
         if let Some(end) = self.line_end(octets) {
             let was_skipping = core::mem::take(&mut self.is_skipping);
@@ -60,13 +60,13 @@ impl LineCutter {
         if skipped == 0 { Cut::Incomplete } else { Cut::Skip(skipped) }
     }
 
-    /// Whether what comes next stands at the front of a line, and not inside one that is too long.
+    /// Returns whether the next octet begins a line, and is not inside one that is too long.
     #[must_use]
     pub const fn is_at_front(&self) -> bool {
         !self.is_skipping
     }
 
-    /// Where the first line of `octets` ends, behind its CRLF.
+    /// Returns the offset after the CRLF of the first line of `octets`.
     fn line_end(&mut self, octets: &[u8]) -> Option<usize> {
         while let Some(at) = memchr::memchr(b'\n', octets.get(self.looked..).unwrap_or_default()) {
             let lf = self.looked + at;
@@ -85,8 +85,8 @@ mod tests {
     use super::*;
     use alloc::{vec, vec::Vec};
 
-    /// The lines of `input` when it arrives cut behind each octet of which `cuts` has the bit;
-    /// `None` for one that was too long.
+    /// Returns the lines of `input` when it arrives cut after each octet whose bit is set in
+    /// `cuts`; `None` for a line that was too long.
     fn lines(input: &[u8], limit: usize, cuts: u32) -> Vec<Option<Vec<u8>>> {
         let mut cutter = LineCutter::default();
         let mut held = Vec::new();
@@ -170,7 +170,7 @@ mod tests {
         let mut cutter = LineCutter::default();
         assert_eq!(cutter.cut(b"a\r\n", 9), Cut::Line(3));
         assert_eq!(cutter.cut(b"abc", 9), Cut::Incomplete);
-        // Were the front looked at again, the CRLF in it would be found.
+        // Examining the front again would find the CRLF in it.
         assert_eq!(cutter.cut(b"\r\ncd\r\n", 9), Cut::Line(6));
     }
 }

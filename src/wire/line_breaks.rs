@@ -1,14 +1,14 @@
-//! The line breaks of content that has no dots in it (RFC 3030).
+//! The line breaks of content without dot-stuffing (RFC 3030).
 
 use super::{
     dot::{BareLineBreaks, Span},
     scan::Decisions,
 };
 
-/// Watches over the line breaks of content that comes in chunks, where no dot means anything.
+/// Checks the line breaks of content that arrives in chunks, where a dot has no meaning.
 ///
-/// It is to BDAT what [`Unstuffer`](super::Unstuffer) is to DATA, and answers in the same way;
-/// where the content ends is for the count of octets to say.
+/// It does for BDAT what [`Unstuffer`](super::Unstuffer) does for DATA, with equal results; the
+/// count of octets determines the end of the content.
 ///
 /// ```
 /// use esmtp::wire::{BareLineBreaks, LineBreaks, Span};
@@ -22,7 +22,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct LineBreaks {
     policy: BareLineBreaks,
-    /// The last octet was a CR (with `Normalise`, one that has not been lent).
+    /// The last octet was a CR (with `Normalise`, one that was not passed on).
     is_after_cr: bool,
     /// Octets of content so far.
     offset: u64,
@@ -30,23 +30,23 @@ pub struct LineBreaks {
 }
 
 impl LineBreaks {
-    /// For content that is about to begin.
+    /// Creates a checker for content that is about to begin.
     #[must_use]
     pub const fn new(policy: BareLineBreaks) -> Self {
         Self { policy, is_after_cr: false, offset: 0, rejects_nul: false }
     }
 
-    /// The same that also reports a NUL, as
-    /// [`Unstuffer::rejecting_nul`](super::Unstuffer::rejecting_nul) does.
+    /// Enables reports of a NUL, as [`Unstuffer::rejecting_nul`](super::Unstuffer::rejecting_nul) does.
     #[must_use]
     pub const fn rejecting_nul(mut self) -> Self {
         self.rejects_nul = true;
         self
     }
 
-    /// Looks at `octets` of content, as [`Unstuffer::next`](super::Unstuffer::next) does.
+    /// Describes the front of `octets` of content, as [`Unstuffer::next`](super::Unstuffer::next)
+    /// does.
     ///
-    /// [`Span::LineBreak`] may cover no octet: the CR that it stands for was skipped before.
+    /// [`Span::LineBreak`] may cover no octet: the CR that it replaces was skipped before.
     #[must_use]
     pub fn next(&mut self, octets: &[u8]) -> Span {
         let (Some(first), is_after_cr) = (octets.first(), self.is_after_cr) else {
@@ -85,7 +85,7 @@ impl LineBreaks {
         Span::Content(content.len())
     }
 
-    /// The content has ended: what a CR at its end comes to, if there is one.
+    /// Ends the content; returns the description of a CR at its end, if there is one.
     #[must_use]
     pub fn finish(&mut self) -> Option<Span> {
         let is_after_cr = core::mem::take(&mut self.is_after_cr);
@@ -103,7 +103,7 @@ impl LineBreaks {
         Span::LineBreak(octets)
     }
 
-    /// Said once: bare line breaks that follow are kept.
+    /// Reports only once: later bare line breaks are kept.
     const fn report(&mut self, span: Span) -> Span {
         if matches!(self.policy, BareLineBreaks::Reject) {
             self.policy = BareLineBreaks::Keep;
@@ -112,7 +112,7 @@ impl LineBreaks {
         span
     }
 
-    /// The octets before the first that has to be reported or normalised.
+    /// Returns the octets before the first that has to be reported or normalised.
     fn up_to_report<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
         let at = match (self.policy, self.rejects_nul) {
             (BareLineBreaks::Keep, false) => None,
@@ -123,7 +123,8 @@ impl LineBreaks {
         at.and_then(|at| octets.get(..at)).unwrap_or(octets)
     }
 
-    /// The first octet that is a bare LF, tells of a bare CR or is a NUL: a dot is none of these.
+    /// Returns the offset of the first octet that is a bare LF, reveals a bare CR or is a NUL; a
+    /// dot is not one of them.
     fn first<const NUL: bool>(octets: &[u8]) -> Option<usize> {
         Decisions::<true, NUL>::new(octets).find(|at| {
             octets.get(*at) != Some(&b'.') || octets.get(at.saturating_sub(1)) == Some(&b'\r')
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
     use alloc::{vec, vec::Vec};
 
-    /// Content and the first report, octet by octet.
+    /// Computes content and first report octet by octet.
     fn reference(
         input: &[u8],
         policy: BareLineBreaks,

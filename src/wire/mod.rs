@@ -1,15 +1,15 @@
-//! How octets are cut: incremental, knowing no command.
+//! Framing: cutting octets into lines and content, incrementally, without knowledge of commands.
 //!
 //! | file | what it cuts |
 //! |---|---|
 //! | `buffer` | the memory between a stream and a machine: [`ReceiveBuffer`], [`SendBuffer`] |
 //! | `line` | commands and replies, at CRLF: [`LineCutter`] |
-//! | `dot` | content behind DATA: [`Unstuffer`], [`Stuffer`] |
-//! | `chunk`, `line_breaks` | content behind BDAT: [`Chunk`], [`LineBreaks`] |
+//! | `dot` | content after DATA: [`Unstuffer`], [`Stuffer`] |
+//! | `chunk`, `line_breaks` | content after BDAT: [`Chunk`], [`LineBreaks`] |
 //!
-//! Everything here gives the same result however the octets are cut, looks at each octet once
-//! when they arrive one at a time, and holds no more memory than it was told to. Lines and
-//! content end at CRLF and nothing else: a lone CR or LF never ends anything.
+//! Everything here gives equal results however the octets are cut, examines each octet once when
+//! they arrive one at a time, and holds no more memory than its limit. Lines and content end at
+//! CRLF and nothing else: a lone CR or LF never ends anything.
 //!
 //! ```
 //! use esmtp::wire::{BareLineBreaks, Cut, LineCutter, ReceiveBuffer, Span, Unstuffer};

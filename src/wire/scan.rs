@@ -1,16 +1,16 @@
-//! Where, in content, a decision is needed: the one loop that looks at every octet.
+//! The positions in content that need a decision: the one loop that looks at every octet.
 //!
-//! Whether an octet needs a decision is judged from it and the octet before it, in arithmetic on
-//! `u8` over blocks of 64: compilers make vector instructions of this form (and of few others:
-//! the same in `bool` and `if` is ten times as slow).
+//! Whether an octet needs a decision depends on it and the octet before it, in arithmetic on `u8`
+//! over blocks of 64: compilers make vector instructions of this form (and of few others: `bool`
+//! and `if` are ten times as slow).
 
 /// The octets judged at once.
 const BLOCK: usize = 64;
 
-/// 1 when `octet` behind `before` needs a decision, else 0.
+/// Returns 1 when `octet` after `before` needs a decision, else 0.
 ///
-/// That is: a dot behind LF; with `BARE`, also an LF that is not behind CR and whatever is
-/// behind CR and not LF, which tells of the bare CR; with `NUL`, also a NUL.
+/// Decisions are due at a dot after LF; with `BARE`, also at an LF that does not follow CR and at
+/// an octet other than LF after CR, which reveals the bare CR; with `NUL`, also at a NUL.
 #[inline(always)]
 fn judge<const BARE: bool, const NUL: bool>(before: u8, octet: u8) -> u8 {
     let dot = u8::from(octet == b'.') & u8::from(before == b'\n');
@@ -40,7 +40,7 @@ fn judge_all<const BARE: bool, const NUL: bool>(
     judged
 }
 
-/// The place in a block of the first octet that needs a decision.
+/// Returns the position in a block of the first octet that needs a decision.
 #[inline(always)]
 fn first<const BARE: bool, const NUL: bool>(
     before: &[u8; BLOCK],
@@ -58,7 +58,7 @@ fn first<const BARE: bool, const NUL: bool>(
     None
 }
 
-/// A bit for each octet of a block that needs a decision, the first one lowest.
+/// Returns a bit for each octet of a block that needs a decision, the first one lowest.
 #[inline(always)]
 fn bits<const BARE: bool, const NUL: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
     let judged = judge_all::<BARE, NUL>(before, octets);
@@ -73,18 +73,18 @@ fn bits<const BARE: bool, const NUL: bool>(before: &[u8; BLOCK], octets: &[u8; B
     bits
 }
 
-/// The last whole block and what is before its octets.
+/// Returns the last whole block, and the octets before each of its octets.
 #[inline]
 fn last_block(octets: &[u8]) -> Option<(&[u8; BLOCK], &[u8; BLOCK])> {
     let (_, without_last) = octets.split_last()?;
     Some((without_last.last_chunk()?, octets.last_chunk()?))
 }
 
-/// The position of the first octet that needs a decision, from position 1 on: the first octet
-/// has none before it and is the caller's to judge.
+/// Returns the position of the first octet that needs a decision, from position 1 on: the first
+/// octet has no predecessor here, so the caller judges it.
 ///
-/// With `BARE` false a dot at the start of a line is one behind LF: whether that LF is a line
-/// end is for the caller to see.
+/// With `BARE` false a dot after any LF is reported: the caller checks whether that LF is a line
+/// end.
 #[inline]
 pub(super) fn first_decision<const BARE: bool, const NUL: bool>(octets: &[u8]) -> Option<usize> {
     let mut rest = octets.get(1..)?;
@@ -98,7 +98,7 @@ pub(super) fn first_decision<const BARE: bool, const NUL: bool>(octets: &[u8]) -
         before = before_behind;
     }
     if let Some((before_block, block)) = last_block(octets) {
-        // In its front, judged before, there is none.
+        // The octets before the last block are judged already, and need no decision.
         return Some(octets.len() - BLOCK + first::<BARE, NUL>(before_block, block)?);
     }
     let at = octets.len() - rest.len();
@@ -107,12 +107,12 @@ pub(super) fn first_decision<const BARE: bool, const NUL: bool>(octets: &[u8]) -
     judged.position(|judged| judged != 0).map(|index| at + index)
 }
 
-/// All the positions that [`first_decision`] finds one of.
+/// The positions that need a decision, of which [`first_decision`] finds the first.
 pub(super) struct Decisions<'a, const BARE: bool, const NUL: bool> {
     octets: &'a [u8],
     /// The next octet that is not yet in `bits`.
     at: usize,
-    /// Judged and not yet returned: bit n is the octet n behind `base`.
+    /// The judged positions not yet returned: bit n is the octet at `base` + n.
     bits: u64,
     base: usize,
 }
@@ -123,7 +123,8 @@ impl<'a, const BARE: bool, const NUL: bool> Decisions<'a, BARE, NUL> {
         Self { octets, at: 1, bits: 0, base: 0 }
     }
 
-    /// Judges up to the first block that has something, the last one partly again or short.
+    /// Judges blocks up to the first one that needs a decision; the last block may be short or
+    /// overlap the one before.
     fn advance(&mut self) -> Option<()> {
         let mut rest = self.octets.get(self.at..)?;
         let mut before = self.octets.get(self.at - 1..)?;
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_due_at_bare_line_breaks_and_at_dots_behind_lf() {
+    fn a_decision_is_due_at_bare_line_breaks_and_at_dots_after_lf() {
         let octets = b"a.\r\n.b\n.\r.\r\r\n.\0";
         assert_eq!(one_by_one::<true, true>(octets), [4, 6, 7, 9, 11, 13, 14]);
         assert_eq!(one_by_one::<false, false>(octets), [4, 7, 13]);

@@ -201,6 +201,20 @@ pub(crate) fn without_attributes(tokens: &[Located]) -> Vec<Located> {
     out
 }
 
+/// A name as it stands in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    /// The module in which it stands.
+    pub(crate) module: Vec<String>,
+    /// The path, which begins with `crate` if the file says so, or with `self` or `super`.
+    pub(crate) path: Vec<String>,
+    /// The name by which the module knows it afterwards.
+    pub(crate) alias: String,
+    /// Whether `use` brings it in, and whether that is public.
+    pub(crate) is_use: bool,
+    pub(crate) is_public: bool,
+}
+
 /// One file of `src/`.
 pub(crate) struct Source {
     /// Below `src/`, with `/`.

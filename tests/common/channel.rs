@@ -5,7 +5,7 @@
 use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     time::Instant,
-    tls::{End, Secured},
+    tls::{Role, Secured},
 };
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
@@ -126,13 +126,13 @@ fn name() -> ServerName<'static> {
 }
 
 /// The layer around a server.
-pub(crate) fn server_end() -> End {
-    End::Server(Arc::clone(&IDENTITY.server))
+pub(crate) fn server_end() -> Role {
+    Role::Server(Arc::clone(&IDENTITY.server))
 }
 
 /// The layer around a client.
-pub(crate) fn client_end() -> End {
-    End::Client(Arc::clone(&IDENTITY.client), name())
+pub(crate) fn client_end() -> Role {
+    Role::Client(Arc::clone(&IDENTITY.client), name())
 }
 
 /// The peer of a server.

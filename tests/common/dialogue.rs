@@ -201,8 +201,8 @@ impl Dialogue {
                         panic!("no upgrade is awaited");
                     };
                     match is_secured {
-                        true => upgrade.done(self.secured.clone()),
-                        false => upgrade.failed(TlsFailureKind::NotTls),
+                        true => upgrade.succeed(self.secured.clone()),
+                        false => upgrade.fail(TlsFailureKind::NotTls),
                     }
                 }
                 Line::Broken => player.is_broken = true,
@@ -335,18 +335,16 @@ impl Player {
                 Some(Act::Wait) => ready.wait(),
                 Some(Act::Verify(user)) => {
                     let lookup = Lookup::new(Argument::new(user).unwrap(), false).unwrap();
-                    if let Err(error) = ready.verify(lookup) {
+                    if let Err(error) = ready.vrfy(lookup) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
                 Some(Act::Expand(list)) => {
-                    ready
-                        .expand(Lookup::new(Argument::new(list).unwrap(), false).unwrap())
-                        .unwrap();
+                    ready.expn(Lookup::new(Argument::new(list).unwrap(), false).unwrap()).unwrap();
                 }
                 Some(Act::Help) => ready.help(None).unwrap(),
                 Some(Act::StartQueue(node)) => {
-                    if let Err(error) = ready.start_queue(node) {
+                    if let Err(error) = ready.etrn(node) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
@@ -358,17 +356,17 @@ impl Player {
                 }
                 Some(Act::Turn(domains, after_turn)) => {
                     self.after_turn = after_turn;
-                    if let Err(error) = ready.turn(domains) {
+                    if let Err(error) = ready.atrn(domains) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
                 Some(Act::SpeakFor(attributes)) => {
-                    if let Err(error) = ready.speak_for(&attributes) {
+                    if let Err(error) = ready.xclient(&attributes) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
                 Some(Act::TellOrigin(attributes)) => {
-                    if let Err(error) = ready.tell_origin(&attributes) {
+                    if let Err(error) = ready.xforward(&attributes) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }

@@ -103,7 +103,7 @@ impl Experience {
             Event::Abort(abort) => {
                 self.content.clear();
                 self.note(format!("abort {:?}", abort.reason()));
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }

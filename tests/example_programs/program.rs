@@ -183,7 +183,7 @@ impl Peer {
     pub(crate) fn reply(&mut self) -> String {
         let mut reply = self.line();
         let mut last = 0;
-        while reply[last..].as_bytes().get(3) == Some(&b'-') {
+        while reply.as_bytes()[last..].get(3) == Some(&b'-') {
             last = reply.len();
             reply.push_str(&self.line());
         }

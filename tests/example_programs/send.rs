@@ -251,7 +251,7 @@ fn a_tls_handshake_that_the_server_does_not_answer_is_bounded_by_the_time_out() 
         let flags =
             ["--server", &address, "--tls", tls, "--timeout", "1", "--to", "bob@example.net"];
         let ended = send(flags);
-        assert!(began.elapsed() < Duration::from_secs(15), "{tls}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(40), "{tls}: {:?}", began.elapsed());
         assert_eq!(ended.code, 75, "{tls}: {}", ended.complained);
         server.join().unwrap();
     }
@@ -272,12 +272,13 @@ fn a_server_that_stops_reading_is_given_up_in_time() {
         let _ = is_done.recv(); // reads no more
     });
     let message = "x".repeat(70) + "\n";
-    let message = message.repeat(20_000_000 / message.len());
+    let message = message.repeat(10_000_000 / message.len()); // more than sockets hold
     let began = Instant::now();
     let flags =
         ["--server", &address, "--timeout", "2", "--tls", "none", "--to", "bob@example.net"];
     let ended = send_message(message.as_bytes(), flags);
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    // It takes about 3 s where the machine has nothing else to do.
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     assert_eq!(ended.code, 75, "{}{}", ended.said, ended.complained);
     drop(done);
 }

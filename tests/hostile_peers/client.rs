@@ -35,16 +35,15 @@ const HANDSHAKE: Duration = seconds(50);
 const LONGEST: Duration = seconds(20_000);
 
 fn timeouts() -> Timeouts {
-    let mut timeouts = Timeouts::default();
-    timeouts.greeting = GREETING;
-    timeouts.mail = MAIL;
-    timeouts.rcpt = RCPT;
-    timeouts.data = DATA;
-    timeouts.end_of_content = END;
-    timeouts.command = COMMAND;
-    timeouts.block = BLOCK;
-    timeouts.rate = Rate::octets_per_second(RATE);
-    timeouts
+    Timeouts::default()
+        .with_greeting(GREETING)
+        .with_mail(MAIL)
+        .with_rcpt(RCPT)
+        .with_data(DATA)
+        .with_end_of_content(END)
+        .with_command(COMMAND)
+        .with_block(BLOCK)
+        .with_slowest_content(Rate::octets_per_second(RATE))
 }
 
 fn config() -> Config {
@@ -366,10 +365,8 @@ fn a_trickle_below_the_rate_is_given_up() {
 fn a_server_above_the_rate_gets_the_whole_message() {
     for (kind, (name, replies)) in in_each_kind(CONTENTS) {
         for (octets, every) in [(1000, seconds(1)), (20_000, seconds(19))] {
-            // One chunk holds it all, and the reply may wait for what TLS has taken already.
-            let mut timeouts = timeouts();
-            timeouts.end_of_content = seconds(200);
-            let config = config().with_timeouts(timeouts).with_ahead(1 << 20);
+            // One chunk holds it all. Its reply is awaited from when it has left, also inside TLS.
+            let config = config().with_send_buffer(1 << 20);
             let (mut rig, seen) = opened(kind, config, Sender::new(300_000), replies);
             rig.reads(Reads::Trickle(octets, every));
             rig.say(last_reply(name));

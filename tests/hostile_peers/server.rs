@@ -48,7 +48,7 @@ fn config() -> Config {
     Config::new("mx.example.org")
         .unwrap()
         .with_extension(Extension::StartTls)
-        .with_auth(Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN, Mechanism::LOGIN]).with_secrets_in_clear())
         .with_limits(Limits::default().with_message(MESSAGE))
         .with_timeouts(timeouts())
 }

@@ -78,7 +78,7 @@ fn a_silent_peer_meets_the_deadline() {
 }
 
 #[test]
-fn the_last_reply_survives_octets_that_nobody_reads() {
+fn the_last_reply_survives_unread_octets() {
     let (stream, mut peer) = pair();
     let talk = thread::spawn(move || {
         peer.write_all(b"quit\r\n").unwrap();
@@ -95,7 +95,7 @@ fn the_last_reply_survives_octets_that_nobody_reads() {
 }
 
 #[test]
-fn who_writes_before_it_reads_does_not_block_who_does_the_same() {
+fn two_sides_that_write_before_they_read_do_not_block_each_other() {
     let (stream, mut peer) = pair();
     let line = [&[b'x'; 4998][..], b"\r\n"].concat();
     let all = line.repeat(4000);
@@ -199,7 +199,7 @@ fn a_connection_may_borrow_its_stream() {
 }
 
 #[test]
-fn a_server_serves_whoever_is_accepted() {
+fn a_server_serves_accepted_connections() {
     let (stream, mut peer) = pair();
     let address = peer.local_addr().unwrap();
     let talk = thread::spawn(move || {

@@ -84,7 +84,7 @@ async fn lines_are_answered_until_the_peer_leaves() {
 }
 
 #[tokio::test]
-async fn the_last_reply_survives_octets_that_nobody_reads() {
+async fn the_last_reply_survives_unread_octets() {
     let (stream, mut peer) = pair().await;
     let talk = tokio::spawn(async move {
         peer.write_all(b"quit\r\n").await.unwrap();
@@ -284,7 +284,7 @@ async fn after_a_failed_write_what_the_peer_said_is_still_heard() {
 }
 
 #[tokio::test]
-async fn a_server_serves_whoever_is_accepted() {
+async fn a_server_serves_accepted_connections() {
     let (stream, mut peer) = pair().await;
     let address = peer.local_addr().unwrap();
     let talk = tokio::spawn(async move {

@@ -230,10 +230,12 @@ fn client(case: &Case) -> Channel<Client> {
         .with_line_ends(case.line_ends)
         .with_transactions(case.transactions)
         .with_in_flight(case.in_flight)
-        .with_ahead(case.ahead)
-        .with_answers(case.has_answers);
+        .with_send_buffer(case.ahead);
+    if case.has_answers {
+        config = config.with_recipient_events();
+    }
     for extension in &case.unused {
-        config = config.without(*extension);
+        config = config.without_extension(*extension);
     }
     let client = Client::new(config, Security::CLEAR);
     match (case.is_tls, case.is_upgraded) {

@@ -116,7 +116,7 @@ fn config(random: &mut Random, is_tls: bool, has_auth: bool) -> Config {
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
         .with_limits(limits);
     if has_auth {
-        config = config.with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        config = config.with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     }
     if is_tls || random.one_in(8) {
         config = config.with_extension(Extension::StartTls);

@@ -253,13 +253,15 @@ struct Outcomes {
 fn play(random: &mut Random) {
     let is_tls = random.one_in(12);
     let is_lmtp = random.one_in(3);
-    let config = Config::new("me.example.org")
+    let mut config = Config::new("me.example.org")
         .unwrap()
         .with_service(if is_lmtp { Service::Lmtp } else { Service::Smtp })
         .with_transactions(random.between(1, 5))
         .with_in_flight(random.pick(&[1, 3, 128]))
-        .with_ahead(random.pick(&[100, 600, 65_536]))
-        .with_answers(random.one_in(3));
+        .with_send_buffer(random.pick(&[100, 600, 65_536]));
+    if random.one_in(3) {
+        config = config.with_recipient_events();
+    }
     let count = random.between(1, 6);
     let sender = Rc::new(RefCell::new(Sender {
         random: random.fork(),

@@ -114,7 +114,7 @@ impl Receiver {
                 assert!(self.open.take().is_some(), "an Abort too many: {:?}", abort.reason());
                 self.ended += 1;
                 self.content.clear();
-                abort.done();
+                abort.acknowledge();
             }
             other => other.proceed(),
         }

@@ -8,7 +8,7 @@ use esmtp::{
 };
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-/// An element of DER.
+/// Encodes an element of DER.
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).unwrap();
     assert!(length < 0x80);
@@ -22,7 +22,7 @@ fn certificate(algorithm: &[u8], parameters: &[u8]) -> Vec<u8> {
     element(0x30, &[to_be_signed, algorithm, element(0x03, b"\0signature")].concat())
 }
 
-/// RSASSA-PSS with this digest.
+/// Encodes the identifier of RSASSA-PSS with this digest.
 fn pss(digest: &[u8]) -> Vec<u8> {
     element(0x30, &element(0xA0, &element(0x30, &element(0x06, digest))))
 }

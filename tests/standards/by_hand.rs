@@ -1,4 +1,4 @@
-//! A server that is driven by hand: octets in, octets out, and what the clock says.
+//! A server that is driven by hand: octets in, octets out, and the time as a value.
 
 use crate::common::Experience;
 use esmtp::{
@@ -18,7 +18,7 @@ pub(crate) struct ByHand {
 }
 
 impl ByHand {
-    /// A session over this channel after the greeting and the client's EHLO or LHLO.
+    /// Opens a session over this channel, after the greeting and the client's EHLO or LHLO.
     pub(crate) fn after_hello(
         config: Config,
         security: Security,
@@ -32,7 +32,7 @@ impl ByHand {
         it
     }
 
-    /// A session over this channel before the greeting.
+    /// Opens a session over this channel, before the greeting.
     pub(crate) fn silent(
         config: Config,
         security: Security,
@@ -43,7 +43,7 @@ impl ByHand {
         Self { server, experience, now, is_closed: false, answer }
     }
 
-    /// What the server says to these octets, which come in one piece.
+    /// Returns the replies of the server to these octets, which arrive together.
     pub(crate) fn say(&mut self, octets: &[u8]) -> String {
         let (mut rest, mut said) = (octets, Vec::new());
         loop {

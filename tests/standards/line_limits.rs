@@ -17,7 +17,7 @@ use esmtp::{
     },
 };
 
-/// Octets that an extension adds to the line of MAIL and to that of RCPT.
+/// Returns the octets that an extension adds to the line of MAIL and to that of RCPT.
 fn additions(extension: Extension) -> (usize, usize) {
     match extension {
         Extension::Size => (26, 0),           // RFC 1870 section 3
@@ -36,7 +36,7 @@ fn additions(extension: Extension) -> (usize, usize) {
     }
 }
 
-/// The extensions without which the extension is not offered.
+/// Returns the extensions without which the extension is not offered.
 fn needed_by(extension: Extension) -> Extensions {
     match extension {
         Extension::BinaryMime => Extensions::NONE.with(Extension::Chunking),
@@ -55,7 +55,7 @@ fn with_arguments(extensions: Extensions, extension: Extension) -> Extensions {
     }
 }
 
-/// A server of this service that offers the extension and has no longer lines than it must have.
+/// Returns a server of this service that offers the extension and accepts no longer lines than required.
 fn offering(service: Service, extension: Extension) -> Config {
     let config = config()
         .with_service(service)
@@ -63,7 +63,7 @@ fn offering(service: Service, extension: Extension) -> Config {
         .with_limits(Limits::default().with_command_line(512))
         .with_extensions(with_arguments(needed_by(extension), extension));
     match extension {
-        Extension::Auth => config.with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear()),
+        Extension::Auth => config.with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear()),
         _ => config,
     }
 }
@@ -75,7 +75,7 @@ fn channel_of(extension: Extension) -> Security {
     }
 }
 
-/// The command in a line of so many octets. White space at its end is forgiven, and counts.
+/// Returns the command in a line of `octets` octets, padded with white space, which is accepted and counts.
 fn line(command: &str, octets: usize) -> Vec<u8> {
     let octets = octets - "\r\n".len();
     format!("{command:<octets$}\r\n").into_bytes()
@@ -127,7 +127,7 @@ fn a_server_takes_what_all_extensions_add() {
             .with_required_auth(false)
             .with_limits(Limits::default().with_command_line(512))
             .with_extensions(offered().fold(Extensions::NONE, with_arguments))
-            .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+            .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         let held = if service == Service::Submission { 34 } else { 0 };
         // MTRK adds no second ENVID and no second ORCPT where there is DSN.
         let mail = 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + held + 1007 + 116 + 40;
@@ -139,7 +139,7 @@ fn a_server_takes_what_all_extensions_add() {
     }
 }
 
-/// The line of EHLO's reply that offers the extension.
+/// Returns the line of EHLO's reply that offers the extension.
 fn keyword(extension: Extension) -> String {
     match extension {
         Extension::Auth => "AUTH PLAIN".to_owned(),
@@ -148,7 +148,7 @@ fn keyword(extension: Extension) -> String {
     }
 }
 
-/// A message with a parameter of the application's own that makes the line of MAIL or of RCPT so long.
+/// Returns a message with a custom parameter that makes the line of MAIL or of RCPT `octets` octets long.
 fn message(is_mail: bool, command: &str, octets: usize) -> (Mail, String) {
     let value = "x".repeat(octets - command.len() - " X-OWN=\r\n".len());
     let own = Parameters::parse(&format!("X-OWN={value}")).unwrap().into_owned();

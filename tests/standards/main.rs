@@ -1,7 +1,7 @@
-//! What the standards ask for, requirement by requirement: a module an RFC, and in the doc comment of
-//! each test the rows of `tests/data/requirements.tsv` that it proves.
+//! The requirements of the standards: a module for each RFC; the doc comment of
+//! each test names the rows of `tests/data/requirements.tsv` that it proves.
 //!
-//! Many rows are proven by tests elsewhere, which name them too; here is what had no better place.
+//! Other tests prove many of the rows and name them too; these are the tests that belong to no other file.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]

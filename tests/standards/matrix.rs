@@ -11,7 +11,7 @@ use esmtp::{
 };
 use std::time::Duration;
 
-/// How a session comes to each stage, and a name for it. The greeting of the last one is 554.
+/// The stages of a session: a name, and the commands that lead there. The greeting of the last one is 554.
 const STAGES: [(&str, &[&str]); 8] = [
     ("connected", &[]),
     ("after EHLO", &["EHLO a.example"]),
@@ -40,7 +40,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
         Event::Xclient(xclient) => xclient.accept(),
         Event::Xforward(xforward) => xforward.accept(),
         Event::Expand(expand) => expand.cannot_verify(),
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::HandOver(hand_over) => hand_over.close(),
         other => believe(experience, other),
     }
@@ -53,7 +53,7 @@ fn refuse(experience: &mut Experience, event: Event<'_>) {
     }
 }
 
-/// A server that offers every extension of its service, at this stage.
+/// Returns a server that offers every extension of its service, at this stage.
 fn session(service: Service, is_authenticated: bool, stage: usize) -> ByHand {
     let extensions = Config::implemented()
         .filter(|it| !matches!(it, Extension::FutureRelease))
@@ -63,7 +63,7 @@ fn session(service: Service, is_authenticated: bool, stage: usize) -> ByHand {
         .with_service(service)
         .with_required_auth(false)
         .with_extensions(extensions)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_limits(Limits::default().with_message(1000).with_errors(1000))
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO));
     let is_refused = stage == STAGES.len() - 1;
@@ -80,7 +80,7 @@ fn session(service: Service, is_authenticated: bool, stage: usize) -> ByHand {
     session
 }
 
-/// The code of the only reply to a command.
+/// Sends a command, and returns the code of its only reply.
 #[track_caller]
 fn code(session: &mut ByHand, command: &str) -> u16 {
     let end = if command.ends_with('\n') { "" } else { "\r\n" };
@@ -90,14 +90,14 @@ fn code(session: &mut ByHand, command: &str) -> u16 {
     last[0][..3].parse().unwrap()
 }
 
-/// The codes of commands that tell the stages apart.
+/// Returns the codes of commands that distinguish the stages.
 fn probe(session: &mut ByHand) -> Vec<u16> {
     ["RCPT TO:<e@f.org>", "BDAT 3\r\ny\r\n", "MAIL FROM:<g@h.org>", "DATA"]
         .map(|command| code(session, command))
         .to_vec()
 }
 
-/// Each command has this code at each stage, and one that is refused leaves the stage as it was. A zero
+/// Asserts that each command has this code at each stage, and that a rejected one does not change the stage. A zero
 /// stands for 502 or 503: the verb belongs to an extension that has not been announced yet.
 #[track_caller]
 fn holds(service: Service, is_authenticated: bool, table: &[(&str, [u16; 8])]) {

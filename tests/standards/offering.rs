@@ -11,7 +11,7 @@ use esmtp::{
     syntax::{Extension, Extensions, ForwardPath, Parameters},
 };
 
-/// The usual application, which believes everybody who authenticates with PLAIN.
+/// Handles events as the usual application does, and accepts every client that authenticates with PLAIN.
 pub(crate) fn believe(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
@@ -24,17 +24,17 @@ pub(crate) fn believe(experience: &mut Experience, event: Event<'_>) {
     }
 }
 
-/// A server that offers exactly these.
+/// Returns a server that offers exactly these extensions.
 pub(crate) fn with(extensions: &[Extension]) -> Config {
     config().with_extensions(extensions.iter().copied().fold(Extensions::NONE, Extensions::with))
 }
 
-/// The script behind a greeting and a hello that announces `list`, line by line between bars.
+/// Returns the script after a greeting and a hello that announces `list`, whose lines are separated by bars.
 pub(crate) fn session(list: &str, script: &str) -> String {
     format!("S: 220 mx.example.org ESMTP service ready\n{}{script}", hello(list))
 }
 
-/// EHLO, and the reply that announces `list`.
+/// Returns EHLO and the reply that announces `list`.
 pub(crate) fn hello(list: &str) -> String {
     let mut hello = "C: EHLO client.example.net\n".to_owned();
     let lines: Vec<&str> = ["mx.example.org"].into_iter().chain(list.split('|')).collect();
@@ -45,7 +45,7 @@ pub(crate) fn hello(list: &str) -> String {
     hello
 }
 
-/// A message from ann@example.org to bob@example.net with these parameters of MAIL and of RCPT.
+/// Returns a message from ann@example.org to bob@example.net with these parameters of MAIL and of RCPT.
 pub(crate) fn asking(for_mail: &str, for_rcpt: &str) -> Mail {
     let parameters = |text: &str| Parameters::parse(text).unwrap().into_owned();
     let to = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
@@ -55,7 +55,7 @@ pub(crate) fn asking(for_mail: &str, for_rcpt: &str) -> Mail {
     Mail { envelope, ..mail(&["bob@example.net"], "x\r\n") }
 }
 
-/// The client sends these parameters where `line` is announced, and nothing at all elsewhere.
+/// Asserts that the client sends these parameters where `line` is announced, and no command elsewhere.
 #[track_caller]
 pub(crate) fn goes_only_where_offered(line: &str, for_mail: &str, for_rcpt: &str) {
     let space = |text: &str| if text.is_empty() { String::new() } else { format!(" {text}") };

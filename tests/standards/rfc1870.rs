@@ -16,13 +16,13 @@ use esmtp::{
 
 const BOB: &str = "bob@example.net";
 
-/// A server that takes so many octets, and how its session begins.
+/// Returns a server with this limit of a message, and the beginning of its session.
 fn limited(octets: u64) -> (server::Config, String) {
     let config = config().with_limits(Limits::default().with_message(octets));
     (config, HELLO.replace("33554432", &octets.to_string()))
 }
 
-/// What a client says to send `content` with this size declared.
+/// Returns the script of a client that sends `content` with this size declared.
 fn transaction(size: &str, content: &str, reply: &str) -> String {
     let lines: String = content
         .split_inclusive("\r\n")
@@ -70,7 +70,7 @@ fn every_size_is_read() {
 
 /// 1870-4-d: what was declared promises nothing.
 #[test]
-fn what_is_too_large_is_refused_whatever_was_declared() {
+fn content_above_the_limit_is_rejected_whatever_size_was_declared() {
     for size in ["", " SIZE=0", " SIZE=1", " SIZE=12"] {
         let (config, hello) = limited(12);
         let large = transaction(size, "01234567890\r\n", "552 5.3.4 Message too large");
@@ -124,7 +124,7 @@ fn a_server_counts_neither_the_end_nor_doubled_dots() {
     }
 }
 
-/// 1870-5-a, 1870-6-a: and by the client, which says nothing where nobody asked.
+/// 1870-5-a, 1870-6-a: and by the client, which declares no size where SIZE is not offered.
 #[test]
 fn a_client_declares_what_the_server_will_count() {
     for (extension, content, size) in [

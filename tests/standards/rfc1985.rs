@@ -64,7 +64,7 @@ fn etrn_has_eight_replies() {
 /// taken, and of the option characters only the two of the standard are read: each other one is a syntax
 /// error, and never dropped.
 #[test]
-fn options_that_are_not_supported_are_refused() {
+fn unsupported_etrn_options_are_rejected() {
     const NODES: &str = "C: ETRN #q
         S: 458 Unable to queue messages for this node
         C: ETRN @example.org
@@ -90,7 +90,7 @@ fn options_that_are_not_supported_are_refused() {
     assert_eq!(experience.log, ["#q", "@example.org", "example.org"]);
 }
 
-/// What a client makes of a reply to ETRN.
+/// The outcome of ETRN on the client.
 #[derive(Debug)]
 enum Answer {
     Success(Reply<'static>),
@@ -98,7 +98,7 @@ enum Answer {
     NotOffered(client::NotOffered),
 }
 
-/// What comes of ETRN, and all that the client said.
+/// Returns the outcome of ETRN, and all that the client sent.
 fn start_queue(hello: &str, reply: &str) -> (Answer, String) {
     let mut client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
     let mut replies = ["220 mx\r\n", hello, reply, "221 bye\r\n"].into_iter();
@@ -113,7 +113,7 @@ fn start_queue(hello: &str, reply: &str) -> (Answer, String) {
                 client::Event::Ready(ready) if !is_asked => {
                     is_asked = true;
                     let node = Node::Domain(Domain::new("me.example.org").unwrap());
-                    answer = ready.start_queue(node).err().map(Answer::NotOffered);
+                    answer = ready.etrn(node).err().map(Answer::NotOffered);
                 }
                 client::Event::Ready(ready) => {
                     if let Some((Verb::Etrn, reply)) = ready.reply() {
@@ -160,7 +160,7 @@ fn the_client_takes_every_2yz_for_a_success() {
 
 /// 1985-5.2-a, 1985-5.2-b: RFC 1985 section 5.2. After a refusal nothing is asked for by the client itself.
 #[test]
-fn the_client_tells_not_now_from_not_at_all() {
+fn the_client_distinguishes_temporary_and_permanent_refusals_of_etrn() {
     for (line, is_transient) in [
         ("458 Unable to queue messages for node me.example.org", true),
         ("459 Node me.example.org not allowed: not on the list", true),

@@ -20,7 +20,7 @@ fn lmtp() -> Config {
     config().with_service(Service::Lmtp)
 }
 
-/// The usual introduction, of the other service.
+/// Returns the script after the greeting and LHLO.
 fn after_lhlo(script: &str) -> String {
     HELLO.replace("ESMTP", "LMTP").replace("EHLO", "LHLO") + script
 }
@@ -34,7 +34,7 @@ fn lhlo_does_what_ehlo_does() {
          C: RCPT TO:<c@d.org>
          S: 250 2.1.5 Ok\n";
     let behind = "C: RCPT TO:<c@d.org>
-         S: 503 5.5.1 MAIL has to come first";
+         S: 503 5.5.1 Need MAIL command";
     for (config, hello, verb) in
         [(config(), HELLO.to_owned(), "EHLO"), (lmtp(), after_lhlo(""), "LHLO")]
     {
@@ -62,7 +62,7 @@ fn lmtp_knows_neither_helo_nor_ehlo() {
             "S: 220 mx.example.org LMTP service ready
              {script}
              C: MAIL FROM:<a@b.org>
-             S: 503 5.5.1 Say hello first"
+             S: 503 5.5.1 Send a hello first"
         ),
     );
     assert!(experience.log.is_empty(), "{:?}", experience.log);
@@ -79,7 +79,7 @@ fn lhlo_exists_in_lmtp_only() {
              C: LHLO client.example.net
              S: 500 Command not recognised
              C: MAIL FROM:<a@b.org>
-             S: 503 5.5.1 Say hello first",
+             S: 503 5.5.1 Send a hello first",
         );
         assert!(experience.log.is_empty(), "{:?}", experience.log);
     }
@@ -87,12 +87,12 @@ fn lhlo_exists_in_lmtp_only() {
 
 /// 2033-4.2-a: RFC 2033 section 4.2.
 #[test]
-fn data_for_nobody_gets_503() {
+fn data_without_an_accepted_recipient_gets_503() {
     let experience = converse(
         lmtp(),
         &after_lhlo(
             "C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: DATA
@@ -140,10 +140,10 @@ fn only_the_last_chunk_has_a_reply_for_each_recipient() {
     assert_eq!(experience.messages[0].content, b"abcdef");
 }
 
-/// 2033-4.3-b: RFC 2033 section 4.3. That holds behind a MAIL that was refused too, with what was
-/// pipelined behind it; a chunk that is not the last, or that belongs to nothing, has its reply.
+/// 2033-4.3-b: RFC 2033 section 4.3. This holds after a rejected MAIL too, for the commands that were
+/// pipelined after it; a chunk that is not the last, or that has no transaction, has its reply.
 #[test]
-fn the_last_chunk_for_nobody_has_no_reply() {
+fn the_last_chunk_without_a_recipient_has_no_reply() {
     converse(
         lmtp(),
         &after_lhlo(
@@ -161,7 +161,7 @@ fn the_last_chunk_for_nobody_has_no_reply() {
              C: RSET
              S: 250 2.0.0 Ok
              C: BDAT 0 LAST
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org> SIZE=99999999
              C: RCPT TO:<one@d.org>
              C: BDAT 3 LAST
@@ -176,7 +176,7 @@ fn the_last_chunk_for_nobody_has_no_reply() {
 
 /// 2033-4.2-d: RFC 2033 section 4.2. A text that does not fit one line makes a reply of two.
 #[test]
-fn a_reply_of_many_lines_is_one_recipients() {
+fn a_multiline_reply_belongs_to_one_recipient() {
     let text = "x".repeat(600);
     let rejection = Rejection::transient(Status::new(2, 2).unwrap(), Text::new(text).unwrap());
     let mut server = Server::new(Arc::new(lmtp()), Peer::UNKNOWN, Security::CLEAR);
@@ -224,8 +224,8 @@ fn a_reply_of_many_lines_is_one_recipients() {
     );
 }
 
-/// Feeds the server, answers as who accepts everything up to the end of a message, and gives back
-/// what is said until the server wants octets or a verdict.
+/// Feeds the server, accepts everything up to the end of a message, and returns the replies sent until the
+/// server needs octets or a verdict.
 fn say(server: &mut Server, octets: &str) -> String {
     let mut said = Vec::new();
     let mut rest = octets.as_bytes();
@@ -259,7 +259,7 @@ fn say(server: &mut Server, octets: &str) -> String {
 
 /// 2033-5-e: RFC 2033 section 5.
 #[test]
-fn a_verdict_is_told_before_the_next_is_known() {
+fn a_verdict_is_sent_before_the_next_is_known() {
     let mut server = Server::new(Arc::new(lmtp()), Peer::UNKNOWN, Security::CLEAR);
     say(&mut server, "LHLO c.example\r\n");
     let to = "RCPT TO:<one@d.org>\r\nRCPT TO:<two@d.org>\r\nRCPT TO:<three@d.org>\r\n";
@@ -351,7 +351,7 @@ fn lmtp_offers_pipelining_and_enhanced_codes_always() {
     );
 }
 
-/// 2033-5-g: RFC 2033 section 5. Whoever was not answered for is to be tried again later.
+/// 2033-5-g: RFC 2033 section 5. A recipient without a reply is to be tried again later.
 #[test]
 fn replies_that_came_before_the_connection_was_lost_count() {
     for how in [Closed::Clean, Closed::CutOff] {
@@ -368,7 +368,7 @@ fn replies_that_came_before_the_connection_was_lost_count() {
     }
 }
 
-/// Four recipients, of whom the first is accepted and the second refused for good.
+/// Loses the connection of a transaction with four recipients, after the first was accepted and the second rejected for good.
 fn lose_after_two(how: Closed) -> Report {
     let config = dialogue::config().with_service(Service::Lmtp);
     let mut client = Client::new(config, Security::CLEAR);
@@ -408,11 +408,11 @@ fn lose_after_two(how: Closed) -> Report {
     }
 }
 
-/// 2033-5-f: RFC 2033 section 5. What the server says of the first recipient is told while nothing is
-/// known of the second.
+/// 2033-5-f: RFC 2033 section 5. The reply for the first recipient is reported before that for the
+/// second arrives.
 #[test]
-fn a_recipient_is_told_of_before_the_next_is_answered() {
-    let config = dialogue::config().with_service(Service::Lmtp).with_answers(true);
+fn a_recipient_is_reported_before_the_next_reply() {
+    let config = dialogue::config().with_service(Service::Lmtp).with_recipient_events();
     let mut client = Client::new(config, Security::CLEAR);
     let drive = |client: &mut Client| {
         loop {
@@ -459,10 +459,10 @@ fn a_recipient_is_told_of_before_the_next_is_answered() {
     panic!("the transaction has no end");
 }
 
-/// Whatever the answer is to, each recipient has one, before the end of its transaction and behind that of
+/// Whatever the answer is to, each recipient has one, before the end of its transaction and after that of
 /// the one before; none comes that was not asked for.
 #[test]
-fn every_recipient_that_is_answered_is_told_of_once() {
+fn every_recipient_with_a_reply_is_reported_once() {
     let script = "S: 220 mx
          C: LHLO me.example.org
          S: 250-mx
@@ -504,7 +504,8 @@ fn every_recipient_that_is_answered_is_told_of_once() {
     let acts = [to(&["a@d.org", "b@d.org", "c@d.org"]), to(&two), to(&two)];
     let of = |has_answers| {
         Dialogue::new(acts.clone()).with(|config| {
-            config.with_service(Service::Lmtp).with_transactions(2).with_answers(has_answers)
+            let config = config.with_service(Service::Lmtp).with_transactions(2);
+            if has_answers { config.with_recipient_events() } else { config }
         })
     };
     let ends = [

@@ -75,7 +75,7 @@ fn refused_opening_replies_carry_no_code() {
 
 /// 2034-4-h: RFC 2034 section 4. A client that cannot see the keyword gets them too.
 #[test]
-fn codes_are_there_behind_helo_too() {
+fn codes_are_sent_after_helo_too() {
     converse(
         config(),
         "S: 220 mx.example.org ESMTP service ready
@@ -121,7 +121,7 @@ fn every_line_carries_the_code() {
     assert!(lines.lines().all(|line| &line[4..10] == "2.0.0 "), "{lines}");
 }
 
-/// A server that offers all that there is.
+/// Returns a server that offers every extension.
 fn offering_everything() -> Config {
     let extensions = Config::implemented().fold(Extensions::NONE, Extensions::with);
     config()
@@ -131,11 +131,11 @@ fn offering_everything() -> Config {
                 .with_xclient(&[AttributeName::Name])
                 .with_xforward(&[AttributeName::Name]),
         )
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
         .with_limits(Limits::default().with_errors(1000).with_message(10).with_recipients(3))
 }
 
-/// Answers in every way in which that question can be answered.
+/// Handles each question in every way in which it can be answered.
 fn varied(experience: &mut Experience, event: Event<'_>) {
     let mailbox = |text| Mailbox::parse(text).unwrap();
     match event {
@@ -165,7 +165,7 @@ fn varied(experience: &mut Experience, event: Event<'_>) {
     }
 }
 
-/// Whether the replies are none but 3yz without a code, and others with that of their class.
+/// Asserts that 3yz replies have no enhanced status code, and that all others have one of their class.
 #[track_caller]
 fn carry_codes(command: &str, said: &str) {
     for line in said.lines() {

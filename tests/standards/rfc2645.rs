@@ -11,11 +11,11 @@ use esmtp::{
     syntax::{Extension, Extensions, Rejection, Text},
 };
 
-/// A provider of mail on demand, to which everybody may authenticate.
+/// Returns a provider of on-demand mail that accepts every authentication.
 fn provider() -> Config {
     config()
         .with_extensions(Extensions::NONE.with(Extension::Atrn).with(Extension::Pipelining))
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
 }
 
 const OFFERED: &str = "PIPELINING|AUTH PLAIN|ATRN";
@@ -23,7 +23,7 @@ const AUTH: &str = "
     C: AUTH PLAIN AGFubgBzZWNyZXQ=
     S: 235 Authentication successful";
 
-/// There is mail for the domains under `.example` alone.
+/// Handles events as a provider that has mail for the domains under `.example` only.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Atrn(atrn) => {
@@ -51,9 +51,9 @@ fn identity(atrn: &Atrn<'_>) -> String {
     atrn.facts().identity().map_or_else(String::new, |identity| identity.authcid().to_owned())
 }
 
-/// 2645-4-a: RFC 2645 section 4. It is offered where the application says so, and never in submission.
+/// 2645-4-a: RFC 2645 section 4. It is offered where the configuration says so, and never in submission.
 #[test]
-fn atrn_belongs_to_no_relay_and_no_submission_service() {
+fn atrn_is_not_offered_by_relays_and_submission() {
     for (service, reply) in [
         (Service::Smtp, "502 Command not implemented"),
         (Service::Submission, "500 Command not recognised"),
@@ -71,7 +71,7 @@ fn atrn_belongs_to_no_relay_and_no_submission_service() {
     }
 }
 
-/// 2645-5.2-b: RFC 2645 section 5.2.1. And nobody is turned to who has not said hello.
+/// 2645-5.2-b: RFC 2645 section 5.2.1. ATRN is rejected before a hello.
 #[test]
 fn atrn_needs_authentication() {
     let experience = converse_with(
@@ -90,7 +90,7 @@ fn atrn_needs_authentication() {
     assert_eq!(experience.log.len(), 1, "{:?}", experience.log);
 }
 
-/// 2645-5.2-c: RFC 2645 section 5.2.1. Nor is the session any other behind it.
+/// 2645-5.2-c: RFC 2645 section 5.2.1. The session is unchanged after it.
 #[test]
 fn atrn_changes_nothing_in_a_transaction() {
     let experience = converse_with(
@@ -102,11 +102,11 @@ fn atrn_changes_nothing_in_a_transaction() {
                  C: MAIL FROM:<a@b.org>
                  S: 250 Ok
                  C: ATRN example.org
-                 S: 503 A transaction is open already
+                 S: 503 Transaction already in progress
                  C: RCPT TO:<c@d.org>
                  S: 250 Ok
                  C: ATRN
-                 S: 503 A transaction is open already
+                 S: 503 Transaction already in progress
                  C: DATA
                  S: 354 Start mail input; end with <CRLF>.<CRLF>
                  C: .
@@ -157,9 +157,9 @@ fn atrn_has_its_replies() {
     converse_with(provider(), &session(OFFERED, &script), answer);
 }
 
-/// RFC 2645 section 5.2: what stands behind ATRN would be taken for the greeting.
+/// RFC 2645 section 5.2: octets after ATRN would be taken for the greeting.
 #[test]
-fn nothing_is_pipelined_behind_atrn() {
+fn nothing_is_pipelined_after_atrn() {
     let experience = converse_in_one_piece(
         provider(),
         &session(
@@ -168,11 +168,11 @@ fn nothing_is_pipelined_behind_atrn() {
                 "{AUTH}
                  C: ATRN
                  C: 220 I was here first
-                 S: 554 Octets before their turn (RFC 2920 section 3.1)
+                 S: 554 Improper use of SMTP command pipelining
                  S: (closed)"
             ),
         ),
         answer,
     );
-    assert_eq!(experience.end, Some(End::OutOfTurn));
+    assert_eq!(experience.end, Some(End::OutOfSync));
 }

@@ -10,7 +10,8 @@ use esmtp::{
 };
 
 fn domains() -> DomainList<'static> {
-    DomainList::new(&Domain::new("example.org").unwrap()).and(&Domain::new("example.com").unwrap())
+    DomainList::new(&Domain::new("example.org").unwrap())
+        .with_domain(&Domain::new("example.com").unwrap())
 }
 
 const OPENING: &str = "S: 220 odmr
@@ -19,7 +20,7 @@ const OPENING: &str = "S: 220 odmr
     S: 250-PIPELINING
     S: 250 ATRN";
 
-/// RFC 2645 sections 5.3 and 6: what comes behind the 250, in whatever pieces, is not the client's any
+/// RFC 2645 sections 5.3 and 6: octets after the 250, however they are cut, are not the client's any
 /// more. A peer that does not wait for the greeting is not judged here.
 #[test]
 fn the_client_hands_the_channel_over() {
@@ -63,7 +64,7 @@ fn the_client_hands_the_channel_over() {
 
 /// RFC 2645 section 7.
 #[test]
-fn the_client_goes_on_where_nothing_is_turned() {
+fn the_client_continues_where_atrn_is_rejected() {
     for reply in
         ["450 refused", "451 not now", "453 You have no mail", "502 what?", "530 Authenticate"]
     {
@@ -89,12 +90,12 @@ fn the_client_goes_on_where_nothing_is_turned() {
 }
 
 #[test]
-fn a_channel_that_nobody_takes_over_is_closed() {
+fn a_channel_that_no_server_takes_over_is_closed() {
     let notes = Dialogue::new([Act::Turn(None, AfterTurn::Close)])
         .plays(&format!("{OPENING}\nC: ATRN\nS: 250 ok\nC: (closed)"));
     assert_eq!(
         notes,
-        ["hand over: 250 ok", "end: the roles were turned, and nobody took the channel over"]
+        ["hand over: 250 ok", "end: the roles were turned, and no machine took the channel over"]
     );
     // The server has ten minutes to get ready (RFC 2645 section 5.2.1).
     let notes = Dialogue::new([Act::Turn(None, AfterTurn::Close)])
@@ -104,7 +105,7 @@ fn a_channel_that_nobody_takes_over_is_closed() {
 
 /// The question stays, whatever becomes of the channel, and no pool takes the session back.
 #[test]
-fn the_client_waits_for_who_takes_over() {
+fn the_client_waits_until_the_channel_is_taken_over() {
     let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS);
     for reply in ["220 odmr\r\n", "250-odmr\r\n250 ATRN\r\n", "250 ok\r\nNOOP\r\n"] {
         assert!(client.feed(reply.as_bytes()) > 0);
@@ -112,7 +113,7 @@ fn the_client_waits_for_who_takes_over() {
             client.sent(usize::MAX);
         }
         if let Some(Event::Ready(ready)) = client.event() {
-            ready.turn(None).unwrap();
+            ready.atrn(None).unwrap();
             while let Need::Either(_) = client.poll(Instant::ORIGIN) {
                 client.sent(usize::MAX);
             }

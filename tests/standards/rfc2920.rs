@@ -96,9 +96,9 @@ fn replies_are_matched_by_counting() {
     );
 }
 
-/// 2920-3.1-b, 2920-3.1-c: every status of a group counts, also that of DATA behind nobody.
+/// 2920-3.1-b, 2920-3.1-c: every status of a group counts, also that of DATA without a recipient.
 #[test]
-fn a_dot_ends_what_nobody_will_get() {
+fn a_dot_ends_content_without_recipients() {
     for (mail, rcpt) in [("250 ok", "550 no"), ("550 no", "503 no"), ("451 no", "550 no")] {
         let notes = Dialogue::sends(&[BOB], "never sent\r\n").plays(&format!(
             "{PIPELINING}
@@ -117,10 +117,10 @@ fn a_dot_ends_what_nobody_will_get() {
     }
 }
 
-/// 2920-3.1-f: EHLO, DATA, VRFY, EXPN, NOOP and QUIT have nothing behind them before they are
+/// 2920-3.1-f: EHLO, DATA, VRFY, EXPN, NOOP and QUIT are followed by nothing before they are
 /// answered.
 #[test]
-fn what_changes_the_state_is_the_last_of_its_group() {
+fn commands_that_change_the_state_are_the_last_of_their_group() {
     Dialogue::new([
         Act::Noop,
         Act::Verify("bob"),
@@ -222,7 +222,7 @@ fn commands_of_other_extensions_are_the_last_of_their_group() {
     }
 }
 
-/// 2920-3.1-g: RSET, MAIL and RCPT leave in one write with what comes behind them.
+/// 2920-3.1-g: RSET, MAIL and RCPT leave in one write with the commands after them.
 #[test]
 fn rset_mail_and_rcpt_are_anywhere_in_a_group() {
     let mut client = Pair::client();
@@ -311,7 +311,7 @@ impl Pair {
     }
 }
 
-/// What the server writes when these octets come at once: one string a write.
+/// The writes of a server to which these octets arrive at once: one string a write.
 struct Line {
     server: Server,
 }
@@ -352,12 +352,12 @@ impl Line {
     }
 }
 
-/// The codes of these replies.
+/// Returns the codes of these replies.
 fn codes(replies: &str) -> Vec<&str> {
     replies.lines().map(|line| &line[..3]).collect()
 }
 
-/// 2920-3.2-a, 2920-3.2-b, 2920-3.2-g: in the order of the commands, and as a unit. Behind the last command
+/// 2920-3.2-a, 2920-3.2-b, 2920-3.2-g: in the order of the commands, and as a unit. After the last command
 /// the buffer is empty: what was stored leaves before the application is asked for its reply.
 #[test]
 fn replies_to_a_group_leave_together() {
@@ -369,8 +369,8 @@ fn replies_to_a_group_leave_together() {
     assert_eq!(codes(&writes[1]), ["250"]);
 }
 
-/// 2920-3.2-c, 2920-3.2-d: 354 is for a message that somebody will get, and what would follow it
-/// reaches nobody.
+/// 2920-3.2-c, 2920-3.2-d: 354 needs an accepted recipient; content without one is not
+/// delivered.
 #[test]
 fn data_without_a_recipient_is_refused() {
     let mut line = Line::new();
@@ -424,7 +424,7 @@ fn replies_do_not_wait_for_further_commands() {
 }
 
 /// 2920-3.2-h, 2920-3.2-i: each command has its reply, which is the same whatever follows; no octet
-/// behind it is lost.
+/// after it is lost.
 #[test]
 fn further_commands_change_no_reply() {
     let commands = [
@@ -452,7 +452,7 @@ fn further_commands_change_no_reply() {
 
 /// 2920-3.2-j: by its enhanced status, or by its words.
 #[test]
-fn replies_tell_what_they_are_for() {
+fn replies_are_matched_to_their_commands() {
     let mut line = Line::new();
     let group = "RSET\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\n";
     let replies = line.hear(group).concat();

@@ -83,7 +83,7 @@ fn a_chunk_is_exactly_its_octets() {
              S: 250 2.0.0 queued
              C: BDAT 6 LAST
              C| QUIT\r\n
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: NOOP
              S: 250 2.0.0 Ok"
         )),
@@ -135,7 +135,7 @@ fn chunks_that_were_reset_are_gone() {
              C: RSET
              S: 250 2.0.0 Ok
              C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<late@b.org>
              S: 250 2.1.0 Ok
              C: RCPT TO:<late@d.org>
@@ -152,9 +152,9 @@ fn chunks_that_were_reset_are_gone() {
 }
 
 /// 3030-2-o, 3030-2-i, 3030-2-j, 3030-2-u: RFC 3030 section 2: whatever failed before, the octets of a
-/// chunk are read, and its reply comes behind them.
+/// chunk are read, and its reply comes after them.
 #[test]
-fn chunks_behind_a_failure_are_swallowed_and_refused() {
+fn chunks_after_a_failure_are_discarded_and_rejected() {
     let experience = converse_with(
         config(),
         &after_hello(&format!(
@@ -163,7 +163,7 @@ fn chunks_behind_a_failure_are_swallowed_and_refused() {
              S: 451 4.3.0 Local error in processing
              C: BDAT 6 LAST
              C| QUIT\r\n
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: BDAT 6
@@ -197,7 +197,7 @@ fn chunks_behind_a_failure_are_swallowed_and_refused() {
     assert_eq!(experience.end, None);
 }
 
-/// 3030-2-s, 3030-2-t: RFC 3030 section 2: nobody knows where the next command begins.
+/// 3030-2-s, 3030-2-t: RFC 3030 section 2: the beginning of the next command is unknown.
 #[test]
 fn a_chunk_whose_length_cannot_be_read_ends_the_session() {
     for (command, reply) in [
@@ -269,7 +269,7 @@ fn text_in_chunks_has_its_line_ends() {
     let experience = converse(
         config(),
         &script(
-            "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)",
+            "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)",
             "503 5.5.1 Content was refused, RSET is next",
         ),
     );
@@ -329,7 +329,7 @@ fn a_client_sends_text_in_its_canonical_form() {
 
 /// 3030-2-p: RFC 3030 section 2.
 #[test]
-fn chunks_go_only_to_who_offers_them() {
+fn chunks_are_sent_only_where_they_are_offered() {
     let chunk = "C: BDAT 3 LAST\nC: x\nS: 250 ok";
     let data = "C: DATA\nS: 354 go\nC: x\nC: .\nS: 250 ok";
     for (offered, content) in [("CHUNKING", chunk), ("BINARYMIME", data), ("HELP", data)] {
@@ -353,9 +353,9 @@ fn chunks_go_only_to_who_offers_them() {
 
 /// 3030-2-v: RFC 3030 section 4.2: without PIPELINING each chunk waits for the reply to the one before.
 #[test]
-fn chunks_are_not_pipelined_unasked() {
+fn chunks_are_not_pipelined_by_default() {
     let notes = Dialogue::sends(&[BOB], "one\r\ntwo\r\nthree\r\n")
-        .with(|config| config.with_ahead(8))
+        .with(|config| config.with_send_buffer(8))
         .plays(&format!(
             "{CHUNKING}
              C: MAIL FROM:<ann@example.org>
@@ -382,7 +382,7 @@ fn chunks_are_not_pipelined_unasked() {
 
 /// 3030-3-e, 3030-3-g: RFC 3030 section 3: what is binary goes as such, as it is, or not at all.
 #[test]
-fn binary_content_goes_only_to_who_takes_it() {
+fn binary_content_is_sent_only_where_it_is_offered() {
     let dialogue = Dialogue::sends(&[BOB], "a\n\0\rb");
     let notes = dialogue.plays(
         "S: 220 mx
@@ -418,7 +418,7 @@ fn binary_content_goes_only_to_who_takes_it() {
         let first = notes[0].split(';').next().unwrap();
         assert_eq!(first, format!("not offered: the message needs {needed}, which is not offered"));
     }
-    // Of content that nobody has looked at, no NUL leaves either.
+    // No NUL leaves in content that was not scanned either.
     let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&[BOB], "a\0") };
     let notes = Dialogue::new([Act::Send(unknown)]).plays(&format!(
         "{CHUNKING}

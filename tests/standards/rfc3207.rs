@@ -24,10 +24,10 @@ fn offering() -> server::Config {
     config().with_extensions(extensions)
 }
 
-/// The handshake succeeds at once.
+/// Lets the handshake succeed at once.
 fn secure(experience: &mut Experience, event: server::Event<'_>) {
     match event {
-        server::Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        server::Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         other => experience.answer(other),
     }
 }
@@ -52,8 +52,8 @@ fn mail_is_taken_in_the_clear_where_tls_is_offered() {
     assert_eq!(experience.messages.len(), 1);
 }
 
-/// 3207-4-b: RFC 3207 section 4. The session goes on in the clear behind a refusal, and STARTTLS may come
-/// again. Whatever the application says, it is 454.
+/// 3207-4-b: RFC 3207 section 4. The session goes on in the clear after a rejection, and STARTTLS may come
+/// again. Whatever the application answers, the reply is 454.
 #[test]
 fn starttls_is_answered_with_220_501_or_454() {
     let refuse_once = |experience: &mut Experience, event: server::Event<'_>| match event {
@@ -136,7 +136,7 @@ fn octets_between_220_and_the_handshake_are_no_commands() {
 
 /// 3207-4.1-b: RFC 3207 section 4.1. Of a chunk the octets are still no commands.
 #[test]
-fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
+fn an_insufficiently_secure_channel_allows_only_quit() {
     let weak = |experience: &mut Experience, event: server::Event<'_>| match event {
         server::Event::Hello(hello) if hello.facts().security().is_tls() => hello.not_secure(),
         other => secure(experience, other),
@@ -167,7 +167,7 @@ fn a_channel_that_is_not_secure_enough_is_good_for_quit_only() {
              C| BDAT 6 LAST\\r\\nQUIT\\r\\n
              S: {refused}
              C: QUIT
-             S: 221 Closing the channel
+             S: 221 Service closing transmission channel
              S: (closed)"
         ),
         weak,
@@ -214,11 +214,11 @@ fn a_transaction_is_not_carried_into_tls() {
              C: MAIL FROM:<a@b.org>
              S: 250 Ok
              C: STARTTLS
-             S: 503 A transaction is open already
+             S: 503 Transaction already in progress
              C: RCPT TO:<c@d.org>
              S: 250 Ok
              C: STARTTLS
-             S: 503 A transaction is open already
+             S: 503 Transaction already in progress
              C: RSET
              S: 250 Ok
              C: STARTTLS
@@ -227,7 +227,7 @@ fn a_transaction_is_not_carried_into_tls() {
              S: 250-mx.example.org
              S: 250 PIPELINING
              C: RCPT TO:<c@d.org>
-             S: 503 MAIL has to come first"
+             S: 503 Need MAIL command"
         ),
         secure,
     );
@@ -290,14 +290,14 @@ fn nothing_is_done_in_the_clear_where_tls_is_required() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)"
         ),
         secure,
     );
 }
 
-/// A client that has come to EHLO, where this was offered.
+/// Returns a client after EHLO, where these extensions were offered.
 fn opened(policy: TlsPolicy, offered: &str) -> Client {
     let config = Config::new("me.example.org").unwrap().with_tls(policy);
     let mut client = Client::new(config, Security::CLEAR);
@@ -308,7 +308,7 @@ fn opened(policy: TlsPolicy, offered: &str) -> Client {
     client
 }
 
-/// What it says until it waits for something else than us.
+/// Returns the octets that the client sends until it waits for something else.
 fn said(client: &mut Client) -> String {
     let mut said = Vec::new();
     while let Need::Write(_) | Need::Either(_) = client.poll(Instant::ORIGIN) {
@@ -322,9 +322,9 @@ fn said(client: &mut Client) -> String {
 }
 
 /// 3207-4-c, 3207-4.2-j, 3207-4.2-d: RFC 3207 sections 4 and 4.2, RFC 2920 section 3.1. STARTTLS goes
-/// alone, nothing is said between 220 and the end of the handshake, and then EHLO.
+/// alone, nothing is sent between 220 and the end of the handshake, and then EHLO.
 #[test]
-fn nothing_is_said_around_the_handshake() {
+fn nothing_is_sent_around_the_handshake() {
     for policy in [TlsPolicy::Required, TlsPolicy::IfOffered] {
         let mut client = opened(policy, "STARTTLS");
         assert_eq!(said(&mut client), "STARTTLS\r\n");
@@ -368,8 +368,8 @@ fn nothing_is_pipelined_with_starttls() {
     );
 }
 
-/// 3207-4.1-a: RFC 3207 section 4.1. The first question behind the handshake tells how the channel is
-/// protected, and whoever finds that too weak leaves with QUIT: no MAIL and no AUTH has gone out.
+/// 3207-4.1-a: RFC 3207 section 4.1. The first question after the handshake shows how the channel is
+/// protected, and an application that finds it too weak ends with QUIT: no MAIL and no AUTH was sent.
 #[test]
 fn a_channel_that_is_too_weak_is_left_with_quit() {
     let mut client = opened(TlsPolicy::Required, "STARTTLS");

@@ -46,7 +46,7 @@ fn a_parameter_given_twice_gets_501() {
 
 /// 3461-5.1-b, 3461-5.1-d, 3461-4.2-c: RFC 3461 sections 4.2 and 5.1.
 #[test]
-fn a_value_that_is_none_gets_501() {
+fn an_invalid_value_gets_501() {
     const MISSING: &str = "This parameter needs a value";
     const OTHER: &str = "Not a value for this parameter";
     const GARBLED: &str = "Syntax error in parameters or arguments";
@@ -146,7 +146,7 @@ fn parameters_may_be_as_long_as_the_standard_says() {
     assert_eq!(experience.log[1], format!("mail {path} ENVID={envid} {ret}"));
 }
 
-/// What a server is told, as an envelope for the next hop.
+/// Returns the envelope that a server received, for the next hop.
 fn received(mail: &str, rcpt: &[&str]) -> Envelope {
     let mut script = format!("C: MAIL FROM:<ann@example.org>{mail}\nS: 250 Ok\n");
     for parameters in rcpt {
@@ -219,8 +219,8 @@ fn what_was_received_is_relayed_unchanged() {
     }
 }
 
-/// 3461-5.2.2-a: RFC 3461 section 5.2.2. Nothing is sent until the caller has dropped the parameters, and the
-/// caller is told which they are.
+/// 3461-5.2.2-a: RFC 3461 section 5.2.2. Nothing is sent until the caller has dropped the parameters, and an
+/// error names them to the caller.
 #[test]
 fn a_server_without_dsn_gets_none_of_the_parameters() {
     let envelope = received(
@@ -290,9 +290,9 @@ fn parameters_of_dsn_are_dropped_in_any_case() {
 }
 
 /// 3461-5.2.2-b, 3461-5.2.2-c, 3461-5.2.2-d, 3461-5.2.2-e, 3461-5.2.2-f: RFC 3461 section 5.2.2. The envelope that was
-/// received and the report of the transaction without DSN tell, recipient by recipient, which notification is owed.
+/// received and the report of the transaction without DSN show, recipient by recipient, which notification is due.
 #[test]
-fn a_relay_without_dsn_knows_which_notifications_are_owed() {
+fn a_relay_without_dsn_reports_which_notifications_are_due() {
     let recipients = [
         (" NOTIFY=SUCCESS,FAILURE", "250 ok", "relayed"),
         (" NOTIFY=success", "250 ok", "relayed"),
@@ -314,7 +314,7 @@ fn a_relay_without_dsn_knows_which_notifications_are_owed() {
         .recipients()
         .zip(&outcomes)
         .map(|((_, parameters), outcome)| {
-            let notify = RcptParameters::parse(parameters, &offered).unwrap().notify;
+            let notify = RcptParameters::parse(parameters, &offered).unwrap().notify();
             match outcome {
                 outcome if outcome.is_delivered() && notify.is_some_and(Notify::has_success) => {
                     "relayed"
@@ -329,7 +329,7 @@ fn a_relay_without_dsn_knows_which_notifications_are_owed() {
     assert_eq!(owed, recipients.map(|(.., owed)| owed));
 }
 
-/// Which parameters stood in the way, by the recipient's place, and what becomes of the recipients without them.
+/// Returns the parameters that the server does not support, by the recipient's index, and the outcomes without them.
 fn relay_without_dsn(envelope: &Envelope, rcpt: &[&str]) -> (Vec<Option<usize>>, Vec<Outcome>) {
     let mut client = Client::new(dialogue::config(), Security::CLEAR);
     let group = format!("250 ok\r\n{}\r\n", rcpt.join("\r\n"));
@@ -372,7 +372,7 @@ fn relay_without_dsn(envelope: &Envelope, rcpt: &[&str]) -> (Vec<Option<usize>>,
     }
 }
 
-/// 3461-4.2-b: RFC 3461 section 4.2. At first submission ORCPT says what RCPT does.
+/// 3461-4.2-b: RFC 3461 section 4.2. At first submission ORCPT has the address of RCPT.
 #[test]
 fn the_original_recipient_of_a_first_submission_is_that_of_rcpt() {
     let mailboxes =

@@ -11,7 +11,7 @@ fn unknown_numbers_are_the_general_ones() {
             let status = Status::new(subject, detail).unwrap();
             let general = Status::new(if subject > 7 { 0 } else { subject }, 0).unwrap();
             let expected = if status.is_registered() { status } else { general };
-            assert_eq!(status.understood(), expected, "{status}");
+            assert_eq!(status.generalised(), expected, "{status}");
         }
     }
     for (line, retry) in [
@@ -65,7 +65,7 @@ fn subjects_are_those_of_the_standard() {
     assert!(Status::registered().all(|status| status.subject() <= 7));
 }
 
-/// 5248-2-b: RFC 5248 section 2. Every code that the server says by itself, and every one of the
+/// 5248-2-b: RFC 5248 section 2. Every code that the server sends by itself, and every one of the
 /// named rejections, is registered; the registry is complete up to X.7.30.
 #[test]
 fn only_registered_codes_are_sent() {

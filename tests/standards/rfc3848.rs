@@ -10,20 +10,20 @@ use esmtp::{
     time::Instant,
 };
 
-/// What MAIL sees behind these commands, each sent when the one before has been answered.
+/// Returns the protocol that MAIL reports after these commands, each sent after the reply to the one before.
 fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
     let config = Config::new("mx.example.org")
         .unwrap()
         .with_service(service)
         .with_required_auth(false)
         .with_extension(Extension::StartTls)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let mut server = Server::new(config.into(), Peer::UNKNOWN, security);
     let mut commands = commands.iter().chain(&["MAIL FROM:<ann@example.org>"]);
     loop {
         match server.poll(Instant::ORIGIN) {
             Need::Answer => match server.event().unwrap() {
-                Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+                Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
                 Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
                 Event::Credentials(credentials) => match credentials.question {
                     Question::Password(question) => question.accept(),
@@ -52,7 +52,7 @@ const AUTH: &str = "AUTH PLAIN AGFubgBzZWNyZXQ=";
 
 /// 3207-4.2-a, 3848-2-a, 3848-2-b, 3848-2-c: RFC 3848 section 2, RFC 3207 section 4.2.
 #[test]
-fn the_word_tells_tls_and_auth() {
+fn the_protocol_name_shows_tls_and_auth() {
     for (service, hello, word) in [
         (Service::Smtp, "EHLO c.example", "ESMTP"),
         (Service::Submission, "EHLO c.example", "ESMTP"),
@@ -68,7 +68,7 @@ fn the_word_tells_tls_and_auth() {
         assert_eq!(clear(&[hello, AUTH, "STARTTLS", hello]), format!("{word}S"));
         assert_eq!(tls(&[hello]), format!("{word}S"));
         assert_eq!(tls(&[hello, AUTH]), format!("{word}SA"));
-        // A refused AUTH is none.
+        // A rejected AUTH does not authenticate.
         assert_eq!(clear(&[hello, "AUTH PLAIN *"]), word);
     }
 }

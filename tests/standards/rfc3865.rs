@@ -38,6 +38,6 @@ fn a_message_says_how_it_solicits() {
 
 /// 3865-3-f: RFC 3865 section 3.
 #[test]
-fn solicit_goes_only_to_who_knows_it() {
+fn solicit_is_sent_only_where_it_is_offered() {
     goes_only_where_offered("NO-SOLICITING", "SOLICIT=org.example:ADV:ADLT", "");
 }

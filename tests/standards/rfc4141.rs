@@ -11,7 +11,7 @@ use esmtp::{
 
 /// 4141-4-b: RFC 4141 section 4.
 #[test]
-fn permission_to_convert_is_given_where_it_is_asked_for() {
+fn permission_to_convert_is_sent_on_request() {
     converse(
         with(&[Extension::ConPerm]),
         &session(
@@ -36,7 +36,7 @@ fn permission_to_convert_is_given_where_it_is_asked_for() {
 
 /// 4141-5-c: RFC 4141 section 5.
 #[test]
-fn conneg_and_conperm_go_only_to_who_knows_them() {
+fn conneg_and_conperm_are_sent_only_where_they_are_offered() {
     goes_only_where_offered("CONNEG", "", "CONNEG");
     goes_only_where_offered("CONPERM", "CONPERM", "");
 }
@@ -58,10 +58,11 @@ fn the_capabilities_of_a_recipient_come_with_the_reply() {
              S: 250 2.1.5 Ok",
         ),
         |_, event| match event {
-            Event::Rcpt(rcpt) if rcpt.typed_parameters().capabilities_wanted => rcpt.accept_lines(
-                ["Ok, and here is what it can:", "CONNEG (&(color=Binary)", " (dpi=204))"]
-                    .map(Text::literal),
-            ),
+            Event::Rcpt(rcpt) if rcpt.typed_parameters().is_conneg_requested() => rcpt
+                .accept_lines(
+                    ["Ok, and here is what it can:", "CONNEG (&(color=Binary)", " (dpi=204))"]
+                        .map(Text::literal),
+                ),
             Event::Rcpt(rcpt) => rcpt.accept_lines([]),
             other => other.proceed(),
         },

@@ -13,13 +13,13 @@ use esmtp::{
     syntax::{Extension, Extensions},
 };
 
-/// A submission server that offers AUTH and these.
+/// Returns a submission server that offers AUTH and these extensions.
 fn submission(extensions: Extensions) -> Config {
     config()
         .with_service(Service::Submission)
         .with_required_auth(false)
         .with_extensions(extensions)
-        .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear())
+        .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear())
 }
 
 /// URLs that end in 404 stand for nothing.
@@ -97,7 +97,7 @@ fn burl_needs_auth_and_an_envelope() {
                  S: 250 2.0.0 Ok
                  {AUTH}
                  C: BURL imap://x.example/;uid=1 LAST
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<a@b.org>
                  S: 250 2.1.0 Ok
                  C: BURL imap://x.example/;uid=1 LAST
@@ -149,7 +149,7 @@ fn urls_go_with_chunks_and_not_with_data() {
 
 /// 4468-3-g: RFC 4468 section 3.
 #[test]
-fn a_url_that_stands_for_nothing_refuses_the_content() {
+fn an_unresolvable_url_rejects_the_content() {
     let offered = [Extension::EnhancedStatusCodes, Extension::Burl];
     let config = submission(offered.into_iter().fold(Extensions::NONE, Extensions::with));
     let experience = converse_with(
@@ -168,7 +168,7 @@ fn a_url_that_stands_for_nothing_refuses_the_content() {
     assert!(experience.messages.is_empty());
 }
 
-/// A message with parts at URLs, of which nothing is known.
+/// Returns a message with parts at URLs, whose properties are unknown.
 fn from_urls(content: &str) -> Act {
     let facts = MessageFacts::UNKNOWN.with_burl();
     Act::Send(Mail { facts, ..mail(&["bob@example.net"], content) })
@@ -186,7 +186,7 @@ const END: &str = "C: QUIT
     S: 221 bye
     C: (closed)";
 
-/// RFC 4468 sections 3.2 and 3.4: what is written goes out in chunks, before and behind.
+/// RFC 4468 sections 3.2 and 3.4: written content leaves in chunks, before and after a URL.
 #[test]
 fn the_client_mixes_urls_with_chunks() {
     for (content, said) in [
@@ -286,10 +286,10 @@ fn a_url_that_is_refused_ends_the_clients_transaction() {
     }
 }
 
-/// Before anything is sent the client says what is missing; where that was not asked for, nothing
-/// is ended that is not whole.
+/// The client reports a missing BURL before it sends anything; content that turns out to need it is never ended
+/// incomplete.
 #[test]
-fn the_client_says_burl_only_where_it_is_offered() {
+fn the_client_sends_burl_only_where_it_is_offered() {
     let hello = |list: &str| format!("S: 220 mx\nC: EHLO me.example.org\n{list}\n");
     for (list, missing) in [
         ("S: 250-mx\nS: 250 BURL imap", "the message needs CHUNKING, which is not offered"),

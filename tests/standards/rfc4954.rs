@@ -27,7 +27,7 @@ fn config() -> Config {
     let extensions = [Extension::Pipelining, Extension::EnhancedStatusCodes];
     common::config()
         .with_extensions(extensions.into_iter().collect())
-        .with_auth(offer().even_in_the_clear())
+        .with_auth(offer().with_secrets_in_clear())
         .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
 }
 
@@ -51,13 +51,13 @@ pub(crate) fn verify(offer: &Offer, auth: Auth<'_>) {
     auth.verify(verifier);
 }
 
-/// The application knows `ann`.
+/// Handles events as an application that knows `ann`.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => verify(&offer(), auth),
         Event::Credentials(credentials) => match credentials.question {
             Question::Password(question)
-                if question.user() == "ann" && question.password().is(b"secret") =>
+                if question.user() == "ann" && question.password().matches(b"secret") =>
             {
                 question.accept();
             }
@@ -78,7 +78,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
     }
 }
 
-/// Whoever is proven may.
+/// Accepts every client that has proven its identity.
 fn decide(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Authenticated(authenticated) => {
@@ -93,7 +93,7 @@ fn converse(script: &str) -> Experience {
     converse_with(config(), &format!("{HELLO}{script}"), answer)
 }
 
-/// A mechanism that gives these challenges, and whose identity is what it heard.
+/// A mechanism that sends these challenges, and whose identity is the responses that it received.
 #[derive(Debug)]
 struct Parrot {
     challenges: VecDeque<Vec<u8>>,
@@ -131,7 +131,7 @@ impl Verifier for Parrot {
     }
 }
 
-/// Two empty challenges.
+/// Sends two empty challenges.
 fn parrot(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => auth.verify(Parrot::boxed([vec![], vec![]])),
@@ -165,7 +165,7 @@ fn a_challenge_is_base64_and_nothing_else() {
 /// 4954-4-n: RFC 4954 section 4. `=` is an initial response of no octets, which is another thing than none.
 /// 4954-4-o: an empty line is an empty response, and `=` in its place is not base64.
 #[test]
-fn an_empty_response_is_another_thing_than_none() {
+fn an_empty_response_differs_from_an_absent_one() {
     let empty = "S: 334 \nC:\nS: 334 \nC:\nS: 235 2.7.0 Authentication successful\n";
     for (command, heard) in [
         ("AUTH PLAIN =", "0 octets, 0 octets, 0 octets"),
@@ -238,7 +238,7 @@ fn lines_of_an_exchange_have_12288_octets() {
     assert_eq!(session.say(format!("{}\r\n", long.as_str()).as_bytes()), "334 \r\n");
     assert!(session.say(b"\r\n").starts_with("235 2.7.0 "));
     assert_eq!(session.experience.log.last().unwrap(), "authenticated none, 9213 octets, 0 octets");
-    // No base64 has exactly so many characters; what is wrong with the line is not its length.
+    // No base64 has exactly this many characters; the fault of the line is not its length.
     let said = begin().say(format!("{}\r\n", "A".repeat(12_286)).as_bytes());
     assert!(said.starts_with("501 5.5.2 "), "{said}");
     for octets in [12_287, 12_288, 13_000, 40_000] {
@@ -274,7 +274,7 @@ fn a_client_takes_and_gives_lines_of_12288_octets() {
     assert!(client.authenticated().is_some());
 }
 
-/// A client in TLS that has said EHLO.
+/// Returns a client in TLS that has sent EHLO.
 fn client() -> Client {
     let mut client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
     assert_eq!(said(&mut client), "");
@@ -282,7 +282,7 @@ fn client() -> Client {
     client
 }
 
-/// What it says until it waits for something else than us.
+/// Returns the octets that the client sends until it waits for something else.
 fn said(client: &mut Client) -> String {
     let mut said = Vec::new();
     while let Need::Write(_) | Need::Either(_) = client.poll(Instant::ORIGIN) {
@@ -295,7 +295,7 @@ fn said(client: &mut Client) -> String {
     String::from_utf8(said).unwrap()
 }
 
-/// The server says this line.
+/// Passes a line of the server to the client.
 fn hear(client: &mut Client, line: &str) {
     let line = format!("{line}\r\n");
     let mut rest = line.as_bytes();
@@ -308,7 +308,7 @@ fn hear(client: &mut Client, line: &str) {
 }
 
 /// 4954-4-y, 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
-/// what comes behind it would be a response.
+/// octets after it would be a response.
 #[test]
 fn nothing_is_pipelined_with_auth() {
     let message = || Act::Send(mail(&["bob@example.net"], "x\r\n"));
@@ -344,9 +344,9 @@ fn nothing_is_pipelined_with_auth() {
     );
 }
 
-/// 4954-4-aa: RFC 4954 section 4. What comes behind an AUTH that is not at its end is never a command.
+/// 4954-4-aa: RFC 4954 section 4. Octets after an unfinished AUTH are never a command.
 #[test]
-fn octets_behind_auth_are_responses_or_refused() {
+fn octets_after_auth_are_responses_or_rejected() {
     for (command, challenge) in [
         ("AUTH LOGIN", "334 VXNlcm5hbWU6\r\n"),
         ("AUTH PLAIN", "334 \r\n"),
@@ -379,16 +379,16 @@ fn auth_before_ehlo_is_out_of_order() {
         &format!(
             "S: 220 mx.example.org ESMTP service ready
              C: AUTH PLAIN {ANN}
-             S: 503 5.5.1 Say hello first"
+             S: 503 5.5.1 Send a hello first"
         ),
         answer,
     );
 }
 
-/// 4954-5-b, 4954-5-c: RFC 4954 section 5. AUTH on MAIL is read from anybody, and believed of those who have
+/// 4954-5-b, 4954-5-c: RFC 4954 section 5. AUTH on MAIL is accepted from any client, and believed from clients that have
 /// authenticated.
 #[test]
-fn a_submitter_is_believed_of_whoever_has_authenticated() {
+fn a_submitter_is_believed_from_an_authenticated_client() {
     let experience = converse(&format!(
         "C: MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com
          S: 250 2.1.0 Ok
@@ -421,7 +421,7 @@ fn a_submitter_is_believed_of_whoever_has_authenticated() {
     );
 }
 
-/// 4954-5-c: RFC 4954 section 5. TLS is no reason to believe what a client says of others.
+/// 4954-5-c: RFC 4954 section 5. TLS is no reason to believe the claims of a client about others.
 #[test]
 fn a_submitter_is_not_believed_for_tls_alone() {
     for security in [Security::CLEAR, Security::TLS] {
@@ -436,7 +436,7 @@ fn a_submitter_is_not_believed_for_tls_alone() {
 
 /// 4954-5-c: RFC 4954 section 5: "a suitably trusted client" has proven something.
 #[test]
-fn a_submitter_is_not_believed_of_an_anonymous_client() {
+fn a_submitter_is_not_believed_from_an_anonymous_client() {
     fn answer(experience: &mut Experience, event: Event<'_>) {
         match event {
             Event::Auth(auth) => verify(&Offer::new([Mechanism::ANONYMOUS]), auth),
@@ -458,8 +458,8 @@ fn a_submitter_is_not_believed_of_an_anonymous_client() {
     assert_eq!(experience.log.last().unwrap(), "mail with ESMTPA in the clear of <>");
 }
 
-/// 4954-5-d: RFC 4954 section 5. A relay that does not know who submitted a message says so to a server that
-/// knows the relay.
+/// 4954-5-d: RFC 4954 section 5. A relay that does not know the submitter of a message says so to a server that
+/// authenticated the relay.
 #[test]
 fn an_unknown_submitter_is_passed_on() {
     let mut message = mail(&["bob@example.net"], "x\r\n");
@@ -529,7 +529,7 @@ fn mail_needs_authentication_where_that_is_required() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)"
         ),
         |experience, event| match event {
@@ -541,7 +541,7 @@ fn mail_needs_authentication_where_that_is_required() {
     );
 }
 
-/// An application that rejects every attempt with the rejection that the log asks for, and either when it is
+/// Rejects every attempt with the rejection that the log asks for, and either when it is
 /// asked for a verifier or after the credentials were right.
 fn reject_as_told(experience: &mut Experience, event: Event<'_>, at_once: bool) {
     match event {
@@ -575,7 +575,7 @@ fn of_the_application(experience: &Experience) -> Rejection {
 }
 
 /// 4954-6-g: RFC 4954 section 6. The application's verdict, whichever it is and whenever it is given, is
-/// told to the client word for word: 432 and 534 are for the application to give.
+/// sent to the client word for word: 432 and 534 are for the application to give.
 #[test]
 fn the_application_gives_its_own_codes() {
     for at_once in [true, false] {
@@ -598,8 +598,8 @@ fn the_application_gives_its_own_codes() {
     }
 }
 
-/// 4954-6-b, 4954-4-t: RFC 4954 section 6. The machine says 454 where the application cannot verify now, and 535
-/// where it says no more than that the credentials are wrong.
+/// 4954-6-b, 4954-4-t: RFC 4954 section 6. The machine sends 454 where the application cannot verify now, and 535
+/// where it reports only that the credentials are wrong.
 #[test]
 fn what_cannot_be_verified_now_gets_454() {
     const UNAVAILABLE: fn(&mut Experience, Event<'_>) = |experience, event| match event {
@@ -657,7 +657,7 @@ fn a_mechanism_that_needs_tls_gets_538_in_the_clear() {
 }
 
 /// 4954-4-x, 4954-6-e, 7628-3-a, LOGIN-draft-1-d: RFC 4954 section 4, RFC 7628 section 3. The server: no mechanism that
-/// tells the secret is announced or served in the clear, and each of them is inside TLS.
+/// transmits the secret is announced or accepted in the clear, and each of them is inside TLS.
 #[test]
 fn a_server_asks_for_no_secret_in_the_clear() {
     for mechanism in SECRET_IN_THE_CLEAR {
@@ -685,7 +685,7 @@ const SECRET_IN_THE_CLEAR: [Mechanism; 4] =
     [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::XOAUTH2, Mechanism::OAUTHBEARER];
 
 /// 4616-5-a, 7628-3-a, 8314-5-a, LOGIN-draft-1-d: RFC 4616 section 1, RFC 7628 section 3, RFC 8314 section 5. The client:
-/// whichever way it authenticates, nothing is said in the clear.
+/// whichever way it authenticates, no secret is sent in the clear.
 #[test]
 fn a_client_gives_no_secret_in_the_clear() {
     let names = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
@@ -726,7 +726,7 @@ fn a_client_gives_no_secret_in_the_clear() {
 
 /// 4954-6-c, 4954-6-d: RFC 4954 section 6. 454 is no reason to ask the user for another password; 535 is.
 #[test]
-fn a_server_that_cannot_now_is_told_from_a_wrong_password() {
+fn a_temporary_failure_differs_from_a_wrong_password() {
     for (line, code, is_transient) in [
         ("454 4.7.0 later", Code::TEMPORARY_AUTHENTICATION_FAILURE, true),
         ("535 5.7.8 no", Code::CREDENTIALS_INVALID, false),
@@ -785,12 +785,12 @@ fn three_attempts_may_fail() {
 /// 4954-4-p, 2195-2-e: RFC 4954 section 4. The server speaks first in CRAM-MD5.
 #[cfg(feature = "cram-md5")]
 #[test]
-fn an_initial_response_to_who_speaks_first_is_refused() {
+fn an_initial_response_is_rejected_where_the_server_speaks_first() {
     fn cram() -> Offer {
-        Offer::new([Mechanism::CRAM_MD5]).host("mx.example.org")
+        Offer::new([Mechanism::CRAM_MD5]).with_host("mx.example.org")
     }
     let mut session = ByHand::after_hello(
-        config().with_auth(cram().even_in_the_clear()),
+        config().with_auth(cram().with_secrets_in_clear()),
         Security::CLEAR,
         |experience, event| match event {
             Event::Auth(auth) => verify(&cram(), auth),
@@ -812,7 +812,7 @@ fn data_with_success_goes_in_a_challenge() {
     use esmtp::sasl::scram::{Decoy, Keys};
 
     fn scram() -> Offer {
-        Offer::new([Mechanism::SCRAM_SHA_256]).decoy(Decoy::new([3; 32]))
+        Offer::new([Mechanism::SCRAM_SHA_256]).with_decoy(Decoy::new([3; 32]))
     }
     for (last, reply) in [
         ("", "235 2.7.0 Authentication successful\r\n"),
@@ -820,7 +820,7 @@ fn data_with_success_goes_in_a_challenge() {
         ("*", "501 5.7.0 Authentication cancelled\r\n"),
     ] {
         let mut session = ByHand::after_hello(
-            config().with_auth(scram().even_in_the_clear()),
+            config().with_auth(scram().with_secrets_in_clear()),
             Security::CLEAR,
             |experience, event| match event {
                 Event::Auth(auth) => verify(&scram(), auth),

@@ -27,7 +27,7 @@ const QUIT: &str = "
     S: 221 bye
     C: (closed)";
 
-/// What the client writes now, and what it needs then.
+/// Returns the octets that the client sends now, and its next need.
 fn write(client: &mut Client, now: Instant) -> (String, Need) {
     let mut written = Vec::new();
     loop {
@@ -44,7 +44,7 @@ fn write(client: &mut Client, now: Instant) -> (String, Need) {
     }
 }
 
-/// The same behind something that the server says.
+/// Passes octets of the server to the client, and returns the octets that it sends then and its next need.
 fn hear(client: &mut Client, octets: &str) -> (String, Need) {
     assert_eq!(client.feed(octets.as_bytes()), octets.len());
     write(client, Instant::ORIGIN)
@@ -55,7 +55,7 @@ fn report(client: &mut Client) -> Report {
     sent.take()
 }
 
-/// A client that has sent a message to Bob, at whom the server has come to its `replies`-th reply
+/// Returns a client that has sent a message to Bob, and has received the first `replies` replies
 /// of the transaction.
 fn sending(config: Config, replies: usize) -> Client {
     let mut client = Client::new(config, Security::CLEAR);
@@ -83,7 +83,7 @@ fn config() -> Config {
 /// 5321-2.3.5-b, 5321-4.1.1.1-a: an address literal where there is no name, and never another
 /// kind of string.
 #[test]
-fn a_client_without_a_name_says_its_address() {
+fn a_client_without_a_name_sends_its_address() {
     for host in ["[192.0.2.1]", "[IPv6:2001:db8::1]", "me.example.org"] {
         let mut client = Client::new(Config::new(host).unwrap(), Security::CLEAR);
         let (said, _) = hear(&mut client, "220 mx\r\n");
@@ -100,7 +100,7 @@ fn a_client_without_a_name_says_its_address() {
 /// limit goes.
 #[test]
 fn long_lines_of_a_reply_are_taken() {
-    let longest = config().limits().reply_line;
+    let longest = config().limits().reply_line();
     for (octets, is_taken) in
         [(511, true), (512, true), (513, true), (longest, true), (longest + 1, false)]
     {
@@ -115,7 +115,7 @@ fn long_lines_of_a_reply_are_taken() {
     }
 }
 
-/// 5321-4.3.1-b, 5321-4.1.1.1-e: nothing is said before the greeting, and no transaction can be
+/// 5321-4.3.1-b, 5321-4.1.1.1-e: nothing is sent before the greeting, and no transaction can be
 /// begun before the reply to EHLO.
 #[test]
 fn mail_waits_for_the_greeting_and_for_ehlo() {
@@ -215,7 +215,7 @@ fn only_parameters_of_announced_extensions_are_sent() {
     Dialogue::new([Act::Send(with("RET=HDRS", "NOTIFY=NEVER"))]).plays(&announced);
 }
 
-/// 5321-3.3-h: whatever else the server says to DATA, no content follows.
+/// 5321-3.3-h: whatever else the server replies to DATA, no content follows.
 #[test]
 fn content_waits_for_354() {
     let data = format!(
@@ -276,7 +276,7 @@ fn unknown_codes_are_read_by_their_first_digit() {
 
 /// 5321-3.4-c: forwarding is the server's affair.
 #[test]
-fn whom_the_server_forwards_to_is_accepted() {
+fn a_forwarded_recipient_is_accepted() {
     let mut client = sending(config(), 1);
     hear(&mut client, "251 User not local; will forward to <dora@example.com>\r\n");
     hear(&mut client, "354 go\r\n");
@@ -287,7 +287,7 @@ fn whom_the_server_forwards_to_is_accepted() {
     assert!(report(&mut client).is_delivered_to_all());
 }
 
-/// 5321-3.8-c, 5321-6.1-a: behind the final dot nobody knows, and before it nothing was sent; both may be
+/// 5321-3.8-c, 5321-6.1-a: after the final dot the outcome is unknown, before it nothing was sent; both may be
 /// tried later, and neither is called delivered.
 #[test]
 fn a_lost_connection_is_a_temporary_failure() {
@@ -311,7 +311,7 @@ fn a_lost_connection_is_a_temporary_failure() {
     }
 }
 
-/// 5321-4.1.1.4-f, 5321-4.1.1.4-g: a line end is added where there is none, and nothing where
+/// 5321-4.1.1.4-f, 5321-4.1.1.4-g: a line end is added where it is missing, and nothing where
 /// there is one.
 #[test]
 fn content_ends_with_one_line_end() {
@@ -342,7 +342,7 @@ fn content_ends_with_one_line_end() {
 
 /// 5321-4.1.1.4-h, 5321-4.4-j, 5321-4.5.3.1.6-b: what is better not sent is known before.
 #[test]
-fn facts_tell_what_is_better_not_sent() {
+fn facts_report_content_that_should_not_be_sent() {
     for octet in 0..=u8::MAX {
         let facts = MessageFacts::scan(&[b'a', octet, b'b']);
         let is_control = matches!(octet, 0..=8 | 11 | 12 | 14..=31 | 127);
@@ -364,8 +364,8 @@ fn facts_tell_what_is_better_not_sent() {
     }
 }
 
-/// 5321-4.1.1.10-b, 5321-4.1.1.10-c, 5321-4.1.4-k: QUIT is the last that the client says, also
-/// where the session was never opened, and the client closes behind its reply.
+/// 5321-4.1.1.10-b, 5321-4.1.1.10-c, 5321-4.1.4-k: QUIT is the last command that the client sends, also
+/// where the session was never opened, and the client closes after its reply.
 #[test]
 fn quit_comes_last_and_is_waited_for() {
     for opening in [
@@ -385,7 +385,7 @@ fn quit_comes_last_and_is_waited_for() {
             .plays(&format!("{opening}\nS: 221-bye\n(299 s)\nS: 221 bye\nC: (closed)"));
         Dialogue::new([]).plays(&format!("{opening}\n(300 s)\nC: (closed)"));
     }
-    // Behind a transaction that came to nothing, and behind a command that was refused.
+    // After a transaction that failed, and after a rejected command.
     Dialogue::sends(&[BOB], "x\r\n")
         .plays(&format!("{OPEN}C: MAIL FROM:<ann@example.org>\nS: 550 no\n{QUIT}"));
     Dialogue::new([Act::Noop]).plays(&format!("{OPEN}C: NOOP\nS: 500 what?\n{QUIT}"));
@@ -511,13 +511,15 @@ fn recipients_beyond_100_go_in_a_further_transaction() {
 #[test]
 fn deadlines_are_set_command_by_command() {
     let seconds = Duration::from_secs;
-    let mut timeouts = config().timeouts().clone();
-    timeouts.greeting = seconds(10);
-    timeouts.command = seconds(20);
-    timeouts.mail = seconds(30);
-    timeouts.rcpt = seconds(40);
-    timeouts.data = seconds(50);
-    timeouts.end_of_content = seconds(60);
+    let timeouts = config()
+        .timeouts()
+        .clone()
+        .with_greeting(seconds(10))
+        .with_command(seconds(20))
+        .with_mail(seconds(30))
+        .with_rcpt(seconds(40))
+        .with_data(seconds(50))
+        .with_end_of_content(seconds(60));
     let config = config().with_timeouts(timeouts);
     let mut client = Client::new(config.clone(), Security::CLEAR);
     let until = |second| Need::Read(Instant::since_origin(seconds(second)));
@@ -529,8 +531,7 @@ fn deadlines_are_set_command_by_command() {
         assert_eq!(client.poll(Instant::since_origin(seconds(second))), Need::Answer);
         assert_eq!(client.end(), Some(&End::TimedOut));
     }
-    let mut timeouts = config.timeouts().clone();
-    timeouts.block = seconds(70);
+    let timeouts = config.timeouts().clone().with_block(seconds(70));
     let mut client = sending(config.with_timeouts(timeouts).with_line_ends(LineEnds::Strict), 2);
     hear(&mut client, "354 go\r\n");
     let Some(Event::Content(mut content)) = client.event() else { panic!("no content") };

@@ -39,13 +39,13 @@ impl Session {
         session
     }
 
-    /// Before the greeting.
+    /// Returns a server before the greeting.
     fn silent(config: Config, peer: Peer, answer: fn(&mut Experience, Event<'_>)) -> Self {
         let server = Server::new(Arc::new(config), peer, Security::CLEAR);
         Self { server, experience: Experience::default(), answer }
     }
 
-    /// What the server says to these octets.
+    /// Returns the replies of the server to these octets.
     fn hear(&mut self, octets: &str) -> String {
         let (mut rest, mut said) = (octets.as_bytes(), Vec::new());
         loop {
@@ -70,7 +70,7 @@ impl Session {
         }
     }
 
-    /// The codes of its replies.
+    /// Returns the codes of its replies.
     fn codes(&mut self, octets: &str) -> Vec<u16> {
         let said = self.hear(octets);
         let (mut rest, mut codes) = (said.as_bytes(), Vec::new());
@@ -82,7 +82,7 @@ impl Session {
         codes
     }
 
-    /// The code of its only reply.
+    /// Returns the code of its only reply.
     #[track_caller]
     fn code(&mut self, octets: &str) -> u16 {
         let codes = self.codes(octets);
@@ -220,7 +220,7 @@ fn a_refused_hello_changes_nothing() {
 
 /// RFC 5321 section 4.1.4.
 #[test]
-fn a_hello_too_many_is_refused_as_hellos_are() {
+fn a_hello_beyond_the_limit_is_rejected() {
     let limits = Limits::default().with_idle_commands(1);
     let mut session = Session::new(config().with_limits(limits));
     // The first is no more than what is needed.
@@ -232,7 +232,7 @@ fn a_hello_too_many_is_refused_as_hellos_are() {
 
 /// 5321-4.1.4-f: RFC 5321 section 4.1.4.
 #[test]
-fn a_hello_may_say_another_name_than_the_address_has() {
+fn a_hello_name_need_not_match_the_address() {
     let address: SocketAddr = "192.0.2.1:40000".parse().unwrap();
     let name = esmtp::syntax::Domain::new("a.example.com").unwrap();
     for hello in ["EHLO other.example.net\r\n", "EHLO [198.51.100.9]\r\n", "HELO localhost\r\n"] {
@@ -249,7 +249,7 @@ fn a_hello_may_say_another_name_than_the_address_has() {
 
 /// 5321-4.1.4-i: RFC 5321 section 4.1.4.
 #[test]
-fn a_mail_argument_that_is_no_path_gets_501_and_opens_nothing() {
+fn a_mail_argument_that_is_not_a_path_gets_501() {
     for argument in
         ["FROM:a b", "FROM:<a@b.org", "TO:<a@b.org>", "FROM:<@b.org>", "FROM:<a@b.org> SIZE=x", ""]
     {
@@ -264,7 +264,7 @@ fn a_mail_argument_that_is_no_path_gets_501_and_opens_nothing() {
 
 /// 5321-4.1.5-a, 5321-4.2.4-a: RFC 5321 sections 4.1.5 and 4.2.4.
 #[test]
-fn what_is_not_recognised_gets_500_and_what_is_not_implemented_502() {
+fn unknown_commands_get_500_and_unimplemented_ones_502() {
     let mut session = Session::new(config());
     let _ = session.hear(EHLO);
     for command in ["FOO", "XFOO", "X-FOO bar", "BLAH", "MAILX FROM:<a@b.org>"] {
@@ -326,8 +326,8 @@ fn every_command_gets_exactly_one_reply() {
 /// 5321-4.2-a: RFC 5321 section 4.2. What comes in pieces or in several lines has one reply too: a line without an end
 /// in sight, a hello in a transaction, a chunk, each line of AUTH.
 #[test]
-fn what_comes_in_pieces_gets_exactly_one_reply() {
-    let offer = Offer::new([Mechanism::LOGIN]).even_in_the_clear();
+fn commands_that_arrive_in_pieces_get_exactly_one_reply() {
+    let offer = Offer::new([Mechanism::LOGIN]).with_secrets_in_clear();
     let limits = Limits::default().with_errors(1000);
     let config = config().with_limits(limits).with_auth(offer);
     let mut session = Session::with(config, |experience, event| match event {
@@ -408,7 +408,7 @@ fn text_of_the_application_cannot_break_out_of_its_reply() {
 
 /// 5321-4.2.4-b: RFC 5321 section 4.2.4. The application does not care about anything.
 #[test]
-fn what_ehlo_lists_is_not_answered_500_or_502() {
+fn commands_that_ehlo_lists_never_get_500_or_502() {
     for (extension, command) in [
         (Extension::Chunking, "BDAT 1 LAST\r\nx"),
         (Extension::StartTls, "STARTTLS\r\n"),
@@ -426,9 +426,9 @@ fn what_ehlo_lists_is_not_answered_500_or_502() {
         let mut config =
             config().with_service(service).with_extensions(Extensions::NONE.with(extension));
         if extension == Extension::Auth {
-            config = config.with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+            config = config.with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         }
-        // Whoever waits before a failure is told is none of this.
+        // The delay before a rejected AUTH is not part of this test.
         let timeouts =
             esmtp::server::Timeouts::default().with_auth_failure(std::time::Duration::ZERO);
         let mut session = Session::with(config.with_timeouts(timeouts), |_, event| event.proceed());
@@ -516,10 +516,10 @@ fn a_line_of_512_octets_is_never_too_long() {
     }
 }
 
-/// What any command may be answered (RFC 5321 section 4.3.2).
+/// The codes that any command may get (RFC 5321 section 4.3.2).
 const ANY: [u16; 3] = [500, 501, 421];
 
-/// What comes of a command that was sent at this place, and of what codes it has to be.
+/// Asserts that a command sent at this stage gets one of these codes.
 #[track_caller]
 fn usual(session: &mut Session, command: &str, codes: &[u16]) {
     let code = session.code(&format!("{command}\r\n"));
@@ -619,8 +619,8 @@ fn the_commands_of_a_transaction_are_answered_with_their_codes() {
     }
 }
 
-/// 5321-4.3.2-g, 5321-4.3.2-h, 5321-4.3.2-i: RFC 5321 section 4.3.2. However the application says yes, and what is said for
-/// it where it has no opinion.
+/// 5321-4.3.2-g, 5321-4.3.2-h, 5321-4.3.2-i: RFC 5321 section 4.3.2. The replies for every way in which the application accepts, and
+/// the default replies.
 #[test]
 fn answers_of_the_application_have_the_codes_of_their_command() {
     type Answer = fn(&mut Experience, Event<'_>);
@@ -698,7 +698,7 @@ fn the_minimum_is_implemented() {
 
 /// 5321-4.5.1-b: RFC 5321 section 4.5.1. Which domains are served the application knows.
 #[test]
-fn the_postmaster_is_known_in_any_case_and_needs_no_domain() {
+fn postmaster_is_case_insensitive_and_needs_no_domain() {
     for path in [
         "<Postmaster>",
         "<POSTMASTER>",
@@ -722,7 +722,7 @@ fn the_postmaster_is_known_in_any_case_and_needs_no_domain() {
 
 /// 5321-4.5.2-b, 5321-4.5.2-c, 5321-4.1.1.4-d, 5321-4.1.1.4-e: RFC 5321 sections 4.1.1.4 and 4.5.2.
 #[test]
-fn a_line_loses_one_dot_and_the_end_is_no_part_of_the_content() {
+fn one_dot_is_unstuffed_and_the_end_is_not_part_of_the_content() {
     for (wire, content) in [
         ("..a\r\n.\r\n", "..a\r\n".strip_prefix('.').unwrap()),
         (".a\r\n.\r\n", "a\r\n"),
@@ -750,7 +750,7 @@ fn a_line_loses_one_dot_and_the_end_is_no_part_of_the_content() {
     }
 }
 
-/// 5321-4.5.3.1.7-a: RFC 5321 section 4.5.3.1.7. Whoever sets less by hand announces it in SIZE.
+/// 5321-4.5.3.1.7-a: RFC 5321 section 4.5.3.1.7. A server configured with less announces it in SIZE.
 #[test]
 fn a_message_of_64k_octets_is_taken() {
     let content = format!("{}\r\n", "x".repeat(62)).repeat(1024);
@@ -771,7 +771,7 @@ fn a_message_of_64k_octets_is_taken() {
 
 /// 5321-4.5.3.1.8-a, 5321-4.5.3.1.8-b, 5321-4.5.3.1.10-a: RFC 5321 sections 4.5.3.1.8 and 4.5.3.1.10.
 #[test]
-fn a_hundred_recipients_are_kept_and_what_is_over_the_limit_gets_452() {
+fn a_hundred_recipients_are_accepted_and_those_beyond_the_limit_get_452() {
     for limits in [Limits::default(), Limits::default().with_recipients(100)] {
         let mut session = Session::new(config().with_limits(limits));
         let _ = session.hear(EHLO);
@@ -804,7 +804,7 @@ fn the_last_reply_does_not_wait() {
 
 /// 5321-7.1-a: RFC 5321 section 7.1.
 #[test]
-fn nobody_is_who_it_says_it_is() {
+fn a_client_is_not_identified_by_its_hello() {
     let address: SocketAddr = "192.0.2.1:40000".parse().unwrap();
     let mut session = Session::of(config(), Peer::from(address), Experience::answer);
     for step in ["EHLO mx.example.org\r\n", "MAIL FROM:<postmaster@mx.example.org>\r\n", RCPT] {
@@ -816,8 +816,8 @@ fn nobody_is_who_it_says_it_is() {
     assert!(facts.peer().name().is_none());
     assert_eq!(facts.peer().address(), Some(address));
     assert_eq!(facts.protocol(), "ESMTP");
-    // Where it is asked who it is, what it said counts for nothing.
-    let offer = Offer::new([Mechanism::PLAIN]).even_in_the_clear();
+    // Where AUTH is required, the name in its hello counts for nothing.
+    let offer = Offer::new([Mechanism::PLAIN]).with_secrets_in_clear();
     let mut session = Session::new(config().with_auth(offer).with_required_auth(true));
     let _ = session.hear("EHLO mx.example.org\r\n");
     assert_eq!(session.code("MAIL FROM:<postmaster@mx.example.org>\r\n"), 530);
@@ -825,7 +825,7 @@ fn nobody_is_who_it_says_it_is() {
 
 /// 5321-3.5.3-b, 5321-3.5.3-c, 5321-7.3-a: RFC 5321 sections 3.5.3 and 7.3.
 #[test]
-fn disabled_look_ups_say_neither_yes_nor_no() {
+fn disabled_lookups_reveal_nothing() {
     let config = || config().with_extension(Extension::Expn);
     let mut session = Session::with(config(), |_, event| match event {
         Event::Verify(verify) => verify.cannot_verify(),

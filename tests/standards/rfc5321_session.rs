@@ -47,7 +47,7 @@ fn code(line: &str) -> u16 {
 /// A server that is talked to line by line; what happens is written down in its order.
 struct Talk<A> {
     server: Server,
-    /// `S: …` for each line that the server says, and what the application writes.
+    /// `S: …` for each line of the server, and the entries that the application logs.
     happened: Vec<String>,
     answer: A,
     is_closed: bool,
@@ -61,7 +61,7 @@ impl<A: FnMut(&mut Vec<String>, Event<'_>)> Talk<A> {
         talk
     }
 
-    /// Sends these octets, and gives back the lines that the server says.
+    /// Sends these octets, and returns the lines that the server sends.
     fn say(&mut self, octets: &[u8]) -> Vec<String> {
         let before = self.happened.len();
         let mut rest = octets;
@@ -73,7 +73,7 @@ impl<A: FnMut(&mut Vec<String>, Event<'_>)> Talk<A> {
         said.map(str::to_owned).collect()
     }
 
-    /// The code of the reply to a command.
+    /// Sends a command, and returns the code of its reply.
     fn ask(&mut self, line: &str) -> u16 {
         let said = self.say(format!("{line}\r\n").as_bytes());
         code(said.last().unwrap_or_else(|| panic!("no reply to {line}: {:?}", self.happened)))
@@ -132,7 +132,7 @@ fn obliging(_: &mut Vec<String>, event: Event<'_>) {
     }
 }
 
-/// 5321-2.1-a: RFC 5321 sections 2.1 and 4.2.5. Nothing is said behind the dot as long as the
+/// 5321-2.1-a: RFC 5321 sections 2.1 and 4.2.5. There is no reply after the dot as long as the
 /// application has not answered.
 #[test]
 fn only_the_application_takes_responsibility() {
@@ -182,7 +182,7 @@ fn ehlo_succeeds_without_extensions() {
     assert_eq!(experience.log[0], "hello client.example.net");
 }
 
-/// 5321-2.2.2-a: RFC 5321 section 2.2.2. A keyword that begins otherwise needs somebody who says
+/// 5321-2.2.2-a: RFC 5321 section 2.2.2. Any other keyword needs an application that says
 /// that it is registered.
 #[test]
 fn a_local_extension_begins_with_x() {
@@ -237,7 +237,7 @@ fn a_local_extension_begins_with_x() {
     );
 }
 
-/// Every extension with the arguments that it takes.
+/// Returns every extension with the arguments that it takes.
 fn all_extensions() -> Extensions {
     let bounds = FutureRelease {
         most: HoldSeconds::new(3600).unwrap(),
@@ -254,7 +254,7 @@ fn all_extensions() -> Extensions {
         .unwrap()
 }
 
-/// What an extension brings: its commands, and its parameters of MAIL and RCPT.
+/// Returns the commands of an extension, and its parameters of MAIL and RCPT.
 fn brought_by(extension: Extension) -> &'static [&'static str] {
     match extension {
         Extension::Pipelining | Extension::EnhancedStatusCodes | Extension::Limits => &[],
@@ -295,7 +295,7 @@ fn brought_by(extension: Extension) -> &'static [&'static str] {
     }
 }
 
-/// What a server of this kind announces.
+/// Returns the extensions that a server with this configuration announces.
 fn announced(config: &Config, security: &Security, hello: &str) -> Extensions {
     let mut talk = Talk::new(config.clone(), security.clone(), obliging);
     let mut reply = talk.say(format!("{hello}\r\n").as_bytes()).join("\r\n");
@@ -305,7 +305,7 @@ fn announced(config: &Config, security: &Security, hello: &str) -> Extensions {
 
 /// 5321-2.2.2-b: RFC 5321 section 2.2.2. Of every service, in the clear and in TLS.
 #[test]
-fn what_is_announced_is_understood() {
+fn announced_extensions_are_implemented() {
     let mut probed = Extensions::NONE;
     for (service, hello) in [
         (Service::Smtp, "EHLO a.example"),
@@ -317,7 +317,7 @@ fn what_is_announced_is_understood() {
                 .with_service(service)
                 .with_required_auth(false)
                 .with_extensions(all_extensions())
-                .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+                .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
             for extension in announced(&config, &security, hello).iter() {
                 probed = probed.with(extension);
                 for line in brought_by(extension) {
@@ -345,7 +345,7 @@ fn what_is_announced_is_understood() {
 /// 5321-4.1.1.1-k: RFC 5321 section 4.1.1.1. A command that is not of the minimum (section 4.5.1)
 /// is not implemented where it is not announced.
 #[test]
-fn what_is_not_announced_is_not_implemented() {
+fn unannounced_extensions_are_not_implemented() {
     let mut talk = Talk::new(with(&[]), Security::CLEAR, obliging);
     assert_eq!(talk.say(b"EHLO a.example\r\n"), ["250 mx.example.org"]);
     for line in [
@@ -442,7 +442,7 @@ fn octets_above_127_make_no_command() {
 
 /// 5321-2.4-h: RFC 5321 section 2.4.
 #[test]
-fn eight_bit_content_is_offered_unasked() {
+fn eight_bit_content_is_offered_by_default() {
     for (service, hello) in [
         (Service::Smtp, "EHLO a.example"),
         (Service::Submission, "EHLO a.example"),
@@ -469,7 +469,7 @@ fn the_greeting_comes_first_and_alone() {
     let mut slices = [&[][..]; 4];
     let count = server.to_send(&mut slices);
     assert_eq!(slices[..count].concat(), b"220 mx.example.org ESMTP service ready\r\n");
-    // What a client says before (an early talker) is not answered before either, and is noticed.
+    // Octets of an early talker are not answered before the greeting either, and are noticed.
     let config = config().with_enforced_sync(false);
     let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
     assert_eq!(server.feed(b"NOOP\r\n"), 6);
@@ -493,7 +493,7 @@ fn the_greeting_comes_first_and_alone() {
 
 /// 5321-3.1-b 5321-3.1-c 5321-3.1-d: RFC 5321 section 3.1.
 #[test]
-fn behind_a_554_greeting_only_quit_is_heard() {
+fn after_a_554_greeting_only_quit_is_accepted() {
     let mut script = String::from("S: 554 No service for you\n");
     for line in [
         "EHLO client.example.net",
@@ -507,9 +507,9 @@ fn behind_a_554_greeting_only_quit_is_heard() {
     ] {
         // No enhanced code in reply to a hello (RFC 2034 section 4).
         let code = if line.contains("LO ") { "503" } else { "503 5.5.1" };
-        script += &format!("C: {line}\nS: {code} No service here, only QUIT is heard\n");
+        script += &format!("C: {line}\nS: {code} No service here, only QUIT is accepted\n");
     }
-    script += "C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)";
+    script += "C: QUIT\nS: 221 2.0.0 Service closing transmission channel\nS: (closed)";
     let experience = converse_with(config(), &script, |experience, event| match event {
         Event::Connect(connect) => connect.reject(Rejection::NO_SERVICE),
         other => experience.answer(other),
@@ -520,7 +520,7 @@ fn behind_a_554_greeting_only_quit_is_heard() {
 
 /// 5321-3.1-d: RFC 5321 section 3.1. "Any intervening commands", whatever is wrong with them besides.
 #[test]
-fn behind_a_554_greeting_nothing_is_looked_at() {
+fn after_a_554_greeting_no_command_is_parsed() {
     let mut talk =
         Talk::new(config(), Security::CLEAR, |happened: &mut Vec<String>, event| match event {
             Event::Connect(connect) => connect.reject(Rejection::NO_SERVICE),
@@ -606,16 +606,16 @@ fn a_refused_reverse_path_says_whether_to_come_again() {
         },
     );
     assert!(experience.aborts().is_empty());
-    // Neither can be said with a positive code.
+    // Neither can be sent with a positive code.
     for positive in [200, 250, 251, 354] {
         let code = Code::new(positive).unwrap();
         assert!(Rejection::new(code, Status::OTHER, Text::literal("No")).is_err());
     }
 }
 
-/// 5321-3.3-g: RFC 5321 section 3.3. Without 354 the lines behind DATA are commands.
+/// 5321-3.3-g: RFC 5321 section 3.3. Without 354 the lines after DATA are commands.
 #[test]
-fn content_is_read_behind_354_only() {
+fn content_is_read_only_after_354() {
     let mut talk =
         Talk::new(config(), Security::CLEAR, |happened: &mut Vec<String>, event| match event {
             Event::Data(data) => {
@@ -710,10 +710,10 @@ fn one_reply_stands_for_all_recipients() {
     }
 }
 
-/// 5321-3.4-a, 5321-3.4-b, 5321-3.4-d: RFC 5321 section 3.4. A server that does not want to tell says what it says of any
+/// 5321-3.4-a, 5321-3.4-b, 5321-3.4-d: RFC 5321 section 3.4. A server that does not reveal a forwarding sends the reply for any other
 /// mailbox.
 #[test]
-fn where_mail_goes_is_told_only_on_purpose() {
+fn forwarding_is_revealed_only_on_request() {
     converse_with(
         config(),
         &format!(
@@ -747,7 +747,7 @@ fn where_mail_goes_is_told_only_on_purpose() {
     );
 }
 
-/// 5321-3.5.2-a: RFC 5321 section 3.5.2. What VRFY and EXPN return is a [`Mailbox`].
+/// 5321-3.5.2-a: RFC 5321 section 3.5.2. VRFY and EXPN return a [`Mailbox`].
 #[test]
 fn a_mailbox_has_no_route() {
     for route in [
@@ -777,10 +777,10 @@ fn a_mailbox_has_no_route() {
     }
 }
 
-/// 5321-3.5.3-a 5321-3.5.3-b: RFC 5321 section 3.5.3. Whoever has verified nothing
-/// does not say 250, nor does a list without members.
+/// 5321-3.5.3-a 5321-3.5.3-b: RFC 5321 section 3.5.3. A server that has verified
+/// nothing does not reply 250, nor does it for a list without members.
 #[test]
-fn nothing_is_verified_unasked() {
+fn proceed_verifies_no_address() {
     let unasked = |_: &mut Vec<String>, event: Event<'_>| event.proceed();
     let mut talk = Talk::new(with(&[Extension::Expn]), Security::CLEAR, unasked);
     assert_eq!(talk.ask("EHLO a.example"), 250);
@@ -927,9 +927,9 @@ fn nothing_closes_but_quit() {
     }
 }
 
-/// 5321-3.8-b: RFC 5321 section 3.8. Wherever the session is, the last that it says is 421.
+/// 5321-3.8-b: RFC 5321 section 3.8. In every phase of the session, its last reply is 421.
 #[test]
-fn whoever_is_shut_down_says_421_first() {
+fn a_server_that_shuts_down_sends_421_first() {
     let bare = "C: MAIL FROM:<a@b.org>\nS: 250 2.1.0 Ok\n";
     let chunk = "C: BDAT 3\nC| abc\nS: 250 2.0.0 Chunk received\nC: RSET\nS: 250 2.0.0 Ok\n";
     let reset = "C: RSET\nS: 250 2.0.0 Ok\n";
@@ -959,7 +959,7 @@ fn whoever_is_shut_down_says_421_first() {
         C: (shut down)
         S: 421 Shutting down, try again later
         S: (closed)";
-    let auth = with(&[]).with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+    let auth = with(&[]).with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
     let dialogue = dialogue.replace("334\n", "334 \n");
     let experience = converse_with(auth, &dialogue, |experience, event| match event {
         Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
@@ -992,7 +992,7 @@ fn a_421_to_any_command_closes() {
     ];
     for (closing, _) in lines {
         let config = with(&[Extension::Expn, Extension::Etrn])
-            .with_auth(Offer::new([Mechanism::PLAIN]).even_in_the_clear());
+            .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         let mut talk =
             Talk::new(config, Security::CLEAR, move |happened: &mut Vec<String>, event| {
                 let last = Rejection::SHUTTING_DOWN;
@@ -1059,7 +1059,7 @@ fn white_space_at_the_end_of_a_line_is_forgiven() {
              C: .
              S: 250 2.0.0 queued
              C| QUIT \r\n
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)"
         ),
     );
@@ -1097,7 +1097,7 @@ fn a_hello_leaves_no_transaction() {
             &format!(
                 "{HELLO}{ENVELOPE}{hello}
                  C: RCPT TO:<c@d.org>
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<second@b.org>
                  S: 250 2.1.0 Ok
                  C: DATA
@@ -1108,7 +1108,7 @@ fn a_hello_leaves_no_transaction() {
     }
 }
 
-/// What is no end of data, though it looks like one.
+/// Sequences that look like the end of data, and are not.
 const NO_ENDS: [&str; 12] = [
     r"\n.\r\n",
     r"\r\n.\n",
@@ -1124,10 +1124,10 @@ const NO_ENDS: [&str; 12] = [
     r"\n\n.\r\r\n",
 ];
 
-/// 5321-4.1.1.4-a 5321-4.1.1.4-b: RFC 5321 section 4.1.1.4. Behind each of them stands a second
+/// 5321-4.1.1.4-a 5321-4.1.1.4-b: RFC 5321 section 4.1.1.4. After each of them comes a second
 /// message, which a server that took it for the end would accept.
 #[test]
-fn what_looks_like_the_end_of_data_is_none() {
+fn sequences_that_resemble_the_end_of_data_do_not_end_it() {
     for policy in [BareLineBreaks::Reject, BareLineBreaks::Normalise, BareLineBreaks::Keep] {
         for end in NO_ENDS.map(unescape) {
             let smuggled = b"MAIL FROM:<x@b.org>\r\nRCPT TO:<y@d.org>\r\nDATA\r\nx";
@@ -1164,21 +1164,21 @@ fn what_looks_like_the_end_of_data_is_none() {
 
 /// 5321-4.1.1-a, 5321-4.1.1.4-c, 5321-2.3.8-a: RFC 5321 sections 2.3.8, 4.1.1 and 4.1.1.4.
 #[test]
-fn a_line_feed_alone_makes_no_line() {
+fn a_line_feed_alone_does_not_end_a_line() {
     let script = |reply: &str| {
         format!(
             r"{HELLO}{ENVELOPE}{DATA}
              C| One\nTwo\r\n..Three\n..\r\n.\r\n
              S: {reply}
              C| NOOP\n\r\n
-             S: 500 5.5.2 A CR, LF or NUL inside a line"
+             S: 500 5.5.2 CR, LF or NUL in a command line"
         )
     };
-    let refused = script("550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)");
+    let refused = script("550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)");
     let experience = converse(config(), &refused);
     assert!(experience.messages.is_empty());
     assert_eq!(experience.aborts(), ["BareLineBreak(3)"]);
-    // A dot behind it is not at the start of a line, whatever becomes of it.
+    // A dot after it is not at the start of a line, whatever happens to it.
     let kept = config().with_bare_line_breaks(BareLineBreaks::Keep);
     let experience = converse(kept, &script("250 2.0.0 queued"));
     assert_eq!(experience.messages[0].content, b"One\nTwo\r\n.Three\n..\r\n");
@@ -1189,13 +1189,13 @@ fn a_line_feed_alone_makes_no_line() {
 
 /// 5321-4.1.1.4-i: RFC 5321 section 4.1.1.4.
 #[test]
-fn behind_the_end_of_data_nothing_is_left() {
+fn the_end_of_data_clears_the_transaction() {
     for (answer, reply) in [
         ("take", "250 2.0.0 Message accepted"),
         ("refuse", "554 5.6.0 Content refused"),
         ("later", "451 4.3.0 Local error in processing"),
         ("drop", "554 5.6.0 Content refused"),
-        (r"bare\n", "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)"),
+        (r"bare\n", "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)"),
     ] {
         converse_with(
             config(),
@@ -1204,9 +1204,9 @@ fn behind_the_end_of_data_nothing_is_left() {
                  C| {answer}\r\n.\r\n
                  S: {reply}
                  C: RCPT TO:<c@d.org>
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: DATA
-                 S: 503 5.5.1 MAIL has to come first
+                 S: 503 5.5.1 Need MAIL command
                  C: MAIL FROM:<a@b.org>
                  S: 250 2.1.0 Ok
                  C: DATA
@@ -1248,9 +1248,9 @@ fn rset_comes_at_any_time_and_leaves_nothing() {
              C: RSET
              S: 250 2.0.0 Ok
              C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: RCPT TO:<c@d.org>
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              {ENVELOPE}
              C: BDAT 5
              C| given
@@ -1270,7 +1270,7 @@ fn rset_comes_at_any_time_and_leaves_nothing() {
              C: RSET
              S: 250 2.0.0 Ok
              C: QUIT
-             S: 221 2.0.0 Closing the channel
+             S: 221 2.0.0 Service closing transmission channel
              S: (closed)",
             HELLO.replace("S: 220 mx.example.org ESMTP service ready\n", "")
         ),
@@ -1337,7 +1337,7 @@ fn questions_leave_the_transaction_alone() {
                 }
                 Event::Abort(abort) => {
                     happened.push("abort".into());
-                    abort.done();
+                    abort.acknowledge();
                 }
                 other => obliging(happened, other),
             }
@@ -1391,7 +1391,9 @@ fn quit_comes_at_any_time_and_closes() {
         (format!("{HELLO}{ENVELOPE}{chunk}"), 1),
         (format!("{HELLO}{ENVELOPE}{DATA}C: .\nS: 250 2.0.0 queued\n"), 0),
     ] {
-        let script = format!("{before}C: QUIT\nS: 221 2.0.0 Closing the channel\nS: (closed)");
+        let script = format!(
+            "{before}C: QUIT\nS: 221 2.0.0 Service closing transmission channel\nS: (closed)"
+        );
         let experience = converse(config(), &script);
         assert_eq!(experience.end, Some(End::Quit), "{script}");
         assert_eq!(experience.aborts(), vec!["Quit"; aborted], "{script}");

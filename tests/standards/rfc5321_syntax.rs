@@ -69,7 +69,7 @@ fn helo_opens_a_session_at_both_ends() {
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
 }
 
-/// 5321-2.3.4-a: RFC 5321 section 2.3.4. A literal is said by whoever has no name.
+/// 5321-2.3.4-a: RFC 5321 section 2.3.4. A host without a name uses an address literal.
 #[test]
 fn hosts_are_called_by_their_names() {
     for host in ["me.example.org", "[192.0.2.1]"] {
@@ -174,7 +174,7 @@ fn rset_leaves_hello_and_auth_alone() {
             let channel = Security::TLS.channel();
             let nonce = Nonce::new([1; 18]);
             let attempt = Attempt { channel: &channel, proven: None, nonce, unix_seconds: 0 };
-            let offer = Offer::new([Mechanism::PLAIN]).even_in_the_clear();
+            let offer = Offer::new([Mechanism::PLAIN]).with_secrets_in_clear();
             let verifier = offer.verifier(auth.mechanism(), attempt).unwrap();
             auth.verify(verifier);
         }
@@ -183,7 +183,7 @@ fn rset_leaves_hello_and_auth_alone() {
             other => other.reject(),
         },
         Event::Authenticated(authenticated) => authenticated.accept(),
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::Mail(mail) => {
             experience.log.push(mail.facts().protocol().to_string());
             mail.accept();
@@ -218,9 +218,9 @@ fn rset_leaves_hello_and_auth_alone() {
          C: RSET
          S: 250 Ok
          C: STARTTLS
-         S: 503 TLS is active already
+         S: 503 TLS already active
          C: AUTH PLAIN AGFubgBzZWNyZXQ=
-         S: 503 Authenticated already",
+         S: 503 Already authenticated",
         answer,
     );
     let protocols: Vec<_> =
@@ -264,7 +264,7 @@ fn quit_aborts_what_is_open() {
          C: RCPT TO:<c@d.org>
          S: 250 2.1.5 Ok
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)"
     );
     let experience = converse(config(), &script);
@@ -301,7 +301,7 @@ fn a_further_hello_is_a_reset() {
              C: {hello} other.example.net
              {answer}
              C: DATA
-             S: 503 5.5.1 MAIL has to come first
+             S: 503 5.5.1 Need MAIL command
              C: MAIL FROM:<a@b.org>{TAKEN}C: x\nC: .
              S: 250 2.0.0 queued"
         );
@@ -426,7 +426,7 @@ fn stamp(experience: &mut crate::common::Experience, event: Event<'_>) {
 
 /// 5321-4.4-a, 5321-4.4-b, 5321-4.4-g, 5321-4.4-h, 5321-4.4-i: RFC 5321 section 4.4.
 #[test]
-fn what_is_put_in_front_of_a_message_comes_of_the_session() {
+fn trace_fields_come_from_the_session() {
     let old =
         "Received: from b\r\n by c; x\r\nReceived: from a by b; y\r\nReturn-Path: <z@z.org>\r\n";
     for (hello, with, from) in
@@ -461,7 +461,7 @@ fn what_is_put_in_front_of_a_message_comes_of_the_session() {
 
 /// 5321-6.3-a: RFC 5321 section 6.3.
 #[test]
-fn a_message_that_goes_round_in_circles_is_noticed_late() {
+fn a_mail_loop_is_detected_by_the_count_of_received_fields() {
     let field = "Received: from a.example\r\n by b.example with SMTP;\r\n Thu, 1 Jan 1970 00:00:00 +0000\r\n";
     let others =
         "Subject: Received: x\r\n Received: y\r\nX-Received: z\r\nReceive: a\r\nReceivedX: b\r\n";
@@ -494,9 +494,9 @@ fn a_notification_goes_to_the_end_of_a_source_route() {
 }
 
 /// 5321-4.5.2-e: RFC 5321 section 4.5.2. A client sends no bare line break; what a server that keeps
-/// them gets is not unstuffed behind one.
+/// them gets is not unstuffed after one.
 #[test]
-fn only_dots_behind_crlf_are_stuffed() {
+fn only_dots_after_crlf_are_stuffed() {
     let script = format!(
         r"{HELLO}C: MAIL FROM:<a@b.org>{TAKEN}C| a\n.b\r.c\n..d\r..e\n\r..f\r\n.\r\n
         S: 250 2.0.0 queued"
@@ -631,7 +631,7 @@ fn content_is_not_looked_at() {
 
 /// 5321-3.3-l: RFC 5321 section 3.3. The call that sends is the only one, whatever preceded it.
 #[test]
-fn a_client_says_mail_rcpt_data_in_this_order() {
+fn a_client_sends_mail_rcpt_data_in_this_order() {
     let acts = [Act::Noop, Act::Send(mail(&[BOB, "carl@example.net"], "x\r\n"))];
     let notes = Dialogue::new(acts).plays(
         "S: 220 mx
@@ -657,7 +657,7 @@ fn a_client_says_mail_rcpt_data_in_this_order() {
     assert_eq!(notes.len(), 2);
 }
 
-/// 5321-D.1-a: RFC 5321 appendix D.1, line by line but for what the server says of itself.
+/// 5321-D.1-a: RFC 5321 appendix D.1, line by line, except the texts of the server.
 #[test]
 fn the_typical_scenario_runs_as_shown() {
     let experience = converse(
@@ -687,7 +687,7 @@ fn the_typical_scenario_runs_as_shown() {
          C: .
          S: 250 2.0.0 queued
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
     );
     assert_eq!(experience.messages[0].to, ["<Jones@foo.com>", "<Brown@foo.com>"]);

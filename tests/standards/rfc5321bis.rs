@@ -30,7 +30,7 @@ fn bare_line_breaks_are_refused_and_not_repaired() {
         let script = format!(
             r"{HELLO}{CONTENT}
             C| {content}\r\n.\r\n
-            S: 550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)"
+            S: 550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)"
         );
         let experience = converse(config(), &script);
         assert!(experience.messages.is_empty());
@@ -41,7 +41,7 @@ fn bare_line_breaks_are_refused_and_not_repaired() {
         let status = if command.starts_with("EHLO") { "" } else { "5.5.2 " };
         let script = format!(
             r"{HELLO}C| {command}\r\n
-            S: 500 {status}A CR, LF or NUL inside a line"
+            S: 500 {status}CR, LF or NUL in a command line"
         );
         converse(config(), &script);
     }
@@ -96,12 +96,12 @@ fn removed_commands_are_not_implemented() {
          C: TURN
          S: 502 5.5.1 Command not implemented
          C: RCPT TO:<c@d.org>
-         S: 503 5.5.1 MAIL has to come first"
+         S: 503 5.5.1 Need MAIL command"
     );
     converse(config(), &script);
 }
 
-/// The same, section 4.1.1.
+/// RFC 5321bis section 4.1.1: the removed commands before a hello.
 #[test]
 fn removed_commands_are_not_implemented_before_a_hello_either() {
     converse(
@@ -128,9 +128,9 @@ fn a_session_is_opened_with_ehlo() {
 }
 
 /// 5321bis-4.1.1.4-a: section 4.1.1.4. Whatever a server does with bare line breaks, what stands
-/// behind them is no command.
+/// after them is no command.
 #[test]
-fn no_message_hides_behind_another() {
+fn no_message_is_smuggled_inside_another() {
     use esmtp::wire::BareLineBreaks::{Keep, Normalise, Reject};
     for end in [
         r"\n.\n",
@@ -151,7 +151,9 @@ fn no_message_hides_behind_another() {
         for policy in [Reject, Keep, Normalise] {
             let is_bare = !matches!(end, r"\r\n\0.\r\n" | r"\r\n.\0\r\n" | r"\r\n. \r\n");
             let reply = match policy {
-                Reject if is_bare => "550 5.5.2 A CR or LF outside CRLF (RFC 5321 section 2.3.8)",
+                Reject if is_bare => {
+                    "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)"
+                }
                 // Content with NUL may be refused.
                 _ if end.contains(r"\0") => continue,
                 _ => "250 2.0.0 queued",

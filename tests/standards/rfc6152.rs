@@ -4,7 +4,7 @@ use crate::{
     common::{HELLO, config, converse},
     dialogue::{Act, Dialogue, Mail, mail},
 };
-use esmtp::client::MessageFacts;
+use esmtp::client::{Config, MessageFacts};
 
 /// 6152-2-a
 #[test]
@@ -71,7 +71,7 @@ fn opening(extension: &str) -> String {
 
 /// 6152-3-d, 5321-2.4-e: neither what was scanned nor what turns out so while it is written.
 #[test]
-fn eight_bit_content_stays_where_it_cannot_go() {
+fn eight_bit_content_is_not_sent_where_it_is_not_offered() {
     let quit = "C: QUIT\nS: 221 bye\nC: (closed)";
     let notes = Dialogue::sends(&["bob@example.net"], EIGHT_BIT)
         .plays(&format!("{}{quit}", opening("HELP")));
@@ -120,7 +120,7 @@ fn eight_bit_content_stays_where_it_cannot_go() {
 
 /// 6152-3-e: and only then.
 #[test]
-fn body_is_said_with_eight_bit_content() {
+fn body_is_declared_with_eight_bit_content() {
     for (content, body) in [(EIGHT_BIT, " BODY=8BITMIME"), ("Subject: x\r\n\r\ncafe\r\n", "")] {
         let lines: String = content.lines().map(|line| format!("C: {line}\n")).collect();
         let notes = Dialogue::sends(&["bob@example.net"], content).plays(&format!(
@@ -143,10 +143,10 @@ fn body_is_said_with_eight_bit_content() {
     }
 }
 
-/// 5321-2.4-i: RFC 5321 section 2.4, where the application asks for it. Without that nobody's text is
+/// 5321-2.4-i: RFC 5321 section 2.4, where the application asks for it; otherwise no text is
 /// held back.
 #[test]
-fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
+fn eight_bit_mime_is_not_required_for_messages_without_mime() {
     const BARE: &str = "Subject: x\r\n\r\ncaf\u{e9}\r\n";
     let says = |content: &str, body: &str| {
         let lines: String = content.lines().map(|line| format!("C: {line}\n")).collect();
@@ -168,8 +168,10 @@ fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
         )
     };
     let sends = |content: &str, requires_mime: bool| {
-        Dialogue::sends(&["bob@example.net"], content)
-            .with(|config| config.with_required_mime(requires_mime))
+        Dialogue::sends(&["bob@example.net"], content).with(|config| match requires_mime {
+            true => config.with_required_mime(),
+            false => config.without_required_mime(),
+        })
     };
     for requires_mime in [true, false] {
         for (content, body) in [(EIGHT_BIT, " BODY=8BITMIME"), ("Subject: x\r\n\r\ny\r\n", "")] {
@@ -182,9 +184,9 @@ fn eight_bit_mime_is_not_asked_for_what_is_not_mime() {
     let refused = format!("{}C: QUIT\nS: 221 bye\nC: (closed)", opening("8BITMIME"));
     let notes = sends(BARE, true).plays(&refused);
     assert_eq!(notes[0], "not offered: the message holds octets above 127 and is not MIME");
-    // Of what nobody has looked at, nothing is known.
+    // Of content that was not scanned, nothing is known.
     let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&["bob@example.net"], BARE) };
     Dialogue::new([Act::Send(unknown)])
-        .with(|config| config.with_required_mime(true))
+        .with(Config::with_required_mime)
         .plays(&says(BARE, " BODY=8BITMIME"));
 }

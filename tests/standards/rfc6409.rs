@@ -11,7 +11,7 @@ use esmtp::{
 };
 use std::time::Duration;
 
-/// A submission server that everybody may use who says who they are.
+/// Returns a submission server that accepts every client that authenticates.
 fn submission(extensions: &[Extension]) -> Config {
     config()
         .with_service(Service::Submission)
@@ -24,7 +24,9 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
         Event::Credentials(credentials) => match credentials.question {
-            Question::Password(question) if question.password().is(b"secret") => question.accept(),
+            Question::Password(question) if question.password().matches(b"secret") => {
+                question.accept();
+            }
             other => other.reject(),
         },
         Event::Authenticated(authenticated) => authenticated.accept(),
@@ -33,7 +35,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
     }
 }
 
-/// A session in TLS whose client has authenticated.
+/// Opens a session in TLS whose client has authenticated.
 fn authenticated(extensions: &[Extension], answer: fn(&mut Experience, Event<'_>)) -> ByHand {
     let mut session = ByHand::after_hello(submission(extensions), Security::TLS, answer);
     let said = session.say(b"AUTH PLAIN AGFubgBzZWNyZXQ=\r\n");
@@ -41,7 +43,7 @@ fn authenticated(extensions: &[Extension], answer: fn(&mut Experience, Event<'_>
     session
 }
 
-/// What EHLO announces in TLS.
+/// Returns the extensions that EHLO announces in TLS.
 fn announced(config: Config) -> Vec<String> {
     let mut session = ByHand::after_hello(config, Security::TLS, answer);
     let list = session.say(b"EHLO client.example.net\r\n");
@@ -75,7 +77,7 @@ fn submission_is_a_service_of_its_own() {
 
 /// 6409-3.2-a: RFC 6409 section 3.2. Reports of delivery are submitted too.
 #[test]
-fn the_null_path_is_not_refused() {
+fn the_null_path_is_accepted() {
     let mut session = authenticated(&[], answer);
     assert_eq!(session.say(b"MAIL FROM:<>\r\n"), "250 Ok\r\n");
     assert_eq!(session.say(b"RCPT TO:<bob@example.org>\r\nDATA\r\n").matches("\r\n").count(), 2);
@@ -83,8 +85,8 @@ fn the_null_path_is_not_refused() {
     assert_eq!(session.experience.messages[0].from, "<>");
 }
 
-/// 6409-4.1-a: RFC 6409 section 4.1. A message that nobody wants, for no reason that has a code of its
-/// own, gets 554.
+/// 6409-4.1-a: RFC 6409 section 4.1. A message that is rejected for a reason without a code of its
+/// own gets 554.
 #[test]
 fn the_general_refusal_is_554() {
     let mut session = authenticated(&[], |experience, event| match event {
@@ -193,8 +195,8 @@ fn what_submission_should_offer_is_offered() {
     }
 }
 
-/// 6409-7-d: RFC 6409 section 7. The server says 521 nowhere by itself, neither does any of the named
-/// rejections: who gets no service hears 554.
+/// 6409-7-d: RFC 6409 section 7. The server never sends 521 by itself, nor does any of the named
+/// rejections: a client that gets no service gets 554.
 #[test]
 fn no_service_is_554_and_not_521() {
     let replies = include_str!("../../src/server/replies.rs");

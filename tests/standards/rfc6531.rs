@@ -22,7 +22,7 @@ fn offering(extensions: &[Extension]) -> Config {
     config().with_extensions(extensions.iter().copied().collect())
 }
 
-/// A server with SMTPUTF8, and a script for it in which `ä`, `ö` and `ü` may stand for their octets.
+/// Plays a script with SMTPUTF8 in which `ä`, `ö` and `ü` stand for their octets.
 fn utf8(script: &str) -> String {
     let script: String = script
         .lines()
@@ -111,7 +111,7 @@ fn utf8_may_stand_wherever_a_mailbox_may() {
     );
 }
 
-/// The control characters beyond ASCII: C1, and the separators of lines and paragraphs.
+/// Returns the control characters beyond ASCII: C1, and the separators of lines and paragraphs.
 fn controls() -> impl Iterator<Item = char> {
     ('\u{80}'..='\u{9f}').chain(['\u{2028}', '\u{2029}'])
 }
@@ -146,12 +146,8 @@ fn control_characters_beyond_ascii_are_refused_in_every_command() {
         ]
     };
     let default = Lenience::default();
-    let admitting = {
-        let mut lenience = default;
-        lenience.unicode_controls = true;
-        lenience
-    };
-    assert!(!default.unicode_controls && !Lenience::STRICT.unicode_controls);
+    let admitting = default.with_unicode_controls(true);
+    assert!(!default.has_unicode_controls() && !Lenience::STRICT.has_unicode_controls());
     for c in controls() {
         for line in lines(c) {
             let error = Command::parse(line.as_bytes(), default).unwrap_err();
@@ -215,15 +211,11 @@ fn no_value_holds_a_control_character_beyond_ascii() {
     }
 }
 
-/// RFC 5198 section 2: the application is not asked; with the switch it is, and told so.
+/// RFC 5198 section 2: the application is not asked; with the switch it is, and the lenience is reported.
 #[test]
 fn an_address_with_a_control_character_reaches_no_application() {
     for (is_admitted, code) in [(false, "501"), (true, "250")] {
-        let config = server().with_lenience({
-            let mut lenience = Lenience::default();
-            lenience.unicode_controls = is_admitted;
-            lenience
-        });
+        let config = server().with_lenience(Lenience::default().with_unicode_controls(is_admitted));
         let mut by_hand = ByHand::after_hello(config, Security::CLEAR, |experience, event| {
             if let Event::Mail(mail) = &event {
                 let used = mail.facts().forgiven().names().collect::<Vec<_>>().join(" ");
@@ -285,7 +277,8 @@ fn with_dsn_the_original_recipient_may_be_utf8() {
         &announcing("8BITMIME|SMTPUTF8|DSN", script),
         |experience, event| match event {
             Event::Rcpt(rcpt) => {
-                let original = rcpt.typed_parameters().original_recipient.unwrap();
+                let typed = rcpt.typed_parameters();
+                let original = typed.original_recipient().unwrap();
                 experience.log.push(original.to_string());
                 rcpt.accept();
             }
@@ -335,7 +328,7 @@ const UTF8_HEADER: &str = "Subject: ü\r\n\r\ny\r\n";
 
 /// 6531-3.4-a: RFC 6531 section 3.4. Either path or the header section may need it.
 #[test]
-fn mail_says_smtputf8_where_something_needs_it() {
+fn mail_declares_smtputf8_where_it_is_needed() {
     sends_with("ann@b.org", "grüße@d.org", ASCII, "<ann@b.org> SMTPUTF8");
     sends_with("ann@b.org", "c@bücher.example", ASCII, "<ann@b.org> SMTPUTF8");
     sends_with("ännchen@b.org", "c@d.org", ASCII, "<ännchen@b.org> SMTPUTF8");
@@ -345,7 +338,7 @@ fn mail_says_smtputf8_where_something_needs_it() {
 
 /// 6531-3.4-b: RFC 6531 section 3.4. Octets above 127 in the body do not need it.
 #[test]
-fn mail_does_not_say_smtputf8_where_nothing_needs_it() {
+fn mail_does_not_declare_smtputf8_where_it_is_not_needed() {
     sends_with("ann@b.org", "c@d.org", ASCII, "<ann@b.org>");
     sends_with("ann@b.org", "c@xn--bcher-kva.example", ASCII, "<ann@b.org>");
     sends_with("ann@b.org", "c@d.org", UTF8_BODY, "<ann@b.org> BODY=8BITMIME");
@@ -404,7 +397,7 @@ fn octets_above_127_pass_in_header_and_body() {
     assert!(experience.log.contains(&"true Some(EightBitMime)".to_owned()), "{:?}", experience.log);
 }
 
-/// 6531-3.7.1-a: RFC 6531 section 3.7.1. Nobody knows before EHLO whether SMTPUTF8 is offered.
+/// 6531-3.7.1-a: RFC 6531 section 3.7.1. Before EHLO it is unknown whether SMTPUTF8 is offered.
 #[test]
 fn the_client_calls_itself_in_ascii() {
     let error = client::Config::new("bücher.example").unwrap_err();
@@ -443,7 +436,7 @@ fn the_server_calls_itself_in_ascii() {
 
 /// 6531-3.7.3-a: RFC 6531 sections 3.7.3 and 4.3.
 #[test]
-fn trace_fields_tell_that_smtputf8_was_used() {
+fn trace_fields_show_that_smtputf8_was_used() {
     for (service, is_secure, is_authenticated, expected) in [
         (Service::Smtp, false, false, "UTF8SMTP"),
         (Service::Smtp, false, true, "UTF8SMTPA"),
@@ -485,7 +478,7 @@ fn trace_fields_tell_that_smtputf8_was_used() {
     assert_eq!(with, ["UTF8SMTP", "ESMTP"]);
 }
 
-/// Somebody who has moved: `here` may be forwarded to, `away` not.
+/// Handles events for a mailbox that has moved: mail for `here` is forwarded, mail for `away` is not.
 fn moved(experience: &mut Experience, event: Event<'_>) {
     let away = || {
         let status = Status::new(1, 6).unwrap();
@@ -514,7 +507,7 @@ fn moved(experience: &mut Experience, event: Event<'_>) {
 
 /// 6531-3.7.4.1-a: RFC 6531 section 3.7.4.1.
 #[test]
-fn another_address_beyond_ascii_is_told_to_who_said_smtputf8() {
+fn a_forwarding_address_beyond_ascii_is_sent_only_after_smtputf8() {
     converse_with(
         server(),
         &utf8(
@@ -533,9 +526,9 @@ fn another_address_beyond_ascii_is_told_to_who_said_smtputf8() {
              C: RCPT TO:<ascii@d.org>
              S: 251 2.5.0 To <u@d.org>
              C: RCPT TO:<away@d.org>
-             S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
+             S: 550 5.6.8 User not local, and the address cannot be sent without SMTPUTF8
              C: RCPT TO:<last@d.org>
-             S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
+             S: 550 5.6.8 User not local, and the address cannot be sent without SMTPUTF8
              S: (closed)",
         ),
         moved,
@@ -549,17 +542,17 @@ fn a_lookup_without_smtputf8_is_answered_in_ascii() {
         server(),
         &utf8(
             "C: VRFY uwe
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8
              C: VRFY ascii
              S: 250 2.1.5 <u@d.org>
              C: VRFY away
-             S: 550 5.6.8 User not local, and the address cannot be told without SMTPUTF8
+             S: 550 5.6.8 User not local, and the address cannot be sent without SMTPUTF8
              C: EXPN list
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8
              C: MAIL FROM:<a@b.org> SMTPUTF8
              S: 250 2.1.0 Ok
              C: VRFY uwe
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8",
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8",
         ),
         moved,
     );
@@ -579,7 +572,7 @@ fn a_lookup_with_smtputf8_is_answered_in_utf8() {
              S: 250-2.1.5 <u@d.org>
              S: 250 2.1.5 <o@ö.example>
              C: VRFY uwe
-             S: 252 2.6.8 There is an answer, which cannot be given without SMTPUTF8",
+             S: 252 2.6.8 The answer cannot be sent without SMTPUTF8",
         ),
         moved,
     );
@@ -587,7 +580,7 @@ fn a_lookup_with_smtputf8_is_answered_in_utf8() {
 
 /// RFC 6531 section 3.7.4.2, RFC 5321 section 2.4.
 #[test]
-fn nobody_is_asked_for_in_utf8_where_that_is_not_offered() {
+fn lookups_beyond_ascii_are_not_sent_where_smtputf8_is_not_offered() {
     let asks = |user: &'static str| Dialogue::new([Act::Verify(user)]);
     let opening = "S: 220 mx\nC: EHLO me.example.org\n";
     let end = "C: QUIT\nS: 221 bye\nC: (closed)";

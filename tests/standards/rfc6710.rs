@@ -27,10 +27,10 @@ fn a_priority_is_one_and_valid() {
     assert_eq!(experience.log[1..], ["mail <a@b.org> MT-PRIORITY=3"]);
 }
 
-/// 6710-4-d: RFC 6710 sections 4.2 and 4.3: who does not know it is told nothing of it; that the
-/// message goes without is the relay's to say, who then has it sent.
+/// 6710-4-d: RFC 6710 sections 4.2 and 4.3: a server without the extension gets no priority; the relay
+/// decides whether the message is sent without one.
 #[test]
-fn a_priority_goes_to_who_knows_it_and_a_message_without_to_others() {
+fn a_priority_is_sent_only_where_it_is_offered() {
     goes_only_where_offered("MT-PRIORITY", "MT-PRIORITY=-3", "");
     goes_only_where_offered("MT-PRIORITY MIXER", "MT-PRIORITY=9", "");
     let acts = [Act::Send(asking("MT-PRIORITY=3", "")), Act::Send(asking("", ""))];

@@ -39,7 +39,7 @@ fn rrvs_is_announced_without_parameters() {
 /// 7293-5-a: RFC 7293 sections 3.1 and 5: what a relay does that cannot test is the client's choice,
 /// and R where it makes none.
 #[test]
-fn rrvs_says_what_a_relay_does_that_cannot_test() {
+fn rrvs_defines_the_action_of_a_relay_that_cannot_test() {
     let experience = converse_with(
         with(&[Extension::Rrvs]),
         &session(
@@ -57,12 +57,14 @@ fn rrvs_says_what_a_relay_does_that_cannot_test() {
         ),
         |experience, event| match event {
             Event::Rcpt(rcpt) => {
-                let since = rcpt.typed_parameters().valid_since;
-                experience.log.push(match since.map(|since| since.action()) {
-                    Some(RrvsAction::Continue) => "continue".to_owned(),
-                    Some(action) => format!("{action:?}").to_lowercase(),
-                    None => "nothing asked".to_owned(),
-                });
+                let typed = rcpt.typed_parameters();
+                experience.log.push(
+                    match typed.valid_since().map(esmtp::syntax::ValidSince::action) {
+                        Some(RrvsAction::Continue) => "continue".to_owned(),
+                        Some(action) => format!("{action:?}").to_lowercase(),
+                        None => "nothing asked".to_owned(),
+                    },
+                );
                 rcpt.accept();
             }
             other => experience.answer(other),
@@ -73,7 +75,7 @@ fn rrvs_says_what_a_relay_does_that_cannot_test() {
 
 /// 7293-5-b: RFC 7293 section 5.
 #[test]
-fn a_mailbox_with_another_owner_is_refused_with_its_own_codes() {
+fn a_mailbox_with_another_owner_is_rejected_with_its_own_codes() {
     converse_with(
         with(&[Extension::Rrvs, Extension::EnhancedStatusCodes]),
         &session(
@@ -105,6 +107,6 @@ fn a_mailbox_with_another_owner_is_refused_with_its_own_codes() {
 
 /// 7293-5-c: RFC 7293 section 5.
 #[test]
-fn rrvs_goes_only_to_who_knows_it() {
+fn rrvs_is_sent_only_where_it_is_offered() {
     goes_only_where_offered("RRVS", "", "RRVS=2014-04-03T23:01:00Z;C");
 }

@@ -26,11 +26,11 @@ fn a_host_that_takes_no_mail_greets_with_521() {
         config(),
         "S: 521 Host does not accept mail
          C: EHLO client.example.net
-         S: 503 No service here, only QUIT is heard
+         S: 503 No service here, only QUIT is accepted
          C: MAIL FROM:<a@b.org>
-         S: 503 5.5.1 No service here, only QUIT is heard
+         S: 503 5.5.1 No service here, only QUIT is accepted
          C: QUIT
-         S: 221 2.0.0 Closing the channel
+         S: 221 2.0.0 Service closing transmission channel
          S: (closed)",
         |experience, event| match event {
             Event::Connect(connect) => connect.reject(no_mail()),
@@ -50,7 +50,7 @@ fn a_host_that_takes_no_mail_greets_with_521() {
     );
 }
 
-/// What the client said to these replies, and why its session ended.
+/// Returns the octets that a client sends to these replies, and why its session ended.
 fn hears(replies: &[&str]) -> (String, End) {
     let config = Config::new("me.example.org").unwrap();
     let mut client = Client::new(config, Security::CLEAR);
@@ -73,10 +73,10 @@ fn hears(replies: &[&str]) -> (String, End) {
     }
 }
 
-/// 7504-3-b, 7504-3-c: RFC 7504 section 3: QUIT is all that is said to it, whatever it answers; the
-/// application is told 521 itself, which is for ever.
+/// 7504-3-b, 7504-3-c: RFC 7504 section 3: QUIT is the only command sent to it, whatever it answers; the
+/// application gets the 521, which is permanent.
 #[test]
-fn a_client_says_quit_to_521() {
+fn a_client_sends_quit_after_521() {
     let hello = "EHLO me.example.org\r\nQUIT\r\n";
     for (replies, expected) in [
         (&["521 5.3.2 Host does not accept mail", "221 bye"][..], "QUIT\r\n"),

@@ -18,12 +18,14 @@ fn offer() -> Offer {
     Offer::new([Mechanism::OAUTHBEARER, Mechanism::XOAUTH2])
 }
 
-/// The application knows the token `good`.
+/// Handles events as an application that knows the token `good`.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => verify(&offer(), auth),
         Event::Credentials(credentials) => match credentials.question {
-            Question::Token(question) if question.token().is(b"good") => question.accept_as("ann"),
+            Question::Token(question) if question.token().matches(b"good") => {
+                question.accept_as("ann");
+            }
             Question::Token(question) => {
                 question.reject_with(ErrorStatus::invalid_token().with_scope("mail"));
             }
@@ -43,7 +45,7 @@ fn session() -> ByHand {
     ByHand::after_hello(config, Security::TLS, answer)
 }
 
-/// AUTH with this token.
+/// Returns AUTH with this token.
 fn auth(mechanism: Mechanism, token: &str) -> String {
     let channel = Security::TLS.channel();
     let credentials = Credentials::token("ann", token);
@@ -52,8 +54,8 @@ fn auth(mechanism: Mechanism, token: &str) -> String {
     format!("AUTH {mechanism} {}\r\n", Base64::encode(message.expose()).as_str())
 }
 
-/// 7628-3.2.2-a, 7628-3.2.3-b: RFC 7628 sections 3.2.2 and 3.2.3. A refusal is told in a challenge, and only
-/// what the client says to that is answered with the failing reply, whatever it is.
+/// 7628-3.2.2-a, 7628-3.2.3-b: RFC 7628 sections 3.2.2 and 3.2.3. A rejection comes in a challenge, and only
+/// the response to that, whatever it is, gets the failing reply.
 #[test]
 fn a_refusal_is_a_challenge_and_then_a_reply() {
     let status = Base64::encode(br#"{"status":"invalid_token","scope":"mail"}"#);
@@ -85,9 +87,9 @@ fn an_acknowledgement_of_nothing_fails() {
 }
 
 /// 7628-3.2.2-b, 7628-3.2.3-a, XOAUTH2-1-b: RFC 7628 sections 3.2.2 and 3.2.3. The client acknowledges the error and takes
-/// the reply to that for the outcome; what the server said is shown to an application that answers itself.
+/// the reply to that for the outcome; an application that answers challenges itself gets the error.
 #[test]
-fn a_client_acknowledges_a_refusal_and_hears_the_reply() {
+fn a_client_acknowledges_a_refusal_and_reads_the_reply() {
     let error = r#"{"status":"invalid_token","scope":"mail"}"#;
     let challenge = Base64::encode(error.as_bytes());
     let cases: [(_, _, _, &[&str]); 2] = [

@@ -38,7 +38,7 @@ fn a_message_that_requires_tls_goes_to_no_other_server() {
         (verified(), "SIZE", NOT_OFFERED),
         (Security::TLS, "REQUIRETLS", NO_TLS),
         (Security::CLEAR, "SIZE", NOT_OFFERED),
-        // Whoever says so in the clear is not believed.
+        // A server that announces it in the clear is not believed.
         (Security::CLEAR, "REQUIRETLS", NOT_OFFERED),
     ] {
         let notes = dialogue(security).plays(&format!(
@@ -98,7 +98,7 @@ fn the_keyword_must_come_inside_tls() {
 
 /// 8689-4.2.1-b: RFC 8689 section 4.2.1. Either is reported as 5.7.30.
 #[test]
-fn a_server_that_cannot_is_reported_as_5_7_30() {
+fn a_server_without_requiretls_is_reported_as_5_7_30() {
     for (security, offered) in
         [(verified(), "SIZE"), (Security::TLS, "REQUIRETLS"), (Security::CLEAR, "SIZE")]
     {
@@ -125,12 +125,12 @@ fn a_message_is_marked_from_mail_to_delivery() {
     let config = config().with_extensions(extensions);
     let mut session = ByHand::after_hello(config, Security::TLS, |experience, event| match event {
         server::Event::Mail(mail) => {
-            experience.log.push(format!("mail {}", mail.typed_parameters().require_tls));
+            experience.log.push(format!("mail {}", mail.typed_parameters().is_tls_required()));
             mail.accept();
         }
         server::Event::Deliver(delivery) => {
             let transaction = delivery.facts().transaction().unwrap();
-            let is_required = transaction.typed_parameters().require_tls;
+            let is_required = transaction.typed_parameters().is_tls_required();
             experience.log.push(format!("deliver {is_required}"));
             delivery.accept();
         }

@@ -11,8 +11,8 @@ use esmtp::{
     syntax::{Extension, Extensions},
 };
 
-/// 9422-4-c, 9422-3-e: RFC 9422 section 4.1. Every MAIL counts, whatever became of it, and what is pipelined behind
-/// one too many is nobody's fault.
+/// 9422-4-c, 9422-3-e: RFC 9422 section 4.1. Every MAIL counts, whatever its outcome, and the commands pipelined after
+/// one MAIL beyond the limit are no errors.
 #[test]
 fn no_more_transactions_are_taken_than_were_announced() {
     let transactions = Limits::default().with_transactions(Some(3)).with_errors(2);
@@ -50,7 +50,7 @@ fn no_more_transactions_are_taken_than_were_announced() {
              C: MAIL FROM:<a@b.org>
              S: 452 Too many transactions in this session
              C: QUIT
-             S: 221 Closing the channel
+             S: 221 Service closing transmission channel
              S: (closed)",
         ),
     );
@@ -130,7 +130,7 @@ fn limits_are_those_of_the_last_hello() {
 /// 9422-4-a: RFC 9422 section 4.1. Nor is a transaction too many begun while the replies to those before it
 /// are still owed.
 #[test]
-fn no_mail_too_many_is_pipelined() {
+fn no_mail_beyond_the_limit_is_pipelined() {
     let acts = || [(); 2].map(|()| Act::Send(mail(&["bob@example.net"], "x\r\n")));
     let opening = |limit: &str| {
         format!(

@@ -19,10 +19,10 @@ fn with(names: &[AttributeName]) -> Config {
         .with_extensions(Extensions::NONE.with_xclient(names).with(Extension::EnhancedStatusCodes))
 }
 
-/// Trusts everybody, and writes down at MAIL who speaks.
+/// Trusts every client, and logs at MAIL for which client it speaks.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
-        Event::Upgrade(upgrade) => upgrade.done(Security::TLS),
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
         Event::Xclient(xclient) => xclient.accept(),
         Event::Mail(mail) => {
             let facts = mail.facts();
@@ -51,9 +51,9 @@ fn attributes_that_were_not_announced_are_refused() {
         &session(
             "XCLIENT NAME|XFORWARD ADDR",
             "C: XCLIENT NAME=a.example LOGIN=ann
-             S: 501 An attribute that was not announced
+             S: 501 Attribute not announced
              C: XFORWARD NAME=a.example
-             S: 501 An attribute that was not announced
+             S: 501 Attribute not announced
              C: MAIL FROM:<a@b.org>
              S: 250 Ok",
         ),
@@ -88,7 +88,7 @@ fn names_are_announced() {
     assert!(read.xclient().eq(names));
 }
 
-/// XCLIENT-1-c: not in a transaction, not from everybody, and with names and values only.
+/// XCLIENT-1-c: not in a transaction, not from every client, and with names and values only.
 #[test]
 fn xclient_has_its_time_its_client_and_its_form() {
     let line = format!("{ENHANCED}|XCLIENT NAME ADDR");
@@ -107,7 +107,7 @@ fn xclient_has_its_time_its_client_and_its_form() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: XCLIENT NAME=client.example
-             S: 503 5.5.1 A transaction is open already
+             S: 503 5.5.1 Transaction already in progress
              C: RCPT TO:<c@d.org>
              S: 250 2.1.5 Ok",
         ),
@@ -116,7 +116,10 @@ fn xclient_has_its_time_its_client_and_its_form() {
     assert!(experience.aborts().is_empty());
     converse_with(
         with(&[AttributeName::Name, AttributeName::Addr]),
-        &session(&line, "C: XCLIENT NAME=client.example\nS: 550 5.7.1 Not from this client"),
+        &session(
+            &line,
+            "C: XCLIENT NAME=client.example\nS: 550 5.7.1 Not permitted for this client",
+        ),
         |experience, event| match event {
             Event::Xclient(xclient) => Event::Xclient(xclient).proceed(),
             other => experience.answer(other),
@@ -187,17 +190,17 @@ const NO_PORTS: [&str; 12] = [
     "25/tcp",
 ];
 
-/// What says that there is no value: each attribute takes these.
+/// The values that mean "no value", which each attribute takes.
 const UNAVAILABLE: [&str; 4] = ["[UNAVAILABLE]", "[unavailable]", "[TEMPUNAVAIL]", "[TempUnavail]"];
 
-/// Every attribute is offered; the facts at MAIL are in the log.
+/// Opens a session that offers every attribute, and logs the facts at MAIL.
 fn offering_all() -> ByHand {
     let config =
         with(&AttributeName::ALL.iter().copied().filter(|it| it.is_xclient()).collect::<Vec<_>>());
     ByHand::after_hello(config, Security::CLEAR, answer)
 }
 
-/// The facts at MAIL, after this XCLIENT and a hello.
+/// Returns the facts at MAIL, after this XCLIENT and a hello.
 #[track_caller]
 fn accepted(list: &str) -> String {
     let mut server = offering_all();
@@ -207,7 +210,7 @@ fn accepted(list: &str) -> String {
     server.experience.log.last().unwrap().clone()
 }
 
-/// A client's address, name and user that are known by then; then this XCLIENT, which is refused and changes nothing.
+/// Asserts that this XCLIENT is rejected, and that the client's address, name and user from before are unchanged.
 #[track_caller]
 fn refused(list: &str) {
     let mut server = offering_all();
@@ -239,7 +242,7 @@ fn an_address_is_ipv4_or_ipv6() {
 
 /// XCLIENT-1-c: a value that is not an address must not become an address that is not known.
 #[test]
-fn what_is_not_an_address_is_refused() {
+fn an_invalid_address_is_rejected() {
     for value in NO_ADDRESSES {
         refused(&format!("ADDR={value}"));
         refused(&format!("DESTADDR={value}"));
@@ -307,7 +310,7 @@ fn a_name_is_a_host_name() {
 
 /// XCLIENT-1-c
 #[test]
-fn the_other_values_are_what_they_are_called() {
+fn the_other_values_are_of_their_types() {
     let (long, too_long) = ("h".repeat(255), "h".repeat(256));
     for list in [
         "PROTO=SMTP",
@@ -365,9 +368,9 @@ fn a_command_is_believed_as_a_whole_or_not_at_all() {
     }
 }
 
-/// What the client's own types make is what the server takes, and nothing else can be made.
+/// The client's types make exactly the values that the server accepts.
 #[test]
-fn what_the_client_can_say_the_server_believes() {
+fn the_server_accepts_every_attribute_that_the_client_sends() {
     for (_, address) in ADDRESSES {
         let address: std::net::IpAddr = address.parse().unwrap();
         let list = XclientAttributes::new(AttributeName::Addr, &address.into()).unwrap();
@@ -378,7 +381,7 @@ fn what_the_client_can_say_the_server_believes() {
     let port = std::num::NonZeroU16::new(587).unwrap();
     let name = Domain::new("client.example").unwrap();
     let list = XclientAttributes::new(AttributeName::DestPort, &port.into())
-        .and_then(|list| list.and(AttributeName::Name, &name.into()))
+        .and_then(|list| list.with_attribute(AttributeName::Name, &name.into()))
         .unwrap();
     assert_eq!(list.as_str(), "DESTPORT=587 NAME=client.example");
     accepted(list.as_str());
@@ -397,8 +400,8 @@ fn what_the_client_can_say_the_server_believes() {
     }
 }
 
-/// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; what was said of the other
-/// client stays, and so does TLS.
+/// XCLIENT-1-d, XCLIENT-1-e: the session begins with a greeting again; the attributes of the other
+/// client stay, and so does TLS.
 #[test]
 fn the_session_begins_anew_for_the_other_client() {
     let config = config().with_extensions(
@@ -424,7 +427,7 @@ fn the_session_begins_anew_for_the_other_client() {
                  C: XCLIENT NAME=other.example ADDR=IPV6:2001:db8::7 PORT=1025 LOGIN=ann
                  S: 220 mx.example.org ESMTP service ready
                  C: MAIL FROM:<a@b.org>
-                 S: 503 Say hello first
+                 S: 503 Send a hello first
                  {again}
                  C: MAIL FROM:<a@b.org>
                  S: 250 Ok
@@ -449,8 +452,8 @@ fn the_session_begins_anew_for_the_other_client() {
     );
 }
 
-/// Who authenticates without a hello, as may be done behind the handshake, has proven nothing about
-/// another either.
+/// A client that authenticates without a hello, which is allowed after the handshake, has proven nothing
+/// about another client either.
 #[test]
 fn the_other_client_has_not_authenticated_as_this_one() {
     let config = config()
@@ -487,19 +490,21 @@ fn the_other_client_has_not_authenticated_as_this_one() {
     );
 }
 
-/// These attributes, from a list of names and values.
+/// Returns the act of sending XCLIENT with these attributes.
 fn speaking_for(list: &[(AttributeName, &str)]) -> Act {
     let value = |text: &str| AttributeValue::Text(text.to_owned().into());
     let mut list = list.iter();
     let (name, text) = list.next().unwrap();
     let first = XclientAttributes::new(*name, &value(text)).unwrap();
-    Act::SpeakFor(list.fold(first, |all, (name, text)| all.and(*name, &value(text)).unwrap()))
+    Act::SpeakFor(
+        list.fold(first, |all, (name, text)| all.with_attribute(*name, &value(text)).unwrap()),
+    )
 }
 
 /// The client opens the session anew, in the TLS that there is, and uses nothing that was offered
 /// before; what was left of a transaction goes first.
 #[test]
-fn the_client_says_hello_again_behind_the_220() {
+fn the_client_sends_a_new_hello_after_the_220() {
     let acts = [
         Act::Send(mail(&["bob@example.net"], "one\r\n")),
         speaking_for(&[(AttributeName::Name, "other.example"), (AttributeName::Addr, "192.0.2.7")]),
@@ -559,9 +564,9 @@ fn the_client_says_hello_again_behind_the_220() {
     );
 }
 
-/// XCLIENT-1-f: the hello comes behind the last line's 220, and only then.
+/// XCLIENT-1-f: the hello comes after the last line's 220, and only then.
 #[test]
-fn the_client_splits_what_does_not_fit_a_line() {
+fn the_client_splits_attributes_that_do_not_fit_a_line() {
     let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let act = || {
         speaking_for(&[
@@ -609,7 +614,7 @@ fn the_client_splits_what_does_not_fit_a_line() {
 
 /// The client has authenticated neither itself nor the one that it speaks for, and may do so.
 #[test]
-fn nobody_has_authenticated_towards_the_client_behind_the_220() {
+fn the_client_is_unauthenticated_after_the_220() {
     let acts = [
         Act::AuthAs(Credentials::password("user", "pencil")),
         speaking_for(&[(AttributeName::Login, "ann")]),
@@ -637,7 +642,7 @@ fn nobody_has_authenticated_towards_the_client_behind_the_220() {
 }
 
 #[test]
-fn a_server_that_does_not_begin_anew_is_left() {
+fn a_session_ends_where_the_server_does_not_begin_anew() {
     for (reply, end) in [
         (
             "250 ok",

@@ -21,7 +21,7 @@ fn offering() -> Config {
     )
 }
 
-/// Trusts everybody, and writes down at MAIL what was said before.
+/// Trusts every client, and logs at MAIL the attributes sent before.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Xforward(xforward) => xforward.accept(),
@@ -44,7 +44,7 @@ fn names_are_announced() {
     assert!(read.xforward().eq(NAMES));
 }
 
-/// XFORWARD-1-b: not in a transaction, not from everybody, and with names and values only.
+/// XFORWARD-1-b: not in a transaction, not from every client, and with names and values only.
 #[test]
 fn xforward_has_its_time_its_client_and_its_form() {
     converse_with(
@@ -60,7 +60,7 @@ fn xforward_has_its_time_its_client_and_its_form() {
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok
              C: XFORWARD NAME=origin.example
-             S: 503 5.5.1 A transaction is open already",
+             S: 503 5.5.1 Transaction already in progress",
         ),
         answer,
     );
@@ -69,7 +69,7 @@ fn xforward_has_its_time_its_client_and_its_form() {
         &session(
             ANNOUNCED,
             "C: XFORWARD NAME=origin.example
-             S: 550 5.7.1 Not from this client
+             S: 550 5.7.1 Not permitted for this client
              C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok",
         ),
@@ -80,7 +80,7 @@ fn xforward_has_its_time_its_client_and_its_form() {
     );
 }
 
-/// Every attribute is offered; what was forwarded stands in the log at MAIL.
+/// Opens a session that offers every attribute, and logs the forwarded values at MAIL.
 fn offering_all() -> ByHand {
     let names: Vec<_> = AttributeName::ALL.iter().copied().filter(|it| it.is_xforward()).collect();
     let config = config().with_extensions(
@@ -91,7 +91,7 @@ fn offering_all() -> ByHand {
 
 /// XFORWARD-1-b, XFORWARD-1-d: each value is of its type; ADDR must be an address, which is stricter than Postfix.
 #[test]
-fn values_are_what_their_names_say() {
+fn values_are_of_the_types_of_their_attributes() {
     let (long, longest) =
         (format!("PROTO={}", "p".repeat(64)), format!("HELO={}", "h".repeat(255)));
     for list in [
@@ -132,7 +132,7 @@ fn values_are_what_their_names_say() {
     }
 }
 
-/// XFORWARD-1-b, XFORWARD-1-d: what was told before stays as it was.
+/// XFORWARD-1-b, XFORWARD-1-d: attributes from before stay as they were.
 #[test]
 fn a_value_of_another_type_is_refused_and_changes_nothing() {
     let (proto, helo) = (format!("PROTO={}", "p".repeat(65)), format!("HELO={}", "h".repeat(256)));
@@ -180,9 +180,9 @@ fn a_value_of_another_type_is_refused_and_changes_nothing() {
     }
 }
 
-/// What the client's own types make is what the server takes.
+/// The server accepts every value that the client's types make.
 #[test]
-fn what_the_client_can_say_the_server_takes() {
+fn the_server_accepts_every_value_that_the_client_sends() {
     for address in ["192.0.2.7", "2003:eb:1:2::5"] {
         let address: std::net::IpAddr = address.parse().unwrap();
         let list = XforwardAttributes::new(AttributeName::Addr, &address.into()).unwrap();
@@ -201,10 +201,10 @@ fn what_the_client_can_say_the_server_takes() {
     }
 }
 
-/// XFORWARD-1-c: what one transaction was told is not known in the next, and commands in front of one
-/// add up.
+/// XFORWARD-1-c: the attributes of one transaction are unknown in the next, and several commands before one
+/// transaction add up.
 #[test]
-fn what_was_forwarded_is_for_one_transaction() {
+fn forwarded_attributes_apply_to_one_transaction() {
     let experience = converse_with(
         offering(),
         &session(
@@ -241,10 +241,10 @@ fn origin(name: AttributeName, text: &str) -> XforwardAttributes<'static> {
     XforwardAttributes::new(name, &AttributeValue::Text(text.to_owned().into())).unwrap()
 }
 
-/// No RSET may come between XFORWARD and the MAIL that it is for, as that drops what was said: what
-/// the transaction before has left is cleared away first, and nothing is under way meanwhile.
+/// No RSET may come between XFORWARD and the MAIL that it is for, as it drops the attributes: an
+/// earlier transaction is reset first, and no command is in flight meanwhile.
 #[test]
-fn the_client_sends_no_reset_behind_xforward() {
+fn the_client_sends_no_reset_after_xforward() {
     let acts = [
         Act::Send(mail(&["bob@example.net"], "one\r\n")),
         Act::TellOrigin(origin(AttributeName::Name, "origin.example")),
@@ -307,11 +307,13 @@ fn the_client_sends_no_reset_behind_xforward() {
 
 /// One line after the other, and nothing that was not announced.
 #[test]
-fn the_client_splits_what_does_not_fit_a_line() {
+fn the_client_splits_attributes_that_do_not_fit_a_line() {
     let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let list = || {
         let helo = AttributeValue::Text(helo.clone().into());
-        Act::TellOrigin(origin(AttributeName::Name, &name).and(AttributeName::Helo, &helo).unwrap())
+        Act::TellOrigin(
+            origin(AttributeName::Name, &name).with_attribute(AttributeName::Helo, &helo).unwrap(),
+        )
     };
     let opening = format!(
         "S: 220 mx

@@ -331,7 +331,7 @@ fn client_life(
         let mut wire = Wire::new(Some(rustls_server()));
         let mut client = Secured::implicit(
             Always(client_within(longest)),
-            End::Client(Arc::new(IDENTITY.client.clone()), name()),
+            Role::Client(Arc::new(IDENTITY.client.clone()), name()),
         );
         let _ = wire.turn(&mut client, Instant::ORIGIN, usize::MAX, |it| wish.answer(it));
         for (index, reply) in hello.iter().enumerate() {
@@ -386,7 +386,7 @@ fn content_counts_as_sent_when_its_last_record_is() {
     let mut outcomes = [0, 0];
     for cut in 0.. {
         let mut wire = Wire::new(Some(rustls_server()));
-        let end = End::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
         let mut client = Secured::implicit(Always(client()), end);
         let mut wish = Wish::new(2 * MESSAGE.len());
         let turn = |wire: &mut Wire, client: &mut _, wish: &mut Wish, most| {
@@ -426,7 +426,7 @@ fn small_records_are_counted_one_by_one() {
     let mut config = IDENTITY.client.clone();
     config.max_fragment_size = Some(64);
     let mut wire = Wire::new(Some(rustls_server()));
-    let mut client = Secured::implicit(Always(client()), End::Client(Arc::new(config), name()));
+    let mut client = Secured::implicit(Always(client()), Role::Client(Arc::new(config), name()));
     let mut wish = Wish::new(LARGE);
     let mut turn = |wire: &mut Wire, client: &mut _, most| {
         wire.turn(client, Instant::ORIGIN, most, |it| wish.answer(it))
@@ -443,4 +443,28 @@ fn small_records_are_counted_one_by_one() {
         assert!(sent >= heard && sent < heard + 59, "{sent} sent, {heard} heard");
     }
     assert!(wire.heard.len() > 5000);
+}
+
+/// How long a server is still there that was told to close while its client does not read.
+fn closing<M>(server: &mut M, mut wire: Wire, close: impl FnOnce(&mut M)) -> u64
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + 'static,
+{
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(HELLO);
+    let _ = wire.turn(server, Instant::ORIGIN, usize::MAX, accept);
+    wire.say(b"NOOP\r\n");
+    let _ = wire.turn(server, Instant::ORIGIN, 0, accept);
+    close(server);
+    life(server, &mut wire, 1000, |_| 0, accept)
+}
+
+/// The close_notify does not wait for a client that has not taken the replies before it.
+#[test]
+fn a_server_that_is_told_to_close_waits_for_no_client_longer_than_in_the_clear() {
+    let mut secured = Secured::implicit(new_server(Security::CLEAR), server_end());
+    let inside =
+        closing(&mut secured, Wire::new(Some(rustls_client())), |it| it.machine_mut().close());
+    let clear = closing(&mut new_server(Security::TLS), Wire::new(None), Server::close);
+    assert_eq!(inside, clear);
 }

@@ -27,11 +27,11 @@ impl Pair {
 
     fn with_name(client: ClientConfig, server: ServerConfig, name: &str) -> Self {
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let end = End::Client(Arc::new(client), name);
+        let end = Role::Client(Arc::new(client), name);
         let client = Client::new(client_config(), Security::CLEAR);
         Self {
             client: Secured::implicit(client, end),
-            server: Secured::implicit(new_server(Security::CLEAR), End::Server(Arc::new(server))),
+            server: Secured::implicit(new_server(Security::CLEAR), Role::Server(Arc::new(server))),
             to_server: Vec::new(),
             to_client: Vec::new(),
             outcomes: Vec::new(),
@@ -149,7 +149,7 @@ fn issued(issuer: &str, from: i32, to: i32) -> Identity {
 
 /// The client's verdict is told at its end, and its alert at the server's.
 #[test]
-fn a_certificate_that_is_not_taken_is_told_at_both_ends() {
+fn a_rejected_certificate_is_reported_on_both_sides() {
     let stranger = issued("another", 2001, 3000).client;
     let server = || IDENTITY.server.clone();
     let (expired, early) = (issued("old", 2001, 2002), issued("new", 3001, 3002));
@@ -209,7 +209,7 @@ fn with_suites(is_chosen: impl Fn(CipherSuite) -> bool) -> Arc<CryptoProvider> {
 }
 
 #[test]
-fn a_missing_version_or_cipher_suite_is_told_at_both_ends() {
+fn a_missing_version_or_cipher_suite_is_reported_on_both_sides() {
     for (theirs, ours) in [(&TLS12, &TLS13), (&TLS13, &TLS12)] {
         let mut identity = identity(&[ours]);
         let roots = root_of(&identity);
@@ -317,6 +317,48 @@ fn replies_before_a_failure_are_heard() {
     assert!(matches!(pair.client_end(), client::End::Refused(_)), "{}", pair.client_end());
 }
 
+/// A connection that is reset after what made TLS fail does not hide it.
+#[test]
+fn a_failure_before_a_reset_is_told() {
+    let (mut host, mut other) = upgraded(usize::MAX);
+    other.ask(&mut host, b"EHLO a.example\r\n");
+    let tls = other.tls.as_mut().unwrap();
+    let mut octets = Vec::new();
+    // More than rustls takes in at once.
+    for _ in 0..20 {
+        tls.writer().write_all(format!("NOOP {}\r\n", "a".repeat(400)).as_bytes()).unwrap();
+        tls.write_tls(&mut octets).unwrap();
+    }
+    octets.extend_from_slice(&[&[23, 3, 3, 0, 32][..], &[7; 32]].concat());
+    while !octets.is_empty() {
+        let taken = host.machine.feed(&octets);
+        assert!(taken > 0, "no room");
+        octets.drain(..taken);
+    }
+    host.close(Closed::CutOff);
+    assert_eq!(host.need, Need::Close);
+    let Some(ServerEnd::TlsFailed(failure)) = host.end() else { panic!("{:?}", host.end()) };
+    assert_eq!(failure.kind(), TlsFailureKind::ForgedRecord);
+}
+
+/// A peer that closes after its alert lets the next write fail. The alert is still read.
+#[test]
+fn an_alert_is_heard_after_a_write_that_failed() {
+    let alert = [21, 3, 3, 0, 2, 2, 40];
+    for octets in [&alert[..], &[]] {
+        let mut pair = Pair::new(IDENTITY.client.clone(), IDENTITY.server.clone());
+        assert!(matches!(pair.client.poll(Instant::ORIGIN), Need::Either(_)));
+        pair.client.unsendable();
+        let second = Instant::ORIGIN + Duration::from_secs(1);
+        assert_eq!(pair.client.poll(Instant::ORIGIN), Need::Read(second));
+        assert_eq!(pair.client.feed(octets), octets.len());
+        assert_eq!(pair.client.poll(second), Need::Close);
+        let kind =
+            if octets.is_empty() { TlsFailureKind::CutOff } else { TlsFailureKind::Alert(40) };
+        assert_eq!(pair.client_failure().kind(), kind);
+    }
+}
+
 /// An end without close_notify is a lost connection, and not a failure of TLS.
 #[test]
 fn a_connection_that_is_cut_off_inside_tls_is_a_lost_connection() {
@@ -344,12 +386,12 @@ fn a_configuration_that_allows_no_connection_says_so() {
 
 /// The application that chooses no configuration, at once or late, and the client hear of it.
 #[test]
-fn a_handshake_that_the_application_refuses_is_told_at_both_ends() {
+fn a_handshake_that_the_application_refuses_is_reported_on_both_sides() {
     for is_late in [false, true] {
         let choose =
             move |_: &ClientHello<'_>| if is_late { Choice::Later } else { Choice::Refuse };
         let mut pair = Pair::new(IDENTITY.client.clone(), IDENTITY.server.clone());
-        let end = End::Choosing(Arc::new(choose));
+        let end = Role::Choosing(Arc::new(choose));
         pair.server = Secured::implicit(new_server(Security::CLEAR), end);
         pair.run();
         if is_late {
@@ -364,7 +406,7 @@ fn a_handshake_that_the_application_refuses_is_told_at_both_ends() {
 
 /// STARTTLS that is agreed where there is no layer, at either end: the words name the remedy.
 #[test]
-fn starttls_without_a_tls_layer_is_told_in_these_words() {
+fn starttls_without_a_tls_layer_has_an_error_of_its_own() {
     let mut server = new_server(Security::CLEAR);
     let mut client =
         Client::new(client_config().with_tls(client::TlsPolicy::Required), Security::CLEAR);

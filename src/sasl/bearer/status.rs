@@ -1,14 +1,14 @@
-//! The JSON object of a refusal (RFC 7628 section 3.2.2).
+//! The JSON object that gives the reason for a rejection (RFC 7628 section 3.2.2).
 
 use crate::sasl::error::Malformed;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Why a server does not accept a token, and what would help.
+/// The reason why a server rejects a token, and what a valid token needs.
 ///
-/// RFC 7628 section 3.2.2. The texts are the peer's: they are for a person or for the next
-/// request of a token, and may hold anything.
+/// RFC 7628 section 3.2.2. The texts come from the peer and may contain anything; they are for a
+/// person or for the next request of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ErrorStatus {
     status: Box<str>,
@@ -23,49 +23,50 @@ impl Default for ErrorStatus {
 }
 
 impl ErrorStatus {
-    /// The token is expired, revoked, malformed or of somebody else (RFC 6750 section 3.1).
+    /// Creates the status for a token that is expired, revoked, malformed or another user's (RFC
+    /// 6750 section 3.1).
     #[must_use]
     pub fn invalid_token() -> Self {
         Self::new("invalid_token")
     }
 
-    /// An error code of the OAuth Extensions Error Registry.
+    /// Creates a status with an error code of the OAuth Extensions Error Registry.
     #[must_use]
     pub fn new(status: impl Into<Box<str>>) -> Self {
         Self { status: status.into(), scope: None, openid_configuration: None }
     }
 
-    /// The same, with the scope that a token must have.
+    /// Sets the scope that a token must have.
     #[must_use]
     pub fn with_scope(self, scope: impl Into<Box<str>>) -> Self {
         Self { scope: Some(scope.into()), ..self }
     }
 
-    /// The same, with where the client finds out how to get a token.
+    /// Sets the URL of the OpenID configuration, where the client learns how to get a token.
     #[must_use]
     pub fn with_openid_configuration(self, url: impl Into<Box<str>>) -> Self {
         Self { openid_configuration: Some(url.into()), ..self }
     }
 
-    /// The error code.
+    /// Returns the error code.
     #[must_use]
     pub fn status(&self) -> &str {
         &self.status
     }
 
-    /// The scope that a token must have.
+    /// Returns the scope that a token must have.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// Where to find out how to get a token.
+    /// Returns the URL of the OpenID configuration.
     #[must_use]
     pub fn openid_configuration(&self) -> Option<&str> {
         self.openid_configuration.as_deref()
     }
 
-    /// Writes it.
+    /// Encodes the object.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut json = String::from("{\"status\":");
@@ -84,11 +85,10 @@ impl ErrorStatus {
         json.into_bytes()
     }
 
-    /// Reads it: an object with a `status`; members that are not known are passed over,
-    /// whatever their value.
+    /// Parses an object with a `status`; unknown members are skipped, whatever their value.
     ///
     /// # Errors
-    /// What is not JSON, not an object, or has no status.
+    /// Octets that are not JSON, not an object, or has no status.
     pub fn parse(octets: &[u8]) -> Result<Self, Malformed> {
         let text = core::str::from_utf8(octets).map_err(|_| Malformed::new("not UTF-8"))?;
         let mut json = Json(text);
@@ -122,7 +122,7 @@ impl ErrorStatus {
 
 const NOT_JSON: Malformed = Malformed::new("not a JSON object");
 
-/// How deep values may be nested that are passed over.
+/// The greatest depth of nesting in skipped values.
 const MAX_DEPTH: usize = 8;
 
 fn push_string(json: &mut String, text: &str) {
@@ -137,7 +137,7 @@ fn push_string(json: &mut String, text: &str) {
     json.push('"');
 }
 
-/// As much of RFC 8259 as a refusal needs; what is left to read.
+/// A parser for the part of RFC 8259 that this object needs, with the remaining text.
 struct Json<'a>(&'a str);
 
 impl Json<'_> {
@@ -189,7 +189,7 @@ impl Json<'_> {
         }
     }
 
-    /// Behind `\u`: four digits, or a pair of surrogates.
+    /// Parses what follows `\u`: four digits, or a pair of surrogates.
     fn escaped(&mut self) -> Result<char, Malformed> {
         let unit = self.unit()?;
         let mut units = [unit, 0];
@@ -210,7 +210,7 @@ impl Json<'_> {
         Ok(unit)
     }
 
-    /// Any value: of a string or a number the text, of everything else `None`.
+    /// Parses any value; returns the text of a string or number, `None` for everything else.
     fn value(&mut self) -> Result<Option<Box<str>>, Malformed> {
         self.space();
         if self.0.starts_with('"') {
@@ -233,7 +233,7 @@ impl Json<'_> {
         }
     }
 
-    /// Passes over an object or an array, without a look at its grammar but for its brackets.
+    /// Skips an object or array; only its brackets are checked.
     fn nested(&mut self) -> Result<(), Malformed> {
         let mut closing = [' '; MAX_DEPTH];
         let mut depth = 0;

@@ -5,11 +5,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-/// Which digest a SCRAM mechanism is built on.
+/// The digest that a SCRAM mechanism is built on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hash {
-    /// SCRAM-SHA-1, RFC 5802. Where it is all that a peer has, it is still better than PLAIN.
+    /// SCRAM-SHA-1, RFC 5802. For a peer that has nothing else it is still better than PLAIN.
     Sha1,
     /// SCRAM-SHA-256, RFC 7677.
     Sha256,
@@ -20,7 +20,8 @@ pub enum Hash {
 impl Hash {
     pub(crate) const ALL: [Self; 3] = [Self::Sha1, Self::Sha256, Self::Sha512];
 
-    /// The digest of a SCRAM mechanism, with or without `-PLUS`; `None` of every other.
+    /// Returns the digest of a SCRAM mechanism, with or without `-PLUS`; `None` for every other
+    /// mechanism.
     #[must_use]
     pub fn of(mechanism: Mechanism) -> Option<Self> {
         Self::ALL
@@ -28,7 +29,7 @@ impl Hash {
             .find(|hash| hash.mechanism() == mechanism || hash.mechanism_plus() == mechanism)
     }
 
-    /// The mechanism without channel binding.
+    /// Returns the mechanism without channel binding.
     #[must_use]
     pub const fn mechanism(self) -> Mechanism {
         match self {
@@ -38,7 +39,7 @@ impl Hash {
         }
     }
 
-    /// The mechanism with channel binding.
+    /// Returns the mechanism with channel binding.
     #[must_use]
     pub const fn mechanism_plus(self) -> Mechanism {
         match self {
@@ -48,7 +49,7 @@ impl Hash {
         }
     }
 
-    /// How many octets its output has.
+    /// Returns the number of octets of its output.
     #[must_use]
     pub const fn length(self) -> usize {
         match self {
@@ -58,7 +59,7 @@ impl Hash {
         }
     }
 
-    /// `H(str)`
+    /// Computes `H(str)`.
     pub(super) fn h(self, octets: &[u8]) -> Secret {
         match self {
             Self::Sha1 => Secret::new(Sha1::digest(octets).to_vec()),
@@ -67,7 +68,7 @@ impl Hash {
         }
     }
 
-    /// `HMAC(key, str)`
+    /// Computes `HMAC(key, str)`.
     pub(super) fn hmac(self, key: &[u8], octets: &[u8]) -> Secret {
         match self {
             Self::Sha1 => mac::<Hmac<Sha1>>(key, octets),
@@ -76,7 +77,7 @@ impl Hash {
         }
     }
 
-    /// `Hi(str, salt, i)`, which is PBKDF2 with HMAC and one block of output.
+    /// Computes `Hi(str, salt, i)`, which is PBKDF2 with HMAC and one block of output.
     pub(super) fn hi(self, password: &[u8], salt: &[u8], iterations: u32) -> Secret {
         let mut salted = Secret::new(alloc::vec![0; self.length()]);
         let into = salted.expose_mut();
@@ -96,7 +97,7 @@ fn mac<M: Mac + KeyInit>(key: &[u8], octets: &[u8]) -> Secret {
     Secret::new(mac.finalize().into_bytes().to_vec())
 }
 
-/// `str XOR str`
+/// Computes `str XOR str`.
 pub(super) fn xor(one: &Secret, other: &[u8]) -> Secret {
     let mut result = one.clone();
     for (octet, with) in result.expose_mut().iter_mut().zip(other) {

@@ -1,4 +1,4 @@
-//! The client's side.
+//! The client's side of SCRAM.
 
 use super::hash::xor;
 use super::message::{ClientFinal, ClientFirst, ServerFinal, ServerFirst, encode_without_proof};
@@ -14,14 +14,14 @@ use alloc::string::String;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-/// What the client knows of channel binding (RFC 5802 section 6).
+/// The client's state of channel binding (RFC 5802 section 6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Binding {
-    /// The client has none: flag `n`.
+    /// The client does not support it: flag `n`.
     #[default]
     None,
-    /// The client has one, but the server offered no `-PLUS` mechanism: flag `y`. A server
-    /// that did offer one will know that somebody took it out of the list.
+    /// The client supports it, but the server offered no `-PLUS` mechanism: flag `y`. A server that
+    /// did offer one detects that an attacker removed it from the list (downgrade).
     NotOffered,
     /// The `-PLUS` mechanism, bound to the channel: flag `p=`.
     Bound(ChannelBinding),
@@ -29,8 +29,8 @@ pub enum Binding {
 
 /// The client's side of SCRAM.
 ///
-/// The calculation of [`respond`](Initiator::respond) takes as long as the server's iteration
-/// count asks for, within [`iterations`](Self::iterations).
+/// The calculation in [`respond`](Initiator::respond) takes as long as the server's iteration count
+/// demands, within [`with_iterations`](Self::with_iterations).
 pub struct ScramInitiator {
     hash: Hash,
     binding: Binding,
@@ -67,8 +67,8 @@ impl fmt::Debug for ScramInitiator {
 }
 
 impl ScramInitiator {
-    /// To be this user, without channel binding. Name and password are prepared by
-    /// [`standard`].
+    /// Creates an initiator that authenticates as `user`, without channel binding. Name and
+    /// password are prepared by [`standard`].
     ///
     /// # Errors
     /// A name or password that cannot be prepared.
@@ -78,14 +78,14 @@ impl ScramInitiator {
         password: &str,
         nonce: Nonce,
     ) -> Result<Self, CredentialsError> {
-        Self::preparing(hash, user, password, nonce, standard)
+        Self::with_preparation(hash, user, password, nonce, standard)
     }
 
-    /// The same with another preparation.
+    /// Creates an initiator like [`new`](Self::new), with another preparation.
     ///
     /// # Errors
     /// A name or password that cannot be prepared; a NUL in a name.
-    pub fn preparing(
+    pub fn with_preparation(
         hash: Hash,
         user: &str,
         password: &str,
@@ -112,30 +112,30 @@ impl ScramInitiator {
         })
     }
 
-    /// With what is known of channel binding; [`Binding::Bound`] makes it the `-PLUS` mechanism.
+    /// Sets the channel binding; [`Binding::Bound`] selects the `-PLUS` mechanism.
     #[must_use]
-    pub fn bound(self, binding: Binding) -> Self {
+    pub fn with_channel_binding(self, binding: Binding) -> Self {
         Self { binding, ..self }
     }
 
-    /// To act as another.
+    /// Sets the authorization identity (authzid).
     ///
     /// # Errors
     /// An identity with a NUL in it.
-    pub fn acting_as(self, authzid: &str) -> Result<Self, CredentialsError> {
+    pub fn with_authzid(self, authzid: &str) -> Result<Self, CredentialsError> {
         if authzid.contains('\0') {
             return Err(CredentialsError::Forbidden);
         }
         Ok(Self { authzid: (!authzid.is_empty()).then(|| authzid.into()), ..self })
     }
 
-    /// Sets how many iterations are taken from a server. Default: 4096 ([`MIN_ITERATIONS`]) to 600,000
-    /// ([`MAX_ITERATIONS`], with its cost).
+    /// Sets the iteration counts that are accepted from a server. Default: 4096
+    /// ([`MIN_ITERATIONS`]) to 600,000 ([`MAX_ITERATIONS`], with its cost).
     ///
-    /// Fewer give the password away to an attacker who listens or answers in the server's place (RFC 5802
-    /// section 5.1), more are an attack on the client's time (section 9).
+    /// Fewer reveal the password to an attacker who eavesdrops or poses as the server (RFC 5802
+    /// section 5.1), more are a denial of service against the client (section 9).
     #[must_use]
-    pub fn iterations(self, iterations: RangeInclusive<u32>) -> Self {
+    pub fn with_iterations(self, iterations: RangeInclusive<u32>) -> Self {
         Self { iterations, ..self }
     }
 
@@ -174,7 +174,7 @@ impl ScramInitiator {
         let (_, first_bare) = ClientFirst::split(first.as_bytes());
         let auth_message = format!(
             "{first_bare},{},{}",
-            // It was read as UTF-8.
+            // The challenge was parsed as UTF-8.
             core::str::from_utf8(challenge).unwrap_or_default(),
             encode_without_proof(&channel_binding, server.nonce),
         );
@@ -196,7 +196,7 @@ impl ScramInitiator {
 
     fn check(&mut self, signature: &Secret, message: &[u8]) -> Result<(), InitiatorError> {
         match ServerFinal::parse(message)? {
-            ServerFinal::Signature(sent) if signature.is(&sent) => {
+            ServerFinal::Signature(sent) if signature.matches(&sent) => {
                 self.state = State::Proven;
                 Ok(())
             }
@@ -235,7 +235,7 @@ impl Initiator for ScramInitiator {
                 self.state = State::Proof { signature };
                 Ok(message)
             }
-            // Data that belong to the success, as a challenge: the answer is empty.
+            // Additional data of the success, as a challenge: the response is empty.
             State::Proof { signature } => {
                 self.check(&signature, challenge)?;
                 Ok(Secret::empty())

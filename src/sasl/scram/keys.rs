@@ -1,4 +1,4 @@
-//! What a server keeps of a password, and what it uses in its place.
+//! The keys that a server stores instead of a password, and the decoy for unknown users.
 
 use super::Hash;
 use super::hash::xor;
@@ -12,16 +12,16 @@ use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use core::str::FromStr;
 
-/// The fewest iterations that keys are derived with, and that a client takes by default (RFC 5802
+/// The smallest iteration count for deriving keys, and that a client accepts by default (RFC 5802
 /// section 5.1, RFC 7677 section 3).
 pub const MIN_ITERATIONS: u32 = 4096;
 
-/// The iterations of a [`Decoy`], and a choice for keys where no other reason stands against
-/// it: what the RFCs name and what all clients can do at once.
+/// The iteration count of a [`Decoy`], and the usual choice for keys: the RFCs name it and every
+/// client computes it at once.
 pub const DEFAULT_ITERATIONS: u32 = 4096;
 
-/// What a server keeps for a user: enough to check a proof and to prove itself, but neither
-/// the password nor what would log in elsewhere (RFC 5802 section 3).
+/// The keys that a server stores for a user: enough to check a proof and to prove itself, but
+/// neither the password nor enough to log in elsewhere (RFC 5802 section 3).
 ///
 /// ```
 /// use esmtp::sasl::scram::{Hash, Keys};
@@ -41,14 +41,14 @@ pub struct Keys {
     server_key: Secret,
 }
 
-/// Why there are no keys.
+/// The reason why there are no keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// Fewer than [`MIN_ITERATIONS`], or none at all.
+    /// Fewer iterations than [`MIN_ITERATIONS`], or zero.
     #[error("too few iterations")]
     TooFewIterations,
-    /// No salt.
+    /// An empty salt.
     #[error("an empty salt")]
     EmptySalt,
     /// A key that is not as long as the output of the digest.
@@ -57,20 +57,20 @@ pub enum KeysError {
     /// The preparation of the password failed.
     #[error("the password cannot be prepared")]
     Unprepared(#[from] Unprepared),
-    /// Not the text that [`Keys::encode`] writes.
+    /// Text in another form than [`Keys::encode`] returns.
     #[error("not a text form of stored keys")]
     Text,
 }
 
 impl Keys {
-    /// Out of a password, when it is set. The salt must be random, and another for every user:
-    /// 16 octets are usual.
+    /// Derives keys from a password, when it is set. The salt must be random and different for each
+    /// user: 16 octets are usual.
     ///
     /// The password is prepared by [`standard`]; for another preparation use
     /// [`derive_prepared`](Self::derive_prepared).
     ///
-    /// It takes as long as the iterations ask for ([`MAX_ITERATIONS`](super::MAX_ITERATIONS) has figures): not for a thread
-    /// that drives sessions.
+    /// It takes as long as the iterations demand ([`MAX_ITERATIONS`](super::MAX_ITERATIONS) has
+    /// figures): do not call it on a thread that drives sessions.
     ///
     /// # Errors
     /// Fewer than 4096 iterations, an empty salt, a password that cannot be prepared.
@@ -84,7 +84,7 @@ impl Keys {
         Self::derive_prepared(hash, &password, salt, iterations)
     }
 
-    /// Out of a password that is prepared already.
+    /// Derives keys from a password that is prepared already.
     ///
     /// # Errors
     /// Fewer than 4096 iterations, an empty salt.
@@ -104,8 +104,8 @@ impl Keys {
         Self::new(hash, salt, iterations, stored_key, server_key)
     }
 
-    /// As they were stored. Old ones may have fewer iterations than are derived today; many
-    /// clients will refuse them.
+    /// Creates keys from stored values. Old ones may have fewer iterations than are derived today;
+    /// many clients reject them.
     ///
     /// # Errors
     /// No iterations, an empty salt, a key of another length than the digest's.
@@ -129,7 +129,7 @@ impl Keys {
         Ok(Self { hash, salt, iterations, stored_key, server_key })
     }
 
-    /// The text form of RFC 5803, which PostgreSQL and others keep too:
+    /// Encodes the keys in the text form of RFC 5803, which PostgreSQL and others store too:
     /// `SCRAM-SHA-256$4096:salt$StoredKey:ServerKey`. It is a secret.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -143,45 +143,45 @@ impl Keys {
         )
     }
 
-    /// Of which digest they are.
+    /// Returns the digest that the keys are for.
     #[must_use]
     pub const fn hash(&self) -> Hash {
         self.hash
     }
 
-    /// The salt.
+    /// Returns the salt.
     #[must_use]
     pub fn salt(&self) -> &[u8] {
         &self.salt
     }
 
-    /// How often the digest was taken.
+    /// Returns the iteration count.
     #[must_use]
     pub const fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    /// `StoredKey`: checks a client's proof.
+    /// Returns `StoredKey`, which checks a client's proof.
     #[must_use]
     pub const fn stored_key(&self) -> &Secret {
         &self.stored_key
     }
 
-    /// `ServerKey`: proves the server.
+    /// Returns `ServerKey`, which proves the server.
     #[must_use]
     pub const fn server_key(&self) -> &Secret {
         &self.server_key
     }
 
-    /// Whether a proof over `auth_message` is one of the password's owner.
+    /// Returns whether `proof` over `auth_message` proves knowledge of the password.
     pub(super) fn proves(&self, proof: &[u8], auth_message: &str) -> bool {
         let signature = self.hash.hmac(self.stored_key.expose(), auth_message.as_bytes());
         let client_key = xor(&signature, proof);
-        let is_owner = self.hash.h(client_key.expose()).is(self.stored_key.expose());
+        let is_owner = self.hash.h(client_key.expose()).matches(self.stored_key.expose());
         is_owner & (proof.len() == self.hash.length())
     }
 
-    /// `ServerSignature`
+    /// Computes `ServerSignature`.
     pub(super) fn sign(&self, auth_message: &str) -> Secret {
         self.hash.hmac(self.server_key.expose(), auth_message.as_bytes())
     }
@@ -220,11 +220,11 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// What a server shows for a user whom it does not know: keys that nobody has the password of,
-/// and always the same for the same name, so that asking twice tells nothing.
+/// The source of keys for unknown users: they match no password and are constant for a name, so
+/// that repeated attempts do not reveal whether a user exists.
 ///
-/// It is made of a secret of the server that must outlive a restart, or be the same on every
-/// machine that answers to its name. Salt and iterations must look like those of real users.
+/// It is derived from a secret of the server that must survive restarts and be equal on every
+/// machine that shares the server's name. Salt and iterations must look like those of real users.
 #[derive(Clone)]
 pub struct Decoy {
     secret: Secret,
@@ -233,16 +233,17 @@ pub struct Decoy {
 }
 
 impl Decoy {
-    /// With 32 random octets that stay the same; 4096 iterations and 16 octets of salt.
+    /// Creates a decoy from 32 random octets that never change; 4096 iterations and 16 octets of
+    /// salt.
     #[must_use]
     pub fn new(secret: [u8; 32]) -> Self {
         Self { secret: Secret::from(secret.as_slice()), iterations: DEFAULT_ITERATIONS, salt: 16 }
     }
 
-    /// The same with other iterations and another length of salt (at most the digest's):
-    /// those that real users have.
+    /// Sets the iterations and the length of the salt (at most the digest's) to those of real
+    /// users.
     #[must_use]
-    pub fn looking_like(self, iterations: u32, salt: usize) -> Self {
+    pub fn with_iterations_and_salt(self, iterations: u32, salt: usize) -> Self {
         Self { iterations: iterations.max(1), salt: salt.max(1), ..self }
     }
 
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(keys.encode(), decoy.keys(Hash::Sha256, "nobody").encode());
         assert_ne!(keys.salt(), decoy.keys(Hash::Sha256, "somebody").salt());
         assert_ne!(keys.salt(), Decoy::new([8; 32]).keys(Hash::Sha256, "nobody").salt());
-        let keys = decoy.looking_like(10_000, 8).keys(Hash::Sha1, "nobody");
+        let keys = decoy.with_iterations_and_salt(10_000, 8).keys(Hash::Sha1, "nobody");
         assert_eq!((keys.iterations(), keys.salt().len()), (10_000, 8));
     }
 

@@ -1,7 +1,7 @@
-//! The four messages (RFC 5802 section 7).
+//! The four messages of SCRAM (RFC 5802 section 7).
 //!
-//! Unknown extensions at the end are passed over, `m=` is not (RFC 5802 section 5.1); an
-//! attribute that the RFC has a place for is malformed in any other.
+//! Unknown extensions at the end are ignored, except `m=` (RFC 5802 section 5.1); a known attribute
+//! in the wrong position is malformed.
 
 use crate::sasl::error::{InitiatorError, Malformed, Refused, VerifierError};
 use crate::sasl::gs2::{Header, is_name, quote, unquote};
@@ -14,14 +14,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 
-/// What is wrong with a message.
+/// The error of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
     /// It does not follow the grammar.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// It demands an extension that is not known, `m=`.
+    /// It demands an unknown extension, `m=`.
     #[error("a mandatory extension")]
     MandatoryExtension,
 }
@@ -44,7 +44,7 @@ impl From<MessageError> for VerifierError {
     }
 }
 
-/// What the client says first.
+/// The client's first message.
 ///
 /// ```text
 /// client-first-message      = gs2-header client-first-message-bare
@@ -58,7 +58,7 @@ pub struct ClientFirst<'a> {
     pub(super) nonce: &'a str,
 }
 
-/// Shows nothing from which a password can be found.
+/// Shows nothing that permits guessing the password.
 impl fmt::Debug for ClientFirst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientFirst")
@@ -69,10 +69,10 @@ impl fmt::Debug for ClientFirst<'_> {
 }
 
 impl<'a> ClientFirst<'a> {
-    /// Of its parts.
+    /// Creates a message from its parts.
     ///
     /// # Errors
-    /// A name that is empty or holds a NUL; what is not a nonce.
+    /// A name that is empty or holds a NUL; text that is not a nonce.
     pub fn new(
         header: Header<'a>,
         user: impl Into<Cow<'a, str>>,
@@ -85,28 +85,28 @@ impl<'a> ClientFirst<'a> {
         Ok(Self { header, user, nonce: check_nonce(nonce)? })
     }
 
-    /// Channel binding and authorization identity.
+    /// Returns channel binding flag and authorization identity.
     #[must_use]
     pub const fn header(&self) -> &Header<'a> {
         &self.header
     }
 
-    /// Whose password it is, unquoted.
+    /// Returns the user name, unquoted.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The client's nonce.
+    /// Returns the client's nonce.
     #[must_use]
     pub const fn nonce(&self) -> &'a str {
         self.nonce
     }
 
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What does not follow the grammar; a mandatory extension.
+    /// A message that violates the grammar; a mandatory extension.
     pub fn parse(octets: &'a [u8]) -> Result<Self, MessageError> {
         let (header, bare) = Header::parse(utf8(octets)?)?;
         let mut attributes = Attributes::new(bare)?;
@@ -116,22 +116,22 @@ impl<'a> ClientFirst<'a> {
         Ok(Self { header, user, nonce })
     }
 
-    /// `client-first-message-bare` of a message that was read: what the proof is made of, and
-    /// the GS2 header before it.
+    /// Splits a parsed message into its GS2 header and `client-first-message-bare`, which the proof
+    /// covers.
     pub(super) fn split(octets: &[u8]) -> (&str, &str) {
         let text = core::str::from_utf8(octets).unwrap_or_default();
         let bare = Header::parse(text).map_or("", |(_, bare)| bare);
         (text.get(..text.len().saturating_sub(bare.len())).unwrap_or_default(), bare)
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> String {
         format!("{}n={},r={}", self.header.encode(), quote(&self.user), self.nonce)
     }
 }
 
-/// What the server says first.
+/// The server's first message.
 ///
 /// ```text
 /// server-first-message = [reserved-mext ","] nonce "," salt "," iteration-count
@@ -147,7 +147,7 @@ pub struct ServerFirst<'a> {
     pub(super) iterations: u32,
 }
 
-/// Shows nothing from which a password can be found.
+/// Shows nothing that permits guessing the password.
 impl fmt::Debug for ServerFirst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerFirst").field("iterations", &self.iterations).finish_non_exhaustive()
@@ -155,7 +155,7 @@ impl fmt::Debug for ServerFirst<'_> {
 }
 
 impl<'a> ServerFirst<'a> {
-    /// Of its parts.
+    /// Creates a message from its parts.
     ///
     /// # Errors
     /// What is not a nonce; no salt, although the grammar would have it; no iterations.
@@ -174,28 +174,28 @@ impl<'a> ServerFirst<'a> {
         Ok(Self { nonce: check_nonce(nonce)?, salt, iterations })
     }
 
-    /// Both nonces, one behind the other.
+    /// Returns the client's nonce followed by the server's.
     #[must_use]
     pub const fn nonce(&self) -> &'a str {
         self.nonce
     }
 
-    /// The salt.
+    /// Returns the salt.
     #[must_use]
     pub fn salt(&self) -> &[u8] {
         &self.salt
     }
 
-    /// How often the digest is taken.
+    /// Returns the iteration count.
     #[must_use]
     pub const fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What does not follow the grammar; an iteration count beyond 32 bits; a mandatory extension.
+    /// A message that violates the grammar; an iteration count beyond 32 bits; a mandatory extension.
     pub fn parse(octets: &'a [u8]) -> Result<Self, MessageError> {
         let mut attributes = Attributes::new(utf8(octets)?)?;
         let nonce = attributes.nonce()?;
@@ -212,14 +212,14 @@ impl<'a> ServerFirst<'a> {
         Ok(Self::new(nonce, salt, iterations)?)
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> String {
         format!("r={},s={},i={}", self.nonce, STANDARD.encode(&self.salt), self.iterations)
     }
 }
 
-/// What the client says then.
+/// The client's final message.
 ///
 /// ```text
 /// client-final-message-without-proof = channel-binding "," nonce ["," extensions]
@@ -234,7 +234,7 @@ pub struct ClientFinal<'a> {
     pub(super) proof: Vec<u8>,
 }
 
-/// Shows nothing from which a password can be found.
+/// Shows nothing that permits guessing the password.
 impl fmt::Debug for ClientFinal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientFinal").finish_non_exhaustive()
@@ -242,10 +242,10 @@ impl fmt::Debug for ClientFinal<'_> {
 }
 
 impl<'a> ClientFinal<'a> {
-    /// Of its parts.
+    /// Creates a message from its parts.
     ///
     /// # Errors
-    /// What is not a nonce.
+    /// Text that is not a nonce.
     pub fn new(
         channel_binding: impl Into<Vec<u8>>,
         nonce: &'a str,
@@ -255,28 +255,28 @@ impl<'a> ClientFinal<'a> {
         Ok(Self { channel_binding: channel_binding.into(), nonce, proof: proof.into() })
     }
 
-    /// The GS2 header again, and the data of the channel binding.
+    /// Returns the GS2 header followed by the data of the channel binding.
     #[must_use]
     pub fn channel_binding(&self) -> &[u8] {
         &self.channel_binding
     }
 
-    /// Both nonces.
+    /// Returns both nonces.
     #[must_use]
     pub const fn nonce(&self) -> &'a str {
         self.nonce
     }
 
-    /// `ClientProof`. It is worth nothing in another exchange.
+    /// Returns `ClientProof`, which is worthless in any other exchange.
     #[must_use]
     pub fn proof(&self) -> &[u8] {
         &self.proof
     }
 
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What does not follow the grammar; a mandatory extension.
+    /// A message that violates the grammar; a mandatory extension.
     pub fn parse(octets: &'a [u8]) -> Result<Self, MessageError> {
         let text = utf8(octets)?;
         let (without_proof, proof) =
@@ -289,13 +289,13 @@ impl<'a> ClientFinal<'a> {
         Ok(Self { channel_binding, nonce, proof })
     }
 
-    /// `client-final-message-without-proof` of a message that was read.
+    /// Returns `client-final-message-without-proof` of a parsed message.
     pub(super) fn without_proof(octets: &[u8]) -> &str {
         let text = core::str::from_utf8(octets).unwrap_or_default();
         text.rsplit_once(",p=").map_or("", |(without_proof, _)| without_proof)
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> String {
         let without_proof = encode_without_proof(&self.channel_binding, self.nonce);
@@ -307,7 +307,7 @@ pub(super) fn encode_without_proof(channel_binding: &[u8], nonce: &str) -> Strin
     format!("c={},r={nonce}", STANDARD.encode(channel_binding))
 }
 
-/// What the server says at the end.
+/// The server's final message.
 ///
 /// ```text
 /// server-final-message = (server-error / verifier) ["," extensions]
@@ -316,13 +316,13 @@ pub(super) fn encode_without_proof(channel_binding: &[u8], nonce: &str) -> Strin
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum ServerFinal {
-    /// `ServerSignature`: the server knows the keys.
+    /// `ServerSignature`, which proves that the server knows the keys.
     Signature(Vec<u8>),
-    /// It refuses.
+    /// A rejection.
     Refused(Refused),
 }
 
-/// Shows nothing from which a password can be found.
+/// Shows nothing that permits guessing the password.
 impl fmt::Debug for ServerFinal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -333,10 +333,10 @@ impl fmt::Debug for ServerFinal {
 }
 
 impl ServerFinal {
-    /// Reads it.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What does not follow the grammar; a mandatory extension.
+    /// A message that violates the grammar; a mandatory extension.
     pub fn parse(octets: &[u8]) -> Result<Self, MessageError> {
         let mut attributes = Attributes::new(utf8(octets)?)?;
         let read = if attributes.rest.is_some_and(|rest| rest.starts_with("e=")) {
@@ -352,7 +352,7 @@ impl ServerFinal {
         Ok(read)
     }
 
-    /// Writes it.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> String {
         match self {
@@ -370,12 +370,12 @@ fn check_nonce(nonce: &str) -> Result<&str, Malformed> {
     if is_nonce(nonce) { Ok(nonce) } else { Err(Malformed::new("not a nonce")) }
 }
 
-/// Strict: padding as it must be, and nothing left over in the last character.
+/// Decodes base64 strictly: with the padding in place, and no surplus bits in the last character.
 fn base64(text: &str) -> Result<Vec<u8>, Malformed> {
     STANDARD.decode(text).map_err(|_| Malformed::new("not base64"))
 }
 
-/// Reads attributes in their order.
+/// A parser of attributes in their order.
 struct Attributes<'a> {
     rest: Option<&'a str>,
 }
@@ -403,6 +403,8 @@ impl<'a> Attributes<'a> {
         check_nonce(self.next('r')?)
     }
 
+    /// Checks the attributes that follow, which a later version may define:
+    ///
     /// ```text
     /// extensions = attr-val *("," attr-val)
     /// attr-val   = ALPHA "=" value
@@ -476,7 +478,7 @@ mod tests {
 
     /// 5802-5.1-b
     #[test]
-    fn a_mandatory_extension_is_told_from_a_fault() {
+    fn a_mandatory_extension_is_distinguished_from_a_fault() {
         let mandatory = Err(MessageError::MandatoryExtension);
         for text in ["n,,m=x,n=user,r=abc", "n,,n=user,r=abc,m=x", "n,,n=user,r=abc,x=1,m=x"] {
             assert_eq!(ClientFirst::parse(text.as_bytes()), mandatory.map(|()| unreachable!()));

@@ -1,4 +1,4 @@
-//! The server's side.
+//! The server's side of SCRAM.
 
 use super::message::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
 use super::{Decoy, Hash, Keys};
@@ -20,7 +20,7 @@ pub struct ScramVerifier {
     nonce: String,
     decoy: Decoy,
     prepare: Prepare,
-    /// The channel, if this is the `-PLUS` mechanism.
+    /// The channel of the `-PLUS` mechanism.
     channel: Option<Channel>,
     offers_plus: bool,
     state: State,
@@ -33,14 +33,14 @@ enum State {
     Over,
 }
 
-/// What the client's first message said.
+/// The client's first message, as far as it is needed later.
 struct First {
     user: Box<str>,
     authzid: Option<Box<str>>,
-    /// `client-first-message-bare`, as it came.
+    /// `client-first-message-bare`, as received.
     bare: String,
     nonce: String,
-    /// What `c=` has to be.
+    /// The value that `c=` must have.
     channel_binding: Secret,
 }
 
@@ -52,7 +52,8 @@ impl fmt::Debug for ScramVerifier {
 }
 
 impl ScramVerifier {
-    /// Without channel binding, which is not offered either. The nonce is the server's half.
+    /// Creates a verifier without channel binding, for a server that does not offer it. The nonce
+    /// is the server's part.
     #[must_use]
     pub fn new(hash: Hash, nonce: Nonce, decoy: Decoy) -> Self {
         Self {
@@ -66,22 +67,23 @@ impl ScramVerifier {
         }
     }
 
-    /// The `-PLUS` mechanism on this channel.
+    /// Creates a verifier of the `-PLUS` mechanism on this channel.
     #[must_use]
     pub fn plus(hash: Hash, nonce: Nonce, decoy: Decoy, channel: Channel) -> Self {
         Self { channel: Some(channel), offers_plus: true, ..Self::new(hash, nonce, decoy) }
     }
 
-    /// A `-PLUS` mechanism was offered beside this one: a client that could use it but did not
-    /// see it (flag `y`) is refused, since somebody took it out of the list (RFC 5802 section 6).
+    /// Sets whether a `-PLUS` mechanism was also offered: a client that supports it but did not see
+    /// it (flag `y`) is rejected, since an attacker removed it from the list (downgrade, RFC 5802
+    /// section 6).
     #[must_use]
-    pub fn beside_plus(self, is_offered: bool) -> Self {
+    pub fn with_plus_offered(self, is_offered: bool) -> Self {
         Self { offers_plus: is_offered || self.channel.is_some(), ..self }
     }
 
-    /// With another preparation of the name, by which the keys are asked for.
+    /// Sets another preparation of the name that the keys are looked up by.
     #[must_use]
-    pub fn preparing(self, prepare: Prepare) -> Self {
+    pub fn with_preparation(self, prepare: Prepare) -> Self {
         Self { prepare, ..self }
     }
 
@@ -113,7 +115,7 @@ impl ScramVerifier {
 
     fn challenge(&mut self, first: First, keys: Option<Keys>) -> Step {
         let is_known = keys.is_some();
-        // Made also where it is not needed: the same work for every name.
+        // Computed even when it is not needed: the same amount of work for every name.
         let decoy = self.decoy.keys(self.hash, &first.user);
         let keys = keys.unwrap_or(decoy);
         if keys.hash() != self.hash {
@@ -131,7 +133,7 @@ impl ScramVerifier {
     }
 }
 
-/// Checks the client's proof, and makes the server's.
+/// Checks the client's proof and computes the server's.
 fn check(
     first: First,
     keys: &Keys,
@@ -143,15 +145,15 @@ fn check(
     if message.nonce != first.nonce {
         return Err(VerifierError::Nonce);
     }
-    if !first.channel_binding.is(&message.channel_binding) {
+    if !first.channel_binding.matches(&message.channel_binding) {
         return Err(VerifierError::ChannelBindingMismatch);
     }
     let auth_message =
         format!("{},{server_first},{}", first.bare, ClientFinal::without_proof(response));
-    // The proof for a decoy is calculated like any other.
+    // The proof against a decoy is computed like any other.
     if keys.proves(&message.proof, &auth_message) & is_known {
         let signature = keys.sign(&auth_message).expose().to_vec();
-        let identity = Identity::new(first.user).acting_as(first.authzid);
+        let identity = Identity::new(first.user).with_authzid(first.authzid);
         let success = ServerFinal::Signature(signature).encode();
         Ok(Step::proved_with(identity, success.into_bytes()))
     } else {
@@ -432,7 +434,7 @@ mod tests {
             let refused = client.respond(message.as_bytes());
             assert!(matches!(refused, Err(InitiatorError::Malformed(_))), "{message}");
         }
-        let mut client = client(Hash::Sha256).iterations(1..=10);
+        let mut client = client(Hash::Sha256).with_iterations(1..=10);
         let _ = client.initial_response().unwrap();
         assert!(client.respond(b"r=clientnonce1,s=QQ==,i=1").is_ok());
     }
@@ -486,11 +488,11 @@ mod tests {
             let nonce = Nonce::from_text("servernonce").unwrap();
             ScramVerifier::plus(hash, nonce, Decoy::new([7; 32]), channel.clone())
         };
-        // The same channel, and a man in its middle.
+        // The same channel, and a man in the middle.
         for (server_channel, expected) in
             [(&channel, None), (&bound(2).1, Some(VerifierError::ChannelBindingMismatch))]
         {
-            let mut client = client(hash).bound(binding.clone());
+            let mut client = client(hash).with_channel_binding(binding.clone());
             assert!(client.needs_tls());
             assert_eq!(client.mechanism(), Mechanism::SCRAM_SHA_256_PLUS);
             let mut server = plus(server_channel);
@@ -504,7 +506,7 @@ mod tests {
             }
         }
         let cases: [(ScramVerifier, &str, VerifierError); 7] = [
-            (server(hash).beside_plus(true), "y,,n=user,r=abc", VerifierError::Downgrade),
+            (server(hash).with_plus_offered(true), "y,,n=user,r=abc", VerifierError::Downgrade),
             (plus(&channel), "y,,n=user,r=abc", VerifierError::Downgrade),
             (plus(&channel), "n,,n=user,r=abc", VerifierError::ChannelBindingFlag),
             (server(hash), "p=tls-exporter,,n=user,r=abc", VerifierError::ChannelBindingFlag),
@@ -523,10 +525,11 @@ mod tests {
         for (mut server, message, expected) in cases {
             assert_eq!(failure(server.step(Some(message.as_bytes()))), expected, "{message}");
         }
-        // Nobody offered it: then `y` is the truth, and beside it `n` is always welcome.
-        for (mut server, message) in
-            [(server(hash), "y,,n=user,r=abc"), (server(hash).beside_plus(true), "n,,n=user,r=abc")]
-        {
+        // Without a `-PLUS` offer `y` is true; `n` is always accepted.
+        for (mut server, message) in [
+            (server(hash), "y,,n=user,r=abc"),
+            (server(hash).with_plus_offered(true), "n,,n=user,r=abc"),
+        ] {
             assert!(matches!(server.step(Some(message.as_bytes())), Step::Ask));
         }
     }
@@ -580,7 +583,7 @@ mod tests {
     #[test]
     fn no_secret_is_shown() {
         let hash = Hash::Sha1;
-        let mut client = client(hash).bound(bound(251).0);
+        let mut client = client(hash).with_channel_binding(bound(251).0);
         let nonce = Nonce::from_text("servernonce").unwrap();
         let mut server = ScramVerifier::plus(hash, nonce, Decoy::new([252; 32]), bound(251).1);
         let mut shown = format!("{client:?} {server:?}");

@@ -1,4 +1,4 @@
-//! Content on its way out.
+//! The content that is being sent.
 
 use super::error::ContentError;
 use crate::syntax::{Command, Uri};
@@ -6,24 +6,23 @@ use crate::wire::{BareLineBreak, LineEnds, SendBuffer, Stuffer};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// Fewer octets are copied when they are to become part of a chunk: that is cheaper than a slice
-/// of their own.
+/// The fewest octets that are shared as a slice of their own in a chunk: to copy fewer is cheaper.
 const WORTH_SHARING: usize = 1024;
 
-/// How content is framed.
+/// The framing of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Behind DATA, with stuffed dots.
+    /// After DATA, with dot-stuffing.
     Dots,
-    /// Behind BDAT, counted.
+    /// After BDAT, counted.
     Chunks,
 }
 
-/// What the server takes.
+/// The content that the server accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     pub(super) has_eight_bit: bool,
-    /// BODY=BINARYMIME: NUL, and under [`LineEnds::Strict`] every octet as it is.
+    /// BODY=BINARYMIME: NUL, and under [`LineEnds::Strict`] every octet unchanged.
     pub(super) is_binary: bool,
     pub(super) size: Option<u64>,
     pub(super) line_ends: LineEnds,
@@ -31,28 +30,28 @@ pub(super) struct Allowed {
     pub(super) burl_line: Option<usize>,
 }
 
-/// The content of one transaction on its way out.
+/// The content of one transaction that is being sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     allowed: Allowed,
     form: Form,
     /// Octets taken from the application.
     taken: u64,
-    /// The same as the server counts them, CRLF for each line end.
+    /// Octets taken, as the server counts them: CRLF for each line end.
     size: u64,
     is_after_cr: bool,
     /// Octets of wire form, without the end.
     wire: u64,
     error: Option<ContentError>,
     pace: Pace,
-    /// What it goes on with: BURL, behind what was written before.
+    /// The URL that follows the octets written before it (BURL).
     url: Option<Uri<'static>>,
 }
 
-/// When what was written goes out.
+/// The time at which octets that were written leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
-    /// When there is enough of it.
+    /// When there are enough of them.
     Gather,
     /// Before more is taken.
     Flush,
@@ -63,7 +62,7 @@ enum Pace {
 #[derive(Debug)]
 enum Form {
     Dots(Stuffer),
-    /// Binary content has no line ends to look after.
+    /// Binary content has no line ends to check.
     Chunks {
         line_ends: Option<Stuffer>,
         pending: Pending,
@@ -75,7 +74,7 @@ impl Outgoing {
         let form = match framing {
             Framing::Dots => Form::Dots(Stuffer::new(allowed.line_ends)),
             Framing::Chunks => Form::Chunks {
-                // Who says that LF is a line end says so of binary content too.
+                // An application that declares LF a line end declares it for binary content too.
                 line_ends: match (allowed.is_binary, allowed.line_ends) {
                     (true, LineEnds::Strict) => None,
                     (_, line_ends) => Some(Stuffer::new(line_ends).without_dots()),
@@ -104,7 +103,7 @@ impl Outgoing {
         self.pace = Pace::Flush;
     }
 
-    /// Asks for nothing more until [`resume`](Self::resume).
+    /// Stops asking for content until [`resume`](Self::resume).
     pub(super) const fn wait(&mut self) {
         self.pace = Pace::Wait;
     }
@@ -129,12 +128,12 @@ impl Outgoing {
         self.pace == Pace::Flush || self.url.is_some()
     }
 
-    /// Octets of wire form so far, without the end.
+    /// Returns the octets of wire form so far, without the end.
     pub(super) const fn wire_octets(&self) -> u64 {
         self.wire
     }
 
-    /// Octets that wait to become a chunk.
+    /// Returns how many octets wait to become a chunk.
     pub(super) fn pending(&self) -> usize {
         match &self.form {
             Form::Dots(_) => 0,
@@ -170,7 +169,7 @@ impl Outgoing {
                 result
             }
         };
-        self.keep(result)
+        self.note(result)
     }
 
     /// Takes `content`, without a copy.
@@ -200,10 +199,10 @@ impl Outgoing {
                 result
             }
         };
-        self.keep(result)
+        self.note(result)
     }
 
-    /// The content has come to its end; `tail` takes what ends it behind DATA.
+    /// Ends the content; `tail` takes the octets that end it after DATA.
     pub(super) fn finish(&mut self, tail: &mut Vec<u8>) -> Result<(), ContentError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -214,12 +213,12 @@ impl Outgoing {
                 self.wire += tail.len().saturating_sub(".\r\n".len()) as u64;
                 result
             }
-            Form::Chunks { line_ends, .. } => interrupt(line_ends),
+            Form::Chunks { line_ends, .. } => check_line_end(line_ends),
         };
-        self.keep(result)
+        self.note(result)
     }
 
-    /// The content goes on with what stands at this URL; `last`: and ends with it.
+    /// Continues the content with the text at this URL, and ends it there where it is the `last`.
     pub(super) fn burl(&mut self, uri: Uri<'static>, last: bool) -> Result<(), ContentError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -229,8 +228,8 @@ impl Outgoing {
         else {
             return Err(*self.error.insert(ContentError::Burl));
         };
-        let result = interrupt(line_ends);
-        self.keep(result)?;
+        let result = check_line_end(line_ends);
+        self.note(result)?;
         let mut line = Vec::new();
         let command = Command::Burl { uri, last };
         command.encode(&mut line);
@@ -244,7 +243,7 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The URL that comes next, once nothing waits in front of it.
+    /// Takes the URL that comes next, once no octets wait before it.
     pub(super) fn take_url(&mut self) -> Option<Uri<'static>> {
         if self.pending() == 0 { self.url.take() } else { None }
     }
@@ -271,7 +270,8 @@ impl Outgoing {
         }
     }
 
-    /// What the server would not take, at its octet. Only what may occur is looked for.
+    /// Finds the first octet that the server does not accept. Only octets that may be refused are
+    /// searched for.
     fn check(&mut self, content: &[u8]) -> Result<(), ContentError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -311,17 +311,17 @@ impl Outgoing {
         Err(*self.error.insert(error))
     }
 
-    fn keep(&mut self, result: Result<(), BareLineBreak>) -> Result<(), ContentError> {
+    fn note(&mut self, result: Result<(), BareLineBreak>) -> Result<(), ContentError> {
         result.map_err(|BareLineBreak(at)| *self.error.insert(ContentError::BareLineBreak(at)))
     }
 }
 
-/// Nothing more of the application's follows, or not at once.
-fn interrupt(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
-    line_ends.as_mut().map_or(Ok(()), Stuffer::interrupt)
+/// Checks that no CR is held back, as more content will not follow at once.
+fn check_line_end(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
+    line_ends.as_mut().map_or(Ok(()), Stuffer::check_line_end)
 }
 
-/// Octets that wait to become a chunk.
+/// The octets that wait to become a chunk.
 #[derive(Debug, Default)]
 struct Pending {
     parts: Vec<Bytes>,
@@ -330,7 +330,7 @@ struct Pending {
 }
 
 impl Pending {
-    /// How many octets `copied` has grown by.
+    /// Counts the octets by which `copied` has grown, and returns how many.
     fn count_copied(&mut self, before: usize) -> usize {
         let octets = self.copied.len().saturating_sub(before);
         self.len += octets;
@@ -354,7 +354,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::facts::tests::{cut, short_contents};
+    use crate::client::message_facts::tests::{cut, short_contents};
 
     fn allowed(line_ends: LineEnds) -> Allowed {
         Allowed {
@@ -366,7 +366,7 @@ mod tests {
         }
     }
 
-    /// What leaves when content goes out in these pieces, by copy and without.
+    /// Returns the octets that leave for content in these pieces, by copy and without.
     fn send(framing: Framing, allowed: Allowed, pieces: &[&[u8]]) -> Result<Vec<u8>, ContentError> {
         let mut sent = [false, true].map(|is_shared| {
             let (mut send, mut tail) = (SendBuffer::default(), Vec::new());
@@ -412,7 +412,7 @@ mod tests {
         core::mem::replace(&mut sent[0], Ok(Vec::new()))
     }
 
-    /// Content with CRLF for each line end, or where it cannot be had.
+    /// Returns content with CRLF for each line end, or the place of one that cannot be corrected.
     fn reference(line_ends: LineEnds, content: &[u8]) -> Result<Vec<u8>, u64> {
         let mut out = Vec::new();
         for (at, octet) in content.iter().enumerate() {
@@ -443,19 +443,19 @@ mod tests {
     }
 
     #[test]
-    fn content_leaves_behind_data_with_stuffed_dots() {
+    fn content_after_data_is_dot_stuffed() {
         let sent = send(Framing::Dots, allowed(LineEnds::FromLf), &[b".a\n", b".", b"\n.b"]);
         assert_eq!(sent, Ok(b"..a\r\n..\r\n..b\r\n.\r\n".to_vec()));
     }
 
     #[test]
-    fn binary_content_leaves_as_it_is() {
+    fn binary_content_leaves_unchanged() {
         let binary = Allowed { is_binary: true, ..allowed(LineEnds::Strict) };
         assert_eq!(send(Framing::Chunks, binary, &[b"\r\0\n", b"\r"]), Ok(b"\r\0\n\r".to_vec()));
     }
 
     #[test]
-    fn what_the_server_does_not_take_is_told_at_its_octet() {
+    fn an_octet_that_the_server_does_not_accept_is_an_error_at_its_place() {
         let seven = Allowed { has_eight_bit: false, size: Some(5), ..allowed(LineEnds::FromLf) };
         for (content, error) in [
             (&b"ab\xe9"[..], ContentError::EightBit(2)),
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_stands_behind_what_was_written_and_fits_a_line() {
+    fn a_url_follows_the_octets_written_before_it_and_fits_a_line() {
         let uri = |octets: usize| Uri::new(alloc::format!("a:{}", "b".repeat(octets - 2))).unwrap();
         let (mut send, mut tail) = (SendBuffer::default(), Vec::new());
         let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));

@@ -1,15 +1,9 @@
-//! What a trusted client says of the one that it speaks for (XCLIENT and XFORWARD, as Postfix
-//! describes them).
+//! XCLIENT and XFORWARD (as Postfix describes them): a trusted client speaks for another one.
 
-use super::{
-    budget::Fault,
-    facts::Peer,
-    replies,
-    session::Session,
-    state::{Phase, Question},
-};
+use super::{Phase, Question, Session};
 use crate::{
     sasl::Identity,
+    server::{budget::Fault, facts::Peer, replies, token::Asked},
     syntax::{
         AttributeName, AttributeValue, Domain, Extension, XclientAttributes, XforwardAttributes,
     },
@@ -17,35 +11,35 @@ use crate::{
 use core::{net::SocketAddr, num::NonZeroU16};
 
 impl Session {
-    /// XCLIENT, at its time; with an attribute that was not announced it is malformed.
+    /// Asks about XCLIENT. With an attribute that was not announced it is malformed.
     pub(super) fn xclient(&mut self, attributes: XclientAttributes<'static>) {
         let is_offered = |name| self.offered.xclient().any(|it| it == name);
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
-            true => self.ask(Question::Xclient(attributes)),
+            true => self.ask(Question::Xclient(Asked::new(attributes))),
             false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
-    /// XFORWARD, likewise.
+    /// Asks about XFORWARD. With an attribute that was not announced it is malformed.
     pub(super) fn xforward(&mut self, attributes: XforwardAttributes<'static>) {
         let is_offered = |name| self.offered.xforward().any(|it| it == name);
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
-            true => self.ask(Question::Xforward(attributes)),
+            true => self.ask(Question::Xforward(Asked::new(attributes))),
             false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
         }
     }
 
-    /// From here on the session is that of another client; TLS and what was not said stay.
-    pub(super) fn speak_for(&mut self, attributes: &XclientAttributes<'_>) {
-        // Behind a handshake AUTH may come before a hello, and the client's own session goes on.
+    /// Begins the session anew for another client. TLS and the facts without an attribute stay.
+    pub(super) fn begin_anew_for(&mut self, attributes: &XclientAttributes<'_>) {
+        // After a handshake AUTH may come before a hello, and the client's own session continues.
         let is_continued = self.facts.hello.is_none() && !self.facts.had_hello;
         let facts = &mut self.facts;
         let before = facts.peer.address();
         let (mut address, mut port) = (before.map(|it| it.ip()), before.map_or(0, |it| it.port()));
-        // Whoever speaks for another has proven nothing about it; what a line of XCLIENT before this
-        // one said holds.
+        // A client that speaks for another one has proven nothing about it. The attributes of an
+        // earlier line of XCLIENT hold.
         if !is_continued {
             facts.identity = None;
         }
@@ -58,7 +52,7 @@ impl Session {
                     // Another host's port is not known, unless it comes too.
                     port = attributes.get(AttributeName::Port).map_or(0, |_| port);
                 }
-                // It was checked when the command was read: what is not here is not available.
+                // It was checked when the command was parsed: an absent value is not available.
                 AttributeName::Port => port = value.port().map_or(0, NonZeroU16::get),
                 AttributeName::Name => name = value.name().map(Domain::into_owned),
                 AttributeName::Login => {
@@ -78,12 +72,12 @@ impl Session {
             .filter(|extension| **extension != Extension::Xclient)
             .fold(self.offered.clone(), |offered, other| offered.without(*other));
         self.content.clear();
-        self.is_bare = true;
-        // "220" and the greeting that this client would have heard: the policy is asked again.
-        self.phase = Phase::Start;
+        self.omits_enhanced_code = true;
+        // "220" and the greeting for this client: the application is asked again.
+        self.enter(Phase::Start);
     }
 
-    /// For the next transaction only.
+    /// Notes the attributes of XFORWARD, for the next transaction only.
     pub(super) fn note_forwarded(&mut self, attributes: &XforwardAttributes<'_>) {
         for (name, value) in attributes.iter() {
             self.facts.forwarded.retain(|(known, _)| *known != name);

@@ -1,55 +1,56 @@
 //! Verbs of the application's own.
 
-use super::sequence::Place;
+use super::sequence::VerbPlacement;
 use crate::syntax::{Extensions, SyntaxError, UnknownVerb};
 use alloc::string::String;
 
-/// A verb that the library does not know, and that this server does: where it may come, and how it is
-/// announced. [`Event::Other`](super::Event::Other) asks about it.
+/// A verb of the application's own: where it may come, and how it is announced.
+/// [`Event::Other`](super::Event::Other) asks about it.
 ///
 /// Verbs that two parties have agreed on begin with X (RFC 5321 section 4.1.5).
 ///
 /// ```
-/// use esmtp::server::{Config, OwnVerb, Place};
+/// use esmtp::server::{Config, CustomVerb, VerbPlacement};
 ///
-/// let statistics = OwnVerb::new("XSTATS", Place::BetweenTransactions)?.announced_as("XSTATS")?;
+/// let statistics = CustomVerb::new("XSTATS", VerbPlacement::BetweenTransactions)?;
+/// let statistics = statistics.announced_as("XSTATS")?;
 /// let config = Config::new("mx.example.org")?.with_verb(statistics);
 /// assert!(config.extensions().lines().any(|line| line == "XSTATS"));
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct OwnVerb {
+pub struct CustomVerb {
     verb: UnknownVerb<'static>,
-    place: Place,
+    place: VerbPlacement,
     requires_auth: bool,
     line: Option<String>,
 }
 
-impl OwnVerb {
-    /// A verb, and where it may come; it is not announced.
+impl CustomVerb {
+    /// Returns a verb that may come at this place, and that is not announced.
     ///
     /// # Errors
     ///
-    /// It is none, or one that the library knows.
-    pub fn new(verb: &str, place: Place) -> Result<Self, SyntaxError> {
+    /// It is not a verb, or it is one that the library knows.
+    pub fn new(verb: &str, place: VerbPlacement) -> Result<Self, SyntaxError> {
         let verb = UnknownVerb::new(verb)?.into_owned();
         Ok(Self { verb, place, requires_auth: false, line: None })
     }
 
-    /// EHLO announces it with this line: a keyword, and arguments if there are any.
+    /// Announces it in the reply to EHLO with this line: a keyword, and arguments if there are any.
     ///
     /// A keyword without X in front must be registered with IANA (RFC 5321 section 2.2.2).
     ///
     /// # Errors
     ///
-    /// The line is none, or its keyword belongs to an extension that the library knows.
+    /// The line is invalid, or its keyword belongs to an extension that the library knows.
     pub fn announced_as(mut self, line: &str) -> Result<Self, SyntaxError> {
         announce(Extensions::NONE, line)?;
         self.line = Some(line.into());
         Ok(self)
     }
 
-    /// Before a successful AUTH it gets 530 5.7.0.
+    /// Requires a successful AUTH before it: otherwise it gets 530 5.7.0.
     #[must_use]
     pub const fn with_required_auth(mut self) -> Self {
         self.requires_auth = true;
@@ -60,7 +61,7 @@ impl OwnVerb {
         &self.verb
     }
 
-    pub(super) const fn place(&self) -> Place {
+    pub(super) const fn place(&self) -> VerbPlacement {
         self.place
     }
 
@@ -68,7 +69,7 @@ impl OwnVerb {
         self.requires_auth
     }
 
-    /// The list of extensions with this one.
+    /// Adds the line of this verb to a list of extensions.
     pub(super) fn announce(&self, offered: Extensions) -> Extensions {
         let Some(line) = &self.line else { return offered };
         announce(offered.clone(), line).unwrap_or(offered)
@@ -89,11 +90,11 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn a_known_verb_or_keyword_is_not_ones_own() {
+    fn known_verbs_and_keywords_are_not_custom() {
         for verb in ["MAIL", "atrn", "", "X Y", "X\r\n", "TURN"] {
-            assert!(OwnVerb::new(verb, Place::Anywhere).is_err(), "{verb:?}");
+            assert!(CustomVerb::new(verb, VerbPlacement::Anywhere).is_err(), "{verb:?}");
         }
-        let own = OwnVerb::new("XFOO", Place::Anywhere).unwrap();
+        let own = CustomVerb::new("XFOO", VerbPlacement::Anywhere).unwrap();
         for line in ["SIZE 1", "XCLIENT NAME", "", "X\r\nSIZE", "XFOO \u{e9}"] {
             assert!(own.clone().announced_as(line).is_err(), "{line:?}");
         }
@@ -103,8 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn a_verb_stands_in_a_configuration_once() {
-        let own = |line| OwnVerb::new("XFOO", Place::Anywhere).unwrap().announced_as(line).unwrap();
+    fn a_configuration_has_each_verb_once() {
+        let own = |line| {
+            CustomVerb::new("XFOO", VerbPlacement::Anywhere).unwrap().announced_as(line).unwrap()
+        };
         let config = Config::new("mx.example.org").unwrap();
         let config = config.with_verb(own("XFOO 1")).with_verb(own("XFOO 2"));
         let lines: Vec<_> = config.extensions().others().collect();

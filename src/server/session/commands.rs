@@ -1,17 +1,20 @@
-//! What a command does.
+//! The commands: whether they are admitted, and what they do.
 
-use super::{
-    auth::RESPONSE_LINE,
-    budget::Fault,
-    config::Fitness,
-    content::{Announced, ChunkSize, Url},
-    output::Known,
-    replies,
-    sequence::{self, Stage},
-    session::Session,
-    state::{AbortReason, End, Phase, Question},
-};
+use super::{Phase, Question, Session};
 use crate::{
+    server::{
+        budget::Fault,
+        config::Fitness,
+        content::{Announced, ChunkSize, Url},
+        end::{AbortReason, End},
+        event::HelloQuestion,
+        extension_events::OtherQuestion,
+        limits::AUTH_LINE,
+        output::Known,
+        replies,
+        sequence::{self, Stage},
+        token::{Asked, Slot},
+    },
     syntax::{
         Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, HelloName, Hold,
         Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
@@ -19,17 +22,19 @@ use crate::{
     },
     time::Instant,
 };
+
 impl Session {
-    /// One line without its CRLF, and whether more octets have come behind it.
+    /// Interprets one line without its CRLF. `is_last` says that no octets have come after it.
     pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
-        self.heard(now);
-        self.is_followed = !is_last;
+        self.line_received(now);
+        self.has_pipelined_input = !is_last;
         let Self { config, facts, offered, .. } = self;
         self.output.note_command(line, &Known { config, service: facts.service, offered });
         let verb = Verb::of(line);
-        self.is_bare = is_hello(verb);
+        self.omits_enhanced_code = is_hello(verb);
         let pipelines = self.offered.contains(Extension::Pipelining);
-        if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_out_of_turn() {
+        if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_pipelining_violation()
+        {
             return;
         }
         if self.is_stopping
@@ -41,7 +46,7 @@ impl Session {
             return;
         }
         if self.refused.is_some() && verb != Verb::Bdat {
-            // However it is made; of BDAT the octets that follow have to be known.
+            // Even if it does not parse; of BDAT the number of octets that follow has to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
                 self.refuse(replies::misplaced(why).reply(), Fault::Error);
                 return;
@@ -55,21 +60,21 @@ impl Session {
                 _ => self.refuse(rejection.reply(), Fault::Error),
             }
         }
-        if verb == Verb::Mail && !matches!(self.phase, Phase::Asked(Question::Mail)) {
+        if verb == Verb::Mail && !matches!(self.phase, Phase::Asked(Question::Mail(_))) {
             self.mail_failed();
         }
     }
 
-    /// What is under way behind a MAIL that was not accepted is nobody's fault.
+    /// Notes that MAIL was not accepted: commands pipelined after it are no errors.
     fn mail_failed(&mut self) {
         if self.content.stage().is_none() {
             self.facts.transaction.fail();
         }
     }
 
-    /// A line that was longer than the limit, and is gone.
+    /// Refuses a line that was longer than the limit and was discarded.
     pub(super) fn line_too_long(&mut self, now: Instant) {
-        self.heard(now);
+        self.line_received(now);
         self.output.note_long_line();
         // RFC 4954 section 4 has a code for AUTH.
         let rejection = match self.long_line {
@@ -79,19 +84,18 @@ impl Session {
         self.refuse(rejection.reply(), Fault::Error);
     }
 
-    /// Returns the octets that the line with this front may have, its CRLF included: a line of AUTH as many as one of its
-    /// dialogue, whatever other commands may have (RFC 4954 section 4).
+    /// Returns the octets that the line with this front may have, its CRLF included. A line of AUTH
+    /// may have as many as one of its exchange, whatever the limit of other commands is (RFC 4954
+    /// section 4).
     pub(super) fn line_limit(&self, front: &[u8]) -> usize {
         let limit = self.config.command_line();
         match front {
-            [verb @ .., b' ' | b'\t'] if verb.eq_ignore_ascii_case(b"AUTH") => {
-                limit.max(RESPONSE_LINE)
-            }
+            [verb @ .., b' ' | b'\t'] if verb.eq_ignore_ascii_case(b"AUTH") => limit.max(AUTH_LINE),
             _ => limit,
         }
     }
 
-    /// A line that is longer than the limit, by its front.
+    /// Checks the front of a line that is longer than the limit.
     pub(super) fn check_long_line(&mut self, front: &[u8]) {
         self.output.begin_long_line(front);
         self.long_line = Verb::of(front);
@@ -99,66 +103,87 @@ impl Session {
             // How many octets of content follow is not known.
             Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
             Verb::Mail => self.mail_failed(),
-            verb => self.is_bare = is_hello(verb),
+            verb => self.omits_enhanced_code = is_hello(verb),
         }
     }
 
-    fn heard(&mut self, now: Instant) {
+    fn line_received(&mut self, now: Instant) {
         self.totals.commands = self.totals.commands.saturating_add(1);
-        self.reading = crate::time::Stopwatch::default();
+        self.clocks.end_reading();
         self.output.now = now;
     }
 
+    /// Parses a line and carries the command out.
     fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
         let Parsed { command, used } = Command::parse_with(line, self.config.lenience())?;
         self.facts.lenience = used;
-        let verb = command.verb();
         if let Command::Other { verb, argument } = command {
             self.other(verb, argument);
             return Ok(());
         }
-        let is_idle = match verb {
-            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => true,
-            // One is needed.
-            _ => is_hello(verb) && self.facts.hello.is_some(),
-        };
-        // RFC 5321 section 4.1.4 has a code for hellos.
-        if is_idle
-            && !match is_hello(verb) {
-                true => self.may_idle(&replies::TOO_MANY_HELLOS),
-                false => self.may_idle(&replies::NOTHING_DONE),
-            }
-        {
+        if !self.is_within_limit(command.verb()) {
             return Ok(());
         }
+        match self.admit(command.verb()) {
+            Ok(()) => self.perform(command),
+            Err((rejection, is_pipelined)) => {
+                self.refuse_command(&command, rejection, is_pipelined);
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts a command that makes no progress, and refuses one beyond the limit. RSET and NOOP are
+    /// carried out beyond it, too (RFC 5321 sections 4.1.1.5 and 4.1.1.9).
+    fn is_within_limit(&mut self, verb: Verb) -> bool {
+        match verb {
+            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Xclient => {
+                self.may_idle(&replies::TOO_MANY_IDLE_COMMANDS)
+            }
+            // The first hello is needed. RFC 5321 section 4.1.4 has a code for further ones.
+            _ if is_hello(verb) && self.facts.hello.is_some() => {
+                self.may_idle(&replies::TOO_MANY_HELLOS)
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns whether a command may come now. The error has the reply, and whether a client that
+    /// pipelines may have sent the command in good faith.
+    fn admit(&self, verb: Verb) -> Result<(), (Rejection, bool)> {
         let standing = self.standing();
-        let permitted = if self.refused.is_some() {
+        if self.refused.is_some() {
             sequence::permit(standing, verb).map_err(|why| (replies::misplaced(why), false))
         } else if !self.facts.service.knows(verb) {
             Err((replies::UNKNOWN_COMMAND, false))
         } else if !self.is_offered(verb) {
             Err((replies::NOT_IMPLEMENTED, false))
         } else {
-            sequence::permit(standing, verb)
-                .map_err(|why| (replies::misplaced(why), standing.is_innocent(verb, why)))
-        };
-        if let Err((refusal, is_innocent)) = permitted {
-            match command {
-                Command::Bdat { octets, last } => {
-                    let size = ChunkSize { octets, is_last: last };
-                    self.discard_chunk(size, refusal, is_innocent);
-                    return Ok(());
-                }
-                // Content that failed is over (RFC 4468 section 3.4).
-                Command::Burl { last: true, .. } if self.content.stage() == Some(Stage::Failed) => {
-                    self.content.clear();
-                }
-                _ => {}
-            }
-            let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
-            self.refuse(refusal.reply(), fault);
-            return Ok(());
+            sequence::permit(standing, verb).map_err(|why| {
+                (replies::misplaced(why), standing.is_pipelined_in_good_faith(verb, why))
+            })
         }
+    }
+
+    /// Refuses a command that is not admitted.
+    fn refuse_command(&mut self, command: &Command<'_>, rejection: Rejection, is_pipelined: bool) {
+        match *command {
+            Command::Bdat { octets, last } => {
+                let size = ChunkSize { octets, is_last: last };
+                return self.discard_chunk(size, rejection, is_pipelined);
+            }
+            // Content that failed is over (RFC 4468 section 3.4).
+            Command::Burl { last: true, .. } if self.content.stage() == Some(Stage::Failed) => {
+                self.content.clear();
+            }
+            _ => {}
+        }
+        let fault = if is_pipelined { Fault::Pipelined } else { Fault::Error };
+        self.refuse(rejection.reply(), fault);
+    }
+
+    /// Carries out a command that is admitted.
+    fn perform(&mut self, command: Command<'_>) -> Result<(), SyntaxError> {
         match command {
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
@@ -171,46 +196,57 @@ impl Session {
             Command::Rcpt { forward_path, parameters } => {
                 return self.rcpt(&forward_path, &parameters);
             }
-            Command::Data => self.ask(Question::Data(Announced::Data)),
+            Command::Data => self.announce_content(Announced::Data),
             Command::Burl { uri, last } => {
                 self.burl(Url { uri: uri.into_owned(), is_last: last });
             }
-            Command::Etrn(node) => self.ask(Question::Etrn(node.into_owned())),
+            Command::Bdat { octets, last } => self.bdat(ChunkSize { octets, is_last: last }),
+            Command::Etrn(node) => self.ask(Question::Etrn(Asked::new(node.into_owned()))),
             Command::Atrn(domains) => {
-                self.ask(Question::Atrn(domains.map(DomainList::into_owned)));
+                self.ask(Question::Atrn(Asked::new(domains.map(DomainList::into_owned))));
             }
             Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
-            Command::Bdat { octets, last } => self.bdat(ChunkSize { octets, is_last: last }),
             Command::Auth { mechanism, initial_response } => {
-                self.facts.lenience.auth_without_hello = self.facts.hello.is_none();
+                let is_without_hello = self.facts.hello.is_none();
+                self.facts.lenience = self.facts.lenience.with_auth_without_hello(is_without_hello);
                 self.auth(mechanism.as_str(), initial_response.as_ref());
             }
-            // Whoever put octets in the clear behind STARTTLS wants them taken for protected ones.
-            Command::StartTls if self.is_followed => {
+            // A client that sends octets in the clear after STARTTLS wants them to be taken for
+            // protected ones (command injection).
+            Command::StartTls if self.has_pipelined_input => {
                 self.refuse_and_end(replies::INJECTED.reply(), End::Injection);
             }
-            Command::StartTls => self.ask(Question::StartTls),
+            Command::StartTls => self.ask(Question::StartTls(Slot::Open)),
             // RFC 5321 sections 4.1.1.5 and 4.1.1.9: 250, however many there were.
             Command::Rset => {
                 let then = self.charged(&replies::OK, Fault::NoProgress);
-                self.go(AbortReason::Reset, then);
+                self.abort_then(AbortReason::Reset, then);
             }
             Command::Noop(_) => self.charge(&replies::OK, Fault::NoProgress),
-            Command::Help(_) => {
-                let known = Verb::ALL.iter().copied();
-                let known = known.filter(|it| {
-                    self.facts.service.knows(*it) && self.is_offered(*it) && !standing.is_past(*it)
-                });
-                let reply = replies::help(known);
-                self.reply(&reply);
-            }
+            Command::Help(_) => self.help(),
             Command::Quit => self.end(&replies::FAREWELL, End::Quit),
-            Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify),
-            Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand),
+            Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify(Slot::Open)),
+            Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand(Slot::Open)),
             _ => self.refuse(replies::NOT_IMPLEMENTED.reply(), Fault::Error),
         }
         Ok(())
+    }
+
+    fn help(&mut self) {
+        let standing = self.standing();
+        let known = Verb::ALL.iter().copied();
+        let known = known.filter(|it| {
+            self.facts.service.knows(*it) && self.is_offered(*it) && !standing.is_past(*it)
+        });
+        let reply = replies::help(known);
+        self.say(&reply);
+    }
+
+    /// Asks whether content may come, as a command has announced.
+    fn announce_content(&mut self, announced: Announced) {
+        self.content.announce(announced);
+        self.ask(Question::Data(Slot::Open));
     }
 
     /// Counts a command without progress, and returns whether it is carried out: one beyond the
@@ -224,32 +260,35 @@ impl Session {
         may
     }
 
-    /// A verb that is none of the standards'.
+    /// Interprets a verb of the application's own, or an unknown one.
     fn other(&mut self, verb: UnknownVerb<'_>, argument: Option<Argument<'_>>) {
-        let Some(own) = self.config.own_verb(&verb) else {
-            // Whatever the session is at.
+        let Some(own) = self.config.custom_verb(&verb) else {
+            // In any stage.
             return match HTTP.contains(&verb.as_str()) {
                 true => self.refuse_and_end(replies::HTTP.reply(), End::OtherProtocol),
                 false => self.refuse(replies::UNKNOWN_COMMAND.reply(), Fault::Error),
             };
         };
         let standing = self.standing();
-        match sequence::permit_own(standing, own.place(), own.requires_auth()) {
+        match sequence::permit_custom(standing, own.place(), own.requires_auth()) {
             Err(why) => {
-                let is_innocent = standing.is_innocent(Verb::Other, why);
-                let fault = if is_innocent { Fault::Pipelined } else { Fault::Error };
+                let is_pipelined_in_good_faith =
+                    standing.is_pipelined_in_good_faith(Verb::Other, why);
+                let fault =
+                    if is_pipelined_in_good_faith { Fault::Pipelined } else { Fault::Error };
                 self.refuse(replies::misplaced(why).reply(), fault);
             }
-            // It brings no message nearer, as far as the machine knows.
-            Ok(()) if self.may_idle(&replies::NOTHING_DONE) => {
+            // It makes no progress towards a message, as far as the machine knows.
+            Ok(()) if self.may_idle(&replies::TOO_MANY_IDLE_COMMANDS) => {
                 let argument = argument.map(Argument::into_owned);
-                self.ask(Question::Other(verb.into_owned(), argument));
+                let about = OtherQuestion { verb: verb.into_owned(), argument };
+                self.ask(Question::Other(Asked::new(about)));
             }
             Ok(()) => {}
         }
     }
 
-    /// Whether `verb` belongs to no extension, or to one that is offered.
+    /// Returns whether `verb` belongs to no extension, or to one that is offered.
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
             Verb::Bdat => self.offered.contains(Extension::Chunking),
@@ -259,16 +298,16 @@ impl Session {
             Verb::Burl => self.offered.contains(Extension::Burl),
             Verb::Atrn => self.offered.contains(Extension::Atrn),
             Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
-            // Whoever has to say EHLO or STARTTLS first hears of that.
+            // A client that has to send EHLO or STARTTLS first is told so.
             Verb::Auth => {
                 let is_early = self.facts.hello.is_none()
                     || self.config.requires_tls() && !self.facts.security.is_tls();
                 self.offered.contains(Extension::Auth) || is_early && self.config.auth().is_some()
             }
-            // Before EHLO too: what is supported is announced, and nothing else (RFC 5321 section 4.1.1.1).
+            // Before EHLO, too: supported commands are announced, and no others (RFC 5321 section 4.1.1.1).
             Verb::Expn => self.config.extensions().contains(Extension::Expn),
             Verb::Help => self.config.extensions().contains(Extension::Help),
-            // In TLS it is no longer offered; that it comes at the wrong time says more.
+            // In TLS it is no longer offered; the reply says that it comes at the wrong time.
             Verb::StartTls => self.config.extensions().contains(Extension::StartTls),
             _ => true,
         }
@@ -277,12 +316,12 @@ impl Session {
     fn bdat(&mut self, size: ChunkSize) {
         let is_empty = size.octets == 0 && !size.is_last;
         match self.content.stage() {
-            // It brings the content no nearer to its end.
+            // It makes no progress towards the end of the content.
             Some(_) if self.is_stopping && is_empty => {
                 self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
             }
             Some(_) => self.take_chunk(size, Fitness::ANY),
-            None => self.ask(Question::Data(Announced::Chunk(size))),
+            None => self.announce_content(Announced::Chunk(size)),
         }
     }
 
@@ -291,50 +330,56 @@ impl Session {
             Some(_) => {
                 // The end of the last chunk comes first.
                 self.content.begin_url(url, Fitness::ANY, self.config.timeouts());
-                self.phase = Phase::Content;
+                self.enter(Phase::Content(Slot::Open));
             }
-            None => self.ask(Question::Data(Announced::Url(url))),
+            None => self.announce_content(Announced::Url(url)),
         }
     }
 
-    /// Discards a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section
+    /// Discards a chunk that comes at the wrong time: its octets are not commands (RFC 3030 section
     /// 2).
-    fn discard_chunk(&mut self, size: ChunkSize, rejection: Rejection, is_innocent: bool) {
-        let fault = if is_innocent { Fault::None } else { Fault::Error };
+    fn discard_chunk(
+        &mut self,
+        size: ChunkSize,
+        rejection: Rejection,
+        is_pipelined_in_good_faith: bool,
+    ) {
+        let fault = if is_pipelined_in_good_faith { Fault::None } else { Fault::Error };
         self.count_error();
         self.content.begin_discarded(size, rejection, fault, self.config.timeouts());
-        self.phase = Phase::Content;
+        self.enter(Phase::Content(Slot::Open));
         self.check_discarded();
     }
 
     fn hello(&mut self, name: HelloName<'_>, is_extended: bool) {
-        self.ask(Question::Hello { name: name.into_owned(), is_extended });
+        let about = HelloQuestion { name: name.into_owned(), is_extended, proven: None };
+        self.ask(Question::Hello(Asked::new(about)));
     }
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
         let typed = match MailParameters::parse_with(raw, &self.offered, self.config.lenience()) {
-            // Clients exist that declare a size of their own besides the one they were told:
-            // where one of them is too large, that is the better reason.
+            // Some clients declare a size of their own besides the one of their user: where one of them
+            // is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
                 self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
                 return Ok(());
             }
             parsed => parsed?,
         };
-        let submitter = typed.submitter.as_ref().and_then(Submitter::mailbox);
+        let submitter = typed.submitter().and_then(Submitter::mailbox);
         let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
         self.facts.lenience = self.facts.lenience.union(used);
-        if !path.is_ascii() && !typed.smtputf8 {
+        if !path.is_ascii() && !typed.is_smtputf8() {
             self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
-        } else if typed.size.is_some_and(|octets| octets > limit) {
+        } else if typed.size().is_some_and(|octets| octets > limit) {
             self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
         } else if let Some(refusal) = untimely(&typed, &self.offered) {
             self.refuse(refusal.reply(), Fault::NoProgress);
         } else {
             self.content.clear();
             self.facts.transaction.propose(path, raw, &typed);
-            self.ask(Question::Mail);
+            self.ask(Question::Mail(Slot::Open));
         }
         Ok(())
     }
@@ -352,12 +397,12 @@ impl Session {
             self.refuse(replies::TOO_MANY_RECIPIENTS.reply(), Fault::Pipelined);
         } else {
             transaction.address(path, raw);
-            self.ask(Question::Rcpt);
+            self.ask(Question::Rcpt(Slot::Open));
         }
         Ok(())
     }
 
-    /// Whether SIZE is known here and was given twice.
+    /// Returns whether SIZE is offered and was given twice.
     fn is_offered_size(&self, error: &SyntaxError) -> bool {
         error.kind() == SyntaxErrorKind::DuplicateParameter
             && error.parameter() == Some(Extension::Size.keyword())
@@ -376,25 +421,26 @@ const fn is_hello(verb: Verb) -> bool {
     matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
 }
 
-/// Whether one of the sizes in these parameters is over `limit`.
+/// Returns whether one of the sizes in these parameters is over `limit`.
 fn declares_more_than(raw: &Parameters<'_>, limit: u64) -> bool {
     raw.iter()
-        .filter(|parameter| parameter.is(Extension::Size.keyword()))
+        .filter(|parameter| parameter.matches(Extension::Size.keyword()))
         .filter_map(|parameter| parameter.value()?.parse::<u64>().ok())
         .any(|octets| octets > limit)
 }
 
-/// What a browser that was lured here says first. Further lines of its request could hold anything.
+/// The verbs of HTTP: a browser that was lured here sends one first (cross-protocol attack), and
+/// further lines of its request could hold anything.
 const HTTP: [&str; 8] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PRI", "PUT"];
 
-/// Why a message may not be delivered at the time that it asks for.
+/// Returns why a message may not be delivered at the time that it asks for.
 fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejection> {
-    let by = typed.deliver_by.filter(|by| by.mode() == ByMode::Return);
+    let by = typed.deliver_by().filter(|by| by.mode() == ByMode::Return);
     let minimum = offered.deliver_by_minimum().map(i64::from);
     if by.is_some_and(|by| minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)) {
         return Some(replies::DELIVERED_TOO_SOON);
     }
-    let (hold, bounds) = (typed.hold.as_ref()?, offered.future_release()?);
+    let (hold, bounds) = (typed.hold()?, offered.future_release()?);
     let is_beyond = match hold {
         Hold::For(seconds) => seconds.get() > bounds.most.get(),
         Hold::Until(moment) => moment.unix_seconds() > bounds.last.unix_seconds(),

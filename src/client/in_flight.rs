@@ -1,9 +1,9 @@
-//! One transaction: what may be sent of it, and what became of its recipients.
+//! A transaction in flight: the commands that may be sent for it, and the state of its recipients.
 
 use super::{
-    content::{Allowed, Framing},
+    outgoing::{Allowed, Framing},
     plan::Plan,
-    report::{Outcome, Report},
+    report::{Outcome, Report, TransactionNumber},
 };
 use crate::{
     envelope::Envelope,
@@ -11,28 +11,16 @@ use crate::{
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
-/// RCPT that may wait for their replies while it is not known how many recipients the server takes
-/// in one transaction.
+/// The number of RCPT that may wait for their replies while it is not known how many recipients the
+/// server takes in one transaction.
 const UNSURE: usize = 48;
 /// The limits of servers are multiples of this, as a rule: 50, 100 (the least that RFC 5321 section
 /// 4.5.3.1.8 allows), 500, 1000.
 const ROUND: usize = 50;
-/// RCPT that may go beyond such a number before it is known to be no limit.
+/// The number of RCPT that may go beyond such a multiple before it is known to be no limit.
 const BEYOND_ROUND: usize = 8;
 
-/// Tells the transactions of a session apart: the first is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Transaction(pub(super) u64);
-
-impl Transaction {
-    /// How many transactions of the session were begun before this one.
-    #[must_use]
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-}
-
-/// How far the sending of a transaction has come.
+/// The next step of sending a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// RSET comes before MAIL, for the server may still hold an earlier transaction.
@@ -43,12 +31,12 @@ pub(super) enum Step {
     /// DATA, or the first chunk.
     Content,
     /// DATA was sent, or content is being sent.
-    UnderWay,
+    InProgress,
     /// Nothing more will be sent.
     Over,
 }
 
-/// What the server said to MAIL.
+/// The reply to MAIL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mail {
     Open,
@@ -56,74 +44,74 @@ enum Mail {
     Refused,
 }
 
-/// The state of one recipient.
+/// The state of a recipient.
 #[derive(Clone, Debug)]
-enum Fate {
+enum RecipientState {
     /// RCPT was not sent, or not answered.
     Open,
-    /// It is for a further transaction, as the server takes no more in one.
+    /// Left for a further transaction, as the server takes no more in one.
     Beyond,
-    /// RCPT was accepted: the reply to the content will tell.
+    /// RCPT was accepted: the reply to the content decides.
     Accepted,
-    /// The server has answered for this recipient.
-    Answered { reply: Arc<Reply<'static>>, to: Answers },
+    /// The final reply has come.
+    Final { reply: Arc<Reply<'static>>, to: AnsweredCommand },
 }
 
 /// The command that a final reply for a recipient answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answers {
+enum AnsweredCommand {
     Mail,
     Rcpt,
-    /// RCPT, with a reply that says how many recipients the server takes in a transaction.
+    /// RCPT, with a reply that shows how many recipients the server takes in a transaction.
     Limit,
     Content,
 }
 
-/// What the server has said for one recipient, before the transaction has come to its end.
+/// The final reply for one recipient, before the transaction is complete.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) transaction: Transaction,
+pub(super) struct RecipientEvent {
+    pub(super) transaction: TransactionNumber,
     /// The recipient's place in the envelope.
     pub(super) index: usize,
     pub(super) reply: Arc<Reply<'static>>,
 }
 
-/// The answers that the application is told of as they come, where it wants to know.
-pub(super) type News = Option<VecDeque<Answer>>;
+/// The final replies that the application has not taken, where it asks for an event for each.
+pub(super) type RecipientEvents = Option<VecDeque<RecipientEvent>>;
 
 /// A transaction that was begun and has no report yet.
 #[derive(Debug)]
-pub(super) struct Underway {
-    pub(super) transaction: Transaction,
+pub(super) struct InFlight {
+    pub(super) transaction: TransactionNumber,
     pub(super) framing: Framing,
     pub(super) allowed: Allowed,
     pub(super) step: Step,
-    /// How many of its commands wait for their replies.
+    /// The number of its commands that wait for their replies.
     pub(super) awaiting: usize,
     /// Whether it was begun while another waited for its replies.
-    pub(super) is_in_flight: bool,
+    pub(super) is_overlapping: bool,
     /// Whether a chunk of its content was sent, or a URL.
     pub(super) has_chunk: bool,
     /// Whether a part of its content is at a URL.
     pub(super) has_url: bool,
-    /// Where in the octets sent in this session the content has its end, once that is written.
+    /// The place of the end of the content in the octets sent in this session, once that is written.
     pub(super) content_end: Option<u64>,
     envelope: Arc<Envelope>,
     parameters: Parameters<'static>,
     mail: Mail,
-    fates: Vec<Fate>,
-    /// How many fates are [`Fate::Open`].
+    recipients: Vec<RecipientState>,
+    /// The number of recipients that are [`RecipientState::Open`].
     open: usize,
-    /// How many fates are [`Fate::Accepted`].
+    /// The number of recipients that are [`RecipientState::Accepted`].
     accepted: usize,
-    /// How many recipients were accepted, whatever became of them.
+    /// The number of recipients that were accepted, whatever their outcome.
     ever_accepted: usize,
-    /// No fate before this place is [`Fate::Accepted`].
+    /// The place before which no recipient is [`RecipientState::Accepted`].
     first_accepted: usize,
-    /// How many times RCPT was sent.
+    /// The number of times RCPT was sent.
     asked: usize,
-    /// How many times RCPT was answered.
-    heard: usize,
+    /// The number of replies to RCPT.
+    replied: usize,
     /// Whether a reply to RCPT was a recipient limit.
     is_limited: bool,
     /// Octets of the replies that are kept.
@@ -132,35 +120,38 @@ pub(super) struct Underway {
     refused: usize,
 }
 
-impl Underway {
+impl InFlight {
     pub(super) fn new(
-        transaction: Transaction,
+        transaction: TransactionNumber,
         envelope: Arc<Envelope>,
         plan: Plan,
         first: Step,
     ) -> Self {
-        let fates = plan.is_beyond.iter().map(|is_beyond| match is_beyond {
-            true => Fate::Beyond,
-            false => Fate::Open,
+        let recipients = plan.is_beyond.iter().map(|is_beyond| match is_beyond {
+            true => RecipientState::Beyond,
+            false => RecipientState::Open,
         });
-        let fates: Vec<_> = fates.collect();
+        let recipients: Vec<_> = recipients.collect();
         Self {
             transaction,
             framing: plan.framing,
             allowed: plan.allowed,
             step: first,
             awaiting: 0,
-            is_in_flight: false,
+            is_overlapping: false,
             has_chunk: false,
             has_url: false,
             content_end: None,
-            open: fates.iter().filter(|fate| matches!(fate, Fate::Open)).count(),
-            fates,
+            open: recipients
+                .iter()
+                .filter(|recipient| matches!(recipient, RecipientState::Open))
+                .count(),
+            recipients,
             accepted: 0,
             ever_accepted: 0,
             first_accepted: 0,
             asked: 0,
-            heard: 0,
+            replied: 0,
             is_limited: false,
             envelope,
             parameters: plan.parameters,
@@ -170,7 +161,7 @@ impl Underway {
         }
     }
 
-    /// MAIL.
+    /// Returns the MAIL command.
     pub(super) fn mail(&self) -> Command<'_> {
         Command::Mail {
             reverse_path: self.envelope.reverse_path().as_borrowed(),
@@ -178,13 +169,17 @@ impl Underway {
         }
     }
 
-    /// The first recipient for this transaction at this place or behind it.
+    /// Returns the place of the first recipient of this transaction at this place or after it.
     pub(super) fn next_recipient(&self, index: usize) -> usize {
-        let rest = self.fates.get(index..).unwrap_or_default();
-        index + rest.iter().take_while(|fate| matches!(fate, Fate::Beyond)).count()
+        let rest = self.recipients.get(index..).unwrap_or_default();
+        index
+            + rest
+                .iter()
+                .take_while(|recipient| matches!(recipient, RecipientState::Beyond))
+                .count()
     }
 
-    /// RCPT; `None` behind the last recipient.
+    /// Returns the RCPT command; `None` after the last recipient.
     pub(super) fn rcpt(&self, index: usize) -> Option<Command<'_>> {
         self.envelope.recipient(index).map(|(path, parameters)| Command::Rcpt {
             forward_path: path.as_borrowed(),
@@ -207,22 +202,22 @@ impl Underway {
     pub(super) fn may_ask(&self, taken: usize) -> bool {
         let to_round = |count: usize| count.max(1).next_multiple_of(ROUND) - count + BEYOND_ROUND;
         // Some servers count every RCPT, others those that they accept.
-        let unsure = to_round(self.heard).min(to_round(self.ever_accepted)).min(UNSURE);
-        self.asked < taken || self.asked.saturating_sub(self.heard) < unsure
+        let unsure = to_round(self.replied).min(to_round(self.ever_accepted)).min(UNSURE);
+        self.asked < taken || self.asked.saturating_sub(self.replied) < unsure
     }
 
-    /// Returns whether as many recipients were asked for as the server takes in a transaction:
-    /// `most`, or as it has said in this one.
+    /// Returns whether RCPT was sent for as many recipients as the server takes in a transaction: `most`,
+    /// or as its reply has shown in this one.
     pub(super) const fn is_full(&self, most: usize) -> bool {
         self.is_limited || self.asked >= most
     }
 
-    /// Leaves the recipients from this place on to a further transaction.
+    /// Leaves the recipients from this place on for a further transaction.
     pub(super) fn leave_from(&mut self, index: usize) {
-        for fate in self.fates.iter_mut().skip(index) {
-            if matches!(fate, Fate::Open) {
+        for recipient in self.recipients.iter_mut().skip(index) {
+            if matches!(recipient, RecipientState::Open) {
                 self.open = self.open.saturating_sub(1);
-                *fate = Fate::Beyond;
+                *recipient = RecipientState::Beyond;
             }
         }
     }
@@ -231,18 +226,23 @@ impl Underway {
         self.mail = Mail::Accepted;
     }
 
-    /// Answers every recipient with the refusal of MAIL, for none can be accepted after it.
-    pub(super) fn mail_refused(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
+    /// Takes the negative reply to MAIL as the final one for every recipient: no recipient can be accepted
+    /// after it.
+    pub(super) fn mail_refused(
+        &mut self,
+        reply: &Arc<Reply<'static>>,
+        events: &mut RecipientEvents,
+    ) {
         self.mail = Mail::Refused;
-        for index in 0..self.fates.len() {
-            self.answer(index, reply, Answers::Mail, news);
+        for index in 0..self.recipients.len() {
+            self.answer(index, reply, AnsweredCommand::Mail, events);
         }
     }
 
     pub(super) fn rcpt_accepted(&mut self, index: usize) {
-        self.heard += 1;
-        if let Some(fate @ Fate::Open) = self.fates.get_mut(index) {
-            *fate = Fate::Accepted;
+        self.replied += 1;
+        if let Some(recipient @ RecipientState::Open) = self.recipients.get_mut(index) {
+            *recipient = RecipientState::Accepted;
             self.open = self.open.saturating_sub(1);
             self.accepted += 1;
             self.ever_accepted += 1;
@@ -254,79 +254,96 @@ impl Underway {
         &mut self,
         index: usize,
         reply: &Arc<Reply<'static>>,
-        news: &mut News,
+        events: &mut RecipientEvents,
     ) -> Option<usize> {
-        self.heard += 1;
-        if !matches!(self.fates.get(index), Some(Fate::Open)) {
+        self.replied += 1;
+        if !matches!(self.recipients.get(index), Some(RecipientState::Open)) {
             return None;
         }
         // Without a status, 452 and 552 to the first recipient may be about anything.
         let is_limit = reply.retry() == Retry::NextTransaction
             && (reply.status().is_some() || self.ever_accepted > 0);
-        let to = if is_limit { Answers::Limit } else { Answers::Rcpt };
-        self.answer(index, reply, to, news);
+        let to = if is_limit { AnsweredCommand::Limit } else { AnsweredCommand::Rcpt };
+        self.answer(index, reply, to, events);
         self.is_limited |= is_limit;
         is_limit.then(|| self.ever_accepted.max(1))
     }
 
-    /// Answers every recipient that was accepted: with the reply to DATA, a chunk or the content.
-    pub(super) fn content_replied(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
-        while self.accepted > 0 && self.answer_next(reply, news) {}
+    /// Takes the reply to DATA, a chunk or the content as the final one for every recipient that was
+    /// accepted.
+    pub(super) fn content_replied(
+        &mut self,
+        reply: &Arc<Reply<'static>>,
+        events: &mut RecipientEvents,
+    ) {
+        while self.accepted > 0 && self.answer_next(reply, events) {}
     }
 
-    /// Answers every recipient that was accepted with the refusal of a chunk. Where each recipient has a reply to the last
-    /// chunk, that one is still answered as often (RFC 2033 section 4.3).
-    pub(super) fn chunk_refused(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) {
+    /// Takes the negative reply to a chunk as the final one for every recipient that was accepted. Where
+    /// each recipient has a reply to the last chunk, that chunk still has as many (RFC 2033 section 4.3).
+    pub(super) fn chunk_refused(
+        &mut self,
+        reply: &Arc<Reply<'static>>,
+        events: &mut RecipientEvents,
+    ) {
         self.refused = self.refused.saturating_add(self.accepted);
-        self.content_replied(reply, news);
+        self.content_replied(reply, events);
     }
 
-    /// Answers the next recipient that was accepted with a reply to the content (RFC 2033 section
-    /// 4.2); `false` when it is the last one's, which is not counted here.
+    /// Takes a reply to the content as the final one for the next recipient that was accepted (RFC 2033
+    /// section 4.2); `false` for that of the last recipient, which is not counted here.
     pub(super) fn has_further_replies(
         &mut self,
         reply: &Arc<Reply<'static>>,
-        news: &mut News,
+        events: &mut RecipientEvents,
     ) -> bool {
         if self.accepted <= 1 {
             self.refused = self.refused.saturating_sub(1);
             return self.refused > 0;
         }
-        self.answer_next(reply, news)
+        self.answer_next(reply, events)
     }
 
-    /// Answers the first recipient of those that wait for the reply to the content; replies come in
-    /// the order of the recipients, so that none is looked at twice.
-    fn answer_next(&mut self, reply: &Arc<Reply<'static>>, news: &mut News) -> bool {
-        let rest = self.fates.get(self.first_accepted..).unwrap_or_default();
-        let Some(at) = rest.iter().position(|fate| matches!(fate, Fate::Accepted)) else {
+    /// Takes a reply as the final one for the first recipient that waits for the reply to the content;
+    /// replies come in the order of the recipients, so that no recipient is examined twice.
+    fn answer_next(&mut self, reply: &Arc<Reply<'static>>, events: &mut RecipientEvents) -> bool {
+        let rest = self.recipients.get(self.first_accepted..).unwrap_or_default();
+        let Some(at) =
+            rest.iter().position(|recipient| matches!(recipient, RecipientState::Accepted))
+        else {
             return false;
         };
         let index = self.first_accepted + at;
         self.first_accepted = index + 1;
-        self.answer(index, reply, Answers::Content, news);
+        self.answer(index, reply, AnsweredCommand::Content, events);
         true
     }
 
-    fn answer(&mut self, index: usize, reply: &Arc<Reply<'static>>, to: Answers, news: &mut News) {
-        let Some(fate) = self.fates.get_mut(index) else { return };
-        let answered = Fate::Answered { reply: Arc::clone(reply), to };
-        match core::mem::replace(fate, answered) {
-            Fate::Open => self.open = self.open.saturating_sub(1),
-            Fate::Accepted => self.accepted = self.accepted.saturating_sub(1),
-            Fate::Beyond | Fate::Answered { .. } => {}
+    fn answer(
+        &mut self,
+        index: usize,
+        reply: &Arc<Reply<'static>>,
+        to: AnsweredCommand,
+        events: &mut RecipientEvents,
+    ) {
+        let Some(recipient) = self.recipients.get_mut(index) else { return };
+        let answered = RecipientState::Final { reply: Arc::clone(reply), to };
+        match core::mem::replace(recipient, answered) {
+            RecipientState::Open => self.open = self.open.saturating_sub(1),
+            RecipientState::Accepted => self.accepted = self.accepted.saturating_sub(1),
+            RecipientState::Beyond | RecipientState::Final { .. } => {}
         }
-        if let Some(news) = news {
+        if let Some(events) = events {
             let (transaction, reply) = (self.transaction, Arc::clone(reply));
-            news.push_back(Answer { transaction, index, reply });
+            events.push_back(RecipientEvent { transaction, index, reply });
         }
     }
 
-    /// A reply to it is kept for the report; `false` when the replies grow beyond `limit`, to
-    /// which each recipient adds a line of the RFC's length (RFC 5321 section 4.5.3.1.5).
+    /// Counts the octets of a reply that is kept for the report; returns whether all of them are within
+    /// `limit`, to which each recipient adds a line of the RFC's length (RFC 5321 section 4.5.3.1.5).
     pub(super) fn keep(&mut self, octets: usize, limit: usize) -> bool {
         self.kept = self.kept.saturating_add(octets);
-        self.kept <= limit.saturating_add(self.fates.len().saturating_mul(512))
+        self.kept <= limit.saturating_add(self.recipients.len().saturating_mul(512))
     }
 
     pub(super) fn is_mail_accepted(&self) -> bool {
@@ -338,7 +355,7 @@ impl Underway {
         self.accepted
     }
 
-    /// Returns how many recipients the server has accepted, whatever became of them.
+    /// Returns how many recipients the server has accepted, whatever their outcome.
     pub(super) const fn ever_accepted(&self) -> usize {
         self.ever_accepted
     }
@@ -354,12 +371,12 @@ impl Underway {
     }
 
     /// Returns whether a chunk may leave as far as this transaction goes: before a recipient is accepted,
-    /// one is under way at most.
+    /// at most one is in flight.
     pub(super) const fn may_chunk(&self) -> bool {
         self.ever_accepted > 0 || !self.has_chunk
     }
 
-    /// Whether the report can be made.
+    /// Returns whether the report can be made.
     pub(super) fn is_complete(&self) -> bool {
         self.step == Step::Over && self.awaiting == 0
     }
@@ -367,18 +384,19 @@ impl Underway {
     /// Makes the report.
     pub(super) fn report(self, ending: Ending<'_>) -> Report {
         let has_accepted = self.ever_accepted > 0;
-        let is_in_flight = self.is_in_flight || self.content_end.is_some();
-        let is_tried = self.mail != Mail::Open || ending.is_answered && !is_in_flight;
-        let outcomes = self.fates.into_iter().map(|fate| match fate {
-            Fate::Answered { reply, to } => {
+        let is_overlapping = self.is_overlapping || self.content_end.is_some();
+        let is_tried = self.mail != Mail::Open || ending.is_answered && !is_overlapping;
+        let outcomes = self.recipients.into_iter().map(|recipient| match recipient {
+            RecipientState::Final { reply, to } => {
                 let retry = retry(&reply, to, has_accepted);
                 (Outcome::Replied(reply), retry)
             }
-            Fate::Beyond => (Outcome::Untried, Retry::NextTransaction),
-            Fate::Open | Fate::Accepted => match ending.last {
-                Some(last) if is_tried => {
-                    (Outcome::Replied(Arc::clone(last)), retry(last, Answers::Content, true))
-                }
+            RecipientState::Beyond => (Outcome::Untried, Retry::NextTransaction),
+            RecipientState::Open | RecipientState::Accepted => match ending.last {
+                Some(last) if is_tried => (
+                    Outcome::Replied(Arc::clone(last)),
+                    retry(last, AnsweredCommand::Content, true),
+                ),
                 None if self.content_end.is_some_and(|end| ending.sent >= end) => {
                     (Outcome::Unknown, Retry::LaterMayDuplicate)
                 }
@@ -389,13 +407,13 @@ impl Underway {
     }
 }
 
-/// Returns what may help a recipient with this final reply. Only to RCPT are 452 and 552 about the
+/// Returns the retry that may succeed for a recipient with this final reply. Only to RCPT are 452 and 552 about the
 /// number of recipients (RFC 5321 section 4.5.3.1.10), and only where one was accepted does a
 /// further transaction take the next.
-fn retry(reply: &Reply<'_>, to: Answers, has_accepted: bool) -> Retry {
+fn retry(reply: &Reply<'_>, to: AnsweredCommand, has_accepted: bool) -> Retry {
     match (reply.retry(), to) {
-        (Retry::NextTransaction, Answers::Limit) if has_accepted => Retry::NextTransaction,
-        (Retry::NextTransaction, Answers::Limit | Answers::Rcpt)
+        (Retry::NextTransaction, AnsweredCommand::Limit) if has_accepted => Retry::NextTransaction,
+        (Retry::NextTransaction, AnsweredCommand::Limit | AnsweredCommand::Rcpt)
             if reply.code() == Code::EXCEEDED_STORAGE =>
         {
             Retry::Later
@@ -406,20 +424,20 @@ fn retry(reply: &Reply<'_>, to: Answers, has_accepted: bool) -> Retry {
     }
 }
 
-/// What is known when a transaction comes to its end.
+/// The facts known at the end of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ending<'r> {
-    /// Octets that have left in this session, which tells the contents whose end the server may
-    /// have from those whose end it cannot have.
+    /// Octets that were sent in this session: they separate the contents whose end the server may have
+    /// received from the others.
     pub(super) sent: u64,
-    /// The reply that ended the session, for the recipients that have none. After it a server
-    /// carries out nothing: a transaction in flight whose MAIL was not answered before was not tried.
+    /// The reply that ended the session, for the recipients that have none. After it a server executes
+    /// nothing: a transaction in flight whose MAIL had no reply before was not tried.
     pub(super) last: Option<&'r Arc<Reply<'static>>>,
     /// Whether that reply answers a command of this transaction.
     pub(super) is_answered: bool,
 }
 
-/// How many recipients the server takes in one transaction, as far as this session has shown.
+/// The number of recipients that the server takes in one transaction, as far as this session has shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capacity {
     /// The least recipient limit that the server has shown.
@@ -448,7 +466,7 @@ mod tests {
 
     /// RFC 5321 section 4.5.3.1.10.
     #[test]
-    fn what_may_help_depends_on_the_command_that_was_answered() {
+    fn the_retry_depends_on_the_command_that_was_answered() {
         let config = Config::new("me.example.org").unwrap();
         let to = ["a@example.net", "b@example.net", "c@example.net"];
         let report = |rcpt: [&[u8]; 3], data: &[u8]| {
@@ -461,17 +479,18 @@ mod tests {
                 &config,
             )
             .unwrap();
-            let mut underway = Underway::new(Transaction(0), Arc::new(envelope), plan, Step::Over);
-            underway.mail_accepted();
+            let mut in_flight =
+                InFlight::new(TransactionNumber::new(0), Arc::new(envelope), plan, Step::Over);
+            in_flight.mail_accepted();
             for (index, line) in rcpt.into_iter().enumerate() {
                 let reply = reply(line);
                 match reply.is_positive() {
-                    true => underway.rcpt_accepted(index),
-                    false => drop(underway.rcpt_refused(index, &reply, &mut None)),
+                    true => in_flight.rcpt_accepted(index),
+                    false => drop(in_flight.rcpt_refused(index, &reply, &mut None)),
                 }
             }
-            underway.content_replied(&reply(data), &mut None);
-            let report = underway.report(Ending { sent: 0, last: None, is_answered: false });
+            in_flight.content_replied(&reply(data), &mut None);
+            let report = in_flight.report(Ending { sent: 0, last: None, is_answered: false });
             [0, 1, 2].map(|index| report.retry(index).unwrap())
         };
         let ok = b"250 ok\r\n";

@@ -1,0 +1,335 @@
+//! The session: what it sends and reads, and how it goes from phase to phase.
+
+mod auth;
+mod greeting;
+mod phase;
+mod replies;
+mod sending;
+
+pub(super) use phase::{Phase, Position, Question};
+
+use super::{
+    channel::{Channel, Input, Output},
+    config::Config,
+    deadline::Deadline,
+    error::{End, ProtocolError},
+    facts::Facts,
+    in_flight::{Capacity, Ending, InFlight, RecipientEvents, Step},
+    outgoing::Framing,
+    plan::Plan,
+    queue::{Expected, Queue},
+    report::{Report, TransactionNumber},
+};
+use crate::{
+    envelope::Envelope,
+    machine::Need,
+    syntax::{AuthResponse, Reply},
+    time::Instant,
+    transcript::{Entry, Side},
+};
+use alloc::{collections::VecDeque, sync::Arc};
+
+/// Everything of a session that changes, besides the [`Facts`].
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) position: Position,
+    pub(super) channel: Channel,
+    queue: Queue,
+    /// Transactions without a report: the replies that are due belong to the front one first, and
+    /// what is being sent belongs to the back one.
+    pub(super) transactions: VecDeque<InFlight>,
+    pub(super) reports: VecDeque<Report>,
+    /// The replies for single recipients, where the application asks for an event for each.
+    pub(super) recipient_events: RecipientEvents,
+    /// The number of transactions that were begun.
+    begun: u64,
+    /// Whether the server may still hold a transaction, so that RSET must come before MAIL.
+    needs_reset: bool,
+    /// The number of times MAIL was sent.
+    mails: u32,
+    capacity: Capacity,
+}
+
+impl Session {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            position: Position::new(),
+            channel: Channel::new(config.limits()),
+            queue: Queue::from([Expected::Greeting]),
+            transactions: VecDeque::new(),
+            reports: VecDeque::new(),
+            recipient_events: config.has_recipient_events().then(VecDeque::new),
+            begun: 0,
+            needs_reset: false,
+            mails: 0,
+            capacity: Capacity::UNKNOWN,
+        }
+    }
+
+    pub(super) fn poll(&mut self, facts: &mut Facts, now: Instant) -> Need {
+        self.channel.begin(now);
+        while self.reports.front().is_some_and(Report::is_taken) {
+            self.reports.pop_front();
+        }
+        if matches!(self.position.phase(), Phase::HandingOver)
+            && self.channel.output == Output::Broken
+        {
+            self.end(End::Unsendable);
+        }
+        // Replies are read before anything more is sent: a refusal that has arrived keeps the next
+        // chunk back.
+        loop {
+            while self.take_reply(facts) {}
+            self.send_next(facts);
+            if !self.take_reply(facts) {
+                break;
+            }
+        }
+        self.need(facts).unwrap_or_else(|TimedOut| {
+            match self.channel.output {
+                Output::Open => self.end(End::TimedOut),
+                Output::Broken => self.lost(facts, End::Unsendable),
+            }
+            self.need(facts).unwrap_or(Need::Close)
+        })
+    }
+
+    fn need(&mut self, facts: &Facts) -> Result<Need, TimedOut> {
+        let question = self.next_question(facts);
+        self.position.ask(question);
+        if question.is_some() {
+            self.channel.pause();
+            return Ok(Need::Answer);
+        }
+        if matches!(self.position.phase(), Phase::Over(_)) {
+            return Ok(Need::Close);
+        }
+        let deadline = self.deadline();
+        if deadline != Deadline::Write {
+            self.channel.is_written(self.position.phase().is_content());
+        }
+        let at = self.channel.deadline(deadline, facts.config.timeouts());
+        if at.has_passed(self.channel.now) {
+            Err(TimedOut)
+        } else if deadline == Deadline::Write {
+            Ok(Need::Either(at))
+        } else {
+            Ok(Need::Read(at))
+        }
+    }
+
+    /// Returns the deadline that runs.
+    fn deadline(&self) -> Deadline {
+        if !self.channel.send.is_empty() {
+            Deadline::Write
+        } else if let Some(expected) = self.queue.front() {
+            expected.deadline()
+        } else if self.position.phase().is_waiting() && self.channel.output == Output::Open {
+            Deadline::Never
+        } else {
+            // The server has begun an unsolicited reply, or all that is left to do is to read.
+            Deadline::Command
+        }
+    }
+
+    fn next_question(&self, facts: &Facts) -> Option<Question> {
+        let event = self.recipient_events.as_ref().and_then(VecDeque::front);
+        match (event, self.reports.front()) {
+            (Some(event), Some(report)) if event.transaction > report.transaction() => {
+                return Some(Question::Sent);
+            }
+            (Some(_), _) => return Some(Question::Answered),
+            (None, Some(_)) => return Some(Question::Sent),
+            (None, None) => {}
+        }
+        if self.channel.output == Output::Broken {
+            return None;
+        }
+        match self.position.phase() {
+            Phase::Refused => Some(Question::Refused),
+            Phase::Upgrading => Some(Question::Upgrade),
+            Phase::HandingOver => Some(Question::HandOver),
+            Phase::Authenticating(authentication) => {
+                authentication.is_asking().then_some(Question::Challenge)
+            }
+            Phase::Ready => (self.transactions.len() < facts.transactions()
+                // RFC 4468 section 3.2: the client waits for the reply to LAST.
+                && !self.transactions.back().is_some_and(|newest| newest.has_url)
+                && self.may_send()
+                && !self.is_exhausted(facts))
+            .then_some(Question::Ready),
+            Phase::Content(content) => (content.error().is_some()
+                || !content.is_flushing() && !content.is_waiting() && self.room(facts) > 0)
+                .then_some(Question::Content),
+            Phase::Opening
+            | Phase::Asking(_)
+            | Phase::Asked(_)
+            | Phase::Waiting
+            | Phase::Envelope
+            | Phase::Ending(..)
+            | Phase::Aborting(_)
+            | Phase::Quitting(_)
+            | Phase::Over(_) => None,
+        }
+    }
+
+    /// Returns whether neither a transaction nor a reply is due, and nothing was received.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.transactions.is_empty() && self.channel.receive.is_empty()
+    }
+
+    /// Returns whether RSET will come before the next MAIL.
+    pub(super) const fn needs_reset(&self) -> bool {
+        self.needs_reset
+    }
+
+    /// Returns whether the server takes no further transaction (MAILMAX, RFC 9422 section 4.1).
+    pub(super) fn is_exhausted(&self, facts: &Facts) -> bool {
+        facts.offered.limits().mail_max.is_some_and(|most| self.mails >= most)
+    }
+
+    /// Returns how many octets of content may be taken now.
+    pub(super) fn room(&self, facts: &Facts) -> usize {
+        let pending = match self.position.phase() {
+            Phase::Content(content) => content.pending(),
+            _ => 0,
+        };
+        let room = facts.config.send_buffer().saturating_sub(self.channel.send.len());
+        room.saturating_sub(pending)
+    }
+
+    /// Returns whether something new may be sent: not while octets are there that answer no command.
+    fn may_send(&self) -> bool {
+        !self.queue.is_empty() || self.channel.receive.is_empty()
+    }
+
+    /// Returns whether one more command may be sent after those that wait for replies.
+    fn may_pipeline(&self, facts: &Facts) -> bool {
+        if facts.is_pipelining() {
+            self.queue.len() < facts.config.in_flight()
+                && self.channel.send.len() < facts.config.send_buffer()
+        } else {
+            self.queue.is_empty()
+        }
+    }
+
+    /// Takes one reply; returns whether there was one.
+    fn take_reply(&mut self, facts: &mut Facts) -> bool {
+        // What follows the reply to ATRN is for the machine that takes over.
+        if matches!(self.position.phase(), Phase::Over(_) | Phase::HandingOver) {
+            return false;
+        }
+        if matches!(self.position.phase(), Phase::Upgrading) && !self.channel.receive.is_empty() {
+            // RFC 3207 section 6: octets in the clear after the 220 may come from an attacker.
+            self.end(ProtocolError::Injection.into());
+            return false;
+        }
+        let line = match self.position.phase() {
+            Phase::Authenticating(_) => AuthResponse::MAX_OCTETS.max(facts.limits().reply_line()),
+            _ => facts.limits().reply_line(),
+        };
+        let expected = self.queue.front().copied();
+        let is_enough = expected.is_some_and(Expected::discards_success);
+        let next = self.channel.next_reply(&facts.config, line, is_enough);
+        if let Ok(Some(_)) = next {
+            self.channel.answered_chunk(expected.and_then(Expected::chunk));
+        }
+        match next {
+            Ok(Some((Some(reply), octets))) => {
+                self.replied(facts, Arc::new(reply), octets);
+                true
+            }
+            Ok(Some((None, _))) => {
+                self.succeeded();
+                true
+            }
+            Ok(None) => {
+                if let Input::Closed(how) = self.channel.input {
+                    let failure = self.channel.tls_failure.take();
+                    self.lost(facts, failure.map_or(End::PeerClosed(how), End::TlsFailed));
+                }
+                false
+            }
+            Err(error) => {
+                self.end(error.into());
+                false
+            }
+        }
+    }
+
+    /// Ends the session because the connection is lost. After QUIT that counts as 221, and after a
+    /// rejected EHLO it is part of the rejection.
+    fn lost(&mut self, facts: &mut Facts, end: End) {
+        if let (Phase::Quitting(reason), Some(Expected::Quit)) =
+            (self.position.phase(), self.queue.front())
+        {
+            let reason = reason.clone();
+            return self.end(reason);
+        }
+        self.end(match (end, facts.refused_hello.take()) {
+            (End::PeerClosed(_) | End::Unsendable, Some(refusal)) => End::Refused(refusal),
+            (end, _) => end,
+        });
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self, envelope: Arc<Envelope>, plan: Plan) -> TransactionNumber {
+        let transaction = TransactionNumber::new(self.begun);
+        self.begun += 1;
+        let first = if self.needs_reset { Step::Reset } else { Step::Mail };
+        let mut newest = InFlight::new(transaction, envelope, plan, first);
+        newest.is_overlapping = !self.transactions.is_empty();
+        self.transactions.push_back(newest);
+        self.position.answer(Phase::Envelope);
+        transaction
+    }
+
+    /// Makes the reports of transactions that are complete.
+    fn settle(&mut self) {
+        while self.transactions.front().is_some_and(InFlight::is_complete) {
+            if let Some(done) = self.transactions.pop_front() {
+                let sent = self.channel.sent;
+                let report = done.report(Ending { sent, last: None, is_answered: false });
+                if report.is_delivered_to_any() {
+                    self.channel.totals.messages += 1;
+                }
+                self.reports.push_back(report);
+            }
+        }
+    }
+
+    /// Ends the session without a reply that is the reason.
+    pub(super) fn end(&mut self, end: End) {
+        self.end_with(end, None);
+    }
+
+    /// Ends the session; `last` is the reply for every recipient that waits for the next reply. No
+    /// transaction after that one was tried.
+    fn end_with(&mut self, end: End, last: Option<&Arc<Reply<'static>>>) {
+        match self.position.phase() {
+            Phase::Over(_) => return,
+            Phase::Content(content) | Phase::Ending(content, _) | Phase::Aborting(content) => {
+                let octets = content.wire_octets();
+                if self.transactions.back().is_some_and(|newest| newest.framing == Framing::Dots) {
+                    self.channel.log(Entry::Content { from: Side::Client, octets });
+                }
+            }
+            _ => {}
+        }
+        let from = match end {
+            End::PeerClosed(_) => Side::Server,
+            _ => Side::Client,
+        };
+        self.channel.log(Entry::Closed { from });
+        for (index, transaction) in self.transactions.drain(..).enumerate() {
+            let ending = Ending { sent: self.channel.sent, last, is_answered: index == 0 };
+            self.reports.push_back(transaction.report(ending));
+        }
+        self.queue.clear();
+        self.channel.send.clear();
+        self.position.answer(Phase::Over(end));
+    }
+}
+
+/// A deadline that has passed.
+struct TimedOut;

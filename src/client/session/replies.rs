@@ -1,0 +1,216 @@
+//! The replies: each meets its command here.
+
+use super::{Phase, Session};
+use crate::{
+    client::{
+        error::{End, ProtocolError},
+        facts::Facts,
+        in_flight::{InFlight, RecipientEvents, Step},
+        outgoing::{Framing, Outgoing},
+        queue::Expected,
+    },
+    syntax::{Code, Reply, Verb},
+};
+use alloc::sync::Arc;
+
+impl Session {
+    /// Takes a positive reply of which [only the success](Expected::discards_success) counts.
+    pub(super) fn succeeded(&mut self) {
+        match self.queue.front() {
+            Some(Expected::Mail(_)) => {
+                if let Some(front) = self.transactions.front_mut() {
+                    front.mail_accepted();
+                }
+            }
+            Some(Expected::Rcpt(_, index)) => {
+                let index = *index;
+                if let Some(front) = self.transactions.front_mut() {
+                    front.rcpt_accepted(index);
+                    self.capacity.taken = self.capacity.taken.max(front.ever_accepted());
+                }
+            }
+            _ => {}
+        }
+        self.transaction_replied();
+    }
+
+    /// Takes any other whole reply of `octets` octets.
+    pub(super) fn replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>, octets: usize) {
+        let Some(expected) = self.queue.front().copied() else { return self.unsolicited(reply) };
+        if let (Phase::Quitting(end), Expected::Quit) = (self.position.phase(), expected) {
+            let end = end.clone();
+            return self.end(end);
+        }
+        // RFC 5321 section 3.8: to any command.
+        if reply.code() == Code::NOT_AVAILABLE {
+            let refused = facts.refused_hello.take().unwrap_or_else(|| Arc::clone(&reply));
+            return self.end_with(End::Refused(refused), Some(&reply));
+        }
+        if !expected.accepts(reply.code()) {
+            let to = expected.verb();
+            return self.end(ProtocolError::UnexpectedReply { to, reply }.into());
+        }
+        let is_kept = is_negative(&reply) || matches!(expected, Expected::End(_));
+        if expected.transaction().is_none() {
+            self.command_replied(facts, expected, reply);
+        } else if is_kept
+            && let Some(front) = self.transactions.front_mut()
+            && !front.keep(octets, facts.limits().report_octets())
+        {
+            self.end(ProtocolError::TooLong.into());
+        } else {
+            self.front_replied(facts, expected, reply);
+        }
+    }
+
+    /// Takes the reply to a command outside transactions.
+    fn command_replied(
+        &mut self,
+        facts: &mut Facts,
+        expected: Expected,
+        reply: Arc<Reply<'static>>,
+    ) {
+        self.queue.pop_front();
+        match expected {
+            Expected::Greeting => self.greeted(facts, reply),
+            Expected::Hello(verb) => self.hello_replied(facts, verb, reply),
+            Expected::StartTls => self.start_tls_replied(facts, reply),
+            Expected::Auth => self.auth_replied(facts, reply),
+            Expected::Xclient => self.xclient_replied(facts, reply),
+            Expected::Atrn => {
+                let is_accepted = !is_negative(&reply);
+                facts.last = Some((Verb::Atrn, reply));
+                self.position.enter(match is_accepted {
+                    true => Phase::HandingOver,
+                    false => Phase::Refused,
+                });
+            }
+            Expected::Single(verb) => {
+                let is_refused = is_negative(&reply);
+                self.needs_reset |= verb == Verb::Rset && is_refused;
+                facts.last = Some((verb, reply));
+                self.position.advance(|phase| match phase {
+                    _ if is_refused => (Phase::Refused, ()),
+                    Phase::Asked(Some(next)) => (Phase::Asking(next), ()),
+                    _ => (Phase::Ready, ()),
+                });
+            }
+            // The reply to QUIT has ended the session, that to RSET before a command is positive, and the
+            // others belong to a transaction.
+            Expected::Quit
+            | Expected::Clearing
+            | Expected::Reset(_)
+            | Expected::Mail(_)
+            | Expected::Rcpt(..)
+            | Expected::Data(_)
+            | Expected::Chunk(..)
+            | Expected::Url(_)
+            | Expected::End(_) => {}
+        }
+    }
+
+    /// Takes the reply to a command of the front transaction, besides those whose success alone counts.
+    fn front_replied(&mut self, facts: &Facts, expected: Expected, reply: Arc<Reply<'static>>) {
+        match expected {
+            Expected::Mail(_) => {
+                self.with_front(|front, events| front.mail_refused(&reply, events));
+                self.transaction_replied();
+            }
+            Expected::Rcpt(_, index) => {
+                if let Some(front) = self.transactions.front_mut()
+                    && let Some(most) =
+                        front.rcpt_refused(index, &reply, &mut self.recipient_events)
+                {
+                    self.capacity.most = self.capacity.most.min(most);
+                }
+                self.transaction_replied();
+            }
+            Expected::Data(_) if is_negative(&reply) => {
+                self.with_front(|front, events| front.content_replied(&reply, events));
+                self.withdraw_content();
+                self.transaction_replied();
+            }
+            Expected::Data(_) => {
+                self.transaction_replied();
+                self.data_accepted(facts, reply);
+            }
+            Expected::Chunk(..) | Expected::Url(_) => {
+                self.with_front(|front, events| front.chunk_refused(&reply, events));
+                self.transaction_replied();
+            }
+            Expected::End(_) => self.content_replied(facts, &reply),
+            _ => {}
+        }
+    }
+
+    /// Takes a reply that answers no command. 421 may come at any time (RFC 5321 section 3.8), and a
+    /// negative reply while content is being sent counts as one: the server has accepted nothing.
+    fn unsolicited(&mut self, reply: Arc<Reply<'static>>) {
+        let is_content = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(..));
+        if reply.code() == Code::NOT_AVAILABLE || is_content && is_negative(&reply) {
+            self.end_with(End::Refused(Arc::clone(&reply)), Some(&reply));
+        } else {
+            self.end(ProtocolError::UnsolicitedReply(reply).into());
+        }
+    }
+
+    /// Takes the positive reply to DATA (354): the content may follow.
+    fn data_accepted(&mut self, facts: &Facts, reply: Arc<Reply<'static>>) {
+        let Some(newest) = self.transactions.back_mut() else { return };
+        if newest.accepted() > 0 && newest.is_mail_accepted() {
+            let content = Outgoing::new(newest.framing, newest.allowed);
+            return self.position.enter(Phase::Content(content));
+        }
+        // RFC 2920 section 3.1: without a recipient, a single dot. In LMTP its replies cannot be
+        // counted (RFC 2033 section 4.2), and after a rejected MAIL whose recipients the server
+        // claims to have accepted it would be a message: there only closing is safe.
+        if facts.config.service().replies_per_recipient() || newest.accepted() > 0 {
+            let to = Some(Verb::Data);
+            return self.end(ProtocolError::UnexpectedReply { to, reply }.into());
+        }
+        newest.step = Step::Over;
+        self.position.enter(Phase::Ready);
+        self.send_dot(0, b".\r\n");
+    }
+
+    /// Takes the reply to the content, or in LMTP to the content for one recipient.
+    fn content_replied(&mut self, facts: &Facts, reply: &Arc<Reply<'static>>) {
+        let is_newest = self.transactions.len() == 1;
+        let is_for_one = facts.config.service().replies_per_recipient();
+        let Some(front) = self.transactions.front_mut() else { return };
+        if is_for_one && front.has_further_replies(reply, &mut self.recipient_events) {
+            return;
+        }
+        if is_newest && front.framing == Framing::Chunks && reply.is_positive() {
+            self.needs_reset = false;
+        }
+        front.content_replied(reply, &mut self.recipient_events);
+        self.transaction_replied();
+    }
+
+    fn with_front(&mut self, act: impl FnOnce(&mut InFlight, &mut RecipientEvents)) {
+        if let Some(front) = self.transactions.front_mut() {
+            act(front, &mut self.recipient_events);
+        }
+    }
+
+    /// Counts the reply to the first command that waits, one of the front transaction.
+    fn transaction_replied(&mut self) {
+        self.queue.pop_front();
+        let is_newest = self.transactions.len() == 1;
+        let Some(front) = self.transactions.front_mut() else { return };
+        front.awaiting = front.awaiting.saturating_sub(1);
+        let is_sending = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(..));
+        if is_newest && is_sending && front.is_dead() {
+            // No recipient is left for which a chunk could be sent.
+            self.withdraw_content();
+        } else {
+            self.settle();
+        }
+    }
+}
+
+/// Returns whether the reply is 4yz or 5yz.
+pub(super) fn is_negative(reply: &Reply<'_>) -> bool {
+    reply.is_transient() || reply.is_permanent()
+}

@@ -1,0 +1,291 @@
+//! The answers of the application: what the session does after each.
+
+use super::{Phase, Question, Session, Then};
+use crate::{
+    security::Security,
+    server::{
+        budget::Fault,
+        end::{AbortReason, End},
+        event::{HelloAnswer, HelloQuestion, RcptAnswer},
+        extension_events::{AtrnAnswer, EtrnAnswer, LookupAnswer, OtherAnswer},
+        replies,
+        sequence::Stage,
+        token::{Answer, Asked, Rejected, Slot},
+    },
+    syntax::{Code, Extension, Rejection, Reply, Text, XclientAttributes, XforwardAttributes},
+    wire::ReceiveBuffer,
+};
+use alloc::boxed::Box;
+
+impl Session {
+    /// Acts on the answer that a token has left in its slot.
+    pub(super) fn take_answer(&mut self, input: &mut ReceiveBuffer) {
+        if let Phase::Asked(Question::Deliver(_)) = self.phase {
+            self.reply_to_settled();
+        }
+        if !self.phase.is_answered() {
+            return;
+        }
+        match self.take_phase() {
+            Phase::Asked(question) => self.answered(question),
+            Phase::Content(slot) => {
+                if let Some(answer) = slot.into_answer() {
+                    self.on_content(answer, input);
+                }
+            }
+            Phase::Abort(aborted) => {
+                self.facts.end_transaction();
+                self.proceed(aborted.then);
+            }
+            other => drop(self.enter(other)),
+        }
+        // An answer that leads nowhere else leads to the next command.
+        self.settle_phase();
+    }
+
+    /// Acts on the answer to a question.
+    fn answered(&mut self, question: Question) {
+        match question {
+            Question::Connect(slot) => act(slot, |answer| self.on_connect(answer)),
+            Question::Hello(asked) => act_on(*asked, |about, answer| self.on_hello(about, answer)),
+            Question::Auth(asked) => {
+                act_on(*asked, |attempt, answer| self.on_auth(attempt, answer));
+            }
+            Question::Credentials(attempt) => self.on_credentials(attempt),
+            Question::Authenticated(asked) => {
+                act_on(*asked, |attempt, answer| self.on_authenticated(attempt, answer));
+            }
+            Question::StartTls(slot) => act(slot, |answer| self.on_start_tls(answer)),
+            Question::Upgrade(slot) => act(slot, |answer| self.on_upgrade(answer)),
+            Question::Mail(slot) => act(slot, |answer| self.on_mail(answer)),
+            Question::Rcpt(slot) => act(slot, |answer| self.on_rcpt(answer)),
+            Question::Data(slot) => act(slot, |answer| self.on_data(answer)),
+            Question::Burl(asked) => act_on(*asked, |url, answer| self.on_burl(&url, answer)),
+            Question::Deliver(slot) => act(slot, |answer| self.on_deliver(answer)),
+            Question::Verify(slot) => act(slot, |answer| self.on_lookup(Extension::Vrfy, answer)),
+            Question::Expand(slot) => act(slot, |answer| self.on_lookup(Extension::Expn, answer)),
+            Question::Etrn(asked) => act_on(*asked, |_, answer| self.on_etrn(answer)),
+            Question::Atrn(asked) => act_on(*asked, |_, answer| self.on_atrn(answer)),
+            Question::Xclient(asked) => {
+                act_on(*asked, |about, answer| self.on_xclient(&about, answer));
+            }
+            Question::Xforward(asked) => {
+                act_on(*asked, |about, answer| self.on_xforward(&about, answer));
+            }
+            Question::Other(asked) => act_on(*asked, |_, answer| self.on_other(answer)),
+            Question::HandOver(slot) => act(slot, |()| self.close(End::HandedOver)),
+        }
+    }
+
+    /// Ends the session with this reply of the application's.
+    pub(super) fn reject_and_close(&mut self, reply: &Reply<'_>) {
+        self.end(reply, End::Refused);
+    }
+
+    /// Says a rejection of the application's, and charges the client for it or ends the session.
+    fn reject(&mut self, rejected: &Rejected, fault: Fault) {
+        self.reject_with(rejected.rejection.reply(), rejected.closes, fault);
+    }
+
+    fn reject_with(&mut self, reply: &Reply<'_>, closes: bool, fault: Fault) {
+        match closes {
+            true => self.reject_and_close(reply),
+            false => self.charge(reply, fault),
+        }
+    }
+
+    fn on_connect(&mut self, answer: Answer<Option<Text<'static>>>) {
+        match answer {
+            Ok(text) => {
+                let greeting = replies::greeting(&self.config, text.as_ref());
+                self.say(&greeting);
+            }
+            Err(rejected) => {
+                if !rejected.closes {
+                    self.refused = Some(Stage::Refused);
+                }
+                self.reject(&rejected, Fault::None);
+            }
+        }
+    }
+
+    fn on_hello(&mut self, about: HelloQuestion, answer: Answer<HelloAnswer>) {
+        let HelloQuestion { name, is_extended, proven } = about;
+        if proven.is_some() {
+            self.facts.proven = proven;
+        }
+        let text = match answer {
+            Ok(HelloAnswer::Accept(text)) => text,
+            Ok(HelloAnswer::NotSecure) => {
+                self.refused = Some(Stage::NotSecure);
+                self.say(replies::NOT_SECURE.reply());
+                // What was begun cannot continue.
+                return self.abort_then(AbortReason::Refused, Then::Command);
+            }
+            // The session stays as it was (RFC 5321 section 4.1.4).
+            Err(Rejected { rejection, closes }) => {
+                return self.reject_with(&replies::to_hello(&rejection), closes, Fault::NoProgress);
+            }
+        };
+        self.facts.hello = Some(name);
+        self.facts.is_extended = is_extended;
+        self.announce(is_extended);
+        let reply = replies::hello(&self.config, &self.offered, text.as_ref());
+        self.say(&reply);
+        self.abort_then(AbortReason::Hello, Then::Command);
+    }
+
+    fn on_start_tls(&mut self, answer: Answer<Option<Text<'static>>>) {
+        match answer {
+            Ok(text) => {
+                self.output.mark();
+                self.say(&replies::with_text(replies::START_TLS, text));
+                self.ask(Question::Upgrade(Slot::Open));
+            }
+            Err(Rejected { rejection, closes }) => {
+                self.reject_with(&replies::to_start_tls(&rejection), closes, Fault::NoProgress);
+            }
+        }
+    }
+
+    fn on_upgrade(&mut self, answer: Result<Security, End>) {
+        match answer {
+            Ok(security) => self.upgraded(security),
+            Err(end) => self.upgrade_failed(end),
+        }
+    }
+
+    fn on_mail(&mut self, answer: Answer<Option<Text<'static>>>) {
+        match answer {
+            Ok(text) => {
+                self.facts.transaction.accept();
+                self.say(&replies::with_text(replies::REVERSE_PATH_OK, text));
+            }
+            Err(rejected) => {
+                self.facts.transaction.fail();
+                self.reject(&rejected, Fault::NoProgress);
+            }
+        }
+    }
+
+    fn on_rcpt(&mut self, answer: Answer<RcptAnswer>) {
+        let reads_utf8 = self.facts.transaction.is_utf8();
+        let reply = match answer {
+            Ok(RcptAnswer::Accept(text)) => replies::with_text(replies::FORWARD_PATH_OK, text),
+            Ok(RcptAnswer::Lines(lines)) => replies::with_lines(replies::FORWARD_PATH_OK, lines),
+            // An address beyond ASCII is sent only to a client that asked for SMTPUTF8 (RFC 6531
+            // section 3.7.4): otherwise 251 becomes 250, and 551 becomes 550.
+            Ok(RcptAnswer::Forward(text)) if !reads_utf8 && !text.is_ascii() => {
+                replies::FORWARD_PATH_OK
+            }
+            Ok(RcptAnswer::Forward(text)) => replies::WILL_FORWARD.with_text(*text),
+            Err(rejected) => {
+                let rejected = legible(rejected, reads_utf8);
+                self.facts.transaction.withdraw();
+                return self.reject(&rejected, Fault::RejectedRecipient);
+            }
+        };
+        self.facts.transaction.accept();
+        self.say(&reply);
+    }
+
+    fn on_lookup(&mut self, extension: Extension, answer: Answer<LookupAnswer>) {
+        match answer {
+            Ok(LookupAnswer::Mailboxes(mailboxes)) => {
+                self.say(&replies::mailboxes(&mailboxes, self.facts.reads_utf8));
+            }
+            Ok(LookupAnswer::CannotVerify) => self.say(&replies::CANNOT_VERIFY),
+            // An extension that EHLO lists is implemented (RFC 5321 section 4.2.4).
+            Err(Rejected { rejection, closes: false })
+                if rejection.code() == Code::NOT_IMPLEMENTED
+                    && self.offered.contains(extension) =>
+            {
+                self.say(&replies::CANNOT_VERIFY);
+            }
+            Err(rejected) => {
+                let rejected = legible(rejected, self.facts.reads_utf8);
+                self.reject(&rejected, Fault::None);
+            }
+        }
+    }
+
+    fn on_etrn(&mut self, answer: Answer<EtrnAnswer>) {
+        let reply = match answer {
+            Ok(EtrnAnswer::Accept(text)) => replies::with_text(replies::QUEUEING, text),
+            Ok(EtrnAnswer::Waiting(messages)) => replies::waiting(messages),
+            Err(rejected) => return self.reject(&rejected, Fault::NoProgress),
+        };
+        self.charge(&reply, Fault::NoProgress);
+    }
+
+    fn on_atrn(&mut self, answer: Answer<AtrnAnswer>) {
+        match answer {
+            Ok(AtrnAnswer::Accept(text)) => {
+                self.hand_over(&replies::with_text(replies::REVERSING, text));
+            }
+            Ok(AtrnAnswer::NothingWaits) => {
+                self.charge(replies::NO_MAIL.reply(), Fault::NoProgress);
+            }
+            Err(rejected) => self.reject(&rejected, Fault::NoProgress),
+        }
+    }
+
+    fn on_other(&mut self, answer: Answer<OtherAnswer>) {
+        match answer {
+            Ok(OtherAnswer::Accept(text)) => self.say(&replies::with_text(replies::OK, text)),
+            Ok(OtherAnswer::HandOver(text)) => self.hand_over(&replies::OK.with_text(text)),
+            // It was counted when it came.
+            Err(rejected) => self.reject(&rejected, Fault::None),
+        }
+    }
+
+    fn on_xclient(
+        &mut self,
+        attributes: &XclientAttributes<'_>,
+        answer: Answer<Option<Text<'static>>>,
+    ) {
+        match answer {
+            Ok(_) => self.begin_anew_for(attributes),
+            // It was counted when it came.
+            Err(rejected) => self.reject(&rejected, Fault::None),
+        }
+    }
+
+    fn on_xforward(
+        &mut self,
+        attributes: &XforwardAttributes<'_>,
+        answer: Answer<Option<Text<'static>>>,
+    ) {
+        match answer {
+            Ok(text) => {
+                self.note_forwarded(attributes);
+                self.charge(&replies::with_text(replies::OK, text), Fault::NoProgress);
+            }
+            Err(rejected) => self.reject(&rejected, Fault::NoProgress),
+        }
+    }
+}
+
+/// Calls `act` with the answer in a slot.
+fn act<T>(slot: Slot<T>, act: impl FnOnce(T)) {
+    if let Some(answer) = slot.into_answer() {
+        act(answer);
+    }
+}
+
+/// Calls `act` with the subject of a question and its answer.
+fn act_on<Q, A>(asked: Asked<Q, A>, act: impl FnOnce(Q, Answer<A>)) {
+    if let Some((about, answer)) = asked.into_answer() {
+        act(about, answer);
+    }
+}
+
+/// Returns a rejection without an address that the client does not read (RFC 6531 section 3.7.4).
+fn legible(rejected: Rejected, reads_utf8: bool) -> Rejected {
+    if reads_utf8 {
+        return rejected;
+    }
+    let Rejected { rejection, closes } = rejected;
+    let legible: Rejection = replies::legible(*rejection);
+    Rejected { rejection: Box::new(legible), closes }
+}

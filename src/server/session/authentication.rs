@@ -1,0 +1,147 @@
+//! AUTH (RFC 4954): the session acts on the steps of an attempt.
+
+use super::{Phase, Question, Session};
+use crate::{
+    sasl::{Mechanism, Secret, Verifier},
+    server::{
+        auth::{AuthStep, Authentication},
+        budget::Fault,
+        replies,
+        token::{Answer, Asked},
+    },
+    syntax::{Base64, Code, Rejection, Reply, Text},
+    time::Instant,
+};
+use alloc::boxed::Box;
+
+impl Session {
+    /// Begins an attempt, if the mechanism is offered to this client now.
+    pub(super) fn auth(&mut self, name: &str, initial_response: Option<&Base64<'_>>) {
+        let channel = self.facts.security.channel();
+        let proven = self.facts.proven.as_deref();
+        let mechanism = Mechanism::ignoring_case(name).ok();
+        let offer = self.config.auth();
+        let is_offered = |it: &Mechanism| {
+            offer.is_some_and(|offer| offer.announced(&channel, proven).any(|of| of == *it))
+        };
+        match mechanism {
+            Some(mechanism) if is_offered(&mechanism) => {
+                let initial_response = initial_response.map(|it| Secret::new(it.decoded()));
+                let attempt = Box::new(Authentication::new(mechanism, initial_response));
+                self.ask(Question::Auth(Asked::new(attempt)));
+            }
+            // The mechanism would be offered in TLS (RFC 4954 section 6).
+            Some(mechanism)
+                if !channel.is_tls()
+                    && mechanism.is_plaintext()
+                    && offer.is_some_and(|offer| offer.knows(mechanism)) =>
+            {
+                self.refuse(replies::ENCRYPTION_REQUIRED.reply(), Fault::Error);
+            }
+            _ => self.refuse(replies::MECHANISM_UNKNOWN.reply(), Fault::Error),
+        }
+    }
+
+    pub(super) fn on_auth(
+        &mut self,
+        mut attempt: Box<Authentication>,
+        answer: Answer<Box<dyn Verifier>>,
+    ) {
+        let step = match answer {
+            Ok(verifier) => attempt.verify(verifier),
+            Err(rejected) => return self.reject_auth(&rejected.rejection, rejected.closes),
+        };
+        self.follow(attempt, step);
+    }
+
+    /// Continues after the application may have answered the question of the verifier.
+    pub(super) fn on_credentials(&mut self, mut attempt: Box<Authentication>) {
+        let step = attempt.resume();
+        self.follow(attempt, step);
+    }
+
+    pub(super) fn on_authenticated(
+        &mut self,
+        mut attempt: Box<Authentication>,
+        answer: Answer<Option<Text<'static>>>,
+    ) {
+        let step = match answer {
+            Ok(text) => attempt.accept(text),
+            Err(rejected) => return self.reject_auth(&rejected.rejection, rejected.closes),
+        };
+        self.follow(attempt, step);
+    }
+
+    /// Receives one line of the exchange, without its CRLF. `is_last` says that no octets have come
+    /// after it.
+    pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool, now: Instant) {
+        self.response_received(Some(line), now);
+        self.has_pipelined_input = !is_last;
+        if let Phase::Response(mut attempt) = self.take_phase() {
+            let step = attempt.response(line);
+            self.follow(attempt, step);
+        }
+        self.settle_phase();
+    }
+
+    /// Refuses a line of the exchange that was longer than RFC 4954 section 4 suggests, and that was
+    /// discarded.
+    pub(super) fn auth_response_too_long(&mut self, now: Instant) {
+        self.response_received(None, now);
+        self.take_phase();
+        self.refuse(replies::RESPONSE_TOO_LONG.reply(), Fault::FailedAuth);
+        self.settle_phase();
+    }
+
+    fn response_received(&mut self, line: Option<&[u8]>, now: Instant) {
+        self.clocks.end_reading();
+        self.output.now = now;
+        self.output.note_response(line);
+    }
+
+    /// Acts on a step of an attempt.
+    fn follow(&mut self, attempt: Box<Authentication>, step: AuthStep) {
+        match step {
+            AuthStep::Challenge(octets) => self.challenge(attempt, &octets),
+            AuthStep::Ask => self.ask(Question::Credentials(attempt)),
+            // The question stays, and so does its number.
+            AuthStep::Later => drop(self.enter(Phase::Asked(Question::Credentials(attempt)))),
+            AuthStep::Judge => self.ask(Question::Authenticated(Asked::new(attempt))),
+            AuthStep::Succeeded(identity, reply) => {
+                self.facts.identity = Some(identity);
+                self.say(&reply);
+            }
+            AuthStep::Failed(rejection) => self.fail_auth(&rejection),
+            AuthStep::Malformed(rejection) => {
+                self.refuse(rejection.reply(), Fault::FailedAuth);
+            }
+        }
+    }
+
+    /// Sends 334, with nothing but base64 after it (RFC 4954 section 4).
+    fn challenge(&mut self, attempt: Box<Authentication>, octets: &[u8]) {
+        if self.has_pipelined_input && self.is_pipelining_violation() {
+            return;
+        }
+        let challenge = Base64::encode(octets);
+        self.say(&Reply::line(Code::AUTH_CHALLENGE, None, Text::lossy(challenge.as_str())));
+        self.enter(Phase::Response(attempt));
+    }
+
+    fn reject_auth(&mut self, rejection: &Rejection, closes: bool) {
+        match closes {
+            true => self.reject_and_close(rejection.reply()),
+            false => self.fail_auth(rejection),
+        }
+    }
+
+    /// Ends an attempt without success. The client waits for the reply, so that guessing takes time. A
+    /// verdict that is not available now is not the client's failure.
+    fn fail_auth(&mut self, rejection: &Rejection) {
+        let fault = match rejection.code().is_transient() {
+            true => Fault::UndecidedAuth,
+            false => Fault::FailedAuth,
+        };
+        self.charge(rejection.reply(), fault);
+    }
+}

@@ -1,0 +1,278 @@
+//! The content of a message: how the session receives it, refuses it, and has it delivered.
+
+use super::{Phase, Question, Session, Then};
+use crate::{
+    machine::Need,
+    server::{
+        budget::{Fault, Penalty},
+        config::Fitness,
+        content::{Announced, ChunkSize, Ending, Progress, Url, Violation},
+        delivery::Verdict,
+        end::{AbortReason, End},
+        replies,
+        token::{Answer, Asked, Rejected, Slot},
+    },
+    syntax::{Extension, Rejection, Text},
+    time::Instant,
+    transcript::{Entry, Side},
+    wire::ReceiveBuffer,
+};
+use core::mem;
+
+/// The least number of octets that a discarded chunk is charged: a line.
+const CHUNK_COST: u64 = 512;
+
+// How it begins.
+
+impl Session {
+    pub(super) fn on_data(&mut self, answer: Answer<Option<Text<'static>>>) {
+        let fitness = match self.facts.transaction.is_binary() {
+            true => Fitness::ANY,
+            false => self.config.fitness(),
+        };
+        let Some(announced) = self.content.take_announced() else { return };
+        match (announced, answer) {
+            (_, Err(Rejected { rejection, closes: true })) => {
+                self.end(rejection.reply(), End::Refused);
+            }
+            (Announced::Url(url), Err(rejected)) => self.reject_url(&url, &rejected.rejection),
+            (Announced::Url(url), Ok(_)) => {
+                self.content.begin_url(url, fitness, self.config.timeouts());
+                self.enter(Phase::Content(Slot::Open));
+            }
+            (Announced::Data, Err(rejected)) => self.reject_content(&rejected.rejection),
+            (Announced::Data, Ok(text)) => {
+                self.say(&replies::with_text(replies::start_content(), text));
+                self.content.begin_data(fitness, self.config.timeouts());
+                self.enter(Phase::Content(Slot::Open));
+            }
+            (Announced::Chunk(size), Err(rejected)) => {
+                self.content.begin_chunk(size, fitness, self.config.timeouts());
+                self.refuse_content(AbortReason::Refused, *rejected.rejection);
+            }
+            (Announced::Chunk(size), Ok(_)) => self.take_chunk(size, fitness),
+        }
+    }
+
+    /// Awaits the octets of a chunk, the first or a further one.
+    pub(super) fn take_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
+        self.content.begin_chunk(size, fitness, self.config.timeouts());
+        self.enter(Phase::Content(Slot::Open));
+        let octets = self.content.octets().saturating_add(size.octets);
+        if octets > self.config.limits().message {
+            self.refuse_violation(Violation::TooLarge);
+        }
+    }
+
+    pub(super) fn on_burl(&mut self, url: &Url, answer: Answer<Option<Text<'static>>>) {
+        match answer {
+            Err(Rejected { rejection, closes: true }) => {
+                self.end(rejection.reply(), End::Refused);
+            }
+            Err(rejected) => self.reject_url(url, &rejected.rejection),
+            Ok(_) if url.is_last => self.ask_to_deliver(),
+            Ok(text) => {
+                self.content.url_accepted();
+                self.say(&replies::with_text(replies::CHUNK_OK, text));
+            }
+        }
+    }
+
+    /// Rejects a URL. The rest of its content is discarded (RFC 4468 section 3.4, RFC 3030 section
+    /// 2).
+    fn reject_url(&mut self, url: &Url, rejection: &Rejection) {
+        let content = mem::take(&mut self.content);
+        let failed = content.into_failed(self.replies(), self.config.timeouts());
+        self.reject_content(rejection);
+        if !url.is_last {
+            self.content = failed;
+        }
+    }
+
+    /// Rejects the content of a transaction for the application.
+    fn reject_content(&mut self, rejection: &Rejection) {
+        let then = self.charged(rejection.reply(), Fault::NoProgress);
+        self.abort_then(AbortReason::Refused, then);
+    }
+}
+
+// How it comes in.
+
+impl Session {
+    /// Receives content, wanted or not; `None` if something has changed.
+    pub(super) fn take_in(&mut self, input: &mut ReceiveBuffer, now: Instant) -> Option<Need> {
+        match self.content.advance(input, self.config.limits().message, now) {
+            Progress::Lent => self.count_question(),
+            Progress::Discarded => self.check_discarded(),
+            Progress::Violation(violation) => self.refuse_violation(violation),
+            Progress::End(ending) => self.end_of_content(ending, now),
+            Progress::Need => return self.await_content(now),
+        }
+        None
+    }
+
+    pub(super) fn on_content(&mut self, answer: Answer<usize>, input: &mut ReceiveBuffer) {
+        self.enter(Phase::Content(Slot::Open));
+        match answer {
+            Err(Rejected { rejection, closes: true }) => {
+                self.end(rejection.reply(), End::Refused);
+            }
+            Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
+            Ok(octets) => {
+                self.content.taken(octets, input);
+                if self.content.is_lent() {
+                    // A new question about the rest.
+                    self.count_question();
+                }
+            }
+        }
+    }
+
+    /// Refuses the content in progress, which breaks a rule.
+    fn refuse_violation(&mut self, violation: Violation) {
+        self.count_error();
+        let (reason, rejection) = match violation {
+            Violation::TooLarge => (AbortReason::TooLarge, replies::TOO_LARGE),
+            Violation::BareLineBreak(octet) => {
+                (AbortReason::BareLineBreak(octet), replies::BARE_LINE_BREAK)
+            }
+            Violation::Nul(octet) => (AbortReason::Nul(octet), replies::NUL),
+        };
+        self.refuse_content(reason, rejection);
+    }
+
+    /// Refuses the content in progress: its rest is discarded, and the reply comes at its end.
+    fn refuse_content(&mut self, reason: AbortReason, rejection: Rejection) {
+        self.content.refuse(rejection, self.replies());
+        self.abort_then(reason, Then::Content);
+    }
+
+    /// Ends the session if too much refused content has been discarded.
+    pub(super) fn check_discarded(&mut self) {
+        if self.budget.is_discarding_too_much(self.content.wire(), self.config.limits()) {
+            self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
+        }
+    }
+
+    fn end_of_content(&mut self, ending: Ending, now: Instant) {
+        self.clocks.end_reading();
+        if let Ending::Url(url) = ending {
+            return self.ask(Question::Burl(Asked::new(url)));
+        }
+        let wire = self.content.wire();
+        self.output.note(Entry::Content { from: Side::Client, octets: wire });
+        if !self.content.is_counted() {
+            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+        }
+        if let Ending::Message = ending {
+            return self.ask_to_deliver();
+        }
+        self.enter(Phase::Command);
+        match ending {
+            Ending::Url(_) | Ending::Message => {}
+            Ending::Chunk => {
+                // `BDAT 0` makes no progress; `BDAT 0 LAST` does (RFC 3030 section 2).
+                let fault = if wire == 0 { Fault::NoProgress } else { Fault::None };
+                self.charge(&replies::CHUNK_OK, fault);
+            }
+            Ending::Refused(refusal) => {
+                self.budget.discard(wire.max(CHUNK_COST));
+                if self.content.stage().is_none() {
+                    self.content.pause(now);
+                }
+                if self.is_silent_at_end() {
+                    return;
+                }
+                // All replies are equal, and the last of them bears the penalty.
+                for _ in 1..refusal.replies {
+                    self.say(refusal.rejection.reply());
+                }
+                if refusal.replies > 0 {
+                    self.charge(refusal.rejection.reply(), refusal.fault);
+                }
+            }
+        }
+    }
+
+    /// Returns whether the last chunk gets no reply: so it is where each recipient gets a reply and
+    /// none was accepted (RFC 2033 section 4.3), also after a MAIL that was refused.
+    fn is_silent_at_end(&self) -> bool {
+        let transaction = &self.facts.transaction;
+        let is_addressed = transaction.is_open() || transaction.is_refused();
+        let is_chunked = self.offered.contains(Extension::Chunking);
+        self.replies() == 0 && is_addressed && is_chunked && self.content.is_last()
+    }
+}
+
+// How it is delivered.
+
+impl Session {
+    /// Returns the number of replies to a message.
+    pub(super) fn replies(&self) -> usize {
+        if self.facts.service.replies_per_recipient() {
+            self.facts.transaction.accepted()
+        } else {
+            1
+        }
+    }
+
+    fn ask_to_deliver(&mut self) {
+        self.content.clear();
+        self.ask(Question::Deliver(Slot::Open));
+    }
+
+    /// Sends the replies that are due for recipients that were settled.
+    pub(super) fn reply_to_settled(&mut self) {
+        if !self.verdicts.is_any_due() {
+            return;
+        }
+        self.say_verdicts(None);
+        let replies = self.replies();
+        if self.verdicts.is_complete(replies) {
+            self.take_phase();
+            self.conclude_delivery(None, false);
+            self.settle_phase();
+        }
+    }
+
+    pub(super) fn on_deliver(&mut self, answer: Answer<Option<Text<'static>>>) {
+        let (rest, closes) = match answer {
+            Ok(text) => (Ok(text), false),
+            Err(Rejected { rejection, closes }) => (Err(*rejection), closes),
+        };
+        self.say_verdicts(Some(&rest));
+        self.conclude_delivery(Some(&rest), closes);
+    }
+
+    fn say_verdicts(&mut self, rest: Option<&Verdict>) {
+        let replies = self.replies();
+        let mut verdicts = mem::take(&mut self.verdicts);
+        while let Some(reply) = verdicts.next_reply(replies, rest) {
+            self.say(&reply);
+        }
+        self.verdicts = verdicts;
+    }
+
+    /// Ends the transaction of a message that was replied to.
+    fn conclude_delivery(&mut self, rest: Option<&Verdict>, closes: bool) {
+        let outcome = self.verdicts.conclude(rest);
+        if outcome.is_accepted {
+            self.totals.messages = self.totals.messages.saturating_add(1);
+            self.budget.forgive();
+        }
+        let fault = if outcome.is_accepted { Fault::None } else { Fault::NoProgress };
+        // The reply is sent already: all that is left of a penalty is the end.
+        let penalty = self.budget.charge(fault, self.config.limits(), self.config.timeouts());
+        let is_said = self.replies() == 1;
+        self.facts.end_transaction();
+        match outcome.last_word {
+            Some(rejection) if !is_said => self.end(rejection.reply(), End::Refused),
+            None if penalty == Penalty::Close => {
+                let end = if closes { End::Refused } else { End::TooManyErrors };
+                self.end(replies::TOO_MANY_ERRORS.reply(), end);
+            }
+            None if !closes => {}
+            _ => self.proceed(Then::Farewell(End::Refused)),
+        }
+    }
+}

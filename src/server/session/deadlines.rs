@@ -1,0 +1,264 @@
+//! The deadlines of a session, and how it waits for them.
+
+use super::{Link, Phase, Session};
+use crate::{
+    machine::Need,
+    server::{end::End, replies, sequence::Stage},
+    time::{Instant, Stopwatch},
+    wire::ReceiveBuffer,
+};
+
+/// A deadline of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deadline {
+    /// When to send the greeting: early talkers send before it.
+    Greeting,
+    /// When to give up on a command line, or on a line of the exchange of AUTH.
+    Command,
+    /// When to give up on content, in a piece of it or between two.
+    Content,
+    /// When to end the whole session.
+    Session,
+    /// When to give up on a peer that does not read the replies.
+    Write,
+    /// When to send the reply that is withheld (tarpit).
+    Delay,
+}
+
+/// The event that a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Silence before the greeting.
+    Silence,
+    /// A command, or a line of the exchange of AUTH.
+    Line,
+    /// Octets of content.
+    Content,
+    /// Room for further replies, before a further command is read (back-pressure).
+    Room,
+    /// The replies to be written.
+    Output,
+    /// The moment of a reply that is withheld.
+    Delay,
+    /// An answer of the application.
+    Answer,
+}
+
+impl Wait {
+    /// Returns the deadlines that hold while the peer is to send something.
+    const fn deadlines(self) -> &'static [Deadline] {
+        match self {
+            Self::Silence => &[Deadline::Greeting],
+            Self::Line => &[Deadline::Command, Deadline::Session, Deadline::Content],
+            Self::Content => &[Deadline::Content],
+            Self::Room => &[Deadline::Session, Deadline::Content],
+            Self::Delay => &[Deadline::Delay],
+            Self::Output | Self::Answer => &[],
+        }
+    }
+}
+
+/// The moments and stopwatches that deadlines are computed from. Those of content belong to the
+/// content.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    /// The first poll.
+    began: Option<Instant>,
+    /// The time spent waiting for the peer to send a line, or to stay silent.
+    reading: Stopwatch,
+    /// The time that the peer has not read all of a block of replies. To take it octet by octet
+    /// gains no time.
+    writing: Stopwatch,
+    /// The rest of that block, in octets.
+    block: usize,
+    /// The time that the peer has not read the pending replies since the session was told to close.
+    closing: Stopwatch,
+}
+
+impl Clocks {
+    /// Notes the first poll.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
+    }
+
+    /// Notes that the peer has sent the line that was awaited.
+    pub(super) fn end_reading(&mut self) {
+        self.reading = Stopwatch::default();
+    }
+
+    /// Notes that the peer has read this many octets.
+    fn sent(&mut self, octets: usize) {
+        self.block = self.block.saturating_sub(octets);
+        if self.block == 0 {
+            self.writing = Stopwatch::default();
+        }
+    }
+
+    /// Stops while the application takes its time, which does not count against the peer.
+    fn pause(&mut self, now: Instant) {
+        self.reading.stop(now);
+        self.writing.stop(now);
+        self.closing.stop(now);
+    }
+}
+
+impl Session {
+    /// Waits: the only place that turns deadlines into a need. `None` if one has passed and the
+    /// session has acted on it.
+    pub(super) fn wait(&mut self, wait: Wait, now: Instant) -> Option<Need> {
+        self.run_clocks(wait, now);
+        let deadlines = wait.deadlines().iter();
+        let deadline =
+            deadlines.fold(Instant::NEVER, |least, it| least.min(self.deadline(*it, now)));
+        let has_output = !self.output.is_empty();
+        if has_output && !matches!(wait, Wait::Silence | Wait::Answer) {
+            self.start_writing(now);
+        }
+        let write = self.deadline(Deadline::Write, now);
+        match wait {
+            Wait::Answer => Some(Need::Answer),
+            Wait::Silence | Wait::Line | Wait::Content if deadline.has_passed(now) => {
+                match wait {
+                    Wait::Silence => self.clocks.end_reading(),
+                    _ => self.time_out(),
+                }
+                None
+            }
+            Wait::Line | Wait::Content if has_output => Some(Need::Either(deadline.min(write))),
+            Wait::Silence | Wait::Line | Wait::Content => Some(Need::Read(deadline)),
+            Wait::Room => Some(Need::Write(write.min(deadline))),
+            Wait::Delay if !has_output => Some(Need::Wait(deadline)),
+            Wait::Delay | Wait::Output => Some(Need::Write(write)),
+        }
+    }
+
+    /// Starts the stopwatches of what is awaited, and stops the others.
+    fn run_clocks(&mut self, wait: Wait, now: Instant) {
+        match wait {
+            Wait::Silence => self.clocks.reading.start(now),
+            Wait::Line => {
+                self.clocks.reading.start(now);
+                self.run_content_clock(now);
+            }
+            Wait::Room => self.run_content_clock(now),
+            Wait::Content => self.content.wait(now),
+            Wait::Answer => {
+                self.clocks.pause(now);
+                self.content.pause(now);
+            }
+            Wait::Output | Wait::Delay => {}
+        }
+    }
+
+    /// Lets the time between two pieces of content count.
+    fn run_content_clock(&mut self, now: Instant) {
+        if self.content.stage().is_some() {
+            self.content.wait(now);
+        }
+    }
+
+    fn start_writing(&mut self, now: Instant) {
+        if self.clocks.block == 0 {
+            self.clocks.block = self.output.len();
+        }
+        self.clocks.writing.start(now);
+        if self.is_closing {
+            self.clocks.closing.start(now);
+        }
+    }
+
+    /// Returns when a deadline passes.
+    fn deadline(&self, deadline: Deadline, now: Instant) -> Instant {
+        let timeouts = self.config.timeouts();
+        match deadline {
+            Deadline::Greeting => self.clocks.reading.deadline(now, timeouts.greeting),
+            Deadline::Command => self.clocks.reading.deadline(now, timeouts.command),
+            Deadline::Content => {
+                let is_over =
+                    self.content.stage().is_none() && !matches!(self.phase, Phase::Content(_));
+                if is_over {
+                    return Instant::NEVER;
+                }
+                let at = self.content.deadline(now, timeouts, self.is_stopping);
+                // Content that is discarded does not outlive the session.
+                match self.content.is_discarding() {
+                    true => at.min(self.deadline(Deadline::Session, now)),
+                    false => at,
+                }
+            }
+            Deadline::Session => match (self.clocks.began, timeouts.session) {
+                (Some(began), Some(allowance)) => began + allowance,
+                _ => Instant::NEVER,
+            },
+            Deadline::Write => {
+                let at = self.clocks.writing.deadline(now, timeouts.write);
+                match self.is_closing {
+                    true => at.min(self.clocks.closing.deadline(now, timeouts.closing)),
+                    false => at,
+                }
+            }
+            Deadline::Delay => match &self.phase {
+                Phase::Delayed(delayed) => delayed.until,
+                _ => Instant::NEVER,
+            },
+        }
+    }
+
+    /// Returns whether the peer has not read the replies in time.
+    pub(super) fn is_writing_too_long(&self, now: Instant) -> bool {
+        !self.output.is_empty() && self.deadline(Deadline::Write, now).has_passed(now)
+    }
+
+    /// Returns whether the session, or content between two pieces, has lasted too long.
+    pub(super) fn is_over_time(&self, now: Instant) -> bool {
+        let session = self.deadline(Deadline::Session, now);
+        session.min(self.deadline(Deadline::Content, now)).has_passed(now)
+    }
+
+    /// Ends a session after a deadline that the client has missed. One that is shutting down, and
+    /// waited only for the rest of content, ends as an idle one does.
+    pub(super) fn time_out(&mut self) {
+        let is_rest = matches!(self.phase, Phase::Command | Phase::Delayed(_))
+            || self.content.is_discarding();
+        match self.is_stopping && is_rest {
+            true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
+            false => self.end(replies::TIMED_OUT.reply(), End::TimedOut),
+        }
+    }
+
+    /// Waits until the greeting is due, while the client may show that it talks early.
+    pub(super) fn await_silence(&mut self, now: Instant) -> Option<Need> {
+        let is_due = self.config.timeouts().greeting.is_zero()
+            // The greeting after XCLIENT.
+            || self.totals.commands > 0
+            || self.facts.has_talked_early;
+        if is_due { None } else { self.wait(Wait::Silence, now) }
+    }
+
+    /// Waits for octets of content, unless the connection is lost.
+    pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
+        if self.link == Link::Open {
+            return self.wait(Wait::Content, now);
+        }
+        self.connection_lost();
+        None
+    }
+
+    /// Counts octets that were sent.
+    pub(in crate::server) fn sent(&mut self, octets: usize) {
+        self.totals.octets_sent = self.totals.octets_sent.saturating_add(octets as u64);
+        self.output.sent(octets);
+        self.clocks.sent(octets);
+    }
+
+    /// Returns whether octets came before the greeting, and that was not noticed yet.
+    pub(super) fn is_early(&self, input: &ReceiveBuffer) -> bool {
+        // A greeting also follows XCLIENT.
+        self.totals.commands == 0 && !self.facts.has_talked_early && !input.is_empty()
+    }
+
+    /// Returns whether a chunk of content was accepted, and a further one is awaited.
+    pub(super) fn is_chunking(&self) -> bool {
+        self.content.stage() == Some(Stage::Chunking)
+    }
+}
