@@ -4,6 +4,8 @@ use core::{ops::Add, time::Duration};
 
 /// A moment, as the time since an origin that the caller picked once for a session.
 ///
+/// It counts nanoseconds, up to some 584 years; a later moment is [`NEVER`](Self::NEVER).
+///
 /// ```
 /// use core::time::Duration;
 /// use esmtp::time::Instant;
@@ -13,36 +15,40 @@ use core::{ops::Add, time::Duration};
 /// assert_eq!(Instant::NEVER + Duration::from_secs(1), Instant::NEVER);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(Duration);
+pub struct Instant(u64);
 
 impl Instant {
     /// The origin itself.
-    pub const ORIGIN: Self = Self(Duration::ZERO);
+    pub const ORIGIN: Self = Self(0);
     /// Later than every other instant: no deadline.
-    pub const NEVER: Self = Self(Duration::MAX);
+    pub const NEVER: Self = Self(u64::MAX);
 
     /// Returns the moment `elapsed` after the origin.
     #[must_use]
     pub const fn since_origin(elapsed: Duration) -> Self {
-        Self(elapsed)
+        Self::ORIGIN.saturating_add(elapsed)
     }
 
     /// Returns the time from the origin to this moment.
     #[must_use]
     pub const fn elapsed(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0)
     }
 
     /// Returns the time since `earlier`; zero when that is later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     /// Returns the moment `duration` later; [`NEVER`](Self::NEVER) instead of an overflow.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
+        let nanoseconds = duration.as_nanos();
+        match nanoseconds > u64::MAX as u128 {
+            true => Self::NEVER,
+            false => Self(self.0.saturating_add(nanoseconds as u64)),
+        }
     }
 
     /// Returns whether a deadline at this moment has passed: `now >= self`.
@@ -188,6 +194,18 @@ mod tests {
 
     const fn at(seconds: u64) -> Instant {
         Instant::since_origin(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_moment_beyond_the_range_is_never() {
+        let last = Duration::from_nanos(u64::MAX);
+        for beyond in [last, last + Duration::from_nanos(1), Duration::MAX] {
+            assert_eq!(Instant::since_origin(beyond), Instant::NEVER);
+            assert_eq!(at(1) + beyond, Instant::NEVER);
+        }
+        assert_eq!(at(7).saturating_since(at(5)), Duration::from_secs(2));
+        assert_eq!(at(5).saturating_since(at(7)), Duration::ZERO);
+        assert_eq!(core::mem::size_of::<Instant>(), 8);
     }
 
     #[test]

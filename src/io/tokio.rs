@@ -446,7 +446,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Returns ready when `deadline` has passed.
     fn poll_timer(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.origin.checked_add(deadline.elapsed()) else {
+        let is_set = deadline != Instant::NEVER;
+        let Some(deadline) = self.origin.checked_add(deadline.elapsed()).filter(|_| is_set) else {
             return Poll::Pending; // later than any clock
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
