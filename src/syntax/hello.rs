@@ -94,8 +94,14 @@ impl<'a> HelloName<'a> {
         host.map(Self::from).or_else(|error| {
             tolerance.rewind(used);
             match tolerance.of(|lenience| &mut lenience.text_as_host) {
-                true => Self::of_text(Cow::Borrowed(argument)),
                 false => Err(error),
+                // Without the spaces at its end it may be a host.
+                true => match argument.trim_end_matches(' ') {
+                    trimmed if trimmed.len() < argument.len() => {
+                        Self::parse(trimmed, is_helo, tolerance)
+                    }
+                    text => Self::of_text(Cow::Borrowed(text)),
+                },
             }
         })
     }
@@ -202,6 +208,17 @@ mod tests {
     }
 
     /// 5321-4.1.1.1-b 6531-3.7.1-a
+    #[test]
+    fn spaces_at_the_end_are_not_part_of_a_name() {
+        for (written, name) in
+            [("1 ", "1"), ("mx.example.org  ", "mx.example.org"), ("a'b ", "a'b")]
+        {
+            assert_eq!(HelloName::new(written), HelloName::new(name));
+        }
+        assert!(HelloName::new("1 ").unwrap().host().is_some());
+        assert!(HelloName::new("  ").is_err());
+    }
+
     #[test]
     fn text_in_the_place_of_a_host_is_kept_and_reported() {
         for (argument, text) in [
