@@ -1,6 +1,6 @@
 //! Commands: a verb and its arguments.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::fmt::{self, Write as _};
 
 use nom::Parser as _;
@@ -422,31 +422,21 @@ fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a
     Ok(Command::Obsolete(verb))
 }
 
-/// Reads a hello whose argument is not UTF-8, where any text is tolerated in place of a host.
+/// Reads a hello whose argument is not UTF-8, where any text is tolerated in place of a host: like the text in which each
+/// sequence that is not UTF-8 is U+FFFD.
 #[cold]
-fn lossy_hello<'a>(
-    line: &'a [u8],
-    tolerance: &Tolerance,
-) -> Option<Result<Command<'a>, SyntaxError>> {
-    let make = match Verb::of(line) {
-        Verb::Ehlo => Command::Ehlo,
-        Verb::Helo => Command::Helo,
-        Verb::Lhlo => Command::Lhlo,
-        _ => return None,
-    };
-    let offset = "EHLO ".len();
-    let argument = line.get(offset..).filter(|_| line.get(offset - 1) == Some(&b' '))?;
-    let argument = match argument.last() {
-        Some(last)
-            if is(*last, WSP) && tolerance.of(|lenience| &mut lenience.trailing_white_space) =>
-        {
-            let end = argument.iter().rposition(|octet| !is(*octet, WSP)).map_or(0, |at| at + 1);
-            argument.get(..end).unwrap_or_default()
-        }
-        _ => argument,
-    };
-    let name = HelloName::parse_lossy(argument, tolerance)?;
-    Some(name.map(make).map_err(|error| error.behind(offset).on(Verb::of(line))))
+fn lossy_hello<'a>(line: &[u8], tolerance: &Tolerance) -> Option<Result<Command<'a>, SyntaxError>> {
+    let verb = Verb::of(line);
+    if !matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
+        || !tolerance.of(|lenience| &mut lenience.text_as_host)
+    {
+        return None;
+    }
+    let text = String::from_utf8_lossy(line);
+    let command = Command::read(text.as_bytes(), tolerance).map(Command::into_owned);
+    // The offset is one in the line, not in its text.
+    let control = line.iter().position(u8::is_ascii_control).unwrap_or("EHLO ".len());
+    Some(command.map_err(|_| super::hello::control_at(control).on(verb)))
 }
 
 /// Parses `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
@@ -599,7 +589,7 @@ fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, Sy
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::{String, ToString};
+    use alloc::string::ToString;
 
     use super::*;
     use crate::syntax::Code;

@@ -1,7 +1,7 @@
 //! The name of a client in EHLO, HELO and LHLO.
 
 use alloc::borrow::Cow;
-use alloc::string::{String, ToString as _};
+use alloc::string::ToString as _;
 use core::fmt;
 
 use super::error::AddressFault;
@@ -106,20 +106,6 @@ impl<'a> HelloName<'a> {
         })
     }
 
-    /// Reads an argument that is not UTF-8; every octet or sequence that is not becomes U+FFFD.
-    pub(super) fn parse_lossy(
-        argument: &'a [u8],
-        tolerance: &Tolerance,
-    ) -> Option<Result<Self, SyntaxError>> {
-        tolerance.of(|lenience| &mut lenience.text_as_host).then(|| {
-            // An offset in the argument, not in what becomes of it.
-            match argument.iter().position(u8::is_ascii_control) {
-                Some(at) => Err(control_at(at)),
-                None => Self::of_text(String::from_utf8_lossy(argument)).map_err(|_| control_at(0)),
-            }
-        })
-    }
-
     /// Returns the host, unless the client sent some other text.
     #[must_use]
     pub fn host(&self) -> Option<&Host<'a>> {
@@ -158,7 +144,7 @@ impl<'a> HelloName<'a> {
     }
 }
 
-const fn control_at(offset: usize) -> SyntaxError {
+pub(super) const fn control_at(offset: usize) -> SyntaxError {
     SyntaxError::new(SyntaxErrorKind::Host, offset).with_fault(Some(AddressFault::ControlInName))
 }
 
@@ -217,6 +203,25 @@ mod tests {
         }
         assert!(HelloName::new("1 ").unwrap().host().is_some());
         assert!(HelloName::new("  ").is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_read_like_the_text_that_it_becomes() {
+        use crate::syntax::{Command, Lenience};
+        for lenience in [Lenience::default(), Lenience::ALL] {
+            for name in [&b"BURL a\xbeb"[..], b"a\xbe", b" \xbe", b"[x\xbe]", b"mx.example \xbe "] {
+                let text = alloc::string::String::from_utf8_lossy(name);
+                for verb in ["EHLO ", "HELO ", "LHLO "] {
+                    let lossy = [verb.as_bytes(), name].concat();
+                    let plain = [verb, &text].concat();
+                    assert_eq!(
+                        Command::parse(&lossy, lenience).map(Command::into_owned),
+                        Command::parse(plain.as_bytes(), lenience).map(Command::into_owned),
+                        "{plain}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
