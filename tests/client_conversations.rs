@@ -473,7 +473,7 @@ fn the_refusal_of_ehlo_is_reported_where_helo_fails_too() {
     client.closed(esmtp::machine::Closed::Clean);
     assert_eq!(client.poll(Instant::ORIGIN), Need::Close);
     assert_eq!(format!("end: {}", client.end().unwrap()), end);
-    // What HELO is answered with is what counts where it is accepted.
+    // Where HELO is accepted, its reply counts.
     let notes = Dialogue::sends(&[BOB], "x\r\n").plays(&format!(
         "{opening}
          C: HELO me.example.org

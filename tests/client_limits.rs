@@ -555,7 +555,7 @@ fn one_chunk_is_under_way_before_a_recipient_is_accepted() {
             assert!(accepted.matches("BDAT").count() >= 1, "{ahead} {size}");
         }
     }
-    // What has come is heard before the next chunk leaves.
+    // Replies that have arrived are read before the next chunk leaves.
     let mut left = 10_000_000;
     let mut client = client(|config| config);
     client.feed(b"220 mx\r\n");

@@ -338,7 +338,7 @@ fn without_tls_or_a_common_mechanism_nothing_is_sent() {
     }
 }
 
-/// 4422-3.3-a, 4954-4-q: RFC 4954 section 4: the command line has 512 octets; what does not fit comes behind the
+/// 4422-3.3-a, 4954-4-q: RFC 4954 section 4: the command line has 512 octets; the rest comes after the
 /// empty challenge.
 #[test]
 fn a_long_initial_response_waits_for_the_empty_challenge() {

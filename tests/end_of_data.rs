@@ -52,7 +52,7 @@ enum Fault {
     Nul(u64),
 }
 
-/// What a receiver makes of octets after DATA.
+/// The reading of octets after DATA by a receiver.
 #[derive(Debug, PartialEq)]
 struct Received {
     content: Vec<u8>,

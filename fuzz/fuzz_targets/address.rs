@@ -27,7 +27,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// What is read with these deviations is written as something that means the same with them.
+/// Checks that a value read with these deviations is written in a form that has the same meaning with them.
 fn check(text: &str, lenience: Lenience) {
     if let Ok(local_part) = LocalPart::parse_with(text, lenience) {
         let shortest = local_part.to_string();

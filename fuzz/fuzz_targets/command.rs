@@ -33,7 +33,7 @@ fn check(command: &Command<'_>, used: Lenience, lenience: Lenience) {
     command.encode(&mut octets);
     let encoded = octets.strip_suffix(b"\r\n").expect("a line ends with CRLF");
     assert!(!encoded.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0)), "injection");
-    // What was tolerated is tolerated again.
+    // A deviation that was tolerated once is tolerated again.
     let again = Command::parse(encoded, lenience).expect("what we say is right");
     assert_eq!(&again, command);
     assert_eq!(again.verb(), command.verb());

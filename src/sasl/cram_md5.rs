@@ -236,7 +236,7 @@ impl Verifier for CramMd5Verifier {
                 self.state = State::Over;
                 return Step::Failed(VerifierError::Unavailable);
             }
-            // The same amount of work for an unknown user.
+            // An unknown user costs as much work as a known one.
             Answer::Given(None) => (self.challenge.as_str().into(), false),
             Answer::Given(Some(password)) => {
                 let is_known = !password.is_empty();

@@ -146,7 +146,7 @@ impl<'a> AttributeValue<'a> {
     #[must_use]
     pub fn port(&self) -> Option<NonZeroU16> {
         let text = self.text()?;
-        // What the standard library reads may begin with a plus.
+        // The standard library accepts a plus in front of a number.
         text.parse().ok().filter(|_| is_all(text, DIGIT))
     }
 

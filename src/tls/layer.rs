@@ -148,7 +148,7 @@ impl Layer {
             return Err(TlsFailureKind::Stopped);
         }
         if self.is_broken {
-            // What the peer said before it closed may tell why.
+            // Octets that arrived before the peer closed may hold the reason.
             self.until = self.until.min(now + FAREWELL);
         }
         Ok(match self.engine {

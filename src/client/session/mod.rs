@@ -215,7 +215,7 @@ impl Session {
 
     /// Takes one reply; returns whether there was one.
     fn take_reply(&mut self, facts: &mut Facts) -> bool {
-        // What follows the reply to ATRN is for the machine that takes over.
+        // Octets after the reply to ATRN are for the machine that takes over.
         if matches!(self.position.phase(), Phase::Over(_) | Phase::HandingOver) {
             return false;
         }

@@ -488,7 +488,7 @@ mod tests {
             let nonce = Nonce::from_text("servernonce").unwrap();
             ScramVerifier::plus(hash, nonce, Decoy::new([7; 32]), channel.clone())
         };
-        // The same channel, and a man in the middle.
+        // A channel with an attacker between the two sides.
         for (server_channel, expected) in
             [(&channel, None), (&bound(2).1, Some(VerifierError::ChannelBindingMismatch))]
         {

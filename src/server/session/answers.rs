@@ -119,7 +119,7 @@ impl Session {
             Ok(HelloAnswer::NotSecure) => {
                 self.refused = Some(Stage::NotSecure);
                 self.say(replies::NOT_SECURE.reply());
-                // What was begun cannot continue.
+                // A transaction in progress cannot continue.
                 return self.abort_then(AbortReason::Refused, Then::Command);
             }
             // The session stays as it was (RFC 5321 section 4.1.4).
