@@ -5,6 +5,8 @@
 
 #[path = "common/dialogue.rs"]
 mod dialogue;
+#[path = "common/overheard.rs"]
+mod overheard;
 
 use dialogue::{Act, Dialogue, mail};
 #[cfg(feature = "scram")]
@@ -18,9 +20,8 @@ use esmtp::{
     service::Service,
     syntax::{Argument, UnknownVerb, Uri},
     time::Instant,
-    transcript::Entry,
 };
-use std::sync::{Arc, Mutex};
+use overheard::overhear;
 
 const BOB: &str = "bob@example.net";
 
@@ -738,34 +739,6 @@ mod scram {
                  C: (closed)"
             ));
             assert_eq!(said, notes);
-        }
-    }
-}
-
-/// The transcript of a session inside TLS in which the server says this, a reply a turn.
-fn overhear(replies: &[&str], mut answer: impl FnMut(Event<'_>)) -> String {
-    let heard = Arc::new(Mutex::new(String::new()));
-    let log = Arc::clone(&heard);
-    let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS)
-        .with_transcript(Box::new(move |_: Instant, entry: Entry<'_>| {
-            log.lock().unwrap().push_str(&format!("{entry}\n"));
-        }));
-    let mut replies = replies.iter();
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Answer => answer(client.event().unwrap()),
-            Need::Write(_) | Need::Either(_) => {
-                let octets = {
-                    let mut slices = [&b""[..]];
-                    client.to_send(&mut slices);
-                    slices[0].len()
-                };
-                client.sent(octets);
-            }
-            Need::Read(_) | Need::Wait(_) => {
-                client.feed(replies.next().unwrap().as_bytes());
-            }
-            Need::Close => return heard.lock().unwrap().clone(),
         }
     }
 }

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+#[path = "common/overheard.rs"]
+mod overheard;
+
 use esmtp::{
-    client::{self, Client},
+    client,
     machine::{Machine, Need},
     sasl::{Attempt, Identity, Mechanism, Nonce, Offer, PlainInitiator, Question, Step, Verifier},
     security::Security,
@@ -13,6 +16,7 @@ use esmtp::{
     time::Instant,
     transcript::Entry,
 };
+use overheard::overhear;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -478,34 +482,6 @@ fn what_an_exchange_says_is_not_in_debug() {
     ];
     for shown in shown {
         assert!(!shown.contains("99, 104, 97"), "{shown}");
-    }
-}
-
-/// The transcript of a client inside TLS to which the server says this, a reply a turn.
-fn overhear(replies: &[&str], mut answer: impl FnMut(client::Event<'_>)) -> String {
-    let heard = Arc::new(Mutex::new(String::new()));
-    let log = Arc::clone(&heard);
-    let config = client::Config::new("me.example.org").unwrap();
-    let mut client = Client::new(config, Security::TLS).with_transcript(Box::new(
-        move |_: Instant, entry: Entry<'_>| log.lock().unwrap().push_str(&format!("{entry}\n")),
-    ));
-    let mut replies = replies.iter();
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Answer => answer(client.event().unwrap()),
-            Need::Write(_) | Need::Either(_) => {
-                let octets = {
-                    let mut slices = [&b""[..]];
-                    client.to_send(&mut slices);
-                    slices[0].len()
-                };
-                client.sent(octets);
-            }
-            Need::Read(_) | Need::Wait(_) => {
-                client.feed(replies.next().unwrap().as_bytes());
-            }
-            Need::Close => return heard.lock().unwrap().clone(),
-        }
     }
 }
 
