@@ -1,25 +1,12 @@
-//! A machine on a blocking stream.
-//!
-//! ```no_run
-//! use esmtp::{io::blocking::Connection, machine::Machine};
-//! use std::{io, net::TcpStream};
-//!
-//! fn drive<M: Machine>(machine: M, stream: TcpStream) -> io::Result<()> {
-//!     let mut connection = Connection::new(machine, stream);
-//!     while let Some(event) = connection.next()? {
-//!         let _ = event; // answer it
-//!     }
-//!     Ok(())
-//! }
-//! ```
+//! A machine on a blocking stream, driven until it asks a question.
 
-use super::{
-    AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, is_sending, over,
-    sending::{Sending, Step},
-};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
+    io::{
+        AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, is_sending, over,
+        sending::{Sending, Step},
+    },
     machine::{Closed, Machine, Need},
     security::Security,
     server::{Config, Server},
@@ -137,7 +124,7 @@ socket!(std::os::unix::net::UnixStream);
 pointer!(&mut S);
 pointer!(Box<S>);
 
-/// A machine on a blocking stream: see [the module](self).
+/// A machine on a blocking stream: see [the module](super).
 #[derive(Debug)]
 pub struct Connection<M, S = TcpStream> {
     machine: M,
@@ -399,7 +386,7 @@ impl Connection<Server> {
     ///
     /// The connection is lost already, or it is LMTP on port 25 (RFC 2033 section 5).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
-        let server = super::server(config, stream.local_addr()?, stream.peer_addr()?)?;
+        let server = crate::io::server(config, stream.local_addr()?, stream.peer_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.
         stream.set_nodelay(true)?;
         Ok(Self::new(server, stream))

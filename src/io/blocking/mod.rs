@@ -1,0 +1,18 @@
+//! A machine on a blocking stream.
+//!
+//! ```no_run
+//! use esmtp::{io::blocking::Connection, machine::Machine};
+//! use std::{io, net::TcpStream};
+//!
+//! fn drive<M: Machine>(machine: M, stream: TcpStream) -> io::Result<()> {
+//!     let mut connection = Connection::new(machine, stream);
+//!     while let Some(event) = connection.next()? {
+//!         let _ = event; // answer it
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+mod connection;
+
+pub use connection::{Connection, Stream, connect};

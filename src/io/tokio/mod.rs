@@ -1,0 +1,19 @@
+//! A machine on a tokio stream.
+//!
+//! ```no_run
+//! use esmtp::{io::tokio::Connection, machine::Machine};
+//! use std::io;
+//! use tokio::net::TcpStream;
+//!
+//! async fn drive<M: Machine>(machine: M, stream: TcpStream) -> io::Result<()> {
+//!     let mut connection = Connection::new(machine, stream);
+//!     while let Some(event) = connection.next().await? {
+//!         let _ = event; // answer it
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+mod connection;
+
+pub use connection::{Connection, connect};
