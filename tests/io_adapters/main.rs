@@ -12,6 +12,7 @@
 )]
 
 mod blocking;
+mod nonblocking;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod toy;
