@@ -48,7 +48,7 @@ impl Config {
     ///
     /// `host` is neither, or not ASCII: EHLO takes A-labels (RFC 6531 section 3.7.1).
     pub fn new(host: &str) -> Result<Self, SyntaxError> {
-        Self::from_host(Host::parse(host)?.into_owned())
+        Self::from_host(Host::of_self(host)?.into_owned())
     }
 
     /// Returns the defaults, with a host that was parsed before.

@@ -102,7 +102,7 @@ impl Config {
     ///
     /// `host` is neither a domain nor an address literal (RFC 5321 section 4.1.2).
     pub fn new(host: &str) -> Result<Self, SyntaxError> {
-        let host = Host::parse(host)?.into_owned();
+        let host = Host::of_self(host)?.into_owned();
         if !host.is_ascii() {
             return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
         }

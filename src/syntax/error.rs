@@ -1,6 +1,7 @@
 //! Why octets are not what they should be, and the reply that they deserve.
 
 use core::fmt;
+use core::net::Ipv4Addr;
 
 use super::{Code, Status, Verb};
 
@@ -237,6 +238,9 @@ pub(crate) enum AddressFault {
     TrailingDot,
     Literal,
     LiteralTag,
+    /// An IPv4 address where a host is to be named; the message writes it with brackets.
+    BareIpv4(Ipv4Addr),
+    BareIpv6,
     Space,
     SeveralAddresses,
     Brackets,
@@ -271,6 +275,8 @@ impl AddressFault {
             Self::TrailingDot => "a dot after the domain name",
             Self::Literal => "not an address literal",
             Self::LiteralTag => "an IPv6 address literal without its tag: [IPv6:...]",
+            Self::BareIpv4(_) => "an IPv4 address without its brackets",
+            Self::BareIpv6 => "an IPv6 address without its brackets and its tag: [IPv6:...]",
             Self::Space => "a space in the address",
             Self::SeveralAddresses => "more than one address",
             Self::Brackets => "angle brackets where an address stands alone",
@@ -330,6 +336,9 @@ impl fmt::Display for SyntaxError {
             write!(f, "{}: ", verb.as_str())?;
         }
         f.write_str(self.reason())?;
+        if let Some(AddressFault::BareIpv4(address)) = self.fault {
+            write!(f, ": [{address}]")?;
+        }
         if let Some(parameter) = self.parameter {
             write!(f, ": {parameter}")?;
         }

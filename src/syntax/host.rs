@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nom::branch::alt;
 use nom::combinator::map;
@@ -246,6 +246,32 @@ impl<'a> Host<'a> {
         whole_address(input, after_domain, |input| host(input, &tolerance))
     }
 
+    /// Reads the host by which a client or a server of one's own calls itself, in EHLO and in the greeting: a domain, or an
+    /// address literal with its brackets.
+    ///
+    /// Unlike [`parse`](Self::parse) it rejects an address without brackets, which is a domain by the grammar and the name
+    /// of no host (RFC 5321 sections 2.3.5, 4.1.3): servers reject mail from such clients.
+    ///
+    /// ```
+    /// use esmtp::syntax::Host;
+    ///
+    /// let error = Host::of_self("192.0.2.1").unwrap_err();
+    /// assert_eq!(error.to_string(), "an IPv4 address without its brackets: [192.0.2.1], at octet 0");
+    /// assert!(Host::of_self("[192.0.2.1]").is_ok() && Host::of_self("mx.example.org").is_ok());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Host`] or [`SyntaxErrorKind::DomainTooLong`]; [`SyntaxError::reason`] says it in words.
+    pub fn of_self(input: &'a str) -> Result<Self, SyntaxError> {
+        let fault = match input.parse() {
+            Ok(IpAddr::V4(address)) => AddressFault::BareIpv4(address),
+            Ok(IpAddr::V6(_)) => AddressFault::BareIpv6,
+            Err(_) => return Self::parse(input),
+        };
+        Err(SyntaxError::new(SyntaxErrorKind::Host, 0).with_fault(Some(fault)))
+    }
+
     /// Returns whether the host is in the grammar: a domain without underscores, or a literal with a registered tag.
     pub(crate) fn is_strict(&self) -> bool {
         match self {
@@ -316,11 +342,11 @@ impl<'a> From<Domain<'a>> for Host<'a> {
     }
 }
 
-impl From<core::net::IpAddr> for Host<'_> {
-    fn from(address: core::net::IpAddr) -> Self {
+impl From<IpAddr> for Host<'_> {
+    fn from(address: IpAddr) -> Self {
         match address {
-            core::net::IpAddr::V4(address) => Self::Ipv4(address),
-            core::net::IpAddr::V6(address) => Self::Ipv6(address),
+            IpAddr::V4(address) => Self::Ipv4(address),
+            IpAddr::V6(address) => Self::Ipv6(address),
         }
     }
 }
@@ -804,6 +830,26 @@ mod tests {
             "[192.0.2.1]5",
         ] {
             assert_eq!(Host::parse(input).unwrap_err().kind(), SyntaxErrorKind::Host, "{input}");
+        }
+    }
+
+    /// 5321-4.1.3-a
+    #[test]
+    fn an_address_without_brackets_is_not_the_name_of_a_host_of_ones_own() {
+        for (input, message) in [
+            ("192.0.2.1", "an IPv4 address without its brackets: [192.0.2.1], at octet 0"),
+            ("10.0.0.5", "an IPv4 address without its brackets: [10.0.0.5], at octet 0"),
+            (
+                "2001:db8::1",
+                "an IPv6 address without its brackets and its tag: [IPv6:...], at octet 0",
+            ),
+            ("ann@example.org", "not a domain name, at octet 3"),
+        ] {
+            let error = Host::of_self(input).unwrap_err();
+            assert_eq!((error.kind(), &*error.to_string()), (SyntaxErrorKind::Host, message));
+        }
+        for input in ["[192.0.2.1]", "[IPv6:2001:db8::1]", "192.example", "1.2.3", "localhost"] {
+            assert_eq!(Host::of_self(input), Host::parse(input), "{input}");
         }
     }
 

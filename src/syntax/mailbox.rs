@@ -7,7 +7,7 @@ use core::hash::{Hash, Hasher};
 
 use super::error::AddressFault;
 use super::grammar::{
-    self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, fail_with, whole, whole_address,
+    self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, fail_with, whole_address,
 };
 use super::host::{after_host, host};
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
@@ -52,7 +52,14 @@ impl<'a> LocalPart<'a> {
     /// that is not.
     pub fn parse_with(input: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
         let tolerance = Tolerance::new(lenience);
-        whole(input, SyntaxErrorKind::LocalPart, |input| local_part(input, &tolerance))
+        let is_quoted = input.starts_with('"');
+        let trailing = |rest: &str| match after_local_part(rest, is_quoted) {
+            (_, AddressFault::NoAt) => {
+                (SyntaxErrorKind::LocalPart, AddressFault::LocalPartCharacter)
+            }
+            (_, fault) => (SyntaxErrorKind::LocalPart, fault),
+        };
+        whole_address(input, trailing, |input| local_part(input, &tolerance))
     }
 
     /// Makes a local-part in its shortest form of any text: a dot-string where that is possible, else a quoted string.
@@ -648,6 +655,22 @@ mod tests {
                 "{input:?}"
             );
             assert_eq!(error.to_string(), alloc::format!("{reason}, at octet {offset}"));
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_with_a_local_part() {
+        for (input, reason) in [
+            ("", "no address"),
+            ("a b", "a space in the address"),
+            ("a(b", "a character that a local-part holds only in quotes"),
+            ("a>b", "a character that a local-part holds only in quotes"),
+            ("ann@example.org", "a character that a local-part holds only in quotes"),
+            ("\"a\"b", "text after the closing quote of the local-part"),
+            ("Ann <ann", "a display name is not part of an address"),
+        ] {
+            let error = LocalPart::parse(input).unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (SyntaxErrorKind::LocalPart, reason));
         }
     }
 
