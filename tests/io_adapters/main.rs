@@ -13,5 +13,7 @@
 
 mod blocking;
 #[cfg(feature = "tokio")]
+mod sessions;
+#[cfg(feature = "tokio")]
 mod tokio;
 mod toy;
