@@ -16,10 +16,13 @@
 //!   destroy the last reply on its way.
 
 pub mod blocking;
+mod layer;
 pub mod nonblocking;
 mod sending;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+
+pub use layer::Layer;
 
 use crate::{
     client::{Client, End},
@@ -78,6 +81,36 @@ impl<M: AsClient + crate::machine::Upgradable> AsClient for crate::tls::Secured<
 
     fn as_client_mut(&mut self) -> &mut Client {
         self.machine_mut().as_client_mut()
+    }
+}
+
+/// A server, or a server inside a layer: a machine that receives messages.
+pub trait AsServer {
+    /// Returns the server.
+    fn as_server(&self) -> &Server;
+
+    /// Returns the server, to change it from outside.
+    fn as_server_mut(&mut self) -> &mut Server;
+}
+
+impl AsServer for Server {
+    fn as_server(&self) -> &Server {
+        self
+    }
+
+    fn as_server_mut(&mut self) -> &mut Server {
+        self
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl<M: AsServer + crate::machine::Upgradable> AsServer for crate::tls::Secured<M> {
+    fn as_server(&self) -> &Server {
+        self.machine().as_server()
+    }
+
+    fn as_server_mut(&mut self) -> &mut Server {
+        self.machine_mut().as_server_mut()
     }
 }
 

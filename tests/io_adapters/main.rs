@@ -14,5 +14,7 @@
 mod blocking;
 mod nonblocking;
 #[cfg(feature = "tokio")]
+mod sessions;
+#[cfg(feature = "tokio")]
 mod tokio;
 mod toy;

@@ -1,10 +1,12 @@
 //! A machine on a blocking stream, driven until it asks a question.
 
+use super::{socket::Socket, stream::Stream};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, is_sending, over,
+        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, check_port,
+        is_sending, over,
         sending::{Sending, Step},
     },
     machine::{Closed, Machine, Need},
@@ -12,11 +14,11 @@ use crate::{
     server::{Config, Server},
     time::Instant,
 };
-use alloc::{boxed::Box, sync::Arc};
+use alloc::sync::Arc;
 use core::{task::Poll, time::Duration};
 use std::{
-    io::{self, BufRead, ErrorKind, IoSlice, Read, Write},
-    net::{Shutdown, TcpStream, ToSocketAddrs},
+    io::{self, BufRead, ErrorKind, IoSlice},
+    net::{TcpStream, ToSocketAddrs},
     thread, time,
 };
 
@@ -24,105 +26,6 @@ use std::{
 ///
 /// The peer may be blocked in a write itself and not read before this side has read.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// A stream that a blocking [`Connection`] can run on.
-///
-/// A stream without time-outs (a pipe) may ignore them; deadlines then pass unnoticed until it
-/// returns.
-pub trait Stream: Read + Write {
-    /// Sets the time after which a read fails with [`ErrorKind::WouldBlock`] or
-    /// [`ErrorKind::TimedOut`]. `None` is no limit; zero does not occur.
-    ///
-    /// # Errors
-    ///
-    /// The error of the operating system.
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
-
-    /// Sets the time after which a write fails with [`ErrorKind::WouldBlock`] or
-    /// [`ErrorKind::TimedOut`]. `None` is no limit; zero does not occur.
-    ///
-    /// # Errors
-    ///
-    /// The error of the operating system.
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
-
-    /// Reads octets that have arrived, and fails with [`ErrorKind::WouldBlock`] where there are
-    /// none: so an adapter reads the peer's input before it writes more.
-    ///
-    /// A stream without such a read does not override it. Input is then read only when the stream
-    /// takes no more octets.
-    ///
-    /// Those of the sockets make the socket non-blocking for the time of the call, which affects
-    /// every other handle of it ([`TcpStream::try_clone`]).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WouldBlock`], or the error of the operating system.
-    fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let _ = into;
-        Err(ErrorKind::WouldBlock.into())
-    }
-
-    /// Shuts down the writing direction; the stream can still be read.
-    ///
-    /// # Errors
-    ///
-    /// The error of the operating system.
-    fn shutdown_write(&mut self) -> io::Result<()>;
-}
-
-macro_rules! socket {
-    ($socket:ty) => {
-        impl Stream for $socket {
-            fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-                Self::set_read_timeout(self, timeout)
-            }
-
-            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-                Self::set_write_timeout(self, timeout)
-            }
-
-            fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
-                self.set_nonblocking(true)?;
-                let read = self.read(into);
-                self.set_nonblocking(false)?;
-                read
-            }
-
-            fn shutdown_write(&mut self) -> io::Result<()> {
-                self.shutdown(Shutdown::Write)
-            }
-        }
-    };
-}
-
-macro_rules! pointer {
-    ($pointer:ty) => {
-        impl<S: Stream + ?Sized> Stream for $pointer {
-            fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-                (**self).set_read_timeout(timeout)
-            }
-
-            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-                (**self).set_write_timeout(timeout)
-            }
-
-            fn read_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
-                (**self).read_arrived(into)
-            }
-
-            fn shutdown_write(&mut self) -> io::Result<()> {
-                (**self).shutdown_write()
-            }
-        }
-    };
-}
-
-socket!(TcpStream);
-#[cfg(unix)]
-socket!(std::os::unix::net::UnixStream);
-pointer!(&mut S);
-pointer!(Box<S>);
 
 /// A machine on a blocking stream: see [the module](super).
 #[derive(Debug)]
@@ -142,6 +45,12 @@ pub struct Connection<M, S = TcpStream> {
     error: Option<io::Error>,
     is_over: bool,
 }
+
+/// A session of a client that a function can name: in the clear or in TLS, over any stream.
+pub type ClientSession = Connection<Layer<Client>, Socket>;
+
+/// A session of a server that a function can name: in the clear or in TLS, over any stream.
+pub type ServerSession = Connection<Layer<Server>, Socket>;
 
 impl<M: Machine, S: Stream> Connection<M, S> {
     /// Puts `machine` on `stream`. Nothing happens before [`next`](Self::next).
@@ -376,6 +285,34 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 Err(_) => return,
             }
         }
+    }
+}
+
+impl<M: AsClient, S> Connection<M, S> {
+    /// Returns the client, whether it is inside a layer or not.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.machine.as_client()
+    }
+
+    /// Returns the client, to change it from outside.
+    #[must_use]
+    pub fn client_mut(&mut self) -> &mut Client {
+        self.machine.as_client_mut()
+    }
+}
+
+impl<M: AsServer, S> Connection<M, S> {
+    /// Returns the server, whether it is inside a layer or not.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        self.machine.as_server()
+    }
+
+    /// Returns the server, to change it from outside (to shut it down, to configure it).
+    #[must_use]
+    pub fn server_mut(&mut self) -> &mut Server {
+        self.machine.as_server_mut()
     }
 }
 

@@ -14,5 +14,9 @@
 //! ```
 
 mod connection;
+mod socket;
+mod stream;
 
-pub use connection::{Connection, Stream, connect};
+pub use connection::{ClientSession, Connection, ServerSession, connect};
+pub use socket::Socket;
+pub use stream::Stream;

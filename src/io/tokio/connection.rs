@@ -1,10 +1,12 @@
 //! A machine on a tokio stream, driven until it asks a question.
 
+use super::socket::Socket;
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, check_port, is_sending, over,
+        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, check_port,
+        is_sending, over,
         sending::{Sending, Step},
     },
     machine::{Closed, Machine, Need},
@@ -34,6 +36,12 @@ pub struct Connection<M, S = TcpStream> {
     machine: M,
     wire: Wire<S>,
 }
+
+/// A session of a client that a function can name: in the clear or in TLS, over any stream.
+pub type ClientSession = Connection<Layer<Client>, Socket>;
+
+/// A session of a server that a function can name: in the clear or in TLS, over any stream.
+pub type ServerSession = Connection<Layer<Server>, Socket>;
 
 /// The stream and the time.
 #[derive(Debug)]
@@ -138,6 +146,34 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     #[must_use]
     pub fn into_parts(self) -> (M, S) {
         (self.machine, self.wire.stream)
+    }
+}
+
+impl<M: AsClient, S> Connection<M, S> {
+    /// Returns the client, whether it is inside a layer or not.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.machine.as_client()
+    }
+
+    /// Returns the client, to change it from outside.
+    #[must_use]
+    pub fn client_mut(&mut self) -> &mut Client {
+        self.machine.as_client_mut()
+    }
+}
+
+impl<M: AsServer, S> Connection<M, S> {
+    /// Returns the server, whether it is inside a layer or not.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        self.machine.as_server()
+    }
+
+    /// Returns the server, to change it from outside (to shut it down, to configure it).
+    #[must_use]
+    pub fn server_mut(&mut self) -> &mut Server {
+        self.machine.as_server_mut()
     }
 }
 

@@ -15,5 +15,7 @@
 //! ```
 
 mod connection;
+mod socket;
 
-pub use connection::{Connection, connect};
+pub use connection::{ClientSession, Connection, ServerSession, connect};
+pub use socket::Socket;
