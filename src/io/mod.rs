@@ -1,8 +1,9 @@
 //! Adapters: a machine on a stream. Only this folder has sockets and clocks.
 //!
-//! Both adapters are one loop over [`Machine`], for the server, the client and any layer around
-//! them alike. Their `next()` drives the machine until it asks a question, moves the octets that it
-//! needs, and keeps its deadlines.
+//! Each adapter is one loop over [`Machine`], for the server, the client and any layer around them
+//! alike. Their `next()` drives the machine until it asks a question, moves the octets that it
+//! needs, and keeps its deadlines. [`blocking`] waits in a thread, `tokio` in a task, and
+//! [`nonblocking`] returns what it waits for to an event loop of the application's own.
 //!
 //! - A failed read or write does not end the session at once: the machine is notified, `next()`
 //!   returns the remaining events (replies that were read before, the report of a transaction), and
@@ -16,6 +17,7 @@
 
 pub mod blocking;
 mod layer;
+pub mod nonblocking;
 mod sending;
 #[cfg(feature = "tokio")]
 pub mod tokio;

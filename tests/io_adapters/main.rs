@@ -12,6 +12,7 @@
 )]
 
 mod blocking;
+mod nonblocking;
 #[cfg(feature = "tokio")]
 mod sessions;
 #[cfg(feature = "tokio")]
