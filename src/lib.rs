@@ -10,6 +10,7 @@ pub mod envelope;
 #[cfg(feature = "std")]
 pub mod io;
 pub mod machine;
+mod mechanism;
 pub mod proxy;
 mod redaction;
 pub mod sasl;

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     machine::{Need, WaitTimes},
     security::{Security, TlsFailure},
-    syntax::{Extension, Extensions, Mechanism, Reply, Verb},
+    syntax::{Extension, Extensions, Reply, Verb},
     time::Instant,
     transcript::{Entry, Transcript},
     wire::{LineCutter, ReceiveBuffer},
@@ -548,7 +548,7 @@ impl Session {
         if names.is_empty() {
             return offered;
         }
-        offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
+        offered.with_mechanisms(names)
     }
 
     /// Continues after a TLS handshake. Everything learnt before it is forgotten (RFC 3207 section
