@@ -164,7 +164,7 @@ fn credentials(arguments: &Arguments) -> Result<Option<Credentials>, Failure> {
         (None, Some(_), _) => return Err(usage("--password", &"needs --user")),
         (Some(_), Some(_), Some(_)) => return Err(usage("--token", &"or --password, not both")),
     };
-    let credentials = match arguments.auth.as_deref().map(Mechanism::ignoring_case) {
+    let credentials = match arguments.auth.as_deref().map(Mechanism::new) {
         Some(Ok(mechanism)) => credentials.with_mechanism(mechanism),
         Some(Err(error)) => return Err(usage("--auth", &error)),
         None => credentials,

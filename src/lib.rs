@@ -11,6 +11,7 @@ pub mod envelope;
 #[cfg(feature = "std")]
 pub mod io;
 pub mod machine;
+mod mechanism;
 pub mod proxy;
 mod redaction;
 pub mod sasl;

@@ -12,8 +12,8 @@
 //! - of a reply each part that repeats one of these.
 
 use crate::{
-    sasl::{Mechanism, Secret},
-    syntax::{AuthResponse, Base64, Command, Lenience, Mechanism as Name, Verb},
+    sasl::Secret,
+    syntax::{AuthResponse, Base64, Command, Lenience, Mechanism, Verb},
 };
 use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
 
@@ -279,7 +279,7 @@ fn is_command(line: &[u8], known: &impl Known) -> bool {
 /// Returns whether a word after AUTH is the name of a mechanism rather than a user or a password.
 fn is_mechanism(name: &[u8], known: &impl Known) -> bool {
     core::str::from_utf8(name).is_ok_and(|text| {
-        Mechanism::ignoring_case(text).is_ok() && (is_registered(name) || known.has_mechanism(text))
+        Mechanism::new(text).is_ok() && (is_registered(name) || known.has_mechanism(text))
     })
 }
 
@@ -341,7 +341,7 @@ fn is_named_after_secrets(verb: &[u8]) -> bool {
 fn secret_words(argument: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_name = |word: &[u8]| {
         let name = core::str::from_utf8(word).unwrap_or_default();
-        Name::new(name).is_ok() && !word.iter().any(u8::is_ascii_lowercase)
+        Mechanism::new(name).is_ok() && !word.iter().any(u8::is_ascii_lowercase)
     };
     let mut words = words(argument);
     // After the last word there is nothing.
@@ -417,7 +417,7 @@ mod tests {
             String::from_utf8(super::command(command, &line).into_owned()).unwrap()
         };
         let auth = |initial_response| Command::Auth {
-            mechanism: Name::new("PLAIN").unwrap(),
+            mechanism: Mechanism::new("PLAIN").unwrap(),
             initial_response,
         };
         assert_eq!(shown(&auth(None)), "AUTH PLAIN");

@@ -16,7 +16,7 @@ struct Product {
     hello: &'static str,
     extensions: &'static [Extension],
     size: Option<u64>,
-    mechanisms: &'static [Mechanism<'static>],
+    mechanisms: &'static [Mechanism],
     /// Lines of the list that are none of ours.
     others: &'static [&'static str],
 }
@@ -318,13 +318,13 @@ const PRODUCTS: &[Product] = &[
     },
 ];
 
-const DIGEST_MD5: Mechanism<'static> = mechanism("DIGEST-MD5");
-const GSSAPI: Mechanism<'static> = mechanism("GSSAPI");
-const NTLM: Mechanism<'static> = mechanism("NTLM");
-const PLAIN_CLIENTTOKEN: Mechanism<'static> = mechanism("PLAIN-CLIENTTOKEN");
-const XOAUTH: Mechanism<'static> = mechanism("XOAUTH");
+const DIGEST_MD5: Mechanism = mechanism("DIGEST-MD5");
+const GSSAPI: Mechanism = mechanism("GSSAPI");
+const NTLM: Mechanism = mechanism("NTLM");
+const PLAIN_CLIENTTOKEN: Mechanism = mechanism("PLAIN-CLIENTTOKEN");
+const XOAUTH: Mechanism = mechanism("XOAUTH");
 
-const fn mechanism(name: &'static str) -> Mechanism<'static> {
+const fn mechanism(name: &'static str) -> Mechanism {
     Mechanism::literal(name)
 }
 

@@ -108,8 +108,7 @@ impl Facts {
         if self.authenticated.is_some() || !self.offered.contains(Extension::Auth) {
             return Vec::new();
         }
-        let names = self.offered.mechanisms();
-        names.filter_map(|name| Mechanism::ignoring_case(name.as_str()).ok()).collect()
+        self.offered.mechanisms().collect()
     }
 
     /// Returns how many transactions may be in flight.

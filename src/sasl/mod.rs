@@ -101,7 +101,6 @@ pub mod external;
 pub mod gs2;
 mod identity;
 pub mod login;
-mod mechanism;
 mod nonce;
 mod offer;
 pub mod plain;
@@ -121,7 +120,6 @@ pub use error::{CredentialsError, InitiatorError, Malformed, Reason, Refused, Ve
 pub use external::{ExternalInitiator, ExternalVerifier};
 pub use identity::Identity;
 pub use login::{LoginInitiator, LoginVerifier};
-pub use mechanism::{MAX_NAME, Mechanism, MechanismError, Strength};
 #[cfg(feature = "getrandom")]
 pub use nonce::NoRandomness;
 pub use nonce::Nonce;
@@ -132,6 +130,7 @@ pub use question::{Answer, Question};
 pub use scram::{ScramInitiator, ScramVerifier};
 pub use secret::Secret;
 
+pub use crate::mechanism::{MAX_NAME, Mechanism, MechanismError, Strength};
 use alloc::vec::Vec;
 use core::fmt;
 

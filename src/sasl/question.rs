@@ -94,10 +94,10 @@ impl<'v> Question<'v> {
     feature = "tokio",
     doc = r#"
 ```
-use esmtp::{sasl::{Question, Secret}, server::Credentials};
+use esmtp::{sasl::{Question, Secret}, server::CredentialsQuestion};
 use tokio::task::spawn_blocking;
 
-async fn check(asked: Credentials<'_>) {
+async fn check(asked: CredentialsQuestion<'_>) {
     match asked.question {
         Question::Password(question) => {
             let (user, password) = (question.user().to_owned(), question.password().clone());
@@ -118,7 +118,7 @@ fn is_right(user: &str, password: &Secret) -> bool {
     # false
     // …
 }
-# fn is_send<T: Send>(_: fn(Credentials<'static>) -> T) {}
+# fn is_send<T: Send>(_: fn(CredentialsQuestion<'static>) -> T) {}
 # is_send(check);
 ```
 "#

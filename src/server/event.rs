@@ -41,7 +41,7 @@ pub enum Event<'s> {
     /// AUTH; once an attempt.
     Auth(Auth<'s>),
     /// The question of the verifier: the stored secret of a user, or a verdict on a password or token.
-    Credentials(Credentials<'s>),
+    Credentials(CredentialsQuestion<'s>),
     /// A client has proven its identity, which the application authorises or rejects.
     Authenticated(Authenticated<'s>),
     /// STARTTLS.
@@ -294,14 +294,14 @@ impl<'s> Authenticated<'s> {
 /// the deadlines of the client are suspended meanwhile.
 #[derive(Debug)]
 #[must_use = "a question stays until it is answered"]
-pub struct Credentials<'s> {
+pub struct CredentialsQuestion<'s> {
     pub(super) facts: &'s Facts,
     pub(super) number: u64,
     /// The question.
     pub question: sasl::Question<'s>,
 }
 
-impl<'s> Credentials<'s> {
+impl<'s> CredentialsQuestion<'s> {
     /// Returns the facts known of the session.
     #[must_use]
     pub const fn facts(&self) -> &'s Facts {

@@ -68,8 +68,8 @@ pub use config::Config;
 pub use custom_verb::CustomVerb;
 pub use end::{AbortReason, End};
 pub use event::{
-    Abort, Auth, Authenticated, Connect, Content, Credentials, Data, Deliver, Event, Hello, Mail,
-    PerRecipient, Rcpt, StartTls, Upgrade,
+    Abort, Auth, Authenticated, Connect, Content, CredentialsQuestion, Data, Deliver, Event, Hello,
+    Mail, PerRecipient, Rcpt, StartTls, Upgrade,
 };
 pub use extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward};
 pub use facts::{Facts, Peer};

@@ -87,7 +87,7 @@ pub enum Command<'a> {
     /// Begins an authentication (RFC 4954 section 4).
     Auth {
         /// The SASL mechanism.
-        mechanism: Mechanism<'a>,
+        mechanism: Mechanism,
         /// The initial response; empty where `=` stands, which is not the same as absent.
         initial_response: Option<Base64<'a>>,
     },
@@ -306,7 +306,7 @@ impl<'a> Command<'a> {
             Self::Expn(lookup) => Command::Expn(lookup.into_owned()),
             Self::StartTls => Command::StartTls,
             Self::Auth { mechanism, initial_response } => Command::Auth {
-                mechanism: mechanism.into_owned(),
+                mechanism,
                 initial_response: initial_response.map(Base64::into_owned),
             },
             Self::Etrn(node) => Command::Etrn(node.into_owned()),

@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 use super::{Code, Status, Verb};
+use crate::mechanism::MechanismError;
 
 /// The reason why a value or a line could not be parsed or made.
 ///
@@ -343,6 +344,16 @@ impl fmt::Display for SyntaxError {
             write!(f, ": {parameter}")?;
         }
         write!(f, ", at octet {}", self.offset)
+    }
+}
+
+impl From<MechanismError> for SyntaxError {
+    fn from(error: MechanismError) -> Self {
+        let offset = match error {
+            MechanismError::Empty | MechanismError::TooLong => 0,
+            MechanismError::Octet { offset } => offset,
+        };
+        Self::new(SyntaxErrorKind::Mechanism, offset)
     }
 }
 

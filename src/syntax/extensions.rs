@@ -199,18 +199,15 @@ impl Extensions {
 
     /// Adds AUTH and these mechanisms, in this order (RFC 4954 section 3).
     #[must_use]
-    pub fn with_mechanisms<'a>(
-        mut self,
-        mechanisms: impl IntoIterator<Item = Mechanism<'a>>,
-    ) -> Self {
+    pub fn with_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         self.mechanisms.clear();
         for mechanism in mechanisms {
-            self.add_mechanism(&mechanism);
+            self.add_mechanism(mechanism);
         }
         self.with(Extension::Auth)
     }
 
-    fn add_mechanism(&mut self, mechanism: &Mechanism<'_>) {
+    fn add_mechanism(&mut self, mechanism: Mechanism) {
         let name = mechanism.as_str();
         let mut count = 0;
         for known in self.mechanisms.as_bytes().split(|octet| *octet == b' ') {
@@ -219,17 +216,13 @@ impl Extensions {
                 return;
             }
         }
-        let start = self.mechanisms.len();
         self.mechanisms.push_str(name);
-        if let Some(added) = self.mechanisms.get_mut(start..) {
-            added.make_ascii_uppercase();
-        }
         self.mechanisms.push(' ');
     }
 
     /// Iterates over the SASL mechanisms that AUTH names; only valid names, each once.
-    pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism<'_>> {
-        self.mechanisms.split_terminator(' ').map(Mechanism::from_valid)
+    pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
+        self.mechanisms.split_terminator(' ').filter_map(|name| Mechanism::new(name).ok())
     }
 
     /// Adds LIMITS; numbers above 999999 become that (RFC 9422 section 3).
@@ -465,7 +458,7 @@ impl Extensions {
             Extension::Size => {}
             Extension::Auth => {
                 for mechanism in line.arguments().filter_map(|name| Mechanism::new(name).ok()) {
-                    self.add_mechanism(&mechanism);
+                    self.add_mechanism(mechanism);
                 }
             }
             _ if is_first && line.arguments().next().is_some() => {

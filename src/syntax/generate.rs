@@ -237,7 +237,7 @@ made! {
         true => AuthResponse::Cancel,
         false => AuthResponse::Response(Base64::arbitrary(u)?),
     });
-    Mechanism<'static>: |u| Mechanism::new(string(u, grammar::VERB, 1, 20)?).map_err(no);
+    Mechanism: |u| Mechanism::new(&string(u, grammar::VERB, 1, 20)?).map_err(no);
     DateTime<'static>: |u| {
         let seconds = u.int_in_range(-62_167_219_200..=253_402_300_799)?;
         let time = DateTime::from_unix_seconds(seconds).ok_or(Error::IncorrectFormat)?;

@@ -40,7 +40,6 @@ mod lenience;
 mod line_limit;
 mod mail_parameters;
 mod mailbox;
-mod mechanism;
 mod parameters;
 mod path;
 #[cfg(test)]
@@ -57,6 +56,7 @@ mod timing;
 mod verb;
 mod xtext;
 
+pub use crate::mechanism::{Mechanism, MechanismError};
 pub use argument::{Argument, Lookup, UnknownVerb};
 pub use attributes::{AttributeName, AttributeValue, XclientAttributes, XforwardAttributes};
 pub use base64::{AuthResponse, Base64};
@@ -74,7 +74,6 @@ pub use lenience::Lenience;
 pub use line_limit::LineTooLong;
 pub use mail_parameters::{Body, MailParameters};
 pub use mailbox::{LocalPart, Mailbox};
-pub use mechanism::Mechanism;
 pub use parameters::{Parameter, Parameters};
 pub(crate) use path::PathParts;
 pub use path::{ForwardPath, ReversePath};

@@ -51,7 +51,6 @@ written_and_read! {
     forward_paths_are_read_as_written: ForwardPath<'static>, ForwardPath::parse;
     parameters_are_read_as_written: Parameters<'static>, Parameters::parse;
     xtext_is_read_as_written: Xtext<'static>, Xtext::parse;
-    mechanisms_are_read_as_written: Mechanism<'static>, Mechanism::new;
     date_times_are_read_as_written: DateTime<'static>, DateTime::new;
     original_recipients_are_read_as_written: OriginalRecipient<'static>, OriginalRecipient::parse;
     times_of_owners_are_read_as_written: ValidSince<'static>, ValidSince::parse;
@@ -64,6 +63,12 @@ written_and_read! {
 }
 
 proptest! {
+    #[test]
+    fn mechanisms_are_read_as_written(value in any_of::<Mechanism>()) {
+        prop_assert_eq!(Mechanism::new(value.as_str()), Ok(value));
+        prop_assert_eq!(Mechanism::new(&value.as_str().to_lowercase()), Ok(value));
+    }
+
     /// 5321-2.3.8-b
     #[test]
     fn commands_are_read_as_written(command in any_of::<Command<'static>>()) {

@@ -60,7 +60,7 @@ as_text! {
     ForwardPath<'_>: |text| ForwardPath::parse_with(text, Lenience::ADDRESSES).map(ForwardPath::into_owned);
     Parameters<'_>: |text| Parameters::parse(text).map(Parameters::into_owned);
     Xtext<'_>: |text| Xtext::parse(text).map(Xtext::into_owned);
-    Mechanism<'_>: |text| Mechanism::new(text).map(Mechanism::into_owned);
+    Mechanism: Mechanism::new;
     DateTime<'_>: |text| DateTime::new(text).map(DateTime::into_owned);
     OriginalRecipient<'_>: |text| OriginalRecipient::parse(text).map(OriginalRecipient::into_owned);
     ValidSince<'_>: |text| ValidSince::parse(text).map(ValidSince::into_owned);

@@ -10,7 +10,7 @@ use crate::{
         facts::Facts,
         queue::Expected,
     },
-    syntax::{AuthResponse, Base64, Command, Mechanism, Reply, Verb},
+    syntax::{AuthResponse, Base64, Command, Reply, Verb},
 };
 use alloc::sync::Arc;
 
@@ -24,10 +24,8 @@ pub(super) fn begin_exchange(
         channel.hide_response(first.expose(), authentication.mechanism().is_plaintext());
         Base64::encode(first.expose())
     });
-    // Either type takes the same names.
-    if let Ok(mechanism) = Mechanism::new(authentication.mechanism().as_str()) {
-        channel.command(&Command::Auth { mechanism, initial_response });
-    }
+    let mechanism = authentication.mechanism();
+    channel.command(&Command::Auth { mechanism, initial_response });
     authentication.sent_first(first);
     Ok(())
 }

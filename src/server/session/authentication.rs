@@ -16,29 +16,25 @@ use alloc::boxed::Box;
 
 impl Session {
     /// Begins an attempt, if the mechanism is offered to this client now.
-    pub(super) fn auth(&mut self, name: &str, initial_response: Option<&Base64<'_>>) {
+    pub(super) fn auth(&mut self, mechanism: Mechanism, initial_response: Option<&Base64<'_>>) {
         let channel = self.facts.security.channel();
         let proven = self.facts.proven.as_deref();
-        let mechanism = Mechanism::ignoring_case(name).ok();
         let offer = self.config.auth();
         let is_offered = |it: &Mechanism| {
             offer.is_some_and(|offer| offer.announced(&channel, proven).any(|of| of == *it))
         };
-        match mechanism {
-            Some(mechanism) if is_offered(&mechanism) => {
-                let initial_response = initial_response.map(|it| Secret::new(it.decoded()));
-                let attempt = Box::new(Authentication::new(mechanism, initial_response));
-                self.ask(Question::Auth(Asked::new(attempt)));
-            }
-            // The mechanism would be offered in TLS (RFC 4954 section 6).
-            Some(mechanism)
-                if !channel.is_tls()
-                    && mechanism.is_plaintext()
-                    && offer.is_some_and(|offer| offer.knows(mechanism)) =>
-            {
-                self.refuse(replies::ENCRYPTION_REQUIRED.reply(), Fault::Error);
-            }
-            _ => self.refuse(replies::MECHANISM_UNKNOWN.reply(), Fault::Error),
+        if is_offered(&mechanism) {
+            let initial_response = initial_response.map(|it| Secret::new(it.decoded()));
+            let attempt = Box::new(Authentication::new(mechanism, initial_response));
+            return self.ask(Question::Auth(Asked::new(attempt)));
+        }
+        // The mechanism would be offered in TLS (RFC 4954 section 6).
+        let needs_tls = !channel.is_tls()
+            && mechanism.is_plaintext()
+            && offer.is_some_and(|offer| offer.knows(mechanism));
+        match needs_tls {
+            true => self.refuse(replies::ENCRYPTION_REQUIRED.reply(), Fault::Error),
+            false => self.refuse(replies::MECHANISM_UNKNOWN.reply(), Fault::Error),
         }
     }
 

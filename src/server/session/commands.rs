@@ -210,7 +210,7 @@ impl Session {
             Command::Auth { mechanism, initial_response } => {
                 let is_without_hello = self.facts.hello.is_none();
                 self.facts.lenience = self.facts.lenience.with_auth_without_hello(is_without_hello);
-                self.auth(mechanism.as_str(), initial_response.as_ref());
+                self.auth(mechanism, initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
             // protected ones (command injection).

@@ -20,8 +20,8 @@ use super::{
     delivery::Verdicts,
     end::{AbortReason, End},
     event::{
-        self, Abort, Auth, Authenticated, Connect, Credentials, Data, Deliver, Event, Hello, Mail,
-        Rcpt, StartTls, Upgrade,
+        self, Abort, Auth, Authenticated, Connect, CredentialsQuestion, Data, Deliver, Event,
+        Hello, Mail, Rcpt, StartTls, Upgrade,
     },
     extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward},
     facts::{Facts, Peer},
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     machine::{Need, WaitTimes},
     security::{Security, TlsFailure},
-    syntax::{Extension, Extensions, Mechanism, Reply, Verb},
+    syntax::{Extension, Extensions, Reply, Verb},
     time::Instant,
     transcript::{Entry, Transcript},
     wire::{LineCutter, ReceiveBuffer},
@@ -337,7 +337,7 @@ impl Session {
             // Only the verifier knows whether its question is answered.
             Phase::Asked(Question::Credentials(authentication)) => {
                 let (number, question) = (exchange.number, authentication.question()?);
-                Some(Event::Credentials(Credentials { facts, number, question }))
+                Some(Event::Credentials(CredentialsQuestion { facts, number, question }))
             }
             phase if phase.is_answered() => None,
             Phase::Asked(question) => match question {
@@ -548,7 +548,7 @@ impl Session {
         if names.is_empty() {
             return offered;
         }
-        offered.with_mechanisms(names.iter().filter_map(|name| Mechanism::new(name.as_str()).ok()))
+        offered.with_mechanisms(names)
     }
 
     /// Continues after a TLS handshake. Everything learnt before it is forgotten (RFC 3207 section

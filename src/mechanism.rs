@@ -1,4 +1,7 @@
-//! The names of mechanisms, and the properties known from a name.
+//! The names of SASL mechanisms, and the properties known from a name.
+//!
+//! The grammar of AUTH and the mechanisms themselves both need the name, and neither knows the other: it lies below them,
+//! and both re-export it.
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,22 +9,17 @@ use core::str::FromStr;
 /// The greatest number of octets of a mechanism's name (RFC 4422 section 3.1).
 pub const MAX_NAME: usize = 20;
 
-/// The name of a SASL mechanism, checked when it is made.
+/// The name of a SASL mechanism, in upper case (RFC 4422 section 3.1).
 ///
-/// RFC 4422 section 3.1:
-///
-/// ```text
-/// sasl-mech    = 1*20mech-char
-/// mech-char    = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE
-/// ```
-///
-/// It is copied, not borrowed: 20 octets and a length.
+/// It is copied, not borrowed: 20 octets and a length. [`syntax::Mechanism`](crate::syntax::Mechanism) and
+/// [`sasl::Mechanism`](crate::sasl::Mechanism) are this one type.
 ///
 /// ```
 /// use esmtp::sasl::Mechanism;
 ///
 /// let mechanism: Mechanism = "SCRAM-SHA-256-PLUS".parse()?;
 /// assert_eq!(mechanism, Mechanism::SCRAM_SHA_256_PLUS);
+/// assert_eq!(Mechanism::new("plain")?.to_string(), "PLAIN");
 /// assert!(mechanism.needs_channel_binding() && !mechanism.is_plaintext());
 /// assert!(mechanism.strength() > Mechanism::PLAIN.strength());
 /// # Ok::<(), esmtp::sasl::MechanismError>(())
@@ -42,8 +40,8 @@ pub enum MechanismError {
     /// More than [`MAX_NAME`] octets.
     #[error("the name of a mechanism has more than 20 octets")]
     TooLong,
-    /// An octet that is not an upper-case letter, digit, hyphen or underscore.
-    #[error("the name of a mechanism holds an octet that is not A-Z, 0-9, - or _")]
+    /// An octet that is not a letter, digit, hyphen or underscore.
+    #[error("the name of a mechanism holds an octet that is not a letter, a digit, - or _")]
     Octet {
         /// Its offset in the name.
         offset: usize,
@@ -52,81 +50,81 @@ pub enum MechanismError {
 
 impl Mechanism {
     /// RFC 4505.
-    pub const ANONYMOUS: Self = Self::known("ANONYMOUS");
+    pub const ANONYMOUS: Self = Self::literal("ANONYMOUS");
     /// RFC 2195.
-    pub const CRAM_MD5: Self = Self::known("CRAM-MD5");
+    pub const CRAM_MD5: Self = Self::literal("CRAM-MD5");
     /// RFC 4422 appendix A.
-    pub const EXTERNAL: Self = Self::known("EXTERNAL");
+    pub const EXTERNAL: Self = Self::literal("EXTERNAL");
     /// draft-murchison-sasl-login-00.
-    pub const LOGIN: Self = Self::known("LOGIN");
+    pub const LOGIN: Self = Self::literal("LOGIN");
     /// RFC 7628.
-    pub const OAUTHBEARER: Self = Self::known("OAUTHBEARER");
+    pub const OAUTHBEARER: Self = Self::literal("OAUTHBEARER");
     /// RFC 4616.
-    pub const PLAIN: Self = Self::known("PLAIN");
+    pub const PLAIN: Self = Self::literal("PLAIN");
     /// RFC 5802.
-    pub const SCRAM_SHA_1: Self = Self::known("SCRAM-SHA-1");
+    pub const SCRAM_SHA_1: Self = Self::literal("SCRAM-SHA-1");
     /// RFC 5802, bound to the channel.
-    pub const SCRAM_SHA_1_PLUS: Self = Self::known("SCRAM-SHA-1-PLUS");
+    pub const SCRAM_SHA_1_PLUS: Self = Self::literal("SCRAM-SHA-1-PLUS");
     /// RFC 7677.
-    pub const SCRAM_SHA_256: Self = Self::known("SCRAM-SHA-256");
+    pub const SCRAM_SHA_256: Self = Self::literal("SCRAM-SHA-256");
     /// RFC 7677, bound to the channel.
-    pub const SCRAM_SHA_256_PLUS: Self = Self::known("SCRAM-SHA-256-PLUS");
+    pub const SCRAM_SHA_256_PLUS: Self = Self::literal("SCRAM-SHA-256-PLUS");
     /// RFC 5802 with SHA-512.
-    pub const SCRAM_SHA_512: Self = Self::known("SCRAM-SHA-512");
+    pub const SCRAM_SHA_512: Self = Self::literal("SCRAM-SHA-512");
     /// RFC 5802 with SHA-512, bound to the channel.
-    pub const SCRAM_SHA_512_PLUS: Self = Self::known("SCRAM-SHA-512-PLUS");
+    pub const SCRAM_SHA_512_PLUS: Self = Self::literal("SCRAM-SHA-512-PLUS");
     /// Google's and Microsoft's predecessor of OAUTHBEARER.
-    pub const XOAUTH2: Self = Self::known("XOAUTH2");
+    pub const XOAUTH2: Self = Self::literal("XOAUTH2");
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "evaluated at compile time, for the constants only"
-    )]
-    const fn known(name: &str) -> Self {
-        let name = name.as_bytes();
-        let mut octets = [0; MAX_NAME];
-        let mut at = 0;
-        while at < name.len() {
-            octets[at] = name[at];
-            at += 1;
+    /// Makes the name of a mechanism of one's own, as a constant: an invalid name does not compile.
+    ///
+    /// # Panics
+    ///
+    /// Panics at run time when the name is invalid.
+    #[allow(clippy::panic, clippy::indexing_slicing)] // for constants: the panic is a compile error
+    #[must_use]
+    pub const fn literal(name: &'static str) -> Self {
+        match Self::of(name.as_bytes()) {
+            Ok(mechanism) => mechanism,
+            Err(_) => panic!("the name of a mechanism has 1 to 20 letters, digits, - and _"),
         }
-        Self { octets, length: at as u8 }
     }
 
-    /// Creates a name after checking it.
+    /// Creates a name after checking it. Lower-case letters become upper-case ones: some clients send `auth plain`, and
+    /// names do not differ in case.
+    ///
+    /// ```text
+    /// sasl-mech = 1*20mech-char                                RFC 4422 section 3.1
+    /// mech-char = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE
+    /// ```
     ///
     /// # Errors
-    /// Text that is not 1 to 20 upper-case letters, digits, hyphens and underscores.
-    pub fn new(name: &str) -> Result<Self, MechanismError> {
+    ///
+    /// Text that is not 1 to 20 letters, digits, hyphens and underscores.
+    pub const fn new(name: &str) -> Result<Self, MechanismError> {
+        Self::of(name.as_bytes())
+    }
+
+    #[allow(clippy::indexing_slicing)] // both indices are below the checked length
+    #[allow(clippy::cast_possible_truncation)] // at most MAX_NAME
+    pub(crate) const fn of(name: &[u8]) -> Result<Self, MechanismError> {
         if name.is_empty() {
             return Err(MechanismError::Empty);
         }
-        let mut octets = [0; MAX_NAME];
-        let Some(into) = octets.get_mut(..name.len()) else {
+        if name.len() > MAX_NAME {
             return Err(MechanismError::TooLong);
-        };
-        let allowed = |octet: u8| matches!(octet, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_');
-        if let Some(offset) = name.bytes().position(|octet| !allowed(octet)) {
-            return Err(MechanismError::Octet { offset });
         }
-        into.copy_from_slice(name.as_bytes());
-        // At most MAX_NAME, as the slice above could be taken.
+        let mut octets = [0; MAX_NAME];
+        let mut at = 0;
+        while at < name.len() {
+            match name[at] {
+                octet @ (b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_') => octets[at] = octet,
+                octet @ b'a'..=b'z' => octets[at] = octet.to_ascii_uppercase(),
+                _ => return Err(MechanismError::Octet { offset: at }),
+            }
+            at += 1;
+        }
         Ok(Self { octets, length: name.len() as u8 })
-    }
-
-    /// Creates a name after converting lower-case letters to upper case: some clients send `auth
-    /// plain`, and mechanism names do not differ in case.
-    ///
-    /// # Errors
-    /// As for [`new`](Self::new).
-    pub fn ignoring_case(name: &str) -> Result<Self, MechanismError> {
-        let mut upper = [0; MAX_NAME];
-        let Some(into) = upper.get_mut(..name.len()) else {
-            return Err(MechanismError::TooLong);
-        };
-        into.copy_from_slice(name.as_bytes());
-        into.make_ascii_uppercase();
-        Self::new(core::str::from_utf8(into).unwrap_or_default())
     }
 
     /// Returns the name.
@@ -159,7 +157,7 @@ impl Mechanism {
     /// response (RFC 4422 section 3.3).
     ///
     /// An unknown mechanism is assumed not to be client-first;
-    /// [`Initiator::initial_response`](super::Initiator::initial_response) is authoritative.
+    /// [`Initiator::initial_response`](crate::sasl::Initiator::initial_response) is authoritative.
     #[must_use]
     pub fn is_client_first(&self) -> bool {
         const OTHERS: [Mechanism; 5] = [
@@ -219,6 +217,20 @@ impl fmt::Display for Mechanism {
     }
 }
 
+impl AsRef<str> for Mechanism {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl TryFrom<&str> for Mechanism {
+    type Error = MechanismError;
+
+    fn try_from(name: &str) -> Result<Self, MechanismError> {
+        Self::new(name)
+    }
+}
+
 impl FromStr for Mechanism {
     type Err = MechanismError;
 
@@ -268,7 +280,8 @@ mod tests {
             ("ABCDEFGHIJKLMNOPQRST", Ok("ABCDEFGHIJKLMNOPQRST")),
             ("ABCDEFGHIJKLMNOPQRSTU", Err(MechanismError::TooLong)),
             ("", Err(MechanismError::Empty)),
-            ("plain", Err(MechanismError::Octet { offset: 0 })),
+            ("scram-Sha-1", Ok("SCRAM-SHA-1")),
+            ("pläin", Err(MechanismError::Octet { offset: 2 })),
             ("PLAIN ", Err(MechanismError::Octet { offset: 5 })),
             ("PL\0IN", Err(MechanismError::Octet { offset: 2 })),
             ("PLÄIN", Err(MechanismError::Octet { offset: 2 })),
@@ -278,9 +291,7 @@ mod tests {
             let made = Mechanism::new(name);
             assert_eq!(made.as_ref().map(Mechanism::as_str).map_err(|e| *e), expected, "{name}");
         }
-        assert_eq!(Mechanism::ignoring_case("scram-Sha-1"), Ok(Mechanism::SCRAM_SHA_1));
-        assert_eq!(Mechanism::ignoring_case("pläin"), Err(MechanismError::Octet { offset: 2 }));
-        assert_eq!(Mechanism::ignoring_case(""), Err(MechanismError::Empty));
+        assert_eq!(Mechanism::new("plain"), Ok(Mechanism::PLAIN));
         assert_eq!(Mechanism::SCRAM_SHA_512_PLUS.to_string(), "SCRAM-SHA-512-PLUS");
     }
 
@@ -288,7 +299,7 @@ mod tests {
     fn the_order_of_strength_is_the_documented_one() {
         let order = [
             Mechanism::ANONYMOUS,
-            Mechanism::known("NTLM"),
+            Mechanism::literal("NTLM"),
             Mechanism::LOGIN,
             Mechanism::PLAIN,
             Mechanism::CRAM_MD5,
@@ -313,7 +324,7 @@ mod tests {
             (Mechanism::LOGIN, true, false, false),
             (Mechanism::XOAUTH2, true, true, false),
             (Mechanism::OAUTHBEARER, true, true, false),
-            (Mechanism::known("SOMETHING-NEW"), true, false, false),
+            (Mechanism::literal("SOMETHING-NEW"), true, false, false),
             (Mechanism::CRAM_MD5, false, false, false),
             (Mechanism::EXTERNAL, false, true, false),
             (Mechanism::ANONYMOUS, false, true, false),
