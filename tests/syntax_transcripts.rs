@@ -348,7 +348,7 @@ fn what_servers_say_is_understood() {
         expected.sort_unstable();
         assert_eq!(found, expected, "{}", product.name);
         assert_eq!(extensions.size(), product.size, "{}", product.name);
-        assert!(extensions.mechanisms().eq(product.mechanisms.iter().cloned()), "{}", product.name);
+        assert!(extensions.mechanisms().eq(product.mechanisms.iter().copied()), "{}", product.name);
         assert!(extensions.others().eq(product.others.iter().copied()), "{}", product.name);
     }
 }
