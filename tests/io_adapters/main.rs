@@ -15,6 +15,7 @@ mod blocking;
 mod nonblocking;
 #[cfg(feature = "tokio")]
 mod sessions;
+mod stopper;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod toy;

@@ -1,6 +1,10 @@
 //! A machine on a blocking stream, driven until it asks a question.
 
-use super::{socket::Socket, stream::Stream};
+use super::{
+    socket::Socket,
+    stopper::{Attached, Stopper},
+    stream::Stream,
+};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -44,6 +48,8 @@ pub struct Connection<M, S = TcpStream> {
     /// The error of the session, until [`next`](Self::next) has returned it.
     error: Option<io::Error>,
     is_over: bool,
+    /// The handle that may end the session from another thread.
+    stopper: Option<Attached<M>>,
 }
 
 /// A session of a client that a function can name: in the clear or in TLS, over any stream.
@@ -66,6 +72,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             is_stuck: false,
             error: None,
             is_over: false,
+            stopper: None,
         }
     }
 
@@ -91,10 +98,16 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             if self.is_over {
                 return Ok(false);
             }
+            if let Some(stopper) = &mut self.stopper {
+                stopper.look(&mut self.machine);
+            }
             let now = self.now();
             match self.machine.poll(now) {
                 Need::Answer => return Ok(true),
-                Need::Wait(until) => thread::sleep(until.saturating_since(now)),
+                Need::Wait(until) => {
+                    let time = Some(until.saturating_since(now));
+                    thread::sleep(self.limited(time).unwrap_or_default());
+                }
                 Need::Read(deadline) if self.is_readable => {
                     self.read(until(deadline, now));
                 }
@@ -169,8 +182,15 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         Instant::since_origin(self.origin.elapsed())
     }
 
+    /// Returns a time-out, limited to the time for which the session may not look at its stopper.
+    fn limited(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let slice = self.stopper.as_ref().and_then(Attached::slice);
+        timeout.into_iter().chain(slice).min()
+    }
+
     /// Reads once; returns whether that made progress.
     fn read(&mut self, timeout: Option<Duration>) -> bool {
+        let timeout = self.limited(timeout);
         let timeout = match self.is_unflushed && !self.flush() {
             // It is flushed again soon, whether the peer sends something or not.
             true => Some(patience(timeout)),
@@ -211,6 +231,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
 
     /// Writes once; returns whether that made progress.
     fn write(&mut self, timeout: Option<Duration>) -> bool {
+        let timeout = self.limited(timeout);
         let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let count = self.machine.to_send(&mut slices);
         let slices = slices.map(IoSlice::new);
@@ -313,6 +334,20 @@ impl<M: AsServer, S> Connection<M, S> {
     #[must_use]
     pub fn server_mut(&mut self) -> &mut Server {
         self.machine.as_server_mut()
+    }
+
+    /// Returns a handle that ends the session from another thread.
+    #[must_use]
+    pub fn stopper(&mut self) -> Stopper {
+        self.stopper.get_or_insert_with(|| Attached::new(Stopper::new())).stopper.clone()
+    }
+
+    /// Attaches the session to a handle that ends it from another thread, and that it may share with
+    /// other sessions.
+    #[must_use]
+    pub fn with_stopper(mut self, stopper: &Stopper) -> Self {
+        self.stopper = Some(Attached::new(stopper.clone()));
+        self
     }
 }
 

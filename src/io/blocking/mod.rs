@@ -15,8 +15,10 @@
 
 mod connection;
 mod socket;
+mod stopper;
 mod stream;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use socket::Socket;
+pub use stopper::Stopper;
 pub use stream::Stream;
