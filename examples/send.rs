@@ -411,7 +411,7 @@ impl<'a> Sender<'a> {
                 Ok(Some(event)) => event,
                 Ok(None) => break,
                 Err(error) => {
-                    cut_off = Some(error);
+                    cut_off = Some(error.into());
                     break;
                 }
             };

@@ -42,6 +42,50 @@ pub enum Closed {
     CutOff,
 }
 
+/// The question that a machine waits for the answer to.
+///
+/// ```
+/// use esmtp::{
+///     machine::{Machine, Need},
+///     security::Security,
+///     server::{Config, Peer, Server},
+///     time::Instant,
+/// };
+///
+/// let config = std::sync::Arc::new(Config::new("mx.example.org")?);
+/// let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
+/// assert_eq!(server.poll(Instant::ORIGIN), Need::Answer);
+/// let question = server.question().unwrap();
+/// assert_eq!((question.number(), question.name()), (1, "Connect"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenQuestion {
+    number: u64,
+    name: &'static str,
+}
+
+impl OpenQuestion {
+    /// Describes a question with this number and name, for the machine that asks it.
+    #[must_use]
+    pub const fn new(number: u64, name: &'static str) -> Self {
+        Self { number, name }
+    }
+
+    /// Returns the number of the question in its session. A question keeps it until the application
+    /// has answered, or a part of the answer has been given.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Returns the name of the question: that of the variant of the event.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// The number of slices that [`Machine::output`] copies at once.
 const OUTPUT_SLICES: usize = 16;
 
@@ -64,6 +108,15 @@ pub trait Machine {
     /// The question is returned again until it is answered or the session has ended, so an event
     /// that was dropped is not lost.
     fn event(&mut self) -> Option<Self::Event<'_>>;
+
+    /// Returns the number and the name of the open question; `None` when no question is open, or by a
+    /// machine that does not number its questions.
+    ///
+    /// Adapters find by it that an application has forgotten to answer, and a machine around another
+    /// one passes the call on.
+    fn question(&mut self) -> Option<OpenQuestion> {
+        None
+    }
 
     /// Returns free space to read into, allocated on demand; never empty after [`Need::Read`] or
     /// [`Need::Either`].

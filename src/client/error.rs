@@ -68,6 +68,31 @@ pub enum End {
     Closed,
 }
 
+impl End {
+    /// Returns a short word for the kind of end, which serves as a label of a metric: `quit`,
+    /// `refused`, `tls_failed`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::Refused(_) => "refused",
+            Self::PeerClosed(_) => "peer_closed",
+            Self::Unsendable => "unsendable",
+            Self::TimedOut => "timed_out",
+            Self::Protocol(_) => "protocol",
+            Self::Aborted => "aborted",
+            Self::MailMax => "mail_max",
+            Self::TlsNotOffered => "tls_not_offered",
+            Self::TlsRefused(_) => "tls_refused",
+            Self::TlsFailed(_) => "tls_failed",
+            Self::NoTlsLayer => "no_tls_layer",
+            Self::Auth(_) => "auth",
+            Self::HandedOver => "handed_over",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// A violation of the protocol by the server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

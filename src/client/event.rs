@@ -121,6 +121,22 @@ impl Event<'_> {
         }
     }
 
+    /// Returns the name of the question, which is that of its variant: `Ready`, `Content`, `Sent`. It
+    /// serves as a label of a metric and in messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ready(_) => "Ready",
+            Self::Refused(_) => "Refused",
+            Self::Upgrade(_) => "Upgrade",
+            Self::HandOver(_) => "HandOver",
+            Self::Challenge(_) => "Challenge",
+            Self::Content(_) => "Content",
+            Self::Answered(_) => "Answered",
+            Self::Sent(_) => "Sent",
+        }
+    }
+
     /// Ends the session as soon as the protocol allows it: with QUIT, or, while content is asked
     /// for, as [`Content::abort`] does. TLS is [unavailable](Upgrade::unavailable) then, an exchange of
     /// AUTH is cancelled, and where the roles are turned, the connection is closed. A report is
@@ -358,6 +374,7 @@ impl Content<'_> {
         let Session { position, channel, .. } = &mut *self.session;
         if let Some(outgoing) = position.content() {
             outgoing.write(taken, &mut channel.send)?;
+            position.continue_question(octets);
         }
         Ok(octets)
     }
@@ -373,6 +390,7 @@ impl Content<'_> {
         let Session { position, channel, .. } = &mut *self.session;
         if let Some(outgoing) = position.content() {
             outgoing.write_bytes(content.split_to(octets), &mut channel.send)?;
+            position.continue_question(octets);
         }
         Ok(octets)
     }

@@ -35,7 +35,7 @@ pub use ready::Ready;
 pub use report::{Outcome, Report, Totals, TransactionNumber};
 
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, OpenQuestion, Upgradable},
     sasl::Mechanism,
     security::{Security, TlsFailure},
     syntax::{Extensions, Reply},
@@ -281,6 +281,10 @@ impl Machine for Client {
                 Event::Sent(Sent { position, report: reports.front_mut()? })
             }
         })
+    }
+
+    fn question(&mut self) -> Option<OpenQuestion> {
+        self.event().map(|event| OpenQuestion::new(event.number(), event.name()))
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {

@@ -5,7 +5,7 @@ use super::{AsClient, AsServer};
 use crate::tls::Secured;
 use crate::{
     client::Client,
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, OpenQuestion, Upgradable},
     server::Server,
     time::Instant,
 };
@@ -117,6 +117,10 @@ impl<M: Upgradable> Machine for Layer<M> {
 
     fn event(&mut self) -> Option<M::Event<'_>> {
         outer!(&mut self.0, machine => machine.event())
+    }
+
+    fn question(&mut self) -> Option<OpenQuestion> {
+        outer!(&mut self.0, machine => machine.question())
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {

@@ -18,11 +18,14 @@
 pub mod blocking;
 mod layer;
 pub mod nonblocking;
+mod repeats;
 mod sending;
+mod session_error;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use layer::Layer;
+pub use session_error::SessionError;
 
 use crate::{
     client::{Client, End},

@@ -32,6 +32,28 @@ pub enum AbortReason {
     HandedOver,
 }
 
+impl AbortReason {
+    /// Returns a short word for the reason, which serves as a label of a metric: `reset`,
+    /// `too_large`, `bare_line_break`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Hello => "hello",
+            Self::Refused => "refused",
+            Self::TooLarge => "too_large",
+            Self::BareLineBreak(_) => "bare_line_break",
+            Self::Nul(_) => "nul",
+            Self::Quit => "quit",
+            Self::ConnectionLost => "connection_lost",
+            Self::TimedOut => "timed_out",
+            Self::TooManyErrors => "too_many_errors",
+            Self::ShutDown => "shut_down",
+            Self::HandedOver => "handed_over",
+        }
+    }
+}
+
 /// Why a session is over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -81,6 +103,27 @@ pub enum End {
 }
 
 impl End {
+    /// Returns a short word for the kind of end, which serves as a label of a metric: `quit`,
+    /// `timed_out`, `tls_failed`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::ConnectionLost => "connection_lost",
+            Self::TimedOut => "timed_out",
+            Self::TooManyErrors => "too_many_errors",
+            Self::Injection => "injection",
+            Self::TlsFailed(_) => "tls_failed",
+            Self::NoTlsLayer => "no_tls_layer",
+            Self::OutOfSync => "out_of_sync",
+            Self::Unframed => "unframed",
+            Self::OtherProtocol => "other_protocol",
+            Self::Refused => "refused",
+            Self::ShutDown => "shut_down",
+            Self::HandedOver => "handed_over",
+        }
+    }
+
     /// Returns the abort reason of a transaction that is open when the session ends for this reason.
     pub(super) const fn abort_reason(&self) -> AbortReason {
         match self {

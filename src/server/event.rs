@@ -156,6 +156,13 @@ impl Event<'_> {
     pub const fn number(&self) -> u64 {
         each!(self, token => token.number())
     }
+
+    /// Returns the name of the question, which is that of its variant: `Mail`, `Rcpt`, `Deliver`. It
+    /// serves as a label of a metric and in messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        each!(self, token => token.label())
+    }
 }
 
 /// The ways to accept a hello.
@@ -308,10 +315,15 @@ impl<'s> CredentialsQuestion<'s> {
         self.facts
     }
 
-    /// Returns the number of this question in its session.
+    /// Returns the number of this question in its session. A question that comes again unanswered keeps
+    /// its number.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
+    }
+
+    pub(super) const fn label(&self) -> &'static str {
+        "Credentials"
     }
 }
 
@@ -453,6 +465,7 @@ impl<'s> Deliver<'s> {
     /// section 4.2). `None` where one reply holds for all.
     pub fn per_recipient(&mut self) -> Option<PerRecipient<'_>> {
         self.facts.service.replies_per_recipient().then_some(PerRecipient {
+            exchange: self.exchange,
             verdicts: self.verdicts,
             recipients: self.facts.transaction.accepted(),
         })
@@ -486,6 +499,7 @@ impl<'s> Deliver<'s> {
 /// ```
 #[derive(Debug)]
 pub struct PerRecipient<'d> {
+    exchange: &'d mut Exchange,
     verdicts: &'d mut Verdicts,
     recipients: usize,
 }
@@ -494,6 +508,8 @@ impl PerRecipient<'_> {
     /// Reports whether the message was stored for the recipient with this index. Only the first
     /// answer for a recipient counts; an index without a recipient is ignored.
     pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
+        // A part of the answer: the rest of the question has another number.
+        self.exchange.number = self.exchange.number.wrapping_add(1);
         self.verdicts.settle(recipient, self.recipients, verdict);
     }
 

@@ -79,7 +79,7 @@ pub use totals::Totals;
 pub use transaction::{Recipient, Transaction};
 
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, OpenQuestion, Upgradable},
     security::{Security, TlsFailure},
     time::Instant,
     transcript::Transcript,
@@ -206,6 +206,10 @@ impl Machine for Server {
     fn event(&mut self) -> Option<Event<'_>> {
         let Self { input, session, .. } = self;
         session.event(input)
+    }
+
+    fn question(&mut self) -> Option<OpenQuestion> {
+        self.event().map(|event| OpenQuestion::new(event.number(), event.name()))
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {

@@ -125,6 +125,11 @@ macro_rules! tokens {
             pub const fn number(&self) -> u64 {
                 self.exchange.number
             }
+
+            /// Returns the name of the question, for [`Event::name`](crate::server::Event::name).
+            pub(super) const fn label(&self) -> &'static str {
+                stringify!($name)
+            }
         }
     )*};
 }

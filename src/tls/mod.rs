@@ -25,7 +25,7 @@ mod names;
 #[cfg(doc)]
 use crate::security::Security;
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, OpenQuestion, Upgradable},
     security::TlsFailureKind,
     time::Instant,
 };
@@ -303,6 +303,10 @@ impl<M: Upgradable> Machine for Secured<M> {
 
     fn event(&mut self) -> Option<M::Event<'_>> {
         self.inner.event()
+    }
+
+    fn question(&mut self) -> Option<OpenQuestion> {
+        self.inner.question()
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {

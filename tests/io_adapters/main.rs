@@ -19,3 +19,4 @@ mod stopper;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod toy;
+mod unanswered;

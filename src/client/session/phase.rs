@@ -252,6 +252,14 @@ impl Position {
         self.questions
     }
 
+    /// Notes that a part of the answer to the open question was given: this many octets of content. The
+    /// question has another number when it comes again.
+    pub(in crate::client) const fn continue_question(&mut self, octets: usize) {
+        if octets > 0 {
+            self.questions = self.questions.wrapping_add(1);
+        }
+    }
+
     /// Asks `question`, which may be open already.
     pub(super) fn ask(&mut self, question: Option<Question>) {
         if question.is_some() && question != self.question {

@@ -9,8 +9,9 @@ use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, check_port,
-        is_sending, over,
+        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SessionError,
+        check_port, is_sending, over,
+        repeats::Repeats,
         sending::{Sending, Step},
     },
     machine::{Closed, Machine, Need},
@@ -47,6 +48,7 @@ pub struct Connection<M, S = TcpStream> {
     is_stuck: bool,
     /// The error of the session, until [`next`](Self::next) has returned it.
     error: Option<io::Error>,
+    repeats: Repeats,
     is_over: bool,
     /// The handle that may end the session from another thread.
     stopper: Option<Attached<M>>,
@@ -71,6 +73,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             is_unflushed: false,
             is_stuck: false,
             error: None,
+            repeats: Repeats::default(),
             is_over: false,
             stopper: None,
         }
@@ -83,9 +86,11 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     ///
     /// # Errors
     ///
-    /// A read or write failed. The error is returned once, after all remaining events.
+    /// - A read or write failed. The error is returned once, after all remaining events.
+    /// - The application has not answered a question that was returned
+    ///   [many times](SessionError::Unanswered). It may still answer; its session is best dropped.
     #[allow(clippy::should_implement_trait)] // an iterator can not lend
-    pub fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
+    pub fn next(&mut self) -> Result<Option<M::Event<'_>>, SessionError> {
         match self.is_asked()? {
             true => Ok(self.machine.event()),
             false => Ok(None),
@@ -93,7 +98,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     }
 
     /// Drives the machine until it asks a question, or the session is over.
-    fn is_asked(&mut self) -> io::Result<bool> {
+    fn is_asked(&mut self) -> Result<bool, SessionError> {
         loop {
             if self.is_over {
                 return Ok(false);
@@ -102,8 +107,15 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 stopper.look(&mut self.machine);
             }
             let now = self.now();
-            match self.machine.poll(now) {
-                Need::Answer => return Ok(true),
+            let need = self.machine.poll(now);
+            if need != Need::Answer {
+                self.repeats.clear();
+            }
+            match need {
+                Need::Answer => {
+                    let question = self.machine.question();
+                    return self.repeats.ask(question, now).map(|()| true);
+                }
                 Need::Wait(until) => {
                     let time = Some(until.saturating_since(now));
                     thread::sleep(self.limited(time).unwrap_or_default());
@@ -127,7 +139,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 Need::Read(_) | Need::Write(_) | Need::Either(_) | Need::Close => {
                     self.is_over = true;
                     if let Some(error) = self.error.take() {
-                        return Err(error);
+                        return Err(error.into());
                     }
                     self.close();
                 }

@@ -5,8 +5,9 @@ use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, check_port,
-        is_sending, over,
+        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SessionError,
+        check_port, is_sending, over,
+        repeats::Repeats,
         sending::{Sending, Step},
     },
     machine::{Closed, Machine, Need},
@@ -57,6 +58,7 @@ struct Wire<S> {
     is_unflushed: bool,
     /// The error of the session, until [`next`](Connection::next) has returned it.
     error: Option<io::Error>,
+    repeats: Repeats,
     stage: Stage,
 }
 
@@ -88,6 +90,7 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
             is_writable: true,
             is_unflushed: false,
             error: None,
+            repeats: Repeats::default(),
             stage: Stage::Driving,
         };
         Self { machine, wire }
@@ -99,11 +102,16 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     /// Cancel-safe: the future holds no state, so it may be dropped at any time (in `select!`, by a
     /// timeout) and called again. An event that is dropped without an answer is returned again.
     ///
+    /// It lets other tasks of the executor run from time to time, also while every command is there
+    /// already and no octet has to be waited for.
+    ///
     /// # Errors
     ///
-    /// A read or write failed. The error is returned once, after all remaining events.
+    /// - A read or write failed. The error is returned once, after all remaining events.
+    /// - The application has not answered a question that was returned
+    ///   [many times](SessionError::Unanswered). It may still answer; its session is best dropped.
     #[allow(clippy::should_implement_trait)] // an iterator can not wait, nor lend
-    pub async fn next(&mut self) -> io::Result<Option<M::Event<'_>>> {
+    pub async fn next(&mut self) -> Result<Option<M::Event<'_>>, SessionError> {
         match poll_fn(|context| self.poll_asked(context)).await? {
             true => Ok(self.machine.event()),
             false => Ok(None),
@@ -111,13 +119,23 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     }
 
     /// Drives the machine until it asks a question, or the session is over.
-    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>> {
         let Self { machine, wire } = self;
         while let Stage::Driving = wire.stage {
             match machine.poll(wire.now()) {
-                Need::Answer => return Poll::Ready(Ok(true)),
+                Need::Answer if wire.repeats.is_turn_over() => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Need::Answer => {
+                    let question = machine.question();
+                    return Poll::Ready(wire.repeats.ask(question, wire.now()).map(|()| true));
+                }
                 Need::Close => wire.end()?,
-                need => ready!(wire.provide(machine, need, context))?,
+                need => {
+                    ready!(wire.provide(machine, need, context))?;
+                    wire.repeats.clear();
+                }
             }
         }
         ready!(wire.poll_close(context));

@@ -120,7 +120,8 @@ impl Session {
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
             Ok(octets) => {
                 self.content.taken(octets, input);
-                if self.content.is_lent() {
+                // Where nothing was consumed the question is not answered.
+                if self.content.is_lent() && octets > 0 {
                     // A new question about the rest.
                     self.count_question();
                 }

@@ -1,0 +1,74 @@
+//! The errors of a session on an adapter.
+
+use alloc::string::String;
+use std::io;
+
+/// The reason why the `next()` of an adapter returned no event.
+///
+/// It converts into an [`io::Error`], so that `?` works in functions that return one. There it is the
+/// [inner error](io::Error::get_ref), unless it was an I/O error from the beginning.
+///
+/// ```
+/// use esmtp::io::SessionError;
+/// use std::io;
+///
+/// fn report(error: &SessionError) {
+///     match error {
+///         SessionError::Io(error) => eprintln!("the connection was lost: {error}"),
+///         // A defect of this program, and not of the peer.
+///         other => eprintln!("{other}"),
+///     }
+/// }
+///
+/// let lost = SessionError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+/// report(&lost);
+/// assert_eq!(io::Error::from(lost).kind(), io::ErrorKind::ConnectionReset);
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// A read or write failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A question was returned 1,000 times within a second without an answer, and without any octet
+    /// sent or received in between: a match arm forgot it. Content that is looked at and never
+    /// consumed is such a question, too.
+    #[error("{}", unanswered(event, *times))]
+    Unanswered {
+        /// The [name](crate::server::Event::name) of the question.
+        event: &'static str,
+        /// The number of the question in its session.
+        number: u64,
+        /// The number of times that it was returned.
+        times: u32,
+    },
+}
+
+impl SessionError {
+    /// Returns the kind of the error of the stream, and [`io::ErrorKind::Other`] for other errors.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Io(error) => error.kind(),
+            Self::Unanswered { .. } => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl From<SessionError> for io::Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Io(error) => error,
+            other @ SessionError::Unanswered { .. } => Self::other(other),
+        }
+    }
+}
+
+/// Returns the mistake and its remedy.
+fn unanswered(event: &str, times: u32) -> String {
+    let remedy = match event {
+        "Content" => "consume or write octets, or reject or abort the content",
+        _ => "call one of its methods in every arm, or answer the event as a whole",
+    };
+    alloc::format!("Event::{event} was returned {times} times without an answer: {remedy}")
+}
