@@ -10,9 +10,8 @@
 
 use esmtp::sasl::scram::{Decoy, Hash, Keys};
 use esmtp::sasl::{
-    Attempt, BindingType, Channel, ChannelBinding, Credentials, Initiator, Mechanism, Nonce, Offer,
-    Question, Step, Verifier, VerifierError, anonymous, bearer, cram_md5, external, gs2, plain,
-    scram,
+    Attempt, BindingType, Channel, ChannelBinding, Credentials, ErrorStatus, Initiator, Mechanism,
+    Nonce, Offer, Question, Step, Verifier, VerifierError, message,
 };
 use proptest::prelude::*;
 
@@ -259,22 +258,22 @@ proptest! {
                 if is_over || mechanism.is_scram() {
                     prop_assert!(client.finish(None).is_err());
                 }
-                let _ = client.refusal().map(bearer::ErrorStatus::parse);
+                let _ = client.refusal().map(ErrorStatus::parse);
             }
         }
         for message in messages.iter().flatten() {
-            let _ = plain::Message::parse(message);
-            let _ = external::parse(message);
-            let _ = anonymous::Trace::parse(message);
-            let _ = cram_md5::Response::parse(message);
-            let _ = bearer::ErrorStatus::parse(message).map(|status| {
-                assert_eq!(bearer::ErrorStatus::parse(&status.encode()), Ok(status));
+            let _ = message::PlainMessage::parse(message);
+            let _ = message::parse_external(message);
+            let _ = message::Trace::parse(message);
+            let _ = message::CramMd5Response::parse(message);
+            let _ = ErrorStatus::parse(message).map(|status| {
+                assert_eq!(ErrorStatus::parse(&status.encode()), Ok(status));
             });
             if let Ok(text) = core::str::from_utf8(message) {
                 let _ = text.parse::<Keys>();
                 let _ = text.parse::<Mechanism>();
-                if let Ok(name) = gs2::unquote(text) {
-                    assert_eq!(gs2::quote(&name), text);
+                if let Ok(name) = message::gs2::unquote(text) {
+                    assert_eq!(message::gs2::quote(&name), text);
                 }
             }
         }
@@ -292,17 +291,17 @@ proptest! {
         iterations in 1..u32::MAX,
         port in proptest::option::of(1..u16::MAX),
     ) {
-        use scram::message::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
+        use message::scram::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
 
-        let message = plain::Message::new(authzid.as_deref(), &user, &secret).unwrap();
-        prop_assert!(plain::Message::parse(message.encode().expose()) == Ok(message));
-        let message = bearer::Xoauth2::new(&user, &token).unwrap();
-        prop_assert!(bearer::Xoauth2::parse(message.encode().expose()) == Ok(message));
+        let message = message::PlainMessage::new(authzid.as_deref(), &user, &secret).unwrap();
+        prop_assert!(message::PlainMessage::parse(message.encode().expose()) == Ok(message));
+        let message = message::Xoauth2::new(&user, &token).unwrap();
+        prop_assert!(message::Xoauth2::parse(message.encode().expose()) == Ok(message));
         let authzid = authzid.as_deref();
-        let message = bearer::OauthBearer::new(authzid, Some("mx"), port, &token).unwrap();
-        prop_assert!(bearer::OauthBearer::parse(message.encode().expose()) == Ok(message.clone()));
-        for flag in [gs2::Flag::None, gs2::Flag::NotOffered, gs2::Flag::Used("tls-unique")] {
-            let header = gs2::Header::new(flag, authzid.map(Into::into)).unwrap();
+        let message = message::OauthBearer::new(authzid, Some("mx"), port, &token).unwrap();
+        prop_assert!(message::OauthBearer::parse(message.encode().expose()) == Ok(message.clone()));
+        for flag in [message::gs2::Flag::None, message::gs2::Flag::NotOffered, message::gs2::Flag::Used("tls-unique")] {
+            let header = message::gs2::Header::new(flag, authzid.map(Into::into)).unwrap();
             let message = ClientFirst::new(header, user.as_str(), &nonce).unwrap();
             prop_assert!(ClientFirst::parse(message.encode().as_bytes()) == Ok(message.clone()));
         }

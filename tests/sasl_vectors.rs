@@ -13,13 +13,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use esmtp::sasl::anonymous::Trace;
-use esmtp::sasl::bearer::{ErrorStatus, OauthBearer, Xoauth2};
-use esmtp::sasl::scram::message::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
+use esmtp::sasl::message::Trace;
+use esmtp::sasl::message::scram::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
 use esmtp::sasl::scram::{Binding, Hash, Keys, ScramInitiator};
 use esmtp::sasl::{
     BindingType, ChannelBinding, CramMd5Initiator, Initiator, LoginInitiator, Mechanism, Nonce,
-    cram_md5, external, plain, prepare,
+    message, prepare,
+};
+use esmtp::sasl::{
+    ErrorStatus,
+    message::{OauthBearer, Xoauth2},
 };
 use serde_json::{Map, Value, json};
 
@@ -27,7 +30,7 @@ use serde_json::{Map, Value, json};
 fn meaning(mechanism: &str, message: &str, octets: &[u8]) -> Option<Map<String, Value>> {
     let value = match (mechanism, message) {
         ("PLAIN", _) => {
-            let m = plain::Message::parse(octets).ok()?;
+            let m = message::PlainMessage::parse(octets).ok()?;
             assert_eq!(m.encode().expose(), octets);
             json!({
                 "authzid": m.authzid().unwrap_or_default(),
@@ -36,7 +39,7 @@ fn meaning(mechanism: &str, message: &str, octets: &[u8]) -> Option<Map<String, 
             })
         }
         ("CRAM-MD5", _) => {
-            let m = cram_md5::Response::parse(octets).ok()?;
+            let m = message::CramMd5Response::parse(octets).ok()?;
             json!({ "user": m.user(), "digest": m.digest() })
         }
         ("OAUTHBEARER", "error-challenge") => {
@@ -60,7 +63,7 @@ fn meaning(mechanism: &str, message: &str, octets: &[u8]) -> Option<Map<String, 
             json!({ "user": m.user(), "token": m.token() })
         }
         ("ANONYMOUS", _) => json!({ "token": Trace::parse(octets).ok()?.map(|t| t.as_str()) }),
-        ("EXTERNAL", _) => json!({ "authzid": external::parse(octets).ok()? }),
+        ("EXTERNAL", _) => json!({ "authzid": message::parse_external(octets).ok()? }),
         ("LOGIN", _) => {
             // The client looks at no prompt.
             let answer = LoginInitiator::new("tim", "x").unwrap().respond(octets).ok()?;

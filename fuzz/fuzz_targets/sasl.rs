@@ -2,14 +2,13 @@
 //! secret, and every message that is read is written and read again as the same.
 #![no_main]
 
-use esmtp::sasl::scram::message::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
+use esmtp::sasl::message::scram::{ClientFinal, ClientFirst, ServerFinal, ServerFirst};
 use esmtp::sasl::scram::{Decoy, Hash, Keys, ScramInitiator, ScramVerifier};
 use esmtp::sasl::{
     AnonymousInitiator, AnonymousVerifier, BindingType, Channel, ChannelBinding, CramMd5Initiator,
-    CramMd5Verifier, ExternalInitiator, ExternalVerifier, Initiator, LoginInitiator, LoginVerifier,
-    Mechanism, Nonce, OauthBearerInitiator, OauthBearerVerifier, PlainInitiator, PlainVerifier,
-    Question, Step, Verifier, Xoauth2Initiator, Xoauth2Verifier, anonymous, bearer, cram_md5,
-    external, gs2, plain, scram,
+    CramMd5Verifier, ErrorStatus, ExternalInitiator, ExternalVerifier, Initiator, LoginInitiator,
+    LoginVerifier, Mechanism, Nonce, OauthBearerInitiator, OauthBearerVerifier, PlainInitiator,
+    PlainVerifier, Question, Step, Verifier, Xoauth2Initiator, Xoauth2Verifier, message, scram,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -87,17 +86,17 @@ fn answer(question: Question<'_>) {
 
 /// Reads it as every message there is.
 fn round_trips(octets: &[u8]) {
-    if let Ok(message) = plain::Message::parse(octets) {
+    if let Ok(message) = message::PlainMessage::parse(octets) {
         assert_eq!(message.encode().expose(), octets);
     }
-    if let Ok(message) = bearer::OauthBearer::parse(octets) {
-        assert!(bearer::OauthBearer::parse(message.encode().expose()) == Ok(message.clone()));
+    if let Ok(message) = message::OauthBearer::parse(octets) {
+        assert!(message::OauthBearer::parse(message.encode().expose()) == Ok(message.clone()));
     }
-    if let Ok(message) = bearer::Xoauth2::parse(octets) {
-        assert!(bearer::Xoauth2::parse(message.encode().expose()) == Ok(message));
+    if let Ok(message) = message::Xoauth2::parse(octets) {
+        assert!(message::Xoauth2::parse(message.encode().expose()) == Ok(message));
     }
-    if let Ok(status) = bearer::ErrorStatus::parse(octets) {
-        assert_eq!(bearer::ErrorStatus::parse(&status.encode()), Ok(status));
+    if let Ok(status) = ErrorStatus::parse(octets) {
+        assert_eq!(ErrorStatus::parse(&status.encode()), Ok(status));
     }
     if let Ok(message) = ClientFirst::parse(octets) {
         assert!(ClientFirst::parse(message.encode().as_bytes()) == Ok(message.clone()));
@@ -111,15 +110,15 @@ fn round_trips(octets: &[u8]) {
     if let Ok(message) = ServerFinal::parse(octets) {
         assert!(ServerFinal::parse(message.encode().as_bytes()) == Ok(message.clone()));
     }
-    let _ = external::parse(octets);
-    let _ = anonymous::Trace::parse(octets);
-    let _ = cram_md5::Response::parse(octets);
+    let _ = message::parse_external(octets);
+    let _ = message::Trace::parse(octets);
+    let _ = message::CramMd5Response::parse(octets);
     if let Ok(text) = core::str::from_utf8(octets) {
         if let Ok(mechanism) = Mechanism::new(text) {
             assert_eq!(mechanism.as_str(), text);
         }
-        if let Ok(name) = gs2::unquote(text) {
-            assert_eq!(gs2::quote(&name), text);
+        if let Ok(name) = message::gs2::unquote(text) {
+            assert_eq!(message::gs2::quote(&name), text);
         }
         if let Ok(keys) = text.parse::<Keys>() {
             assert_eq!(keys.encode().parse::<Keys>().map(|keys| keys.encode()), Ok(keys.encode()));

@@ -23,12 +23,12 @@ const DIGITS: usize = 32;
 /// RFC 2195 section 2. The last space separates, so a name may contain spaces; the digits are
 /// lower-case.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Response<'a> {
+pub struct CramMd5Response<'a> {
     user: &'a str,
     digest: &'a str,
 }
 
-impl<'a> Response<'a> {
+impl<'a> CramMd5Response<'a> {
     /// Parses a message.
     ///
     /// # Errors
@@ -61,9 +61,9 @@ impl<'a> Response<'a> {
 }
 
 /// The digest is left out: together with the challenge it permits guessing the password.
-impl fmt::Debug for Response<'_> {
+impl fmt::Debug for CramMd5Response<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("CramMd5Response").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -200,8 +200,8 @@ impl Verifier for CramMd5Verifier {
                 Step::Challenge(self.challenge.as_bytes().into())
             }
             (State::Start, Some(_)) => Step::Failed(VerifierError::UnexpectedInitialResponse),
-            (State::Challenged, Some(response)) => match Response::parse(response) {
-                Ok(Response { user, digest }) => {
+            (State::Challenged, Some(response)) => match CramMd5Response::parse(response) {
+                Ok(CramMd5Response { user, digest }) => {
                     self.state = State::Asked {
                         user: user.into(),
                         digest: digest.as_bytes().into(),

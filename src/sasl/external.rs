@@ -19,7 +19,7 @@ use alloc::boxed::Box;
 ///
 /// # Errors
 /// A NUL, or not UTF-8.
-pub fn parse(octets: &[u8]) -> Result<Option<&str>, Malformed> {
+pub fn parse_external(octets: &[u8]) -> Result<Option<&str>, Malformed> {
     let text = core::str::from_utf8(octets).map_err(|_| Malformed::new("not UTF-8"))?;
     if text.contains('\0') {
         return Err(Malformed::new("a NUL in an identity"));
@@ -80,7 +80,7 @@ impl ExternalVerifier {
     }
 
     fn read(&mut self, response: &[u8]) -> Result<Step, VerifierError> {
-        let authzid = parse(response)?;
+        let authzid = parse_external(response)?;
         let proven = self.proven.take().ok_or(VerifierError::Rejected)?;
         Ok(Step::proved(Identity::new(proven).with_authzid(authzid)))
     }
@@ -120,11 +120,11 @@ mod tests {
             let mut client = ExternalInitiator::new(authzid).unwrap();
             let message = client.initial_response().unwrap().unwrap();
             assert_eq!(message.expose(), octets);
-            assert_eq!(parse(octets), Ok(authzid));
+            assert_eq!(parse_external(octets), Ok(authzid));
             assert_eq!(client.finish(None), Ok(()));
         }
         assert!(ExternalInitiator::new(Some("a\0b")).is_err());
-        assert!(parse(b"a\0b").is_err() && parse(b"\xff").is_err());
+        assert!(parse_external(b"a\0b").is_err() && parse_external(b"\xff").is_err());
     }
 
     /// 4422-A-b

@@ -90,20 +90,21 @@ client.finish(None)?;
 "#
 )]
 
-pub mod anonymous;
-pub mod bearer;
+mod anonymous;
+mod bearer;
 mod channel;
 #[cfg(feature = "cram-md5")]
-pub mod cram_md5;
+mod cram_md5;
 mod credentials;
 mod error;
-pub mod external;
-pub mod gs2;
+mod external;
+mod gs2;
 mod identity;
-pub mod login;
+mod login;
+pub mod message;
 mod nonce;
 mod offer;
-pub mod plain;
+mod plain;
 pub mod prepare;
 pub mod question;
 #[cfg(feature = "scram")]
@@ -111,7 +112,9 @@ pub mod scram;
 mod secret;
 
 pub use anonymous::{AnonymousInitiator, AnonymousVerifier};
-pub use bearer::{OauthBearerInitiator, OauthBearerVerifier, Xoauth2Initiator, Xoauth2Verifier};
+pub use bearer::{
+    ErrorStatus, OauthBearerInitiator, OauthBearerVerifier, Xoauth2Initiator, Xoauth2Verifier,
+};
 pub use channel::{BindingType, Channel, ChannelBinding};
 #[cfg(feature = "cram-md5")]
 pub use cram_md5::{CramMd5Initiator, CramMd5Verifier};
@@ -181,7 +184,7 @@ pub trait Initiator: fmt::Debug + Send + Sync {
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), InitiatorError>;
 
     /// Returns the reason for a rejection that the server sent within the mechanism, for example
-    /// the JSON of OAUTHBEARER (parsed by [`bearer::ErrorStatus`]).
+    /// the JSON of OAUTHBEARER (parsed by [`ErrorStatus`]).
     fn refusal(&self) -> Option<&[u8]> {
         None
     }

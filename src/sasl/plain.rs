@@ -19,13 +19,13 @@ use super::{
 /// SAFE      = any UTF-8 encoded Unicode character except NUL
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Message<'a> {
+pub struct PlainMessage<'a> {
     authzid: Option<&'a str>,
     authcid: &'a str,
     password: &'a str,
 }
 
-impl<'a> Message<'a> {
+impl<'a> PlainMessage<'a> {
     /// Creates a message from its parts.
     ///
     /// # Errors
@@ -94,9 +94,9 @@ impl<'a> Message<'a> {
     }
 }
 
-impl core::fmt::Debug for Message<'_> {
+impl core::fmt::Debug for PlainMessage<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Message")
+        f.debug_struct("PlainMessage")
             .field("authzid", &self.authzid)
             .field("authcid", &self.authcid)
             .finish_non_exhaustive()
@@ -125,7 +125,7 @@ impl PlainInitiator {
         user: &str,
         password: &str,
     ) -> Result<Self, CredentialsError> {
-        Ok(Self(Once::Ready(Message::new(authzid, user, password)?.encode())))
+        Ok(Self(Once::Ready(PlainMessage::new(authzid, user, password)?.encode())))
     }
 }
 
@@ -181,7 +181,7 @@ impl PlainVerifier {
     }
 
     fn read(&mut self, response: &[u8]) -> Result<Pending, VerifierError> {
-        let message = Message::parse(response)?;
+        let message = PlainMessage::parse(response)?;
         Ok(Pending {
             user: (self.prepare)(message.authcid)?.into(),
             authzid: message.authzid.map(Into::into),
@@ -257,7 +257,7 @@ mod tests {
             (b"\0tim\0\xc0\x80", None),
         ];
         for (octets, expected) in cases {
-            let message = Message::parse(octets).ok();
+            let message = PlainMessage::parse(octets).ok();
             assert_eq!(message.map(|m| (m.authzid, m.authcid, m.password)), expected);
             if let Some(message) = message {
                 assert_eq!(message.encode().expose(), octets);
@@ -341,7 +341,7 @@ mod tests {
         let client = PlainInitiator::new("tim", "tanstaaf").unwrap();
         let mut server = PlainVerifier::new();
         let _ = server.step(Some(b"\0tim\0tanstaaf"));
-        let message = Message::parse(b"\0tim\0tanstaaf").unwrap();
+        let message = PlainMessage::parse(b"\0tim\0tanstaaf").unwrap();
         let shown = format!("{client:?} {server:?} {message:?}");
         assert!(!shown.contains("tanstaaf"), "{shown}");
         let shown = format!("{:?}", server.question());

@@ -7,7 +7,7 @@ use crate::{
     rfc4954::verify,
 };
 use esmtp::{
-    sasl::{Credentials, Mechanism, Nonce, Offer, Question, bearer::ErrorStatus},
+    sasl::{Credentials, ErrorStatus, Mechanism, Nonce, Offer, Question},
     security::Security,
     server::{Event, Limits, Timeouts},
     syntax::{Base64, Extension, Extensions},

@@ -9,7 +9,7 @@
 mod hash;
 mod initiator;
 mod keys;
-pub mod message;
+pub(super) mod message;
 mod verifier;
 
 pub use hash::Hash;
