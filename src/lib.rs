@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod channel;
 pub mod client;
 pub mod envelope;
 #[cfg(feature = "std")]

@@ -10,7 +10,6 @@ use crate::{
 };
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use core::time::Duration;
 
 /// The input that a machine needs before it can advance.
 ///
@@ -223,31 +222,5 @@ pub trait Upgradable: Machine {
     /// Returns whether the session was told to end, so that a handshake is not worth waiting for.
     fn is_stopping(&self) -> bool {
         false
-    }
-}
-
-/// The time between one poll and the next, attributed to the side that was waited for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WaitTimes {
-    last: Option<(Instant, Need)>,
-}
-
-impl WaitTimes {
-    /// Adds the time since the last poll to the time of the peer or of the application, depending
-    /// on the last need.
-    pub(crate) fn settle(&mut self, now: Instant, peer: &mut Duration, application: &mut Duration) {
-        let Some((then, need)) = self.last.take() else { return };
-        let debtor = match need {
-            Need::Read(_) | Need::Write(_) | Need::Either(_) => peer,
-            Need::Answer => application,
-            Need::Wait(_) | Need::Close => return,
-        };
-        *debtor = debtor.saturating_add(now.saturating_since(then));
-    }
-
-    /// Records the need from now on.
-    pub(crate) const fn incur(&mut self, now: Instant, need: Need) -> Need {
-        self.last = Some((now, need));
-        need
     }
 }

@@ -89,6 +89,11 @@ pub(crate) trait Known {
 
 /// The client's side: commands and responses that are sent, and the replies to them.
 impl Redaction {
+    /// Returns whether a command may hold a secret, or is followed by one.
+    pub(crate) const fn is_needed_for(command: &Command<'_>) -> bool {
+        matches!(command, Command::Auth { .. } | Command::Burl { .. } | Command::Other { .. })
+    }
+
     /// Remembers the secrets of a command.
     pub(crate) fn note_command(&mut self, command: &Command<'_>) {
         self.is_in_exchange = matches!(command, Command::Auth { .. });

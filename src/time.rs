@@ -41,6 +41,11 @@ impl Instant {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// Returns the nanoseconds since `earlier`; 0 when that is later.
+    pub(crate) const fn nanoseconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Returns the moment `duration` later; [`NEVER`](Self::NEVER) instead of an overflow.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
@@ -97,70 +102,80 @@ impl Rate {
 /// Only the time between [`start`](Self::start) and [`stop`](Self::stop) counts, so that the peer
 /// is not charged for time in which an answer of the application is due, and octets that drip do
 /// not extend a deadline.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch {
-    waited: Duration,
-    since: Option<Instant>,
+    /// Nanoseconds counted before `since`.
+    waited: u64,
+    /// The moment from which it counts; [`Instant::NEVER`] while it does not.
+    since: Instant,
+}
+
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self::ZERO
+    }
 }
 
 impl Stopwatch {
+    /// A stopwatch that has counted nothing.
+    pub(crate) const ZERO: Self = Self { waited: 0, since: Instant::NEVER };
+
     /// Starts or resumes counting.
     pub(crate) fn start(&mut self, now: Instant) {
-        self.since.get_or_insert(now);
+        self.since = self.since.min(now);
     }
 
     /// Stops counting.
-    pub(crate) fn stop(&mut self, now: Instant) {
-        if let Some(since) = self.since.take() {
-            self.waited = self.waited.saturating_add(now.saturating_since(since));
-        }
+    pub(crate) const fn stop(&mut self, now: Instant) {
+        self.waited = self.waited(now);
+        self.since = Instant::NEVER;
     }
 
     /// Returns the moment at which `allowance` of waiting will be used up, if counting continues
     /// from `now`.
     pub(crate) fn deadline(&self, now: Instant, allowance: Duration) -> Instant {
-        self.since.unwrap_or(now) + allowance.saturating_sub(self.waited)
+        self.since.min(now) + allowance.saturating_sub(Duration::from_nanos(self.waited))
     }
 
-    /// Returns the time waited so far.
-    fn waited(&self, now: Instant) -> Duration {
-        let running = self.since.map_or(Duration::ZERO, |since| now.saturating_since(since));
-        self.waited.saturating_add(running)
+    /// Returns the nanoseconds waited so far.
+    const fn waited(&self, now: Instant) -> u64 {
+        // Nothing has passed since never.
+        self.waited.saturating_add(now.nanoseconds_since(self.since))
     }
 
     /// Counts from zero, and continues if it is counting now.
     fn restart(&mut self, now: Instant) {
-        self.waited = Duration::ZERO;
-        self.since = self.since.map(|_| now);
+        self.waited = 0;
+        if self.since < Instant::NEVER {
+            self.since = now;
+        }
     }
 }
 
-/// The deadline of a transfer that has a slowest rate.
-///
-/// It starts a flat time-out after the moment at which the transfer begins. Each octet moves it
-/// later by its time at the slowest rate, but never beyond the flat time-out after the moment at
-/// which the octet came: a fast peer earns no time for later. As in a [`Stopwatch`], only the time
-/// between [`start`](Self::start) and [`stop`](Self::stop) counts.
+/// The pace that is demanded of a transfer: it may pause for the flat time-out, and must not be slower than the rate.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TransferDeadline {
-    timeout: Duration,
-    slowest: Rate,
+pub(crate) struct Pace {
+    pub(crate) timeout: Duration,
+    pub(crate) slowest: Rate,
+}
+
+/// The time that a transfer has taken, for its deadline.
+///
+/// The deadline starts a flat time-out after the moment at which the transfer begins. Each octet
+/// moves it later by its time at the slowest rate, but never beyond the flat time-out after the
+/// moment at which the octet came: a fast peer earns no time for later. As in a [`Stopwatch`], only
+/// the time between [`start`](Self::start) and [`stop`](Self::stop) counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransferTime {
     /// The time since the deadline was last the whole time-out away.
     waited: Stopwatch,
     /// The octets that came in that time.
     octets: u64,
 }
 
-impl TransferDeadline {
-    /// Returns the deadline of a transfer that has not begun.
-    pub(crate) const fn new(timeout: Duration, slowest: Rate) -> Self {
-        Self {
-            timeout,
-            slowest,
-            waited: Stopwatch { waited: Duration::ZERO, since: None },
-            octets: 0,
-        }
-    }
+impl TransferTime {
+    /// The time of a transfer that has not begun.
+    pub(crate) const ZERO: Self = Self { waited: Stopwatch::ZERO, octets: 0 };
 
     /// Starts or resumes waiting for the peer.
     pub(crate) fn start(&mut self, now: Instant) {
@@ -168,23 +183,25 @@ impl TransferDeadline {
     }
 
     /// Stops waiting for the peer: an answer of the application is due.
-    pub(crate) fn stop(&mut self, now: Instant) {
+    pub(crate) const fn stop(&mut self, now: Instant) {
         self.waited.stop(now);
     }
 
-    /// Counts `octets` that arrived.
-    pub(crate) fn count(&mut self, octets: u64, now: Instant) {
+    /// Counts `octets` that were transferred until `now`.
+    pub(crate) fn count(&mut self, octets: u64, now: Instant, pace: Pace) {
         self.octets = self.octets.saturating_add(octets);
-        if self.slowest.time_for(self.octets) >= self.waited.waited(now) {
+        let waited = self.waited.waited(now);
+        if waited == 0 || pace.slowest.time_for(self.octets) >= Duration::from_nanos(waited) {
             self.octets = 0;
             self.waited.restart(now);
         }
     }
 
     /// Returns the moment at which the transfer times out, if it is waited for from `now` on.
-    pub(crate) fn at(&self, now: Instant) -> Instant {
-        let allowance = self.timeout.saturating_add(self.slowest.time_for(self.octets));
-        self.waited.deadline(now, allowance)
+    pub(crate) fn deadline(&self, now: Instant, pace: Pace) -> Instant {
+        let earned =
+            if self.octets == 0 { Duration::ZERO } else { pace.slowest.time_for(self.octets) };
+        self.waited.deadline(now, pace.timeout.saturating_add(earned))
     }
 }
 
@@ -227,11 +244,12 @@ mod tests {
         assert_eq!(Rate::octets_per_second(1).time_for(u64::MAX), Duration::from_secs(u64::MAX));
     }
 
-    const FLAT: Duration = Duration::from_secs(10);
+    /// Ten seconds, and one second for each octet.
+    const PACE: Pace =
+        Pace { timeout: Duration::from_secs(10), slowest: Rate::octets_per_second(1) };
 
-    /// Returns a deadline of ten seconds, and one second for each octet.
-    fn transfer() -> TransferDeadline {
-        let mut transfer = TransferDeadline::new(FLAT, Rate::octets_per_second(1));
+    fn transfer() -> TransferTime {
+        let mut transfer = TransferTime::ZERO;
         transfer.start(at(0));
         transfer
     }
@@ -239,40 +257,36 @@ mod tests {
     #[test]
     fn a_transfer_that_was_fast_gains_no_time() {
         let mut transfer = transfer();
-        transfer.count(1_000_000, at(3));
-        assert_eq!(transfer.at(at(3)), at(13));
-        transfer.count(0, at(12));
-        assert_eq!(transfer.at(at(12)), at(13));
+        transfer.count(1_000_000, at(3), PACE);
+        assert_eq!(transfer.deadline(at(3), PACE), at(13));
+        transfer.count(0, at(12), PACE);
+        assert_eq!(transfer.deadline(at(12), PACE), at(13));
     }
 
     #[test]
     fn a_slow_transfer_uses_up_its_time() {
         let mut transfer = transfer();
         for seconds in (2..=18).step_by(2) {
-            assert_eq!(transfer.at(at(seconds)), at(10 + seconds / 2 - 1));
-            transfer.count(1, at(seconds));
+            assert_eq!(transfer.deadline(at(seconds), PACE), at(10 + seconds / 2 - 1));
+            transfer.count(1, at(seconds), PACE);
         }
-        assert!(transfer.at(at(20)).has_passed(at(20)));
+        assert!(transfer.deadline(at(20), PACE).has_passed(at(20)));
         let mut transfer = self::transfer();
         for seconds in 1..=1000 {
-            transfer.count(1, at(seconds));
-            assert_eq!(transfer.at(at(seconds)), at(10 + seconds), "at the slowest rate");
+            transfer.count(1, at(seconds), PACE);
+            assert_eq!(transfer.deadline(at(seconds), PACE), at(10 + seconds), "the slowest rate");
         }
     }
 
     #[test]
     fn octets_that_come_one_by_one_earn_what_they_earn_together() {
-        let rate = Rate::octets_per_second(3);
-        let mut single = TransferDeadline::new(FLAT, rate);
-        let mut whole = single;
-        for transfer in [&mut single, &mut whole] {
-            transfer.start(at(0));
-        }
+        let pace = Pace { slowest: Rate::octets_per_second(3), ..PACE };
+        let (mut single, mut whole) = (transfer(), transfer());
         for _ in 0..10 {
-            single.count(1, at(9));
+            single.count(1, at(9), pace);
         }
-        whole.count(10, at(9));
-        assert_eq!(single.at(at(9)), whole.at(at(9)));
+        whole.count(10, at(9), pace);
+        assert_eq!(single.deadline(at(9), pace), whole.deadline(at(9), pace));
     }
 
     #[test]
@@ -280,9 +294,9 @@ mod tests {
         let mut transfer = transfer();
         transfer.stop(at(4));
         // Octets that were received before the question may be counted after it.
-        transfer.count(1, at(50));
+        transfer.count(1, at(50), PACE);
         transfer.start(at(100));
-        assert_eq!(transfer.at(at(100)), at(107));
+        assert_eq!(transfer.deadline(at(100), PACE), at(107));
     }
 
     #[test]

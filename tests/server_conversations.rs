@@ -12,7 +12,7 @@ use esmtp::{
     server::{Config, End, Event, Limits, Peer, Server, Timeouts},
     service::Service,
     syntax::{Code, Extension, Extensions, Rejection, Status, Text},
-    time::Instant,
+    time::{Instant, Rate},
     wire::BareLineBreaks,
 };
 use std::{sync::Arc, time::Duration};
@@ -1165,8 +1165,10 @@ fn refused_chunks_come_to_an_end() {
 
 /// RFC 5321 section 4.5.3.2.
 #[test]
-fn who_reads_octet_by_octet_gains_no_time() {
-    let timeouts = Timeouts::default().with_write(Duration::from_secs(10));
+fn a_client_that_reads_octet_by_octet_gains_the_time_of_the_slowest_rate() {
+    let timeouts = Timeouts::default()
+        .with_write(Duration::from_secs(10))
+        .with_slowest_content(Rate::octets_per_second(500));
     let config = config().with_timeouts(timeouts);
     let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
     assert_eq!(server.poll(Instant::ORIGIN), Need::Answer);
@@ -1177,9 +1179,10 @@ fn who_reads_octet_by_octet_gains_no_time() {
     let end = Instant::ORIGIN + Duration::from_secs(10);
     for seconds in 0..10 {
         let now = Instant::ORIGIN + Duration::from_secs(seconds);
-        assert_eq!(server.poll(now), Need::Either(end));
+        assert_eq!(server.poll(now), Need::Either(end + Duration::from_millis(2 * seconds)));
         server.sent(1);
     }
+    let end = end + Duration::from_millis(20);
     while server.poll(end) == Need::Answer {}
     assert_eq!(server.end(), Some(End::TimedOut));
 }

@@ -8,7 +8,6 @@
 mod ask;
 mod attributes;
 mod auth;
-mod channel;
 mod config;
 mod deadline;
 mod error;
@@ -45,7 +44,6 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc};
 use ask::Ask;
 use bytes::{Bytes, BytesMut};
-use channel::{Input, Output};
 use facts::Facts;
 use in_flight::RecipientEvent;
 use session::{Phase, Question, Session};
@@ -141,7 +139,7 @@ impl Client {
     /// Reports every line of the session to `transcript`.
     #[must_use]
     pub fn with_transcript(mut self, transcript: Box<dyn Transcript>) -> Self {
-        self.session.channel.transcript = Some(transcript);
+        self.session.channel.set_transcript(transcript);
         self
     }
 
@@ -159,7 +157,7 @@ impl Client {
     #[must_use]
     pub fn state(&self) -> State {
         let session = &self.session;
-        if session.channel.output == Output::Broken || session.channel.input != Input::Open {
+        if !session.channel.is_open() {
             return State::MustClose;
         }
         match session.position.phase() {
@@ -189,7 +187,7 @@ impl Client {
     /// Returns the totals of the session so far.
     #[must_use]
     pub const fn totals(&self) -> Totals {
-        Totals { octets_sent: self.session.channel.sent, ..self.session.channel.totals }
+        self.session.totals()
     }
 
     /// Returns the settings of the session.
@@ -214,7 +212,7 @@ impl Client {
     /// so far ([`Config::with_reply_lenience`]).
     #[must_use]
     pub const fn forgiven(&self) -> ReplyLenience {
-        self.session.channel.forgiven
+        self.session.forgiven
     }
 
     /// Returns the mechanism with which the session has authenticated, if it has: as this client
@@ -251,8 +249,7 @@ impl Machine for Client {
     type Event<'m> = Event<'m>;
 
     fn poll(&mut self, now: Instant) -> Need {
-        let need = self.session.poll(&mut self.facts, now);
-        self.session.channel.debts.incur(now, need)
+        self.session.poll(&mut self.facts, now)
     }
 
     fn event(&mut self) -> Option<Event<'_>> {
@@ -292,11 +289,11 @@ impl Machine for Client {
     }
 
     fn received(&mut self, octets: usize) {
-        self.session.channel.receive.received(octets);
+        self.session.channel.received(octets);
     }
 
     fn release(&mut self) {
-        self.session.channel.receive.release();
+        self.session.channel.release();
     }
 
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
@@ -308,9 +305,7 @@ impl Machine for Client {
     }
 
     fn closed(&mut self, how: Closed) {
-        if self.session.channel.input == Input::Open {
-            self.session.channel.input = Input::Closed(how);
-        }
+        self.session.channel.closed(how);
     }
 
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
@@ -318,16 +313,11 @@ impl Machine for Client {
     }
 
     fn sent(&mut self, octets: usize) {
-        let channel = &mut self.session.channel;
-        let octets = octets.min(channel.send.len());
-        channel.send.sent(octets);
-        channel.sent = channel.sent.saturating_add(octets as u64);
+        self.session.channel.sent(octets);
     }
 
     fn unsendable(&mut self) {
-        let channel = &mut self.session.channel;
-        channel.output = Output::Broken;
-        channel.send.clear();
+        self.session.channel.unsendable();
     }
 }
 
@@ -345,9 +335,7 @@ impl Upgradable for Client {
     }
 
     fn tls_failed(&mut self, why: TlsFailure) {
-        self.session.channel.tls_failure = Some(why);
-        self.closed(Closed::CutOff);
-        self.unsendable();
+        self.session.channel.tls_failed(why);
     }
 
     fn is_stopping(&self) -> bool {

@@ -4,7 +4,7 @@
 use super::{budget::Fault, config::Fitness, limits::Timeouts, sequence::Stage};
 use crate::{
     syntax::{Rejection, Uri},
-    time::{Instant, Stopwatch, TransferDeadline},
+    time::{Instant, Pace, Stopwatch, TransferTime},
     wire::{Chunk, LineBreaks, ReceiveBuffer, Span, Unstuffer},
 };
 use bytes::Bytes;
@@ -104,15 +104,13 @@ pub(super) struct Content {
 /// The time that the content of a transaction has taken: over all of its pieces, and between them.
 #[derive(Debug)]
 struct Clock {
-    transfer: TransferDeadline,
+    transfer: TransferTime,
     /// The time since the content was refused.
     discarding: Option<Stopwatch>,
 }
 
 impl Clock {
-    const fn new(timeouts: &Timeouts) -> Self {
-        Self { transfer: TransferDeadline::new(timeouts.content, timeouts.floor), discarding: None }
-    }
+    const ZERO: Self = Self { transfer: TransferTime::ZERO, discarding: None };
 }
 
 /// The progress of the content.
@@ -221,21 +219,21 @@ impl Content {
     }
 
     /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
-    pub(super) fn begin_data(&mut self, fitness: Fitness, timeouts: &Timeouts) {
+    pub(super) fn begin_data(&mut self, fitness: Fitness) {
         *self = Self {
             state: State::Receiving,
             framing: Framing::dots(fitness),
-            clock: Some(Clock::new(timeouts)),
+            clock: Some(Clock::ZERO),
             ..Self::default()
         };
     }
 
     /// Begins a chunk: the first, or a further one of the content in progress (RFC 3030 section 2).
-    pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness, timeouts: &Timeouts) {
+    pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
         if !self.is_between_chunks() {
             *self = Self {
                 framing: Framing::chunks(fitness),
-                clock: Some(Clock::new(timeouts)),
+                clock: Some(Clock::ZERO),
                 ..Self::default()
             };
         }
@@ -244,20 +242,14 @@ impl Content {
     }
 
     /// Begins a piece that a URL stands for (RFC 4468 section 2), after the end of the last chunk.
-    pub(super) fn begin_url(&mut self, url: Url, fitness: Fitness, timeouts: &Timeouts) {
-        self.begin_chunk(ChunkSize { octets: 0, is_last: url.is_last }, fitness, timeouts);
+    pub(super) fn begin_url(&mut self, url: Url, fitness: Fitness) {
+        self.begin_chunk(ChunkSize { octets: 0, is_last: url.is_last }, fitness);
         self.url = Some(url);
     }
 
     /// Begins a chunk that comes at the wrong time: its octets are no commands (RFC 3030 section 2).
     /// Until a transaction begins, all such chunks share one clock.
-    pub(super) fn begin_discarded(
-        &mut self,
-        size: ChunkSize,
-        rejection: Rejection,
-        fault: Fault,
-        timeouts: &Timeouts,
-    ) {
+    pub(super) fn begin_discarded(&mut self, size: ChunkSize, rejection: Rejection, fault: Fault) {
         let replies = match self.failed {
             Some(replies) if size.is_last => replies,
             _ => 1,
@@ -267,7 +259,7 @@ impl Content {
         }
         self.framing = Framing::chunks(Fitness::ANY);
         self.state = State::Discarding(Refusal { rejection, replies, fault });
-        let clock = self.clock.get_or_insert_with(|| Clock::new(timeouts));
+        let clock = self.clock.get_or_insert(Clock::ZERO);
         clock.discarding.get_or_insert_default();
         self.expect(size);
     }
@@ -296,8 +288,8 @@ impl Content {
 
     /// Returns the content after a piece without octets was refused: chunks that follow are
     /// discarded, and the last one has this many `replies`.
-    pub(super) fn into_failed(self, replies: usize, timeouts: &Timeouts) -> Self {
-        let mut clock = self.clock.unwrap_or_else(|| Clock::new(timeouts));
+    pub(super) fn into_failed(self, replies: usize) -> Self {
+        let mut clock = self.clock.unwrap_or(Clock::ZERO);
         clock.discarding.get_or_insert_default();
         Self { failed: Some(replies), clock: Some(clock), ..Self::default() }
     }
@@ -382,7 +374,7 @@ impl Content {
     /// flat time-out.
     pub(super) fn deadline(&self, now: Instant, timeouts: &Timeouts, is_stopping: bool) -> Instant {
         let Some(clock) = &self.clock else { return Instant::NEVER };
-        let deadline = clock.transfer.at(now);
+        let deadline = clock.transfer.deadline(now, timeouts.content_pace());
         let Some(discarding) = &clock.discarding else { return deadline };
         let limit = match is_stopping {
             true => timeouts.discard.min(timeouts.content),
@@ -394,12 +386,13 @@ impl Content {
     // Framing.
 
     /// Reads the octets received, and consumes those that are not content.
-    /// `most` octets of content are accepted.
+    /// `most` octets of content are accepted, at this pace.
     pub(super) fn advance(
         &mut self,
         receive: &mut ReceiveBuffer,
         most: u64,
         now: Instant,
+        pace: Pace,
     ) -> Progress {
         // The octets that were lent when the content was refused.
         self.taken(usize::MAX, receive);
@@ -416,7 +409,7 @@ impl Content {
             if let Some(clock) = &mut self.clock
                 && wire > 0
             {
-                clock.transfer.count(wire as u64, now);
+                clock.transfer.count(wire as u64, now, pace);
             }
             return match span {
                 Span::Content(octets) => {

@@ -1,6 +1,6 @@
 //! The limits of a session, and its time-outs.
 
-use crate::time::Rate;
+use crate::time::{Pace, Rate};
 use core::time::Duration;
 
 /// Octets of a command line, and of an envelope, at most: offsets into the text of both count in 32
@@ -170,6 +170,18 @@ pub struct Timeouts {
     pub(crate) greeting: Duration,
 }
 
+impl Timeouts {
+    /// Returns the pace at which a client has to send content.
+    pub(super) const fn content_pace(&self) -> Pace {
+        Pace { timeout: self.content, slowest: self.floor }
+    }
+
+    /// Returns the pace at which a client has to read replies.
+    pub(super) const fn write_pace(&self) -> Pace {
+        Pace { timeout: self.write, slowest: self.floor }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
@@ -222,14 +234,17 @@ impl Timeouts {
         self
     }
 
-    /// Sets the slowest rate at which content may come; 500 octets a second by default.
+    /// Sets the slowest rate at which content may come, and replies may be read, for longer than the
+    /// time-out of either; 500 octets a second by default.
     #[must_use]
     pub const fn with_slowest_content(mut self, rate: Rate) -> Self {
         self.floor = rate;
         self
     }
 
-    /// Sets the time for the peer to read the replies that wait.
+    /// Sets the time for the peer to read the replies that wait; 5 minutes by default. Each octet that it
+    /// reads moves the deadline by its time at the
+    /// [slowest rate](Self::with_slowest_content), but never beyond this time from then on.
     #[must_use]
     pub const fn with_write(mut self, timeout: Duration) -> Self {
         self.write = timeout;

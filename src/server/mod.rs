@@ -55,8 +55,8 @@ mod end;
 mod event;
 mod extension_events;
 mod facts;
+mod known;
 mod limits;
-mod output;
 mod replies;
 mod sequence;
 mod session;
@@ -83,7 +83,6 @@ use crate::{
     security::{Security, TlsFailure},
     time::Instant,
     transcript::Transcript,
-    wire::{LineCutter, ReceiveBuffer},
 };
 use alloc::{boxed::Box, sync::Arc};
 use bytes::{Bytes, BytesMut};
@@ -128,8 +127,6 @@ use session::Session;
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    input: ReceiveBuffer,
-    lines: LineCutter,
     session: Session,
 }
 
@@ -138,11 +135,7 @@ impl Server {
     /// [`poll`](Machine::poll).
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, security: Security) -> Self {
-        Self {
-            input: ReceiveBuffer::new(config.receive_buffer()),
-            lines: LineCutter::default(),
-            session: Session::new(config, peer, security),
-        }
+        Self { session: Session::new(config, peer, security) }
     }
 
     /// Reports every line exchanged to `transcript`.
@@ -160,7 +153,7 @@ impl Server {
 
     /// Returns the sums of the session so far.
     #[must_use]
-    pub const fn totals(&self) -> &Totals {
+    pub const fn totals(&self) -> Totals {
         self.session.totals()
     }
 
@@ -168,7 +161,7 @@ impl Server {
     /// the channel over (see [`HandOver`]).
     #[must_use]
     pub fn into_received(mut self) -> Bytes {
-        self.input.take(usize::MAX)
+        self.session.channel.receive.take(usize::MAX)
     }
 
     /// Returns why the session is over; `None` before [`Need::Close`].
@@ -199,13 +192,11 @@ impl Machine for Server {
     type Event<'m> = Event<'m>;
 
     fn poll(&mut self, now: Instant) -> Need {
-        let Self { input, lines, session } = self;
-        session.poll(input, lines, now)
+        self.session.poll(now)
     }
 
     fn event(&mut self) -> Option<Event<'_>> {
-        let Self { input, session, .. } = self;
-        session.event(input)
+        self.session.event()
     }
 
     fn question(&mut self) -> Option<OpenQuestion> {
@@ -213,24 +204,23 @@ impl Machine for Server {
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {
-        self.input.room()
+        self.session.channel.receive.room()
     }
 
     fn received(&mut self, octets: usize) {
-        self.session.received(octets);
-        self.input.received(octets);
+        self.session.channel.received(octets);
     }
 
     fn release(&mut self) {
-        self.input.release();
+        self.session.channel.release();
     }
 
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
-        self.input.lend(memory)
+        self.session.channel.receive.lend(memory)
     }
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
-        self.input.reclaim()
+        self.session.channel.receive.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {
@@ -238,7 +228,7 @@ impl Machine for Server {
     }
 
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.session.to_send(slices)
+        self.session.channel.send.slices(slices)
     }
 
     fn sent(&mut self, octets: usize) {

@@ -141,6 +141,12 @@ impl ReceiveBuffer {
         taken
     }
 
+    /// Returns the number of unconsumed octets.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Returns whether it holds as many octets as it can.
     #[must_use]
     pub fn is_full(&self) -> bool {

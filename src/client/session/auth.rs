@@ -2,10 +2,10 @@
 
 use super::{Phase, Session};
 use crate::{
+    channel::Channel,
     client::{
         ask::Ask,
         auth::{AuthOutcome, AuthStep, Authentication},
-        channel::Channel,
         error::{AuthError, ProtocolError},
         facts::Facts,
         queue::Expected,

@@ -97,7 +97,7 @@ impl Session {
             return;
         }
         facts.forget();
-        self.channel.reader = ReplyReader::default();
+        self.reader = ReplyReader::default();
         self.needs_reset = false;
         self.position.answer(Phase::Asking(Ask::Hello(facts.config.service().hello())));
     }

@@ -1,6 +1,7 @@
 //! The session: what it sends and reads, and how it goes from phase to phase.
 
 mod auth;
+mod deadlines;
 mod greeting;
 mod phase;
 mod replies;
@@ -9,25 +10,26 @@ mod sending;
 pub(super) use phase::{Phase, Position, Question};
 
 use super::{
-    channel::{Channel, Input, Output},
     config::Config,
-    deadline::Deadline,
     error::{End, ProtocolError},
     facts::Facts,
     in_flight::{Capacity, Ending, InFlight, RecipientEvents, Step},
+    lenience::ReplyLenience,
     outgoing::Framing,
     plan::Plan,
-    queue::{Expected, Queue},
-    report::{Report, TransactionNumber},
+    queue::{Expected, Queue, ReplyReader},
+    report::{Report, Totals, TransactionNumber},
 };
 use crate::{
+    channel::Channel,
     envelope::Envelope,
     machine::Need,
     syntax::{AuthResponse, Reply},
-    time::Instant,
+    time::{Instant, TransferTime},
     transcript::{Entry, Side},
 };
 use alloc::{collections::VecDeque, sync::Arc};
+use deadlines::TimedOut;
 
 /// Everything of a session that changes, besides the [`Facts`].
 #[derive(Debug)]
@@ -35,6 +37,13 @@ pub(super) struct Session {
     pub(super) position: Position,
     pub(super) channel: Channel,
     queue: Queue,
+    reader: ReplyReader,
+    /// The deviations from the grammar that were met in replies.
+    pub(super) forgiven: ReplyLenience,
+    /// The counts of replies and messages.
+    totals: Totals,
+    /// The time of the replies to chunks that are not the last, while one of them is due.
+    chunks: Option<TransferTime>,
     /// Transactions without a report: the replies that are due belong to the front one first, and
     /// what is being sent belongs to the back one.
     pub(super) transactions: VecDeque<InFlight>,
@@ -54,8 +63,15 @@ impl Session {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             position: Position::new(),
-            channel: Channel::new(config.limits()),
+            // A reply that is still incomplete at its limit leaves room for the next octet.
+            channel: Channel::new(
+                config.limits().reply_octets().saturating_add(config.limits().reply_line() + 1),
+            ),
             queue: Queue::from([Expected::Greeting]),
+            reader: ReplyReader::default(),
+            forgiven: ReplyLenience::STRICT,
+            totals: Totals::default(),
+            chunks: None,
             transactions: VecDeque::new(),
             reports: VecDeque::new(),
             recipient_events: config.has_recipient_events().then(VecDeque::new),
@@ -66,14 +82,26 @@ impl Session {
         }
     }
 
+    /// Returns the sums of the session so far.
+    pub(super) const fn totals(&self) -> Totals {
+        let channel = &self.channel;
+        Totals {
+            octets_received: channel.octets_received(),
+            octets_sent: channel.octets_sent(),
+            commands: channel.commands() as u64,
+            peer_time: channel.peer_time(),
+            application_time: channel.application_time(),
+            ..self.totals
+        }
+    }
+
+    /// Advances as far as possible, and returns what is needed then.
     pub(super) fn poll(&mut self, facts: &mut Facts, now: Instant) -> Need {
         self.channel.begin(now);
         while self.reports.front().is_some_and(Report::is_taken) {
             self.reports.pop_front();
         }
-        if matches!(self.position.phase(), Phase::HandingOver)
-            && self.channel.output == Output::Broken
-        {
+        if matches!(self.position.phase(), Phase::HandingOver) && self.channel.is_broken() {
             self.end(End::Unsendable);
         }
         // Replies are read before anything more is sent: a refusal that has arrived keeps the next
@@ -85,51 +113,27 @@ impl Session {
                 break;
             }
         }
-        self.need(facts).unwrap_or_else(|TimedOut| {
-            match self.channel.output {
-                Output::Open => self.end(End::TimedOut),
-                Output::Broken => self.lost(facts, End::Unsendable),
+        let need = self.need(facts).unwrap_or_else(|TimedOut| {
+            match self.channel.is_broken() {
+                false => self.end(End::TimedOut),
+                true => self.lost(facts, End::Unsendable),
             }
             self.need(facts).unwrap_or(Need::Close)
-        })
+        });
+        self.channel.end(need)
     }
 
     fn need(&mut self, facts: &Facts) -> Result<Need, TimedOut> {
         let question = self.next_question(facts);
         self.position.ask(question);
         if question.is_some() {
-            self.channel.pause();
+            self.pause();
             return Ok(Need::Answer);
         }
         if matches!(self.position.phase(), Phase::Over(_)) {
             return Ok(Need::Close);
         }
-        let deadline = self.deadline();
-        if deadline != Deadline::Write {
-            self.channel.is_written(self.position.phase().is_content());
-        }
-        let at = self.channel.deadline(deadline, facts.config.timeouts());
-        if at.has_passed(self.channel.now) {
-            Err(TimedOut)
-        } else if deadline == Deadline::Write {
-            Ok(Need::Either(at))
-        } else {
-            Ok(Need::Read(at))
-        }
-    }
-
-    /// Returns the deadline that runs.
-    fn deadline(&self) -> Deadline {
-        if !self.channel.send.is_empty() {
-            Deadline::Write
-        } else if let Some(expected) = self.queue.front() {
-            expected.deadline()
-        } else if self.position.phase().is_waiting() && self.channel.output == Output::Open {
-            Deadline::Never
-        } else {
-            // The server has begun an unsolicited reply, or all that is left to do is to read.
-            Deadline::Command
-        }
+        self.wait(facts.config.timeouts())
     }
 
     fn next_question(&self, facts: &Facts) -> Option<Question> {
@@ -142,7 +146,7 @@ impl Session {
             (None, Some(_)) => return Some(Question::Sent),
             (None, None) => {}
         }
-        if self.channel.output == Output::Broken {
+        if self.channel.is_broken() {
             return None;
         }
         match self.position.phase() {
@@ -230,9 +234,9 @@ impl Session {
         };
         let expected = self.queue.front().copied();
         let is_enough = expected.is_some_and(Expected::discards_success);
-        let next = self.channel.next_reply(&facts.config, line, is_enough);
+        let next = self.next_reply(&facts.config, line, is_enough);
         if let Ok(Some(_)) = next {
-            self.channel.answered_chunk(expected.and_then(Expected::chunk));
+            self.answered_chunk(expected.and_then(Expected::chunk), facts.config.timeouts());
         }
         match next {
             Ok(Some((Some(reply), octets))) => {
@@ -244,8 +248,8 @@ impl Session {
                 true
             }
             Ok(None) => {
-                if let Input::Closed(how) = self.channel.input {
-                    let failure = self.channel.tls_failure.take();
+                if let Some(how) = self.channel.how_closed() {
+                    let failure = self.channel.tls_failure().cloned();
                     self.lost(facts, failure.map_or(End::PeerClosed(how), End::TlsFailed));
                 }
                 false
@@ -288,10 +292,10 @@ impl Session {
     fn settle(&mut self) {
         while self.transactions.front().is_some_and(InFlight::is_complete) {
             if let Some(done) = self.transactions.pop_front() {
-                let sent = self.channel.sent;
+                let sent = self.channel.octets_sent();
                 let report = done.report(Ending { sent, last: None, is_answered: false });
                 if report.is_delivered_to_any() {
-                    self.channel.totals.messages += 1;
+                    self.totals.messages += 1;
                 }
                 self.reports.push_back(report);
             }
@@ -322,7 +326,7 @@ impl Session {
         };
         self.channel.log(Entry::Closed { from });
         for (index, transaction) in self.transactions.drain(..).enumerate() {
-            let ending = Ending { sent: self.channel.sent, last, is_answered: index == 0 };
+            let ending = Ending { sent: self.channel.octets_sent(), last, is_answered: index == 0 };
             self.reports.push_back(transaction.report(ending));
         }
         self.queue.clear();
@@ -330,6 +334,3 @@ impl Session {
         self.position.answer(Phase::Over(end));
     }
 }
-
-/// A deadline that has passed.
-struct TimedOut;

@@ -3,17 +3,60 @@
 use super::{Phase, Session};
 use crate::{
     client::{
+        config::Config,
         error::{End, ProtocolError},
         facts::Facts,
         in_flight::{InFlight, RecipientEvents, Step},
         outgoing::{Framing, Outgoing},
         queue::Expected,
     },
-    syntax::{Code, Reply, Verb},
+    syntax::{Class, Code, Reply, ReplyError, Verb},
 };
 use alloc::sync::Arc;
 
 impl Session {
+    /// Returns the next whole reply, with its length in octets; `None` in place of a positive one where
+    /// success `is_enough` and its text is discarded.
+    pub(super) fn next_reply(
+        &mut self,
+        config: &Config,
+        line_limit: usize,
+        is_enough: bool,
+    ) -> Result<Option<(Option<Reply<'static>>, usize)>, ProtocolError> {
+        let (limits, lenience) = (config.limits(), config.reply_lenience());
+        let received = self.channel.receive.octets();
+        let length = match self.reader.next(received, limits, line_limit, lenience.has_bare_lf()) {
+            Ok(None) => return Ok(None),
+            Ok(Some(length)) => length,
+            Err(error) => {
+                // The transcript shows what it was, as far as it fits a line.
+                self.channel.malformed_received(limits.reply_line());
+                return Err(error);
+            }
+        };
+        let scrubbed = self.channel.reply_received(length);
+        let received = self.channel.receive.octets();
+        let octets = match &scrubbed {
+            Some(octets) => octets,
+            None => received.get(..length).unwrap_or_default(),
+        };
+        let corrected = lenience.correct(octets, &mut self.forgiven);
+        let octets = corrected.as_deref().unwrap_or(octets);
+        let (reply, is_refusal) = match Reply::parse(octets)? {
+            Some((reply, taken)) if taken == octets.len() => {
+                let is_discarded = is_enough && reply.class() == Class::Completion;
+                let is_refusal = reply.is_transient() || reply.is_permanent();
+                ((!is_discarded).then(|| reply.into_owned()), is_refusal)
+            }
+            _ => return Err(ReplyError::Code.into()),
+        };
+        self.channel.receive.consume(length);
+        self.channel.end_reading();
+        self.totals.replies += 1;
+        self.totals.refusals += u64::from(is_refusal);
+        Ok(Some((reply, length)))
+    }
+
     /// Takes a positive reply of which [only the success](Expected::discards_success) counts.
     pub(super) fn succeeded(&mut self) {
         match self.queue.front() {

@@ -2,9 +2,9 @@
 
 use super::{Phase, Session, auth::begin_exchange};
 use crate::{
+    channel::Channel,
     client::{
         ask::Ask,
-        channel::{Channel, Input, Output},
         error::End,
         facts::Facts,
         in_flight::{InFlight, Step},
@@ -21,7 +21,7 @@ const FIRST_CHUNK: usize = 64 * 1024;
 impl Session {
     /// Sends everything that may be sent now.
     pub(super) fn send_next(&mut self, facts: &Facts) {
-        if self.channel.output == Output::Broken || self.channel.input != Input::Open {
+        if !self.channel.is_open() {
             return;
         }
         match self.position.phase() {

@@ -13,13 +13,12 @@ use crate::{
         token::{Answer, Asked, Rejected, Slot},
     },
     syntax::{Code, Extension, Rejection, Reply, Text, XclientAttributes, XforwardAttributes},
-    wire::ReceiveBuffer,
 };
 use alloc::boxed::Box;
 
 impl Session {
     /// Acts on the answer that a token has left in its slot.
-    pub(super) fn take_answer(&mut self, input: &mut ReceiveBuffer) {
+    pub(super) fn take_answer(&mut self) {
         if let Phase::Asked(Question::Deliver(_)) = self.phase {
             self.reply_to_settled();
         }
@@ -30,7 +29,7 @@ impl Session {
             Phase::Asked(question) => self.answered(question),
             Phase::Content(slot) => {
                 if let Some(answer) = slot.into_answer() {
-                    self.on_content(answer, input);
+                    self.on_content(answer);
                 }
             }
             Phase::Abort(aborted) => {
@@ -138,7 +137,7 @@ impl Session {
     fn on_start_tls(&mut self, answer: Answer<Option<Text<'static>>>) {
         match answer {
             Ok(text) => {
-                self.output.mark();
+                self.marked = self.channel.written();
                 self.say(&replies::with_text(replies::START_TLS, text));
                 self.ask(Question::Upgrade(Slot::Open));
             }

@@ -10,7 +10,6 @@ use crate::{
         token::{Answer, Asked},
     },
     syntax::{Base64, Code, Rejection, Reply, Text},
-    time::Instant,
 };
 use alloc::boxed::Box;
 
@@ -70,8 +69,8 @@ impl Session {
 
     /// Receives one line of the exchange, without its CRLF. `is_last` says that no octets have come
     /// after it.
-    pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool, now: Instant) {
-        self.response_received(Some(line), now);
+    pub(super) fn auth_response(&mut self, line: &[u8], is_last: bool) {
+        self.response_received(Some(line));
         self.has_pipelined_input = !is_last;
         if let Phase::Response(mut attempt) = self.take_phase() {
             let step = attempt.response(line);
@@ -82,17 +81,16 @@ impl Session {
 
     /// Refuses a line of the exchange that was longer than RFC 4954 section 4 suggests, and that was
     /// discarded.
-    pub(super) fn auth_response_too_long(&mut self, now: Instant) {
-        self.response_received(None, now);
+    pub(super) fn auth_response_too_long(&mut self) {
+        self.response_received(None);
         self.take_phase();
         self.refuse(replies::RESPONSE_TOO_LONG.reply(), Fault::FailedAuth);
         self.settle_phase();
     }
 
-    fn response_received(&mut self, line: Option<&[u8]>, now: Instant) {
-        self.clocks.end_reading();
-        self.output.now = now;
-        self.output.note_response(line);
+    fn response_received(&mut self, line: Option<&[u8]>) {
+        self.channel.end_reading();
+        self.channel.note_response(line);
     }
 
     /// Acts on a step of an attempt.

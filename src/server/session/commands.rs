@@ -9,8 +9,8 @@ use crate::{
         end::{AbortReason, End},
         event::HelloQuestion,
         extension_events::OtherQuestion,
+        known::Known,
         limits::AUTH_LINE,
-        output::Known,
         replies,
         sequence::{self, Stage},
         token::{Asked, Slot},
@@ -20,16 +20,15 @@ use crate::{
         Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
         ReversePath, Submitter, SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
-    time::Instant,
 };
 
 impl Session {
     /// Interprets one line without its CRLF. `is_last` says that no octets have come after it.
-    pub(super) fn command(&mut self, line: &[u8], is_last: bool, now: Instant) {
-        self.line_received(now);
+    pub(super) fn command(&mut self, line: &[u8], is_last: bool) {
+        self.line_received();
         self.has_pipelined_input = !is_last;
         let Self { config, facts, offered, .. } = self;
-        self.output.note_command(line, &Known { config, service: facts.service, offered });
+        self.channel.note_command(line, &Known { config, service: facts.service, offered });
         let verb = Verb::of(line);
         self.omits_enhanced_code = is_hello(verb);
         let pipelines = self.offered.contains(Extension::Pipelining);
@@ -73,9 +72,9 @@ impl Session {
     }
 
     /// Refuses a line that was longer than the limit and was discarded.
-    pub(super) fn line_too_long(&mut self, now: Instant) {
-        self.line_received(now);
-        self.output.note_long_line();
+    pub(super) fn line_too_long(&mut self) {
+        self.line_received();
+        self.channel.note_long_line();
         // RFC 4954 section 4 has a code for AUTH.
         let rejection = match self.long_line {
             Verb::Auth => replies::RESPONSE_TOO_LONG,
@@ -95,10 +94,10 @@ impl Session {
         }
     }
 
-    /// Checks the front of a line that is longer than the limit.
-    pub(super) fn check_long_line(&mut self, front: &[u8]) {
-        self.output.begin_long_line(front);
-        self.long_line = Verb::of(front);
+    /// Checks the front of a line that is longer than the limit, in the receive buffer.
+    pub(super) fn check_long_line(&mut self) {
+        self.long_line = Verb::of(self.channel.receive.octets());
+        self.channel.begin_long_line();
         match self.long_line {
             // How many octets of content follow is not known.
             Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
@@ -107,10 +106,9 @@ impl Session {
         }
     }
 
-    fn line_received(&mut self, now: Instant) {
-        self.totals.commands = self.totals.commands.saturating_add(1);
-        self.clocks.end_reading();
-        self.output.now = now;
+    fn line_received(&mut self) {
+        self.channel.count_command();
+        self.channel.end_reading();
     }
 
     /// Parses a line and carries the command out.
@@ -329,7 +327,7 @@ impl Session {
         match self.content.stage() {
             Some(_) => {
                 // The end of the last chunk comes first.
-                self.content.begin_url(url, Fitness::ANY, self.config.timeouts());
+                self.content.begin_url(url, Fitness::ANY);
                 self.enter(Phase::Content(Slot::Open));
             }
             None => self.announce_content(Announced::Url(url)),
@@ -346,7 +344,7 @@ impl Session {
     ) {
         let fault = if is_pipelined_in_good_faith { Fault::None } else { Fault::Error };
         self.count_error();
-        self.content.begin_discarded(size, rejection, fault, self.config.timeouts());
+        self.content.begin_discarded(size, rejection, fault);
         self.enter(Phase::Content(Slot::Open));
         self.check_discarded();
     }

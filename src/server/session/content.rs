@@ -15,7 +15,6 @@ use crate::{
     syntax::{Extension, Rejection, Text},
     time::Instant,
     transcript::{Entry, Side},
-    wire::ReceiveBuffer,
 };
 use core::mem;
 
@@ -37,17 +36,17 @@ impl Session {
             }
             (Announced::Url(url), Err(rejected)) => self.reject_url(&url, &rejected.rejection),
             (Announced::Url(url), Ok(_)) => {
-                self.content.begin_url(url, fitness, self.config.timeouts());
+                self.content.begin_url(url, fitness);
                 self.enter(Phase::Content(Slot::Open));
             }
             (Announced::Data, Err(rejected)) => self.reject_content(&rejected.rejection),
             (Announced::Data, Ok(text)) => {
                 self.say(&replies::with_text(replies::start_content(), text));
-                self.content.begin_data(fitness, self.config.timeouts());
+                self.content.begin_data(fitness);
                 self.enter(Phase::Content(Slot::Open));
             }
             (Announced::Chunk(size), Err(rejected)) => {
-                self.content.begin_chunk(size, fitness, self.config.timeouts());
+                self.content.begin_chunk(size, fitness);
                 self.refuse_content(AbortReason::Refused, *rejected.rejection);
             }
             (Announced::Chunk(size), Ok(_)) => self.take_chunk(size, fitness),
@@ -56,7 +55,7 @@ impl Session {
 
     /// Awaits the octets of a chunk, the first or a further one.
     pub(super) fn take_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
-        self.content.begin_chunk(size, fitness, self.config.timeouts());
+        self.content.begin_chunk(size, fitness);
         self.enter(Phase::Content(Slot::Open));
         let octets = self.content.octets().saturating_add(size.octets);
         if octets > self.config.limits().message {
@@ -82,7 +81,7 @@ impl Session {
     /// 2).
     fn reject_url(&mut self, url: &Url, rejection: &Rejection) {
         let content = mem::take(&mut self.content);
-        let failed = content.into_failed(self.replies(), self.config.timeouts());
+        let failed = content.into_failed(self.replies());
         self.reject_content(rejection);
         if !url.is_last {
             self.content = failed;
@@ -100,8 +99,9 @@ impl Session {
 
 impl Session {
     /// Receives content, wanted or not; `None` if something has changed.
-    pub(super) fn take_in(&mut self, input: &mut ReceiveBuffer, now: Instant) -> Option<Need> {
-        match self.content.advance(input, self.config.limits().message, now) {
+    pub(super) fn take_in(&mut self, now: Instant) -> Option<Need> {
+        let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
+        match self.content.advance(&mut self.channel.receive, most, now, pace) {
             Progress::Lent => self.count_question(),
             Progress::Discarded => self.check_discarded(),
             Progress::Violation(violation) => self.refuse_violation(violation),
@@ -111,7 +111,7 @@ impl Session {
         None
     }
 
-    pub(super) fn on_content(&mut self, answer: Answer<usize>, input: &mut ReceiveBuffer) {
+    pub(super) fn on_content(&mut self, answer: Answer<usize>) {
         self.enter(Phase::Content(Slot::Open));
         match answer {
             Err(Rejected { rejection, closes: true }) => {
@@ -119,7 +119,7 @@ impl Session {
             }
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
             Ok(octets) => {
-                self.content.taken(octets, input);
+                self.content.taken(octets, &mut self.channel.receive);
                 // Where nothing was consumed the question is not answered.
                 if self.content.is_lent() && octets > 0 {
                     // A new question about the rest.
@@ -156,14 +156,14 @@ impl Session {
     }
 
     fn end_of_content(&mut self, ending: Ending, now: Instant) {
-        self.clocks.end_reading();
+        self.channel.end_reading();
         if let Ending::Url(url) = ending {
             return self.ask(Question::Burl(Asked::new(url)));
         }
         let wire = self.content.wire();
-        self.output.note(Entry::Content { from: Side::Client, octets: wire });
+        self.channel.log(Entry::Content { from: Side::Client, octets: wire });
         if !self.content.is_counted() {
-            self.output.note(Entry::Line { from: Side::Client, octets: b"." });
+            self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
         }
         if let Ending::Message = ending {
             return self.ask_to_deliver();

@@ -1,11 +1,10 @@
 //! The deadlines of a session, and how it waits for them.
 
-use super::{Link, Phase, Session};
+use super::{Phase, Session};
 use crate::{
     machine::Need,
     server::{end::End, replies, sequence::Stage},
     time::{Instant, Stopwatch},
-    wire::ReceiveBuffer,
 };
 
 /// A deadline of the session.
@@ -19,8 +18,6 @@ enum Deadline {
     Content,
     /// When to end the whole session.
     Session,
-    /// When to give up on a peer that does not read the replies.
-    Write,
     /// When to send the reply that is withheld (tarpit).
     Delay,
 }
@@ -58,19 +55,12 @@ impl Wait {
     }
 }
 
-/// The moments and stopwatches that deadlines are computed from. Those of content belong to the
+/// The moments and stopwatches that deadlines are computed from, besides those of the channel and of
 /// content.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     /// The first poll.
     began: Option<Instant>,
-    /// The time spent waiting for the peer to send a line, or to stay silent.
-    reading: Stopwatch,
-    /// The time that the peer has not read all of a block of replies. To take it octet by octet
-    /// gains no time.
-    writing: Stopwatch,
-    /// The rest of that block, in octets.
-    block: usize,
     /// The time that the peer has not read the pending replies since the session was told to close.
     closing: Stopwatch,
 }
@@ -79,26 +69,6 @@ impl Clocks {
     /// Notes the first poll.
     pub(super) fn begin(&mut self, now: Instant) {
         self.began.get_or_insert(now);
-    }
-
-    /// Notes that the peer has sent the line that was awaited.
-    pub(super) fn end_reading(&mut self) {
-        self.reading = Stopwatch::default();
-    }
-
-    /// Notes that the peer has read this many octets.
-    fn sent(&mut self, octets: usize) {
-        self.block = self.block.saturating_sub(octets);
-        if self.block == 0 {
-            self.writing = Stopwatch::default();
-        }
-    }
-
-    /// Stops while the application takes its time, which does not count against the peer.
-    fn pause(&mut self, now: Instant) {
-        self.reading.stop(now);
-        self.writing.stop(now);
-        self.closing.stop(now);
     }
 }
 
@@ -110,16 +80,16 @@ impl Session {
         let deadlines = wait.deadlines().iter();
         let deadline =
             deadlines.fold(Instant::NEVER, |least, it| least.min(self.deadline(*it, now)));
-        let has_output = !self.output.is_empty();
-        if has_output && !matches!(wait, Wait::Silence | Wait::Answer) {
-            self.start_writing(now);
-        }
-        let write = self.deadline(Deadline::Write, now);
+        let has_output = !self.channel.send.is_empty();
+        let write = match has_output && !matches!(wait, Wait::Silence | Wait::Answer) {
+            true => self.write_deadline(now),
+            false => Instant::NEVER,
+        };
         match wait {
             Wait::Answer => Some(Need::Answer),
             Wait::Silence | Wait::Line | Wait::Content if deadline.has_passed(now) => {
                 match wait {
-                    Wait::Silence => self.clocks.end_reading(),
+                    Wait::Silence => self.channel.end_reading(),
                     _ => self.time_out(),
                 }
                 None
@@ -135,15 +105,16 @@ impl Session {
     /// Starts the stopwatches of what is awaited, and stops the others.
     fn run_clocks(&mut self, wait: Wait, now: Instant) {
         match wait {
-            Wait::Silence => self.clocks.reading.start(now),
+            Wait::Silence => self.channel.start_reading(),
             Wait::Line => {
-                self.clocks.reading.start(now);
+                self.channel.start_reading();
                 self.run_content_clock(now);
             }
             Wait::Room => self.run_content_clock(now),
             Wait::Content => self.content.wait(now),
             Wait::Answer => {
-                self.clocks.pause(now);
+                self.channel.pause();
+                self.clocks.closing.stop(now);
                 self.content.pause(now);
             }
             Wait::Output | Wait::Delay => {}
@@ -157,22 +128,23 @@ impl Session {
         }
     }
 
-    fn start_writing(&mut self, now: Instant) {
-        if self.clocks.block == 0 {
-            self.clocks.block = self.output.len();
+    /// Returns when to give up on a peer that does not read the replies that wait.
+    fn write_deadline(&mut self, now: Instant) -> Instant {
+        let timeouts = self.config.timeouts();
+        let at = self.channel.write_deadline(timeouts.write_pace());
+        if !self.is_closing {
+            return at;
         }
-        self.clocks.writing.start(now);
-        if self.is_closing {
-            self.clocks.closing.start(now);
-        }
+        self.clocks.closing.start(now);
+        at.min(self.clocks.closing.deadline(now, timeouts.closing))
     }
 
     /// Returns when a deadline passes.
     fn deadline(&self, deadline: Deadline, now: Instant) -> Instant {
         let timeouts = self.config.timeouts();
         match deadline {
-            Deadline::Greeting => self.clocks.reading.deadline(now, timeouts.greeting),
-            Deadline::Command => self.clocks.reading.deadline(now, timeouts.command),
+            Deadline::Greeting => self.channel.read_deadline(timeouts.greeting),
+            Deadline::Command => self.channel.read_deadline(timeouts.command),
             Deadline::Content => {
                 let is_over =
                     self.content.stage().is_none() && !matches!(self.phase, Phase::Content(_));
@@ -190,13 +162,6 @@ impl Session {
                 (Some(began), Some(allowance)) => began + allowance,
                 _ => Instant::NEVER,
             },
-            Deadline::Write => {
-                let at = self.clocks.writing.deadline(now, timeouts.write);
-                match self.is_closing {
-                    true => at.min(self.clocks.closing.deadline(now, timeouts.closing)),
-                    false => at,
-                }
-            }
             Deadline::Delay => match &self.phase {
                 Phase::Delayed(delayed) => delayed.until,
                 _ => Instant::NEVER,
@@ -205,8 +170,8 @@ impl Session {
     }
 
     /// Returns whether the peer has not read the replies in time.
-    pub(super) fn is_writing_too_long(&self, now: Instant) -> bool {
-        !self.output.is_empty() && self.deadline(Deadline::Write, now).has_passed(now)
+    pub(super) fn is_writing_too_long(&mut self, now: Instant) -> bool {
+        !self.channel.send.is_empty() && self.write_deadline(now).has_passed(now)
     }
 
     /// Returns whether the session, or content between two pieces, has lasted too long.
@@ -230,14 +195,14 @@ impl Session {
     pub(super) fn await_silence(&mut self, now: Instant) -> Option<Need> {
         let is_due = self.config.timeouts().greeting.is_zero()
             // The greeting after XCLIENT.
-            || self.totals.commands > 0
+            || self.channel.commands() > 0
             || self.facts.has_talked_early;
         if is_due { None } else { self.wait(Wait::Silence, now) }
     }
 
     /// Waits for octets of content, unless the connection is lost.
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
-        if self.link == Link::Open {
+        if self.channel.is_open() {
             return self.wait(Wait::Content, now);
         }
         self.connection_lost();
@@ -246,15 +211,18 @@ impl Session {
 
     /// Counts octets that were sent.
     pub(in crate::server) fn sent(&mut self, octets: usize) {
-        self.totals.octets_sent = self.totals.octets_sent.saturating_add(octets as u64);
-        self.output.sent(octets);
-        self.clocks.sent(octets);
+        self.channel.sent(octets);
+        if self.channel.send.is_empty() {
+            self.channel.is_written(None);
+        }
     }
 
     /// Returns whether octets came before the greeting, and that was not noticed yet.
-    pub(super) fn is_early(&self, input: &ReceiveBuffer) -> bool {
+    pub(super) fn is_early(&self) -> bool {
         // A greeting also follows XCLIENT.
-        self.totals.commands == 0 && !self.facts.has_talked_early && !input.is_empty()
+        self.channel.commands() == 0
+            && !self.facts.has_talked_early
+            && !self.channel.receive.is_empty()
     }
 
     /// Returns whether a chunk of content was accepted, and a further one is awaited.

@@ -1,6 +1,6 @@
 //! How a session ends: by the connection, by the server, and by clients that do not keep the rules.
 
-use super::{Aborted, Link, Phase, Question, Session, Then};
+use super::{Aborted, Phase, Question, Session, Then};
 use crate::{
     machine::Closed,
     security::TlsFailure,
@@ -11,7 +11,6 @@ use crate::{
     syntax::Reply,
     time::Instant,
     transcript::{Entry, Side},
-    wire::ReceiveBuffer,
 };
 
 impl Session {
@@ -32,34 +31,31 @@ impl Session {
 
     /// Notes that the peer will send nothing more.
     pub(in crate::server) fn closed(&mut self, how: Closed) {
-        if self.link == Link::Open && !matches!(self.phase, Phase::Closed(_)) {
-            self.output.note(Entry::Closed { from: Side::Client });
+        if self.channel.is_open() && !matches!(self.phase, Phase::Closed(_)) {
+            self.channel.log(Entry::Closed { from: Side::Client });
         }
-        self.link = match (how, self.link) {
-            (Closed::Clean, Link::Open | Link::HalfClosed) => Link::HalfClosed,
-            (Closed::CutOff, _) | (Closed::Clean, Link::Lost) => Link::Lost,
-        };
+        self.channel.closed(how);
     }
 
     /// Notes that TLS has failed after its handshake.
     pub(in crate::server) fn tls_failed(&mut self, why: TlsFailure) {
-        self.tls_failure = Some(why);
         self.closed(Closed::CutOff);
+        self.channel.tls_failed(why);
     }
 
     /// Ends the session because the TLS handshake failed.
     pub(in crate::server) fn upgrade_failed(&mut self, end: End) {
-        self.link = Link::Lost;
+        self.channel.closed(Closed::CutOff);
         let end = if self.is_told_to_end() { End::ShutDown } else { end };
         self.close(end);
     }
 
     /// Acts on deadlines that have passed, on a lost connection, and on a shut-down.
     pub(super) fn check_ends(&mut self, now: Instant) {
-        if self.link == Link::Lost {
+        if self.channel.is_lost() {
             self.connection_lost();
         } else if self.is_writing_too_long(now) {
-            self.link = Link::Lost;
+            self.channel.closed(Closed::CutOff);
             self.end_silently(if self.is_closing { End::ShutDown } else { End::TimedOut });
         } else if matches!(self.phase, Phase::Command | Phase::Delayed(_)) && self.is_over_time(now)
         {
@@ -76,7 +72,7 @@ impl Session {
                 return self.proceed(Then::Farewell(End::ShutDown));
             }
             Phase::Asked(Question::Upgrade(_)) if self.is_closing => {
-                return match self.output.take_back() {
+                return match self.channel.take_back(self.marked) {
                     true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
                     // After 220 the client reads nothing in the clear.
                     false => self.proceed(Then::Farewell(End::ShutDown)),
@@ -110,13 +106,14 @@ impl Session {
 
     /// Ends the session because the connection is lost.
     pub(super) fn connection_lost(&mut self) {
-        self.end_silently(self.tls_failure.clone().map_or(End::ConnectionLost, End::TlsFailed));
+        let failure = self.channel.tls_failure().cloned();
+        self.end_silently(failure.map_or(End::ConnectionLost, End::TlsFailed));
     }
 
     /// Ends the session without a further reply.
     pub(super) fn end_silently(&mut self, end: End) {
-        if self.link == Link::Lost {
-            self.output.clear();
+        if self.channel.is_lost() {
+            self.channel.send.clear();
         }
         match &mut self.phase {
             // The application was asked to take responsibility for a whole message, and answers.
@@ -130,12 +127,12 @@ impl Session {
                 };
                 *then = Then::Closed(end);
             }
-            Phase::Farewell(end) if self.link == Link::Lost => {
+            Phase::Farewell(end) if self.channel.is_lost() => {
                 let end = end.clone();
                 self.close(end);
             }
             Phase::Farewell(_) => {}
-            _ if self.link == Link::Lost => self.abort_then(end.abort_reason(), Then::Closed(end)),
+            _ if self.channel.is_lost() => self.abort_then(end.abort_reason(), Then::Closed(end)),
             // Replies may still be on their way to a peer that only reads.
             _ => self.abort_then(end.abort_reason(), Then::Farewell(end)),
         }
@@ -146,10 +143,10 @@ impl Session {
         if matches!(self.phase, Phase::Closed(_)) {
             return;
         }
-        if self.link != Link::Lost {
-            self.output.note(Entry::Closed { from: Side::Server });
+        if !self.channel.is_lost() {
+            self.channel.log(Entry::Closed { from: Side::Server });
         }
-        self.output.clear();
+        self.channel.send.clear();
         self.enter(Phase::Closed(end));
     }
 
@@ -170,9 +167,9 @@ impl Session {
     }
 
     /// Notes an early talker: octets came before the greeting.
-    pub(super) fn talked_early(&mut self, input: &ReceiveBuffer) {
+    pub(super) fn talked_early(&mut self) {
         self.facts.has_talked_early = true;
-        if is_client_hello(input.octets()) {
+        if is_client_hello(self.channel.receive.octets()) {
             self.end_other_protocol();
         } else if self.config.enforces_sync() {
             self.end(replies::IMPROPER_PIPELINING.reply(), End::OutOfSync);
@@ -188,7 +185,7 @@ impl Session {
     /// Ends the session after octets in the clear that followed the 220 to STARTTLS (command
     /// injection). Only the replies to the commands before STARTTLS are still sent.
     pub(super) fn end_after_injection(&mut self) {
-        self.output.take_back();
+        self.channel.take_back(self.marked);
         self.proceed(Then::Farewell(End::Injection));
     }
 }

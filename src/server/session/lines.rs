@@ -1,49 +1,43 @@
 //! How a session cuts the octets received into lines.
 
-use super::{Link, Phase, Session, Wait, ending::is_client_hello};
+use super::{Phase, Session, Wait, ending::is_client_hello};
 use crate::{
     machine::Need,
     server::limits::AUTH_LINE,
     time::Instant,
-    wire::{Cut, LineCutter, ReceiveBuffer},
+    wire::{Cut, ReceiveBuffer},
 };
+use core::mem;
 
 impl Session {
     /// Reads a command line.
-    pub(super) fn step_command(
-        &mut self,
-        input: &mut ReceiveBuffer,
-        lines: &mut LineCutter,
-        now: Instant,
-    ) -> Option<Need> {
-        let is_at_front = lines.is_at_front();
-        if is_at_front && is_client_hello(input.octets()) {
+    pub(super) fn step_command(&mut self, now: Instant) -> Option<Need> {
+        let is_at_front = self.lines.is_at_front();
+        let received = self.channel.receive.octets();
+        if is_at_front && is_client_hello(received) {
             self.end_other_protocol();
             return None;
         }
         // A configuration that came later may allow more than there is room for.
-        let front = input.octets().get(..b"AUTH ".len()).unwrap_or_default();
-        let limit = self.line_limit(front).min(input.capacity());
-        match lines.cut(input.octets(), limit) {
+        let front = received.get(..b"AUTH ".len()).unwrap_or_default();
+        let limit = self.line_limit(front).min(self.channel.receive.capacity());
+        match self.lines.cut(received, limit) {
             Cut::Line(octets) => {
-                let (line, rest) = input.octets().split_at_checked(octets).unwrap_or_default();
-                let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-                self.command(line, rest.is_empty(), now);
-                input.wipe(octets);
+                self.with_line(octets, |session, line, is_last| session.command(line, is_last));
             }
             Cut::Skip(octets) => {
                 if is_at_front {
-                    self.check_long_line(input.octets());
+                    self.check_long_line();
                 }
-                input.wipe(octets);
+                self.channel.receive.wipe(octets);
             }
             Cut::TooLong(octets) => {
                 if is_at_front {
-                    self.check_long_line(input.octets());
+                    self.check_long_line();
                 }
-                input.wipe(octets);
+                self.channel.receive.wipe(octets);
                 if matches!(self.phase, Phase::Command) {
-                    self.line_too_long(now);
+                    self.line_too_long();
                 }
             }
             Cut::Incomplete => return self.await_line(now),
@@ -52,31 +46,36 @@ impl Session {
     }
 
     /// Reads a line of the exchange of AUTH.
-    pub(super) fn step_response(
-        &mut self,
-        input: &mut ReceiveBuffer,
-        lines: &mut LineCutter,
-        now: Instant,
-    ) -> Option<Need> {
-        match lines.cut(input.octets(), AUTH_LINE) {
+    pub(super) fn step_response(&mut self, now: Instant) -> Option<Need> {
+        match self.lines.cut(self.channel.receive.octets(), AUTH_LINE) {
             Cut::Line(octets) => {
-                let (line, rest) = input.octets().split_at_checked(octets).unwrap_or_default();
-                let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-                self.auth_response(line, rest.is_empty(), now);
-                input.wipe(octets);
+                self.with_line(octets, |session, line, is_last| {
+                    session.auth_response(line, is_last);
+                });
             }
-            Cut::Skip(octets) => input.wipe(octets),
+            Cut::Skip(octets) => self.channel.receive.wipe(octets),
             Cut::TooLong(octets) => {
-                input.wipe(octets);
-                self.auth_response_too_long(now);
+                self.channel.receive.wipe(octets);
+                self.auth_response_too_long();
             }
             Cut::Incomplete => return self.await_line(now),
         }
         None
     }
 
+    /// Calls `act` with the line of `octets` octets at the front of the receive buffer, without its CRLF, and
+    /// with whether no octets have come after it; then consumes the line.
+    fn with_line(&mut self, octets: usize, act: impl FnOnce(&mut Self, &[u8], bool)) {
+        // A line is carried out without a copy: meanwhile the buffer is not that of the channel.
+        let mut receive = mem::replace(&mut self.channel.receive, ReceiveBuffer::new(1));
+        let (line, rest) = receive.octets().split_at_checked(octets).unwrap_or_default();
+        act(self, line.strip_suffix(b"\r\n").unwrap_or(line), rest.is_empty());
+        receive.wipe(octets);
+        self.channel.receive = receive;
+    }
+
     fn await_line(&mut self, now: Instant) -> Option<Need> {
-        if self.link == Link::Open {
+        if self.channel.is_open() {
             return self.wait(Wait::Line, now);
         }
         self.connection_lost();

@@ -25,53 +25,42 @@ use super::{
     },
     extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward},
     facts::{Facts, Peer},
-    output::Output,
     replies,
     sequence::{Stage, Standing},
     token::{Exchange, Slot},
     totals::Totals,
 };
 use crate::{
-    machine::{Need, WaitTimes},
-    security::{Security, TlsFailure},
+    channel::Channel,
+    machine::Need,
+    security::Security,
     syntax::{Extension, Extensions, Reply, Verb},
     time::Instant,
     transcript::{Entry, Transcript},
-    wire::{LineCutter, ReceiveBuffer},
+    wire::LineCutter,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::mem;
 use deadlines::{Clocks, Wait};
 use phase::{Aborted, Delayed, Phase, Question, Then};
 
-/// The state of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    /// Both directions are open.
-    Open,
-    /// The peer will send nothing more, but reads.
-    HalfClosed,
-    /// Neither direction is open.
-    Lost,
-}
-
-/// The whole state of a server but the octets received.
+/// The whole state of a server.
 #[derive(Debug)]
 pub(super) struct Session {
     config: Arc<Config>,
     facts: Facts,
     phase: Phase,
     exchange: Exchange,
-    output: Output,
+    pub(super) channel: Channel,
+    /// Cuts the octets received into lines.
+    lines: LineCutter,
     content: Content,
     verdicts: Verdicts,
     /// The extensions that were announced to this client, which it may use.
     offered: Extensions,
-    link: Link,
     is_stopping: bool,
     is_closing: bool,
     totals: Totals,
-    debts: WaitTimes,
     budget: Budget,
     /// Octets have come after the line that is being answered.
     has_pipelined_input: bool,
@@ -81,8 +70,8 @@ pub(super) struct Session {
     omits_enhanced_code: bool,
     /// The stage in which the session stays to its end: only QUIT is served.
     refused: Option<Stage>,
-    /// The reason for which TLS has failed after its handshake.
-    tls_failure: Option<TlsFailure>,
+    /// The octets of replies that cannot be taken back, in the course of STARTTLS.
+    marked: u64,
     clocks: Clocks,
 }
 
@@ -91,39 +80,47 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(config: Arc<Config>, peer: Peer, security: Security) -> Self {
         Self {
+            channel: Channel::new(config.receive_buffer()),
             facts: Facts::new(peer, security, config.service()),
             config,
             phase: Phase::Start,
             exchange: Exchange::default(),
-            output: Output::default(),
+            lines: LineCutter::default(),
             content: Content::default(),
             verdicts: Verdicts::default(),
             offered: Extensions::NONE,
-            link: Link::Open,
             is_stopping: false,
             is_closing: false,
             totals: Totals::default(),
-            debts: WaitTimes::default(),
             budget: Budget::default(),
             has_pipelined_input: false,
             long_line: Verb::Other,
             omits_enhanced_code: true,
             refused: None,
-            tls_failure: None,
+            marked: 0,
             clocks: Clocks::default(),
         }
     }
 
     pub(super) fn set_transcript(&mut self, transcript: Box<dyn Transcript>) {
-        self.output.record(transcript);
+        self.channel.set_transcript(transcript);
     }
 
     pub(super) const fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    pub(super) const fn totals(&self) -> &Totals {
-        &self.totals
+    /// Returns the sums of the session so far.
+    pub(super) const fn totals(&self) -> Totals {
+        let channel = &self.channel;
+        Totals {
+            octets_received: channel.octets_received(),
+            octets_sent: channel.octets_sent(),
+            commands: channel.commands() as u64,
+            peer_time: channel.peer_time(),
+            application_time: channel.application_time(),
+            ..self.totals
+        }
     }
 
     /// Returns the reason for which the session is over, once it is.
@@ -139,50 +136,28 @@ impl Session {
         matches!(self.phase, Phase::Asked(Question::Upgrade(_)))
     }
 
-    /// Returns the slices of replies that wait to be written.
-    pub(super) fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.output.slices(slices)
-    }
-
-    /// Counts octets that were received.
-    pub(super) const fn received(&mut self, octets: usize) {
-        self.totals.octets_received = self.totals.octets_received.saturating_add(octets as u64);
-    }
-
     /// Advances as far as possible, and returns what is needed then.
-    pub(super) fn poll(
-        &mut self,
-        input: &mut ReceiveBuffer,
-        lines: &mut LineCutter,
-        now: Instant,
-    ) -> Need {
+    pub(super) fn poll(&mut self, now: Instant) -> Need {
+        self.channel.begin(now);
         self.clocks.begin(now);
-        let Totals { peer_time, application_time, .. } = &mut self.totals;
-        self.debts.settle(now, peer_time, application_time);
-        self.output.now = now;
         self.take_configuration();
-        self.take_answer(input);
+        self.take_answer();
         self.check_ends(now);
         loop {
-            if let Some(need) = self.step(input, lines, now) {
-                return self.debts.incur(now, need);
+            if let Some(need) = self.step(now) {
+                return self.channel.end(need);
             }
         }
     }
 
     /// Takes the next step; `None` if something has changed.
-    fn step(
-        &mut self,
-        input: &mut ReceiveBuffer,
-        lines: &mut LineCutter,
-        now: Instant,
-    ) -> Option<Need> {
+    fn step(&mut self, now: Instant) -> Option<Need> {
         match &self.phase {
-            Phase::Start | Phase::Asked(Question::Connect(_)) if self.is_early(input) => {
-                self.talked_early(input);
+            Phase::Start | Phase::Asked(Question::Connect(_)) if self.is_early() => {
+                self.talked_early();
                 None
             }
-            Phase::Start if self.link != Link::Open && input.is_empty() => {
+            Phase::Start if !self.channel.is_open() && self.channel.receive.is_empty() => {
                 self.connection_lost();
                 None
             }
@@ -194,8 +169,8 @@ impl Session {
                 need
             }
             Phase::Command if self.is_clogged() => self.wait(Wait::Room, now),
-            Phase::Command => self.step_command(input, lines, now),
-            Phase::Response(_) => self.step_response(input, lines, now),
+            Phase::Command => self.step_command(now),
+            Phase::Response(_) => self.step_response(now),
             Phase::Delayed(delayed) => match delayed.until.has_passed(now) {
                 true => {
                     self.end_delay();
@@ -204,22 +179,24 @@ impl Session {
                 false => self.wait(Wait::Delay, now),
             },
             Phase::Content(_) if self.content.is_lent() => self.wait(Wait::Answer, now),
-            Phase::Content(_) => self.take_in(input, now),
+            Phase::Content(_) => self.take_in(now),
             // Octets that have come since belong to no handshake.
-            Phase::Asked(Question::Upgrade(_)) if !input.is_empty() => {
+            Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
                 self.end_after_injection();
                 None
             }
-            Phase::Asked(Question::HandOver(_)) if !self.output.is_empty() => {
+            Phase::Asked(Question::HandOver(_)) if !self.channel.send.is_empty() => {
                 self.wait(Wait::Output, now)
             }
             // Nothing follows this question: the replies that are ready need not wait for its answer
             // (RFC 2920 section 3.2).
-            Phase::Asked(_) | Phase::Abort(_) if input.is_empty() && !self.output.is_empty() => {
+            Phase::Asked(_) | Phase::Abort(_)
+                if self.channel.receive.is_empty() && !self.channel.send.is_empty() =>
+            {
                 self.wait(Wait::Output, now)
             }
             Phase::Asked(_) | Phase::Abort(_) => self.wait(Wait::Answer, now),
-            Phase::Farewell(_) if !self.output.is_empty() => self.wait(Wait::Output, now),
+            Phase::Farewell(_) if !self.channel.send.is_empty() => self.wait(Wait::Output, now),
             Phase::Farewell(end) => {
                 let end = end.clone();
                 self.close(end);
@@ -330,8 +307,8 @@ impl Session {
     }
 
     /// Returns the question that is open, as a token.
-    pub(super) fn event<'s>(&'s mut self, input: &'s mut ReceiveBuffer) -> Option<Event<'s>> {
-        let Self { facts, exchange, phase, output, content, verdicts, .. } = self;
+    pub(super) fn event(&mut self) -> Option<Event<'_>> {
+        let Self { facts, exchange, phase, channel, content, verdicts, .. } = self;
         let facts = &*facts;
         match phase {
             // Only the verifier knows whether its question is answered.
@@ -342,7 +319,7 @@ impl Session {
             phase if phase.is_answered() => None,
             Phase::Asked(question) => match question {
                 // The reply has to be sent before another machine takes over.
-                Question::HandOver(_) if !output.is_empty() => None,
+                Question::HandOver(_) if !channel.send.is_empty() => None,
                 Question::Deliver(slot) => {
                     Some(Event::Deliver(Deliver { facts, exchange, slot, verdicts }))
                 }
@@ -353,6 +330,7 @@ impl Session {
                 question => asked(question, facts, exchange),
             },
             Phase::Content(slot) if content.is_lent() => {
+                let input = &mut channel.receive;
                 Some(Event::Content(event::Content { facts, exchange, slot, input, content }))
             }
             Phase::Abort(aborted) => {
@@ -449,7 +427,7 @@ impl Session {
         // RFC 2034 section 4: neither the greeting nor the reply to a hello has an enhanced code.
         let is_enhanced = !mem::take(&mut self.omits_enhanced_code)
             && self.config.extensions().contains(Extension::EnhancedStatusCodes);
-        self.output.reply(reply, is_enhanced);
+        self.channel.reply(reply, is_enhanced);
     }
 
     /// Refuses a command: the verdict is the machine's own.
@@ -493,7 +471,7 @@ impl Session {
                 Then::Farewell(End::TooManyErrors)
             }
             Penalty::Delay(delay) if !delay.is_zero() => {
-                let until = self.output.now + delay;
+                let until = self.channel.now() + delay;
                 let reply = reply.as_borrowed().into_owned();
                 Then::Delayed(Box::new(Delayed { until, reply }))
             }
@@ -515,7 +493,8 @@ impl Session {
     /// Returns whether the replies that wait fill the send buffer, so that nothing more may be read
     /// (back-pressure).
     fn is_clogged(&self) -> bool {
-        !self.output.is_empty() && self.output.len() >= self.config.limits().send_buffer
+        let waiting = self.channel.send.len();
+        waiting > 0 && waiting >= self.config.limits().send_buffer
     }
 }
 
@@ -557,7 +536,7 @@ impl Session {
         self.facts.upgrade(security);
         self.announce(self.facts.had_hello);
         self.content.clear();
-        self.output.note(Entry::Secured);
+        self.channel.log(Entry::Secured);
         // With implicit TLS nothing has been sent yet, and the greeting follows.
         if self.is_upgrading() {
             self.enter(Phase::Command);
@@ -572,7 +551,6 @@ mod tests {
     // The memory of an idle session: a server has many of them.
     #[test]
     fn a_session_without_transcript_is_small() {
-        assert!(size_of::<Output>() <= 120, "{}", size_of::<Output>());
         assert!(size_of::<Session>() <= 1256, "{}", size_of::<Session>());
     }
 }

@@ -1,0 +1,444 @@
+//! The channel of a session, for either side: its buffers, the state of the link, the deadlines of
+//! reading and writing, the totals of octets and of wait times, and the transcript.
+
+use crate::{
+    machine::{Closed, Need},
+    redaction::{self, Known, Redaction},
+    security::TlsFailure,
+    syntax::{AuthResponse, Command, Reply},
+    time::{Instant, Pace, Stopwatch, TransferTime},
+    transcript::{Entry, Side, Transcript},
+    wire::{ReceiveBuffer, SendBuffer},
+};
+use alloc::{boxed::Box, vec::Vec};
+use core::{fmt, time::Duration};
+
+/// Octets of `AUTH`, the longest name of a mechanism (RFC 4422 section 3.1) and CRLF.
+const LONGEST_AUTH: usize = 64;
+
+/// The channel of a session.
+pub(crate) struct Channel {
+    pub(crate) receive: ReceiveBuffer,
+    pub(crate) send: SendBuffer,
+    link: Link,
+    awaited: Awaited,
+    /// Command lines that were sent or received.
+    commands: u32,
+    /// The moment of the last poll.
+    now: Instant,
+    /// The time spent waiting for the peer to send the line that is due, or to stay silent.
+    reading: Stopwatch,
+    /// The time that octets have waited to be sent.
+    writing: TransferTime,
+    octets_received: u64,
+    octets_sent: u64,
+    /// Octets of `octets_sent` that `writing` has not counted.
+    taken: u32,
+    /// Nanoseconds spent waiting for the peer.
+    peer_time: u64,
+    /// Nanoseconds spent waiting for the application.
+    application_time: u64,
+    /// The reason for which TLS has failed after its handshake.
+    tls_failure: Option<TlsFailure>,
+    /// Absent without a transcript and without a secret.
+    record: Option<Box<Record>>,
+}
+
+/// The state of the link to the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Link {
+    /// How the direction from the peer ended.
+    closed: Option<Closed>,
+    /// Nothing more can be sent.
+    is_broken: bool,
+}
+
+/// The side that was waited for since the last poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    Neither,
+    Peer,
+    Application,
+}
+
+/// The transcript, and the secrets that are shown neither in it nor to the application.
+#[derive(Default)]
+struct Record {
+    transcript: Option<Box<dyn Transcript>>,
+    redaction: Redaction,
+}
+
+impl Channel {
+    /// Returns the channel at the beginning of a session, with a receive buffer of this size.
+    pub(crate) fn new(receive_buffer: usize) -> Self {
+        Self {
+            receive: ReceiveBuffer::new(receive_buffer),
+            send: SendBuffer::default(),
+            link: Link::default(),
+            awaited: Awaited::Neither,
+            commands: 0,
+            now: Instant::ORIGIN,
+            reading: Stopwatch::ZERO,
+            writing: TransferTime::ZERO,
+            octets_received: 0,
+            octets_sent: 0,
+            taken: 0,
+            peer_time: 0,
+            application_time: 0,
+            tls_failure: None,
+            record: None,
+        }
+    }
+
+    // One poll after the other.
+
+    /// Begins a poll: the time since the last one is that of the side that was waited for.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        let time = match self.awaited {
+            Awaited::Neither => None,
+            Awaited::Peer => Some(&mut self.peer_time),
+            Awaited::Application => Some(&mut self.application_time),
+        };
+        if let Some(time) = time {
+            *time = time.saturating_add(now.nanoseconds_since(self.now));
+        }
+        self.now = now;
+    }
+
+    /// Ends a poll: notes the side that is waited for from now on.
+    pub(crate) const fn end(&mut self, need: Need) -> Need {
+        self.awaited = match need {
+            Need::Read(_) | Need::Write(_) | Need::Either(_) => Awaited::Peer,
+            Need::Answer => Awaited::Application,
+            Need::Wait(_) | Need::Close => Awaited::Neither,
+        };
+        need
+    }
+
+    /// Returns the moment of the last poll.
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    // Octets and the link.
+
+    /// Counts octets that were read into the receive buffer.
+    pub(crate) fn received(&mut self, octets: usize) {
+        let before = self.receive.len();
+        self.receive.received(octets);
+        let octets = self.receive.len().saturating_sub(before);
+        self.octets_received = self.octets_received.saturating_add(octets as u64);
+    }
+
+    /// Counts octets that were sent.
+    pub(crate) fn sent(&mut self, octets: usize) {
+        let octets = octets.min(self.send.len());
+        self.send.sent(octets);
+        self.octets_sent = self.octets_sent.saturating_add(octets as u64);
+        self.taken = self.taken.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
+    }
+
+    /// Frees the buffers that are empty.
+    pub(crate) fn release(&mut self) {
+        self.receive.release();
+        self.send.release();
+    }
+
+    /// Returns how many octets were sent or wait to be.
+    pub(crate) fn written(&self) -> u64 {
+        self.octets_sent.saturating_add(self.send.len() as u64)
+    }
+
+    /// Takes back the replies that wait after the first `written` octets of the session, unless one of
+    /// them was sent; returns whether they were taken back.
+    pub(crate) fn take_back(&mut self, written: u64) -> bool {
+        let is_unsent = self.octets_sent <= written;
+        if is_unsent {
+            let octets = self.written().saturating_sub(written);
+            let text = self.send.text();
+            text.truncate(text.len().saturating_sub(usize::try_from(octets).unwrap_or(0)));
+        }
+        is_unsent
+    }
+
+    /// Notes that the peer will send nothing more. A connection that was cut off stays so.
+    pub(crate) fn closed(&mut self, how: Closed) {
+        if self.link.closed != Some(Closed::CutOff) {
+            self.link.closed = Some(how);
+        }
+    }
+
+    /// Notes that nothing more can be sent.
+    pub(crate) fn unsendable(&mut self) {
+        self.link.is_broken = true;
+        self.send.clear();
+    }
+
+    /// Notes that TLS has failed after its handshake: the channel is of no more use.
+    pub(crate) fn tls_failed(&mut self, why: TlsFailure) {
+        self.tls_failure = Some(why);
+        self.closed(Closed::CutOff);
+        self.unsendable();
+    }
+
+    /// Returns the reason for which TLS has failed after its handshake.
+    pub(crate) const fn tls_failure(&self) -> Option<&TlsFailure> {
+        self.tls_failure.as_ref()
+    }
+
+    /// Returns how the direction from the peer ended, once it has.
+    pub(crate) const fn how_closed(&self) -> Option<Closed> {
+        self.link.closed
+    }
+
+    /// Returns whether nothing more can be sent.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.link.is_broken
+    }
+
+    /// Returns whether the peer neither sends nor reads any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.link.is_broken || self.link.closed == Some(Closed::CutOff)
+    }
+
+    /// Returns whether both directions are open.
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.link.is_broken && self.link.closed.is_none()
+    }
+
+    // The totals.
+
+    /// Returns the octets received from the peer.
+    pub(crate) const fn octets_received(&self) -> u64 {
+        self.octets_received
+    }
+
+    /// Returns the octets sent to the peer.
+    pub(crate) const fn octets_sent(&self) -> u64 {
+        self.octets_sent
+    }
+
+    /// Returns the number of command lines.
+    pub(crate) const fn commands(&self) -> u32 {
+        self.commands
+    }
+
+    /// Returns the time spent waiting for the peer.
+    pub(crate) const fn peer_time(&self) -> Duration {
+        Duration::from_nanos(self.peer_time)
+    }
+
+    /// Returns the time spent waiting for the application.
+    pub(crate) const fn application_time(&self) -> Duration {
+        Duration::from_nanos(self.application_time)
+    }
+
+    // The deadlines.
+
+    /// Starts or resumes the time in which the peer has to send what is due.
+    pub(crate) fn start_reading(&mut self) {
+        self.reading.start(self.now);
+    }
+
+    /// Returns the moment at which that time is over.
+    pub(crate) fn read_deadline(&self, timeout: Duration) -> Instant {
+        self.reading.deadline(self.now, timeout)
+    }
+
+    /// Ends that time: what was due has come.
+    pub(crate) const fn end_reading(&mut self) {
+        self.reading = Stopwatch::ZERO;
+    }
+
+    /// Returns the moment by which the peer must have taken the octets that wait (RFC 5321 section
+    /// 4.5.3.2.5), of which there are some.
+    ///
+    /// It is the time-out after the first octet began to wait. Each octet that is taken moves it by
+    /// its time at the slowest rate, and never beyond the time-out from then on: a peer gains no time
+    /// by taking octet by octet.
+    pub(crate) fn write_deadline(&mut self, pace: Pace) -> Instant {
+        self.writing.start(self.now);
+        self.count_taken(pace);
+        self.writing.deadline(self.now, pace)
+    }
+
+    fn count_taken(&mut self, pace: Pace) {
+        if self.taken > 0 {
+            self.writing.count(u64::from(core::mem::take(&mut self.taken)), self.now, pace);
+        }
+    }
+
+    /// Notes that no octets wait to be sent. Content that goes on (`pace`) has one deadline for all of
+    /// its octets, also where all that were there have been taken.
+    pub(crate) fn is_written(&mut self, pace: Option<Pace>) {
+        match pace {
+            Some(pace) => {
+                self.count_taken(pace);
+                self.writing.stop(self.now);
+            }
+            None => {
+                self.taken = 0;
+                self.writing = TransferTime::ZERO;
+            }
+        }
+    }
+
+    /// Stops the deadlines while the application is asked: this time is not the peer's.
+    pub(crate) const fn pause(&mut self) {
+        self.reading.stop(self.now);
+        self.writing.stop(self.now);
+    }
+
+    // The transcript.
+
+    /// Reports from now on every line exchanged to `transcript`.
+    pub(crate) fn set_transcript(&mut self, transcript: Box<dyn Transcript>) {
+        self.record.get_or_insert_default().transcript = Some(transcript);
+    }
+
+    /// Reports an entry.
+    pub(crate) fn log(&mut self, entry: Entry<'_>) {
+        if let Some(record) = &mut self.record {
+            record.log(self.now, entry);
+        }
+    }
+}
+
+/// The lines of a client.
+impl Channel {
+    /// Writes a command line, and reports it without its secrets.
+    pub(crate) fn command(&mut self, command: &Command<'_>) {
+        self.commands = self.commands.saturating_add(1);
+        let out = self.send.text();
+        let start = out.len();
+        command.encode(out);
+        if self.record.is_none() && Redaction::is_needed_for(command) {
+            self.record = Some(Box::default());
+        }
+        if let Some(record) = &mut self.record {
+            record.redaction.note_command(command);
+            if let Some(line) = out.get(start..) {
+                let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                let octets = &redaction::command(command, line);
+                record.log(self.now, Entry::Line { from: Side::Client, octets });
+            }
+        }
+    }
+
+    /// Writes a line of the exchange of AUTH.
+    pub(crate) fn response(&mut self, response: &AuthResponse<'_>) {
+        response.encode(self.send.text());
+        let octets = redaction::response(response);
+        self.log(Entry::Line { from: Side::Client, octets });
+    }
+
+    /// Hides a response that is about to be sent where the server repeats it: its base64, and the secret
+    /// in it where the mechanism sends that itself.
+    pub(crate) fn hide_response(&mut self, response: &[u8], is_plaintext: bool) {
+        let base64 = response.len().div_ceil(3).saturating_mul(4);
+        self.send.expect_secret(LONGEST_AUTH.saturating_add(base64));
+        let record = self.record.get_or_insert_default();
+        record.redaction.note_response(response, is_plaintext);
+    }
+
+    /// Reports a reply of `octets` octets at the front of the receive buffer; returns it without the
+    /// secrets of the session, if it repeats one.
+    pub(crate) fn reply_received(&mut self, octets: usize) -> Option<Vec<u8>> {
+        let record = self.record.as_mut()?;
+        let reply = self.receive.octets().get(..octets).unwrap_or_default();
+        let scrubbed = record.redaction.received(reply);
+        record.log_reply(self.now, scrubbed.as_deref().unwrap_or(reply));
+        scrubbed
+    }
+
+    /// Reports the first `most` of the octets received, which are not a reply.
+    pub(crate) fn malformed_received(&mut self, most: usize) {
+        let Some(record) = &mut self.record else { return };
+        let received = self.receive.octets();
+        let scrubbed = record.redaction.malformed(received);
+        let received = scrubbed.as_deref().unwrap_or(received);
+        record.log_reply(self.now, received.get(..most).unwrap_or(received));
+    }
+}
+
+/// The lines of a server.
+impl Channel {
+    /// Writes a reply, and reports it.
+    pub(crate) fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
+        let text = self.send.text();
+        let start = text.len();
+        if is_enhanced {
+            reply.encode(text);
+        } else {
+            reply.without_status().encode(text);
+        }
+        if let Some(record) = &mut self.record {
+            let reply = text.get(start..).unwrap_or_default();
+            let redacted = record.redaction.sent(reply);
+            record.log_reply(self.now, redacted.as_deref().unwrap_or(reply));
+        }
+    }
+
+    /// Counts a command line.
+    pub(crate) const fn count_command(&mut self) {
+        self.commands = self.commands.saturating_add(1);
+    }
+
+    /// Reports a command line of the client.
+    pub(crate) fn note_command(&mut self, line: &[u8], known: &impl Known) {
+        if let Some(record) = &mut self.record {
+            let octets = &record.redaction.command_line(line, known);
+            record.log(self.now, Entry::Line { from: Side::Client, octets });
+        }
+    }
+
+    /// Reports a line of the client's in the exchange of AUTH; `None`: one that was too long.
+    pub(crate) fn note_response(&mut self, line: Option<&[u8]>) {
+        if let Some(record) = &mut self.record {
+            let octets = record.redaction.response_line(line.unwrap_or_default());
+            record.log(self.now, Entry::Line { from: Side::Client, octets });
+        }
+    }
+
+    /// Notes the front of a line of the client that is too long, in the receive buffer.
+    pub(crate) fn begin_long_line(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.redaction.long_line(self.receive.octets());
+        }
+    }
+
+    /// Reports a line of the client's that was too long.
+    pub(crate) fn note_long_line(&mut self) {
+        if let Some(record) = &mut self.record {
+            let octets = record.redaction.long_line(b"");
+            record.log(self.now, Entry::Line { from: Side::Client, octets });
+        }
+    }
+}
+
+impl Record {
+    fn log(&mut self, now: Instant, entry: Entry<'_>) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.entry(now, entry);
+        }
+    }
+
+    /// Reports the lines of a reply.
+    fn log_reply(&mut self, now: Instant, reply: &[u8]) {
+        let Some(transcript) = &mut self.transcript else { return };
+        for octets in redaction::reply_lines(reply) {
+            transcript.entry(now, Entry::Line { from: Side::Server, octets });
+        }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("received", &self.receive.octets().len())
+            .field("to_send", &self.send.len())
+            .field("link", &self.link)
+            .field("octets_sent", &self.octets_sent)
+            .finish_non_exhaustive()
+    }
+}
