@@ -98,6 +98,12 @@ impl ReceiveBuffer {
         self.memory.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Returns the unconsumed octets, to be changed in place.
+    #[must_use]
+    pub fn octets_mut(&mut self) -> &mut [u8] {
+        self.memory.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
     /// Consumes the first `octets` octets.
     pub fn consume(&mut self, octets: usize) {
         self.start = self.end.min(self.start.saturating_add(octets));

@@ -1,6 +1,6 @@
 //! Content after DATA: dot-stuffing and the end of content (RFC 5321 sections 4.1.1.4 and 4.5.2).
 
-use super::scan::{Decisions, first_decision};
+use super::scan::Scan;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -128,68 +128,211 @@ impl Unstuffer {
     /// next content may begin.
     #[must_use]
     pub fn next(&mut self, octets: &[u8]) -> Span {
-        let normalises = self.policy == BareLineBreaks::Normalise;
-        let rejects = self.policy == BareLineBreaks::Reject && !self.is_reported;
-        let rejects_nul = self.rejects_nul && !self.is_reported;
-        match (self.context, octets) {
-            (_, []) | (Context::LineStart, [b'.'] | [b'.', b'\r']) => return Span::Incomplete,
-            (Context::LineStart, [b'.', b'\r', b'\n', ..]) => {
-                *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
-                return Span::End(3);
-            }
-            (Context::LineStart, [b'.', ..]) => {
-                self.context = Context::Within;
-                return Span::Skip(1);
-            }
-            (Context::AfterCr, [b'\n', ..]) => {}
-            (Context::AfterCr, _) if rejects => {
-                return self.report(Span::Bare(self.offset.saturating_sub(1)));
-            }
-            (_, [b'\n', ..]) if rejects => return self.report(Span::Bare(self.offset)),
-            (_, [0, ..]) if rejects_nul => return self.report(Span::Nul(self.offset)),
-            (_, [b'\r']) if normalises => return Span::Incomplete,
-            (_, [b'\r', b'\n', ..]) => {}
-            (_, [b'\r' | b'\n', ..]) if normalises => {
-                self.context = Context::Within;
-                self.offset = self.offset.saturating_add(2);
-                return Span::LineBreak(1);
-            }
-            _ => {}
+        let Some(first) = octets.first() else { return Span::Incomplete };
+        // Most octets that come one at a time.
+        if octets.len() == 1 && self.is_plain(*first) {
+            self.context = Context::Within;
+            self.offset = self.offset.saturating_add(1);
+            return Span::Content(1);
         }
-        let content = match (rejects || normalises, rejects_nul) {
-            (true, true) => Self::up_to_decision::<true>(octets, normalises),
-            (true, false) => Self::up_to_decision::<false>(octets, normalises),
-            (false, true) => self.up_to_dot::<true>(octets),
-            (false, false) => self.up_to_dot::<false>(octets),
+        match self.front(octets) {
+            Front::Content => {}
+            Front::Is(span) => {
+                self.apply(span);
+                return span;
+            }
+        }
+        let content = match (self.has_decisions(), self.reports_nul()) {
+            (true, true) => self.first_piece::<true, true>(octets),
+            (true, false) => self.first_piece::<true, false>(octets),
+            (false, true) => self.first_piece::<false, true>(octets),
+            (false, false) => self.first_piece::<false, false>(octets),
         };
-        self.context = self.context.after(content);
-        self.offset = self.offset.saturating_add(content.len() as u64);
+        self.pass(content);
         Span::Content(content.len())
     }
 
-    const fn report(&mut self, span: Span) -> Span {
-        self.is_reported = true;
-        span
-    }
-
-    /// Returns the octets before the first that needs a decision. A CR at their end is either
-    /// undecided or known to be bare.
-    fn up_to_decision<const NUL: bool>(octets: &[u8], normalises: bool) -> &[u8] {
-        let decision = first_decision::<true, NUL>(octets);
-        match decision.map_or(octets, |at| octets.get(..at).unwrap_or(octets)) {
-            [content @ .., b'\r'] if normalises => content,
-            content => content,
+    /// Removes the stuffed dots from the content at the front of `octets`, which are all unconsumed
+    /// octets, in place: what follows a dot moves forward, so that many lines are one slice.
+    ///
+    /// The caller uses the content and consumes the octets that it came from before the next call.
+    /// When [`Unstuffed::consumed`] is 0, [`next`](Self::next) tells what is at the front instead.
+    ///
+    /// ```
+    /// use esmtp::wire::{BareLineBreaks, Span, Unstuffer};
+    ///
+    /// let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
+    /// let mut octets = *b"..a\r\n..b\r\n.\r\nQUIT\r\n";
+    /// let found = unstuffer.unstuff(&mut octets);
+    /// assert_eq!(octets[..found.content()], *b".a\r\n.b\r\n");
+    ///
+    /// let rest = &mut octets[found.consumed()..];
+    /// assert_eq!(unstuffer.unstuff(rest).consumed(), 0);
+    /// assert_eq!(unstuffer.next(rest), Span::End(3));
+    /// ```
+    #[must_use]
+    pub fn unstuff(&mut self, octets: &mut [u8]) -> Unstuffed {
+        match (self.has_decisions(), self.reports_nul()) {
+            (true, true) => self.pieces::<true, true>(octets),
+            (true, false) => self.pieces::<true, false>(octets),
+            (false, true) => self.pieces::<false, true>(octets),
+            (false, false) => self.pieces::<false, false>(octets),
         }
     }
 
-    /// Returns the octets before the first dot at the start of a line, or NUL.
-    fn up_to_dot<'a, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
-        Decisions::<false, NUL>::new(octets)
-            .filter_map(|at| octets.split_at_checked(at))
-            .find(|(content, rest)| {
-                rest.first() == Some(&0) || self.context.after(content) == Context::LineStart
-            })
-            .map_or(octets, |(content, _)| content)
+    fn pieces<const BARE: bool, const NUL: bool>(&mut self, octets: &mut [u8]) -> Unstuffed {
+        let mut scan = Scan::<BARE, NUL>::new();
+        let mut found = Unstuffed { content: 0, consumed: 0 };
+        loop {
+            let rest = octets.get(found.consumed..).unwrap_or_default();
+            match self.front(rest) {
+                Front::Content => {}
+                Front::Is(span @ Span::Skip(dot)) => {
+                    self.apply(span);
+                    found.consumed += dot;
+                    continue;
+                }
+                Front::Is(_) => return found,
+            }
+            let piece = self.piece(&mut scan, octets, found.consumed);
+            let len = piece.len();
+            self.pass(piece);
+            if found.content < found.consumed {
+                octets.copy_within(found.consumed..found.consumed + len, found.content);
+            }
+            found.content += len;
+            found.consumed += len;
+        }
+    }
+
+    /// Returns whether `octet` is content that needs no decision, and leads to none.
+    fn is_plain(&self, octet: u8) -> bool {
+        !matches!(octet, b'\r' | b'\n' | b'.' | 0) && self.context != Context::AfterCr
+    }
+
+    /// Returns whether line breaks outside CRLF are reported or replaced.
+    const fn has_decisions(&self) -> bool {
+        match self.policy {
+            BareLineBreaks::Reject => !self.is_reported,
+            BareLineBreaks::Normalise => true,
+            BareLineBreaks::Keep => false,
+        }
+    }
+
+    const fn reports_nul(&self) -> bool {
+        self.rejects_nul && !self.is_reported
+    }
+
+    /// Returns what is at the front of `octets`, without an effect.
+    fn front(&self, octets: &[u8]) -> Front {
+        let Some(first) = octets.first() else { return Front::Is(Span::Incomplete) };
+        if self.is_plain(*first) {
+            return Front::Content;
+        }
+        let normalises = self.policy == BareLineBreaks::Normalise;
+        let reports = self.policy == BareLineBreaks::Reject && !self.is_reported;
+        Front::Is(match (self.context, octets) {
+            (Context::LineStart, [b'.'] | [b'.', b'\r']) => Span::Incomplete,
+            (Context::LineStart, [b'.', b'\r', b'\n', ..]) => Span::End(3),
+            (Context::LineStart, [b'.', ..]) => Span::Skip(1),
+            (Context::AfterCr, [b'\n', ..]) => return Front::Content,
+            (Context::AfterCr, _) if reports => Span::Bare(self.offset.saturating_sub(1)),
+            (_, [b'\n', ..]) if reports => Span::Bare(self.offset),
+            (_, [0, ..]) if self.reports_nul() => Span::Nul(self.offset),
+            (_, [b'\r']) if normalises => Span::Incomplete,
+            (_, [b'\r', b'\n', ..]) => return Front::Content,
+            (_, [b'\r' | b'\n', ..]) if normalises => Span::LineBreak(1),
+            _ => return Front::Content,
+        })
+    }
+
+    /// Goes on after a span that is not content.
+    fn apply(&mut self, span: Span) {
+        match span {
+            Span::End(_) => {
+                *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
+            }
+            Span::Skip(_) => self.context = Context::Within,
+            Span::LineBreak(_) => {
+                self.context = Context::Within;
+                self.offset = self.offset.saturating_add(2);
+            }
+            Span::Bare(_) | Span::Nul(_) => self.is_reported = true,
+            Span::Content(_) | Span::Incomplete => {}
+        }
+    }
+
+    /// Goes on after content.
+    fn pass(&mut self, content: &[u8]) {
+        self.context = self.context.after(content);
+        self.offset = self.offset.saturating_add(content.len() as u64);
+    }
+
+    fn first_piece<'a, const BARE: bool, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
+        self.piece(&mut Scan::<BARE, NUL>::new(), octets, 0)
+    }
+
+    /// Returns the octets from `start` to the next that needs a decision. A CR at their end is either
+    /// undecided or known to be bare.
+    fn piece<'a, const BARE: bool, const NUL: bool>(
+        &self,
+        scan: &mut Scan<BARE, NUL>,
+        octets: &'a [u8],
+        start: usize,
+    ) -> &'a [u8] {
+        let from = octets.get(start..).unwrap_or_default();
+        loop {
+            let Some(at) = scan.next(octets) else { return self.without_cr(from) };
+            let Some((content, rest)) =
+                at.checked_sub(start).and_then(|at| from.split_at_checked(at))
+            else {
+                continue;
+            };
+            // Without decisions about line breaks, a dot after a bare LF is found as well.
+            let is_due = BARE
+                || rest.first() == Some(&0)
+                || self.context.after(content) == Context::LineStart;
+            if is_due && !content.is_empty() {
+                return self.without_cr(content);
+            }
+        }
+    }
+
+    /// Leaves out a CR at the end that is to be replaced by CRLF.
+    fn without_cr<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        match octets {
+            [content @ .., b'\r'] if self.policy == BareLineBreaks::Normalise => content,
+            content => content,
+        }
+    }
+}
+
+/// What is at the front of the octets.
+enum Front {
+    Content,
+    Is(Span),
+}
+
+/// Content out of which stuffed dots were removed in place ([`Unstuffer::unstuff`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Unstuffed {
+    content: usize,
+    consumed: usize,
+}
+
+impl Unstuffed {
+    /// Returns the number of octets at the front that are content now.
+    ///
+    /// It is 0 when only a dot could be decided.
+    pub const fn content(&self) -> usize {
+        self.content
+    }
+
+    /// Returns the number of octets that were received for it: the content, and the room that the
+    /// removed dots have left after it.
+    pub const fn consumed(&self) -> usize {
+        self.consumed
     }
 }
 
@@ -334,7 +477,8 @@ impl Stuffer {
             _ => {}
         }
         let mut start = 0;
-        for at in Decisions::<true, false>::new(content) {
+        let mut scan = Scan::<true, false>::new();
+        while let Some(at) = scan.next(content) {
             let (bare, added) = match content.get(at - 1..=at) {
                 Some([b'\r', _]) => (Some(at - 1), &b""[..]),
                 Some([_, b'\n']) if is_strict => (Some(at), &b""[..]),
@@ -442,6 +586,15 @@ mod tests {
         out
     }
 
+    /// The way in which stuffed dots are removed.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Removal {
+        /// By the caller, which skips them ([`Unstuffer::next`]).
+        Lent,
+        /// By [`Unstuffer::unstuff`].
+        InPlace,
+    }
+
     /// An unstuffer somewhere in an input.
     #[derive(Clone)]
     struct Run {
@@ -456,9 +609,20 @@ mod tests {
         }
 
         /// Goes on with what of `input` is not consumed.
-        fn go_on(mut self, input: &[u8]) -> Self {
+        fn go_on(mut self, input: &[u8], removal: Removal) -> Self {
             while self.out.end.is_none() {
                 let there = &input[self.consumed..];
+                if removal == Removal::InPlace {
+                    let mut room = [0; LONGEST];
+                    let room = &mut room[..there.len()];
+                    room.copy_from_slice(there);
+                    let found = self.unstuffer.unstuff(room);
+                    self.out.extend(&room[..found.content()]);
+                    self.consumed += found.consumed();
+                    if found.consumed() > 0 {
+                        continue;
+                    }
+                }
                 self.consumed += match self.unstuffer.next(there) {
                     Span::Content(octets) => {
                         assert!(octets > 0);
@@ -509,8 +673,13 @@ mod tests {
             let expected = reference(policy, input);
             let mut ways: Vec<Run> = Vec::new();
             for run in runs.iter().flatten() {
-                let run = run.clone().go_on(input);
+                let before = run;
+                let run = before.clone().go_on(input, Removal::Lent);
                 assert_eq!(run.out, expected, "{policy:?} {}", input.escape_ascii());
+                if input.len() < LONGEST - 1 {
+                    let in_place = before.clone().go_on(input, Removal::InPlace);
+                    assert!(in_place.is_like(&run), "{policy:?} {}", input.escape_ascii());
+                }
                 if !ways.iter().any(|way| way.is_like(&run)) {
                     ways.push(run);
                 }
@@ -707,6 +876,25 @@ mod tests {
         }
     }
 
+    /// Returns the content of `wire`, which arrives in pieces and whose dots are removed in place.
+    fn unstuff_in_place(wire: &[u8], cut: usize) -> Vec<u8> {
+        let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject).rejecting_nul();
+        let (mut content, mut received) = (Vec::new(), Vec::new());
+        for piece in wire.chunks(cut) {
+            received.extend_from_slice(piece);
+            loop {
+                let found = unstuffer.unstuff(&mut received);
+                content.extend_from_slice(&received[..found.content()]);
+                received.drain(..found.consumed());
+                if found.consumed() == 0 {
+                    break;
+                }
+            }
+        }
+        assert_eq!(unstuffer.next(&received), Span::End(3));
+        content
+    }
+
     /// Generates content of lines, many of them with dots, long enough for several blocks.
     fn content() -> impl Strategy<Value = Vec<u8>> {
         let line = prop_oneof![
@@ -754,6 +942,7 @@ mod tests {
                 }
             };
             prop_assert_eq!(end, wire.len());
+            prop_assert_eq!(&unstuff_in_place(&wire, unstuff_at), &got);
             if !content.is_empty() && !content.ends_with(b"\r\n") {
                 got.truncate(got.len() - 2);
             }

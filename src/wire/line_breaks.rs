@@ -2,7 +2,7 @@
 
 use super::{
     dot::{BareLineBreaks, Span},
-    scan::Decisions,
+    scan::Scan,
 };
 
 /// Checks the line breaks of content that arrives in chunks, where a dot has no meaning.
@@ -126,7 +126,8 @@ impl LineBreaks {
     /// Returns the offset of the first octet that is a bare LF, reveals a bare CR or is a NUL; a
     /// dot is not one of them.
     fn first<const NUL: bool>(octets: &[u8]) -> Option<usize> {
-        Decisions::<true, NUL>::new(octets).find(|at| {
+        let mut scan = Scan::<true, NUL>::new();
+        core::iter::from_fn(|| scan.next(octets)).find(|at| {
             octets.get(*at) != Some(&b'.') || octets.get(at.saturating_sub(1)) == Some(&b'\r')
         })
     }

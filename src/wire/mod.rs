@@ -46,6 +46,6 @@ mod scan;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use chunk::Chunk;
-pub use dot::{BareLineBreak, BareLineBreaks, LineEnds, Span, Stuffer, Unstuffer};
+pub use dot::{BareLineBreak, BareLineBreaks, LineEnds, Span, Stuffer, Unstuffed, Unstuffer};
 pub use line::{Cut, LineCutter};
 pub use line_breaks::LineBreaks;
