@@ -282,12 +282,12 @@ impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
             match self.need {
                 Need::Answer if self.has_handshake && self.machine.is_upgrading() => return Ok(()),
                 Need::Answer => {
-                    let question = self.machine.question();
+                    let question = self.machine.open_question();
                     match self.machine.event() {
                         Some(event) => (self.answer)(event),
                         None => return Err("asked no question, and waits for an answer".into()),
                     }
-                    repeats = match self.machine.question() == question {
+                    repeats = match self.machine.open_question() == question {
                         true => repeats.saturating_add(1),
                         false => 0,
                     };

@@ -16,7 +16,7 @@ pub trait Subject: Upgradable + sealed::Sealed + 'static {
 
     /// Returns the number of the question that is open, and whether it asks for content or brings
     /// some: such a question stays while content is passed on.
-    fn question(&mut self) -> Option<(u64, bool)>;
+    fn open_question(&mut self) -> Option<(u64, bool)>;
 
     /// Tells the machine to end the session.
     fn shut_down(&mut self);
@@ -25,7 +25,7 @@ pub trait Subject: Upgradable + sealed::Sealed + 'static {
 impl Subject for Server {
     const SIDE: Side = Side::Server;
 
-    fn question(&mut self) -> Option<(u64, bool)> {
+    fn open_question(&mut self) -> Option<(u64, bool)> {
         let event = self.event()?;
         Some((event.number(), matches!(event, server::Event::Content(_))))
     }
@@ -38,7 +38,7 @@ impl Subject for Server {
 impl Subject for Client {
     const SIDE: Side = Side::Client;
 
-    fn question(&mut self) -> Option<(u64, bool)> {
+    fn open_question(&mut self) -> Option<(u64, bool)> {
         let event = self.event()?;
         Some((event.number(), matches!(event, client::Event::Content(_))))
     }
