@@ -20,6 +20,8 @@ pub mod security;
 pub mod server;
 pub mod service;
 pub mod syntax;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
 #[cfg(feature = "rustls")]
 pub mod tls;

@@ -1172,7 +1172,7 @@ fn a_refused_chunk_ends_the_transaction_and_not_the_session() {
          S: 250 ok
          C: BDAT 7
          C: one
-         C: tw\\
+         C| tw
          S: 552 5.3.4 too much
          C: RSET
          S: 250 ok
@@ -1214,7 +1214,7 @@ fn in_lmtp_the_last_chunk_is_answered_for_each_recipient_whatever_came_before() 
              S: 250 ok
              C: BDAT 7
              C: one
-             C: tw\\
+             C| tw
              C: BDAT 3 LAST
              C: o
              S: 552 5.3.4 too much
@@ -1249,7 +1249,7 @@ fn content_is_withdrawn_when_nobody_is_left() {
          C: RCPT TO:<bob@example.net>
          C: BDAT 7
          C: one
-         C: tw\\
+         C| tw
          S: 550 5.7.1 not you
          S: 503 what?
          S: 503 what?

@@ -128,6 +128,7 @@ fn a_failure_is_told_after_a_while() {
     let script = format!(
         "{HELLO}C: AUTH PLAIN AGFubgB3cm9uZw==
          C: NOOP
+         (1 s)
          S: 535 Authentication credentials invalid
          S: 250 Ok"
     );

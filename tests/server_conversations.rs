@@ -306,9 +306,9 @@ fn what_was_said_before_an_orderly_close_is_answered() {
 fn a_client_that_says_nothing_hears_421() {
     let script = after_hello(
         "C| NO
-         T: 299
+         (299 s)
          C| O
-         T: 1
+         (1 s)
          S: 421 4.4.2 Timeout, closing connection
          S: (closed)",
     );
@@ -320,9 +320,9 @@ fn content_that_drips_is_a_time_out() {
     let script = format!(
         "{HELLO}{CONTENT}
         C: 0123456789
-        T: 4
+        (4 s)
         C: 0123456789
-        T: 4
+        (4 s)
         S: 421 4.4.2 Timeout, closing connection
         S: (closed)"
     );
@@ -349,14 +349,14 @@ fn the_last_error_is_421() {
 #[test]
 fn a_shut_down_lets_content_and_delivery_finish() {
     let idle = after_hello(
-        "C: (shut down)
+        "(shut down)
          S: 421 4.3.2 Shutting down, try again later
          S: (closed)",
     );
     assert_eq!(converse(config(), &idle).end, Some(End::ShutDown));
     let busy = format!(
         "{HELLO}{CONTENT}
-        C: (shut down)
+        (shut down)
         C: the rest
         C: .
         S: 250 2.0.0 queued
@@ -737,11 +737,11 @@ fn errors_take_time_where_that_is_wanted() {
             "C: DATA
              S: 503 5.5.1 Need MAIL command
              C: DATA
-             T: 2
+             (2 s)
              S: 503 5.5.1 Need MAIL command
              C: BDAT 4
              C| abcd
-             T: 2
+             (2 s)
              S: 503 5.5.1 Need MAIL command
              C: NOOP
              S: 250 2.0.0 Ok
@@ -837,7 +837,7 @@ fn who_does_not_wait_is_served_where_that_is_wanted() {
 fn who_talks_before_the_greeting_gives_itself_away() {
     let delay = Timeouts::default().with_greeting_delay(Duration::from_secs(5));
     let script = "
-        T: 4
+        (4 s)
         C: EHLO a.org
         S: 554 Improper use of SMTP command pipelining
         S: (closed)";
@@ -845,7 +845,7 @@ fn who_talks_before_the_greeting_gives_itself_away() {
     assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfSync), 0));
     // Who waits is greeted.
     let script = "
-        T: 5
+        (5 s)
         S: 220 mx.example.org ESMTP service ready
         C: QUIT
         S: 221 2.0.0 Service closing transmission channel
@@ -853,7 +853,7 @@ fn who_talks_before_the_greeting_gives_itself_away() {
     assert_eq!(converse(config().with_timeouts(delay), script).end, Some(End::Quit));
     // Where it is not enforced, the application is told, and what was said is heard.
     let script = "
-        T: 4
+        (4 s)
         C: QUIT
         S: 220 mx.example.org ESMTP service ready
         S: 221 2.0.0 Service closing transmission channel
@@ -867,7 +867,7 @@ fn who_talks_before_the_greeting_gives_itself_away() {
     });
     assert_eq!(experience.log, ["early true"]);
     // Nor does a client have to wait that has gone.
-    let script = "T: 1\nC: (closed)\nS: (closed)";
+    let script = "(1 s)\nC: (closed)\nS: (closed)";
     let experience = converse(config().with_timeouts(delay), script);
     assert_eq!(experience.end, Some(End::ConnectionLost));
 }
@@ -903,16 +903,16 @@ fn a_session_is_not_for_ever_but_content_comes_to_its_end() {
     let experience = converse(
         config().with_timeouts(timeouts),
         &after_hello(
-            "T: 6
+            "(6 s)
              C: MAIL FROM:<a@b.org>
              C: RCPT TO:<c@d.org>
              C: DATA
              S: 250 2.1.0 Ok
              S: 250 2.1.5 Ok
              S: 354 Start mail input; end with <CRLF>.<CRLF>
-             T: 6
+             (6 s)
              C: x
-             T: 6
+             (6 s)
              C: .
              S: 250 2.0.0 queued
              S: 421 4.4.2 Timeout, closing connection
@@ -923,10 +923,10 @@ fn a_session_is_not_for_ever_but_content_comes_to_its_end() {
     let experience = converse(
         config().with_timeouts(timeouts),
         &after_hello(
-            "T: 9
+            "(9 s)
              C: NOOP
              S: 250 2.0.0 Ok
-             T: 1
+             (1 s)
              S: 421 4.4.2 Timeout, closing connection
              S: (closed)",
         ),
@@ -1012,7 +1012,7 @@ fn a_shut_down_lets_chunks_come_to_their_last() {
          C: BDAT 3
          C| abc
          S: 250 2.0.0 Chunk received
-         C: (shut down)
+         (shut down)
          C: BDAT 3 LAST
          C| def
          S: 250 2.0.0 queued
@@ -1052,11 +1052,11 @@ fn who_speaks_tls_in_the_clear_is_not_listened_to() {
 fn what_stands_in_a_long_line_is_no_command_wherever_it_is_cut() {
     let script = after_hello(&format!(
         "C| {}
-         T: 0
+         (0 s)
          C| BDAT 5\\r\\n
          S: 500 5.5.2 Line too long
          C| {}
-         T: 0
+         (0 s)
          C| \\x16\\x03\\r\\n
          S: 500 5.5.2 Line too long
          C: QUIT
@@ -1314,7 +1314,7 @@ fn what_is_under_way_behind_a_bad_mail_is_forgiven_however_it_is_bad() {
     assert_eq!(converse(config().with_limits(limits), &script).end, Some(End::TooManyErrors));
     let limits = Limits::default().with_errors(3);
     let unknown = "S: 555 5.5.4 Parameter not recognised or not implemented\n";
-    for (timeouts, pause) in [(Timeouts::default(), ""), (delay, "T: 2\n")] {
+    for (timeouts, pause) in [(Timeouts::default(), ""), (delay, "(2 s)\n")] {
         let script = after_hello(&format!(
             "C: DATA\nS: 503 5.5.1 Need MAIL command\n\
              C: MAIL FROM:<a@b.org> FOO=1\n{group}{pause}{unknown}{behind}\
@@ -1365,9 +1365,9 @@ fn a_chunk_comes_to_its_end_and_a_session_ends_between_two() {
         config().with_timeouts(timeouts)
     };
     let script = format!(
-        "{begun}T: 9
+        "{begun}(9 s)
          C: BDAT 2 LAST
-         T: 2
+         (2 s)
          C| \\r\\n
          S: 250 2.0.0 queued
          S: 421 4.4.2 Timeout, closing connection
@@ -1375,7 +1375,7 @@ fn a_chunk_comes_to_its_end_and_a_session_ends_between_two() {
     );
     assert_eq!(converse(config(), &script).messages[0].content, b"ab\r\n");
     let script = format!(
-        "{begun}T: 10
+        "{begun}(10 s)
          S: 421 4.4.2 Timeout, closing connection
          S: (closed)"
     );

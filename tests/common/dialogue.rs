@@ -1,40 +1,24 @@
-//! Conversations of a client, written as in the RFCs, with a fake clock.
+//! Conversations of a client, written as [`Script`]s.
 //!
-//! A script is lines of
-//!
-//! ```text
-//! S: 220 mx.example.net        the server says a line
-//! C: EHLO me.example.org       the client says a line (content in its wire form)
-//! C: half a\                   the same without CRLF
-//! (300 s)                      time passes, and nothing else
-//! S: (closed)                  the server closes, in order
-//! S: (cut off)                 the connection is lost
-//! C: (broken)                  from here on the client's writes fail
-//! C: (closed)                  the client closes
-//! (secured)                    the TLS handshake, which the client awaits, succeeds
-//! (not secured)                it fails
-//! ```
-//!
-//! Lines of a side that follow each other are one group: what the client says before the server
-//! does is all of its group and nothing more, and the server's group comes in one read (`(0 s)`
-//! between two lines makes two of them). The conversation is played once as it stands, once with
-//! every octet of either side travelling alone, and once for every place where the server's
-//! octets can be cut; commands and notes must be the same.
+//! A conversation is played once as it stands, once with every octet of either side travelling
+//! alone, and once for every place where the server's octets can be cut; commands and notes must
+//! be equal.
 
 #![allow(dead_code)] // not every file of tests plays every act
 
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, Outcome, Report},
     envelope::Envelope,
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::Need,
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
-    security::{Security, TlsFailureKind},
+    security::Security,
     syntax::{
         Argument, DomainList, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes,
     },
-    time::Instant,
+    testing::{Cut, Script},
+    transcript::Side,
 };
-use std::{collections::VecDeque, fmt::Write, time::Duration};
+use std::{collections::VecDeque, fmt::Write};
 
 /// What the application does when the client is ready. Behind the last it quits.
 #[derive(Clone, Debug)]
@@ -98,32 +82,6 @@ pub(crate) struct Dialogue {
     pub(crate) secured: Security,
 }
 
-/// What one playing came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Played {
-    pub(crate) commands: String,
-    /// What the application was told, a line each.
-    pub(crate) notes: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Line {
-    Client(String),
-    Server(String),
-    Closed(Closed),
-    Broken,
-    ClientCloses,
-    Passes(u64),
-    Secured(bool),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Cut {
-    Nowhere,
-    Everywhere,
-    Before(usize),
-}
-
 impl Dialogue {
     pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Self {
         Self {
@@ -144,99 +102,57 @@ impl Dialogue {
         self
     }
 
-    /// Plays the script in every cutting, and returns the notes.
+    /// Plays the script with every cut, and returns the notes.
     #[track_caller]
     pub(crate) fn plays(&self, script: &str) -> Vec<String> {
-        let lines = parse(script);
-        let played = self.play(&lines, Cut::Nowhere);
-        let again = self.play(&lines, Cut::Everywhere);
-        assert_eq!(played, again, "octet by octet");
-        let octets: usize = lines
-            .iter()
-            .map(|line| if let Line::Server(line) = line { line.len() } else { 0 })
-            .sum();
-        for at in 1..octets {
-            assert_eq!(played, self.play(&lines, Cut::Before(at)), "cut before octet {at}");
+        let closes = script.trim_end().ends_with(CLOSES);
+        let script = self.script(script);
+        let notes = self.play(&script, closes, Cut::Nowhere);
+        for cut in script.cuts(Side::Client).skip(1) {
+            assert_eq!(notes, self.play(&script, closes, cut), "{cut:?}");
         }
-        played.notes
+        notes
     }
 
     /// Plays the script once, whole.
     #[track_caller]
     pub(crate) fn plays_whole(&self, script: &str) -> Vec<String> {
-        self.play(&parse(script), Cut::Nowhere).notes
+        let closes = script.trim_end().ends_with(CLOSES);
+        self.play(&self.script(script), closes, Cut::Nowhere)
     }
 
     #[track_caller]
-    fn play(&self, lines: &[Line], cut: Cut) -> Played {
+    fn script(&self, script: &str) -> Script {
+        Script::new(script).unwrap().with_secured(self.secured.clone())
+    }
+
+    #[track_caller]
+    fn play(&self, script: &Script, closes: bool, cut: Cut) -> Vec<String> {
+        let mut client = Client::new(self.config.clone(), self.security.clone());
         let mut player = Player {
-            client: Client::new(self.config.clone(), self.security.clone()),
-            now: Instant::ORIGIN,
             acts: self.acts.clone().into(),
             contents: VecDeque::new(),
             steps: &[],
             after_turn: AfterTurn::Close,
             is_left: false,
             notes: Vec::new(),
-            commands: Vec::new(),
-            is_broken: false,
-            cut,
-            heard: 0,
         };
-        let mut expected = String::new();
-        for line in lines {
-            match line {
-                Line::Client(line) => expected.push_str(line),
-                Line::ClientCloses => {
-                    assert_eq!(player.drive(), Need::Close, "the client does not close");
-                }
-                Line::Passes(seconds) => {
-                    let _ = player.drive();
-                    player.now = player.now + Duration::from_secs(*seconds);
-                }
-                Line::Secured(is_secured) => {
-                    assert_eq!(player.drive(), Need::Answer, "no upgrade is awaited");
-                    assert!(player.client.is_upgrading());
-                    let Some(Event::Upgrade(upgrade)) = player.client.event() else {
-                        panic!("no upgrade is awaited");
-                    };
-                    match is_secured {
-                        true => upgrade.succeed(self.secured.clone()),
-                        false => upgrade.fail(TlsFailureKind::NotTls),
-                    }
-                }
-                Line::Broken => player.is_broken = true,
-                Line::Server(line) => {
-                    let _ = player.drive();
-                    if matches!(cut, Cut::Nowhere) {
-                        player.has_said(&expected);
-                    }
-                    player.hear(line.as_bytes());
-                }
-                Line::Closed(how) => {
-                    let _ = player.drive();
-                    player.client.closed(*how);
-                }
-            }
+        let played = script.play(&mut client, cut, |event| player.answer(event)).unwrap();
+        if !closes || played.need() != Need::Close {
+            player.notes.push(format!("{:?}", played.need()));
         }
-        let last = player.drive();
-        if !matches!(lines.last(), Some(Line::ClientCloses)) || last != Need::Close {
-            player.notes.push(format!("{last:?}"));
-        }
-        if let Some(end) = player.client.end() {
+        if let Some(end) = client.end() {
             player.notes.push(format!("end: {end}"));
         }
-        player.has_said(&expected);
         if player.is_left {
-            let received = player.client.into_received();
-            player.notes.push(format!("left: {}", received.escape_ascii()));
+            player.notes.push(format!("left: {}", client.into_received().escape_ascii()));
         }
-        Played {
-            commands: String::from_utf8_lossy(&player.commands).into_owned(),
-            notes: player.notes,
-        }
+        player.notes
     }
 }
+
+/// The end of a script at which a need that is over is not noted.
+const CLOSES: &str = "C: (closed)";
 
 /// Where content may be.
 pub(crate) const URL: &str = "imap://x.example/;uid=1";
@@ -249,85 +165,18 @@ pub(crate) fn config() -> Config {
 }
 
 struct Player {
-    client: Client,
-    now: Instant,
     acts: VecDeque<Act>,
-    /// Of the transactions that were begun, what was not written yet.
+    /// Of the transactions that were begun, the octets that were not written yet.
     contents: VecDeque<Mail>,
     steps: &'static [&'static str],
     after_turn: AfterTurn,
     is_left: bool,
     notes: Vec<String>,
-    commands: Vec<u8>,
-    is_broken: bool,
-    cut: Cut,
-    heard: usize,
 }
 
 impl Player {
-    /// Goes on until the server must say something, or nothing more will ever be.
-    fn drive(&mut self) -> Need {
-        loop {
-            match self.client.poll(self.now) {
-                // The script says when.
-                Need::Answer if self.client.is_upgrading() => return Need::Answer,
-                Need::Answer if self.is_left => return Need::Answer,
-                Need::Answer => self.answer(),
-                Need::Write(_) | Need::Either(_) if self.is_broken => self.client.unsendable(),
-                Need::Write(_) | Need::Either(_) => {
-                    let mut slices = [&b""[..]; 4];
-                    let filled = self.client.to_send(&mut slices);
-                    let mut octets = slices[..filled].concat();
-                    assert!(!octets.is_empty(), "nothing to write");
-                    if matches!(self.cut, Cut::Everywhere) {
-                        octets.truncate(1);
-                    }
-                    self.client.sent(octets.len());
-                    self.commands.extend(octets);
-                }
-                need => return need,
-            }
-        }
-    }
-
-    fn hear(&mut self, line: &[u8]) {
-        let at = self.heard;
-        self.heard += line.len();
-        match self.cut {
-            Cut::Nowhere => self.feed(line),
-            Cut::Everywhere => {
-                for octet in line {
-                    self.feed(core::slice::from_ref(octet));
-                    let _ = self.drive();
-                }
-            }
-            Cut::Before(octet) => {
-                let (before, behind) = line.split_at(octet.saturating_sub(at).min(line.len()));
-                self.feed(before);
-                if octet >= at && octet < self.heard {
-                    let _ = self.drive();
-                }
-                self.feed(behind);
-            }
-        }
-    }
-
-    fn feed(&mut self, octets: &[u8]) {
-        let taken = self.client.feed(octets);
-        assert_eq!(taken, octets.len(), "the receive buffer is full");
-    }
-
-    #[track_caller]
-    fn has_said(&self, expected: &str) {
-        assert_eq!(
-            String::from_utf8_lossy(&self.commands).replace("\r\n", "\n"),
-            expected.replace("\r\n", "\n"),
-            "what the client said"
-        );
-    }
-
-    fn answer(&mut self) {
-        match self.client.event().unwrap() {
+    fn answer(&mut self, event: Event<'_>) {
+        match event {
             Event::Ready(ready) => match self.acts.pop_front() {
                 None => ready.quit(),
                 Some(Act::Noop) => ready.noop(),
@@ -457,6 +306,9 @@ impl Player {
                 ));
                 refused.go_on();
             }
+            // Without a TLS layer the script says when the handshake is done.
+            Event::Upgrade(_) => {}
+            Event::HandOver(_) if self.is_left => {}
             Event::HandOver(hand_over) => {
                 self.notes.push(format!("hand over: {}", hand_over.reply()));
                 match self.after_turn {
@@ -500,40 +352,4 @@ pub(crate) fn note(report: &Report) -> String {
         }
     }
     note
-}
-
-fn parse(script: &str) -> Vec<Line> {
-    let mut parsed: Vec<Line> = Vec::new();
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let line = match line {
-            "(secured)" => Line::Secured(true),
-            "(not secured)" => Line::Secured(false),
-            "S: (closed)" => Line::Closed(Closed::Clean),
-            "S: (cut off)" => Line::Closed(Closed::CutOff),
-            "C: (broken)" => Line::Broken,
-            "C: (closed)" => Line::ClientCloses,
-            _ => {
-                if let Some(line) = line.strip_prefix("C:") {
-                    let line = line.strip_prefix(' ').unwrap_or(line);
-                    Line::Client(match line.strip_suffix('\\') {
-                        Some(part) => part.to_owned(),
-                        None => format!("{line}\r\n"),
-                    })
-                } else if let Some(line) = line.strip_prefix("S:") {
-                    Line::Server(format!("{}\r\n", line.strip_prefix(' ').unwrap_or(line)))
-                } else if let Some(seconds) =
-                    line.strip_prefix('(').and_then(|line| line.strip_suffix(" s)"))
-                {
-                    Line::Passes(seconds.parse().unwrap())
-                } else {
-                    panic!("not a line of a script: {line}")
-                }
-            }
-        };
-        match (&line, parsed.last_mut()) {
-            (Line::Server(line), Some(Line::Server(last))) => last.push_str(line),
-            _ => parsed.push(line),
-        }
-    }
-    parsed
 }

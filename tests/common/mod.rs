@@ -1,32 +1,19 @@
-//! A server in a conversation that is written as the RFCs write them.
-//!
-//! ```text
-//! S: 220 mx.example.org ESMTP service ready
-//! C: EHLO client.example.net
-//! S: 250-mx.example.org
-//! …
-//! C| octets without a line end, escaped as in a Rust literal
-//! T: 300                 so many seconds pass
-//! C: (closed)            the client closes its direction
-//! C: (cut off)           the connection is reset
-//! S: (closed)            the server closes the connection
-//! ```
+//! Conversations of a server, written as [`Script`]s.
 //!
 //! Every conversation is held twice, with the octets of the client in one piece and one at a
-//! time. The server's lines and the application's experience must be the same.
+//! time. The server's lines and the experience of the application must be equal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(dead_code, unreachable_pub)] // Not every test program needs everything.
 
 use esmtp::{
-    machine::{Closed, Machine, Need},
     security::Security,
     server::{AbortReason, Config, End, Event, Peer, Server},
     syntax::{Code, Rejection, Status, Text},
-    time::Instant,
+    testing::{Cut, Script},
 };
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc};
 
 /// What the application lived through: one line an event, content in one.
 #[derive(Debug, Default, PartialEq)]
@@ -123,35 +110,31 @@ pub fn config() -> Config {
     Config::new("mx.example.org").unwrap()
 }
 
-/// Holds the conversation twice and compares; gives back what the application lived through.
+/// Plays the script in both cuts with the usual application, and returns its experience.
 pub fn converse(config: Config, script: &str) -> Experience {
-    let config = Arc::new(config);
-    let whole = Conversation::hold(&config, script, usize::MAX, Experience::answer);
-    let single = Conversation::hold(&config, script, 1, Experience::answer);
-    assert_eq!(whole, single, "cut at every octet");
-    whole
+    converse_with(config, script, Experience::answer)
 }
 
-/// The same with an application of one's own.
+/// Plays the script in both cuts with another application, and returns its experience.
 pub fn converse_with(
     config: Config,
     script: &str,
     answer: fn(&mut Experience, Event<'_>),
 ) -> Experience {
-    let config = Arc::new(config);
-    let whole = Conversation::hold(&config, script, usize::MAX, answer);
-    let single = Conversation::hold(&config, script, 1, answer);
+    let (config, script) = (Arc::new(config), Script::new(script).unwrap());
+    let whole = hold(&config, &script, Cut::Nowhere, answer);
+    let single = hold(&config, &script, Cut::Everywhere, answer);
     assert_eq!(whole, single, "cut at every octet");
     whole
 }
 
-/// Held once, where the outcome depends on what comes together.
+/// Plays the script in one piece, where the outcome depends on what comes together.
 pub fn converse_in_one_piece(
     config: Config,
     script: &str,
     answer: fn(&mut Experience, Event<'_>),
 ) -> Experience {
-    Conversation::hold(&Arc::new(config), script, usize::MAX, answer)
+    hold(&Arc::new(config), &Script::new(script).unwrap(), Cut::Nowhere, answer)
 }
 
 /// What the introduction of most conversations says.
@@ -182,125 +165,18 @@ pub fn announcing(lines: &str, script: &str) -> String {
     hello + script
 }
 
-struct Conversation {
-    server: Server,
-    now: Instant,
-    said: Vec<u8>,
-    experience: Experience,
+/// Plays a script with a server, and returns the experience of the application.
+fn hold(
+    config: &Arc<Config>,
+    script: &Script,
+    cut: Cut,
     answer: fn(&mut Experience, Event<'_>),
-    is_closed: bool,
-}
-
-impl Conversation {
-    fn hold(
-        config: &Arc<Config>,
-        script: &str,
-        piece: usize,
-        answer: fn(&mut Experience, Event<'_>),
-    ) -> Experience {
-        let server = Server::new(Arc::clone(config), Peer::UNKNOWN, Security::CLEAR);
-        let (now, experience) = (Instant::ORIGIN, Experience::default());
-        let mut it = Self { server, now, said: Vec::new(), experience, answer, is_closed: false };
-        it.drive();
-        let mut heard = String::new();
-        // Lines of the client that follow one another leave in one piece, as a client that
-        // pipelines sends them.
-        let mut group = Vec::new();
-        for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
-            let _ = writeln!(heard, "{line}");
-            if let Some(octets) = line.strip_prefix("C| ") {
-                group.extend_from_slice(&unescape(octets));
-                continue;
-            } else if let Some(text) = line.strip_prefix("C: ").filter(|it| !it.starts_with('(')) {
-                group.extend_from_slice(text.as_bytes());
-                group.extend_from_slice(b"\r\n");
-                continue;
-            } else if line == "C:" {
-                group.extend_from_slice(b"\r\n");
-                continue;
-            }
-            let is_over = line.starts_with("T: ") || line.starts_with("C: (");
-            if !group.is_empty() || is_over {
-                // Whatever was said before had its line.
-                assert!(it.said.is_empty(), "{heard}but S: {}", it.said.escape_ascii());
-            }
-            it.send(&std::mem::take(&mut group), piece);
-            match line {
-                "C: (closed)" => {
-                    it.server.closed(Closed::Clean);
-                    it.drive();
-                }
-                "C: (cut off)" => {
-                    it.server.closed(Closed::CutOff);
-                    it.drive();
-                }
-                "C: (shut down)" => {
-                    it.server.shut_down();
-                    it.drive();
-                }
-                "S: (closed)" => {
-                    assert!(it.said.is_empty(), "{heard}S: {}", it.said.escape_ascii());
-                    assert!(it.is_closed, "{heard}but the server has not closed");
-                }
-                _ if line.starts_with("T: ") => {
-                    it.now = it.now + Duration::from_secs(line[3..].parse().unwrap());
-                    it.drive();
-                }
-                _ => {
-                    let expected = line.strip_prefix("S: ").expect("C:, C|, S: or T:");
-                    let end = it.said.iter().position(|octet| *octet == b'\n');
-                    let end = end.unwrap_or_else(|| panic!("{heard}but the server said nothing"));
-                    let said: Vec<u8> = it.said.drain(..=end).collect();
-                    let said = String::from_utf8(said).unwrap();
-                    assert_eq!(said.strip_suffix("\r\n"), Some(expected), "{heard}");
-                }
-            }
-        }
-        it.send(&group, piece);
-        assert!(it.said.is_empty(), "{heard}but then S: {}", it.said.escape_ascii());
-        it.experience.end = it.server.end();
-        it.experience
-    }
-
-    fn send(&mut self, octets: &[u8], piece: usize) {
-        for piece in octets.chunks(piece.min(octets.len()).max(1)) {
-            let mut rest = piece;
-            while !rest.is_empty() && !self.is_closed {
-                let taken = self.server.feed(rest);
-                rest = &rest[taken..];
-                self.drive();
-            }
-        }
-    }
-
-    /// Until the server needs octets or is done.
-    fn drive(&mut self) {
-        loop {
-            match self.server.poll(self.now) {
-                Need::Answer => {
-                    let event = self.server.event().expect("an event to answer");
-                    (self.answer)(&mut self.experience, event);
-                }
-                Need::Write(_) | Need::Either(_) => {
-                    let mut slices = [&[][..]; 4];
-                    let count = self.server.to_send(&mut slices);
-                    let octets: Vec<u8> = slices[..count].concat();
-                    assert!(!octets.is_empty(), "nothing to send");
-                    self.server.sent(octets.len());
-                    self.said.extend_from_slice(&octets);
-                }
-                Need::Read(deadline) => {
-                    assert!(deadline > self.now, "a deadline that has passed");
-                    return;
-                }
-                Need::Wait(until) => self.now = until,
-                Need::Close => {
-                    self.is_closed = true;
-                    return;
-                }
-            }
-        }
-    }
+) -> Experience {
+    let mut server = Server::new(Arc::clone(config), Peer::UNKNOWN, Security::CLEAR);
+    let mut experience = Experience::default();
+    script.play(&mut server, cut, |event| answer(&mut experience, event)).unwrap();
+    experience.end = server.end();
+    experience
 }
 
 /// `\r`, `\n`, `\0`, `\\` and `\xNN`.

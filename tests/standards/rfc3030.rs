@@ -168,7 +168,7 @@ fn chunks_after_a_failure_are_discarded_and_rejected() {
              S: 250 2.1.0 Ok
              C: BDAT 6
              C| QUI
-             T: 1
+             (1 s)
              C| T\r\n
              S: 503 5.5.1 No valid recipients
              C: BDAT 6 LAST
@@ -364,11 +364,11 @@ fn chunks_are_not_pipelined_by_default() {
              S: 250 ok
              C: BDAT 7
              C: one
-             C: tw\\
+             C| tw
              S: 250 ok
              C: BDAT 8
              C: o
-             C: three\\
+             C| three
              S: 250 ok
              C: BDAT 2 LAST
              C:
@@ -395,8 +395,7 @@ fn binary_content_is_sent_only_where_it_is_offered() {
          C: RCPT TO:<bob@example.net>
          S: 250 ok
          C: BDAT 5 LAST
-         C: a
-         C: \0\rb\\
+         C| a\\n\\0\\rb
          S: 250 ok
          C: QUIT
          S: 221 bye

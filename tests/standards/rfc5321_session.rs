@@ -945,7 +945,7 @@ fn a_server_that_shuts_down_sends_421_first() {
         format!("{HELLO}C| NOO\n"),
     ] {
         let script = format!(
-            "{script}C: (shut down)\nS: 421 4.3.2 Shutting down, try again later\nS: (closed)"
+            "{script}(shut down)\nS: 421 4.3.2 Shutting down, try again later\nS: (closed)"
         );
         let experience = converse(config(), &script);
         assert_eq!(experience.end, Some(End::ShutDown), "{script}");
@@ -956,7 +956,7 @@ fn a_server_that_shuts_down_sends_421_first() {
         S: 250 AUTH PLAIN
         C: AUTH PLAIN
         S: 334
-        C: (shut down)
+        (shut down)
         S: 421 Shutting down, try again later
         S: (closed)";
     let auth = with(&[]).with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
