@@ -30,7 +30,6 @@ use esmtp::{
     wire::LineEnds,
 };
 use indicatif::ProgressBar;
-use rustls::pki_types::ServerName;
 use std::{
     collections::VecDeque,
     io::{self, IsTerminal, Read, Write},
@@ -108,7 +107,6 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
         client = client
             .with_transcript(Box::new(Narrator { session: arguments.server.clone(), write: note }));
     }
-    let is_verified = !matches!(trusted(arguments), Trust::Any);
     match (arguments.tls, end) {
         (_, None) => sender.run(Connection::new(client, stream)).await,
         (service, Some(end)) => {
@@ -116,9 +114,7 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
                 Tls::Implicit => Secured::implicit(client, end),
                 _ => Secured::start_tls(client, end),
             };
-            let secured = secured
-                .with_verified(is_verified)
-                .with_handshake_timeout(at_most(arguments, HANDSHAKE));
+            let secured = secured.with_handshake_timeout(at_most(arguments, HANDSHAKE));
             sender.run(Connection::new(secured, stream)).await
         }
     }
@@ -190,9 +186,11 @@ fn trusted(arguments: &Arguments) -> Trust<'_> {
 
 /// Returns the configuration of TLS, with the name that the certificate has to carry.
 fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::Role, Failure> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| usage("--server", &error))?;
-    let config = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
-    Ok(tls::Role::Client(config, name))
+    let tls = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
+    tls.for_host(host).map_err(|error| match error {
+        tls::ConfigError::Name(_) => usage("--server", &error),
+        error => usage("--ca", &error),
+    })
 }
 
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {

@@ -34,7 +34,7 @@ use esmtp::{
     security::Security,
     server::{self, Config, Deliver, Event, Peer, Rcpt, Server},
     syntax::{HelloName, Host, Mailbox, Parameters, Rejection, Text},
-    tls::{self, Secured},
+    tls::{Secured, ServerTls},
 };
 use maildir::Maildir;
 use networks::Network;
@@ -99,7 +99,7 @@ struct Receiver {
     places: Arc<Places>,
     maildir: Maildir,
     accounts: Accounts,
-    tls: Option<(Tls, Arc<rustls::ServerConfig>)>,
+    tls: Option<(Tls, ServerTls)>,
     handshake: Duration,
     unknown: Vec<Mailbox<'static>>,
     /// Whether a PROXY header comes first.
@@ -416,10 +416,9 @@ impl Client<'_> {
                 converse(Connection::new(server, stream), ahead, receiver, stopped, place).await
             }
             Some((service, config)) => {
-                let end = tls::Role::Server(Arc::clone(config));
                 let secured = match service {
-                    Tls::Implicit => Secured::implicit(server, end),
-                    _ => Secured::start_tls(server, end),
+                    Tls::Implicit => Secured::implicit(server, config),
+                    _ => Secured::start_tls(server, config),
                 };
                 let secured = secured.with_handshake_timeout(receiver.handshake);
                 converse(Connection::new(secured, stream), ahead, receiver, stopped, place).await

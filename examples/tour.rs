@@ -26,11 +26,10 @@ use esmtp::{
     server::{self, Peer, Server},
     syntax::{Extension, Rejection, Text},
     time::Instant,
-    tls::{Role, Secured},
+    tls::{Secured, ServerTls},
     transcript::{Entry, Side, Transcript},
 };
 use maildir::{Draft, Maildir};
-use rustls::pki_types::ServerName;
 use std::{
     error::Error,
     io::{self, Write},
@@ -89,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Receiver {
     maildir: Maildir,
     accounts: Accounts,
-    tls: Arc<rustls::ServerConfig>,
+    tls: ServerTls,
 }
 
 impl Receiver {
@@ -99,7 +98,7 @@ impl Receiver {
         let config = config.with_extension(Extension::StartTls).with_auth(offer);
         let config = Arc::new(config.with_required_auth(true));
         let server = Server::new(Arc::clone(&config), Peer::from(peer), Security::CLEAR);
-        let secured = Secured::start_tls(server, Role::Server(Arc::clone(&self.tls)));
+        let secured = Secured::start_tls(server, &self.tls);
         let mut session = Connection::new(secured, stream);
         let (mut draft, mut stored) = (None::<Draft>, Vec::new());
         while let Some(event) = session.next()? {
@@ -166,8 +165,7 @@ fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
     let client = Client::new(config, Security::CLEAR).with_transcript(Box::new(Narrator));
     // The server of this tour has a self-signed certificate. A real client uses `Trust::Roots`.
     let tls = trust::client(Trust::Any)?;
-    let name = ServerName::try_from("mx.example.net")?;
-    let secured = Secured::start_tls(client, Role::Client(tls, name));
+    let secured = Secured::start_tls(client, tls.for_host("mx.example.net")?);
     let mut session = Connection::new(secured, stream);
     let (mut is_known, mut report) = (false, None);
     while let Some(event) = session.next()? {

@@ -78,6 +78,27 @@ impl Service {
         !matches!((self, port), (Self::Lmtp, 25))
     }
 
+    /// Returns the TCP port of this service, in the clear or with STARTTLS: 25 (RFC 5321 section
+    /// 4.5.4.2), 587 (RFC 6409 section 3.1), 24 (assigned by IANA for LMTP).
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Smtp => 25,
+            Self::Submission => 587,
+            Self::Lmtp => 24,
+        }
+    }
+
+    /// Returns the TCP port of this service in implicit TLS: 465 (RFC 8314 section 7.3), which is that of
+    /// submission. LMTP has none of its own.
+    #[must_use]
+    pub const fn implicit_port(self) -> u16 {
+        match self {
+            Self::Smtp | Self::Submission => 465,
+            Self::Lmtp => 24,
+        }
+    }
+
     /// Returns whether a client of this service requires TLS unless it is configured otherwise (RFC
     /// 8314 section 3).
     #[must_use]

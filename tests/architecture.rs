@@ -102,7 +102,8 @@ fn imports(source: &Source) -> Vec<String> {
 fn foreign_crates(source: &Source) -> Vec<String> {
     let allowed: &[&str] = match source.top() {
         "io" => &["std", "tokio"],
-        "tls" => &["std", "rustls"],
+        "tls" if source.path.starts_with("tls/rustls/") => &["std", "rustls"],
+        "tls" => &["std"],
         "testing" => &["std"],
         _ => &[],
     };
@@ -252,7 +253,6 @@ fn too_long(source: &Source) -> Vec<String> {
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["proxy/mod.rs", "proxy/parse.rs"],
     &["syntax/error.rs", "syntax/grammar.rs", "syntax/verb.rs"],
-    &["tls/layer.rs", "tls/mod.rs"],
 ];
 
 /// Types whose inherent methods are not yet in one file: a list that shrinks.
@@ -496,7 +496,9 @@ fn foreign_crates_are_found() {
         ("io/blocking.rs", "use std::io::Read;", 0),
         ("io/blocking.rs", "use rustls::Connection;", 1),
         ("io/mod.rs", "#[cfg(feature = \"tokio\")] pub mod tokio;", 0),
-        ("tls.rs", "use rustls::ServerConnection; use std::sync::Arc;", 0),
+        ("tls/rustls/engine.rs", "use ::rustls::ServerConnection; use std::sync::Arc;", 0),
+        ("tls/layer.rs", "use std::sync::Arc; use ::rustls::ServerConnection;", 1),
+        ("tls/layer.rs", "use super::rustls::engine::Engine;", 0),
         ("tls.rs", "use tokio::net::TcpStream;", 1),
         ("security.rs", "pub fn f(c: &rustls::CommonState) {}", 1),
     ] {

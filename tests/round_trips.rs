@@ -30,7 +30,7 @@ use esmtp::{
     service::Service,
     syntax::{Extension, Extensions},
     time::Instant,
-    tls::{Role, Secured},
+    tls::Secured,
 };
 use link::{Wire, run};
 use std::{sync::Arc, time::Duration};
@@ -85,11 +85,10 @@ impl Session<'_> {
         let server = Server::new(Arc::new(receiving), Peer::UNKNOWN, Security::CLEAR);
         if self.has_tls {
             let trust = trust::client(trust::Trust::Any).unwrap();
-            let name = "mx.example.org".try_into().unwrap();
             let own = certificates::server(None, "mx.example.org").unwrap();
             self.play(
-                Secured::start_tls(client, Role::Client(trust, name)),
-                Secured::start_tls(server, Role::Server(own)),
+                Secured::start_tls(client, trust.for_host("mx.example.org").unwrap()),
+                Secured::start_tls(server, own),
             )
         } else {
             self.play(client, server)

@@ -21,13 +21,12 @@ use esmtp::{
     server::{AbortReason, Config, End as ServerEnd, Event, Limits, Peer, Server},
     syntax::Extension,
     time::Instant,
-    tls::{Choice, Role, Secured},
+    tls::{Choice, ClientTls, Hello, Role, Secured, ServerTls},
 };
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName},
-    server::ClientHello,
 };
 use std::{
     io::{ErrorKind, Read, Write},
@@ -78,7 +77,11 @@ fn identity_with(
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| identity(rustls::ALL_VERSIONS));
 
 fn server_end() -> Role {
-    Role::Server(Arc::new(IDENTITY.server.clone()))
+    Role::from(ServerTls::from(Arc::new(IDENTITY.server.clone())))
+}
+
+fn client_role(config: impl Into<ClientTls>, name: ServerName<'static>) -> Role {
+    config.into().for_host(&name.to_str()).unwrap()
 }
 
 fn name() -> ServerName<'static> {
@@ -574,7 +577,7 @@ fn a_client_knows_why_the_handshake_failed() {
     let client = || {
         let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
         let name = ServerName::try_from("mx.example.org").unwrap();
-        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name);
+        let end = client_role(Arc::new(IDENTITY.client.clone()), name);
         let mut client = Secured::implicit(client, end);
         assert!(matches!(client.poll(Instant::ORIGIN), Need::Either(_)));
         client.sent(usize::MAX);
@@ -770,7 +773,7 @@ fn failed_writing_ends_a_server() {
 }
 
 fn security_of(server: Identity, client: ClientConfig) -> (Security, Connection) {
-    let end = Role::Server(Arc::new(server.server));
+    let end = Role::from(ServerTls::from(Arc::new(server.server)));
     let mut host = Host::with(Secured::start_tls(new_server(Security::CLEAR), end));
     let mut other = Other::clear();
     other.ask(&mut host, b"EHLO a.example\r\n");
@@ -886,7 +889,7 @@ fn send(machine: &mut Secured<Always<Client>>, piece: usize) -> Vec<u8> {
 fn a_client_sends_through_implicit_tls() {
     for piece in [usize::MAX, 1] {
         let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
-        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = client_role(Arc::new(IDENTITY.client.clone()), name());
         let mut machine = Secured::implicit(Always(client), end);
         let heard = send(&mut machine, piece);
         let heard = String::from_utf8(heard).unwrap();
@@ -1019,10 +1022,13 @@ fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
 #[test]
 fn a_client_knows_the_certificate_and_whether_it_was_verified() {
     for is_verifying in [true, false] {
-        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
-        let mut client = Secured::implicit(Witness::default(), end).with_verified(is_verifying);
-        let mut server = Secured::implicit(Witness::default(), server_end())
-            .with_end_point(b"of our certificate".to_vec());
+        let tls = ClientTls::from(IDENTITY.client.clone());
+        let tls = if is_verifying { tls } else { tls.without_verification() };
+        let end = tls.for_host("mx.example.org").unwrap();
+        let mut client = Secured::implicit(Witness::default(), end);
+        let own =
+            ServerTls::from(IDENTITY.server.clone()).with_end_point(b"of our certificate".to_vec());
+        let mut server = Secured::implicit(Witness::default(), own);
         meet(&mut client, &mut server);
         let ours = client.machine().security.as_ref().unwrap();
         let theirs = server.machine().security.as_ref().unwrap();
@@ -1042,7 +1048,7 @@ fn a_client_knows_the_certificate_and_whether_it_was_verified() {
 #[test]
 fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
     let reading = || Witness { is_reading: true, ..Witness::default() };
-    let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
+    let end = client_role(Arc::new(IDENTITY.client.clone()), name());
     let mut client = Secured::implicit(reading(), end);
     let mut server = Secured::implicit(reading(), server_end());
     meet(&mut client, &mut server);
@@ -1057,7 +1063,7 @@ fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
 #[test]
 fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
     let stranger = identity(rustls::ALL_VERSIONS);
-    let end = Role::Client(Arc::new(stranger.client), name());
+    let end = client_role(Arc::new(stranger.client), name());
     let mut client = Secured::implicit(Witness::default(), end);
     let mut server = Secured::implicit(Witness::default(), server_end());
     meet(&mut client, &mut server);
@@ -1071,9 +1077,9 @@ fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
 fn is_met(certified: &str, wanted: &str) -> bool {
     let identity = identity_of(certified, rustls::ALL_VERSIONS);
     let name = ServerName::try_from(wanted.to_owned()).unwrap();
-    let end = Role::Client(Arc::new(identity.client), name);
+    let end = client_role(Arc::new(identity.client), name);
     let mut client = Secured::implicit(Witness::default(), end);
-    let end = Role::Server(Arc::new(identity.server));
+    let end = Role::from(ServerTls::from(Arc::new(identity.server)));
     let mut server = Secured::implicit(Witness::default(), end);
     meet(&mut client, &mut server);
     assert_ne!(client.machine().security.is_some(), client.machine().has_failed);
@@ -1138,7 +1144,8 @@ fn early_data_is_not_heard() {
     let mut is_accepted = false;
     for is_resumed in [false, true] {
         let always = Always(new_server(Security::TLS));
-        let mut host = Host::with(Secured::implicit(always, Role::Server(Arc::clone(&server))));
+        let mut host =
+            Host::with(Secured::implicit(always, Role::from(ServerTls::from(Arc::clone(&server)))));
         let mut tls = ClientConnection::new(Arc::clone(&client), name()).unwrap();
         if let Some(mut early) = tls.early_data() {
             early.write_all(b"EHLO early.example\r\nMAIL FROM:<x@y.example>\r\n").unwrap();
@@ -1158,7 +1165,7 @@ fn early_data_is_not_heard() {
     assert!(is_accepted, "no early data was under way");
 
     // The layer as a client, with a ticket that would allow it.
-    let end = || Role::Client(Arc::clone(&client), name());
+    let end = || client_role(Arc::clone(&client), name());
     let mut machine = Secured::implicit(Always(Client::new(client_config(), Security::TLS)), end());
     let _ = machine.poll(Instant::ORIGIN);
     let mut slices = [&[][..]; 4];
@@ -1178,25 +1185,25 @@ fn a_configuration_is_chosen_by_the_name_that_the_client_asks_for() {
     for (answer, is_late) in [(true, false), (false, false), (true, true), (false, true)] {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
-        let config = answer.then(|| Arc::new(IDENTITY.server.clone()));
+        let config = answer.then(|| ServerTls::from(IDENTITY.server.clone()));
         let now = config.clone();
-        let choose = move |hello: &ClientHello<'_>| {
+        let choose = move |hello: &Hello<'_>| {
             seen.lock().unwrap().push(hello.server_name().map(str::to_owned));
             match &now {
                 _ if is_late => Choice::Later,
-                Some(config) => Choice::Use(Arc::clone(config)),
+                Some(config) => Choice::Use(config.clone()),
                 None => Choice::Refuse,
             }
         };
-        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = client_role(Arc::new(IDENTITY.client.clone()), name());
         let mut client = Secured::implicit(Witness::default(), end);
-        let mut server = Secured::implicit(Witness::default(), Role::Choosing(Arc::new(choose)));
+        let mut server = Secured::implicit(Witness::default(), ServerTls::choosing(choose));
         meet(&mut client, &mut server);
         if is_late {
             assert!(server.machine().security.is_none() && !server.machine().has_failed);
             assert!(matches!(server.poll(Instant::ORIGIN), Need::Wait(_)));
             assert_eq!(server.hello().unwrap().server_name(), Some("mx.example.org"));
-            server.choose(config);
+            server.choose(config.as_ref());
             meet(&mut client, &mut server);
         }
         assert!(server.hello().is_none());
@@ -1210,10 +1217,9 @@ fn a_configuration_is_chosen_by_the_name_that_the_client_asks_for() {
 
 #[test]
 fn a_choice_that_never_comes_has_the_deadline_of_the_handshake() {
-    let choose = |_: &ClientHello<'_>| Choice::Later;
     let mut host = Host::with(Secured::implicit(
         Always(new_server(Security::TLS)),
-        Role::Choosing(Arc::new(choose)),
+        ServerTls::choosing(|_| Choice::Later),
     ));
     Other::tls().talk(&mut host);
     assert_eq!(host.need, Need::Wait(Instant::ORIGIN + Duration::from_secs(60)));

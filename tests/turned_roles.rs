@@ -41,7 +41,7 @@ fn dress<M: esmtp::machine::Upgradable>(machine: M, role: Role, has_tls: bool) -
 /// Has a connection to the world now and then, and wants its mail.
 fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
     let trust = trust::client(trust::Trust::Any).unwrap();
-    let end = Role::Client(trust, "odmr.example.net".try_into().unwrap());
+    let end = trust.for_host("odmr.example.net").unwrap();
     let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
     let mut session = Connection::new(dress(client, end, has_tls), stream);
     loop {
@@ -88,7 +88,7 @@ fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
 
 /// Keeps the mail of who has no connection to the world most of the time.
 fn provider(stream: TcpStream, has_tls: bool) {
-    let end = Role::Server(certificates::server(None, "odmr.example.net").unwrap());
+    let end = certificates::server(None, "odmr.example.net").unwrap().into();
     let config = server::Config::new("odmr.example.net")
         .unwrap()
         .with_extensions(Extensions::NONE.with(Extension::Atrn).with(Extension::Pipelining))

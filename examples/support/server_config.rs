@@ -9,14 +9,13 @@ use esmtp::{
     server::{Config, Limits, Timeouts},
     service::Service,
     syntax::{AttributeName, Extension, Extensions, Lenience},
+    tls::ServerTls,
     wire::BareLineBreaks,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Returns which TLS service is offered, and with which certificate.
-pub(crate) fn tls(
-    arguments: &Arguments,
-) -> Result<Option<(Tls, Arc<rustls::ServerConfig>)>, String> {
+pub(crate) fn tls(arguments: &Arguments) -> Result<Option<(Tls, ServerTls)>, String> {
     let files = match (&arguments.cert, &arguments.key) {
         (Some(cert), Some(key)) => Some((cert.as_path(), key.as_path())),
         (None, None) => None,

@@ -12,7 +12,7 @@ use esmtp::{
     server::{Config, Event, Peer, Server},
     syntax::Extension,
     time::Instant,
-    tls::{Choice, Role, Secured},
+    tls::{Choice, Secured, ServerTls},
 };
 use libfuzzer_sys::fuzz_target;
 use rustls::{
@@ -101,14 +101,12 @@ fuzz_target!(|data: &[u8]| {
     let how = if kind & 1 == 0 { Closed::Clean } else { Closed::CutOff };
     let piece = if *piece == 0 { usize::MAX } else { usize::from(*piece) };
     let end = match kind & 8 {
-        0 => Role::Server(Arc::clone(&SERVER)),
-        _ => Role::Choosing(Arc::new(|hello: &rustls::server::ClientHello<'_>| {
-            match hello.server_name() {
-                Some("mx.example.org") => Choice::Use(Arc::clone(&SERVER)),
-                Some(_) => Choice::Refuse,
-                None => Choice::Later,
-            }
-        })),
+        0 => ServerTls::from(Arc::clone(&SERVER)),
+        _ => ServerTls::choosing(|hello| match hello.server_name() {
+            Some("mx.example.org") => Choice::Use(Arc::clone(&SERVER).into()),
+            Some(_) => Choice::Refuse,
+            None => Choice::Later,
+        }),
     };
     let mut said = Vec::new();
     if kind & 4 != 0 {

@@ -5,7 +5,7 @@
 use esmtp::{
     machine::{Closed, Machine, Need, Upgradable},
     time::Instant,
-    tls::{Role, Secured},
+    tls::{ClientTls, Role, Secured, ServerTls},
 };
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
@@ -127,12 +127,12 @@ fn name() -> ServerName<'static> {
 
 /// The layer around a server.
 pub(crate) fn server_end() -> Role {
-    Role::Server(Arc::clone(&IDENTITY.server))
+    Role::from(ServerTls::from(Arc::clone(&IDENTITY.server)))
 }
 
 /// The layer around a client.
 pub(crate) fn client_end() -> Role {
-    Role::Client(Arc::clone(&IDENTITY.client), name())
+    ClientTls::from(Arc::clone(&IDENTITY.client)).for_host("mx.example.org").unwrap()
 }
 
 /// The peer of a server.

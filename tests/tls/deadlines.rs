@@ -331,7 +331,7 @@ fn client_life(
         let mut wire = Wire::new(Some(rustls_server()));
         let mut client = Secured::implicit(
             Always(client_within(longest)),
-            Role::Client(Arc::new(IDENTITY.client.clone()), name()),
+            client_role(Arc::new(IDENTITY.client.clone()), name()),
         );
         let _ = wire.turn(&mut client, Instant::ORIGIN, usize::MAX, |it| wish.answer(it));
         for (index, reply) in hello.iter().enumerate() {
@@ -386,7 +386,7 @@ fn content_counts_as_sent_when_its_last_record_is() {
     let mut outcomes = [0, 0];
     for cut in 0.. {
         let mut wire = Wire::new(Some(rustls_server()));
-        let end = Role::Client(Arc::new(IDENTITY.client.clone()), name());
+        let end = client_role(Arc::new(IDENTITY.client.clone()), name());
         let mut client = Secured::implicit(Always(client()), end);
         let mut wish = Wish::new(2 * MESSAGE.len());
         let turn = |wire: &mut Wire, client: &mut _, wish: &mut Wish, most| {
@@ -426,7 +426,7 @@ fn small_records_are_counted_one_by_one() {
     let mut config = IDENTITY.client.clone();
     config.max_fragment_size = Some(64);
     let mut wire = Wire::new(Some(rustls_server()));
-    let mut client = Secured::implicit(Always(client()), Role::Client(Arc::new(config), name()));
+    let mut client = Secured::implicit(Always(client()), client_role(Arc::new(config), name()));
     let mut wish = Wish::new(LARGE);
     let mut turn = |wire: &mut Wire, client: &mut _, most| {
         wire.turn(client, Instant::ORIGIN, most, |it| wish.answer(it))

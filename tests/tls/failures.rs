@@ -27,11 +27,14 @@ impl Pair {
 
     fn with_name(client: ClientConfig, server: ServerConfig, name: &str) -> Self {
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let end = Role::Client(Arc::new(client), name);
+        let end = client_role(Arc::new(client), name);
         let client = Client::new(client_config(), Security::CLEAR);
         Self {
             client: Secured::implicit(client, end),
-            server: Secured::implicit(new_server(Security::CLEAR), Role::Server(Arc::new(server))),
+            server: Secured::implicit(
+                new_server(Security::CLEAR),
+                Role::from(ServerTls::from(Arc::new(server))),
+            ),
             to_server: Vec::new(),
             to_client: Vec::new(),
             outcomes: Vec::new(),
@@ -388,10 +391,9 @@ fn a_configuration_that_allows_no_connection_says_so() {
 #[test]
 fn a_handshake_that_the_application_refuses_is_reported_on_both_sides() {
     for is_late in [false, true] {
-        let choose =
-            move |_: &ClientHello<'_>| if is_late { Choice::Later } else { Choice::Refuse };
         let mut pair = Pair::new(IDENTITY.client.clone(), IDENTITY.server.clone());
-        let end = Role::Choosing(Arc::new(choose));
+        let end =
+            ServerTls::choosing(move |_| if is_late { Choice::Later } else { Choice::Refuse });
         pair.server = Secured::implicit(new_server(Security::CLEAR), end);
         pair.run();
         if is_late {

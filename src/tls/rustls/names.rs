@@ -1,10 +1,10 @@
 //! The names of rustls, translated into the registered ones.
 
 use crate::security::{TlsFailure, TlsFailureKind};
-use alloc::{borrow::Cow, format};
-use rustls::{
+use ::rustls::{
     CertificateError, CipherSuite, Error, InvalidMessage, PeerIncompatible, ProtocolVersion,
 };
+use alloc::{borrow::Cow, format};
 
 /// Returns the version as Postfix logs it.
 pub(super) fn version(version: ProtocolVersion) -> Option<&'static str> {
@@ -115,7 +115,7 @@ mod tests {
         for (number, name) in REGISTERED {
             assert_eq!(cipher(CipherSuite::from(number)).as_deref(), Some(name));
         }
-        for suite in rustls::crypto::ring::ALL_CIPHER_SUITES {
+        for suite in ::rustls::crypto::ring::ALL_CIPHER_SUITES {
             let number = u16::from(suite.suite());
             assert!(REGISTERED.iter().any(|(registered, _)| *registered == number), "{suite:?}");
         }
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_alert_is_named_once() {
-        let alert = rustls::AlertDescription::from(48);
+        let alert = ::rustls::AlertDescription::from(48);
         let failure = failure(Error::AlertReceived(alert));
         assert_eq!(failure.to_string(), "the peer sent the alert unknown_ca (48)");
     }
