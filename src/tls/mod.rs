@@ -1,6 +1,6 @@
 //! A machine inside TLS, still without I/O.
 //!
-//! [`Secured`] puts a TLS layer around a machine and is a [`Machine`] itself, with the events of
+//! [`Secured`] puts a TLS layer around a machine and is a [`Machine`](crate::machine::Machine) itself, with the events of
 //! the one inside. Drivers need no knowledge of it, neither for implicit TLS (RFC 8314) nor for
 //! STARTTLS (RFC 3207). The crypto provider is the one that the rustls configuration was built
 //! with.

@@ -170,7 +170,6 @@ impl Unstuffer {
     /// assert_eq!(unstuffer.unstuff(rest).consumed(), 0);
     /// assert_eq!(unstuffer.next(rest), Span::End(3));
     /// ```
-    #[must_use]
     pub fn unstuff(&mut self, octets: &mut [u8]) -> Unstuffed {
         match (self.has_decisions(), self.reports_nul()) {
             (true, true) => self.pieces::<true, true>(octets),
@@ -325,12 +324,14 @@ impl Unstuffed {
     /// Returns the number of octets at the front that are content now.
     ///
     /// It is 0 when only a dot could be decided.
+    #[must_use]
     pub const fn content(&self) -> usize {
         self.content
     }
 
     /// Returns the number of octets that were received for it: the content, and the room that the
     /// removed dots have left after it.
+    #[must_use]
     pub const fn consumed(&self) -> usize {
         self.consumed
     }

@@ -23,7 +23,7 @@ impl Session {
         let limit = self.line_limit(front).min(self.channel.receive.capacity());
         match self.lines.cut(received, limit) {
             Cut::Line(octets) => {
-                self.with_line(octets, |session, line, is_last| session.command(line, is_last));
+                self.with_line(octets, Self::command);
             }
             Cut::Skip(octets) => {
                 if is_at_front {
