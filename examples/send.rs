@@ -23,8 +23,8 @@ use esmtp::{
     security::{Security, TlsFailureKind},
     service::Service,
     syntax::{
-        EnvelopeId, Extension, Extensions, ForwardPath, Host, Lenience, Notify, Parameters, Reply,
-        Retry, Status, Verb, Xtext,
+        EnvelopeId, Extension, Extensions, Host, Lenience, Notify, Parameters, Reply, Retry,
+        Status, Verb, Xtext,
     },
     tls::{self, Secured},
     wire::LineEnds,
@@ -328,14 +328,12 @@ fn envelope(
     let lenience = Lenience::default()
         .with_dots_in_local_part(arguments.lenient_addresses)
         .with_underscore_in_domain(arguments.lenient_addresses);
-    let mut envelope = Envelope::new_with(&arguments.from, &[], lenience)
-        .map_err(|error| bad(&arguments.from, &error))?
-        .with_parameters(mail);
-    for path in paths {
-        let path = ForwardPath::parse_with(&format!("<{path}>"), lenience)
-            .map_err(|error| bad(path, &error))?
-            .into_owned();
-        envelope.push(path, rcpt.clone());
+    let plain = Envelope::new_with(&arguments.from, paths, lenience)
+        .map_err(|error| Failure(Fate::Data, error.to_string()))?;
+    let mut envelope =
+        Envelope::from_reverse_path(plain.reverse_path().clone()).with_parameters(mail);
+    for path in plain.forward_paths() {
+        envelope.push(path.clone(), rcpt.clone());
     }
     Ok(envelope)
 }

@@ -69,8 +69,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stored = server.join().map_err(|_| "the server panicked")??;
 
     let mut story = String::new();
-    for (recipient, outcome) in report.recipients() {
-        story += &format!("\n{recipient}: {outcome}");
+    for recipient in report.recipients() {
+        story += &format!("\n{}: {}", recipient.path(), recipient.outcome());
     }
     for path in &stored {
         let message = std::fs::read(path)?;

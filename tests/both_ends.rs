@@ -436,8 +436,8 @@ proptest! {
         for (mail, report) in &reports {
             let delivered: Vec<String> = report
                 .recipients()
-                .filter(|(_, outcome)| outcome.is_delivered())
-                .map(|(path, _)| path.to_string())
+                .filter(|recipient| recipient.outcome().is_delivered())
+                .map(|recipient| recipient.path().to_string())
                 .collect();
             let unknown = report.outcomes().filter(|it| matches!(it, Outcome::Unknown)).count();
             if is_whole {

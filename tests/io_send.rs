@@ -11,9 +11,9 @@
 )]
 
 use esmtp::{
-    client::{self, ContentError, End, MessageFacts, NotOffered, Obstacle, Report},
+    client::{self, ContentError, End, MessageFacts, Obstacle, Report},
     envelope::Envelope,
-    io::blocking,
+    io::{SendError, SendFailure, blocking},
     server::{self, Event},
     syntax::Rejection,
     wire::LineEnds,
@@ -100,8 +100,18 @@ impl Read for Broken {
     }
 }
 
-fn inner<E: std::error::Error + 'static>(error: &io::Error) -> Option<&E> {
-    error.get_ref()?.downcast_ref()
+fn content_error(error: &SendError) -> Option<ContentError> {
+    match error.failure() {
+        SendFailure::Content(error) => Some(*error),
+        _ => None,
+    }
+}
+
+fn obstacles(error: &SendError) -> &[Obstacle] {
+    match error.failure() {
+        SendFailure::NotOffered(error) => error.obstacles(),
+        _ => &[],
+    }
 }
 
 #[test]
@@ -135,16 +145,20 @@ fn invalid_or_aborted_content_reaches_no_recipient() {
     let mut session = blocking::connect(address, sender()).unwrap();
     let unfit = b"one\r\ntwo\nthree\r\n";
     let error = session.send(bob(), unfit).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(inner::<NotOffered>(&error).unwrap().obstacles(), [Obstacle::BareLineBreak]);
+    assert_eq!(obstacles(&error), [Obstacle::BareLineBreak]);
+    assert!(error.is_unsent() && error.is_permanent() && !error.try_next_host());
+    assert_eq!(error.into_envelope(), bob());
     let error = session.send_from(bob(), MessageFacts::UNKNOWN, &unfit[..]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidData);
-    assert_eq!(inner(&error), Some(&ContentError::BareLineBreak(8)));
+    assert_eq!(content_error(&error), Some(ContentError::BareLineBreak(8)));
+    assert!(!error.is_unsent() && error.is_permanent() && !error.try_next_host());
+    assert_eq!(io::Error::from(error).kind(), ErrorKind::InvalidData);
 
     let mut session = blocking::connect(address, sender()).unwrap();
     let content = BufReader::new(Broken(b"one\r\n"));
     let error = session.send_from(bob(), MessageFacts::UNKNOWN, content).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(matches!(error.failure(), SendFailure::Source(_)), "{error:?}");
+    assert!(!error.is_unsent() && error.is_transient() && !error.try_next_host());
+    assert_eq!(error.into_envelope(), bob());
 
     let lenient = sender().with_line_ends(LineEnds::FromLf);
     let mut session = blocking::connect(address, lenient).unwrap();
@@ -159,8 +173,9 @@ fn what_the_server_does_not_offer_is_known_before_anything_is_sent() {
     let mut session = blocking::connect(address, sender()).unwrap();
     let facts = MessageFacts::UNKNOWN.with_size(u64::MAX / 2);
     let error = session.send_from(bob(), facts, &b"Hi\r\n"[..]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(inner::<NotOffered>(&error).unwrap().obstacles().len(), 1);
+    assert_eq!(obstacles(&error).len(), 1);
+    assert!(error.is_permanent() && error.try_next_host(), "another host may take more");
+    assert_eq!(io::Error::from(error).kind(), ErrorKind::InvalidInput);
     session.send(bob(), b"Hi\r\n").unwrap();
     session.quit().unwrap();
     assert_eq!(messages.recv().unwrap(), b"Hi\r\n");
@@ -172,17 +187,88 @@ fn a_session_that_is_over_says_why() {
     let mut session = blocking::connect(address, sender()).unwrap();
     session.quit().unwrap();
     let error = session.send(bob(), b"Hi\r\n").unwrap_err();
-    assert_eq!((error.kind(), inner(&error)), (ErrorKind::NotConnected, Some(&End::Quit)));
+    assert_eq!(error.end(), Some(&End::Quit));
+    assert!(error.is_unsent() && !error.try_next_host());
+    assert_eq!(io::Error::from(error).kind(), ErrorKind::NotConnected);
+}
 
+/// A server that sends each of these pieces when the client has sent something, the first at once, and
+/// then closes.
+fn replies(pieces: &'static [&'static str]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let refuse = thread::spawn(move || {
-        io::Write::write_all(&mut listener.accept().unwrap().0, b"554 no service\r\n").unwrap();
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        for (number, piece) in pieces.iter().enumerate() {
+            // An empty piece waits for the end of the content.
+            let mut received = Vec::new();
+            while number > 0
+                && (received.is_empty() || piece.is_empty() && !received.ends_with(b".\r\n"))
+            {
+                let mut octets = [0; 4096];
+                match stream.read(&mut octets).unwrap_or_default() {
+                    0 => return,
+                    length => received.extend_from_slice(&octets[..length]),
+                }
+            }
+            io::Write::write_all(&mut stream, piece.as_bytes()).unwrap();
+        }
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = io::copy(&mut stream, &mut io::sink());
     });
-    let mut session = blocking::connect(address, sender()).unwrap();
-    refuse.join().unwrap();
-    let error = session.send(bob(), b"Hi\r\n").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    address
+}
+
+/// The ways in which a session ends before a recipient has a reply of its own: whether the transaction has
+/// begun makes no difference to the caller.
+const DEATHS: &[(&[&str], &str, bool)] = &[
+    (&["554 5.7.1 no \x1bservice\r\n"], "554 5.7.1 no \\u{1b}service", true),
+    (&["421 4.3.2 shutting down\r\n"], "421 4.3.2 shutting down", true),
+    (&["220 mx\r\n", "550 5.7.1 not you\r\n"], "550 5.7.1 not you", true),
+    (&["220 mx\r\n", "250 mx\r\n421 4.3.2 bye\r\n"], "421 4.3.2 bye", true),
+    (&["220 mx\r\n", "250 mx\r\n", "421 4.3.2 bye\r\n"], "421 4.3.2 bye", false),
+    (&["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "421 4.4.5 busy\r\n"], "421 4.4.5 busy", false),
+    (&[], "the server closed the connection", true),
+    (&["220 mx\r\n"], "the server closed the connection", true),
+    (&["220 mx\r\n", "250 mx\r\n"], "the server closed the connection", false),
+    (&["220 mx\r\n", "250 mx\r\n", "250 ok\r\n"], "the server closed the connection", false),
+    (&["SSH-2.0-server\r\n"], "what the server sent is not a reply", true),
+];
+
+fn is_death(error: SendError, message: &str, is_unsent: bool, script: &[&str]) {
+    let shown = error.to_string();
+    assert!(shown.contains(message), "{script:?}: {shown}");
+    assert!(error.try_next_host(), "{script:?}: {error:?}");
+    assert_eq!(error.is_permanent(), message.starts_with('5'), "{script:?}");
+    // A server that closes at once may be heard before or after MAIL has left.
+    assert!(error.is_unsent() || !is_unsent, "{script:?}");
+    assert_eq!(error.reply().is_some(), message.starts_with(['4', '5']), "{script:?}");
+    assert_eq!(error.into_envelope(), bob());
+}
+
+/// RFC 5321 section 5.1.
+#[test]
+fn a_session_that_dies_before_a_recipient_is_answered_gives_the_envelope_back() {
+    for (script, message, is_unsent) in DEATHS {
+        let mut session = blocking::connect(replies(script), sender()).unwrap();
+        let error = session.send(bob(), b"Hi\r\n").unwrap_err();
+        is_death(error, message, *is_unsent, script);
+    }
+}
+
+#[test]
+fn a_session_that_dies_after_a_recipient_was_answered_has_a_report() {
+    const RCPT: &[&str] = &["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "550 5.1.1 no\r\n"];
+    const END: &[&str] =
+        &["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", ""];
+    let two = || envelope(&["bob@example.net", "carl@example.net"]);
+    let mut session = blocking::connect(replies(RCPT), sender()).unwrap();
+    let report = session.send(two(), b"Hi\r\n").unwrap();
+    let shown: Vec<_> = report.outcomes().map(ToString::to_string).collect();
+    assert_eq!(shown, ["550 5.1.1 no", "not tried"]);
+    let mut session = blocking::connect(replies(END), sender()).unwrap();
+    let report = session.send(two(), b"Hi\r\n").unwrap();
+    assert!(report.outcomes().all(|outcome| *outcome == client::Outcome::Unknown), "{report:?}");
 }
 
 #[cfg(feature = "tokio")]
@@ -211,12 +297,21 @@ mod asynchronous {
     }
 
     #[tokio::test]
+    async fn a_session_that_dies_before_a_recipient_is_answered_gives_the_envelope_back() {
+        for (script, message, is_unsent) in DEATHS {
+            let mut session = connect(replies(script), sender()).await.unwrap();
+            let error = session.send(bob(), b"Hi\r\n").await.unwrap_err();
+            is_death(error, message, *is_unsent, script);
+        }
+    }
+
+    #[tokio::test]
     async fn invalid_content_reaches_no_recipient() {
         let (address, messages) = receiver();
         let mut session = connect(address, sender()).await.unwrap();
         let unfit = &b"one\r\ntwo\nthree\r\n"[..];
         let error = session.send_from(bob(), MessageFacts::UNKNOWN, unfit).await.unwrap_err();
-        assert_eq!(inner(&error), Some(&ContentError::BareLineBreak(8)));
+        assert_eq!(content_error(&error), Some(ContentError::BareLineBreak(8)));
 
         let mut session = connect(address, sender()).await.unwrap();
         session.send(bob(), b"Hi\r\n").await.unwrap();
@@ -259,7 +354,8 @@ mod asynchronous {
         let send = async move {
             let mut session = connect(address, sender()).await?;
             session.send(bob(), b"Hi\r\n").await?;
-            session.quit().await
+            session.quit().await?;
+            io::Result::Ok(())
         };
         tokio::spawn(send).await.unwrap().unwrap();
         assert_eq!(messages.recv().unwrap(), b"Hi\r\n");

@@ -243,7 +243,7 @@ fn the_client_does_what_the_table_says() {
 /// What a client says to a server that offers this and accepts everything.
 fn send(probe: &Probe, offered: &Extensions) -> (String, Vec<Obstacle>) {
     let forward_path = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
-    let envelope = Envelope::new(probe.sender, &[])
+    let envelope = Envelope::new(probe.sender, [""; 0])
         .unwrap()
         .with_parameters(Parameters::parse(probe.mail).unwrap())
         .with_recipient(forward_path, Parameters::parse(probe.rcpt).unwrap());

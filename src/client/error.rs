@@ -68,6 +68,17 @@ pub enum End {
     Closed,
 }
 
+/// | end | [permanent](Self::is_permanent) | [next host](Self::try_next_host) |
+/// |---|---|---|
+/// | [`Refused`](Self::Refused): a greeting or a reply to EHLO, 4yz; 421 at any time | no | yes |
+/// | [`Refused`](Self::Refused): a greeting or a reply to EHLO, 5yz | yes | yes |
+/// | [`PeerClosed`](Self::PeerClosed), [`Unsendable`](Self::Unsendable), [`TimedOut`](Self::TimedOut) | no | yes |
+/// | [`Protocol`](Self::Protocol), [`Auth`](Self::Auth) | no | yes |
+/// | [`TlsNotOffered`](Self::TlsNotOffered), [`TlsFailed`](Self::TlsFailed) | no | yes |
+/// | [`TlsRefused`](Self::TlsRefused) | as its reply | yes |
+/// | [`MailMax`](Self::MailMax): another session with this host | no | no |
+/// | [`NoTlsLayer`](Self::NoTlsLayer): a mistake of this side | yes | no |
+/// | [`Quit`](Self::Quit), [`Closed`](Self::Closed), [`Aborted`](Self::Aborted), [`HandedOver`](Self::HandedOver): this side has ended it | no | no |
 impl End {
     /// Returns a short word for the kind of end, which serves as a label of a metric: `quit`,
     /// `refused`, `tls_failed`.
@@ -89,6 +100,71 @@ impl End {
             Self::Auth(_) => "auth",
             Self::HandedOver => "handed_over",
             Self::Closed => "closed",
+        }
+    }
+
+    /// Returns whether a later session with this host may go better. It is the opposite of
+    /// [`is_permanent`](Self::is_permanent).
+    ///
+    /// A failure of TLS is of this kind: the sender of a message that needs TLS waits until the
+    /// server is set right (RFC 8461 section 5.1, RFC 8689 section 4.2.1).
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        !self.is_permanent()
+    }
+
+    /// Returns whether a later session with this host ends in this way again: the server has said so
+    /// with a 5yz reply (RFC 5321 section 4.2.1), or this side lacks a TLS layer. Other hosts may
+    /// still take the mail ([`try_next_host`](Self::try_next_host)).
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused(reply) | Self::TlsRefused(reply) => reply.is_permanent(),
+            Self::NoTlsLayer => true,
+            _ => false,
+        }
+    }
+
+    /// Returns whether this end justifies another host of the domain (the next MX, or the next address)
+    /// for the recipients that have no reply of their own (RFC 5321 section 5.1): this host does not
+    /// take the mail now, and that may be the fault of this host alone.
+    ///
+    /// A reply to MAIL, RCPT or the content is an answer about the message and not an end: the next host
+    /// gives the same, and is not asked.
+    ///
+    /// ```
+    /// use esmtp::{client::End, machine::Closed};
+    ///
+    /// assert!(End::PeerClosed(Closed::Clean).try_next_host());
+    /// assert!(!End::Quit.try_next_host());
+    /// ```
+    #[must_use]
+    pub const fn try_next_host(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::PeerClosed(_)
+            | Self::Unsendable
+            | Self::TimedOut
+            | Self::Protocol(_)
+            | Self::TlsNotOffered
+            | Self::TlsRefused(_)
+            | Self::TlsFailed(_)
+            | Self::Auth(_) => true,
+            Self::Quit
+            | Self::Aborted
+            | Self::MailMax
+            | Self::NoTlsLayer
+            | Self::HandedOver
+            | Self::Closed => false,
+        }
+    }
+
+    /// Returns the reply that has ended the session, if one has.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Reply<'static>> {
+        match self {
+            Self::Refused(reply) | Self::TlsRefused(reply) => Some(reply),
+            _ => None,
         }
     }
 }
@@ -150,6 +226,13 @@ impl NotOffered {
     #[must_use]
     pub fn obstacles(&self) -> &[Obstacle] {
         &self.obstacles
+    }
+
+    /// Returns whether no server can take the message as it is: one of the obstacles
+    /// [is in the message](Obstacle::is_for_every_server).
+    #[must_use]
+    pub fn is_for_every_server(&self) -> bool {
+        self.obstacles.iter().any(Obstacle::is_for_every_server)
     }
 }
 
@@ -338,6 +421,37 @@ pub enum ContentError {
 mod tests {
     use super::*;
     use alloc::{string::ToString, vec};
+
+    /// RFC 5321 section 5.1: the table in the documentation of `End`.
+    #[test]
+    fn ends_know_whether_the_next_host_is_tried() {
+        let reply = |line: &[u8]| Arc::new(Reply::parse(line).unwrap().unwrap().0.into_owned());
+        for (end, is_permanent, try_next_host) in [
+            (End::Refused(reply(b"421 4.3.2 bye\r\n")), false, true),
+            (End::Refused(reply(b"450 not now\r\n")), false, true),
+            (End::Refused(reply(b"554 no\r\n")), true, true),
+            (End::PeerClosed(Closed::Clean), false, true),
+            (End::PeerClosed(Closed::CutOff), false, true),
+            (End::Unsendable, false, true),
+            (End::TimedOut, false, true),
+            (End::Protocol(ProtocolError::TooLong), false, true),
+            (End::Auth(AuthError::Base64), false, true),
+            (End::TlsNotOffered, false, true),
+            (End::TlsFailed(crate::security::TlsFailureKind::NotTls.into()), false, true),
+            (End::TlsRefused(reply(b"454 not now\r\n")), false, true),
+            (End::TlsRefused(reply(b"554 no\r\n")), true, true),
+            (End::MailMax, false, false),
+            (End::NoTlsLayer, true, false),
+            (End::Quit, false, false),
+            (End::Aborted, false, false),
+            (End::HandedOver, false, false),
+            (End::Closed, false, false),
+        ] {
+            assert_eq!(end.is_permanent(), is_permanent, "{end}");
+            assert_eq!(end.is_transient(), !is_permanent, "{end}");
+            assert_eq!(end.try_next_host(), try_next_host, "{end}");
+        }
+    }
 
     #[test]
     fn every_obstacle_is_shown() {

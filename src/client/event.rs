@@ -54,8 +54,8 @@ use core::fmt;
 ///             Err(_) => content.abort(),
 ///         },
 ///         Event::Sent(sent) => {
-///             for (forward_path, outcome) in sent.take().recipients() {
-///                 println!("{forward_path} {outcome}");
+///             for recipient in sent.take().recipients() {
+///                 println!("{} {}", recipient.path(), recipient.outcome());
 ///             }
 ///         }
 ///         // `tls::Secured` answers for TLS; to go on after a negative reply is a decision.

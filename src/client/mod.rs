@@ -32,7 +32,7 @@ pub use event::{Answered, Challenge, Content, Event, HandOver, Refused, Sent, Up
 pub use lenience::ReplyLenience;
 pub use message_facts::MessageFacts;
 pub use ready::Ready;
-pub use report::{Outcome, Report, Totals, TransactionNumber};
+pub use report::{Outcome, Recipient, Report, Totals, TransactionNumber};
 
 use crate::{
     machine::{Closed, Machine, Need, OpenQuestion, Upgradable},

@@ -463,7 +463,7 @@ mod tests {
             "[BareLineBreak]"
         );
         assert_eq!(
-            plan(&Envelope::new("", &[]).unwrap(), &MessageFacts::UNKNOWN, &Extensions::NONE),
+            plan(&Envelope::new("", [""; 0]).unwrap(), &MessageFacts::UNKNOWN, &Extensions::NONE),
             "[NoRecipients]"
         );
         let utf8 = Envelope::new("\u{e4}nn@example.org", &[&long]).unwrap();

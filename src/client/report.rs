@@ -2,7 +2,7 @@
 
 use crate::{
     envelope::Envelope,
-    syntax::{ForwardPath, Reply, Retry},
+    syntax::{ForwardPath, Parameters, Reply, Retry},
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
@@ -125,11 +125,13 @@ pub struct Totals {
 /// if let Some(Event::Sent(sent)) = client.event() {
 ///     let report = sent.take();
 ///     assert!(!report.is_delivered_to_all());
-///     for (forward_path, outcome) in report.recipients() {
-///         println!("{forward_path} {outcome}"); // <bob@example.net> 550 5.7.1 not from you
-///         assert!(outcome.is_permanent());
+///     for recipient in report.recipients() {
+///         println!("{} {}", recipient.path(), recipient.outcome()); // <bob@example.net> 550 5.7.1 not from you
+///         assert!(recipient.outcome().is_permanent());
 ///     }
 ///     assert!(report.rest().is_none());
+///     let bounces = report.envelope_of(|recipient| recipient.outcome().is_permanent());
+///     assert_eq!(bounces.map(|envelope| envelope.len()), Some(1));
 /// # } else { panic!() }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -171,11 +173,19 @@ impl Report {
         &self.envelope
     }
 
-    /// Returns the recipients in the envelope's order, with their outcomes.
+    /// Iterates over the recipients in the envelope's order, duplicates included.
     #[must_use]
-    pub fn recipients(&self) -> impl ExactSizeIterator<Item = (&ForwardPath<'static>, &Outcome)> {
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
         // Both have the same length, by construction; `zip` keeps it exact.
-        self.envelope.forward_paths().zip(self.outcomes.iter().map(|(outcome, _)| outcome))
+        self.envelope.recipients().zip(&self.outcomes).enumerate().map(
+            |(index, ((path, parameters), (outcome, retry)))| Recipient {
+                index,
+                path,
+                parameters,
+                outcome,
+                retry: *retry,
+            },
+        )
     }
 
     /// Returns the outcomes of the recipients, in the envelope's order.
@@ -184,10 +194,8 @@ impl Report {
         self.outcomes.iter().map(|(outcome, _)| outcome)
     }
 
-    /// Returns the retry that may succeed for the recipient at this place of the envelope. The outcome
-    /// alone does not determine it, as 552 means one thing after RCPT and another after the content (RFC
-    /// 5321 section 4.5.3.1.10). For [`Unknown`](Outcome::Unknown) it is
-    /// [`LaterMayDuplicate`](Retry::LaterMayDuplicate).
+    /// Returns the [retry that may succeed](Recipient::retry) for the recipient at this place of the
+    /// envelope.
     #[must_use]
     pub fn retry(&self, index: usize) -> Option<Retry> {
         self.outcomes.get(index).map(|(_, retry)| *retry)
@@ -215,13 +223,80 @@ impl Report {
     /// application.
     #[must_use]
     pub fn rest(&self) -> Option<Envelope> {
-        let mut rest = Envelope::from_reverse_path(self.envelope.reverse_path().clone())
+        self.envelope_of(|recipient| recipient.retry() == Retry::NextTransaction)
+    }
+
+    /// Returns the envelope of those recipients for which `is_wanted` is true, with the reverse-path and all
+    /// parameters; `None` without such recipients.
+    ///
+    /// ```
+    /// use esmtp::{client::Report, envelope::Envelope, syntax::Retry};
+    ///
+    /// /// The recipients for a retry from the queue, later.
+    /// fn later(report: &Report) -> Option<Envelope> {
+    ///     report.envelope_of(|recipient| recipient.retry() == Retry::Later)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn envelope_of(
+        &self,
+        mut is_wanted: impl FnMut(&Recipient<'_>) -> bool,
+    ) -> Option<Envelope> {
+        let mut wanted = Envelope::from_reverse_path(self.envelope.reverse_path().clone())
             .with_parameters(self.envelope.parameters().clone());
-        for ((path, parameters), (_, retry)) in self.envelope.recipients().zip(&self.outcomes) {
-            if *retry == Retry::NextTransaction {
-                rest.push(path.clone(), parameters.clone());
-            }
+        for recipient in self.recipients().filter(|recipient| is_wanted(recipient)) {
+            wanted.push(recipient.path.clone(), recipient.parameters.clone());
         }
-        (!rest.is_empty()).then_some(rest)
+        (!wanted.is_empty()).then_some(wanted)
+    }
+}
+
+/// A recipient of a [`Report`]: its place in the envelope, and its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipient<'r> {
+    index: usize,
+    path: &'r ForwardPath<'static>,
+    parameters: &'r Parameters<'static>,
+    outcome: &'r Outcome,
+    retry: Retry,
+}
+
+impl<'r> Recipient<'r> {
+    /// Returns the place in the envelope.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the forward-path.
+    #[must_use]
+    pub const fn path(&self) -> &'r ForwardPath<'static> {
+        self.path
+    }
+
+    /// Returns the parameters of its RCPT.
+    #[must_use]
+    pub const fn parameters(&self) -> &'r Parameters<'static> {
+        self.parameters
+    }
+
+    /// Returns the outcome.
+    #[must_use]
+    pub const fn outcome(&self) -> &'r Outcome {
+        self.outcome
+    }
+
+    /// Returns the final reply, if there is one.
+    #[must_use]
+    pub fn reply(&self) -> Option<&'r Reply<'static>> {
+        self.outcome.reply()
+    }
+
+    /// Returns the retry that may succeed. The outcome alone does not determine it, as 552 means one thing after RCPT
+    /// and another after the content (RFC 5321 section 4.5.3.1.10). For
+    /// [`Unknown`](Outcome::Unknown) it is [`LaterMayDuplicate`](Retry::LaterMayDuplicate).
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        self.retry
     }
 }

@@ -37,7 +37,7 @@ impl Serialize for Recipients<'_> {
         let recipients = self.0.recipients();
         let mut sequence = serializer.serialize_seq(Some(recipients.len()))?;
         for recipient in recipients {
-            sequence.serialize_element(&recipient)?;
+            sequence.serialize_element(&(recipient.path(), recipient.outcome()))?;
         }
         sequence.end()
     }

@@ -19,18 +19,20 @@ pub mod blocking;
 mod layer;
 pub mod nonblocking;
 mod repeats;
+mod send_error;
 mod sending;
 mod session_error;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use layer::Layer;
+pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;
 
 use crate::{
-    client::{Client, End},
+    client::Client,
     machine::Machine,
-    security::{Security, TlsFailureKind},
+    security::Security,
     server::{Config, Peer, Server},
     service::Service,
 };
@@ -134,25 +136,6 @@ fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
 fn server(config: Arc<Config>, local: SocketAddr, peer: SocketAddr) -> io::Result<Server> {
     check_port(config.service(), local)?;
     Ok(Server::new(config, Peer::from(peer), Security::CLEAR))
-}
-
-/// Returns the error for a session that is over, when nothing was sent.
-fn over(client: &Client) -> io::Error {
-    let Some(end) = client.end() else { return io::ErrorKind::NotConnected.into() };
-    let kind = match end {
-        End::Refused(_) => io::ErrorKind::ConnectionRefused,
-        End::PeerClosed(_) => io::ErrorKind::ConnectionAborted,
-        End::TimedOut => io::ErrorKind::TimedOut,
-        End::Protocol(_) => io::ErrorKind::InvalidData,
-        End::TlsFailed(failure) => match failure.kind() {
-            TlsFailureKind::TimedOut => io::ErrorKind::TimedOut,
-            TlsFailureKind::CutOff => io::ErrorKind::ConnectionAborted,
-            _ => io::ErrorKind::InvalidData,
-        },
-        End::NoTlsLayer => io::ErrorKind::Unsupported,
-        _ => io::ErrorKind::NotConnected,
-    };
-    io::Error::new(kind, end.clone())
 }
 
 #[cfg(test)]

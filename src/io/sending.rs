@@ -1,8 +1,9 @@
 //! The state of one call of `send_from`, apart from how its adapter waits.
 
 use crate::{
-    client::{Content, ContentError, Event, MessageFacts, Refused, Report, TransactionNumber},
+    client::{Content, End, Event, MessageFacts, Outcome, Report, TransactionNumber},
     envelope::Envelope,
+    io::{SendError, SendFailure},
 };
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -11,8 +12,7 @@ use std::io::{self, ErrorKind};
 /// A message being sent: what its transaction still needs, and its result.
 #[derive(Debug)]
 pub(super) struct Sending {
-    /// Until the transaction has begun.
-    envelope: Option<Arc<Envelope>>,
+    envelope: Arc<Envelope>,
     facts: MessageFacts,
     transaction: Option<TransactionNumber>,
     /// The source was empty, and is awaited.
@@ -20,7 +20,7 @@ pub(super) struct Sending {
     /// The end or the error of the source, seen while the client did not ask for content.
     end: Option<io::Result<()>>,
     /// The reason why the content was aborted.
-    failure: Option<io::Error>,
+    failure: Option<SendFailure>,
 }
 
 /// The step that follows an event.
@@ -29,53 +29,58 @@ pub(super) enum Step<'c> {
     GoOn,
     /// Content may be written.
     Content(Content<'c>),
-    /// The call has its result.
-    Done(io::Result<Report>),
+    /// The transaction has its report.
+    Reported(Report),
+    /// The call has failed.
+    Failed(SendFailure),
 }
 
 impl Sending {
     pub(super) fn new(envelope: Arc<Envelope>, facts: MessageFacts) -> Self {
-        Self {
-            envelope: Some(envelope),
-            facts,
-            transaction: None,
-            is_waiting: false,
-            end: None,
-            failure: None,
-        }
+        Self { envelope, facts, transaction: None, is_waiting: false, end: None, failure: None }
     }
 
     /// Handles an event of the client; an event for content is returned.
     pub(super) fn on<'c>(&mut self, event: Event<'c>) -> Step<'c> {
         match event {
-            Event::Ready(ready) => match self.envelope.take() {
-                Some(envelope) => match ready.send(envelope, self.facts.clone()) {
+            Event::Ready(ready) if self.transaction.is_none() => {
+                match ready.send(Arc::clone(&self.envelope), self.facts.clone()) {
                     Ok(begun) => self.transaction = Some(begun),
-                    Err(error) => {
-                        let error = io::Error::new(ErrorKind::InvalidInput, error);
-                        return Step::Done(Err(error));
-                    }
-                },
-                None => ready.wait(),
-            },
-            Event::Refused(question) => return Step::Done(Err(refused(question))),
-            // There is no layer for it, and this call has not begun such a thing.
-            question @ (Event::Upgrade(_) | Event::Challenge(_) | Event::HandOver(_)) => {
-                question.quit();
+                    Err(error) => return Step::Failed(SendFailure::NotOffered(error)),
+                }
             }
-            Event::Content(question) if self.transaction != Some(question.transaction()) => {
-                question.abort();
+            Event::Ready(ready) => ready.wait(),
+            Event::Content(question) if self.transaction == Some(question.transaction()) => {
+                return Step::Content(question);
             }
-            Event::Content(question) => return Step::Content(question),
-            Event::Answered(answered) => answered.go_on(),
             Event::Sent(sent) => {
                 let report = sent.take();
                 if self.transaction == Some(report.transaction()) {
-                    return Step::Done(self.failure.take().map_or(Ok(report), Err));
+                    return match self.failure.take() {
+                        Some(failure) => Step::Failed(failure),
+                        None => Step::Reported(report),
+                    };
                 }
             }
+            other => return foreign(other).map_or(Step::GoOn, Step::Failed),
         }
         Step::GoOn
+    }
+
+    /// Returns the result of the call: the report, unless the session has ended and no recipient has an
+    /// outcome of its own.
+    pub(super) fn result(self, report: Report, end: Option<&End>) -> Result<Report, SendError> {
+        match end {
+            Some(end) if is_in_vain(&report, end) => {
+                Err(self.error(SendFailure::Ended(end.clone())))
+            }
+            _ => Ok(report),
+        }
+    }
+
+    /// Returns the error of the call.
+    pub(super) fn error(self, failure: SendFailure) -> SendError {
+        SendError::new(self.envelope, self.transaction.is_some(), failure)
     }
 
     /// Returns whether the source was empty when the client asked for content.
@@ -113,34 +118,52 @@ impl Sending {
                 return 0;
             }
         };
-        let error = match read {
+        let failure = match read {
             Ok([]) => match question.finish() {
                 Ok(()) => return 0,
                 Err(error) => {
-                    self.failure = Some(unfit(error));
+                    self.failure = Some(SendFailure::Content(error));
                     return 0;
                 }
             },
             Ok(octets) => match question.write(octets) {
                 Ok(taken) => return taken,
-                Err(error) => unfit(error),
+                Err(error) => SendFailure::Content(error),
             },
             Err(error) if error.kind() == ErrorKind::Interrupted => return 0,
-            Err(error) => error,
+            Err(error) => SendFailure::Source(error),
         };
         question.abort();
-        self.failure = Some(error);
+        self.failure = Some(failure);
         0
     }
 }
 
-fn unfit(error: ContentError) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
+/// Answers a question that concerns no transaction of this call: content that an earlier call has left is
+/// aborted, and a command that was rejected ends the session, as whether to go on is not this call's
+/// decision. Returns the failure that it is for the transactions of this call.
+pub(super) fn foreign(event: Event<'_>) -> Option<SendFailure> {
+    match event {
+        Event::Refused(refused) => {
+            let (verb, reply) = (refused.verb(), refused.reply().clone());
+            refused.quit();
+            return Some(SendFailure::Refused { verb, reply });
+        }
+        Event::Answered(answered) => answered.go_on(),
+        Event::Sent(sent) => drop(sent.take()),
+        Event::Ready(ready) => ready.wait(),
+        // There is no layer for STARTTLS, and this call has begun neither AUTH nor ATRN.
+        other => other.quit(),
+    }
+    None
 }
 
-/// Quits because a command was rejected: whether to continue is not this call's decision.
-fn refused(refused: Refused<'_>) -> io::Error {
-    let verb = refused.verb();
-    refused.quit();
-    io::Error::other(alloc::format!("the server refused {}", verb.as_str()))
+/// Returns whether the end of the session is the whole outcome of a transaction: no recipient has another reply, or may have
+/// the message.
+pub(super) fn is_in_vain(report: &Report, end: &End) -> bool {
+    report.outcomes().all(|outcome| match outcome {
+        Outcome::Untried => true,
+        Outcome::Replied(reply) => end.reply() == Some(reply),
+        _ => false,
+    })
 }

@@ -483,7 +483,8 @@ impl Player {
 /// `0: bob@example.net 250 Ok, carl@example.net 550 No (rest: carl@example.net)`
 pub(crate) fn note(report: &Report) -> String {
     let mut note = format!("{}:", report.transaction().number());
-    for (index, (path, outcome)) in report.recipients().enumerate() {
+    for (index, recipient) in report.recipients().enumerate() {
+        let (path, outcome) = (recipient.path(), recipient.outcome());
         let comma = if index == 0 { "" } else { "," };
         let outcome = match outcome {
             Outcome::Unknown => "unknown".to_owned(),

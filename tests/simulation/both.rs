@@ -392,7 +392,8 @@ fn judge(case: &Case, has_quit: bool, reports: &[(usize, bool, Report)], mut sto
             assert_eq!(here.content, expected, "the content of {number}: {case:?}");
             assert!(!mail.aborts, "what was given up was stored: {case:?}");
         }
-        for (path, outcome) in report.recipients() {
+        for recipient in report.recipients() {
+            let (path, outcome) = (recipient.path(), recipient.outcome());
             let is_stored = here.as_ref().is_some_and(|here| here.to.contains(&path.to_string()));
             let is_true = match outcome {
                 Outcome::Replied(reply) => reply.is_positive() == is_stored,

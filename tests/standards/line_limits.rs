@@ -155,7 +155,7 @@ fn message(is_mail: bool, command: &str, octets: usize) -> (Mail, String) {
     let (of_mail, of_rcpt) =
         if is_mail { (own, Parameters::NONE) } else { (Parameters::NONE, own) };
     let to = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
-    let envelope = Envelope::new("ann@example.org", &[]).unwrap();
+    let envelope = Envelope::new("ann@example.org", [""; 0]).unwrap();
     let envelope = envelope.with_parameters(of_mail).with_recipient(to, of_rcpt);
     let message = Mail { envelope, ..mail(&["bob@example.net"], "x\r\n") };
     (message, format!("{command} X-OWN={value}"))

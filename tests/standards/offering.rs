@@ -49,7 +49,7 @@ pub(crate) fn hello(list: &str) -> String {
 pub(crate) fn asking(for_mail: &str, for_rcpt: &str) -> Mail {
     let parameters = |text: &str| Parameters::parse(text).unwrap().into_owned();
     let to = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
-    let envelope = Envelope::new("ann@example.org", &[]).unwrap();
+    let envelope = Envelope::new("ann@example.org", [""; 0]).unwrap();
     let envelope =
         envelope.with_parameters(parameters(for_mail)).with_recipient(to, parameters(for_rcpt));
     Mail { envelope, ..mail(&["bob@example.net"], "x\r\n") }

@@ -377,7 +377,7 @@ fn relay_without_dsn(envelope: &Envelope, rcpt: &[&str]) -> (Vec<Option<usize>>,
 fn the_original_recipient_of_a_first_submission_is_that_of_rcpt() {
     let mailboxes =
         ["bob@example.net", "Bob+cats@Example.NET", "\"a b\"@example.net", "a=b@[192.0.2.1]"];
-    let mut envelope = Envelope::new("ann@example.org", &[]).unwrap();
+    let mut envelope = Envelope::new("ann@example.org", [""; 0]).unwrap();
     let mut rcpt = String::new();
     for (mailbox, encoded) in mailboxes.iter().zip([
         "bob@example.net",

@@ -9,8 +9,8 @@ use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SessionError,
-        check_port, is_sending, over,
+        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SendError,
+        SendFailure, SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
     },
@@ -421,31 +421,39 @@ where
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
         content: &[u8],
-    ) -> io::Result<Report> {
+    ) -> Result<Report, SendError> {
         self.send_from(envelope, MessageFacts::scan(content), content)
     }
 
     /// Sends a message that is read from a source, with known properties, and returns its report.
     ///
-    /// A report is returned once the transaction has begun, also when the connection was lost (that
-    /// error is returned by the next call). Do not call it in a session with another transaction
-    /// under way: its report would be lost.
+    /// Do not call it in a session with another transaction under way: its report would be lost.
     ///
     /// # Errors
     ///
-    /// - The server does not offer an extension that the message needs, or the message is invalid:
-    ///   [`ErrorKind::InvalidInput`] with a [`client::NotOffered`]. Nothing was sent.
-    /// - The content must not be sent ([`ErrorKind::InvalidData`] with a [`client::ContentError`]),
-    ///   or could not be read: it was aborted, and reached no recipient.
-    /// - The session was over before: an error with its [`client::End`].
+    /// A [`SendError`], which gives the envelope back: no recipient has the message.
+    ///
+    /// - The server does not offer an extension that the message needs, or the message is invalid. Nothing
+    ///   was sent.
+    /// - The content must not be sent, or could not be read: it was aborted.
+    /// - The session was over before, or has ended before a recipient had a reply of its own.
     pub fn send_from(
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
         facts: MessageFacts,
         mut content: impl BufRead,
-    ) -> io::Result<Report> {
+    ) -> Result<Report, SendError> {
         let mut sending = Sending::new(envelope.into(), facts);
-        while self.is_asked()? {
+        loop {
+            let error = match self.is_asked() {
+                Ok(true) => None,
+                Ok(false) => Some(None),
+                Err(error) => Some(Some(error)),
+            };
+            if let Some(error) = error {
+                let failure = SendFailure::over(self.machine.as_client(), error);
+                return Err(sending.error(failure));
+            }
             let Some(event) = self.machine.event() else { continue };
             match sending.on(event) {
                 Step::GoOn => {}
@@ -456,10 +464,12 @@ where
                     let taken = self.feed(&mut sending, read);
                     content.consume(taken);
                 }
-                Step::Done(result) => return result,
+                Step::Reported(report) => {
+                    return sending.result(report, self.machine.as_client().end());
+                }
+                Step::Failed(failure) => return Err(sending.error(failure)),
             }
         }
-        Err(over(self.machine.as_client()))
     }
 
     /// Passes octets of the source to the client, unless the session has ended meanwhile, and

@@ -5,8 +5,8 @@ use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SessionError,
-        check_port, is_sending, over,
+        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SendError,
+        SendFailure, SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
     },
@@ -250,15 +250,13 @@ where
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
         content: &[u8],
-    ) -> io::Result<Report> {
+    ) -> Result<Report, SendError> {
         self.send_from(envelope, MessageFacts::scan(content), content).await
     }
 
     /// Sends a message that is read from a source, with known properties, and returns its report.
     ///
-    /// A report is returned once the transaction has begun, also when the connection was lost (that
-    /// error is returned by the next call). Do not call it in a session with another transaction
-    /// under way: its report would be lost.
+    /// Do not call it in a session with another transaction under way: its report would be lost.
     ///
     /// While `content` is awaited the session continues: octets that were read of it are sent,
     /// replies are received, and deadlines hold.
@@ -268,21 +266,26 @@ where
     ///
     /// # Errors
     ///
-    /// - The server does not offer an extension that the message needs, or the message is invalid:
-    ///   [`ErrorKind::InvalidInput`] with a [`client::NotOffered`]. Nothing was sent.
-    /// - The content must not be sent ([`ErrorKind::InvalidData`] with a [`client::ContentError`]),
-    ///   or could not be read: it was aborted, and reached no recipient.
-    /// - The session was over before: an error with its [`client::End`].
+    /// A [`SendError`], which gives the envelope back: no recipient has the message.
+    ///
+    /// - The server does not offer an extension that the message needs, or the message is invalid. Nothing
+    ///   was sent.
+    /// - The content must not be sent, or could not be read: it was aborted.
+    /// - The session was over before, or has ended before a recipient had a reply of its own.
     pub async fn send_from(
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
         facts: MessageFacts,
         content: impl AsyncBufRead + Unpin,
-    ) -> io::Result<Report> {
+    ) -> Result<Report, SendError> {
         let mut sending = Sending::new(envelope.into(), facts);
         let mut content = pin!(content);
         let awake = Awake(self);
-        poll_fn(|context| awake.0.poll_send(&mut sending, content.as_mut(), context)).await
+        let sent = poll_fn(|context| awake.0.poll_send(&mut sending, content.as_mut(), context));
+        match sent.await {
+            Ok(report) => sending.result(report, awake.0.machine.as_client().end()),
+            Err(failure) => Err(sending.error(failure)),
+        }
     }
 
     /// Sends as far as the stream, the server and the source of the content permit.
@@ -291,7 +294,7 @@ where
         sending: &mut Sending,
         mut content: Pin<&mut impl AsyncBufRead>,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<Report>> {
+    ) -> Poll<Result<Report, SendFailure>> {
         loop {
             // While the source is awaited the session continues.
             if sending.is_waiting()
@@ -300,8 +303,14 @@ where
                 sending.filled(read);
                 self.machine.as_client_mut().ready();
             }
-            if !ready!(self.poll_asked(context))? {
-                return Poll::Ready(Err(over(self.machine.as_client())));
+            let error = match ready!(self.poll_asked(context)) {
+                Ok(true) => None,
+                Ok(false) => Some(None),
+                Err(error) => Some(Some(error)),
+            };
+            if let Some(error) = error {
+                let failure = SendFailure::over(self.machine.as_client(), error);
+                return Poll::Ready(Err(failure));
             }
             let Some(event) = self.machine.event() else { continue };
             match sending.on(event) {
@@ -311,7 +320,8 @@ where
                     let taken = sending.feed(question, read);
                     content.as_mut().consume(taken);
                 }
-                Step::Done(result) => return Poll::Ready(result),
+                Step::Reported(report) => return Poll::Ready(Ok(report)),
+                Step::Failed(failure) => return Poll::Ready(Err(failure)),
             }
         }
     }
