@@ -47,7 +47,7 @@ pub(crate) struct Channel {
 /// The state of the link to the peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Link {
-    /// How the direction from the peer ended.
+    /// The way in which the direction from the peer ended.
     closed: Option<Closed>,
     /// Nothing more can be sent.
     is_broken: bool,

@@ -457,7 +457,11 @@ mod tests {
     fn errors_name_the_place_the_address_and_the_fault() {
         for (reverse_path, forward_paths, message) in [
             ("", ["b@c.d", "bob"], "recipient 1, `bob`: no @ in the address"),
-            ("", ["b@exa_mple.org", "bob"], "recipient 0, `b@exa_mple.org`: not a domain name"),
+            (
+                "",
+                ["b@exa_mple.org", "bob"],
+                "recipient 0, `b@exa_mple.org`: an underscore in the domain name",
+            ),
             (
                 "Ann <ann@example.org>",
                 ["b@c.d", "b@c.d"],

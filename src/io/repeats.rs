@@ -9,7 +9,7 @@ const MOST: u32 = 1000;
 /// The time after which the count of a question begins anew.
 const PERIOD: Duration = Duration::from_secs(1);
 /// The number of questions between which a task lets others run: a client that pipelines fills the
-/// receive buffer with about so many commands.
+/// receive buffer with about this many commands.
 #[cfg(feature = "tokio")]
 const TURN: u32 = 64;
 

@@ -306,7 +306,7 @@ impl Unstuffer {
     }
 }
 
-/// What is at the front of the octets.
+/// The span at the front of the octets.
 enum Front {
     Content,
     Is(Span),
