@@ -21,13 +21,16 @@ pub mod nonblocking;
 mod repeats;
 mod send_error;
 mod sending;
+pub mod serving;
 mod session_error;
+mod stopper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use layer::Layer;
 pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;
+pub use stopper::Stopper;
 
 use crate::{
     client::Client,

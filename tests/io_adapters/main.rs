@@ -13,8 +13,11 @@
 
 mod blocking;
 mod nonblocking;
+mod phases;
 #[cfg(feature = "tokio")]
 mod sessions;
+#[cfg(feature = "tokio")]
+mod serving;
 mod stopper;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -1,12 +1,16 @@
 //! Blocking sessions that are told to end from another thread, in every phase.
 
+use crate::phases::{Client, PHASES};
 use esmtp::{
-    io::blocking::{Connection, Stopper, Stream},
+    io::{
+        Stopper,
+        blocking::{Connection, Stream},
+    },
     security::Security,
     server::{Config, End, Event, Peer, Server, Timeouts},
 };
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
@@ -50,86 +54,6 @@ fn serve(mut session: Connection<Server>) -> JoinHandle<Outcome> {
     })
 }
 
-/// The client's side of a session.
-struct Client {
-    stream: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn new(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream: BufReader::new(stream) }
-    }
-
-    fn say(&mut self, octets: &str) {
-        self.stream.get_mut().write_all(octets.as_bytes()).unwrap();
-    }
-
-    /// Reads to the end of a reply, and returns its code.
-    fn reply(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            self.stream.read_line(&mut line).unwrap();
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return line.get(..3).unwrap_or_default().to_owned();
-            }
-        }
-    }
-
-    /// Returns the codes of all replies to the end of the connection.
-    fn rest(mut self) -> Vec<String> {
-        let mut heard = String::new();
-        self.stream.read_to_string(&mut heard).unwrap();
-        heard.lines().map(|line| line[..3].to_owned()).collect()
-    }
-}
-
-/// The commands that lead to each phase, in groups that are answered each.
-const PHASES: [(&str, &[&str]); 7] = [
-    ("after the greeting", &[]),
-    ("after EHLO", &["EHLO me.example.org\r\n"]),
-    ("in an incomplete command", &["EHLO me.example.org\r\n", "NOO"]),
-    ("after MAIL", &["EHLO me.example.org\r\n", "MAIL FROM:<ann@example.org>\r\n"]),
-    (
-        "after RCPT",
-        &[
-            "EHLO me.example.org\r\n",
-            "MAIL FROM:<ann@example.org>\r\n",
-            "RCPT TO:<bob@example.net>\r\n",
-        ],
-    ),
-    (
-        "in DATA",
-        &[
-            "EHLO me.example.org\r\n",
-            "MAIL FROM:<ann@example.org>\r\n",
-            "RCPT TO:<bob@example.net>\r\n",
-            "DATA\r\n",
-            "Subject: hel",
-        ],
-    ),
-    (
-        "between two chunks",
-        &[
-            "EHLO me.example.org\r\n",
-            "MAIL FROM:<ann@example.org>\r\n",
-            "RCPT TO:<bob@example.net>\r\n",
-            "BDAT 5\r\nHello",
-        ],
-    ),
-];
-
-/// Leads a session into a phase.
-fn enter(steps: &[&str], client: &mut Client) {
-    assert_eq!(client.reply(), "220");
-    for step in steps {
-        client.say(step);
-        if step.ends_with("\r\n") || step.starts_with("BDAT") {
-            assert!(client.reply().as_str() < "400", "{step}");
-        }
-    }
-}
-
 /// 5321-3.8-b, 5321-3.8-d: RFC 5321 section 3.8. Content that has begun may be completed; everything else has 421.
 #[test]
 fn a_session_is_shut_down_in_every_phase() {
@@ -139,7 +63,7 @@ fn a_session_is_shut_down_in_every_phase() {
         let stopper = session.stopper();
         let serving = serve(session);
         let mut client = Client::new(peer);
-        enter(steps, &mut client);
+        client.enter(steps);
         stopper.shut_down();
         assert!(stopper.is_stopping());
         let (mut expected, mut delivered) = (vec!["421"], 0);
@@ -170,7 +94,7 @@ fn a_session_is_closed_in_every_phase() {
         let session = Connection::accept(stream, Arc::new(config())).unwrap();
         let serving = serve(session.with_stopper(&stopper));
         let mut client = Client::new(peer);
-        enter(steps, &mut client);
+        client.enter(steps);
         // It ends after it was told to let content finish, too.
         if phase.len() % 2 == 0 {
             stopper.shut_down();
@@ -281,5 +205,37 @@ fn a_stopper_ends_all_its_sessions_and_those_that_come_later() {
     for (serving, client) in sessions {
         assert_eq!(client.rest(), ["421"]);
         assert_eq!(serving.join().unwrap().0, Some(End::ShutDown));
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_session_in_a_task_is_told_to_end_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    for closes in [false, true] {
+        let client = thread::spawn(move || {
+            let mut client = Client::new(TcpStream::connect(address).unwrap());
+            assert_eq!(client.reply(), "220");
+            client.rest()
+        });
+        let (stream, _) = listener.accept().await.unwrap();
+        let stopper = Stopper::new();
+        let mut session = esmtp::io::tokio::Connection::accept(stream, Arc::new(config())).unwrap();
+        session = session.with_stopper(&stopper);
+        let serving = tokio::spawn(async move {
+            while let Some(event) = session.next().await.unwrap() {
+                event.proceed();
+            }
+            session.server().end()
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if closes {
+            stopper.close();
+        } else {
+            stopper.shut_down();
+        }
+        assert_eq!(serving.await.unwrap(), Some(End::ShutDown));
+        assert_eq!(client.join().unwrap(), ["421"]);
     }
 }

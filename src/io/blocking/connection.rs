@@ -1,10 +1,6 @@
 //! A machine on a blocking stream, driven until it asks a question.
 
-use super::{
-    socket::Socket,
-    stopper::{Attached, Stopper},
-    stream::Stream,
-};
+use super::{socket::Socket, stream::Stream};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -13,6 +9,7 @@ use crate::{
         SendFailure, SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
+        stopper::{Attached, Stopper},
     },
     machine::{Closed, Machine, Need},
     security::Security,
@@ -351,7 +348,7 @@ impl<M: AsServer, S> Connection<M, S> {
     /// Returns a handle that ends the session from another thread.
     #[must_use]
     pub fn stopper(&mut self) -> Stopper {
-        self.stopper.get_or_insert_with(|| Attached::new(Stopper::new())).stopper.clone()
+        self.stopper.get_or_insert_with(|| Attached::new(Stopper::new())).stopper()
     }
 
     /// Attaches the session to a handle that ends it from another thread, and that it may share with

@@ -14,11 +14,13 @@
 //! ```
 
 mod connection;
+mod listener;
+mod serve;
 mod socket;
-mod stopper;
 mod stream;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
+pub use listener::Listener;
+pub use serve::{Serving, serve};
 pub use socket::Socket;
-pub use stopper::Stopper;
 pub use stream::Stream;

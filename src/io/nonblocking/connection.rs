@@ -1,7 +1,9 @@
 //! A machine on a non-blocking stream, advanced step by step.
 
 use crate::{
-    io::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, is_sending},
+    io::{
+        DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, SessionError, is_sending, repeats::Repeats,
+    },
     machine::{Closed, Machine, Need},
     server::{Config, Server},
     time::Instant,
@@ -38,6 +40,7 @@ pub struct Connection<M, S = TcpStream> {
     turn: u32,
     /// The error of the session, until [`next`](Self::next) has returned it.
     error: Option<io::Error>,
+    repeats: Repeats,
     stage: Stage,
 }
 
@@ -117,7 +120,7 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
     /// stream.shutdown(Shutdown::Write)`. It is called once the session is over, so that the last
     /// reply reaches the peer before the connection is closed.
     #[must_use]
-    pub const fn new(machine: M, stream: S, shutdown: fn(&mut S) -> io::Result<()>) -> Self {
+    pub fn new(machine: M, stream: S, shutdown: fn(&mut S) -> io::Result<()>) -> Self {
         Self {
             machine,
             stream,
@@ -129,6 +132,7 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
             is_unflushed: false,
             turn: 0,
             error: None,
+            repeats: Repeats::default(),
             stage: Stage::Driving,
         }
     }
@@ -157,9 +161,11 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
     ///
     /// # Errors
     ///
-    /// A read or write failed. The error is returned once, after all remaining events; the session
-    /// is over then.
-    pub fn next(&mut self, now: Instant) -> io::Result<Step<M::Event<'_>>> {
+    /// - A read or write failed. The error is returned once, after all remaining events; the session
+    ///   is over then.
+    /// - The application has not answered a question that was returned
+    ///   [many times](SessionError::Unanswered).
+    pub fn next(&mut self, now: Instant) -> Result<Step<M::Event<'_>>, SessionError> {
         Ok(match self.advance(now)? {
             // By its contract a machine that needs an answer has an event.
             Next::Event => match self.machine.event() {
@@ -171,11 +177,14 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
         })
     }
 
-    fn advance(&mut self, now: Instant) -> io::Result<Next> {
+    fn advance(&mut self, now: Instant) -> Result<Next, SessionError> {
         loop {
             let waits = match self.stage {
                 Stage::Driving => match self.machine.poll(now) {
-                    Need::Answer => return Ok(Next::Event),
+                    Need::Answer => {
+                        self.repeats.ask(self.machine.question(), now)?;
+                        return Ok(Next::Event);
+                    }
                     Need::Close => self.end(now).map(|()| None)?,
                     need => self.provide(need, now)?,
                 },
@@ -183,6 +192,7 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
                 Stage::Lingering { until, left } => self.linger(until, left, now),
                 Stage::Over => return Ok(Next::Over),
             };
+            self.repeats.clear();
             if let Some(wait) = waits {
                 self.turn = 0;
                 return Ok(Next::Wait(wait));

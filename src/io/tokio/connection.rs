@@ -9,6 +9,7 @@ use crate::{
         SendFailure, SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
+        stopper::{Attached, Stopper},
     },
     machine::{Closed, Machine, Need},
     security::Security,
@@ -36,6 +37,8 @@ use std::io::{self, ErrorKind, IoSlice};
 pub struct Connection<M, S = TcpStream> {
     machine: M,
     wire: Wire<S>,
+    /// The handle that may end the session from outside.
+    stopper: Option<Attached<M>>,
 }
 
 /// A session of a client that a function can name: in the clear or in TLS, over any stream.
@@ -93,7 +96,7 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
             repeats: Repeats::default(),
             stage: Stage::Driving,
         };
-        Self { machine, wire }
+        Self { machine, wire, stopper: None }
     }
 
     /// Drives the machine until it asks a question; returns `None` when the session is over and the
@@ -112,15 +115,38 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     ///   [many times](SessionError::Unanswered). It may still answer; its session is best dropped.
     #[allow(clippy::should_implement_trait)] // an iterator can not wait, nor lend
     pub async fn next(&mut self) -> Result<Option<M::Event<'_>>, SessionError> {
-        match poll_fn(|context| self.poll_asked(context)).await? {
+        match poll_fn(|context| self.poll_stopped_or_asked(context)).await? {
             true => Ok(self.machine.event()),
             false => Ok(None),
         }
     }
 
+    /// Drives the machine until it asks a question, or the session is over, which the stopper may
+    /// cause meanwhile.
+    fn poll_stopped_or_asked(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<bool, SessionError>> {
+        loop {
+            if let Some(stopper) = &mut self.stopper {
+                stopper.look(&mut self.machine);
+            }
+            let asked = self.poll_asked(context);
+            if asked.is_pending()
+                && let Some(stopper) = &mut self.stopper
+            {
+                stopper.watch(context.waker());
+                if stopper.look(&mut self.machine) {
+                    continue;
+                }
+            }
+            return asked;
+        }
+    }
+
     /// Drives the machine until it asks a question, or the session is over.
     fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>> {
-        let Self { machine, wire } = self;
+        let Self { machine, wire, .. } = self;
         while let Stage::Driving = wire.stage {
             match machine.poll(wire.now()) {
                 Need::Answer if wire.repeats.is_turn_over() => {
@@ -192,6 +218,20 @@ impl<M: AsServer, S> Connection<M, S> {
     #[must_use]
     pub fn server_mut(&mut self) -> &mut Server {
         self.machine.as_server_mut()
+    }
+
+    /// Returns a handle that ends the session from another task or thread.
+    #[must_use]
+    pub fn stopper(&mut self) -> Stopper {
+        self.stopper.get_or_insert_with(|| Attached::new(Stopper::new())).stopper()
+    }
+
+    /// Attaches the session to a handle that ends it from another task or thread, and that it may
+    /// share with other sessions.
+    #[must_use]
+    pub fn with_stopper(mut self, stopper: &Stopper) -> Self {
+        self.stopper = Some(Attached::new(stopper.clone()));
+        self
     }
 }
 

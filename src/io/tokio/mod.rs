@@ -15,7 +15,11 @@
 //! ```
 
 mod connection;
+mod listener;
+mod serve;
 mod socket;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
+pub use listener::Listener;
+pub use serve::{Serving, serve};
 pub use socket::Socket;

@@ -1,0 +1,57 @@
+//! Listeners: accepting clients, each in a session of its own, with limits and an orderly end.
+//!
+//! `esmtp::io::tokio::serve` runs each session in a task, `esmtp::io::blocking::serve` in a thread.
+//! Both take these [`Options`], and have a [`Handle`]. They
+//!
+//! - count the sessions, in all, by address and by network; a client without a place gets 421 in
+//!   place of the greeting, which it may take for a reason to come again later;
+//! - read the PROXY header of trusted proxies, and protect sessions with TLS;
+//! - go on after every error of accepting a connection, also when no file descriptor is free
+//!   (`EMFILE`), and without a busy loop;
+//! - shut down in two steps: idle sessions get 421 at once, messages in progress may finish, and
+//!   after the grace all that is left gets 421;
+//! - report the [incidents](Incident) to a function of the application's own.
+//!
+//! A session function that returns an error, or panics, ends its session and no other.
+
+mod handle;
+mod header;
+mod incident;
+mod network;
+mod options;
+mod places;
+mod watch;
+
+pub use handle::Handle;
+pub use incident::Incident;
+pub use network::{Network, NotNetwork};
+pub use options::Options;
+
+pub(in crate::io) use header::HeaderReader;
+pub(in crate::io) use places::{Place, Places, Refusal};
+pub(in crate::io) use watch::Watch;
+
+use core::{net::SocketAddr, time::Duration};
+use std::io::{self, ErrorKind};
+
+/// The time for a PROXY header (Postfix, `smtpd_upstream_proxy_timeout`).
+pub(in crate::io) const HEADER_TIME: Duration = Duration::from_secs(5);
+/// The time to tell a client that there is no place for it, TLS handshake included.
+pub(in crate::io) const REFUSAL_TIME: Duration = Duration::from_secs(5);
+/// The pause after no connection could be accepted, unless a session ends before.
+pub(in crate::io) const PAUSE: Duration = Duration::from_millis(100);
+
+/// Returns whether an error of accepting concerns one connection only, so that the next may be
+/// accepted at once.
+pub(in crate::io) fn is_about_one(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}
+
+/// Returns the IPv4 address of an IPv4-mapped IPv6 address, as a dual-stack socket returns it (RFC
+/// 4291 section 2.5.5.2), so that a client has one address on both kinds of socket.
+pub(in crate::io) const fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,326 @@
+//! A listener whose sessions are tasks.
+
+use super::{connection::ServerSession, listener::Listener, socket::Socket};
+use crate::{
+    io::{
+        SessionError, check_port,
+        serving::{
+            HEADER_TIME, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
+            Refusal, Watch, canonical, is_about_one,
+        },
+        stopper::Attached,
+    },
+    proxy::{Header, ProxyError},
+    server::Event,
+    syntax::Rejection,
+};
+use ::tokio::{io::AsyncReadExt, task::JoinSet, time};
+use alloc::{boxed::Box, sync::Arc};
+use core::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+use std::io;
+
+/// Accepts connections and runs `session` for each, in a task of its own, until the
+/// [handle](Serving::handle) says stop.
+///
+/// `session` gets its session and the state that all sessions share, and returns when
+/// [`next`](ServerSession::next) has returned `None`. An error that it returns, or a panic, ends that
+/// session only, and is reported to the [log](Options::with_log). How clients are limited, protected
+/// by TLS, and told that the server ends: see [`Options`] and [`Handle`].
+///
+/// ```
+/// use esmtp::{
+///     io::{serving::Options, tokio::serve},
+///     server::{Config, Event},
+///     syntax::Rejection,
+/// };
+/// use std::{collections::HashSet, sync::Arc, time::Duration};
+/// use tokio::net::TcpListener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let users = Arc::new(HashSet::from(["<bob@example.net>".to_owned()]));
+/// let options = Options::new(Config::new("mx.example.net")?)
+///     .with_sessions(5000)
+///     .with_sessions_by_address(20)
+///     .with_grace(Duration::from_secs(10))
+///     .with_log(|incident| eprintln!("{incident}"));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+///
+/// let serving = serve(listener, options, users, |mut session, users| async move {
+///     let mut message = Vec::new();
+///     while let Some(event) = session.next().await? {
+///         match event {
+///             Event::Mail(mail) => {
+///                 message.clear();
+///                 mail.accept();
+///             }
+///             Event::Rcpt(rcpt) if users.contains(&rcpt.forward_path().to_string()) => rcpt.accept(),
+///             Event::Rcpt(rcpt) => rcpt.reject(Rejection::NO_SUCH_MAILBOX),
+///             Event::Content(content) => message.extend_from_slice(content.take()),
+///             Event::Deliver(delivery) => {
+///                 println!("{} octets", message.len()); // store them
+///                 delivery.accept();
+///             }
+///             other => other.proceed(),
+///         }
+///     }
+///     Ok(())
+/// });
+///
+/// // Shut down at a signal: idle clients get 421, messages in progress may finish.
+/// let handle = serving.handle();
+/// tokio::spawn(async move {
+///     # if true { return handle.shut_down() }
+///     if tokio::signal::ctrl_c().await.is_ok() {
+///         println!("{} sessions", handle.sessions());
+///         handle.shut_down();
+///     }
+/// });
+/// serving.await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve<T, F, R>(
+    listener: impl Into<Listener>,
+    options: Options,
+    state: Arc<T>,
+    session: F,
+) -> Serving
+where
+    T: Send + Sync + 'static,
+    F: Fn(ServerSession, Arc<T>) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), SessionError>> + Send + 'static,
+{
+    let handle = Handle::new(&options);
+    let listening = Listening {
+        listener: listener.into(),
+        shared: Arc::new(Shared { options, handle: handle.clone(), state, session }),
+    };
+    Serving { handle, running: Box::pin(listening.run()) }
+}
+
+/// A listener that accepts connections while it is awaited, and its sessions.
+///
+/// It is ready when it was told to end and every session is over, or was ended. Dropped, it ends its
+/// sessions at once and without a reply.
+#[must_use = "no connection is accepted before it is awaited"]
+pub struct Serving {
+    handle: Handle,
+    running: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+}
+
+impl Serving {
+    /// Returns a handle that tells the number of sessions, and ends them.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+/// # Errors
+///
+/// The settings do not fit the listener: LMTP on port 25 (RFC 2033 section 5). An error of the
+/// network is no error of the listener.
+impl Future for Serving {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.running.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+/// All that the sessions share.
+struct Shared<T, F> {
+    options: Options,
+    handle: Handle,
+    state: Arc<T>,
+    session: F,
+}
+
+struct Listening<T, F> {
+    listener: Listener,
+    shared: Arc<Shared<T, F>>,
+}
+
+impl<T, F, R> Listening<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fn(ServerSession, Arc<T>) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), SessionError>> + Send + 'static,
+{
+    async fn run(self) -> io::Result<()> {
+        let Self { listener, shared } = self;
+        if let Some(address) = listener.address() {
+            check_port(shared.options.config().service(), address)?;
+        }
+        let mut stop = Attached::listener(shared.handle.stopper().clone());
+        let mut sessions = JoinSet::new();
+        let mut pause = pin!(time::sleep(Duration::ZERO));
+        let mut is_pausing = false;
+        loop {
+            let accepted = poll_fn(|context| {
+                if stop.poll_look(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                while let Poll::Ready(Some(_)) = sessions.poll_join_next(context) {
+                    is_pausing = false; // its descriptor is free
+                }
+                is_pausing = is_pausing && pause.as_mut().poll(context).is_pending();
+                match is_pausing {
+                    true => Poll::Pending,
+                    false => listener.poll_accept(context).map(Some),
+                }
+            });
+            match accepted.await {
+                None => break,
+                Some(Ok(socket)) => match shared.handle.places().take() {
+                    Err(None) => {
+                        shared.options.report(&Incident::NoPlace { peer: socket.peer() });
+                    }
+                    place => {
+                        sessions.spawn(Arc::clone(&shared).attend(socket, place));
+                    }
+                },
+                Some(Err(error)) => {
+                    shared.options.report(&Incident::Accept { error: &error });
+                    if !is_about_one(&error) {
+                        // No descriptor (EMFILE, ENFILE) or no memory: the next call would fail, too.
+                        is_pausing = true;
+                        pause.as_mut().reset(time::Instant::now() + PAUSE);
+                    }
+                }
+            }
+        }
+        drop(listener);
+        for time in shared.options.ending() {
+            let over = async {
+                loop {
+                    let next = poll_fn(|context| match stop.poll_look(context) {
+                        Poll::Ready(()) => Poll::Ready(None), // closed before the time
+                        Poll::Pending => sessions.poll_join_next(context),
+                    });
+                    if next.await.is_none() {
+                        break;
+                    }
+                }
+            };
+            let _ = time::timeout(time, over).await;
+            if sessions.is_empty() {
+                break;
+            }
+            shared.handle.close();
+            stop.look(&mut ());
+        }
+        // Sessions that wait for their application.
+        sessions.shutdown().await;
+        Ok(())
+    }
+}
+
+impl<T, F, R> Shared<T, F>
+where
+    F: Fn(ServerSession, Arc<T>) -> R,
+    R: Future<Output = Result<(), SessionError>>,
+{
+    /// Serves one client.
+    async fn attend(
+        self: Arc<Self>,
+        mut socket: Socket,
+        mut place: Result<Place, Option<Refusal>>,
+    ) {
+        let (options, handle) = (&self.options, &self.handle);
+        let mut peer = socket.peer().map(canonical);
+        if options.is_proxy(peer) {
+            let mut stop = Attached::listener(handle.stopper().clone());
+            let mut header = pin!(time::timeout(HEADER_TIME, read_header(&mut socket)));
+            let header = poll_fn(|context| match stop.poll_look(context) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => header.as_mut().poll(context).map(Some),
+            });
+            let error = match header.await {
+                // The listener ends, and no client is known that could be told.
+                None => return,
+                Some(Ok(Ok(header))) => {
+                    // A proxy that checks whether the server is up (LOCAL) is the client itself.
+                    if !header.is_local() {
+                        peer = header.source().map(canonical);
+                    }
+                    None
+                }
+                Some(Ok(Err(error))) => Some(error),
+                Some(Err(_)) => Some(None),
+            };
+            if let Some(error) = error {
+                return options.report(&Incident::NoHeader { proxy: peer, error });
+            }
+        }
+        if let Some(peer) = peer {
+            socket = socket.with_peer(peer);
+            place = place.and_then(|place| place.counted(peer.ip()));
+        }
+        match place {
+            Ok(place) => {
+                let watch = Watch::new(options, peer, place);
+                let session = ServerSession::new(options.server(peer, None), socket)
+                    .with_stopper(handle.stopper());
+                let outcome = (self.session)(session, Arc::clone(&self.state)).await;
+                watch.over(&outcome);
+            }
+            Err(refusal) => {
+                options.report(&Incident::NoPlace { peer });
+                self.refuse(socket, refusal).await;
+            }
+        }
+    }
+
+    /// Tells a client that there is no place for it.
+    async fn refuse(&self, socket: Socket, refusal: Option<Refusal>) {
+        let Some(reply) = refusal.as_ref().and_then(|refusal| self.options.reply(refusal)) else {
+            return;
+        };
+        let server = self.options.server(socket.peer(), Some(REFUSAL_TIME));
+        let session = ServerSession::new(server, socket).with_stopper(self.handle.stopper());
+        let _ = time::timeout(REFUSAL_TIME, reject(session, reply)).await;
+    }
+}
+
+async fn reject(mut session: ServerSession, reply: Rejection) -> Result<(), SessionError> {
+    while let Some(event) = session.next().await? {
+        match event {
+            Event::Connect(connect) => connect.reject_and_close(reply.clone()),
+            other => other.proceed(),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a PROXY header and not an octet more.
+///
+/// # Errors
+///
+/// The error of the header; `None` if the connection ended before its end.
+async fn read_header(socket: &mut Socket) -> Result<Header, Option<ProxyError>> {
+    let mut reader = HeaderReader::default();
+    loop {
+        match socket.read(reader.room()).await {
+            Ok(octets) if octets > 0 => {
+                if let Some(header) = reader.filled(octets).map_err(Some)? {
+                    return Ok(header);
+                }
+            }
+            _ => return Err(None),
+        }
+    }
+}
