@@ -48,7 +48,7 @@ const SLICE: Duration = Duration::from_millis(250);
 /// stopper.shut_down();
 /// let mut heard = String::new();
 /// client.read_to_string(&mut heard)?;
-/// assert!(heard.ends_with("421 4.3.2 Shutting down, try again later\r\n"), "{heard}");
+/// assert!(heard.ends_with("Shutting down, try again later\r\n"), "{heard}");
 /// assert_eq!(serving.join().expect("no panic")?, Some(End::ShutDown));
 /// # Ok::<(), io::Error>(())
 /// ```

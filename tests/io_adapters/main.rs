@@ -15,9 +15,9 @@ mod blocking;
 mod nonblocking;
 mod phases;
 #[cfg(feature = "tokio")]
-mod sessions;
-#[cfg(feature = "tokio")]
 mod serving;
+#[cfg(feature = "tokio")]
+mod sessions;
 mod stopper;
 #[cfg(feature = "tokio")]
 mod tokio;

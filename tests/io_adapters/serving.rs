@@ -239,7 +239,8 @@ fn a_client_without_a_place_is_told_so_and_a_place_is_free_again() {
 #[test]
 fn sessions_are_counted_by_address_and_network() {
     for adapter in ADAPTERS {
-        let options = options().with_sessions_by_address(2).with_proxies(["127.0.0.1".parse().unwrap()]);
+        let options =
+            options().with_sessions_by_address(2).with_proxies(["127.0.0.1".parse().unwrap()]);
         let running = Running::start(adapter, options.with_sessions_by_network(3));
         let connect = |source: &str| {
             let mut client = running.connect();
@@ -284,7 +285,8 @@ fn the_reply_to_a_client_without_a_place_is_chosen() {
 #[test]
 fn a_proxy_tells_the_address_of_the_client() {
     for adapter in ADAPTERS {
-        let running = Running::start(adapter, options().with_proxies(["127.0.0.0/8".parse().unwrap()]));
+        let running =
+            Running::start(adapter, options().with_proxies(["127.0.0.0/8".parse().unwrap()]));
         let source: SocketAddr = "192.0.2.7:4711".parse().unwrap();
         let proxied = Header::proxied(source, "198.51.100.1:25".parse().unwrap()).unwrap();
         let (mut first, mut second, mut local) = (vec![], vec![], vec![]);
@@ -317,7 +319,8 @@ fn a_proxy_tells_the_address_of_the_client() {
 #[test]
 fn another_peer_than_a_proxy_is_a_client_itself() {
     for adapter in ADAPTERS {
-        let running = Running::start(adapter, options().with_proxies(["192.0.2.0/24".parse().unwrap()]));
+        let running =
+            Running::start(adapter, options().with_proxies(["192.0.2.0/24".parse().unwrap()]));
         assert_eq!(running.connect().reply(), "220");
         running.end();
     }
@@ -366,7 +369,11 @@ fn every_phase_of_a_session_is_shut_down() {
         }
         running.wait_for_sessions(content.len());
         for (phase, mut client) in content {
-            client.say(if phase == "in DATA" { "lo\r\n\r\nHi\r\n.\r\n" } else { "BDAT 2 LAST\r\n\r\n" });
+            client.say(if phase == "in DATA" {
+                "lo\r\n\r\nHi\r\n.\r\n"
+            } else {
+                "BDAT 2 LAST\r\n\r\n"
+            });
             assert_eq!(client.rest(), ["250", "421"], "{adapter:?} {phase}");
         }
         let state = Arc::clone(&running.state);
@@ -452,12 +459,13 @@ fn clients_on_a_unix_socket_are_served() {
 async fn a_listener_that_is_dropped_ends_its_sessions() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = asynchronous::serve(listener, options(), Arc::new(()), |mut session, _| async move {
-        while let Some(event) = session.next().await? {
-            event.proceed();
-        }
-        Ok(())
-    });
+    let serving =
+        asynchronous::serve(listener, options(), Arc::new(()), |mut session, _| async move {
+            while let Some(event) = session.next().await? {
+                event.proceed();
+            }
+            Ok(())
+        });
     let handle = serving.handle();
     let running = tokio::spawn(serving);
     let mut client = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -1,9 +1,7 @@
 //! A machine on a non-blocking stream, advanced step by step.
 
 use crate::{
-    io::{
-        DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, SessionError, is_sending, repeats::Repeats,
-    },
+    io::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, SessionError, is_sending, repeats::Repeats},
     machine::{Closed, Machine, Need},
     server::{Config, Server},
     time::Instant,

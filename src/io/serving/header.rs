@@ -100,7 +100,10 @@ mod tests {
                 let stream = [&octets[..], b"EHLO me.example.org\r\n"].concat();
                 for piece in 1..=stream.len() {
                     let (read, taken) = read(&stream, piece).unwrap();
-                    assert_eq!((read.source(), taken), (Header::parse(&octets).unwrap().unwrap().0.source(), octets.len()));
+                    assert_eq!(
+                        (read.source(), taken),
+                        (Header::parse(&octets).unwrap().unwrap().0.source(), octets.len())
+                    );
                 }
                 for cut in 0..octets.len() {
                     assert_eq!(read(&octets[..cut], 3), Err(None), "cut at {cut}");

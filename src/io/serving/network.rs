@@ -161,7 +161,11 @@ mod tests {
             ("::1", "::2", false),
         ] {
             let network: Network = network.parse().unwrap();
-            assert_eq!(network.contains(address.parse().unwrap()), is_inside, "{network} {address}");
+            assert_eq!(
+                network.contains(address.parse().unwrap()),
+                is_inside,
+                "{network} {address}"
+            );
         }
     }
 }

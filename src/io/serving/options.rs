@@ -261,9 +261,9 @@ impl Options {
     pub(in crate::io) fn is_proxy(&self, peer: Option<SocketAddr>) -> bool {
         match &self.proxies {
             Proxies::All => true,
-            Proxies::In(networks) => peer.is_some_and(|peer| {
-                networks.iter().any(|network| network.contains(peer.ip()))
-            }),
+            Proxies::In(networks) => {
+                peer.is_some_and(|peer| networks.iter().any(|network| network.contains(peer.ip())))
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! Listeners of any kind, and their sockets.
 
 use super::socket::Socket;
+use ::tokio::net::TcpListener;
 #[cfg(unix)]
 use ::tokio::net::UnixListener;
-use ::tokio::net::TcpListener;
 use core::{
     net::SocketAddr,
     task::{Context, Poll, ready},
