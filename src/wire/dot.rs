@@ -314,7 +314,6 @@ enum Front {
 
 /// Content out of which stuffed dots were removed in place ([`Unstuffer::unstuff`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use]
 pub struct Unstuffed {
     content: usize,
     consumed: usize,
