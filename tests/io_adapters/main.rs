@@ -12,6 +12,7 @@
 )]
 
 mod blocking;
+mod misconfigured;
 mod nonblocking;
 #[cfg(feature = "tokio")]
 mod sessions;
