@@ -135,9 +135,10 @@ fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// It would be LMTP on port 25 (RFC 2033 section 5).
+/// It would be LMTP on port 25 (RFC 2033 section 5), or the configuration cannot work without TLS.
 fn server(config: Arc<Config>, local: SocketAddr, peer: SocketAddr) -> io::Result<Server> {
     check_port(config.service(), local)?;
+    config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     Ok(Server::new(config, Peer::from(peer), Security::CLEAR))
 }
 

@@ -110,6 +110,7 @@ pub mod question;
 #[cfg(feature = "scram")]
 pub mod scram;
 mod secret;
+mod stored;
 
 pub use anonymous::{AnonymousInitiator, AnonymousVerifier};
 pub use bearer::{
@@ -126,12 +127,13 @@ pub use login::{LoginInitiator, LoginVerifier};
 #[cfg(feature = "getrandom")]
 pub use nonce::NoRandomness;
 pub use nonce::Nonce;
-pub use offer::{Attempt, Offer};
+pub use offer::{Attempt, Offer, OfferError};
 pub use plain::{PlainInitiator, PlainVerifier};
 pub use question::{Answer, Question};
 #[cfg(feature = "scram")]
 pub use scram::{ScramInitiator, ScramVerifier};
 pub use secret::Secret;
+pub use stored::{Stored, StoredPassword};
 
 pub use crate::mechanism::{MAX_NAME, Mechanism, MechanismError, Strength};
 use alloc::vec::Vec;

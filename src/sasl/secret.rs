@@ -88,6 +88,13 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A copy, which is wiped like the original.
+impl From<&Self> for Secret {
+    fn from(secret: &Self) -> Self {
+        secret.clone()
+    }
+}
+
 impl From<Vec<u8>> for Secret {
     fn from(octets: Vec<u8>) -> Self {
         Self(octets)

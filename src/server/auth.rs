@@ -15,6 +15,8 @@ use core::mem;
 #[derive(Debug)]
 pub(super) struct Authentication {
     mechanism: Mechanism,
+    /// The application has answered a question of the verifier, and the exchange went on.
+    is_vouched_for: bool,
     state: State,
 }
 
@@ -57,7 +59,7 @@ pub(super) enum AuthStep {
 impl Authentication {
     /// Returns an attempt with this mechanism.
     pub(super) const fn new(mechanism: Mechanism, initial_response: Option<Secret>) -> Self {
-        Self { mechanism, state: State::Chosen(initial_response) }
+        Self { mechanism, is_vouched_for: false, state: State::Chosen(initial_response) }
     }
 
     /// Returns the mechanism that the client has chosen.
@@ -81,6 +83,13 @@ impl Authentication {
         }
     }
 
+    /// Returns whether the application has answered for the identity in this attempt, by a positive
+    /// answer to the question of the verifier. EXTERNAL and ANONYMOUS have no such question.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        let has_no_question = [Mechanism::EXTERNAL, Mechanism::ANONYMOUS];
+        self.is_vouched_for && !has_no_question.contains(&self.mechanism)
+    }
+
     /// Begins with the verifier that the application has chosen.
     pub(super) fn verify(&mut self, mut verifier: Box<dyn Verifier>) -> AuthStep {
         let response = match mem::replace(&mut self.state, State::Over) {
@@ -99,7 +108,10 @@ impl Authentication {
                     self.state = State::Verifying(verifier);
                     AuthStep::Later
                 }
-                step => self.follow(verifier, step),
+                step => {
+                    self.is_vouched_for = !matches!(step, Step::Failed(_));
+                    self.follow(verifier, step)
+                }
             },
             _ => AuthStep::Failed(replies::BAD_CREDENTIALS),
         }

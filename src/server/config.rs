@@ -1,6 +1,7 @@
 //! The configuration of a server.
 
 use super::{
+    config_error::ConfigError,
     custom_verb::CustomVerb,
     limits::{Limits, Timeouts},
 };
@@ -208,10 +209,17 @@ impl Config {
         self
     }
 
-    /// Offers AUTH with these mechanisms, each where it may be used (RFC 4954 section 4).
+    /// Offers AUTH with these mechanisms, each where it may be used (RFC 4954 section 4): plaintext
+    /// passwords in TLS only.
+    ///
+    /// The application answers [`Event::Credentials`](super::Event::Credentials), which is all that an
+    /// attempt needs: [`CredentialsQuestion::check`](super::CredentialsQuestion::check) does so from
+    /// what is stored. `proceed()` on the other two questions makes the verifier, and accepts the
+    /// identity if the answer was positive.
     #[must_use]
     pub fn with_auth(mut self, offer: Offer) -> Self {
-        self.auth = Some(offer);
+        let host = &self.host;
+        self.auth = Some(offer.or_host(|| alloc::string::ToString::to_string(host).into()));
         self.offer()
     }
 
@@ -273,6 +281,51 @@ impl Config {
     #[must_use]
     pub const fn requires_tls(&self) -> bool {
         self.requires_tls
+    }
+
+    /// Checks that a server with this configuration, and without a TLS layer around it, can do what the
+    /// configuration says. The adapters do so when they accept a connection in the clear.
+    ///
+    /// ```
+    /// use esmtp::{
+    ///     server::{Config, ConfigError},
+    ///     syntax::Extension,
+    /// };
+    ///
+    /// let config = Config::new("mx.example.org")?.with_extension(Extension::StartTls);
+    /// assert_eq!(config.check(), Err(ConfigError::StartTlsWithoutLayer));
+    /// assert_eq!(config.check_in_tls_layer(), Ok(()));
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first mistake, with its remedy.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.offered.contains(Extension::StartTls) {
+            return Err(ConfigError::StartTlsWithoutLayer);
+        }
+        if self.offered.contains(Extension::RequireTls) {
+            return Err(ConfigError::RequireTlsWithoutLayer);
+        }
+        if self.requires_tls {
+            return Err(ConfigError::RequiredTlsWithoutLayer);
+        }
+        self.check_in_tls_layer()?;
+        match &self.auth {
+            Some(offer) if !offer.works_in_the_clear() => Err(ConfigError::AuthWithoutLayer),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks like [`check`](Self::check), for a server inside a TLS layer: only what can work there
+    /// neither is an error.
+    ///
+    /// # Errors
+    ///
+    /// A mechanism of AUTH that this build of the library cannot verify.
+    pub fn check_in_tls_layer(&self) -> Result<(), ConfigError> {
+        self.auth.as_ref().map_or(Ok(()), Offer::check).map_err(ConfigError::Auth)
     }
 
     fn offer(mut self) -> Self {

@@ -13,7 +13,7 @@ use super::{
     transaction::{Recipient, Transaction},
 };
 use crate::{
-    sasl::{self, Identity, Mechanism, Verifier},
+    sasl::{self, Identity, Mechanism, Nonce, Offer, Question, Secret, Stored, Verifier},
     security::{Security, TlsFailure},
     syntax::{
         ForwardPath, HelloName, Host, MailParameters, Parameters, RcptParameters, Rejection,
@@ -121,9 +121,9 @@ impl Event<'_> {
         match self {
             Self::Connect(connect) => connect.accept(),
             Self::Hello(hello) => hello.accept(),
-            Self::Auth(auth) => auth.reject(replies::BAD_CREDENTIALS),
+            Self::Auth(auth) => auth.accept(),
             Self::Credentials(credentials) => credentials.question.reject(),
-            Self::Authenticated(authenticated) => authenticated.reject(replies::BAD_CREDENTIALS),
+            Self::Authenticated(authenticated) => authenticated.proceed(),
             Self::StartTls(start) => start.accept(),
             Self::Upgrade(upgrade) => upgrade.unavailable(),
             Self::Mail(mail) => mail.accept(),
@@ -165,6 +165,15 @@ impl Event<'_> {
     }
 }
 
+/// The ways to go on with an attempt to authenticate.
+#[derive(Debug)]
+pub(super) enum AuthAnswer {
+    /// With this verifier.
+    Verifier(Box<dyn Verifier>),
+    /// With the verifier of the offer, and this nonce or one of the offer's source.
+    Offered(Option<Nonce>),
+}
+
 /// The ways to accept a hello.
 #[derive(Debug)]
 pub(super) enum HelloAnswer {
@@ -201,10 +210,10 @@ tokens! {
     /// EHLO, HELO or LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1).
     Hello<Answer<HelloAnswer>> { name: &'s HelloName<'static>, is_extended: bool, proven: &'s mut Option<Box<str>> }
     /// AUTH (RFC 4954 section 4), in order and with a mechanism that was announced.
-    Auth<Answer<Box<dyn Verifier>>> { authentication: &'s Authentication }
+    Auth<Answer<AuthAnswer>> { authentication: &'s Authentication }
     /// A client has proven its identity: may it send mail here? Whether an identity may act as another
     /// one ([`Identity::authzid`]) is decided by the application.
-    Authenticated<Answer<Option<Text<'static>>>> { identity: &'s Identity }
+    Authenticated<Answer<Option<Text<'static>>>> { identity: &'s Identity, is_vouched_for: bool }
     /// STARTTLS (RFC 3207 section 4).
     StartTls<Answer<Option<Text<'static>>>> {}
     /// The TLS handshake is due: 220 has been sent, and nothing more is read in the clear.
@@ -278,10 +287,22 @@ impl<'s> Auth<'s> {
         self.authentication.mechanism()
     }
 
-    /// Continues with this verifier: one of [`Config::auth`]'s, made by
-    /// [`Offer::verifier`](crate::sasl::Offer::verifier), or one of your own.
+    /// Continues with the verifier that the [offer](Config::with_auth) has for this mechanism. A
+    /// mechanism that needs a nonce gets it from [the offer](crate::sasl::Offer::with_nonces); where
+    /// there is none, the attempt fails with 454 4.7.0.
+    pub fn accept(self) {
+        self.slot.give(Ok(AuthAnswer::Offered(None)));
+    }
+
+    /// Continues like [`accept`](Self::accept), with a nonce of the application's own.
+    pub fn accept_with_nonce(self, nonce: Nonce) {
+        self.slot.give(Ok(AuthAnswer::Offered(Some(nonce))));
+    }
+
+    /// Continues with a verifier of the application's own, or one that
+    /// [`Offer::verifier`](crate::sasl::Offer::verifier) made.
     pub fn verify(self, verifier: Box<dyn Verifier>) {
-        self.slot.give(Ok(verifier));
+        self.slot.give(Ok(AuthAnswer::Verifier(verifier)));
     }
 }
 
@@ -291,20 +312,50 @@ impl<'s> Authenticated<'s> {
     pub const fn identity(&self) -> &'s Identity {
         self.identity
     }
+
+    /// Gives the safe default answer: accepts an identity for which the application has answered
+    /// [`CredentialsQuestion`] positively in this attempt, and which acts as itself. Any other is
+    /// rejected with 535 5.7.8: an authorization identity of another user, and the identities of
+    /// EXTERNAL and ANONYMOUS, which the application has not been asked about.
+    pub fn proceed(self) {
+        match self.is_vouched_for && self.identity.acts_as() == self.identity.authcid() {
+            true => self.accept(),
+            false => self.reject(replies::BAD_CREDENTIALS),
+        }
+    }
 }
 
-/// The question of the verifier of an attempt. It depends on the mechanism; if it is dropped
-/// unanswered, it comes again.
+/// The question of the verifier of an attempt: the stored secret of a user, or a verdict on a password or
+/// a token.
 ///
-/// A password is checked away from the executor:
-/// [`PasswordQuestion`](sasl::question::PasswordQuestion) shows how. The answer may come later, and
-/// the deadlines of the client are suspended meanwhile.
+/// It is all that an application has to answer for AUTH. [`check`](Self::check) and
+/// [`check_with`](Self::check_with) answer it from what is stored for the user; [`accept`](Self::accept) and [`reject`](Self::reject) answer with a verdict
+/// from elsewhere. If it is dropped unanswered it comes again, so the answer may wait for a look-up; the
+/// deadlines of the client are suspended meanwhile.
+///
+/// ```
+/// use esmtp::{sasl::Offer, server::{Config, Event}, service::Service};
+/// use std::collections::HashMap;
+///
+/// let config = Config::new("mail.example.org")?
+///     .with_service(Service::Submission)
+///     .with_auth(Offer::for_passwords());
+///
+/// fn answer(event: Event<'_>, passwords: &HashMap<String, String>) {
+///     match event {
+///         Event::Credentials(asked) => asked.check_with(|user| passwords.get(user)),
+///         other => other.proceed(),
+///     }
+/// }
+/// # Ok::<(), esmtp::syntax::SyntaxError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a question stays until it is answered"]
 pub struct CredentialsQuestion<'s> {
     pub(super) facts: &'s Facts,
     pub(super) number: u64,
-    /// The question.
+    pub(super) offer: Option<&'s Offer>,
+    /// The question of the mechanism, for an application that treats each kind in its own way.
     pub question: sasl::Question<'s>,
 }
 
@@ -324,6 +375,107 @@ impl<'s> CredentialsQuestion<'s> {
 
     pub(super) const fn label(&self) -> &'static str {
         "Credentials"
+    }
+
+    /// Returns the name of the user, prepared; empty for a token that came without a name.
+    #[must_use]
+    pub fn user(&self) -> &'s str {
+        self.question.user().unwrap_or_default()
+    }
+
+    /// Returns the password to be judged; `None` where the mechanism does not reveal it, and for a
+    /// token. It is prepared as [`PasswordQuestion`](sasl::question::PasswordQuestion) says.
+    #[must_use]
+    pub const fn password(&self) -> Option<&'s Secret> {
+        match &self.question {
+            Question::Password(question) => Some(question.password()),
+            _ => None,
+        }
+    }
+
+    /// Returns the bearer token to be judged; `None` for a password.
+    #[must_use]
+    pub const fn token(&self) -> Option<&'s Secret> {
+        match &self.question {
+            Question::Token(question) => Some(question.token()),
+            _ => None,
+        }
+    }
+
+    /// Answers from what is stored for [`user`](Self::user): a password, keys of SCRAM, or a record
+    /// that has one of them ([`Stored`]). `None` says that there is no such user. The client cannot tell
+    /// it from a wrong password: reply, challenge and work are the same.
+    ///
+    /// A password is compared in constant time. Where keys are stored and the client sends the
+    /// password (PLAIN, LOGIN), they are derived from it (PBKDF2), and where passwords are stored and
+    /// the client uses SCRAM, they are derived from the stored one. That takes
+    /// about a millisecond for 4096 iterations and 0.2 seconds for 600,000, during which the thread
+    /// does nothing else: an asynchronous application gives it to a thread that may block. The tokio
+    /// runtime with several threads does so in place:
+    #[cfg_attr(
+        all(feature = "scram", feature = "tokio"),
+        doc = r#"
+```
+use esmtp::{sasl::scram::Keys, server::CredentialsQuestion};
+# mod tokio { pub mod task { pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R { f() } } }
+
+fn answer(asked: CredentialsQuestion<'_>, stored: Option<&Keys>) {
+    match asked.password() {
+        Some(_) => tokio::task::block_in_place(|| asked.check(stored)),
+        None => asked.check(stored), // SCRAM with stored keys: the client does the work
+    }
+}
+```
+"#
+    )]
+    ///
+    /// With `spawn_blocking` the thread gets copies, and its verdict goes to [`accept`](Self::accept) or
+    /// [`reject`](Self::reject): [`PasswordQuestion`](sasl::question::PasswordQuestion) shows it, and
+    /// `Keys::verify_prepared` is the check.
+    ///
+    /// Stored keys cannot verify CRAM-MD5, nor a stored password a token that is not equal to it: the
+    /// client is rejected then.
+    pub fn check<P: Stored + ?Sized>(self, stored: Option<&P>) {
+        match self.offer {
+            Some(offer) => offer.answer(self.question, stored.map(Stored::stored)),
+            None => self.question.reject(),
+        }
+    }
+
+    /// Answers like [`check`](Self::check), from what `find` returns for the name of the user.
+    pub fn check_with<'p, P: Stored + ?Sized + 'p>(self, find: impl FnOnce(&str) -> Option<&'p P>) {
+        let stored = find(self.user());
+        self.check(stored);
+    }
+
+    /// Accepts a [password](Self::password) or a [token](Self::token) with a name, as a verdict from
+    /// elsewhere. A mechanism that reveals neither (SCRAM, CRAM-MD5) cannot be verified by a verdict:
+    /// the attempt fails with 454 4.7.0, and [`Offer::for_verdicts`] does not offer it.
+    pub fn accept(self) {
+        let user = self.user();
+        self.accept_as(user);
+    }
+
+    /// Accepts like [`accept`](Self::accept), with another name as the identity: an alias was
+    /// resolved, or a token tells its owner. An empty name is not accepted (454 4.7.0).
+    pub fn accept_as(self, authcid: &str) {
+        match self.question {
+            Question::Password(question) if !authcid.is_empty() => {
+                question.accept_as(authcid.into());
+            }
+            Question::Token(question) if !authcid.is_empty() => question.accept_as(authcid),
+            other => other.unavailable(),
+        }
+    }
+
+    /// Rejects the credentials with 535 5.7.8. The client cannot distinguish it from a wrong password.
+    pub fn reject(self) {
+        self.question.reject();
+    }
+
+    /// Leaves the decision open: the application cannot make it at present (454 4.7.0).
+    pub fn unavailable(self) {
+        self.question.unavailable();
     }
 }
 

@@ -179,6 +179,15 @@ impl Facts {
         self.identity.as_ref()
     }
 
+    /// Returns the identity that the channel has proven, as
+    /// [`Hello::prove`](super::Hello::prove) set it: by a client certificate, for example. It is not
+    /// an [`identity`](Self::identity) before the client uses EXTERNAL (RFC 4422 appendix A), and
+    /// STARTTLS forgets it.
+    #[must_use]
+    pub fn proven(&self) -> Option<&str> {
+        self.proven.as_deref()
+    }
+
     /// Returns the attributes of XFORWARD, for the transaction that it preceded.
     pub fn forwarded(&self) -> impl Iterator<Item = (AttributeName, &str)> {
         self.forwarded.iter().map(|(name, value)| (*name, value.as_str()))

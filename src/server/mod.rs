@@ -48,6 +48,7 @@
 mod auth;
 mod budget;
 mod config;
+mod config_error;
 mod content;
 mod custom_verb;
 mod delivery;
@@ -65,6 +66,7 @@ mod totals;
 mod transaction;
 
 pub use config::Config;
+pub use config_error::ConfigError;
 pub use custom_verb::CustomVerb;
 pub use end::{AbortReason, End};
 pub use event::{

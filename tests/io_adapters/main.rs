@@ -12,6 +12,7 @@
 )]
 
 mod blocking;
+mod misconfigured;
 mod nonblocking;
 mod phases;
 #[cfg(feature = "tokio")]

@@ -240,7 +240,9 @@ impl Connection<Server> {
     ///
     /// # Errors
     ///
-    /// The connection is lost already, or it is LMTP on port 25 (RFC 2033 section 5).
+    /// - The connection is lost already.
+    /// - [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
+    ///   cannot work without TLS ([`Config::check`], whose error is the inner one).
     pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
         let server = crate::io::server(config, stream.local_addr()?, stream.peer_addr()?)?;
         // A reply must not wait for the acknowledgement of the one before it.

@@ -129,6 +129,39 @@ impl Keys {
         Ok(Self { hash, salt, iterations, stored_key, server_key })
     }
 
+    /// Returns whether these keys were derived from `password`, as PLAIN and LOGIN send it. The
+    /// password is prepared by [`standard`], where it is text.
+    ///
+    /// It takes as long as [`derive`](Self::derive), and the comparison the same time for every
+    /// password.
+    ///
+    /// ```
+    /// use esmtp::sasl::scram::{Hash, Keys};
+    ///
+    /// let keys = Keys::derive(Hash::Sha256, "pencil", *b"0123456789abcdef", 4096)?;
+    /// assert!(keys.verify("pencil"));
+    /// assert!(!keys.verify("Pencil"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn verify(&self, password: impl Into<Secret>) -> bool {
+        let password = password.into();
+        match core::str::from_utf8(password.expose()).map(standard) {
+            Ok(Ok(prepared)) => self.verify_prepared(&Secret::new(prepared.into_owned())),
+            Ok(Err(Unprepared)) => false,
+            Err(_) => self.verify_prepared(&password),
+        }
+    }
+
+    /// Returns whether these keys were derived from a password that is prepared already, as the
+    /// question of a verifier has it.
+    #[must_use]
+    pub fn verify_prepared(&self, password: &Secret) -> bool {
+        let salted = self.hash.hi(password.expose(), &self.salt, self.iterations);
+        let client_key = self.hash.hmac(salted.expose(), b"Client Key");
+        self.hash.h(client_key.expose()).matches(self.stored_key.expose())
+    }
+
     /// Encodes the keys in the text form of RFC 5803, which PostgreSQL and others store too:
     /// `SCRAM-SHA-256$4096:salt$StoredKey:ServerKey`. It is a secret.
     #[must_use]
@@ -247,7 +280,7 @@ impl Decoy {
         Self { iterations: iterations.max(1), salt: salt.max(1), ..self }
     }
 
-    pub(super) fn keys(&self, hash: Hash, user: &str) -> Keys {
+    pub(in crate::sasl) fn keys(&self, hash: Hash, user: &str) -> Keys {
         let derive = |purpose: &str| {
             hash.hmac(self.secret.expose(), format!("{purpose}\0{user}").as_bytes())
         };

@@ -2,10 +2,12 @@
 
 use super::{Phase, Question, Session};
 use crate::{
-    sasl::{Mechanism, Secret, Verifier},
+    sasl::{Mechanism, Nonce, Secret, Verifier},
     server::{
         auth::{AuthStep, Authentication},
         budget::Fault,
+        event::AuthAnswer,
+        facts::Facts,
         replies,
         token::{Answer, Asked},
     },
@@ -37,16 +39,27 @@ impl Session {
         }
     }
 
-    pub(super) fn on_auth(
-        &mut self,
-        mut attempt: Box<Authentication>,
-        answer: Answer<Box<dyn Verifier>>,
-    ) {
+    pub(super) fn on_auth(&mut self, mut attempt: Box<Authentication>, answer: Answer<AuthAnswer>) {
         let step = match answer {
-            Ok(verifier) => attempt.verify(verifier),
+            Ok(AuthAnswer::Verifier(verifier)) => attempt.verify(verifier),
+            Ok(AuthAnswer::Offered(nonce)) => match self.verifier(attempt.mechanism(), nonce) {
+                Some(verifier) => attempt.verify(verifier),
+                // There is no nonce.
+                None => return self.fail_auth(&replies::CANNOT_AUTHENTICATE_NOW),
+            },
             Err(rejected) => return self.reject_auth(&rejected.rejection, rejected.closes),
         };
         self.follow(attempt, step);
+    }
+
+    /// Returns the verifier that the configuration has for this mechanism.
+    fn verifier(&self, mechanism: Mechanism, nonce: Option<Nonce>) -> Option<Box<dyn Verifier>> {
+        let Facts { security, proven, .. } = &self.facts;
+        // The time makes the challenge of CRAM-MD5 longer; its nonce alone is unique (RFC 2195
+        // section 2).
+        let seconds = self.channel.now().elapsed().as_secs();
+        let offer = self.config.auth()?;
+        offer.verifier_with(mechanism, &security.channel(), proven.as_deref(), nonce, seconds)
     }
 
     /// Continues after the application may have answered the question of the verifier.

@@ -308,13 +308,14 @@ impl Session {
 
     /// Returns the question that is open, as a token.
     pub(super) fn event(&mut self) -> Option<Event<'_>> {
-        let Self { facts, exchange, phase, channel, content, verdicts, .. } = self;
+        let Self { facts, exchange, phase, channel, content, verdicts, config, .. } = self;
         let facts = &*facts;
         match phase {
             // Only the verifier knows whether its question is answered.
             Phase::Asked(Question::Credentials(authentication)) => {
                 let (number, question) = (exchange.number, authentication.question()?);
-                Some(Event::Credentials(CredentialsQuestion { facts, number, question }))
+                let offer = config.auth();
+                Some(Event::Credentials(CredentialsQuestion { facts, number, question, offer }))
             }
             phase if phase.is_answered() => None,
             Phase::Asked(question) => match question {
@@ -377,7 +378,8 @@ fn asked<'s>(
         Question::Authenticated(asked) => {
             let (authentication, slot) = asked.parts();
             let identity = authentication.identity()?;
-            Event::Authenticated(Authenticated { facts, exchange, slot, identity })
+            let is_vouched_for = authentication.is_vouched_for();
+            Event::Authenticated(Authenticated { facts, exchange, slot, identity, is_vouched_for })
         }
         Question::StartTls(slot) => Event::StartTls(StartTls { facts, exchange, slot }),
         Question::Upgrade(slot) => Event::Upgrade(Upgrade { facts, exchange, slot }),

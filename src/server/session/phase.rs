@@ -1,13 +1,12 @@
 //! The phases of a session, and which phase may follow which.
 
 use crate::{
-    sasl::Verifier,
     security::Security,
     server::{
         auth::Authentication,
         content::Url,
         end::{AbortReason, End},
-        event::{HelloAnswer, HelloQuestion, RcptAnswer},
+        event::{AuthAnswer, HelloAnswer, HelloQuestion, RcptAnswer},
         extension_events::{AtrnAnswer, EtrnAnswer, LookupAnswer, OtherAnswer, OtherQuestion},
         token::{Answer, Asked, Slot},
     },
@@ -64,7 +63,7 @@ pub(super) struct Aborted {
 pub(super) enum Question {
     Connect(Slot<Answer<Accepted>>),
     Hello(Box<Asked<HelloQuestion, HelloAnswer>>),
-    Auth(Box<Asked<Box<Authentication>, Box<dyn Verifier>>>),
+    Auth(Box<Asked<Box<Authentication>, AuthAnswer>>),
     /// The verifier's question; its slot is the verifier's.
     Credentials(Box<Authentication>),
     Authenticated(Box<Asked<Box<Authentication>, Accepted>>),
