@@ -249,20 +249,7 @@ fn too_long(source: &Source) -> Vec<String> {
 
 /// Circles of files that are known and not yet cut: a list that shrinks. None of these grows, and one
 /// that is cut is taken out.
-const KNOWN_CIRCLES: &[&[&str]] = &[
-    &["proxy/mod.rs", "proxy/parse.rs"],
-    &["syntax/error.rs", "syntax/grammar.rs", "syntax/verb.rs"],
-    &["tls/layer.rs", "tls/mod.rs"],
-];
-
-/// Types whose inherent methods are not yet in one file: a list that shrinks.
-const KNOWN_SPREAD: &[(&str, &str)] = &[
-    ("syntax/command.rs", "Command"),
-    ("syntax/extensions.rs", "Extensions"),
-    ("syntax/host.rs", "Domain"),
-    ("syntax/host.rs", "Host"),
-    ("syntax/mailbox.rs", "Mailbox"),
-];
+const KNOWN_CIRCLES: &[&[&str]] = &[&["tls/layer.rs", "tls/mod.rs"]];
 
 /// No circle of files.
 fn circles(sources: &[Source], known: &[&[&str]]) -> Vec<String> {
@@ -278,19 +265,10 @@ fn circles(sources: &[Source], known: &[&[&str]]) -> Vec<String> {
 }
 
 /// The inherent methods of a type stand in one file, or in its `session/` folder.
-fn spread(sources: &[Source], known: &[(&str, &str)]) -> Vec<String> {
+fn spread(sources: &[Source]) -> Vec<String> {
     let methods = Graph::new(sources).methods();
-    let spread: Vec<_> = methods.iter().filter(|(_, nodes)| nodes.len() > 1).collect();
-    let is_known = |file: &str, name: &str| known.contains(&(file, name));
-    let new = spread.iter().filter(|((file, name), _)| !is_known(file, name));
-    let cut = known.iter().filter(|(file, name)| {
-        !spread.iter().any(|((of, its), _)| (of.as_str(), its.as_str()) == (*file, *name))
-    });
-    new.map(|((_, name), nodes)| format!("the methods of {name} stand in {nodes:?}"))
-        .chain(
-            cut.map(|it| format!("its methods are in one file, take it out of the list: {it:?}")),
-        )
-        .collect()
+    let spread = methods.iter().filter(|(_, nodes)| nodes.len() > 1);
+    spread.map(|((_, name), nodes)| format!("the methods of {name} stand in {nodes:?}")).collect()
 }
 
 // ------------------------------------------------------------------------------- the map
@@ -410,7 +388,7 @@ fn no_files_import_each_other_in_a_circle() {
 
 #[test]
 fn the_inherent_methods_of_a_type_stand_in_one_file_or_its_session_folder() {
-    let complaints = spread(&sources_without_tests(), KNOWN_SPREAD);
+    let complaints = spread(&sources_without_tests());
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
@@ -604,11 +582,10 @@ fn a_session_folder_is_one_node() {
         ("a/d.rs", "use super::session::S;"),
     ];
     assert!(circles(&files(&one), &[]).is_empty());
-    assert!(spread(&files(&one), &[]).is_empty());
+    assert!(spread(&files(&one)).is_empty());
     let mut two = one;
     two[3].1 = "use super::session::S; impl S { fn d() {} } impl Clone for S {}";
-    assert_eq!(spread(&files(&two), &[]).len(), 1);
-    assert!(spread(&files(&two), &[("a/session/", "S")]).is_empty());
+    assert_eq!(spread(&files(&two)).len(), 1);
     two[2].1 = "use super::S; pub struct X; fn d() { crate::a::d::y() }";
     two[3].1 = "use super::session::S; pub fn y() {}";
     assert_eq!(circles(&files(&two), &[]).len(), 1);
