@@ -207,8 +207,8 @@ const PROBES: &[(Extension, Probe)] = &[
 /// Extensions that are more than a parameter: the test of the client, and a word of it.
 #[rustfmt::skip]
 const SHOWN_ELSEWHERE: &[(Extension, &str, &str)] = &[
-    (Extension::StartTls, include_str!("client_secured.rs"), "fn inside_tls_everything_begins_anew("),
-    (Extension::Auth, include_str!("client_secured.rs"), "fn the_strongest_common_mechanism_is_used("),
+    (Extension::StartTls, include_str!("conversations/client/tls.rs"), "fn the_session_begins_anew_inside_tls("),
+    (Extension::Auth, include_str!("conversations/client/auth.rs"), "fn the_strongest_common_mechanism_is_used("),
     (Extension::Limits, include_str!("../src/client/plan.rs"), "fn recipients_beyond_the_limits_are_left_for_a_further_transaction("),
     (Extension::Etrn, include_str!("standards/rfc1985.rs"), "#[test]\nfn the_client_takes_every_2yz_for_a_success("),
     (Extension::Burl, include_str!("standards/rfc4468.rs"), "#[test]\nfn the_client_mixes_urls_with_chunks("),

@@ -5,7 +5,7 @@ use super::{
     inbox::Inbox,
 };
 use crate::{
-    machine::{Closed, Machine, Need, Upgradable},
+    machine::{Closed, Machine, Need, OpenQuestion, Upgradable},
     security::{Security, TlsFailure},
     server::{Event, Server},
     syntax::{Command, Lenience, Rejection},
@@ -334,6 +334,10 @@ impl Machine for FaultyServer {
 
     fn event(&mut self) -> Option<Event<'_>> {
         self.server.event()
+    }
+
+    fn question(&mut self) -> Option<OpenQuestion> {
+        self.server.question()
     }
 
     fn receive_buffer(&mut self) -> &mut [u8] {

@@ -179,8 +179,7 @@ impl Script {
 
     /// Plays the script once with a machine, on a fake clock.
     ///
-    /// A question that `answer` leaves open is asked again, at most 1,000 times in a row (100,000 times
-    /// for content), and then after the next step of the script. When a machine only waits (a delayed reply), the clock advances to the end of the wait.
+    /// A question that `answer` leaves open is asked again, at most 1,000 times in a row, and then after the next step of the script. When a machine only waits (a delayed reply), the clock advances to the end of the wait.
     ///
     /// # Errors
     ///
@@ -252,9 +251,6 @@ impl Script {
 /// The number of times that an application is asked one question before it counts as undecided.
 const REPEATS: usize = 1000;
 
-/// The number of times for a question about content, which stays while content is passed on.
-const CONTENT_REPEATS: usize = 100_000;
-
 /// A machine that is driven by a script.
 struct Player<'p, M, A> {
     machine: &'p mut M,
@@ -282,17 +278,16 @@ impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
             match self.need {
                 Need::Answer if self.has_handshake && self.machine.is_upgrading() => return Ok(()),
                 Need::Answer => {
-                    let question = self.machine.open_question();
+                    let question = self.machine.question();
                     match self.machine.event() {
                         Some(event) => (self.answer)(event),
                         None => return Err("asked no question, and waits for an answer".into()),
                     }
-                    repeats = match self.machine.open_question() == question {
+                    repeats = match self.machine.question() == question {
                         true => repeats.saturating_add(1),
                         false => 0,
                     };
-                    let is_content = question.is_some_and(|(_, is_content)| is_content);
-                    if repeats >= if is_content { CONTENT_REPEATS } else { REPEATS } {
+                    if repeats >= REPEATS {
                         return Ok(());
                     }
                 }
@@ -362,7 +357,10 @@ impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
                                 "{complaint} (it sends nothing for another {wait:?}: a delayed reply)"
                             )
                         }
-                        Need::Answer => format!("{complaint} (a question is not answered)"),
+                        Need::Answer => {
+                            let question = self.machine.question().map_or("", |it| it.name());
+                            format!("{complaint} (the question {question} is not answered)")
+                        }
                         _ => complaint,
                     });
                 }

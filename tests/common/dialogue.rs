@@ -157,6 +157,16 @@ const CLOSES: &str = "C: (closed)";
 /// Where content may be.
 pub(crate) const URL: &str = "imap://x.example/;uid=1";
 
+pub(crate) const BOB: &str = "bob@example.net";
+pub(crate) const CARL: &str = "carl@example.net";
+pub(crate) const DORA: &str = "dora@example.net";
+
+/// The introduction by a server that offers CHUNKING only.
+pub(crate) const CHUNKING: &str = "S: 220 mx
+     C: EHLO me.example.org
+     S: 250-mx
+     S: 250 CHUNKING";
+
 /// The nonce of every SCRAM exchange: `AAAAAAAAAAAAAAAAAAAAAAAA`.
 pub(crate) const NONCE: fn() -> Nonce = || Nonce::new([0; 18]);
 

@@ -151,6 +151,21 @@ pub const HELLO: &str = "
     S: 250 HELP
 ";
 
+/// Appends a script to the introduction of most conversations.
+pub fn after_hello(script: &str) -> String {
+    format!("{HELLO}{script}")
+}
+
+/// A transaction up to its content.
+pub const CONTENT: &str = "
+    C: MAIL FROM:<a@b.org>
+    S: 250 2.1.0 Ok
+    C: RCPT TO:<c@d.org>
+    S: 250 2.1.5 Ok
+    C: DATA
+    S: 354 Start mail input; end with <CRLF>.<CRLF>
+";
+
 /// The introduction by a server that offers exactly this, with `|` between the lines, and what
 /// follows.
 pub fn announcing(lines: &str, script: &str) -> String {

@@ -1,0 +1,16 @@
+//! Conversations of the client, by topic.
+
+mod auth;
+mod chunking;
+mod content;
+mod driving;
+mod greeting;
+mod limits;
+mod lmtp;
+mod pipelining;
+mod recipients;
+mod replies;
+mod submission;
+mod tls;
+mod transaction;
+mod transcript;

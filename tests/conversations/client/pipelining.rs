@@ -1,0 +1,121 @@
+//! Groups of commands of a client (RFC 2920), and transactions that follow without waiting.
+
+use crate::dialogue::{Act, BOB, CARL, Dialogue, mail};
+
+/// RFC 2920 section 4.
+/// 2920-3.1-b, 2920-3.1-e
+#[test]
+fn commands_are_one_group_if_pipelining_is_offered() {
+    let notes = Dialogue::sends(&[BOB, CARL], "blah\r\n").plays(
+        "S: 220 innosoft.com SMTP service ready
+         C: EHLO me.example.org
+         S: 250-innosoft.com
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 250 sender ok
+         S: 250-recipient
+         S: 250 ok
+         S: 550 5.1.1 nobody
+         S: 354 enter mail
+         C: blah
+         C: .
+         S: 250 2.0.0 message sent
+         C: QUIT
+         S: 221 goodbye
+         C: (closed)",
+    );
+    assert_eq!(
+        notes[0],
+        "0: <bob@example.net> 250 2.0.0 message sent, <carl@example.net> 550 5.1.1 nobody"
+    );
+}
+
+/// RFC 2920 section 3.1: the client cannot assume that DATA will be rejected.
+/// 2920-3.1-c
+#[test]
+fn a_single_dot_follows_354_without_a_recipient() {
+    let notes = Dialogue::sends(&[BOB, CARL], "blah\r\n").plays(
+        "S: 220 innosoft.com SMTP service ready
+         C: EHLO me.example.org
+         S: 250-innosoft.com
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: RCPT TO:<carl@example.net>
+         C: DATA
+         S: 250 sender ok
+         S: 550 one
+         S: 550 two
+         S: 354 enter mail
+         C: .
+         S: 554 no valid recipients
+         C: QUIT
+         S: 221 goodbye
+         C: (closed)",
+    );
+    assert_eq!(notes[0], "0: <bob@example.net> 550 one, <carl@example.net> 550 two");
+}
+
+/// RFC 2920 section 3.1: the next MAIL may follow the end of the content in one group.
+#[test]
+fn a_further_transaction_follows_without_waiting_if_configured() {
+    let acts = [Act::Send(mail(&[BOB], "one\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];
+    let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(2));
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: one
+         C: .
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<carl@example.net>
+         C: DATA";
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 250 taken
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: two
+         C: .
+         C: QUIT
+         S: 250 taken
+         S: 221 bye
+         C: (closed)"
+    ));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 250 taken",
+            "1: <carl@example.net> 250 taken",
+            "end: the session was ended with QUIT"
+        ]
+    );
+    let notes = dialogue.plays(&format!("{opening}\nS: 421 4.3.2 down\nC: (closed)"));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 421 4.3.2 down",
+            "1: <carl@example.net> untried rest: <carl@example.net>",
+            "end: the server refused to go on with the session: 421 4.3.2 down"
+        ]
+    );
+    let notes = dialogue.plays(&format!("{opening}\nS: (closed)\nC: (closed)"));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> unknown",
+            "1: <carl@example.net> untried rest: <carl@example.net>",
+            "end: the server closed the connection"
+        ]
+    );
+}

@@ -1,0 +1,272 @@
+//! What a client pays for commands that bring no message nearer, and what is counted of them.
+
+use esmtp::{
+    machine::{Machine, Need},
+    sasl::{Attempt, Mechanism, Nonce, Offer, Question},
+    security::Security,
+    server::{Config, End, Event, Limits, Peer, Server},
+    syntax::{AttributeName, Code, Extension, Extensions, Rejection, Status, Text},
+    time::Instant,
+};
+use std::{sync::Arc, time::Duration};
+
+/// What a session came to.
+#[derive(Debug)]
+struct Outcome {
+    said: String,
+    errors: u64,
+    end: Option<End>,
+    /// How long it took, on a clock that only delays move.
+    took: Duration,
+}
+
+/// Plays what the client says, each line after the replies to the one before; its end is a clean
+/// close.
+fn play(config: Config, lines: &[&str], mut answer: impl FnMut(Event<'_>)) -> Outcome {
+    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+    let mut lines = ["EHLO client.example"].iter().chain(lines);
+    let (mut said, mut now) = (Vec::new(), Instant::ORIGIN);
+    loop {
+        match server.poll(now) {
+            Need::Answer => answer(server.event().unwrap()),
+            Need::Write(_) | Need::Either(_) => {
+                let mut slices = [&[][..]; 4];
+                let filled = server.to_send(&mut slices);
+                let octets = slices[..filled].concat();
+                server.sent(octets.len());
+                said.extend_from_slice(&octets);
+            }
+            Need::Wait(until) => now = until,
+            Need::Read(_) => match lines.next() {
+                Some(line) => {
+                    let line = format!("{line}\r\n");
+                    assert_eq!(server.feed(line.as_bytes()), line.len());
+                }
+                None => break,
+            },
+            Need::Close => break,
+        }
+    }
+    Outcome {
+        said: String::from_utf8(said).unwrap(),
+        errors: server.totals().errors,
+        end: server.end(),
+        took: now.elapsed(),
+    }
+}
+
+impl Outcome {
+    fn count(&self, reply: &str) -> usize {
+        self.said.matches(&format!("{reply}\r\n")).count()
+    }
+}
+
+fn accept(event: Event<'_>) {
+    match event {
+        Event::Rcpt(rcpt) => rcpt.accept(),
+        Event::Content(content) => drop(content.take()),
+        Event::Deliver(delivery) => delivery.accept(),
+        Event::Etrn(etrn) => etrn.accept(),
+        Event::Xclient(xclient) => xclient.accept(),
+        Event::Xforward(xforward) => xforward.accept(),
+        other => other.proceed(),
+    }
+}
+
+fn config() -> Config {
+    Config::new("mx.example.org").unwrap()
+}
+
+/// Ten commands without progress, and three errors, of which the third is the end.
+fn limits() -> Limits {
+    Limits::default().with_idle_commands(10).with_errors(3)
+}
+
+const TOO_MANY: &str = "421 4.7.0 Too many errors";
+
+/// 5321-4.1.1.5-a, 5321-4.1.1.9-a
+#[test]
+fn rset_and_noop_are_answered_250_up_to_the_end() {
+    for command in ["RSET", "NOOP", "NOOP with words"] {
+        let outcome = play(config().with_limits(limits()), &[command; 100], accept);
+        assert_eq!(outcome.count("250 2.0.0 Ok"), 12, "{}", outcome.said);
+        assert!(outcome.said.ends_with(&format!("{TOO_MANY}\r\n")));
+        assert_eq!((outcome.end, outcome.errors), (Some(End::TooManyErrors), 1));
+    }
+    // With a transaction open, and with withheld replies.
+    let delay = esmtp::server::Timeouts::default().with_error_delay(Duration::from_secs(2));
+    let lines = ["MAIL FROM:<a@b.example>", "RSET"].repeat(100);
+    let outcome = play(config().with_limits(limits()).with_timeouts(delay), &lines, accept);
+    assert_eq!(outcome.count("250 2.0.0 Ok"), 12);
+    assert_eq!((outcome.count("250 2.1.0 Ok"), outcome.count(TOO_MANY)), (13, 1));
+    assert_eq!(outcome.took, Duration::from_secs(2), "the reply to one error is withheld");
+}
+
+/// The application does something for each of these, and no message comes of it.
+#[test]
+fn accepted_commands_without_progress_are_counted() {
+    let trusted = || {
+        config().with_limits(limits()).with_extensions(
+            Extensions::NONE
+                .with(Extension::Etrn)
+                .with(Extension::EnhancedStatusCodes)
+                .with_xclient(AttributeName::ALL)
+                .with_xforward(AttributeName::ALL),
+        )
+    };
+    for (command, reply) in [
+        ("ETRN b.example", "250 2.0.0 Queueing for this node has started"),
+        ("XFORWARD NAME=b.example", "250 2.0.0 Ok"),
+    ] {
+        let outcome = play(trusted(), &[command; 100], accept);
+        assert_eq!((outcome.count(reply), outcome.count(TOO_MANY)), (12, 1), "{}", outcome.said);
+    }
+    // The greeting that follows is no reply that must be said.
+    let outcome = play(trusted(), &["XCLIENT NAME=b.example"; 100], accept);
+    assert_eq!(outcome.count("220 mx.example.org ESMTP service ready"), 11, "{}", outcome.said);
+    assert_eq!(outcome.end, Some(End::TooManyErrors));
+    let message = ["MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA", "."];
+    let lines = [&["XFORWARD NAME=b.example"; 5][..], &message].concat().repeat(20);
+    let outcome = play(trusted(), &lines, accept);
+    assert_eq!(outcome.count("250 2.0.0 Message accepted"), 20, "a message forgives them");
+}
+
+/// Whether the application rejects the content, or the machine refuses it.
+#[test]
+fn content_that_is_refused_brings_no_message_nearer() {
+    let reject = |event: Event<'_>| match event {
+        Event::Content(content) => content.reject(Rejection::POLICY),
+        other => accept(other),
+    };
+    let envelope = ["MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>"];
+    for (content, answer, reply) in [
+        (&["DATA", "text", "."][..], reject as fn(Event<'_>), "550 5.7.1 Refused by policy"),
+        (&["BDAT 3 LAST\r\nabcNOOP"], reject, "550 5.7.1 Refused by policy"),
+        (
+            &["DATA", "a bare\nline feed", "."],
+            accept,
+            "550 5.5.2 Bare CR or LF in the content (RFC 5321 section 2.3.8)",
+        ),
+        (&["BDAT 9 LAST\r\n123456789NOOP"], accept, "552 5.3.4 Message too large"),
+    ] {
+        let has_noop = content.concat().contains("NOOP");
+        let lines = [&envelope[..], content].concat().repeat(100);
+        let limits = limits().with_message(if has_noop { 8 } else { 20 });
+        let outcome = play(config().with_limits(limits), &lines, answer);
+        // A NOOP after the content counts too.
+        let count = if has_noop { 6 } else { 12 };
+        assert_eq!(outcome.count(reply), count, "{}", outcome.said);
+        assert_eq!(outcome.count(TOO_MANY), 1);
+    }
+}
+
+// ------------------------------------------------------------------------------- AUTH
+
+fn offer() -> Offer {
+    Offer::new([Mechanism::PLAIN]).with_secrets_in_clear()
+}
+
+fn with_auth() -> Config {
+    config().with_limits(limits().with_auth_failures(3)).with_auth(offer())
+}
+
+/// The credentials store cannot be reached.
+fn unavailable(event: Event<'_>) {
+    match event {
+        Event::Auth(auth) => {
+            let (channel, nonce) = (Security::CLEAR.channel(), Nonce::new([1; 18]));
+            let attempt = Attempt { channel: &channel, proven: None, nonce, unix_seconds: 0 };
+            auth.verify(offer().verifier(Mechanism::PLAIN, attempt).unwrap());
+        }
+        Event::Credentials(credentials) => match credentials.question {
+            Question::Password(question) => question.unavailable(),
+            other => other.reject(),
+        },
+        other => accept(other),
+    }
+}
+
+const PLAIN: &str = "AUTH PLAIN AGFubgBzZWNyZXQ=";
+
+/// 4954-6-c: an outage does not lock users out, and is not free.
+#[test]
+fn auth_that_cannot_be_decided_now_is_a_command_without_progress() {
+    fn rejecting(event: Event<'_>) {
+        let later = Rejection::new(
+            Code::new(454).unwrap(),
+            Status::new(7, 0).unwrap(),
+            Text::literal("Later"),
+        );
+        match event {
+            Event::Auth(auth) => auth.reject(later.unwrap()),
+            other => accept(other),
+        }
+    }
+    for (answer, reply) in [
+        (unavailable as fn(Event<'_>), "454 4.7.0 Temporary authentication failure"),
+        (rejecting, "454 4.7.0 Later"),
+    ] {
+        let outcome = play(with_auth(), &[PLAIN; 1000], answer);
+        assert_eq!((outcome.count(reply), outcome.count(TOO_MANY)), (12, 1), "{}", outcome.said);
+        assert_eq!(outcome.took, Duration::from_secs(12), "each is withheld as a failure is");
+        assert_eq!(outcome.errors, 0, "the verdict is not the machine's");
+    }
+    let lines = [[PLAIN; 10], ["AUTH PLAIN AGFubgB3cm9uZw=="; 10]].concat();
+    let mut attempts = 0;
+    let outcome = play(with_auth(), &lines, |event| match event {
+        Event::Auth(auth) if attempts >= 10 => auth.reject(Rejection::POLICY),
+        Event::Auth(_) => {
+            attempts += 1;
+            unavailable(event);
+        }
+        other => unavailable(other),
+    });
+    let failures = "421 4.7.0 Too many failed attempts to authenticate";
+    assert_eq!(outcome.count("550 5.7.1 Refused by policy"), 2, "{}", outcome.said);
+    assert_eq!(outcome.count(failures), 1);
+}
+
+// ------------------------------------------------------------------------------- totals
+
+#[test]
+fn errors_are_what_the_machine_itself_refused() {
+    let no = |event: Event<'_>| match event {
+        Event::Auth(auth) => auth.reject(Rejection::POLICY),
+        Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("nobody") => {
+            rcpt.reject(Rejection::NO_SUCH_MAILBOX);
+        }
+        Event::Mail(mail) if mail.reverse_path().to_string().contains("nobody") => {
+            mail.reject(Rejection::POLICY);
+        }
+        Event::Deliver(delivery) => delivery.reject(Rejection::POLICY),
+        other => accept(other),
+    };
+    let (mail, rcpt) = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>");
+    let nobody = "RCPT TO:<nobody@d.example>";
+    for (lines, errors) in [
+        (&[PLAIN][..], 0),
+        (&["AUTH PLAIN AGFubgBzZWNyZXQ"], 1),
+        (&["AUTH FOO"], 1),
+        (&["MAIL FROM:<nobody@b.example>"], 0),
+        (&[mail, nobody], 0),
+        (&[mail, nobody, "DATA"], 1),
+        (&["MAIL FROM:<nobody@b.example>", rcpt, "DATA"], 2),
+        (&[mail, "MAIL FROM:<a@b.example>"], 1),
+        (&["MAIL FROM:<a@b.example> SIZE=999999999"], 1),
+        (&["FOO", "DATA", "RCPT TO:", "MAIL FROM:<a"], 4),
+        (&["NOOP", "RSET", "VRFY b", "HELP"], 0),
+        (&[mail, rcpt, "DATA", "text", "."], 0),
+        (&[mail, rcpt, "DATA", "a bare\nline feed", "."], 1),
+        (&[mail, rcpt, "BDAT 99999999"], 1),
+        (&["BDAT 2", ""], 1),
+        (&["BDAT x"], 1),
+        (&["GET / HTTP/1.1"], 1),
+        (&["QUIT"], 0),
+    ] {
+        let outcome = play(config().with_auth(offer()), lines, no);
+        assert_eq!(outcome.errors, errors, "{lines:?}: {}", outcome.said);
+    }
+    let limits = Limits::default().with_recipients(1).with_transactions(Some(1));
+    let outcome = play(config().with_limits(limits), &[mail, rcpt, rcpt, "RSET", mail], no);
+    assert_eq!(outcome.errors, 2, "{}", outcome.said);
+}
