@@ -46,10 +46,7 @@ pub struct Offer {
     status: ErrorStatus,
     in_the_clear: bool,
     nonces: fn() -> Option<Nonce>,
-    #[cfg_attr(
-        not(feature = "scram"),
-        expect(dead_code, reason = "only stored keys have a scale")
-    )]
+    #[cfg_attr(not(feature = "scram"), allow(dead_code, reason = "only stored keys have a scale"))]
     scale: Scale,
     #[cfg(feature = "scram")]
     decoy: Option<Decoy>,

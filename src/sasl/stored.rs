@@ -3,7 +3,9 @@
 use super::Secret;
 #[cfg(feature = "scram")]
 use super::scram::{Hash, Keys};
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+#[cfg(feature = "scram")]
+use alloc::vec::Vec;
+use alloc::{boxed::Box, string::String, sync::Arc};
 #[cfg(feature = "scram")]
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::{AtomicU8, Ordering};

@@ -283,7 +283,7 @@ impl<'a> Mailbox<'a> {
     /// # Errors
     ///
     /// [`SyntaxErrorKind::NonAscii`] when the local-part is not ASCII, for which there is no other form; else as for
-    /// [`Domain::to_ascii`].
+    /// [`Domain::to_ascii`](super::Domain::to_ascii).
     #[cfg(feature = "idna")]
     pub fn to_ascii(&self) -> Result<Mailbox<'static>, SyntaxError> {
         if !self.local_part().is_ascii() {

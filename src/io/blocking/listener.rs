@@ -2,12 +2,13 @@
 
 use super::socket::Socket;
 use alloc::boxed::Box;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::{net::SocketAddr, time::Duration};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
 };
 
 /// The time for a connection to the listener itself.

@@ -51,8 +51,11 @@ pub struct Options {
     proxies: Proxies,
     grace: Duration,
     transcripts: Option<Arc<Transcripts>>,
-    log: Option<Arc<dyn Fn(&Incident<'_>) + Send + Sync>>,
+    log: Option<Arc<Log>>,
 }
+
+/// The function that is told of incidents.
+type Log = dyn Fn(&Incident<'_>) + Send + Sync;
 
 #[cfg(feature = "rustls")]
 #[derive(Clone, Debug)]
