@@ -1,6 +1,6 @@
 //! The facts of a message that are known before it is sent.
 
-use crate::wire::LineEnds;
+use crate::wire::{LineEnds, Survey};
 
 /// The facts of a message that are known before it is sent: they are compared with what the server
 /// offers before an octet leaves.
@@ -106,19 +106,17 @@ impl MessageFacts {
         if let Some(size) = &mut self.size {
             *size = size.saturating_add(octets.len() as u64);
         }
-        if !octets.is_ascii() {
-            self.has_eight_bit = self.has_eight_bit.map(|_| true);
-        }
-        if memchr::memchr(0, octets).is_some() {
-            self.has_nul = self.has_nul.map(|_| true);
-        }
-        // Without an exit from the loop, so that it takes many octets at once (SIMD).
-        if octets.iter().fold(false, |found, octet| found | is_control(*octet)) {
-            self.has_control = self.has_control.map(|_| true);
+        let survey = Survey::of(octets);
+        for (fact, occurs) in [
+            (&mut self.has_eight_bit, survey.has_eight_bit),
+            (&mut self.has_nul, survey.has_nul),
+            (&mut self.has_control, survey.has_control),
+        ] {
+            *fact = fact.map(|before| before | occurs);
         }
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', octets) {
-            self.line(octets.get(start..end).unwrap_or_default());
+            self.line(octets.get(start..end).unwrap_or_default(), survey);
             if !self.scan.is_after_cr {
                 self.bare.lf += 1;
             }
@@ -130,21 +128,22 @@ impl MessageFacts {
             self.scan = Scan { is_after_cr: false, line: 0, name: [0; NAME], ..self.scan };
             start = end + 1;
         }
-        self.line(octets.get(start..).unwrap_or_default());
+        self.line(octets.get(start..).unwrap_or_default(), survey);
         self.longest_line =
             self.longest_line.max(self.scan.line - u64::from(self.scan.is_after_cr));
     }
 
-    /// Takes octets of a line, without its LF.
-    fn line(&mut self, octets: &[u8]) {
+    /// Takes octets of a line, without its LF, of the octets surveyed.
+    fn line(&mut self, octets: &[u8], survey: Survey) {
         let Some((last, before)) = octets.split_last() else { return };
-        self.bare.cr |= self.scan.is_after_cr || memchr::memchr(b'\r', before).is_some();
+        self.bare.cr |= self.scan.is_after_cr
+            || survey.has_bare_line_break && memchr::memchr(b'\r', before).is_some();
         self.scan.is_after_cr = *last == b'\r';
         if self.scan.part == Part::Header && self.scan.line < NAME as u64 {
             self.name(octets);
         }
         self.scan.line = self.scan.line.saturating_add(octets.len() as u64);
-        if self.scan.part == Part::Header && !octets.is_ascii() {
+        if survey.has_eight_bit && self.scan.part == Part::Header && !octets.is_ascii() {
             self.has_utf8_header = self.has_utf8_header.map(|_| true);
         }
     }
@@ -325,12 +324,6 @@ impl Default for MessageFacts {
     fn default() -> Self {
         Self::UNKNOWN
     }
-}
-
-/// Returns whether the octet is a control character that mail does not need: TAB, CR and LF are the
-/// only ones that it does.
-const fn is_control(octet: u8) -> bool {
-    octet.is_ascii_control() & !matches!(octet, b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ impl Outgoing {
         let result = match &mut self.form {
             Form::Dots(stuffer) => {
                 let before = send.len();
-                let result = stuffer.stuff_bytes(content, |piece| send.push(piece));
+                let result = stuffer.stuff_into(&content, send);
                 self.wire += send.len().saturating_sub(before) as u64;
                 result
             }

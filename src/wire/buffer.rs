@@ -4,6 +4,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use bytes::{Buf, Bytes, BytesMut};
 use core::fmt;
 use core::mem;
+use core::ops::Range;
 
 /// The first allocation of a [`ReceiveBuffer`]: a handful of pipelined commands.
 const FIRST_ALLOCATION: usize = 4096;
@@ -260,6 +261,16 @@ impl SendBuffer {
         } else {
             self.shared_octets = self.shared_octets.saturating_add(octets.len());
             self.shared.push_back(Shared { position: self.text.len(), octets });
+        }
+    }
+
+    /// Appends the octets of a `range` of `shared`, without a copy unless there are so few that a copy
+    /// is cheaper.
+    pub(crate) fn push_part(&mut self, shared: &Bytes, range: Range<usize>) {
+        match shared.get(range.clone()) {
+            Some(few) if few.len() <= WORTH_SHARING => self.text.extend_from_slice(few),
+            Some(_) => self.push(shared.slice(range)),
+            None => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! Content after DATA: dot-stuffing and the end of content (RFC 5321 sections 4.1.1.4 and 4.5.2).
 
-use super::scan::Scan;
+use super::{buffer::SendBuffer, scan::Scan};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -404,12 +404,53 @@ impl Stuffer {
             Piece::Content(start, end) => {
                 out.extend_from_slice(content.get(start..end).unwrap_or_default());
             }
-            Piece::Added(octets) => out.extend_from_slice(octets),
+            Piece::Added(octet) => out.extend_from_slice(octet),
         })
     }
 
     /// Passes slices of `content` and the octets between them, in order, to `piece`, without a
     /// copy.
+    ///
+    /// ```
+    /// use esmtp::wire::{LineEnds, Stuffer};
+    ///
+    /// let mut wire = String::new();
+    /// let mut stuffer = Stuffer::new(LineEnds::Strict);
+    /// stuffer.stuff_slices(b"Hi\r\n.\r\n", |piece| wire += &format!("{}|", piece.escape_ascii()))?;
+    /// assert_eq!(wire, r"Hi\r\n|.|.\r\n|");
+    /// # Ok::<(), esmtp::wire::BareLineBreak>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A bare CR or LF; what precedes it was handed out.
+    pub fn stuff_slices(
+        &mut self,
+        content: &[u8],
+        mut piece: impl FnMut(&[u8]),
+    ) -> Result<(), BareLineBreak> {
+        self.pieces(content, |part| match part {
+            Piece::Content(start, end) if start >= end => {}
+            Piece::Content(start, end) => piece(content.get(start..end).unwrap_or_default()),
+            Piece::Added(octet) => piece(octet),
+        })
+    }
+
+    /// Appends the wire form of `content`, long pieces without a copy.
+    pub(crate) fn stuff_into(
+        &mut self,
+        content: &Bytes,
+        out: &mut SendBuffer,
+    ) -> Result<(), BareLineBreak> {
+        self.pieces(content, |part| match part {
+            Piece::Content(start, end) => out.push_part(content, start..end),
+            Piece::Added(octet) => out.text().extend_from_slice(octet),
+        })
+    }
+
+    /// Passes slices of `content` and the octets between them, in order, to `piece`, each as a
+    /// value that shares the content. [`stuff_slices`](Self::stuff_slices) is faster where a
+    /// reference is enough.
     ///
     /// # Errors
     ///
@@ -422,7 +463,7 @@ impl Stuffer {
         self.pieces(&content, |part| match part {
             Piece::Content(start, end) if start >= end => {}
             Piece::Content(start, end) => piece(content.slice(start..end)),
-            Piece::Added(octets) => piece(Bytes::from_static(octets)),
+            Piece::Added(octet) => piece(Bytes::from_static(octet)),
         })
     }
 
@@ -480,17 +521,16 @@ impl Stuffer {
         let mut scan = Scan::<true, false>::new();
         while let Some(at) = scan.next(content) {
             let (bare, added) = match content.get(at - 1..=at) {
-                Some([b'\r', _]) => (Some(at - 1), &b""[..]),
-                Some([_, b'\n']) if is_strict => (Some(at), &b""[..]),
-                Some([_, b'\n']) => (None, &b"\r"[..]),
+                Some([b'\r', _]) => (at - 1, None),
+                Some([_, b'\n']) if is_strict => (at, None),
+                Some([_, b'\n']) => (at, Some(b"\r")),
                 _ if !self.has_dots => continue,
-                _ => (None, &b"."[..]),
+                _ => (at, Some(b".")),
             };
-            if let Some(bare) = bare {
-                emit(Piece::Content(start, bare));
+            emit(Piece::Content(start, bare));
+            let Some(added) = added else {
                 return self.fail(self.offset.saturating_add(bare as u64));
-            }
-            emit(Piece::Content(start, at));
+            };
             emit(Piece::Added(added));
             start = at;
         }
@@ -510,7 +550,7 @@ impl Stuffer {
 enum Piece {
     /// From here to there in the content.
     Content(usize, usize),
-    Added(&'static [u8]),
+    Added(&'static [u8; 1]),
 }
 
 #[cfg(test)]
@@ -926,6 +966,23 @@ mod tests {
             }
             stuffer.finish(&mut shared).unwrap();
             prop_assert_eq!(&shared, &wire);
+
+            let (mut lent, mut buffer) = (Vec::new(), SendBuffer::default());
+            for cut in [usize::MAX, stuff_at] {
+                let mut stuffers = [Stuffer::new(LineEnds::Strict), Stuffer::new(LineEnds::Strict)];
+                for piece in content.chunks(cut) {
+                    stuffers[0].stuff_slices(piece, |part| lent.extend_from_slice(part)).unwrap();
+                    stuffers[1].stuff_into(&Bytes::copy_from_slice(piece), &mut buffer).unwrap();
+                }
+                stuffers[0].finish(&mut lent).unwrap();
+                stuffers[1].finish(buffer.text()).unwrap();
+                prop_assert_eq!(&lent, &wire);
+                let mut slices = [&[][..]; 64];
+                let count = buffer.slices(&mut slices);
+                prop_assert_eq!(slices[..count].concat(), &wire[..]);
+                lent.clear();
+                buffer.clear();
+            }
 
             let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject);
             let (mut got, mut at, mut there) = (Vec::new(), 0, 0);

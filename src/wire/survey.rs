@@ -1,0 +1,122 @@
+//! The kinds of octets that occur in content, found in one pass.
+
+/// The octets that are surveyed at once: enough for several vectors.
+const STRIDE: usize = 128;
+
+/// The kinds of octets that occur somewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Octets above 127.
+    pub(crate) has_eight_bit: bool,
+    /// NUL.
+    pub(crate) has_nul: bool,
+    /// Control characters other than TAB, CR and LF, NUL and DEL among them.
+    pub(crate) has_control: bool,
+    /// A CR before another octet than LF, or an LF after another octet than CR. The first octet is not
+    /// looked at as an LF, nor the last as a CR: that depends on what is around.
+    pub(crate) has_bare_line_break: bool,
+}
+
+/// Bits of what occurs, as vector instructions gather them.
+#[derive(Clone, Copy)]
+struct Seen {
+    highest: u8,
+    lowest: u8,
+    /// Not 0: a control character below 32 that mail does not need.
+    control: u8,
+    /// Not 0: a bare CR or LF.
+    bare: u8,
+}
+
+impl Survey {
+    /// Looks at each octet once.
+    #[inline]
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        #[cfg(all(feature = "simd", any(target_arch = "x86", target_arch = "x86_64")))]
+        if let Some(avx2) = fearless_simd::Level::new().as_avx2() {
+            return fearless_simd::Simd::vectorize(
+                avx2,
+                #[inline(always)]
+                || Self::by_strides(octets),
+            );
+        }
+        Self::by_strides(octets)
+    }
+
+    #[inline(always)]
+    fn by_strides(octets: &[u8]) -> Self {
+        let mut seen = Seen { highest: 0, lowest: u8::MAX, control: 0, bare: 0 };
+        let Some((first, mut rest)) = octets.split_first() else { return Self::default() };
+        // The octet before it is not known: one that makes no bare line break of it stands in.
+        seen.add(if *first == b'\n' { b'\r' } else { b' ' }, *first);
+        let mut before = octets;
+        while let (Some((stride, after)), Some((before_stride, before_after))) =
+            (rest.split_first_chunk::<STRIDE>(), before.split_first_chunk::<STRIDE>())
+        {
+            for (before, octet) in before_stride.iter().zip(stride) {
+                seen.add(*before, *octet);
+            }
+            (rest, before) = (after, before_after);
+        }
+        for (before, octet) in before.iter().zip(rest) {
+            seen.add(*before, *octet);
+        }
+        Self {
+            has_eight_bit: seen.highest > 0x7f,
+            has_nul: seen.lowest == 0,
+            has_control: seen.control != 0
+                || seen.highest >= 0x7f && memchr::memchr(0x7f, octets).is_some(),
+            has_bare_line_break: seen.bare != 0,
+        }
+    }
+}
+
+impl Seen {
+    #[inline(always)]
+    fn add(&mut self, before: u8, octet: u8) {
+        let mask = |is: bool| 0_u8.wrapping_sub(u8::from(is));
+        let lf = mask(octet == b'\n');
+        self.highest = self.highest.max(octet);
+        self.lowest = self.lowest.min(octet);
+        self.control |= mask(octet < b' ') ^ (lf | mask(octet == b'\r') | mask(octet == b'\t'));
+        self.bare |= lf ^ mask(before == b'\r');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{vec, vec::Vec};
+
+    fn one_by_one(octets: &[u8]) -> Survey {
+        let is_bare = |pair: &[u8]| (pair[0] == b'\r') != (pair[1] == b'\n');
+        Survey {
+            has_eight_bit: !octets.is_ascii(),
+            has_nul: octets.contains(&0),
+            has_control: octets
+                .iter()
+                .any(|octet| octet.is_ascii_control() && !b"\t\r\n".contains(octet)),
+            has_bare_line_break: octets.windows(2).any(is_bare),
+        }
+    }
+
+    #[test]
+    fn each_octet_is_found_for_what_it_is_at_each_place() {
+        for length in [0, 1, 2, 127, 128, 129, 130, 257, 300] {
+            let plain = vec![b'a'; length];
+            assert_eq!(Survey::of(&plain), Survey::default());
+            for (at, octet) in (0..length).flat_map(|at| (0..=255).map(move |octet| (at, octet))) {
+                if length > 2 && !b"\0\t\n\r\x1f \x7f\x80\xff".contains(&octet) && at % 64 != 1 {
+                    continue;
+                }
+                let mut octets: Vec<u8> = plain.clone();
+                octets[at] = octet;
+                assert_eq!(Survey::of(&octets), one_by_one(&octets), "{octet} at {at} of {length}");
+                if let Some(next) = octets.get_mut(at + 1) {
+                    *next = b'\n';
+                    assert_eq!(Survey::of(&octets), one_by_one(&octets), "{octet} LF at {at}");
+                }
+            }
+        }
+    }
+}
