@@ -222,6 +222,15 @@ impl Client {
         self.facts.authenticated
     }
 
+    /// Sets how many transactions may be in flight from now on, at least 1, in place of
+    /// [`Config::with_transactions`].
+    pub fn set_transactions(&mut self, transactions: usize) {
+        if self.facts.config.transactions() != transactions.max(1) {
+            let config = Config::clone(&self.facts.config).with_transactions(transactions);
+            self.facts.config = Arc::new(config);
+        }
+    }
+
     /// Ends a wait that [`Ready::wait`] or [`Content::wait`] has begun: the question comes again.
     pub fn ready(&mut self) {
         if matches!(self.session.position.phase(), Phase::Waiting) {

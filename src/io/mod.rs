@@ -18,16 +18,19 @@
 pub mod blocking;
 mod layer;
 pub mod nonblocking;
+mod queue;
 mod repeats;
 mod send_error;
 mod sending;
 pub mod serving;
 mod session_error;
+mod source;
 mod stopper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use layer::Layer;
+pub use queue::Ticket;
 pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;
 pub use stopper::Stopper;

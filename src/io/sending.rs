@@ -4,8 +4,10 @@ use crate::{
     client::{Content, End, Event, MessageFacts, Outcome, Report, TransactionNumber},
     envelope::Envelope,
     io::{SendError, SendFailure},
+    syntax::{Reply, Verb},
 };
 use alloc::sync::Arc;
+use bytes::Bytes;
 use core::task::Poll;
 use std::io::{self, ErrorKind};
 
@@ -21,6 +23,13 @@ pub(super) struct Sending {
     end: Option<io::Result<()>>,
     /// The reason why the content was aborted.
     failure: Option<SendFailure>,
+}
+
+/// A command outside transactions that the server has rejected.
+#[derive(Clone, Debug)]
+pub(super) struct Rejected {
+    pub(super) verb: Verb,
+    pub(super) reply: Reply<'static>,
 }
 
 /// The step that follows an event.
@@ -55,21 +64,30 @@ impl Sending {
             }
             Event::Sent(sent) => {
                 let report = sent.take();
-                if self.transaction == Some(report.transaction()) {
-                    return match self.failure.take() {
-                        Some(failure) => Step::Failed(failure),
-                        None => Step::Reported(report),
-                    };
+                if self.is_of(report.transaction()) {
+                    return Step::Reported(report);
                 }
             }
-            other => return foreign(other).map_or(Step::GoOn, Step::Failed),
+            other => {
+                if let Some(Rejected { verb, reply }) = foreign(other) {
+                    return Step::Failed(SendFailure::Refused { verb, reply });
+                }
+            }
         }
         Step::GoOn
     }
 
-    /// Returns the result of the call: the report, unless the session has ended and no recipient has an
-    /// outcome of its own.
-    pub(super) fn result(self, report: Report, end: Option<&End>) -> Result<Report, SendError> {
+    /// Returns whether this is the transaction of the message.
+    pub(super) fn is_of(&self, transaction: TransactionNumber) -> bool {
+        self.transaction == Some(transaction)
+    }
+
+    /// Returns the result of the call: the report, unless the content was aborted, or the session has ended and no
+    /// recipient has an outcome of its own.
+    pub(super) fn result(mut self, report: Report, end: Option<&End>) -> Result<Report, SendError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(self.error(failure));
+        }
         match end {
             Some(end) if is_in_vain(&report, end) => {
                 Err(self.error(SendFailure::Ended(end.clone())))
@@ -99,6 +117,21 @@ impl Sending {
             Err(error) if error.kind() == ErrorKind::Interrupted => None,
             Err(error) => Some(Err(error)),
         };
+    }
+
+    /// Passes octets in memory to the client, without a copy; their end completes the content.
+    pub(super) fn feed_bytes(&mut self, mut question: Content<'_>, octets: &mut Bytes) {
+        let result = match octets.is_empty() {
+            true => question.finish(),
+            false => match question.write_bytes(octets) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    question.abort();
+                    Err(error)
+                }
+            },
+        };
+        self.failure = result.err().map(SendFailure::Content);
     }
 
     /// Passes octets of the source to the client, and returns how many it took. The end of the
@@ -139,15 +172,15 @@ impl Sending {
     }
 }
 
-/// Answers a question that concerns no transaction of this call: content that an earlier call has left is
+/// Handles a question that concerns no transaction of this call: content that an earlier call has left is
 /// aborted, and a command that was rejected ends the session, as whether to go on is not this call's
-/// decision. Returns the failure that it is for the transactions of this call.
-pub(super) fn foreign(event: Event<'_>) -> Option<SendFailure> {
+/// decision. Returns that rejection.
+pub(super) fn foreign(event: Event<'_>) -> Option<Rejected> {
     match event {
         Event::Refused(refused) => {
             let (verb, reply) = (refused.verb(), refused.reply().clone());
             refused.quit();
-            return Some(SendFailure::Refused { verb, reply });
+            return Some(Rejected { verb, reply });
         }
         Event::Answered(answered) => answered.go_on(),
         Event::Sent(sent) => drop(sent.take()),

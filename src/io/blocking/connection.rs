@@ -1,6 +1,11 @@
 //! A machine on a blocking stream, driven until it asks a question.
 
-use super::{socket::Socket, stream::Stream};
+use super::{
+    driven::Driven,
+    queue::{Queue, Source},
+    socket::Socket,
+    stream::Stream,
+};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -458,9 +463,7 @@ where
                 Step::GoOn => {}
                 Step::Content(question) => {
                     question.wait();
-                    self.settle();
-                    let read = content.fill_buf();
-                    let taken = self.feed(&mut sending, read);
+                    let taken = self.feed_from(&mut sending, &mut content);
                     content.consume(taken);
                 }
                 Step::Reported(report) => {
@@ -471,9 +474,64 @@ where
         }
     }
 
-    /// Passes octets of the source to the client, unless the session has ended meanwhile, and
-    /// returns how many it took.
-    fn feed(&mut self, sending: &mut Sending, read: io::Result<&[u8]>) -> usize {
+    /// Returns a queue, an iterator that sends these messages and returns the result of each. At most this many
+    /// transactions are in flight at once (at least 1): with 8 or more, a message costs a small part of a
+    /// round trip. Where the server does not offer PIPELINING, it is one at a time. When the
+    /// connection is lost, this many may be left [`Unknown`](client::Outcome::Unknown).
+    ///
+    /// The number stays for the session, in place of
+    /// [`Config::with_transactions`](client::Config::with_transactions).
+    pub fn queue<'c, I, E, C>(
+        &mut self,
+        in_flight: usize,
+        messages: I,
+    ) -> Queue<'_, 'c, Self, I::IntoIter, C>
+    where
+        I: IntoIterator<Item = (E, C)>,
+        E: Into<Arc<Envelope>>,
+        C: Into<Source<'c>>,
+    {
+        self.machine.as_client_mut().set_transactions(in_flight);
+        Queue::new(self, messages.into_iter())
+    }
+
+    /// Ends the session: sends QUIT and abandons transactions under way.
+    ///
+    /// # Errors
+    ///
+    /// A read or write failed.
+    pub fn quit(&mut self) -> io::Result<()> {
+        while let Some(event) = self.next()? {
+            event.quit();
+        }
+        Ok(())
+    }
+}
+
+impl<M, S> Driven for Connection<M, S>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
+    S: Stream,
+{
+    fn is_asked(&mut self) -> Result<bool, SessionError> {
+        self.is_asked()
+    }
+
+    fn event(&mut self) -> Option<Event<'_>> {
+        self.machine.event()
+    }
+
+    fn client(&self) -> &Client {
+        self.machine.as_client()
+    }
+
+    fn client_mut(&mut self) -> &mut Client {
+        self.machine.as_client_mut()
+    }
+
+    fn feed_from(&mut self, sending: &mut Sending, content: &mut dyn BufRead) -> usize {
+        self.settle();
+        let read = content.fill_buf();
         // The server may have sent a reply while the source was read. Its deadlines are judged
         // after that.
         while self.is_readable && self.read_arrived() {
@@ -489,18 +547,6 @@ where
         }
         sending.filled(read);
         0
-    }
-
-    /// Ends the session: sends QUIT and abandons transactions under way.
-    ///
-    /// # Errors
-    ///
-    /// A read or write failed.
-    pub fn quit(&mut self) -> io::Result<()> {
-        while let Some(event) = self.next()? {
-            event.quit();
-        }
-        Ok(())
     }
 }
 

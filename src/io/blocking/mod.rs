@@ -14,13 +14,16 @@
 //! ```
 
 mod connection;
+mod driven;
 mod listener;
+mod queue;
 mod serve;
 mod socket;
 mod stream;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use listener::Listener;
+pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};
 pub use socket::Socket;
 pub use stream::Stream;

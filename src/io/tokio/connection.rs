@@ -1,6 +1,6 @@
 //! A machine on a tokio stream, driven until it asks a question.
 
-use super::socket::Socket;
+use super::{driven::Driven, queue::Queue, socket::Socket};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -368,6 +368,18 @@ where
         }
     }
 
+    /// Returns a queue, in which at most this many transactions are in flight at once (at least 1): with 8 or
+    /// more, a message costs a small part of a round trip. Where the server does not offer PIPELINING, it
+    /// is one at a time. When the connection is lost, this many may be left
+    /// [`Unknown`](client::Outcome::Unknown).
+    ///
+    /// The number stays for the session, in place of
+    /// [`Config::with_transactions`](client::Config::with_transactions).
+    pub fn queue<'c>(&mut self, in_flight: usize) -> Queue<'_, 'c, Self> {
+        self.machine.as_client_mut().set_transactions(in_flight);
+        Queue::new(self)
+    }
+
     /// Ends the session: sends QUIT and abandons transactions under way.
     ///
     /// # Errors
@@ -378,6 +390,28 @@ where
             event.quit();
         }
         Ok(())
+    }
+}
+
+impl<M, S> Driven for Connection<M, S>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>> {
+        self.poll_asked(context)
+    }
+
+    fn event(&mut self) -> Option<Event<'_>> {
+        self.machine.event()
+    }
+
+    fn client(&self) -> &Client {
+        self.machine.as_client()
+    }
+
+    fn client_mut(&mut self) -> &mut Client {
+        self.machine.as_client_mut()
     }
 }
 

@@ -15,11 +15,14 @@
 //! ```
 
 mod connection;
+mod driven;
 mod listener;
+mod queue;
 mod serve;
 mod socket;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use listener::Listener;
+pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};
 pub use socket::Socket;

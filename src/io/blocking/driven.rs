@@ -1,0 +1,26 @@
+//! What a queue and a transaction need of the session below them.
+
+use crate::{
+    client::{Client, Event},
+    io::{SessionError, sending::Sending},
+};
+use std::io::BufRead;
+
+/// A session of a client: every [`Connection`](super::Connection) whose machine is one.
+pub(super) trait Driven {
+    /// Drives the machine until it asks a question (`true`), or the session is over.
+    fn is_asked(&mut self) -> Result<bool, SessionError>;
+
+    /// Returns the question.
+    fn event(&mut self) -> Option<Event<'_>>;
+
+    /// Returns the client.
+    fn client(&self) -> &Client;
+
+    /// Returns the client, to change it from outside.
+    fn client_mut(&mut self) -> &mut Client;
+
+    /// Reads the source while the client waits for it, passes the octets to the client, unless the session has
+    /// ended meanwhile, and returns how many it took.
+    fn feed_from(&mut self, sending: &mut Sending, content: &mut dyn BufRead) -> usize;
+}

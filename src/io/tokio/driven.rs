@@ -1,0 +1,22 @@
+//! What a queue and a transaction need of the session below them.
+
+use crate::{
+    client::{Client, Event},
+    io::SessionError,
+};
+use core::task::{Context, Poll};
+
+/// A session of a client: every [`Connection`](super::Connection) whose machine is one.
+pub(super) trait Driven {
+    /// Drives the machine until it asks a question (`true`), or the session is over.
+    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>>;
+
+    /// Returns the question.
+    fn event(&mut self) -> Option<Event<'_>>;
+
+    /// Returns the client.
+    fn client(&self) -> &Client;
+
+    /// Returns the client, to change it from outside.
+    fn client_mut(&mut self) -> &mut Client;
+}
