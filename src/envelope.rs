@@ -84,7 +84,7 @@ impl Envelope {
     /// ```
     /// use esmtp::{envelope::Envelope, syntax::Lenience};
     ///
-    /// let lenience = Lenience::default().with_dots_in_local_part(true);
+    /// let lenience = Lenience::default().with_dots_in_local_part();
     /// let envelope = Envelope::new_with("ann@example.org", ["bob..b@example.net"], lenience)?;
     /// assert_eq!(envelope.to_string(), "<ann@example.org> -> <bob..b@example.net>");
     /// # Ok::<(), esmtp::envelope::EnvelopeError>(())

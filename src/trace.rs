@@ -1,7 +1,8 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
 
 use crate::syntax::{
-    Domain, ForwardPath, HelloName, Host, ReversePath, SyntaxError, SyntaxErrorKind,
+    Domain, ForwardPath, HelloName, Host, Priority, ReversePath, SyntaxError, SyntaxErrorKind,
+    civil,
 };
 use alloc::string::ToString;
 use core::{
@@ -130,6 +131,8 @@ pub struct Received<'a> {
     name: Option<&'a Domain<'a>>,
     id: Option<&'a str>,
     recipient: Option<ForwardPath<'a>>,
+    cipher: Option<&'a str>,
+    priority: Option<Priority>,
 }
 
 impl<'a> Received<'a> {
@@ -137,7 +140,18 @@ impl<'a> Received<'a> {
     /// ([`Facts::protocol`](crate::server::Facts::protocol)) and the time.
     #[must_use]
     pub const fn new(by: &'a Host<'a>, with: Protocol<'a>, at: Timestamp) -> Self {
-        Self { by, with, at, from: None, address: None, name: None, id: None, recipient: None }
+        Self {
+            by,
+            with,
+            at,
+            from: None,
+            address: None,
+            name: None,
+            id: None,
+            recipient: None,
+            cipher: None,
+            priority: None,
+        }
     }
 
     /// Adds the name in the client's hello ([`Facts::hello_name`](crate::server::Facts::hello_name)).
@@ -178,6 +192,26 @@ impl<'a> Received<'a> {
         self.recipient = recipients.next().filter(|_| recipients.next().is_none());
         self
     }
+
+    /// Adds the cipher suite of TLS as the `tls` clause (RFC 8314 section 4.3), by its registered name
+    /// ([`Security::cipher`](crate::security::Security::cipher)). The clause is left out for a name that holds anything but
+    /// letters, digits and `_`.
+    ///
+    /// ```text
+    /// tls-cipher-clause = CFWS "tls" FWS tls-cipher [ CFWS tls-dh-group-clause ]      RFC 8314 section 4.3
+    /// ```
+    #[must_use]
+    pub const fn with_tls(mut self, cipher: &'a str) -> Self {
+        self.cipher = Some(cipher);
+        self
+    }
+
+    /// Adds the value of MT-PRIORITY as the `priority` clause, which a server "SHOULD include" (RFC 6710 sections 4.1, 7).
+    #[must_use]
+    pub const fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
+        self
+    }
 }
 
 impl fmt::Display for Received<'_> {
@@ -215,8 +249,21 @@ impl fmt::Display for Received<'_> {
         {
             write!(f, "\r\n for {recipient}")?;
         }
+        // Additional-Registered-Clauses stand after `for`.
+        if let Some(cipher) = self.cipher.filter(|name| is_cipher(name)) {
+            write!(f, "\r\n tls {cipher}")?;
+        }
+        if let Some(priority) = self.priority {
+            write!(f, "\r\n priority {priority}")?;
+        }
         write!(f, ";\r\n {}\r\n", self.at)
     }
+}
+
+/// Returns whether the name can be that of a cipher suite: letters, digits and `_`, as those of the registry are.
+fn is_cipher(name: &str) -> bool {
+    (1..=100).contains(&name.len())
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
 }
 
 /// Octets of a line of a message without its CRLF (RFC 5322 section 2.1.1). No path and no name can be folded.
@@ -338,27 +385,10 @@ impl fmt::Display for Timestamp {
         let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
         let weekday =
             DAYS.iter().cycle().nth(usize::try_from(days % 7).unwrap_or(0)).unwrap_or(&"");
-        let (year, month, day) = civil(days);
-        let month = MONTHS.get(month).unwrap_or(&"");
+        let (year, month, day) = civil(i64::try_from(days).unwrap_or(i64::MAX));
+        let month = usize::try_from(month - 1).ok().and_then(|it| MONTHS.get(it)).unwrap_or(&"");
         write!(f, "{weekday}, {day} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
     }
-}
-
-/// Returns the year, the month from 0 and the day of the month, `days` after 1970-01-01.
-fn civil(days: u64) -> (u64, usize, u64) {
-    // Years are counted from 1 March 2000 backwards by whole 400-year cycles of 146097 days, so
-    // that the leap day is the last of its year; 1970-01-01 is day 719468 from 0000-03-01.
-    let days = days.saturating_add(719_468);
-    let (cycle, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let is_past_new_year = month >= 10;
-    let year =
-        cycle.saturating_mul(400).saturating_add(year).saturating_add(u64::from(is_past_new_year));
-    let month = if is_past_new_year { month - 10 } else { month + 2 };
-    (year, usize::try_from(month).unwrap_or(0), day)
 }
 
 #[cfg(test)]
@@ -432,6 +462,27 @@ mod tests {
              by mx.example.org with ESMTPS id a-1.bXy\r\n for <bob@example.org>;\r\n \
              Thu, 1 Jan 1970 00:00:00 +0000\r\n"
         );
+    }
+
+    /// 5321-4.4-c
+    #[test]
+    fn registered_clauses_stand_after_the_recipient() {
+        let by = Host::parse("mx.example.org").unwrap();
+        let recipient = ForwardPath::parse("<bob@example.org>").unwrap();
+        let at = Timestamp::since_unix_epoch(Duration::ZERO);
+        let field = Received::new(&by, Protocol::new("ESMTPS").unwrap(), at)
+            .with_recipients([recipient])
+            .with_priority(Priority::parse("-3").unwrap());
+        let start =
+            "Received: from unknown\r\n by mx.example.org with ESMTPS\r\n for <bob@example.org>";
+        let end = "\r\n priority -3;\r\n Thu, 1 Jan 1970 00:00:00 +0000\r\n";
+        assert_eq!(
+            field.clone().with_tls("TLS_AES_256_GCM_SHA384").to_string(),
+            [start, "\r\n tls TLS_AES_256_GCM_SHA384", end].concat()
+        );
+        for name in ["", "a b", "a;b", "a\r\nX: b", "(a)", "ü", &"a".repeat(101)] {
+            assert_eq!(field.clone().with_tls(name).to_string(), [start, end].concat(), "{name:?}");
+        }
     }
 
     /// 5321-4.4-c

@@ -248,49 +248,17 @@ fn too_long(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// Circles of files that are known and not yet cut: a list that shrinks. None of these grows, and one
-/// that is cut is taken out.
-const KNOWN_CIRCLES: &[&[&str]] = &[
-    &["proxy/mod.rs", "proxy/parse.rs"],
-    &["syntax/error.rs", "syntax/grammar.rs", "syntax/verb.rs"],
-];
-
-/// Types whose inherent methods are not yet in one file: a list that shrinks.
-const KNOWN_SPREAD: &[(&str, &str)] = &[
-    ("syntax/command.rs", "Command"),
-    ("syntax/extensions.rs", "Extensions"),
-    ("syntax/host.rs", "Domain"),
-    ("syntax/host.rs", "Host"),
-    ("syntax/mailbox.rs", "Mailbox"),
-];
-
 /// No circle of files.
-fn circles(sources: &[Source], known: &[&[&str]]) -> Vec<String> {
+fn circles(sources: &[Source]) -> Vec<String> {
     let circles = Graph::new(sources).circles();
-    let is_within = |circle: &BTreeSet<String>, known: &[&str]| {
-        circle.iter().all(|node| known.contains(&node.as_str()))
-    };
-    let new = circles.iter().filter(|circle| !known.iter().any(|it| is_within(circle, it)));
-    let cut = known.iter().filter(|it| !circles.iter().any(|circle| is_within(circle, it)));
-    new.map(|circle| format!("a circle of files: {circle:?}"))
-        .chain(cut.map(|it| format!("this circle is cut, take it out of the list: {it:?}")))
-        .collect()
+    circles.iter().map(|circle| format!("a circle of files: {circle:?}")).collect()
 }
 
 /// The inherent methods of a type stand in one file, or in its `session/` folder.
-fn spread(sources: &[Source], known: &[(&str, &str)]) -> Vec<String> {
+fn spread(sources: &[Source]) -> Vec<String> {
     let methods = Graph::new(sources).methods();
-    let spread: Vec<_> = methods.iter().filter(|(_, nodes)| nodes.len() > 1).collect();
-    let is_known = |file: &str, name: &str| known.contains(&(file, name));
-    let new = spread.iter().filter(|((file, name), _)| !is_known(file, name));
-    let cut = known.iter().filter(|(file, name)| {
-        !spread.iter().any(|((of, its), _)| (of.as_str(), its.as_str()) == (*file, *name))
-    });
-    new.map(|((_, name), nodes)| format!("the methods of {name} stand in {nodes:?}"))
-        .chain(
-            cut.map(|it| format!("its methods are in one file, take it out of the list: {it:?}")),
-        )
-        .collect()
+    let spread = methods.iter().filter(|(_, nodes)| nodes.len() > 1);
+    spread.map(|((_, name), nodes)| format!("the methods of {name} stand in {nodes:?}")).collect()
 }
 
 // ------------------------------------------------------------------------------- the map
@@ -404,13 +372,13 @@ fn sources_without_tests() -> Vec<Source> {
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let complaints = circles(&sources_without_tests(), KNOWN_CIRCLES);
+    let complaints = circles(&sources_without_tests());
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
 #[test]
 fn the_inherent_methods_of_a_type_stand_in_one_file_or_its_session_folder() {
-    let complaints = spread(&sources_without_tests(), KNOWN_SPREAD);
+    let complaints = spread(&sources_without_tests());
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
@@ -591,9 +559,7 @@ fn circles_are_found_through_reexports_and_aliases() {
         ("pub struct B; impl B { fn c() { super::c::f() } }", "use super::B; fn f() {}", 1),
     ] {
         let sources = files(&[root, ("a/b.rs", b), ("a/c.rs", c)]);
-        assert_eq!(circles(&sources, &[]).len(), expected, "{b} {c}");
-        let known: &[&[&str]] = &[&["a/b.rs", "a/c.rs"]];
-        assert_eq!(circles(&sources, known).len(), 1 - expected, "{b} {c}: known");
+        assert_eq!(circles(&sources).len(), expected, "{b} {c}");
     }
 }
 
@@ -605,13 +571,12 @@ fn a_session_folder_is_one_node() {
         ("a/session/x.rs", "use super::S; pub struct X; impl S { fn x() {} }"),
         ("a/d.rs", "use super::session::S;"),
     ];
-    assert!(circles(&files(&one), &[]).is_empty());
-    assert!(spread(&files(&one), &[]).is_empty());
+    assert!(circles(&files(&one)).is_empty());
+    assert!(spread(&files(&one)).is_empty());
     let mut two = one;
     two[3].1 = "use super::session::S; impl S { fn d() {} } impl Clone for S {}";
-    assert_eq!(spread(&files(&two), &[]).len(), 1);
-    assert!(spread(&files(&two), &[("a/session/", "S")]).is_empty());
+    assert_eq!(spread(&files(&two)).len(), 1);
     two[2].1 = "use super::S; pub struct X; fn d() { crate::a::d::y() }";
     two[3].1 = "use super::session::S; pub fn y() {}";
-    assert_eq!(circles(&files(&two), &[]).len(), 1);
+    assert_eq!(circles(&files(&two)).len(), 1);
 }

@@ -126,7 +126,7 @@ fn a_name_that_is_not_a_host_is_taken_as_text() {
             let experience = converse_with(config(), &script, listen);
             assert_eq!(experience.log, [format!("{text} (none) text_as_host")]);
             let strict = format!("{greeting}C| {verb} {sent}\\r\\n\n");
-            let without = Lenience::default().with_text_as_host(false);
+            let without = Lenience::default().without_text_as_host();
             for lenience in [Lenience::STRICT, without] {
                 let refusal = match sent.contains("\\xd") || sent.contains("\\xf") {
                     true => "S: 500 Not valid UTF-8",
@@ -249,7 +249,7 @@ fn only_a_registered_tag_makes_an_address_literal() {
             "{GREETING}{EHLO}C: MAIL FROM:<a@{literal}>\nS: 250 Ok\nC: RCPT TO:<a@{literal}>\nS: 250 Ok"
         )
     };
-    let open = || with(|it| *it = it.with_general_literal(true));
+    let open = || with(|it| *it = it.with_general_literal());
     for literal in
         ["[2001:db8:::1]", "[1:2:3:4:5:6:7:8:9]", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[1:2]"]
     {
@@ -278,8 +278,8 @@ fn only_a_registered_tag_makes_an_address_literal() {
 fn dots_and_underscores_are_taken_where_the_switch_is_on() {
     let dots = "a dot at the start or the end of the local-part, or two dots in a row";
     let underscore = "an underscore in the domain name";
-    let dots_on: fn(&mut Lenience) = |it| *it = it.with_dots_in_local_part(true);
-    let underscores_on: fn(&mut Lenience) = |it| *it = it.with_underscore_in_domain(true);
+    let dots_on: fn(&mut Lenience) = |it| *it = it.with_dots_in_local_part();
+    let underscores_on: fn(&mut Lenience) = |it| *it = it.with_underscore_in_domain();
     for (addresses, switch, name, wrong) in [
         (
             ["a..b@c.example", "a.@c.example", ".a@c.example", "..a...b..@c.example"],
@@ -319,9 +319,9 @@ fn dots_and_underscores_are_taken_where_the_switch_is_on() {
 fn the_submitter_is_read_as_a_path_is() {
     let hello = "C: EHLO client.example.net\nS: 250-mx.example.org\nS: 250 AUTH XOAUTH2\n";
     for (value, switch) in [
-        ("a..b@c.example", (|it| *it = it.with_dots_in_local_part(true)) as fn(&mut Lenience)),
-        ("<a..b@c.example>", |it| *it = it.with_dots_in_local_part(true)),
-        ("a@b_c.example", |it| *it = it.with_underscore_in_domain(true)),
+        ("a..b@c.example", (|it| *it = it.with_dots_in_local_part()) as fn(&mut Lenience)),
+        ("<a..b@c.example>", |it| *it = it.with_dots_in_local_part()),
+        ("a@b_c.example", |it| *it = it.with_underscore_in_domain()),
     ] {
         let mail = format!("{GREETING}{hello}C: MAIL FROM:<> AUTH={value}\n");
         let refused = format!("{mail}S: 501 Not a value for this parameter");
@@ -419,7 +419,7 @@ fn auth_right_after_starttls_is_taken_and_reported() {
     let config = || config().with_extension(Extension::StartTls).with_auth(offer());
     let experience = converse_with(config(), &script("235 Authentication successful"), listen);
     assert_eq!(experience.log[1], "auth auth_without_hello");
-    let lenience = Lenience::default().with_auth_without_hello(false);
+    let lenience = Lenience::default().without_auth_without_hello();
     for lenience in [lenience, Lenience::STRICT] {
         converse_with(config().with_lenience(lenience), &script("503 Send a hello first"), listen);
     }
@@ -436,9 +436,9 @@ fn auth_right_after_starttls_is_taken_and_reported() {
 #[test]
 fn a_client_sends_the_addresses_that_it_was_given() {
     let lenience = Lenience::default()
-        .with_dots_in_local_part(true)
-        .with_underscore_in_domain(true)
-        .with_general_literal(true);
+        .with_dots_in_local_part()
+        .with_underscore_in_domain()
+        .with_general_literal();
     let long = format!("bounce+{}@list.example", "x".repeat(90));
     for (address, is_default) in [
         (&*long, true),

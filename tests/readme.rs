@@ -264,7 +264,7 @@ fn send(probe: &Probe, offered: &Extensions) -> (String, Vec<Obstacle>) {
 
 #[test]
 fn a_client_asks_for_users_lists_and_help() {
-    let lookup = |what| Lookup::new(Argument::new(what).unwrap(), false).unwrap();
+    let lookup = |what| Lookup::new(Argument::new(what).unwrap()).unwrap();
     let mut asked = 0;
     let said = converse(&Extensions::NONE, |event| match event {
         Event::Ready(ready) if asked < 3 => {

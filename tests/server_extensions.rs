@@ -99,10 +99,10 @@ fn delivery_within_a_time_must_be_possible() {
 /// 4865-4-a 4865-4-b 4865-4-c
 #[test]
 fn a_message_may_be_held_for_a_while_in_submission() {
-    let bounds = FutureRelease {
-        most: HoldSeconds::new(3600).unwrap(),
-        last: esmtp::syntax::DateTime::new("2030-01-01T00:00:00Z").unwrap(),
-    };
+    let bounds = FutureRelease::new(
+        HoldSeconds::new(3600).unwrap(),
+        esmtp::syntax::DateTime::new("2030-01-01T00:00:00Z").unwrap(),
+    );
     let extensions = Extensions::NONE.with_future_release(&bounds);
     let submission = config()
         .with_service(Service::Submission)

@@ -62,7 +62,7 @@ fn values_are_stored_as_they_stand_on_the_wire() {
     let code = Status::NO_SUCH_MAILBOX.under(Code::MAILBOX_UNAVAILABLE).unwrap();
     there_and_back(&code, r#""5.1.1""#);
     there_and_back(&UnknownVerb::new("XFOO").unwrap(), r#""XFOO""#);
-    let lookup = Lookup::new(Argument::new("ann").unwrap(), true).unwrap();
+    let lookup = Lookup::new(Argument::new("ann").unwrap()).unwrap().with_smtputf8();
     there_and_back(&lookup, r#""ann SMTPUTF8""#);
     there_and_back(&AttributeName::DestPort, r#""DESTPORT""#);
     for line in ["XCLIENT HELO=a+20b ADDR=192.0.2.1", "XFORWARD NAME=[UNAVAILABLE]"] {

@@ -64,7 +64,7 @@ fn check(row: &Value) -> Option<String> {
         _ => Outcome::Invalid,
     };
     // Trailing white space "is tolerated" is the one leniency that the rows call valid.
-    let trimming = Lenience::STRICT.with_trailing_white_space(true);
+    let trimming = Lenience::STRICT.with_trailing_white_space();
     if strict != expected && outcome(row, &octets, trimming) != expected && !may_choose {
         return Some(format!("{strict:?} instead of {expected:?}"));
     }
@@ -109,7 +109,7 @@ fn latin(octets: &[u8]) -> String {
 fn path(row: &Value, octets: &[u8], lenience: Lenience) -> Option<Value> {
     let text = text(octets)?;
     // The rows are of whole paths; those of commands have the brackets that are missing.
-    let lenience = lenience.with_missing_brackets(false);
+    let lenience = lenience.without_missing_brackets();
     let (mut meaning, is_ascii) = match row["on"] == "RCPT" {
         true => {
             let path = ForwardPath::parse_with(text, lenience).ok()?;

@@ -71,10 +71,11 @@ pub(crate) fn server(
             BareLineBreak::Normalise => BareLineBreaks::Normalise,
             BareLineBreak::Keep => BareLineBreaks::Keep,
         });
-    let lenience = Lenience::default()
-        .with_dots_in_local_part(arguments.lenient_addresses)
-        .with_underscore_in_domain(arguments.lenient_addresses);
-    config = config.with_lenience(lenience);
+    if arguments.lenient_addresses {
+        config = config.with_lenience(
+            Lenience::default().with_dots_in_local_part().with_underscore_in_domain(),
+        );
+    }
     // Submission requires AUTH (RFC 6409 section 4.3). Without accounts it accepts mail from every
     // client, or, with --require-auth, from no client.
     let is_submission = matches!(arguments.protocol, Protocol::Submission);

@@ -44,7 +44,7 @@ fn check(text: &str, lenience: Lenience) {
         Ok(mailbox) => {
             let written = mailbox.to_string();
             assert_eq!(Mailbox::parse_with(&written, lenience).as_ref(), Ok(&mailbox));
-            let lenience = lenience.with_long_path(true);
+            let lenience = lenience.with_long_path();
             let path = format!("<{mailbox}>");
             let path = ReversePath::parse_with(&path, lenience).expect("a path in brackets");
             assert_eq!(path.mailbox(), Some(&mailbox));

@@ -40,7 +40,7 @@ fn wish(ready: Ready<'_>, which: u8) -> Result<(), NotOffered> {
     let command = |line: &'static str| Command::parse(line.as_bytes(), Lenience::STRICT);
     let name = Argument::new("bob").expect("an argument");
     match which {
-        1 => ready.vrfy(Lookup::new(name, false).expect("a name")),
+        1 => ready.vrfy(Lookup::new(name).expect("a name")),
         2 => ready.help(None),
         3 => match command("XCLIENT NAME=a.example ADDR=192.0.2.1 PROTO=ESMTP LOGIN=ann") {
             Ok(Command::Xclient(attributes)) => ready.xclient(&attributes),

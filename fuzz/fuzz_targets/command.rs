@@ -12,7 +12,7 @@ fuzz_target!(|line: &[u8]| {
     let _ = Verb::of(line);
     for lenience in [Lenience::STRICT, Lenience::default(), Lenience::ALL] {
         match Command::parse_with(line, lenience) {
-            Ok(parsed) => check(&parsed.command, parsed.used, lenience),
+            Ok(parsed) => check(parsed.command(), parsed.used(), lenience),
             Err(error) => {
                 assert!(error.offset() <= line.len());
                 assert!(error.code().is_permanent() && error.status().goes_with(error.code()));

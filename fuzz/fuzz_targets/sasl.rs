@@ -61,7 +61,7 @@ fn pair(which: u8) -> (Box<dyn Initiator>, Box<dyn Verifier>) {
         }
         8 => (
             Box::new(scram(scram::Binding::NotOffered)),
-            Box::new(ScramVerifier::new(hash, nonce, decoy).with_plus_offered(true)),
+            Box::new(ScramVerifier::new(hash, nonce, decoy).with_plus_offered()),
         ),
         _ => (
             Box::new(scram(scram::Binding::None)),

@@ -309,8 +309,8 @@ fn bounds(
     }
     if let (Some(hold), Some(bounds)) = (read.hold(), offered.future_release()) {
         let is_too_long = match hold {
-            Hold::For(seconds) => *seconds > bounds.most,
-            Hold::Until(time) => time.unix_seconds() > bounds.last.unix_seconds(),
+            Hold::For(seconds) => *seconds > bounds.most(),
+            Hold::Until(time) => time.unix_seconds() > bounds.last().unix_seconds(),
         };
         if is_too_long {
             obstacles.push(Obstacle::Hold);
@@ -321,14 +321,14 @@ fn bounds(
 /// Returns for each recipient whether it is beyond the limits of a transaction (RFC 9422 section 4).
 fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
     let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| limit as usize);
-    let (most_recipients, most_domains) = (most(limits.rcpt_max), most(limits.rcpt_domain_max));
+    let (most_recipients, most_domains) = (most(limits.rcpt_max()), most(limits.rcpt_domain_max()));
     let mut count = 0;
     let mut domains = BTreeSet::new();
     let is_beyond = |path: &ForwardPath<'_>| {
         if count >= most_recipients {
             return true;
         }
-        if let (Some(mailbox), Some(_)) = (path.mailbox(), limits.rcpt_domain_max) {
+        if let (Some(mailbox), Some(_)) = (path.mailbox(), limits.rcpt_domain_max()) {
             let domain = mailbox.host().to_string().to_ascii_lowercase();
             if domains.len() >= most_domains && !domains.contains(&domain) {
                 return true;

@@ -17,8 +17,8 @@ use crate::{
     sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
     syntax::{
-        Argument, Command, DomainList, Extension, Extensions, LineTooLong, Lookup, Node, Reply,
-        UnknownVerb, Verb, XclientAttributes, XforwardAttributes,
+        Argument, Command, DomainList, Extension, Extensions, Lookup, Node, Reply, UnknownVerb,
+        Verb, XclientAttributes, XforwardAttributes,
     },
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -327,9 +327,8 @@ impl<'c> Ready<'c> {
 
     /// Sends a command if it fits its line (RFC 5321 section 4.5.3.1.4).
     fn single(self, command: Command<'static>) -> Result<(), NotOffered> {
-        if let Err(LineTooLong { octets, limit, .. }) =
-            command.encode_within(&self.facts.offered, &mut Vec::new())
-        {
+        if let Err(error) = command.encode_within(&self.facts.offered, &mut Vec::new()) {
+            let (octets, limit) = (error.octets(), error.limit());
             let (verb, recipient) = (command.verb(), None);
             let obstacles = vec![Obstacle::LineTooLong { verb, recipient, octets, limit }];
             return Err(NotOffered { obstacles });

@@ -1,12 +1,10 @@
 //! The parser of headers.
 
-use super::{
-    About, ClientTls, FIXED, Header, MAX_OCTETS, MAX_OCTETS_V1, ProxyError, SIGNATURE, TEXT,
-    UNIX_ADDRESSES, crc32c, kind,
+use super::format::{
+    About, FIXED, MAX_OCTETS, MAX_OCTETS_V1, Parts, ProxyError, SIGNATURE, TEXT, UNIX_ADDRESSES,
+    Values, crc32c, kind, push_value,
 };
-use alloc::vec::Vec;
 use core::{
-    mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::Range,
     str::{self, FromStr},
@@ -14,8 +12,7 @@ use core::{
 use nom::{
     IResult, Parser,
     bytes::{complete, streaming},
-    multi::length_data,
-    number::complete::{be_u8, be_u16},
+    number::complete::be_u16,
 };
 
 /// The error of a parser.
@@ -44,7 +41,7 @@ const fn fault<T>(error: ProxyError) -> Result<T, nom::Err<Fault>> {
 /// "PROXY" SP ( "TCP4" / "TCP6" ) SP source SP destination SP source-port SP destination-port CRLF
 /// "PROXY" SP "UNKNOWN" *OCTET CRLF
 /// ```
-pub(super) fn line(octets: &[u8]) -> Parsed<'_, Header> {
+pub(super) fn line(octets: &[u8]) -> Parsed<'_, Parts> {
     let (rest, _) = streaming::tag(TEXT).parse(octets)?;
     let most = rest.get(..rest.len().min(MAX_OCTETS_V1 - TEXT.len())).unwrap_or_default();
     let end = most.iter().position(|octet| matches!(octet, b'\r' | b'\n' | b'\0'));
@@ -62,23 +59,23 @@ pub(super) fn line(octets: &[u8]) -> Parsed<'_, Header> {
         return fault(ProxyError::TooLong);
     }
     let text = str::from_utf8(text).ok();
-    let header = match text.map(|text| text.split(' ')) {
+    let parts = match text.map(|text| text.split(' ')) {
         Some(mut words) => match words.next() {
             // "must ignore anything presented before the CRLF"
-            Some("UNKNOWN") => Some(Header::unknown()),
+            Some("UNKNOWN") => Some(Parts::about(About::Unknown)),
             Some("TCP4") => addresses::<Ipv4Addr>(words),
             Some("TCP6") => addresses::<Ipv6Addr>(words),
             _ => None,
         },
-        None if most.starts_with(b"UNKNOWN ") => Some(Header::unknown()),
+        None if most.starts_with(b"UNKNOWN ") => Some(Parts::about(About::Unknown)),
         None => None,
     };
-    header.map_or_else(|| fault(ProxyError::Line), |header| Ok((rest, header)))
+    parts.map_or_else(|| fault(ProxyError::Line), |parts| Ok((rest, parts)))
 }
 
 fn addresses<'a, A: FromStr + Into<IpAddr>>(
     mut words: impl Iterator<Item = &'a str>,
-) -> Option<Header> {
+) -> Option<Parts> {
     let mut address = || Some(words.next()?.parse::<A>().ok()?.into());
     let (source, destination) = (address()?, address()?);
     let mut port = || {
@@ -90,13 +87,13 @@ fn addresses<'a, A: FromStr + Into<IpAddr>>(
     let source = SocketAddr::new(source, port()?);
     let destination = SocketAddr::new(destination, port()?);
     match words.next() {
-        None => Header::proxied(source, destination).ok(),
+        None => Parts::proxied(source, destination).ok(),
         Some(_) => None,
     }
 }
 
 /// Parses version 2 (section 2.2).
-pub(super) fn binary(octets: &[u8]) -> Parsed<'_, Header> {
+pub(super) fn binary(octets: &[u8]) -> Parsed<'_, Parts> {
     let (rest, _) = streaming::tag(SIGNATURE).parse(octets)?;
     let (rest, command) = nom::number::streaming::be_u8(rest)?;
     if command >> 4 != 2 {
@@ -115,24 +112,24 @@ pub(super) fn binary(octets: &[u8]) -> Parsed<'_, Header> {
         return fault(ProxyError::TooLong);
     }
     let (rest, block) = streaming::take(length).parse(rest)?;
-    let header = match (is_local, family) {
+    let parts = match (is_local, family) {
         // "must discard the protocol block including the family which is ignored"
-        (true, _) => Header::local(),
-        (false, 0x00) => Header::unknown(),
+        (true, _) => Parts::about(About::Local),
+        (false, 0x00) => Parts::about(About::Unknown),
         _ => {
             let whole = octets.get(..FIXED + block.len()).unwrap_or_default();
             match proxied(family, block, whole) {
-                Ok(header) => header,
+                Ok(parts) => parts,
                 Err(error) => return fault(error),
             }
         }
     };
-    Ok((rest, header))
+    Ok((rest, parts))
 }
 
 /// Parses the block after the length: addresses, then values.
-fn proxied(family: u8, block: &[u8], whole: &[u8]) -> Result<Header, ProxyError> {
-    let parsed: IResult<&[u8], Header, ()> = match family {
+fn proxied(family: u8, block: &[u8], whole: &[u8]) -> Result<Parts, ProxyError> {
+    let parsed: IResult<&[u8], Parts, ()> = match family {
         0x11 => (take::<4>, take::<4>, be_u16, be_u16)
             .map(|(source, destination, from, to)| {
                 inet(
@@ -149,22 +146,22 @@ fn proxied(family: u8, block: &[u8], whole: &[u8]) -> Result<Header, ProxyError>
                 )
             })
             .parse(block),
-        _ => take::<UNIX_ADDRESSES>.map(|_| Header::about(About::Unix)).parse(block),
+        _ => take::<UNIX_ADDRESSES>.map(|_| Parts::about(About::Unix)).parse(block),
     };
-    let (values, mut header) = parsed.map_err(|_| ProxyError::Addresses)?;
+    let (values, mut parts) = parsed.map_err(|_| ProxyError::Addresses)?;
     Values::check(values)?;
     let mut values = Values(values);
     while let Some(value) = values.next() {
         let (kind, value) = value?;
         if kind == kind::CRC32C {
-            header.has_checksum = true;
+            parts.has_checksum = true;
             let end = whole.len().saturating_sub(values.0.len());
             check_sum(whole, end.saturating_sub(value.len())..end, value)?;
         } else {
-            push_value(&mut header.values, kind, value)?;
+            push_value(&mut parts.values, kind, value)?;
         }
     }
-    Ok(header)
+    Ok(parts)
 }
 
 fn take<const N: usize>(octets: &[u8]) -> IResult<&[u8], [u8; N], ()> {
@@ -172,80 +169,12 @@ fn take<const N: usize>(octets: &[u8]) -> IResult<&[u8], [u8; N], ()> {
     Ok((rest, taken.try_into().map_err(|_| nom::Err::Error(()))?))
 }
 
-fn inet(source: (IpAddr, u16), destination: (IpAddr, u16)) -> Header {
+fn inet(source: (IpAddr, u16), destination: (IpAddr, u16)) -> Parts {
     let (source, destination) = (source.into(), destination.into());
-    Header::about(About::Inet { source, destination })
+    Parts::about(About::Inet { source, destination })
 }
 
-/// Types, lengths and values (section 2.2.1), over octets that they must fill.
-pub(super) struct Values<'a>(pub(super) &'a [u8]);
-
-impl<'a> Iterator for Values<'a> {
-    type Item = Result<(u8, &'a [u8]), ProxyError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let parsed: IResult<_, _, ()> = (be_u8, length_data(be_u16)).parse(self.0);
-        Some(match parsed {
-            Ok((rest, value)) => {
-                self.0 = rest;
-                Ok(value)
-            }
-            Err(_) => {
-                self.0 = &[];
-                Err(ProxyError::Value)
-            }
-        })
-    }
-}
-
-impl Values<'_> {
-    /// Checks the values of known types.
-    pub(super) fn check(octets: &[u8]) -> Result<(), ProxyError> {
-        let mut seen = [false; kind::SINGLE.len()];
-        for value in Values(octets) {
-            let (kind, value) = value?;
-            for (single, seen) in kind::SINGLE.iter().zip(&mut seen) {
-                if *single == kind && mem::replace(seen, true) {
-                    return Err(ProxyError::Value);
-                }
-            }
-            match kind {
-                kind::AUTHORITY | kind::NETNS => {
-                    text(value)?;
-                }
-                kind::CRC32C if value.len() != 4 => return Err(ProxyError::Value),
-                // "up to 128 bytes long"
-                kind::UNIQUE_ID if value.len() > 128 => return Err(ProxyError::Value),
-                kind::SSL => {
-                    ClientTls::parse(value)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn push_value(out: &mut Vec<u8>, kind: u8, value: &[u8]) -> Result<(), ProxyError> {
-    let length = u16::try_from(value.len()).map_err(|_| ProxyError::TooLong)?;
-    out.push(kind);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(value);
-    Ok(())
-}
-
-/// Parses a name or a word: UTF-8 or ASCII without control characters.
-pub(super) fn text(value: &[u8]) -> Result<&str, ProxyError> {
-    str::from_utf8(value)
-        .ok()
-        .filter(|text| !text.chars().any(char::is_control))
-        .ok_or(ProxyError::Value)
-}
-
-/// Checks the checksum, of which `place` is the position in the header: it counts as zero (section
+/// Checks the checksum, of which `place` is the position in the parts: it counts as zero (section
 /// 2.2.3).
 fn check_sum(whole: &[u8], place: Range<usize>, value: &[u8]) -> Result<(), ProxyError> {
     let zeroed = whole

@@ -188,7 +188,8 @@ impl Offer {
         } else {
             let offers_plus =
                 self.announced(channel, proven).any(|offered| offered.needs_channel_binding());
-            ScramVerifier::new(hash, nonce, decoy).with_plus_offered(offers_plus)
+            let verifier = ScramVerifier::new(hash, nonce, decoy);
+            if offers_plus { verifier.with_plus_offered() } else { verifier }
         };
         Some(Box::new(verifier.with_preparation(self.prepare)))
     }

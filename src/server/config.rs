@@ -300,11 +300,10 @@ impl Config {
             self.offered = self.offered.with_size(stated.unwrap_or(0));
         }
         if self.offered.contains(Extension::Limits) {
-            let limits = SessionLimits {
-                rcpt_max: u32::try_from(self.limits.recipients).ok(),
-                mail_max: self.limits.transactions,
-                ..Default::default()
-            };
+            let recipients = u32::try_from(self.limits.recipients).unwrap_or_default();
+            let transactions = self.limits.transactions.unwrap_or_default();
+            let limits =
+                SessionLimits::default().with_rcpt_max(recipients).with_mail_max(transactions);
             self.offered = self.offered.with_limits(limits);
         }
         let names = |is_of: fn(AttributeName) -> bool| -> Vec<_> {

@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::grammar::{Parsed, Tolerance, VERB, WSP, is, is_all};
 use super::mailbox::{dot_string, mailbox, quoted_string};
+use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind, Text, Verb};
 
 /// Text as an argument: of one octet or more, without white space at its ends.
@@ -67,9 +68,12 @@ impl<'a> Argument<'a> {
     }
 }
 
-impl fmt::Display for Argument<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+text_value!(shown Argument);
+text_value!(read Argument, Argument::new);
+
+impl AsRef<str> for Argument<'_> {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -102,15 +106,23 @@ pub struct Lookup<'a> {
 const FLAG: &str = "SMTPUTF8";
 
 impl<'a> Lookup<'a> {
-    /// Makes the argument, with or without the parameter SMTPUTF8.
+    /// Makes the argument without the parameter SMTPUTF8.
+    ///
+    /// ```
+    /// use esmtp::syntax::{Argument, Lookup};
+    ///
+    /// let lookup = Lookup::new(Argument::new("müller")?)?.with_smtputf8();
+    /// assert_eq!(lookup.to_string(), "müller SMTPUTF8");
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`SyntaxErrorKind::Argument`] when the argument itself ends with the word SMTPUTF8, so that it would be taken for the
     /// parameter.
-    pub fn new(argument: Argument<'a>, smtputf8: bool) -> Result<Self, SyntaxError> {
+    pub fn new(argument: Argument<'a>) -> Result<Self, SyntaxError> {
         match without_flag(argument.as_str()) {
-            None => Ok(Self { argument, smtputf8 }),
+            None => Ok(Self { argument, smtputf8: false }),
             Some(before) => Err(SyntaxError::new(SyntaxErrorKind::Argument, before.len())),
         }
     }
@@ -118,9 +130,16 @@ impl<'a> Lookup<'a> {
     /// Parses `String [ SP "SMTPUTF8" ]`                              RFC 6531 section 3.7.4.2
     pub(crate) fn parse(input: &'a str) -> Result<Self, SyntaxError> {
         match without_flag(input) {
-            Some(before) => Self::new(Argument::new(before)?, true),
-            None => Self::new(Argument::new(input)?, false),
+            Some(before) => Ok(Self::new(Argument::new(before)?)?.with_smtputf8()),
+            None => Self::new(Argument::new(input)?),
         }
+    }
+
+    /// Adds the parameter SMTPUTF8: the client accepts UTF-8 in the reply (RFC 6531 section 3.7.4.2).
+    #[must_use]
+    pub const fn with_smtputf8(mut self) -> Self {
+        self.smtputf8 = true;
+        self
     }
 
     /// Returns the argument without the parameter.
@@ -184,41 +203,10 @@ impl<'a> UnknownVerb<'a> {
     pub(crate) const fn from_valid(verb: &'a str) -> Self {
         Self(Cow::Borrowed(verb))
     }
-
-    /// Returns the value as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> UnknownVerb<'static> {
-        UnknownVerb(Cow::Owned(self.0.into_owned()))
-    }
 }
 
-/// Verbs are compared without case.
-impl PartialEq for UnknownVerb<'_> {
-    fn eq(&self, other: &UnknownVerb<'_>) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
-    }
-}
-
-impl Eq for UnknownVerb<'_> {}
-
-impl core::hash::Hash for UnknownVerb<'_> {
-    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        self.0.bytes().for_each(|octet| state.write_u8(octet.to_ascii_uppercase()));
-        state.write_u8(0xFF);
-    }
-}
-
-impl fmt::Display for UnknownVerb<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+text_value!(UnknownVerb, UnknownVerb::new);
+text_value!(any_case UnknownVerb);
 
 #[cfg(test)]
 mod tests {

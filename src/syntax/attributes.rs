@@ -2,12 +2,12 @@
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
-use core::fmt;
 use core::net::IpAddr;
 use core::num::NonZeroU16;
 
 use super::grammar::{DIGIT, KEYWORD, VISIBLE, cut, has_control, is_all, span};
 use super::host::dns_name;
+use super::text_value::text_value;
 use super::{Domain, SyntaxError, SyntaxErrorKind, Verb, Xtext};
 
 macro_rules! names {
@@ -130,6 +130,26 @@ impl<'a> AttributeValue<'a> {
         Self::Text(super::xtext::decode_text(text).unwrap_or_default())
     }
 
+    /// Returns a value that borrows from this one.
+    #[must_use]
+    pub fn as_borrowed(&self) -> AttributeValue<'_> {
+        match self {
+            Self::Unavailable => AttributeValue::Unavailable,
+            Self::TemporarilyUnavailable => AttributeValue::TemporarilyUnavailable,
+            Self::Text(text) => AttributeValue::Text(Cow::Borrowed(text)),
+        }
+    }
+
+    /// Returns the value with memory of its own.
+    #[must_use]
+    pub fn into_owned(self) -> AttributeValue<'static> {
+        match self {
+            Self::Unavailable => AttributeValue::Unavailable,
+            Self::TemporarilyUnavailable => AttributeValue::TemporarilyUnavailable,
+            Self::Text(text) => AttributeValue::Text(Cow::Owned(text.into_owned())),
+        }
+    }
+
     /// Returns the value as an address: IPv4, or IPv6 with or without `IPV6:` in front.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
@@ -226,12 +246,6 @@ macro_rules! attributes {
                 Ok(Self(Cow::Borrowed(input)))
             }
 
-            /// Returns the text as it stands in a command.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
             /// Iterates over the entries in order.
             pub fn iter(&self) -> impl Iterator<Item = (AttributeName, AttributeValue<'_>)> {
                 attributes_of(&self.0)
@@ -247,12 +261,6 @@ macro_rules! attributes {
             #[must_use]
             pub fn address(&self, name: AttributeName) -> Option<IpAddr> {
                 self.get(name)?.address()
-            }
-
-            /// Returns the value with memory of its own.
-            #[must_use]
-            pub fn into_owned(self) -> $type<'static> {
-                $type(Cow::Owned(self.0.into_owned()))
             }
         }
 
@@ -271,12 +279,9 @@ macro_rules! attributes {
             }
         }
 
-        /// As they stand in a command.
-        impl fmt::Display for $type<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
+        text_value!(methods $type);
+        text_value!(shown $type);
+        text_value!(read $type, $type::parse);
     };
 }
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::grammar::{self, is};
+use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// Octets as base64 (RFC 4648 section 4): an initial response, a response or a challenge of a SASL mechanism (RFC 4954
@@ -96,6 +97,14 @@ impl<'a> Base64<'a> {
     #[must_use]
     pub fn into_owned(mut self) -> Base64<'static> {
         Base64(Cow::Owned(core::mem::take(&mut self.0).into_owned()))
+    }
+}
+
+text_value!(read Base64, Base64::parse);
+
+impl AsRef<str> for Base64<'_> {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 

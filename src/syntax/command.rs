@@ -13,9 +13,9 @@ use super::grammar::{
 };
 use super::path::{after_path, forward_path, reverse_path};
 use super::{
-    Argument, Base64, DomainList, ForwardPath, HelloName, Lenience, Lookup, Mechanism, Node,
-    Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text, UnknownVerb, Uri, Verb,
-    XclientAttributes, XforwardAttributes, parameters,
+    Argument, Base64, DomainList, Extensions, ForwardPath, HelloName, Lenience, LineTooLong,
+    Lookup, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text,
+    UnknownVerb, Uri, Verb, XclientAttributes, XforwardAttributes, parameters,
 };
 
 /// One command line (RFC 5321 section 4.1).
@@ -147,10 +147,28 @@ impl ObsoleteVerb {
 /// A command, and the deviations that were tolerated for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed<'a> {
-    /// The command.
-    pub command: Command<'a>,
-    /// The switches that the command needed.
-    pub used: Lenience,
+    command: Command<'a>,
+    used: Lenience,
+}
+
+impl<'a> Parsed<'a> {
+    /// Returns the command.
+    #[must_use]
+    pub const fn command(&self) -> &Command<'a> {
+        &self.command
+    }
+
+    /// Returns the switches that the command needed.
+    #[must_use]
+    pub const fn used(&self) -> Lenience {
+        self.used
+    }
+
+    /// Converts into the command and the switches that it needed.
+    #[must_use]
+    pub fn into_parts(self) -> (Command<'a>, Lenience) {
+        (self.command, self.used)
+    }
 }
 
 impl<'a> Command<'a> {
@@ -279,6 +297,26 @@ impl<'a> Command<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         // Writing into a Vec does not fail.
         let _ = write!(Octets(out), "{self}\r\n");
+    }
+
+    /// Appends the line with its CRLF, unless it is longer than the server has to accept.
+    ///
+    /// # Errors
+    ///
+    /// The line is longer than [`Extensions::line_limit`]; nothing is appended then.
+    pub fn encode_within(
+        &self,
+        extensions: &Extensions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LineTooLong> {
+        let start = out.len();
+        self.encode(out);
+        let (octets, limit) = (out.len() - start, extensions.line_limit(self.verb()));
+        if octets > limit {
+            out.truncate(start);
+            return Err(LineTooLong::new(octets, limit));
+        }
+        Ok(())
     }
 
     /// Returns the value with memory of its own.
@@ -795,12 +833,12 @@ mod tests {
         ] {
             assert!(strict(line).is_err(), "{line:?}");
             let parsed = Command::parse_with(line.as_bytes(), Lenience::ALL).unwrap();
-            assert_eq!(parsed.command.to_string(), wire);
-            assert_eq!(parsed.used.names().collect::<Vec<_>>(), [used], "{line:?}");
+            assert_eq!(parsed.command().to_string(), wire);
+            assert_eq!(parsed.used().names().collect::<Vec<_>>(), [used], "{line:?}");
         }
         for line in ["MAIL FROM:<a@b>", "EHLO a", "NOOP", "VRFY a"] {
             let parsed = Command::parse_with(line.as_bytes(), Lenience::ALL).unwrap();
-            assert!(!parsed.used.is_any());
+            assert!(!parsed.used().is_any());
         }
         for line in [
             " EHLO a",

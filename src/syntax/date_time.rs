@@ -2,8 +2,8 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
-use core::fmt;
 
+use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// A date-time with its zone: `2027-01-01T00:00:00Z` (RFC 3339 section 5.6).
@@ -40,7 +40,10 @@ impl<'a> DateTime<'a> {
     #[must_use]
     pub fn from_unix_seconds(seconds: i64) -> Option<DateTime<'static>> {
         let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-        let (year, month, day) = civil(days)?;
+        let (year, month, day) = civil(days);
+        if !(0..=9999).contains(&year) {
+            return None;
+        }
         let text = format!(
             "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
             second / 3600,
@@ -48,12 +51,6 @@ impl<'a> DateTime<'a> {
             second % 60
         );
         Some(DateTime(Cow::Owned(text)))
-    }
-
-    /// Returns the value as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 
     /// Returns whether the date-time has a fraction of a second.
@@ -67,35 +64,12 @@ impl<'a> DateTime<'a> {
     pub fn unix_seconds(&self) -> i64 {
         unix_seconds(&self.0).unwrap_or_default()
     }
-
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> DateTime<'_> {
-        DateTime(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> DateTime<'static> {
-        DateTime(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(DateTime, DateTime::new);
+text_value!(any_case DateTime);
 
 const DAY: i64 = 86400;
-
-impl PartialEq for DateTime<'_> {
-    fn eq(&self, other: &DateTime<'_>) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
-    }
-}
-
-impl Eq for DateTime<'_> {}
-
-impl fmt::Display for DateTime<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Returns the seconds since 1970-01-01T00:00:00Z; `None` outside the grammar and for a day that the month does not have.
 ///
@@ -165,23 +139,21 @@ const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     before_year + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
-/// Returns the date of a day since 1970-01-01.
-fn civil(days: i64) -> Option<(i64, i64, i64)> {
-    if !(days_since_epoch(0, 1, 1)..=days_since_epoch(9999, 12, 31)).contains(&days) {
-        return None;
-    }
-    let mut year = 1970 + days.div_euclid(366);
-    while days_since_epoch(year + 1, 1, 1) <= days {
-        year += 1;
-    }
-    while days_since_epoch(year, 1, 1) > days {
-        year -= 1;
-    }
-    let mut month = 12;
-    while days_since_epoch(year, month, 1) > days {
-        month -= 1;
-    }
-    Some((year, month, days - days_since_epoch(year, month, 1) + 1))
+/// Returns the year, the month and the day of the month of the day that is `days` after 1970-01-01, for ever in both
+/// directions of the Gregorian calendar.
+pub(crate) const fn civil(days: i64) -> (i64, i64, i64) {
+    // Counted from 0000-03-01 by whole cycles of 400 years, of 146097 days, so that a leap day is the last of its year.
+    let days = days.saturating_add(719_468);
+    let (cycle, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..=9 => (year, month + 3),
+        _ => (year + 1, month - 9),
+    };
+    (cycle * 400 + year, month, day)
 }
 
 #[cfg(test)]

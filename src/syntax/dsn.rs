@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::grammar::{self, ATEXT, XCHAR, is_all};
+use super::text_value::text_value;
 use super::{Mailbox, SyntaxError, SyntaxErrorKind, Xtext, xtext};
 
 /// RET: how much of the message comes back with a failure (RFC 3461 section 4.3).
@@ -285,12 +286,6 @@ impl<'a> OriginalRecipient<'a> {
         OriginalRecipient::parse(value)
     }
 
-    /// Returns the value as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     fn parts(&self) -> (&str, &str) {
         self.0.split_once(';').unwrap_or((&self.0, ""))
     }
@@ -318,19 +313,9 @@ impl<'a> OriginalRecipient<'a> {
             }
         }
     }
-
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> OriginalRecipient<'_> {
-        OriginalRecipient(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> OriginalRecipient<'static> {
-        OriginalRecipient(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(OriginalRecipient, OriginalRecipient::parse);
 
 /// The type of addresses beyond ASCII (RFC 6533 section 3).
 const UTF8: &str = "utf-8";
@@ -368,13 +353,6 @@ impl PartialEq for OriginalRecipient<'_> {
 }
 
 impl Eq for OriginalRecipient<'_> {}
-
-/// As it was written.
-impl fmt::Display for OriginalRecipient<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,13 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use core::num::NonZeroU32;
 
 use super::grammar::{DIGIT, is_all};
+use super::line_limit::line_limit;
 use super::{
     AttributeName, DateTime, EhloLine, Extension, HoldSeconds, Mechanism, Reply, Solicitation,
-    SyntaxError, SyntaxErrorKind,
+    SyntaxError, SyntaxErrorKind, Verb,
 };
 
 /// The number of mechanisms that are kept. No server announces more, and comparing them costs time.
@@ -42,19 +44,69 @@ pub struct Extensions {
 }
 
 /// The limits that LIMITS announces: 1 to 999999 each (RFC 9422 section 4).
+///
+/// ```
+/// use esmtp::syntax::{Extensions, SessionLimits};
+///
+/// let limits = SessionLimits::default().with_mail_max(50).with_rcpt_max(100);
+/// let announced = Extensions::NONE.with_limits(limits);
+/// assert!(announced.lines().eq(["LIMITS MAILMAX=50 RCPTMAX=100"]));
+/// assert_eq!(announced.limits().rcpt_max(), Some(100));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct SessionLimits {
-    /// MAILMAX: transactions in a session.
-    pub mail_max: Option<u32>,
-    /// RCPTMAX: recipients in a transaction.
-    pub rcpt_max: Option<u32>,
-    /// RCPTDOMAINMAX: different domains among the recipients of a transaction.
-    pub rcpt_domain_max: Option<u32>,
+    mail_max: Option<NonZeroU32>,
+    rcpt_max: Option<NonZeroU32>,
+    rcpt_domain_max: Option<NonZeroU32>,
 }
 
 impl SessionLimits {
     const MOST: u32 = 999_999;
+
+    /// Returns the number of a limit: none for 0, and no more than 999999.
+    const fn number(value: u32) -> Option<NonZeroU32> {
+        NonZeroU32::new(if value > Self::MOST { Self::MOST } else { value })
+    }
+
+    /// Sets MAILMAX, the number of transactions in a session: at most 999999; 0 takes it away.
+    #[must_use]
+    pub const fn with_mail_max(mut self, most: u32) -> Self {
+        self.mail_max = Self::number(most);
+        self
+    }
+
+    /// Sets RCPTMAX, the number of recipients in a transaction: at most 999999; 0 takes it away.
+    #[must_use]
+    pub const fn with_rcpt_max(mut self, most: u32) -> Self {
+        self.rcpt_max = Self::number(most);
+        self
+    }
+
+    /// Sets RCPTDOMAINMAX, the number of different domains among the recipients of a transaction: at most 999999; 0 takes
+    /// it away.
+    #[must_use]
+    pub const fn with_rcpt_domain_max(mut self, most: u32) -> Self {
+        self.rcpt_domain_max = Self::number(most);
+        self
+    }
+
+    /// Returns MAILMAX: the number of transactions in a session.
+    #[must_use]
+    pub fn mail_max(&self) -> Option<u32> {
+        self.mail_max.map(NonZeroU32::get)
+    }
+
+    /// Returns RCPTMAX: the number of recipients in a transaction.
+    #[must_use]
+    pub fn rcpt_max(&self) -> Option<u32> {
+        self.rcpt_max.map(NonZeroU32::get)
+    }
+
+    /// Returns RCPTDOMAINMAX: the number of different domains among the recipients of a transaction.
+    #[must_use]
+    pub fn rcpt_domain_max(&self) -> Option<u32> {
+        self.rcpt_domain_max.map(NonZeroU32::get)
+    }
 
     fn read(arguments: &str) -> Self {
         let mut limits = Self::default();
@@ -81,9 +133,9 @@ impl SessionLimits {
         ];
         let mut line = String::new();
         for (name, value) in limits {
-            if let Some(value) = value.filter(|value| *value > 0) {
+            if let Some(value) = value {
                 let separator = if line.is_empty() { "" } else { " " };
-                line.push_str(&format!("{separator}{name}={}", value.min(Self::MOST)));
+                line.push_str(&format!("{separator}{name}={value}"));
             }
         }
         line
@@ -93,10 +145,28 @@ impl SessionLimits {
 /// The bounds of FUTURERELEASE: the latest release of a message (RFC 4865 section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FutureRelease<'a> {
-    /// Most seconds from now.
-    pub most: HoldSeconds,
-    /// The last moment.
-    pub last: DateTime<'a>,
+    most: HoldSeconds,
+    last: DateTime<'a>,
+}
+
+impl<'a> FutureRelease<'a> {
+    /// Makes the bounds: the longest time from now, and the last moment.
+    #[must_use]
+    pub const fn new(most: HoldSeconds, last: DateTime<'a>) -> Self {
+        Self { most, last }
+    }
+
+    /// Returns the longest time from now.
+    #[must_use]
+    pub const fn most(&self) -> HoldSeconds {
+        self.most
+    }
+
+    /// Returns the last moment.
+    #[must_use]
+    pub const fn last(&self) -> &DateTime<'a> {
+        &self.last
+    }
 }
 
 impl Extensions {
@@ -261,7 +331,7 @@ impl Extensions {
     /// Adds FUTURERELEASE and its bounds (RFC 4865 section 3).
     #[must_use]
     pub fn with_future_release(self, bounds: &FutureRelease<'_>) -> Self {
-        let arguments = format!("{} {}", bounds.most, bounds.last);
+        let arguments = format!("{} {}", bounds.most(), bounds.last());
         self.with_arguments(Extension::FutureRelease, &arguments)
     }
 
@@ -468,6 +538,25 @@ impl Extensions {
         }
     }
 
+    /// Returns the octets that a line of this command may have, its CRLF included: 512, and the additions of the
+    /// announced extensions (RFC 5321 section 4.5.3.1.4).
+    ///
+    /// A server has to accept such a line, and a client should not send a longer one: a client whose initial response
+    /// would make AUTH longer waits for the challenge. A response to a 334 may have 12288 octets, and the server of
+    /// this crate accepts as many in a line of AUTH (RFC 4954 section 4).
+    ///
+    /// ```
+    /// use esmtp::syntax::{Extension, Extensions, Verb};
+    ///
+    /// let extensions = Extensions::from_iter([Extension::Size, Extension::SmtpUtf8]);
+    /// assert_eq!(extensions.line_limit(Verb::Mail), 512 + 26 + 10);
+    /// assert_eq!(extensions.line_limit(Verb::Rcpt), 512);
+    /// ```
+    #[must_use]
+    pub fn line_limit(&self, verb: Verb) -> usize {
+        line_limit(verb, |extension| self.contains(extension))
+    }
+
     /// Iterates over the lines to announce: keyword and arguments, known ones first, always in the same order.
     pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let known = self.iter().map(|extension| {
@@ -600,7 +689,7 @@ mod tests {
     fn arguments_have_types() {
         let limits = |line| {
             let limits = announced(&[line]).limits();
-            (limits.mail_max, limits.rcpt_max, limits.rcpt_domain_max)
+            (limits.mail_max(), limits.rcpt_max(), limits.rcpt_domain_max())
         };
         assert_eq!(
             limits("LIMITS MAILMAX=5 rcptmax=100 FOO=x RCPTDOMAINMAX=1"),
@@ -659,15 +748,11 @@ mod tests {
 
     #[test]
     fn what_is_made_is_announced_and_read_again() {
-        let limits = SessionLimits {
-            rcpt_max: Some(2_000_000),
-            mail_max: Some(0),
-            ..SessionLimits::default()
-        };
-        let bounds = FutureRelease {
-            most: HoldSeconds::new(60).unwrap(),
-            last: DateTime::new("2027-01-01T00:00:00Z").unwrap(),
-        };
+        let limits = SessionLimits::default().with_rcpt_max(2_000_000).with_mail_max(0);
+        let bounds = FutureRelease::new(
+            HoldSeconds::new(60).unwrap(),
+            DateTime::new("2027-01-01T00:00:00Z").unwrap(),
+        );
         let made = Extensions::NONE
             .with_size(10)
             .with_mechanisms([Mechanism::new("plain").unwrap(), Mechanism::SCRAM_SHA_256])

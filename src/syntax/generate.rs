@@ -120,17 +120,17 @@ made! {
         let code = Code::arbitrary(u)?;
         Status::arbitrary(u)?.under(code).ok_or(Error::IncorrectFormat)
     };
-    FutureRelease<'static>: |u| Ok(FutureRelease {
-        most: HoldSeconds::arbitrary(u)?,
-        last: DateTime::arbitrary(u)?,
-    });
+    FutureRelease<'static>: |u| Ok(FutureRelease::new(HoldSeconds::arbitrary(u)?, DateTime::arbitrary(u)?));
     Text<'static>: |u| Text::new(string(u, grammar::TEXT, 0, 60)?).map_err(no);
     Argument<'static>: |u| {
         let text = string(u, grammar::TEXT, 1, 30)?;
         let text = text.trim_matches([' ', '\t']);
         Argument::new(if text.is_empty() { "x".to_string() } else { text.to_string() }).map_err(no)
     };
-    Lookup<'static>: |u| Lookup::new(Argument::arbitrary(u)?, bool::arbitrary(u)?).map_err(no);
+    Lookup<'static>: |u| {
+        let lookup = Lookup::new(Argument::arbitrary(u)?).map_err(no)?;
+        Ok(if bool::arbitrary(u)? { lookup.with_smtputf8() } else { lookup })
+    };
     UnknownVerb<'static>: |u| UnknownVerb::new(string(u, grammar::VERB, 1, 12)?).map_err(no);
     Reply<'static>: |u| {
         let code = Code::arbitrary(u)?;
@@ -270,7 +270,8 @@ made! {
     DeliverBy: |u| {
         let mode = ByMode::arbitrary(u)?;
         let least = if mode == ByMode::Return { 1 } else { -DeliverBy::LIMIT };
-        DeliverBy::new(u.int_in_range(least..=DeliverBy::LIMIT)?, mode, bool::arbitrary(u)?).ok_or(Error::IncorrectFormat)
+        let by = DeliverBy::new(u.int_in_range(least..=DeliverBy::LIMIT)?, mode).ok_or(Error::IncorrectFormat)?;
+        Ok(if bool::arbitrary(u)? { by.with_trace() } else { by })
     };
     HoldSeconds: |u| HoldSeconds::new(u.int_in_range(1..=999_999_999)?).ok_or(Error::IncorrectFormat);
     Hold<'static>: |u| Ok(match bool::arbitrary(u)? {
@@ -379,10 +380,13 @@ made! {
     };
     SessionLimits: |u| {
         let mut limit = || Ok(match bool::arbitrary(u)? {
-            true => Some(u.int_in_range(1..=999_999)?),
-            false => None,
+            true => u.int_in_range(1..=999_999)?,
+            false => 0,
         });
-        Ok(SessionLimits { mail_max: limit()?, rcpt_max: limit()?, rcpt_domain_max: limit()? })
+        Ok(SessionLimits::default()
+            .with_mail_max(limit()?)
+            .with_rcpt_max(limit()?)
+            .with_rcpt_domain_max(limit()?))
     };
     Extensions: |u| {
         let mut extensions = Extensions::NONE;
@@ -401,7 +405,7 @@ made! {
             extensions = extensions.with_limits(SessionLimits::arbitrary(u)?);
         }
         if bool::arbitrary(u)? {
-            let bounds = FutureRelease { most: HoldSeconds::arbitrary(u)?, last: DateTime::arbitrary(u)? };
+            let bounds = FutureRelease::new(HoldSeconds::arbitrary(u)?, DateTime::arbitrary(u)?);
             extensions = extensions.with_future_release(&bounds).with_deliver_by(Some(5));
         }
         if bool::arbitrary(u)? {

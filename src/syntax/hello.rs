@@ -7,6 +7,7 @@ use core::fmt;
 use super::error::AddressFault;
 use super::grammar::{Tolerance, fail, is_all, is_control_character, whole};
 use super::host::hello_host;
+use super::text_value::text_value;
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 
 /// The argument of EHLO, HELO or LHLO: a host (RFC 5321 section 4.1.1.1), or any other text that a client sends in its place
@@ -16,9 +17,9 @@ use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 /// use esmtp::syntax::{Command, HelloName, Lenience};
 ///
 /// let parsed = Command::parse_with(b"EHLO M\xDCLLER-PC", Lenience::default())?;
-/// let Command::Ehlo(name) = &parsed.command else { unreachable!() };
+/// let Command::Ehlo(name) = parsed.command() else { unreachable!() };
 /// assert_eq!((name.host(), &*name.text()), (None, "M\u{FFFD}LLER-PC"));
-/// assert!(parsed.used.has_text_as_host());
+/// assert!(parsed.used().has_text_as_host());
 ///
 /// let name = HelloName::new("client.example.net")?;
 /// assert!(name.host().is_some() && name.text() == "client.example.net");
@@ -144,6 +145,8 @@ impl<'a> HelloName<'a> {
     }
 }
 
+text_value!(read HelloName, HelloName::new);
+
 pub(super) const fn control_at(offset: usize) -> SyntaxError {
     SyntaxError::new(SyntaxErrorKind::Host, offset).with_fault(Some(AddressFault::ControlInName))
 }
@@ -170,14 +173,6 @@ impl<'a> From<Host<'a>> for HelloName<'a> {
     }
 }
 
-impl<'a> TryFrom<&'a str> for HelloName<'a> {
-    type Error = SyntaxError;
-
-    fn try_from(name: &'a str) -> Result<Self, SyntaxError> {
-        Self::new(name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,10 +180,9 @@ mod tests {
 
     fn parse(line: &[u8], lenience: Lenience) -> Result<(HelloName<'_>, Lenience), SyntaxError> {
         let parsed = Command::parse_with(line, lenience)?;
-        match parsed.command {
-            Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name) => {
-                Ok((name, parsed.used))
-            }
+        let used = parsed.used();
+        match parsed.into_parts().0 {
+            Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name) => Ok((name, used)),
             other => panic!("{other}"),
         }
     }

@@ -1,7 +1,6 @@
 //! Domains and address literals.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,6 +15,7 @@ use super::grammar::{
     self, Class, DCONTENT, Fault, LABEL, Parsed, Tolerance, cut, fail, fail_with, octet, span,
     whole, whole_address, word,
 };
+use super::text_value::text_value;
 use super::{Lenience, SyntaxError, SyntaxErrorKind};
 
 /// Octets of a domain: the DNS holds no longer one (RFC 1035 section 2.3.4, RFC 5321 section 4.5.3.1.2). With U-labels it is
@@ -77,12 +77,6 @@ impl<'a> Domain<'a> {
         self.0
     }
 
-    /// Returns the domain as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns whether the value holds no U-label.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
@@ -94,63 +88,45 @@ impl<'a> Domain<'a> {
         self.0.split('.')
     }
 
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> Domain<'_> {
-        Domain(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> Domain<'static> {
-        Domain(Cow::Owned(self.0.into_owned()))
-    }
-}
-
-impl PartialEq for Domain<'_> {
-    fn eq(&self, other: &Domain<'_>) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
-    }
-}
-
-impl Eq for Domain<'_> {}
-
-impl Hash for Domain<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in self.0.bytes() {
-            state.write_u8(octet.to_ascii_lowercase());
+    /// Returns the domain with A-labels, for the DNS and for servers without SMTPUTF8 (RFC 6531 section 3.2).
+    ///
+    /// ```
+    /// use esmtp::syntax::Domain;
+    ///
+    /// let domain = Domain::new("bücher.example")?;
+    /// assert_eq!(domain.to_ascii()?.as_str(), "xn--bcher-kva.example");
+    /// assert_eq!(domain.to_ascii()?.to_unicode().as_str(), "bücher.example");
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Host`] when a label is not a U-label, [`SyntaxErrorKind::DomainTooLong`] when the result is
+    /// too long.
+    #[cfg(feature = "idna")]
+    pub fn to_ascii(&self) -> Result<Domain<'static>, SyntaxError> {
+        if self.is_ascii() {
+            // Nothing to do, and names that IDNA would refuse (`r3---sn.example`) are in use.
+            return Ok(self.as_borrowed().into_owned());
         }
-        state.write_u8(0xFF);
+        match super::idna::to_ascii(self.as_str()) {
+            Some(name) => Domain::new(name.into_owned()),
+            None => Err(SyntaxError::new(SyntaxErrorKind::Host, 0)),
+        }
+    }
+
+    /// Returns the domain with U-labels in place of the A-labels that stand for them; other labels stay as they are.
+    #[must_use]
+    #[cfg(feature = "idna")]
+    pub fn to_unicode(&self) -> Domain<'static> {
+        super::idna::to_unicode(self.as_str())
+            .and_then(|name| Domain::new(name.into_owned()).ok())
+            .unwrap_or_else(|| self.as_borrowed().into_owned())
     }
 }
 
-impl fmt::Display for Domain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl AsRef<str> for Domain<'_> {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'a> TryFrom<&'a str> for Domain<'a> {
-    type Error = SyntaxError;
-
-    fn try_from(domain: &'a str) -> Result<Self, SyntaxError> {
-        Self::new(domain)
-    }
-}
-
-impl TryFrom<String> for Domain<'static> {
-    type Error = SyntaxError;
-
-    fn try_from(domain: String) -> Result<Self, SyntaxError> {
-        Self::new(domain)
-    }
-}
+text_value!(Domain, Domain::new);
+text_value!(any_case Domain);
 
 /// A domain or an address literal (RFC 5321 sections 2.3.4, 4.1.2, 4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -187,12 +163,6 @@ impl<'a> GeneralLiteral<'a> {
         Self(Cow::Borrowed(literal))
     }
 
-    /// Returns `tag:content`, as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns the tag: the text before the colon.
     #[must_use]
     pub fn tag(&self) -> &str {
@@ -205,6 +175,8 @@ impl<'a> GeneralLiteral<'a> {
         self.0.split_once(':').map_or("", |(_, content)| content)
     }
 }
+
+text_value!(GeneralLiteral, GeneralLiteral::new);
 
 /// Equality is by the tag without case and the content octet for octet.
 impl PartialEq for GeneralLiteral<'_> {
@@ -299,6 +271,19 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// Returns the host with A-labels; an address literal stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Domain::to_ascii`].
+    #[cfg(feature = "idna")]
+    pub fn to_ascii(&self) -> Result<Host<'static>, SyntaxError> {
+        match self {
+            Self::Domain(domain) => Ok(Host::Domain(domain.to_ascii()?)),
+            Self::Ipv4(_) | Self::Ipv6(_) | Self::General(_) => Ok(self.as_borrowed().into_owned()),
+        }
+    }
+
     /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Host<'_> {
@@ -323,6 +308,8 @@ impl<'a> Host<'a> {
         }
     }
 }
+
+text_value!(read Host, Host::parse);
 
 /// Wire form: `example.org`, `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
 impl fmt::Display for Host<'_> {
@@ -684,14 +671,6 @@ fn general_literal(input: &str) -> Parsed<'_, &str> {
     }
     let (found, rest) = cut(input, tag + 1 + content);
     Ok((rest, found))
-}
-
-impl<'a> TryFrom<&'a str> for Host<'a> {
-    type Error = SyntaxError;
-
-    fn try_from(host: &'a str) -> Result<Self, SyntaxError> {
-        Self::parse(host)
-    }
 }
 
 #[cfg(test)]

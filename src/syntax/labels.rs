@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::grammar::{ATEXT, BASE64, DIGIT, is_all};
+use super::text_value::text_value;
 use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
@@ -42,29 +43,13 @@ impl<'a> Solicitation<'a> {
         }
     }
 
-    /// Returns the list as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Iterates over the classes: `org.example:ADV`.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
         self.0.split(',')
     }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> Solicitation<'static> {
-        Solicitation(Cow::Owned(self.0.into_owned()))
-    }
 }
 
-impl fmt::Display for Solicitation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_value!(Solicitation, Solicitation::parse);
 
 /// MTRK: permission to track the message, for a client that knows the secret of the certifier (RFC 3885 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -132,6 +117,8 @@ impl<'a> Tracking<'a> {
     }
 }
 
+text_value!(read Tracking, Tracking::parse);
+
 impl fmt::Display for Tracking<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.certifier)?;
@@ -174,29 +161,13 @@ impl<'a> TransactionId<'a> {
             false => Err(VALUE),
         }
     }
-
-    /// Returns the identifier with its brackets.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> TransactionId<'static> {
-        TransactionId(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(TransactionId, TransactionId::parse);
 
 /// Returns whether `tspecials` of MIME leave this atom of RFC 5322: all but `/`, `=` and `?`.
 fn is_transid_atom(atom: &str) -> bool {
     is_all(atom, ATEXT) && atom.is_ascii() && !atom.contains(['/', '=', '?'])
-}
-
-impl fmt::Display for TransactionId<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// AUTH on MAIL: the identity that submitted the message, as far as the client trusts it (RFC 4954 section 5).
@@ -257,6 +228,8 @@ impl<'a> Submitter<'a> {
         }
     }
 }
+
+text_value!(read Submitter, Submitter::parse);
 
 /// In xtext.
 impl fmt::Display for Submitter<'_> {

@@ -1,8 +1,6 @@
 //! How long a command line may be.
 
-use alloc::vec::Vec;
-
-use super::{Command, Extension, Extensions, Verb};
+use super::{Extension, Verb};
 
 /// Octets of a command line with its CRLF, without extensions (RFC 5321 section 4.5.3.1.4).
 const BASE: usize = 512;
@@ -46,70 +44,46 @@ const WITH_MTRK_ALONE: &[(Verb, usize)] = &[(Verb::Mail, 107), (Verb::Rcpt, 507)
 /// A command line that is longer than the server has to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a command line of {octets} octets, where the server has to take {limit}")]
-#[non_exhaustive]
 pub struct LineTooLong {
-    /// Octets of the line with its CRLF.
-    pub octets: usize,
-    /// Octets that a server has to take, with what its extensions add.
-    pub limit: usize,
+    octets: usize,
+    limit: usize,
 }
 
-impl Extensions {
-    /// Returns the octets that a line of this command may have, its CRLF included: 512, and the additions of the
-    /// announced extensions (RFC 5321 section 4.5.3.1.4).
-    ///
-    /// A server has to accept such a line, and a client should not send a longer one: a client whose initial response
-    /// would make AUTH longer waits for the challenge. A response to a 334 may have 12288 octets, and the server of
-    /// this crate accepts as many in a line of AUTH (RFC 4954 section 4).
-    ///
-    /// ```
-    /// use esmtp::syntax::{Extension, Extensions, Verb};
-    ///
-    /// let extensions = Extensions::from_iter([Extension::Size, Extension::SmtpUtf8]);
-    /// assert_eq!(extensions.line_limit(Verb::Mail), 512 + 26 + 10);
-    /// assert_eq!(extensions.line_limit(Verb::Rcpt), 512);
-    /// ```
+impl LineTooLong {
+    pub(super) const fn new(octets: usize, limit: usize) -> Self {
+        Self { octets, limit }
+    }
+
+    /// Returns the octets of the line with its CRLF.
     #[must_use]
-    pub fn line_limit(&self, verb: Verb) -> usize {
-        let additions = ADDITIONS
-            .iter()
-            .filter(|(extension, command, _)| *command == verb && self.contains(*extension));
-        let is_mtrk_alone = self.contains(Extension::Mtrk) && !self.contains(Extension::Dsn);
-        let with_mtrk =
-            WITH_MTRK_ALONE.iter().filter(|(command, _)| is_mtrk_alone && *command == verb);
-        BASE + additions.map(|(_, _, octets)| octets).sum::<usize>()
-            + with_mtrk.map(|(_, octets)| octets).sum::<usize>()
+    pub const fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Returns the octets that a server has to take, with those that its extensions add.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
     }
 }
 
-impl Command<'_> {
-    /// Appends the line with its CRLF, unless it is longer than the server has to accept.
-    ///
-    /// # Errors
-    ///
-    /// The line is longer than [`Extensions::line_limit`]; nothing is appended then.
-    pub fn encode_within(
-        &self,
-        extensions: &Extensions,
-        out: &mut Vec<u8>,
-    ) -> Result<(), LineTooLong> {
-        let start = out.len();
-        self.encode(out);
-        let (octets, limit) = (out.len() - start, extensions.line_limit(self.verb()));
-        if octets > limit {
-            out.truncate(start);
-            return Err(LineTooLong { octets, limit });
-        }
-        Ok(())
-    }
+/// Returns the octets that a line of this command may have, where the extensions that `is_announced` names add to it.
+pub(super) fn line_limit(verb: Verb, is_announced: impl Fn(Extension) -> bool) -> usize {
+    let additions = ADDITIONS
+        .iter()
+        .filter(|(extension, command, _)| *command == verb && is_announced(*extension));
+    let is_mtrk_alone = is_announced(Extension::Mtrk) && !is_announced(Extension::Dsn);
+    let with_mtrk = WITH_MTRK_ALONE.iter().filter(|(command, _)| is_mtrk_alone && *command == verb);
+    BASE + additions.map(|(_, _, octets)| octets).sum::<usize>()
+        + with_mtrk.map(|(_, octets)| octets).sum::<usize>()
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::String;
+    use alloc::{string::String, vec::Vec};
 
     use super::*;
-    use crate::syntax::{Argument, Parameters, ReversePath};
+    use crate::syntax::{Argument, Command, Extensions, Parameters, ReversePath};
 
     /// 1870-3-c 2852-4-b 3030-3-f 4865-3-d 4954-3-c 5321-4.5.3.1.4-b 6531-3.1-d 6710-3-c 7293-3-c
     /// 8689-2-c
@@ -155,7 +129,7 @@ mod tests {
         assert_eq!(noop(505).encode_within(&Extensions::NONE, &mut out), Ok(()));
         assert_eq!(out.len(), 6 + 512);
         let error = noop(506).encode_within(&Extensions::NONE, &mut out);
-        assert_eq!(error, Err(LineTooLong { octets: 513, limit: 512 }));
+        assert_eq!(error, Err(LineTooLong::new(513, 512)));
         assert_eq!(out.len(), 6 + 512);
 
         let mut parameters = Parameters::NONE;

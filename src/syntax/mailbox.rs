@@ -10,6 +10,7 @@ use super::grammar::{
     self, ATEXT, Class, Parsed, QTEXT, Tolerance, cut, fail, fail_with, whole_address,
 };
 use super::host::{after_host, host};
+use super::text_value::text_value;
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 
 /// Octets of a local-part as it is written that every implementation takes (RFC 5321 section 4.5.3.1.1).
@@ -87,12 +88,6 @@ impl<'a> LocalPart<'a> {
         Self(Cow::Borrowed(text))
     }
 
-    /// As it was written, quoted or not.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns the meaning: the text without quotes and backslashes.
     #[must_use]
     pub fn unquoted(&self) -> Cow<'_, str> {
@@ -115,18 +110,6 @@ impl<'a> LocalPart<'a> {
         self.0.is_ascii()
     }
 
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> LocalPart<'_> {
-        LocalPart(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> LocalPart<'static> {
-        LocalPart(Cow::Owned(self.0.into_owned()))
-    }
-
     /// Returns the text between the quotes, if the local-part is quoted.
     fn inside(&self) -> Option<&str> {
         self.0.strip_prefix('"')?.strip_suffix('"')
@@ -142,6 +125,9 @@ impl<'a> LocalPart<'a> {
         })
     }
 }
+
+text_value!(methods LocalPart);
+text_value!(read LocalPart, LocalPart::parse);
 
 fn is_dot_string(text: &str) -> bool {
     matches!(dot_string(text), Ok(("", _)))
@@ -237,7 +223,7 @@ impl<'a> Mailbox<'a> {
     /// ```
     /// use esmtp::syntax::{Lenience, Mailbox};
     ///
-    /// let lenience = Lenience::default().with_dots_in_local_part(true).with_underscore_in_domain(true);
+    /// let lenience = Lenience::default().with_dots_in_local_part().with_underscore_in_domain();
     /// let mailbox = Mailbox::parse_with("a..b@c_d.example", lenience)?;
     /// assert_eq!(mailbox.to_string(), "a..b@c_d.example");
     /// # Ok::<(), esmtp::syntax::SyntaxError>(())
@@ -292,6 +278,20 @@ impl<'a> Mailbox<'a> {
         self.local_part.is_ascii() && self.host.is_ascii()
     }
 
+    /// Returns the mailbox with A-labels, for a server without SMTPUTF8.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::NonAscii`] when the local-part is not ASCII, for which there is no other form; else as for
+    /// [`Domain::to_ascii`].
+    #[cfg(feature = "idna")]
+    pub fn to_ascii(&self) -> Result<Mailbox<'static>, SyntaxError> {
+        if !self.local_part().is_ascii() {
+            return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
+        }
+        Ok(Mailbox::new(self.local_part().as_borrowed().into_owned(), self.host().to_ascii()?))
+    }
+
     /// Returns a value that borrows from this one.
     #[must_use]
     pub fn as_borrowed(&self) -> Mailbox<'_> {
@@ -305,26 +305,12 @@ impl<'a> Mailbox<'a> {
     }
 }
 
+text_value!(read Mailbox, Mailbox::parse);
+
 /// `ann@example.org`, the local-part in its shortest form.
 impl fmt::Display for Mailbox<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.local_part, self.host)
-    }
-}
-
-impl<'a> TryFrom<&'a str> for Mailbox<'a> {
-    type Error = SyntaxError;
-
-    fn try_from(mailbox: &'a str) -> Result<Self, SyntaxError> {
-        Self::parse(mailbox)
-    }
-}
-
-impl core::str::FromStr for Mailbox<'static> {
-    type Err = SyntaxError;
-
-    fn from_str(mailbox: &str) -> Result<Self, SyntaxError> {
-        Ok(Mailbox::parse(mailbox)?.into_owned())
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 use super::grammar::{self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span};
+use super::text_value::text_value;
 use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
 
 /// The parameters of MAIL or RCPT: valid in form, in their order (RFC 5321 section 4.1.2).
@@ -118,12 +119,6 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Returns the text as it stands in a command, without a space in front.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -167,26 +162,11 @@ impl<'a> Parameters<'a> {
     pub fn get(&self, keyword: &str) -> Option<Parameter<'_>> {
         self.iter().find(|parameter| parameter.matches(keyword))
     }
-
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> Parameters<'_> {
-        Parameters(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> Parameters<'static> {
-        Parameters(Cow::Owned(self.0.into_owned()))
-    }
 }
 
-/// As they stand in a command.
-impl fmt::Display for Parameters<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_value!(methods Parameters);
+text_value!(shown Parameters);
+text_value!(read Parameters, Parameters::parse);
 
 impl fmt::Display for Parameter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

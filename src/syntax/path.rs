@@ -8,6 +8,7 @@ use super::error::AddressFault;
 use super::grammar::{Parsed, Tolerance, fail, fail_with, whole_address};
 use super::host::{GeneralLiteral, after_host, domain};
 use super::mailbox::mailbox;
+use super::text_value::text_value;
 use super::{Domain, Host, Lenience, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb};
 
 /// Octets of a path with its brackets that every implementation takes (RFC 5321 section 4.5.3.1.3).
@@ -104,6 +105,8 @@ impl<'a> ReversePath<'a> {
     }
 }
 
+text_value!(read ReversePath, ReversePath::parse);
+
 impl<'a> ForwardPath<'a> {
     /// Reads a path with its brackets: `<bob@example.net>`, `<Postmaster>`. A source route is read and dropped (RFC 5321
     /// appendix C).
@@ -176,6 +179,8 @@ impl<'a> ForwardPath<'a> {
         }
     }
 }
+
+text_value!(read ForwardPath, ForwardPath::parse);
 
 const POSTMASTER: &str = "Postmaster";
 

@@ -77,14 +77,14 @@ proptest! {
         let line = out.strip_suffix(b"\r\n").unwrap();
         prop_assert!(is_clean(line));
         let parsed = Command::parse_with(line, Lenience::default());
-        prop_assert_eq!(parsed.as_ref().map(|parsed| &parsed.command), Ok(&command));
+        prop_assert_eq!(parsed.as_ref().map(Parsed::command), Ok(&command));
         let parsed = parsed.unwrap();
         prop_assert_eq!(Verb::of(line), command.verb());
-        prop_assert_eq!(parsed.command.verb(), command.verb());
+        prop_assert_eq!(parsed.command().verb(), command.verb());
         let mut again = Vec::new();
-        parsed.command.encode(&mut again);
+        parsed.command().encode(&mut again);
         prop_assert_eq!(&again, &out, "encoding is stable");
-        prop_assert_eq!(parsed.command.clone().into_owned(), command);
+        prop_assert_eq!(parsed.command().clone().into_owned(), command);
     }
 
     /// 5321-2.3.8-b

@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::grammar::{Tolerance, VISIBLE, is_all, whole};
 use super::host::domain;
+use super::text_value::text_value;
 use super::{Domain, SyntaxError, SyntaxErrorKind};
 
 /// Rejects a domain with U-labels: no extension allows them in these commands.
@@ -45,13 +46,9 @@ impl<'a> QueueName<'a> {
             false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),
         }
     }
-
-    /// Returns the name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
+
+text_value!(QueueName, QueueName::new);
 
 impl<'a> Node<'a> {
     /// Parses the argument of `ETRN [<option character>]<node name>` (RFC 1985 section 5).
@@ -126,23 +123,15 @@ impl<'a> DomainList<'a> {
         Ok(Self(Cow::Borrowed(input)))
     }
 
-    /// Returns the list as it stands in the command.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Iterates over the domains in order.
     pub fn iter(&self) -> impl Iterator<Item = Domain<'_>> {
         self.0.split(',').map(Domain::from_valid)
     }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> DomainList<'static> {
-        DomainList(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(methods DomainList);
+text_value!(shown DomainList);
+text_value!(read DomainList, DomainList::parse);
 
 impl PartialEq for DomainList<'_> {
     fn eq(&self, other: &DomainList<'_>) -> bool {
@@ -155,12 +144,6 @@ impl Eq for DomainList<'_> {}
 impl core::hash::Hash for DomainList<'_> {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         self.iter().for_each(|domain| domain.hash(state));
-    }
-}
-
-impl fmt::Display for DomainList<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -191,24 +174,14 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// Returns the URI.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns the scheme: the text before the first colon.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.0.split_once(':').map_or("", |(scheme, _)| scheme)
     }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> Uri<'static> {
-        Uri(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(Uri, Uri::new);
 
 fn is_uri(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else { return false };
@@ -231,12 +204,6 @@ fn is_uri(uri: &str) -> bool {
 impl fmt::Debug for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Uri({}:, {} octets)", self.scheme(), self.0.len())
-    }
-}
-
-impl fmt::Display for Uri<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

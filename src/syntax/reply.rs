@@ -510,10 +510,27 @@ impl fmt::Display for Reply<'_> {
     }
 }
 
-/// Shows text as text, escaped as in `Display`.
+/// Shows text as text, escaped as in `Display`: `Reply("421 4.3.2 Shutting down")`.
 impl fmt::Debug for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({self})")
+        f.write_str("Reply(\"")?;
+        write!(Quoted(f), "{self}")?;
+        f.write_str("\")")
+    }
+}
+
+/// A formatter for text between quotation marks.
+struct Quoted<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl fmt::Write for Quoted<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (number, part) in text.split('"').enumerate() {
+            if number > 0 {
+                self.0.write_str("\\\"")?;
+            }
+            self.0.write_str(part)?;
+        }
+        Ok(())
     }
 }
 
@@ -547,7 +564,7 @@ pub enum ReplyError {
     #[error("a reply line does not begin with a code from 200 to 599")]
     Code,
     /// The character after the code is not a space, a hyphen or the end of the line.
-    #[error("a reply line has neither a space nor a hyphen behind its code")]
+    #[error("a reply line has neither a space nor a hyphen after its code")]
     Separator,
     /// The lines have different codes.
     #[error("the lines of a reply carry different codes")]
@@ -751,7 +768,7 @@ mod tests {
         let (reply, _) = Reply::parse(input).unwrap().unwrap();
         let shown = "550 5.1.1 \\u{1b}]0;pwned\\u{7}\\u{1b}[2J \\xff\\u{9b} \\u{202e} grüß\\tx";
         assert_eq!(reply.to_string(), shown);
-        assert_eq!(alloc::format!("{reply:?}"), alloc::format!("Reply({shown})"));
+        assert_eq!(alloc::format!("{reply:?}"), alloc::format!("Reply(\"{shown}\")"));
         for c in ('\u{1}'..='\u{9}').chain('\u{7f}'..='\u{9f}').chain(['\u{2028}', '\u{2029}']) {
             let input = alloc::format!("550 a{c}b\r\n");
             let (reply, _) = Reply::parse(input.as_bytes()).unwrap().unwrap();

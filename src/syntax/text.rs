@@ -2,9 +2,9 @@
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
-use core::fmt;
 
 use super::grammar::{TEXT, is_control_character, span};
+use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// Text of one line: UTF-8 without a control character but TAB, so that no line break, NUL or terminal escape can hide in
@@ -64,64 +64,20 @@ impl<'a> Text<'a> {
         Self(Cow::Owned(text.chars().map(|c| if is_text(c) { c } else { '?' }).collect()))
     }
 
-    /// Returns the text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns whether the text is ASCII.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
-
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> Text<'_> {
-        Text(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> Text<'static> {
-        Text(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(Text, Text::new);
 
 /// Returns the kind of error for a forbidden octet.
 pub(crate) fn kind_of(octet: Option<&u8>) -> SyntaxErrorKind {
     match octet {
         Some(b'\r' | b'\n' | 0) => SyntaxErrorKind::LineBreak,
         _ => SyntaxErrorKind::Text,
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl AsRef<str> for Text<'_> {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'a> TryFrom<&'a str> for Text<'a> {
-    type Error = SyntaxError;
-
-    fn try_from(text: &'a str) -> Result<Self, SyntaxError> {
-        Self::new(text)
-    }
-}
-
-impl TryFrom<String> for Text<'static> {
-    type Error = SyntaxError;
-
-    fn try_from(text: String) -> Result<Self, SyntaxError> {
-        Self::new(text)
     }
 }
 

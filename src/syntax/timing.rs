@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::grammar::{DIGIT, is_all};
+use super::text_value::text_value;
 use super::{DateTime, SyntaxError, SyntaxErrorKind};
 
 const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
@@ -32,10 +33,17 @@ impl DeliverBy {
     /// Makes the value; `None` when the number has more than nine digits, or when a message is to be returned after no
     /// time ("R needs a positive time").
     #[must_use]
-    pub const fn new(seconds: i32, mode: ByMode, is_traced: bool) -> Option<Self> {
+    pub const fn new(seconds: i32, mode: ByMode) -> Option<Self> {
         let is_range = seconds >= -Self::LIMIT && seconds <= Self::LIMIT;
         let is_time = seconds > 0 || matches!(mode, ByMode::Notify);
-        if is_range && is_time { Some(Self { seconds, mode, is_traced }) } else { None }
+        if is_range && is_time { Some(Self { seconds, mode, is_traced: false }) } else { None }
+    }
+
+    /// Asks each relay for a notification that it has passed the message on: the `T` of by-trace (RFC 2852 section 4).
+    #[must_use]
+    pub const fn with_trace(mut self) -> Self {
+        self.is_traced = true;
+        self
     }
 
     /// Returns the seconds from now; negative when the time is over already.
@@ -71,7 +79,7 @@ impl DeliverBy {
     pub fn after(self, seconds: u32) -> Option<Self> {
         let rest = i64::from(self.seconds).saturating_sub(i64::from(seconds));
         let rest = i32::try_from(rest.max(i64::from(-Self::LIMIT))).ok()?;
-        Self::new(rest, self.mode, self.is_traced)
+        Some(Self { is_traced: self.is_traced, ..Self::new(rest, self.mode)? })
     }
 
     /// Reads the value of the parameter.
@@ -92,7 +100,7 @@ impl DeliverBy {
         if digits.len() > 9 || !is_all(digits, DIGIT) {
             return Err(VALUE);
         }
-        let (mode, trace) = match mode.as_bytes() {
+        let (mode, is_traced) = match mode.as_bytes() {
             [mode] => (mode, false),
             [mode, b'T' | b't'] => (mode, true),
             _ => return Err(VALUE),
@@ -102,7 +110,8 @@ impl DeliverBy {
             b'R' | b'r' => ByMode::Return,
             _ => return Err(VALUE),
         };
-        time.parse().ok().and_then(|seconds| Self::new(seconds, mode, trace)).ok_or(VALUE)
+        let by = time.parse().ok().and_then(|seconds| Self::new(seconds, mode)).ok_or(VALUE)?;
+        Ok(Self { is_traced, ..by })
     }
 }
 
@@ -294,6 +303,8 @@ impl<'a> ValidSince<'a> {
     }
 }
 
+text_value!(read ValidSince, ValidSince::parse);
+
 impl fmt::Display for ValidSince<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.action {
@@ -320,7 +331,8 @@ mod tests {
             ("999999999;RT", 999_999_999, ByMode::Return, true, "999999999;RT"),
         ] {
             let by = DeliverBy::parse(value).unwrap();
-            assert_eq!(Some(by), DeliverBy::new(seconds, mode, is_traced));
+            let plain = DeliverBy::new(seconds, mode).unwrap();
+            assert_eq!(by, if is_traced { plain.with_trace() } else { plain });
             assert_eq!(by.to_string(), written);
         }
         for value in [
@@ -342,7 +354,7 @@ mod tests {
         ] {
             assert!(DeliverBy::parse(value).is_err(), "{value}");
         }
-        assert_eq!(DeliverBy::new(1_000_000_000, ByMode::Notify, false), None);
+        assert_eq!(DeliverBy::new(1_000_000_000, ByMode::Notify), None);
     }
 
     /// 2852-4-h

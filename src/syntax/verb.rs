@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use super::grammar::{VERB, is};
-
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $text:literal / $lower:literal;)*) => {
         /// The verb of a command.
@@ -99,7 +97,8 @@ impl Verb {
     /// Returns the verb of a line with any argument (for a reply to a line that does not parse).
     #[must_use]
     pub fn of(line: &[u8]) -> Self {
-        let octets = line.iter().position(|octet| !is(*octet, VERB)).unwrap_or(line.len());
+        let is_of_verb = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let octets = line.iter().position(|octet| !is_of_verb(octet)).unwrap_or(line.len());
         match line.get(octets) {
             None | Some(b' ' | b'\t' | b'\r' | b'\n') => {
                 Self::from_word(line.get(..octets).unwrap_or_default())

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::grammar::{XCHAR, is, span};
+use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// Octets that travel as xtext: printable ASCII but `+` and `=` for itself, anything else as `+` and two hexadecimal digits
@@ -50,12 +51,6 @@ impl<'a> Xtext<'a> {
         Xtext(Cow::Owned(encoded(octets)))
     }
 
-    /// Returns the value as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns the decoded octets.
     #[must_use]
     pub fn decoded(&self) -> Cow<'_, [u8]> {
@@ -78,19 +73,9 @@ impl<'a> Xtext<'a> {
     pub(crate) fn octets(&self) -> impl Iterator<Item = u8> + Clone {
         octets_of(&self.0)
     }
-
-    /// Returns a value that borrows from this one.
-    #[must_use]
-    pub fn as_borrowed(&self) -> Xtext<'_> {
-        Xtext(Cow::Borrowed(&self.0))
-    }
-
-    /// Returns the value with memory of its own.
-    #[must_use]
-    pub fn into_owned(self) -> Xtext<'static> {
-        Xtext(Cow::Owned(self.0.into_owned()))
-    }
 }
+
+text_value!(Xtext, Xtext::parse);
 
 impl PartialEq for Xtext<'_> {
     fn eq(&self, other: &Xtext<'_>) -> bool {
@@ -104,13 +89,6 @@ impl core::hash::Hash for Xtext<'_> {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         self.octets().for_each(|octet| state.write_u8(octet));
         state.write_usize(self.octets().count());
-    }
-}
-
-/// As it was written.
-impl core::fmt::Display for Xtext<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

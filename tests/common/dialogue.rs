@@ -183,13 +183,13 @@ impl Player {
                 Some(Act::Reset) => ready.reset(),
                 Some(Act::Wait) => ready.wait(),
                 Some(Act::Verify(user)) => {
-                    let lookup = Lookup::new(Argument::new(user).unwrap(), false).unwrap();
+                    let lookup = Lookup::new(Argument::new(user).unwrap()).unwrap();
                     if let Err(error) = ready.vrfy(lookup) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
                 Some(Act::Expand(list)) => {
-                    ready.expn(Lookup::new(Argument::new(list).unwrap(), false).unwrap()).unwrap();
+                    ready.expn(Lookup::new(Argument::new(list).unwrap()).unwrap()).unwrap();
                 }
                 Some(Act::Help) => ready.help(None).unwrap(),
                 Some(Act::StartQueue(node)) => {

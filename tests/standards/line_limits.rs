@@ -47,10 +47,10 @@ fn needed_by(extension: Extension) -> Extensions {
 
 fn with_arguments(extensions: Extensions, extension: Extension) -> Extensions {
     match extension {
-        Extension::FutureRelease => extensions.with_future_release(&FutureRelease {
-            most: HoldSeconds::new(3600).unwrap(),
-            last: DateTime::new("2030-01-01T00:00:00Z").unwrap(),
-        }),
+        Extension::FutureRelease => extensions.with_future_release(&FutureRelease::new(
+            HoldSeconds::new(3600).unwrap(),
+            DateTime::new("2030-01-01T00:00:00Z").unwrap(),
+        )),
         other => extensions.with(other),
     }
 }

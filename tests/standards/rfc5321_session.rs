@@ -239,10 +239,10 @@ fn a_local_extension_begins_with_x() {
 
 /// Returns every extension with the arguments that it takes.
 fn all_extensions() -> Extensions {
-    let bounds = FutureRelease {
-        most: HoldSeconds::new(3600).unwrap(),
-        last: DateTime::new("2030-01-01T00:00:00Z").unwrap(),
-    };
+    let bounds = FutureRelease::new(
+        HoldSeconds::new(3600).unwrap(),
+        DateTime::new("2030-01-01T00:00:00Z").unwrap(),
+    );
     Config::implemented()
         .fold(Extensions::NONE, Extensions::with)
         .with_deliver_by(Some(60))

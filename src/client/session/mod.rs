@@ -189,7 +189,7 @@ impl Session {
 
     /// Returns whether the server takes no further transaction (MAILMAX, RFC 9422 section 4.1).
     pub(super) fn is_exhausted(&self, facts: &Facts) -> bool {
-        facts.offered.limits().mail_max.is_some_and(|most| self.mails >= most)
+        facts.offered.limits().mail_max().is_some_and(|most| self.mails >= most)
     }
 
     /// Returns how many octets of content may be taken now.

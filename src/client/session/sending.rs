@@ -76,7 +76,7 @@ impl Session {
     /// Sends RSET, MAIL, RCPT and DATA: as many as may wait for replies at once.
     fn send_envelope(&mut self, facts: &Facts) {
         // Recipients beyond an announced limit were left out before (RFC 9422 section 4.2).
-        let taken = match facts.offered.limits().rcpt_max {
+        let taken = match facts.offered.limits().rcpt_max() {
             Some(_) => usize::MAX,
             None => self.capacity.taken,
         };

@@ -73,12 +73,12 @@ impl ScramVerifier {
         Self { channel: Some(channel), offers_plus: true, ..Self::new(hash, nonce, decoy) }
     }
 
-    /// Sets whether a `-PLUS` mechanism was also offered: a client that supports it but did not see
+    /// Records that a `-PLUS` mechanism was also offered: a client that supports it but did not see
     /// it (flag `y`) is rejected, since an attacker removed it from the list (downgrade, RFC 5802
     /// section 6).
     #[must_use]
-    pub fn with_plus_offered(self, is_offered: bool) -> Self {
-        Self { offers_plus: is_offered || self.channel.is_some(), ..self }
+    pub fn with_plus_offered(self) -> Self {
+        Self { offers_plus: true, ..self }
     }
 
     /// Sets another preparation of the name that the keys are looked up by.
@@ -506,7 +506,7 @@ mod tests {
             }
         }
         let cases: [(ScramVerifier, &str, VerifierError); 7] = [
-            (server(hash).with_plus_offered(true), "y,,n=user,r=abc", VerifierError::Downgrade),
+            (server(hash).with_plus_offered(), "y,,n=user,r=abc", VerifierError::Downgrade),
             (plus(&channel), "y,,n=user,r=abc", VerifierError::Downgrade),
             (plus(&channel), "n,,n=user,r=abc", VerifierError::ChannelBindingFlag),
             (server(hash), "p=tls-exporter,,n=user,r=abc", VerifierError::ChannelBindingFlag),
@@ -528,7 +528,7 @@ mod tests {
         // Without a `-PLUS` offer `y` is true; `n` is always accepted.
         for (mut server, message) in [
             (server(hash), "y,,n=user,r=abc"),
-            (server(hash).with_plus_offered(true), "n,,n=user,r=abc"),
+            (server(hash).with_plus_offered(), "n,,n=user,r=abc"),
         ] {
             assert!(matches!(server.step(Some(message.as_bytes())), Step::Ask));
         }

@@ -17,7 +17,7 @@ use crate::{
     },
     syntax::{
         Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, HelloName, Hold,
-        Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
+        Lenience, Lookup, MailParameters, Mailbox, Parameters, RcptParameters, Rejection,
         ReversePath, Submitter, SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
 };
@@ -113,7 +113,7 @@ impl Session {
 
     /// Parses a line and carries the command out.
     fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
-        let Parsed { command, used } = Command::parse_with(line, self.config.lenience())?;
+        let (command, used) = Command::parse_with(line, self.config.lenience())?.into_parts();
         self.facts.lenience = used;
         if let Command::Other { verb, argument } = command {
             self.other(verb, argument);
@@ -207,7 +207,11 @@ impl Session {
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Auth { mechanism, initial_response } => {
                 let is_without_hello = self.facts.hello.is_none();
-                self.facts.lenience = self.facts.lenience.with_auth_without_hello(is_without_hello);
+                let lenience = self.facts.lenience;
+                self.facts.lenience = match is_without_hello {
+                    true => lenience.with_auth_without_hello(),
+                    false => lenience.without_auth_without_hello(),
+                };
                 self.auth(mechanism, initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
@@ -440,8 +444,8 @@ fn untimely(typed: &MailParameters<'_>, offered: &Extensions) -> Option<Rejectio
     }
     let (hold, bounds) = (typed.hold()?, offered.future_release()?);
     let is_beyond = match hold {
-        Hold::For(seconds) => seconds.get() > bounds.most.get(),
-        Hold::Until(moment) => moment.unix_seconds() > bounds.last.unix_seconds(),
+        Hold::For(seconds) => seconds.get() > bounds.most().get(),
+        Hold::Until(moment) => moment.unix_seconds() > bounds.last().unix_seconds(),
     };
     is_beyond.then_some(replies::HELD_TOO_LONG)
 }
