@@ -323,9 +323,10 @@ fn envelope(
             pushed.map_err(|error| bad(&format!("{flag} {parameter}"), &error))?;
         }
     }
-    let lenience = Lenience::default()
-        .with_dots_in_local_part(arguments.lenient_addresses)
-        .with_underscore_in_domain(arguments.lenient_addresses);
+    let lenience = match arguments.lenient_addresses {
+        true => Lenience::default().with_dots_in_local_part().with_underscore_in_domain(),
+        false => Lenience::default(),
+    };
     let plain = Envelope::new_with(&arguments.from, paths, lenience)
         .map_err(|error| Failure(Fate::Data, error.to_string()))?;
     let mut envelope =
