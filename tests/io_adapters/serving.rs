@@ -169,7 +169,8 @@ impl Running {
         self.thread.join().unwrap().unwrap();
         assert_eq!(self.handle.sessions(), 0);
         assert!(TcpStream::connect(self.address).is_err(), "the port is open after the end");
-        self.incidents()
+        let incidents = self.incidents.lock().unwrap();
+        incidents.clone()
     }
 }
 
