@@ -11,6 +11,7 @@ use crate::{
     wire::{ReceiveBuffer, SendBuffer},
 };
 use alloc::{boxed::Box, vec::Vec};
+use bytes::BytesMut;
 use core::{fmt, time::Duration};
 
 /// Octets of `AUTH`, the longest name of a mechanism (RFC 4422 section 3.1) and CRLF.
@@ -19,7 +20,8 @@ const LONGEST_AUTH: usize = 64;
 /// The channel of a session.
 pub(crate) struct Channel {
     pub(crate) receive: ReceiveBuffer,
-    pub(crate) send: SendBuffer,
+    /// Absent while nothing waits to be sent, once it was released.
+    send: Option<Box<SendBuffer>>,
     link: Link,
     awaited: Awaited,
     /// Command lines that were sent or received.
@@ -38,9 +40,7 @@ pub(crate) struct Channel {
     peer_time: u64,
     /// Nanoseconds spent waiting for the application.
     application_time: u64,
-    /// The reason for which TLS has failed after its handshake.
-    tls_failure: Option<TlsFailure>,
-    /// Absent without a transcript and without a secret.
+    /// Absent without a transcript, a secret and a failure.
     record: Option<Box<Record>>,
 }
 
@@ -61,11 +61,13 @@ enum Awaited {
     Application,
 }
 
-/// The transcript, and the secrets that are shown neither in it nor to the application.
+/// The transcript, the secrets that are shown neither in it nor to the application, and the failure of TLS.
 #[derive(Default)]
 struct Record {
     transcript: Option<Box<dyn Transcript>>,
     redaction: Redaction,
+    /// The reason for which TLS has failed after its handshake.
+    tls_failure: Option<TlsFailure>,
 }
 
 impl Channel {
@@ -73,7 +75,7 @@ impl Channel {
     pub(crate) fn new(receive_buffer: usize) -> Self {
         Self {
             receive: ReceiveBuffer::new(receive_buffer),
-            send: SendBuffer::default(),
+            send: None,
             link: Link::default(),
             awaited: Awaited::Neither,
             commands: 0,
@@ -85,7 +87,6 @@ impl Channel {
             taken: 0,
             peer_time: 0,
             application_time: 0,
-            tls_failure: None,
             record: None,
         }
     }
@@ -132,8 +133,9 @@ impl Channel {
 
     /// Counts octets that were sent.
     pub(crate) fn sent(&mut self, octets: usize) {
-        let octets = octets.min(self.send.len());
-        self.send.sent(octets);
+        let Some(send) = &mut self.send else { return };
+        let octets = octets.min(send.len());
+        send.sent(octets);
         self.octets_sent = self.octets_sent.saturating_add(octets as u64);
         self.taken = self.taken.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
     }
@@ -141,12 +143,46 @@ impl Channel {
     /// Frees the buffers that are empty.
     pub(crate) fn release(&mut self) {
         self.receive.release();
-        self.send.release();
+        self.send.take_if(|send| send.is_empty());
+    }
+
+    /// Takes the memory of the receive buffer out, if there are no octets in it, and frees the send buffer
+    /// if that is empty.
+    pub(crate) fn reclaim(&mut self) -> Option<BytesMut> {
+        self.send.take_if(|send| send.is_empty());
+        self.receive.reclaim()
+    }
+
+    /// Returns the send buffer.
+    pub(crate) fn send(&mut self) -> &mut SendBuffer {
+        self.send.get_or_insert_default()
+    }
+
+    /// Returns how many octets wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.send.as_ref().map_or(0, |send| send.len())
+    }
+
+    /// Returns whether octets wait to be sent.
+    pub(crate) fn has_output(&self) -> bool {
+        self.send.as_ref().is_some_and(|send| !send.is_empty())
+    }
+
+    /// Fills in slices of the octets that wait to be sent, and returns how many were filled in.
+    pub(crate) fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        self.send.as_ref().map_or(0, |send| send.slices(slices))
+    }
+
+    /// Discards the octets that wait to be sent.
+    pub(crate) fn discard_output(&mut self) {
+        if let Some(send) = &mut self.send {
+            send.clear();
+        }
     }
 
     /// Returns how many octets were sent or wait to be.
     pub(crate) fn written(&self) -> u64 {
-        self.octets_sent.saturating_add(self.send.len() as u64)
+        self.octets_sent.saturating_add(self.waiting() as u64)
     }
 
     /// Takes back the replies that wait after the first `written` octets of the session, unless one of
@@ -155,7 +191,7 @@ impl Channel {
         let is_unsent = self.octets_sent <= written;
         if is_unsent {
             let octets = self.written().saturating_sub(written);
-            let text = self.send.text();
+            let text = self.send().text();
             text.truncate(text.len().saturating_sub(usize::try_from(octets).unwrap_or(0)));
         }
         is_unsent
@@ -171,19 +207,19 @@ impl Channel {
     /// Notes that nothing more can be sent.
     pub(crate) fn unsendable(&mut self) {
         self.link.is_broken = true;
-        self.send.clear();
+        self.discard_output();
     }
 
     /// Notes that TLS has failed after its handshake: the channel is of no more use.
     pub(crate) fn tls_failed(&mut self, why: TlsFailure) {
-        self.tls_failure = Some(why);
+        self.record.get_or_insert_default().tls_failure = Some(why);
         self.closed(Closed::CutOff);
         self.unsendable();
     }
 
     /// Returns the reason for which TLS has failed after its handshake.
-    pub(crate) const fn tls_failure(&self) -> Option<&TlsFailure> {
-        self.tls_failure.as_ref()
+    pub(crate) fn tls_failure(&self) -> Option<&TlsFailure> {
+        self.record.as_ref()?.tls_failure.as_ref()
     }
 
     /// Returns how the direction from the peer ended, once it has.
@@ -309,7 +345,7 @@ impl Channel {
     /// Writes a command line, and reports it without its secrets.
     pub(crate) fn command(&mut self, command: &Command<'_>) {
         self.commands = self.commands.saturating_add(1);
-        let out = self.send.text();
+        let out = self.send.get_or_insert_default().text();
         let start = out.len();
         command.encode(out);
         if self.record.is_none() && Redaction::is_needed_for(command) {
@@ -327,7 +363,7 @@ impl Channel {
 
     /// Writes a line of the exchange of AUTH.
     pub(crate) fn response(&mut self, response: &AuthResponse<'_>) {
-        response.encode(self.send.text());
+        response.encode(self.send().text());
         let octets = redaction::response(response);
         self.log(Entry::Line { from: Side::Client, octets });
     }
@@ -336,7 +372,7 @@ impl Channel {
     /// in it where the mechanism sends that itself.
     pub(crate) fn hide_response(&mut self, response: &[u8], is_plaintext: bool) {
         let base64 = response.len().div_ceil(3).saturating_mul(4);
-        self.send.expect_secret(LONGEST_AUTH.saturating_add(base64));
+        self.send().expect_secret(LONGEST_AUTH.saturating_add(base64));
         let record = self.record.get_or_insert_default();
         record.redaction.note_response(response, is_plaintext);
     }
@@ -365,13 +401,17 @@ impl Channel {
 impl Channel {
     /// Writes a reply, and reports it.
     pub(crate) fn reply(&mut self, reply: &Reply<'_>, is_enhanced: bool) {
-        let text = self.send.text();
+        self.write_reply(|text| match is_enhanced {
+            true => reply.encode(text),
+            false => reply.without_status().encode(text),
+        });
+    }
+
+    /// Writes a reply in its wire form, and reports it.
+    pub(crate) fn write_reply(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let text = self.send.get_or_insert_default().text();
         let start = text.len();
-        if is_enhanced {
-            reply.encode(text);
-        } else {
-            reply.without_status().encode(text);
-        }
+        write(text);
         if let Some(record) = &mut self.record {
             let reply = text.get(start..).unwrap_or_default();
             let redacted = record.redaction.sent(reply);
@@ -382,6 +422,11 @@ impl Channel {
     /// Counts a command line.
     pub(crate) const fn count_command(&mut self) {
         self.commands = self.commands.saturating_add(1);
+    }
+
+    /// Returns whether the lines of the session are reported.
+    pub(crate) const fn has_record(&self) -> bool {
+        self.record.is_some()
     }
 
     /// Reports a command line of the client.
@@ -436,7 +481,7 @@ impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel")
             .field("received", &self.receive.octets().len())
-            .field("to_send", &self.send.len())
+            .field("to_send", &self.waiting())
             .field("link", &self.link)
             .field("octets_sent", &self.octets_sent)
             .finish_non_exhaustive()

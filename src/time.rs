@@ -49,11 +49,7 @@ impl Instant {
     /// Returns the moment `duration` later; [`NEVER`](Self::NEVER) instead of an overflow.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
-        let nanoseconds = duration.as_nanos();
-        match nanoseconds > u64::MAX as u128 {
-            true => Self::NEVER,
-            false => Self(self.0.saturating_add(nanoseconds as u64)),
-        }
+        Self(self.0.saturating_add(nanoseconds(duration)))
     }
 
     /// Returns whether a deadline at this moment has passed: `now >= self`.
@@ -61,6 +57,12 @@ impl Instant {
     pub fn has_passed(self, now: Self) -> bool {
         now >= self
     }
+}
+
+/// Returns the nanoseconds of a duration, or the greatest number.
+const fn nanoseconds(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Instant {
@@ -134,7 +136,12 @@ impl Stopwatch {
     /// Returns the moment at which `allowance` of waiting will be used up, if counting continues
     /// from `now`.
     pub(crate) fn deadline(&self, now: Instant, allowance: Duration) -> Instant {
-        self.since.min(now) + allowance.saturating_sub(Duration::from_nanos(self.waited))
+        let since = self.since.min(now);
+        match nanoseconds(allowance) {
+            // Longer than any clock runs.
+            u64::MAX => Instant::NEVER,
+            allowance => Instant(since.0.saturating_add(allowance.saturating_sub(self.waited))),
+        }
     }
 
     /// Returns the nanoseconds waited so far.

@@ -789,7 +789,7 @@ fn a_further_message_allocates_nothing() {
                     if command.starts_with('D') { b".\r\n" } else { b"BDAT 0 LAST\r\n" };
                 exchange(&mut server, last);
             });
-            assert_eq!(server.totals().messages, end as u64 + 1);
+            assert_eq!(server.totals().messages(), end as u64 + 1);
             match end {
                 0 => assert!(info.count_total > 0),
                 1 => {}
@@ -797,4 +797,33 @@ fn a_further_message_allocates_nothing() {
             }
         }
     }
+}
+
+/// Returns the octets of a machine and of its memory, once `open` has brought it to the state to measure.
+fn footprint<M: Machine>(make: impl FnOnce() -> M, open: impl FnOnce(&mut M)) -> usize {
+    let mut held = None;
+    let (mut make, mut open) = (Some(make), Some(open));
+    let info = measure(|| {
+        let mut machine = make.take().unwrap()();
+        open.take().unwrap()(&mut machine);
+        machine.release();
+        held = Some(machine);
+    });
+    assert!(held.is_some());
+    size_of::<M>() + usize::try_from(info.bytes_current).unwrap()
+}
+
+/// A server has many idle sessions, and a pool of clients too.
+#[test]
+fn an_idle_session_is_small() {
+    let config = Arc::new(server::Config::new("mx.example.org").unwrap());
+    let server = footprint(
+        || Server::new(Arc::clone(&config), Peer::UNKNOWN, Security::CLEAR),
+        |server| {
+            exchange(server, b"");
+            exchange(server, b"EHLO client.example.com\r\n");
+        },
+    );
+    println!("a server after EHLO: {} + {}", size_of::<Server>(), server - size_of::<Server>());
+    assert!(server <= 384, "{server}");
 }

@@ -373,7 +373,7 @@ impl Content<'_> {
         let taken = content.get(..octets).unwrap_or_default();
         let Session { position, channel, .. } = &mut *self.session;
         if let Some(outgoing) = position.content() {
-            outgoing.write(taken, &mut channel.send)?;
+            outgoing.write(taken, channel.send())?;
             position.continue_question(octets);
         }
         Ok(octets)
@@ -389,7 +389,7 @@ impl Content<'_> {
         let octets = self.room().min(content.len());
         let Session { position, channel, .. } = &mut *self.session;
         if let Some(outgoing) = position.content() {
-            outgoing.write_bytes(content.split_to(octets), &mut channel.send)?;
+            outgoing.write_bytes(content.split_to(octets), channel.send())?;
             position.continue_question(octets);
         }
         Ok(octets)

@@ -310,7 +310,7 @@ impl Machine for Client {
     }
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
-        self.session.channel.receive.reclaim()
+        self.session.channel.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {
@@ -318,7 +318,7 @@ impl Machine for Client {
     }
 
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.session.channel.send.slices(slices)
+        self.session.channel.to_send(slices)
     }
 
     fn sent(&mut self, octets: usize) {

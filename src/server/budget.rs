@@ -68,6 +68,17 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    /// A budget of which nothing is spent.
+    pub(super) const NONE: Self = Self {
+        half_errors: 0,
+        rejected_recipients: 0,
+        idle_commands: 0,
+        pipelined: 0,
+        failed_attempts: 0,
+        transactions: 0,
+        discarded: 0,
+    };
+
     /// Charges a fault, and returns what follows from it.
     pub(super) fn charge(&mut self, fault: Fault, limits: &Limits, timeouts: &Timeouts) -> Penalty {
         match fault {

@@ -1,6 +1,7 @@
 //! The configuration of a server.
 
 use super::{
+    announcement::Announcement,
     config_error::ConfigError,
     custom_verb::CustomVerb,
     limits::{Limits, Timeouts},
@@ -39,6 +40,7 @@ pub struct Config {
     /// The extensions that are offered with this service and these limits.
     offered: Extensions,
     limits: Limits,
+    announcement: Announcement,
     /// The longest command line, with what the extensions add to it.
     command_line: usize,
     timeouts: Timeouts,
@@ -113,6 +115,7 @@ impl Config {
             wanted: Extensions::NONE,
             offered: Extensions::NONE,
             limits: Limits::default(),
+            announcement: Announcement::default(),
             command_line: 0,
             timeouts: Timeouts::default(),
             lenience: Lenience::default(),
@@ -378,7 +381,13 @@ impl Config {
             .into_iter()
             .map(|verb| announced.line_limit(verb))
             .fold(self.limits.command_line, usize::max);
+        self.announcement = Announcement::new(&self.host, self.service, &self.offered);
         self
+    }
+
+    /// Returns the greeting and the lists of extensions.
+    pub(super) const fn announcement(&self) -> &Announcement {
+        &self.announcement
     }
 
     /// Returns the longest command line, in octets: every parameter that is offered may come with its

@@ -84,7 +84,7 @@ pub(super) enum Ending {
 }
 
 /// The content of the transaction in progress: one value for all of its pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Content {
     state: State,
     framing: Framing,
@@ -138,12 +138,6 @@ enum Framing {
     Chunks { left: Chunk, is_last: bool, breaks: LineBreaks },
 }
 
-impl Default for Framing {
-    fn default() -> Self {
-        Self::chunks(Fitness::ANY)
-    }
-}
-
 impl Framing {
     const fn dots(fitness: Fitness) -> Self {
         let unstuffer = Unstuffer::new(fitness.bare_line_breaks);
@@ -182,19 +176,41 @@ impl Framing {
 /// The octets that the application has not taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lent {
-    /// This many octets at the front of the receive buffer.
-    Input(usize),
+    /// Octets at the front of the receive buffer, and the gap after them that stuffed dots have left.
+    Input { octets: usize, gap: usize },
     /// Octets that stand for a bare line break.
     LineBreak(&'static [u8]),
 }
 
+impl Lent {
+    const NOTHING: Self = Self::Input { octets: 0, gap: 0 };
+}
+
 impl Default for Lent {
     fn default() -> Self {
-        Self::Input(0)
+        Self::NOTHING
+    }
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::NONE
     }
 }
 
 impl Content {
+    /// No content.
+    pub(super) const NONE: Self = Self {
+        state: State::Absent,
+        framing: Framing::chunks(Fitness::ANY),
+        failed: None,
+        octets: 0,
+        wire: 0,
+        lent: Lent::NOTHING,
+        url: None,
+        clock: None,
+    };
+
     // How a piece begins.
 
     /// Notes that a command has announced the first piece.
@@ -397,31 +413,31 @@ impl Content {
         // The octets that were lent when the content was refused.
         self.taken(usize::MAX, receive);
         loop {
-            let span = self.framing.next(receive.octets(), self.url.is_some());
-            let (content, wire) = match span {
-                Span::Content(octets) => (octets, octets),
-                Span::Skip(octets) => (0, octets),
-                Span::LineBreak(octets) => (2, octets),
-                Span::Bare(_) | Span::Nul(_) | Span::End(_) | Span::Incomplete => (0, 0),
-            };
-            self.octets = self.octets.saturating_add(content as u64);
-            self.wire = self.wire.saturating_add(wire as u64);
-            if let Some(clock) = &mut self.clock
-                && wire > 0
-            {
-                clock.transfer.count(wire as u64, now, pace);
+            // The octets of one read are one piece: stuffed dots are removed where they are.
+            if let Framing::Dots(unstuffer) = &mut self.framing {
+                let found = unstuffer.unstuff(receive.octets_mut());
+                let (content, consumed) = (found.content(), found.consumed());
+                self.count(content, consumed, now, pace);
+                if content > 0 {
+                    self.lent = Lent::Input { octets: content, gap: consumed - content };
+                    return self.lend(most);
+                }
+                receive.consume(consumed);
             }
-            return match span {
+            return match self.framing.next(receive.octets(), self.url.is_some()) {
                 Span::Content(octets) => {
-                    self.lent = Lent::Input(octets);
+                    self.count(octets, octets, now, pace);
+                    self.lent = Lent::Input { octets, gap: 0 };
                     self.lend(most)
                 }
                 Span::LineBreak(octets) => {
+                    self.count(b"\r\n".len(), octets, now, pace);
                     receive.consume(octets);
                     self.lent = Lent::LineBreak(b"\r\n");
                     self.lend(most)
                 }
                 Span::Skip(octets) => {
+                    self.count(0, octets, now, pace);
                     receive.consume(octets);
                     continue;
                 }
@@ -434,6 +450,17 @@ impl Content {
                 }
                 Span::Incomplete => Progress::Need,
             };
+        }
+    }
+
+    /// Counts octets of content, and the octets of the wire that they came from.
+    fn count(&mut self, content: usize, wire: usize, now: Instant, pace: Pace) {
+        self.octets = self.octets.saturating_add(content as u64);
+        self.wire = self.wire.saturating_add(wire as u64);
+        if let Some(clock) = &mut self.clock
+            && wire > 0
+        {
+            clock.transfer.count(wire as u64, now, pace);
         }
     }
 
@@ -466,7 +493,7 @@ impl Content {
     /// Returns whether octets wait for the application.
     pub(super) const fn is_lent(&self) -> bool {
         let is_nothing = match self.lent {
-            Lent::Input(octets) => octets == 0,
+            Lent::Input { octets, .. } => octets == 0,
             Lent::LineBreak(octets) => octets.is_empty(),
         };
         !is_nothing && matches!(self.state, State::Receiving)
@@ -475,7 +502,7 @@ impl Content {
     /// Returns the octets that wait for the application, which are in the receive buffer.
     pub(super) fn lent<'b>(&self, receive: &'b ReceiveBuffer) -> &'b [u8] {
         match self.lent {
-            Lent::Input(octets) => receive.octets().get(..octets).unwrap_or_default(),
+            Lent::Input { octets, .. } => receive.octets().get(..octets).unwrap_or_default(),
             Lent::LineBreak(octets) => octets,
         }
     }
@@ -483,7 +510,11 @@ impl Content {
     /// Takes the octets that wait for the application out of the receive buffer.
     pub(super) fn detach(&mut self, receive: &mut ReceiveBuffer) -> Bytes {
         match mem::take(&mut self.lent) {
-            Lent::Input(octets) => receive.take(octets),
+            Lent::Input { octets, gap } => {
+                let taken = receive.take(octets);
+                receive.consume(gap);
+                taken
+            }
             Lent::LineBreak(octets) => Bytes::from_static(octets),
         }
     }
@@ -491,10 +522,13 @@ impl Content {
     /// Consumes the first `octets` of those that are lent: the application has processed them.
     pub(super) fn taken(&mut self, octets: usize, receive: &mut ReceiveBuffer) {
         self.lent = match self.lent {
-            Lent::Input(lent) => {
-                let octets = octets.min(lent);
+            Lent::Input { octets: lent, gap } if octets < lent => {
                 receive.consume(octets);
-                Lent::Input(lent.saturating_sub(octets))
+                Lent::Input { octets: lent - octets, gap }
+            }
+            Lent::Input { octets, gap } => {
+                receive.consume(octets.saturating_add(gap));
+                Lent::NOTHING
             }
             Lent::LineBreak(rest) => Lent::LineBreak(rest.get(octets..).unwrap_or_default()),
         };

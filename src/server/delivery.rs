@@ -28,6 +28,9 @@ pub(super) struct Outcome {
 }
 
 impl Verdicts {
+    /// No verdicts.
+    pub(super) const NONE: Self = Self { places: Vec::new(), replied: 0 };
+
     /// Settles one of `recipients`; only the first verdict on a recipient counts.
     pub(super) fn settle(
         &mut self,

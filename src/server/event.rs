@@ -501,26 +501,26 @@ impl<'s> Mail<'s> {
     /// Returns the reverse-path, where undeliverable messages go.
     #[must_use]
     pub fn reverse_path(&self) -> ReversePath<'s> {
-        self.facts.transaction.reverse_path()
+        self.facts.envelope().reverse_path()
     }
 
     /// Returns the parameters as received; they are valid and belong to announced extensions.
     #[must_use]
     pub fn parameters(&self) -> Parameters<'s> {
-        self.facts.transaction.mail_parameters()
+        self.facts.envelope().mail_parameters()
     }
 
     /// Returns the parsed parameters. With REQUIRETLS no notification returns a whole message (RFC
     /// 8689 section 5).
     #[must_use]
     pub fn typed_parameters(&self) -> MailParameters<'static> {
-        self.facts.transaction.typed_parameters()
+        self.facts.envelope().typed_parameters()
     }
 
     /// Returns the size that the client declares, in octets (RFC 1870 section 3).
     #[must_use]
     pub const fn declared_size(&self) -> Option<u64> {
-        self.facts.transaction.declared_size()
+        self.facts.envelope().declared_size()
     }
 }
 
@@ -610,7 +610,7 @@ impl<'s> Deliver<'s> {
     /// Returns the envelope of the message.
     #[must_use]
     pub const fn envelope(&self) -> &'s Transaction {
-        &self.facts.transaction
+        self.facts.envelope()
     }
 
     /// Returns the means to answer for each recipient, where the service replies so (LMTP, RFC 2033
@@ -619,7 +619,7 @@ impl<'s> Deliver<'s> {
         self.facts.service.replies_per_recipient().then_some(PerRecipient {
             exchange: self.exchange,
             verdicts: self.verdicts,
-            recipients: self.facts.transaction.accepted(),
+            recipients: self.facts.envelope().accepted(),
         })
     }
 }

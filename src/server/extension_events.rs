@@ -102,7 +102,7 @@ impl<'s> Verify<'s> {
     /// Returns the user name or mailbox, as the client wrote it.
     #[must_use]
     pub fn text(&self) -> Text<'s> {
-        Text::lossy(&self.facts.argument)
+        Text::lossy(self.facts.argument())
     }
 
     /// Accepts with 250: the mailbox exists, and the name is not ambiguous (RFC 5321 section 3.5.1).
@@ -120,7 +120,7 @@ impl<'s> Expand<'s> {
     /// Returns the name of the list, as the client wrote it.
     #[must_use]
     pub fn text(&self) -> Text<'s> {
-        Text::lossy(&self.facts.argument)
+        Text::lossy(self.facts.argument())
     }
 
     /// Accepts with 250 and a line for each member of the list (RFC 5321 section 3.5.2), or with

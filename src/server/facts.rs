@@ -15,21 +15,22 @@ use core::net::SocketAddr;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     address: Option<SocketAddr>,
-    name: Option<Domain<'static>>,
+    /// Boxed, as few sessions have one.
+    name: Option<Box<Domain<'static>>>,
 }
 
 impl Peer {
     /// An unknown peer: a pipe, a Unix-domain socket.
     pub const UNKNOWN: Self = Self { address: None, name: None };
 
-    pub(super) const fn of(address: Option<SocketAddr>, name: Option<Domain<'static>>) -> Self {
-        Self { address, name }
+    pub(super) fn of(address: Option<SocketAddr>, name: Option<Domain<'static>>) -> Self {
+        Self { address, name: name.map(Box::new) }
     }
 
     /// Sets the name that was looked up for the address.
     #[must_use]
     pub fn with_name(mut self, name: Domain<'static>) -> Self {
-        self.name = Some(name);
+        self.name = Some(Box::new(name));
         self
     }
 
@@ -42,7 +43,10 @@ impl Peer {
     /// Returns the name that was looked up for the address.
     #[must_use]
     pub const fn name(&self) -> Option<&Domain<'static>> {
-        self.name.as_ref()
+        match &self.name {
+            Some(name) => Some(name),
+            None => None,
+        }
     }
 }
 
@@ -65,18 +69,42 @@ pub struct Facts {
     pub(super) has_pipelined: bool,
     /// EHLO came before the channel became TLS.
     pub(super) had_hello: bool,
+    /// Absent in an idle session.
+    more: Option<Box<More>>,
+    /// Whether that command carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
+    pub(super) reads_utf8: bool,
+}
+
+/// The facts that an idle session, which a server has many of, does not have.
+#[derive(Debug)]
+pub(super) struct More {
     pub(super) identity: Option<Identity>,
     /// The identity that the channel has proven.
     pub(super) proven: Option<Box<str>>,
     /// The facts that a trusted client reported of its own client, for one transaction.
     pub(super) forwarded: Vec<(AttributeName, String)>,
-    pub(super) transaction: Transaction,
+    transaction: Transaction,
     /// The argument of the command that the application is asked about.
     pub(super) argument: String,
-    /// Whether that command carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
-    pub(super) reads_utf8: bool,
     /// The departures from the grammar in that command.
-    pub(super) lenience: Lenience,
+    lenience: Lenience,
+}
+
+impl Default for More {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl More {
+    const NONE: Self = Self {
+        identity: None,
+        proven: None,
+        forwarded: Vec::new(),
+        transaction: Transaction::new(),
+        argument: String::new(),
+        lenience: Lenience::STRICT,
+    };
 }
 
 impl Facts {
@@ -90,20 +118,71 @@ impl Facts {
             has_talked_early: false,
             has_pipelined: false,
             had_hello: false,
-            identity: None,
-            proven: None,
-            forwarded: Vec::new(),
-            transaction: Transaction::new(),
-            argument: String::new(),
+            more: None,
             reads_utf8: false,
-            lenience: Lenience::STRICT,
+        }
+    }
+
+    const fn more(&self) -> &More {
+        static NONE: More = More::NONE;
+        match &self.more {
+            Some(more) => more,
+            None => &NONE,
+        }
+    }
+
+    pub(super) fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Returns the transaction, whether it has begun or not.
+    pub(super) const fn envelope(&self) -> &Transaction {
+        &self.more().transaction
+    }
+
+    pub(super) fn transaction_mut(&mut self) -> &mut Transaction {
+        &mut self.more_mut().transaction
+    }
+
+    /// Returns the argument of the command that the application is asked about.
+    pub(super) const fn argument(&self) -> &str {
+        self.more().argument.as_str()
+    }
+
+    /// Notes the departures from the grammar in a command.
+    pub(super) fn note_lenience(&mut self, used: Lenience) {
+        match &mut self.more {
+            Some(more) => more.lenience = used,
+            None if used == Lenience::STRICT => {}
+            None => self.more_mut().lenience = used,
+        }
+    }
+
+    /// Withdraws the last recipient if the application has not accepted it.
+    pub(super) fn withdraw(&mut self) {
+        if let Some(more) = &mut self.more {
+            more.transaction.withdraw();
+        }
+    }
+
+    pub(super) fn forget_identity(&mut self) {
+        if let Some(more) = &mut self.more {
+            more.identity = None;
+        }
+    }
+
+    pub(super) fn forget_proven(&mut self) {
+        if let Some(more) = &mut self.more {
+            more.proven = None;
         }
     }
 
     /// Forgets the transaction and all that belongs to it.
     pub(super) fn end_transaction(&mut self) {
-        self.transaction.clear();
-        self.forwarded.clear();
+        if let Some(more) = &mut self.more {
+            more.transaction.clear();
+            more.forwarded.clear();
+        }
     }
 
     /// Forgets everything but the peer: a protected channel begins.
@@ -112,8 +191,8 @@ impl Facts {
         self.had_hello = self.is_extended;
         self.hello = None;
         self.is_extended = false;
-        self.identity = None;
-        self.proven = None;
+        self.forget_identity();
+        self.forget_proven();
         self.end_transaction();
     }
 
@@ -133,7 +212,7 @@ impl Facts {
     /// [`Config::with_lenience`](super::Config::with_lenience) has admitted.
     #[must_use]
     pub const fn forgiven(&self) -> Lenience {
-        self.lenience
+        self.more().lenience
     }
 
     /// Returns the name that the client gave in an accepted EHLO, HELO or LHLO: a host, or any text
@@ -176,7 +255,7 @@ impl Facts {
     /// Returns the identity of the client after a successful AUTH.
     #[must_use]
     pub const fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
+        self.more().identity.as_ref()
     }
 
     /// Returns the identity that the channel has proven, as
@@ -185,18 +264,18 @@ impl Facts {
     /// STARTTLS forgets it.
     #[must_use]
     pub fn proven(&self) -> Option<&str> {
-        self.proven.as_deref()
+        self.more().proven.as_deref()
     }
 
     /// Returns the attributes of XFORWARD, for the transaction that it preceded.
     pub fn forwarded(&self) -> impl Iterator<Item = (AttributeName, &str)> {
-        self.forwarded.iter().map(|(name, value)| (*name, value.as_str()))
+        self.more().forwarded.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Returns the transaction so far; `None` before MAIL was accepted.
     #[must_use]
     pub fn transaction(&self) -> Option<&Transaction> {
-        self.transaction.is_open().then_some(&self.transaction)
+        Some(self.envelope()).filter(|it| it.is_open())
     }
 
     /// Returns the submitter of the message of this transaction, as far as it may be believed: the
@@ -206,9 +285,9 @@ impl Facts {
     /// others; if it may not, the submitter is unknown, too.
     #[must_use]
     pub fn submitter(&self) -> Option<Submitter<'static>> {
-        let typed = self.transaction.typed_parameters();
+        let typed = self.envelope().typed_parameters();
         let said = typed.submitter()?;
-        let is_known = self.identity.as_ref().is_some_and(|identity| !identity.is_anonymous());
+        let is_known = self.identity().is_some_and(|identity| !identity.is_anonymous());
         Some(if is_known { said.clone() } else { Submitter::Unknown })
     }
 
@@ -218,8 +297,8 @@ impl Facts {
         self.service.protocol(With {
             is_extended: self.is_extended,
             is_secure: self.security.is_tls(),
-            is_authenticated: self.identity.is_some(),
-            is_utf8: self.transaction.is_utf8(),
+            is_authenticated: self.identity().is_some(),
+            is_utf8: self.envelope().is_utf8(),
         })
     }
 }

@@ -1,17 +1,16 @@
 //! The words that are no secrets, for the transcript.
 
-use super::config::Config;
+use super::{announcement::Offered, config::Config, facts::Facts};
 use crate::{
     redaction,
-    service::Service,
-    syntax::{Command, Extensions, Lenience},
+    syntax::{Command, Lenience},
 };
 
 /// The commands and mechanisms that this server knows.
 pub(super) struct Known<'s> {
     pub(super) config: &'s Config,
-    pub(super) service: Service,
-    pub(super) offered: &'s Extensions,
+    pub(super) facts: &'s Facts,
+    pub(super) offered: Offered,
 }
 
 impl redaction::Known for Known<'_> {
@@ -22,11 +21,16 @@ impl redaction::Known for Known<'_> {
     fn has_command(&self, command: &Command<'_>) -> bool {
         match command {
             Command::Other { verb, .. } => self.config.custom_verb(verb).is_some(),
-            other => self.service.knows(other.verb()),
+            other => self.facts.service.knows(other.verb()),
         }
     }
 
     fn has_mechanism(&self, name: &str) -> bool {
-        self.offered.mechanisms().any(|it| it.as_str().eq_ignore_ascii_case(name))
+        let channel = self.facts.security.channel();
+        matches!(self.offered, Offered::ClearAuth | Offered::TlsAuth)
+            && self.config.auth().is_some_and(|offer| {
+                let mut offered = offer.announced(&channel, self.facts.proven());
+                offered.any(|it| it.as_str().eq_ignore_ascii_case(name))
+            })
     }
 }

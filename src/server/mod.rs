@@ -45,6 +45,7 @@
 //! }
 //! ```
 
+mod announcement;
 mod auth;
 mod budget;
 mod config;
@@ -155,7 +156,7 @@ impl Server {
 
     /// Returns the sums of the session so far.
     #[must_use]
-    pub const fn totals(&self) -> Totals {
+    pub fn totals(&self) -> Totals {
         self.session.totals()
     }
 
@@ -222,7 +223,7 @@ impl Machine for Server {
     }
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
-        self.session.channel.receive.reclaim()
+        self.session.channel.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {
@@ -230,7 +231,7 @@ impl Machine for Server {
     }
 
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
-        self.session.channel.send.slices(slices)
+        self.session.channel.to_send(slices)
     }
 
     fn sent(&mut self, octets: usize) {

@@ -6,10 +6,7 @@
 use super::{config::Config, sequence::Misplaced};
 use crate::{
     service::With,
-    syntax::{
-        Code, Extensions, Mailbox, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text,
-        Verb,
-    },
+    syntax::{Code, Mailbox, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text, Verb},
 };
 use alloc::{boxed::Box, format, string::String};
 
@@ -175,34 +172,12 @@ pub(super) const RECIPIENT_NOT_ACCEPTED: Rejection =
 /// The reply of [`proceed`](super::Event::proceed) to a message.
 pub(super) const MESSAGE_NOT_ACCEPTED: Rejection = negative(554, 3, 0, "Message not accepted here");
 
-/// Returns the greeting (RFC 5321 section 4.2). It has no enhanced code (RFC 2034 section 4).
-pub(super) fn greeting(config: &Config, text: Option<&Text<'_>>) -> Reply<'static> {
+/// Returns the greeting with a text of the application (RFC 5321 section 4.2). It has no enhanced code
+/// (RFC 2034 section 4).
+pub(super) fn greeting(config: &Config, text: &Text<'_>) -> Reply<'static> {
     let host = config.host();
     let service = config.service().protocol(With { is_extended: true, ..With::default() });
-    let text = match text {
-        Some(text) => format!("{host} {service} {}", text.as_str()),
-        None => format!("{host} {service} service ready"),
-    };
-    bare(Code::SERVICE_READY, text)
-}
-
-/// Returns the reply to HELO, or to EHLO and LHLO with the list of extensions (RFC 5321 section
-/// 4.1.1.1). It has no enhanced code either.
-pub(super) fn hello(
-    config: &Config,
-    offered: &Extensions,
-    text: Option<&Text<'_>>,
-) -> Reply<'static> {
-    let mut lines = format!("{}", config.host());
-    if let Some(text) = text {
-        lines.push(' ');
-        lines.push_str(text.as_str());
-    }
-    for line in offered.lines() {
-        lines.push('\n');
-        lines.push_str(&line);
-    }
-    bare(Code::OK, lines)
+    bare(Code::SERVICE_READY, format!("{host} {service} {}", text.as_str()))
 }
 
 /// Returns the reply to HELP: the commands that this client may use (RFC 5321 section 4.1.1.8).

@@ -60,6 +60,12 @@ impl Entry {
     }
 }
 
+impl Default for Transaction {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Transaction {
     pub(super) const fn new() -> Self {
         Self {

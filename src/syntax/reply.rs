@@ -443,23 +443,37 @@ impl Prefix {
     fn new(code: Code, status: Option<Status>) -> Self {
         let mut prefix = Self { octets: [b' '; 10], len: 0 };
         if let Some(status) = status.and_then(|status| status.under(code)) {
-            // Ten octets hold the longest, `5.999.999` and its space.
-            let _ = write!(prefix, "{status} ");
+            prefix.push(code.first_digit());
+            for number in [status.status().subject(), status.status().detail()] {
+                prefix.push(b'.');
+                prefix.push_number(number);
+            }
+            prefix.push(b' ');
         }
         prefix
     }
 
+    /// Appends an octet. Ten of them hold the longest, `5.999.999` and its space.
+    fn push(&mut self, octet: u8) {
+        if let Some(slot) = self.octets.get_mut(self.len) {
+            *slot = octet;
+            self.len += 1;
+        }
+    }
+
+    fn push_number(&mut self, number: u16) {
+        let digit = |value: u16| b'0' + (value % 10) as u8;
+        if number > 99 {
+            self.push(digit(number / 100));
+        }
+        if number > 9 {
+            self.push(digit(number / 10));
+        }
+        self.push(digit(number));
+    }
+
     fn octets(&self) -> &[u8] {
         self.octets.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Prefix {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        self.octets.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
     }
 }
 

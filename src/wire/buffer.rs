@@ -7,7 +7,7 @@ use core::mem;
 use core::ops::Range;
 
 /// The first allocation of a [`ReceiveBuffer`]: a handful of pipelined commands.
-const FIRST_ALLOCATION: usize = 4096;
+const FIRST_ALLOCATION: u32 = 4096;
 
 /// A bounded buffer of octets that were received and not yet consumed, allocated on demand.
 ///
@@ -28,18 +28,29 @@ pub struct ReceiveBuffer {
     /// One allocation, every octet of which is initialised.
     memory: BytesMut,
     /// Octets received and unconsumed: `start..end` of `memory`.
-    start: usize,
-    end: usize,
+    ///
+    /// In 32 bits, as the other numbers, for a server has many idle buffers.
+    start: u32,
+    end: u32,
     /// The size of the next allocation.
-    next: usize,
-    capacity: usize,
+    next: u32,
+    capacity: u32,
+}
+
+/// The greatest capacity.
+const MOST: usize = 1 << 31;
+
+/// Returns a number of octets that is not beyond [`MOST`].
+const fn small(octets: usize) -> u32 {
+    if octets > MOST { 1 << 31 } else { octets as u32 }
 }
 
 impl ReceiveBuffer {
-    /// Creates a buffer that never holds more than `capacity` octets (0 is read as 1).
+    /// Creates a buffer that never holds more than `capacity` octets (0 is read as 1, and more than 2 GiB
+    /// as 2 GiB).
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(1);
+        let capacity = small(capacity.max(1));
         let next = capacity.min(FIRST_ALLOCATION);
         Self { memory: BytesMut::new(), start: 0, end: 0, next, capacity }
     }
@@ -47,7 +58,7 @@ impl ReceiveBuffer {
     /// Returns the greatest number of octets it can hold.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.capacity
+        self.capacity as usize
     }
 
     /// Returns the free space after the octets, allocated when needed; empty only when
@@ -56,58 +67,59 @@ impl ReceiveBuffer {
     /// The octets move to the front when the space after them has become small and as many were
     /// consumed before, so that moving costs no more than receiving.
     pub fn room(&mut self) -> &mut [u8] {
-        let held = self.end - self.start;
+        let (held, start, end) = (self.len(), self.start as usize, self.end as usize);
         let size = self.memory.len();
-        if held == size || held == 0 && size <= self.next / 2 {
+        if held == size || held == 0 && size <= self.next as usize / 2 {
             self.enlarge(held);
-        } else if self.end == size || size - self.end < size / 4 && held <= self.start {
-            self.memory.copy_within(self.start..self.end, 0);
+        } else if end == size || size - end < size / 4 && held <= start {
+            self.memory.copy_within(start..end, 0);
             // Their old place may hold half of a secret.
-            self.fill_with_zeros(self.start.max(held), self.end);
+            self.fill_with_zeros(start.max(held), end);
             self.start = 0;
-            self.end = held;
+            self.end = small(held);
         }
-        self.memory.get_mut(self.end..).unwrap_or_default()
+        self.memory.get_mut(self.end as usize..).unwrap_or_default()
     }
 
     /// Allocates more memory, unless `held` octets are the capacity.
     fn enlarge(&mut self, held: usize) {
-        let size = self.next.max(held.saturating_mul(2)).min(self.capacity);
+        let size = (self.next as usize).max(held.saturating_mul(2)).min(self.capacity());
         if size > held {
             let mut memory = BytesMut::zeroed(size);
             for (into, octet) in memory.iter_mut().zip(self.octets()) {
                 *into = *octet;
             }
-            self.fill_with_zeros(self.start, self.end);
-            *self = Self { memory, start: 0, end: held, next: size, capacity: self.capacity };
+            self.fill_with_zeros(self.start as usize, self.end as usize);
+            *self = Self { memory, start: 0, end: small(held), next: small(size), ..*self };
         }
     }
 
     /// Records that this many octets were read into the front of [`room`](Self::room); a number
     /// beyond its length counts as its length.
     pub fn received(&mut self, octets: usize) {
-        let room = self.memory.len() - self.end;
-        self.end += octets.min(room);
+        let room = self.memory.len() - self.end as usize;
+        self.end += small(octets.min(room));
         if octets >= room {
-            self.next = self.memory.len().saturating_mul(2).clamp(self.next, self.capacity);
+            let twice = small(self.memory.len().saturating_mul(2));
+            self.next = twice.clamp(self.next, self.capacity);
         }
     }
 
     /// Returns the unconsumed octets.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
-        self.memory.get(self.start..self.end).unwrap_or_default()
+        self.memory.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// Returns the unconsumed octets, to be changed in place.
     #[must_use]
     pub fn octets_mut(&mut self) -> &mut [u8] {
-        self.memory.get_mut(self.start..self.end).unwrap_or_default()
+        self.memory.get_mut(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// Consumes the first `octets` octets.
     pub fn consume(&mut self, octets: usize) {
-        self.start = self.end.min(self.start.saturating_add(octets));
+        self.start = self.end.min(self.start.saturating_add(small(octets)));
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -116,7 +128,8 @@ impl ReceiveBuffer {
 
     /// Consumes the first `octets` octets and overwrites them in memory: they may hold credentials.
     pub fn wipe(&mut self, octets: usize) {
-        self.fill_with_zeros(self.start, self.end.min(self.start.saturating_add(octets)));
+        let start = self.start as usize;
+        self.fill_with_zeros(start, start.saturating_add(octets).min(self.end as usize));
         self.consume(octets);
     }
 
@@ -135,15 +148,16 @@ impl ReceiveBuffer {
     /// could make each hold a whole allocation.
     #[must_use]
     pub fn take(&mut self, octets: usize) -> Bytes {
-        let octets = octets.min(self.end - self.start);
-        if octets < self.next / 8 {
+        let octets = octets.min(self.len());
+        if octets < self.next as usize / 8 {
             let copy = Bytes::copy_from_slice(self.octets().get(..octets).unwrap_or_default());
             self.consume(octets);
             return copy;
         }
-        let mut taken = self.memory.split_to(self.start + octets);
-        let taken = taken.split_off(self.start).freeze();
-        self.end -= self.start + octets;
+        let start = self.start as usize;
+        let mut taken = self.memory.split_to(start + octets);
+        let taken = taken.split_off(start).freeze();
+        self.end -= small(start + octets);
         self.start = 0;
         taken
     }
@@ -151,13 +165,13 @@ impl ReceiveBuffer {
     /// Returns the number of unconsumed octets.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.end - self.start
+        (self.end - self.start) as usize
     }
 
     /// Returns whether it holds as many octets as it can.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.end - self.start >= self.capacity
+        self.len() >= self.capacity()
     }
 
     /// Returns whether it holds no octets.
@@ -170,7 +184,7 @@ impl ReceiveBuffer {
     /// smaller than the first one.
     pub fn release(&mut self) {
         if self.is_empty() {
-            let first = Self::new(self.capacity);
+            let first = Self::new(self.capacity());
             *self = Self { next: first.next.max(self.next / 2), ..first };
         }
     }
@@ -178,7 +192,10 @@ impl ReceiveBuffer {
     /// Uses `memory` in place of an allocation of its own; returns it if there are octets in the
     /// buffer, or if its length is beyond the capacity or too small for what is being received.
     pub fn lend(&mut self, memory: BytesMut) -> Option<BytesMut> {
-        if !self.is_empty() || memory.len() > self.capacity || memory.len() <= self.next / 2 {
+        if !self.is_empty()
+            || memory.len() > self.capacity()
+            || memory.len() <= self.next as usize / 2
+        {
             return Some(memory);
         }
         *self = Self { memory, start: 0, end: 0, ..*self };
@@ -375,7 +392,7 @@ impl SendBuffer {
 /// Leaves the octets out: they may be credentials.
 impl fmt::Debug for ReceiveBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (octets, capacity) = (self.end - self.start, self.capacity);
+        let (octets, capacity) = (self.len(), self.capacity);
         f.debug_struct("ReceiveBuffer")
             .field("octets", &octets)
             .field("capacity", &capacity)

@@ -19,7 +19,7 @@
 #[derive(Clone, Debug, Default)]
 pub struct LineCutter {
     /// Octets of the current line that contain no line end.
-    looked: usize,
+    looked: u32,
     /// The current line has exceeded the limit and is being discarded.
     is_skipping: bool,
 }
@@ -68,14 +68,17 @@ impl LineCutter {
 
     /// Returns the offset after the CRLF of the first line of `octets`.
     fn line_end(&mut self, octets: &[u8]) -> Option<usize> {
-        while let Some(at) = memchr::memchr(b'\n', octets.get(self.looked..).unwrap_or_default()) {
-            let lf = self.looked + at;
-            self.looked = lf + 1;
+        while let Some(at) =
+            memchr::memchr(b'\n', octets.get(self.looked as usize..).unwrap_or_default())
+        {
+            let lf = self.looked as usize + at;
+            self.looked = u32::try_from(lf + 1).unwrap_or(u32::MAX);
             if octets.get(..lf).is_some_and(|line| line.ends_with(b"\r")) {
                 return Some(lf + 1);
             }
         }
-        self.looked = octets.len();
+        // Beyond four gigabytes octets are looked at again.
+        self.looked = u32::try_from(octets.len()).unwrap_or(u32::MAX);
         None
     }
 }

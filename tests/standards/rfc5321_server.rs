@@ -469,7 +469,7 @@ fn a_message_that_was_refused_is_not_delivered() {
         let _ = session.codes("RSET\r\n");
         let _ = session.codes("QUIT\r\n");
         assert_eq!(asked(&session), 1);
-        assert_eq!(session.server.totals().messages, 0);
+        assert_eq!(session.server.totals().messages(), 0);
         assert!(session.server.facts().transaction().is_none());
     }
 }

@@ -47,7 +47,7 @@ impl Session {
 
     /// Returns the deadline that runs.
     fn deadline(&self) -> Deadline {
-        if !self.channel.send.is_empty() {
+        if self.channel.has_output() {
             Deadline::Write
         } else if let Some(expected) = self.queue.front() {
             expected.deadline()

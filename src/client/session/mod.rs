@@ -198,7 +198,7 @@ impl Session {
             Phase::Content(content) => content.pending(),
             _ => 0,
         };
-        let room = facts.config.send_buffer().saturating_sub(self.channel.send.len());
+        let room = facts.config.send_buffer().saturating_sub(self.channel.waiting());
         room.saturating_sub(pending)
     }
 
@@ -211,7 +211,7 @@ impl Session {
     fn may_pipeline(&self, facts: &Facts) -> bool {
         if facts.is_pipelining() {
             self.queue.len() < facts.config.in_flight()
-                && self.channel.send.len() < facts.config.send_buffer()
+                && self.channel.waiting() < facts.config.send_buffer()
         } else {
             self.queue.is_empty()
         }
@@ -330,7 +330,7 @@ impl Session {
             self.reports.push_back(transaction.report(ending));
         }
         self.queue.clear();
-        self.channel.send.clear();
+        self.channel.discard_output();
         self.position.answer(Phase::Over(end));
     }
 }

@@ -153,7 +153,7 @@ impl Session {
         // While the application waits for more, small chunks do not follow each other (RFC 896).
         let is_chunk_due = matches!(self.queue.back(), Some(Expected::Chunk(..)));
         let Some(content) = self.position.content() else { return };
-        if content.pending() == 0 && self.channel.send.is_empty() {
+        if content.pending() == 0 && !self.channel.has_output() {
             content.flushed();
         }
         let enough = facts.config.send_buffer().div_ceil(2);
@@ -188,7 +188,7 @@ impl Session {
         let octets = content.pending().min(room);
         let last = is_end && octets == content.pending();
         self.channel.command(&Command::Bdat { octets: octets as u64, last });
-        let send = &mut self.channel.send;
+        let send = self.channel.send();
         content.take_pending(octets, |piece| send.push(piece));
         newest.awaiting += 1;
         newest.has_chunk = true;
@@ -257,7 +257,7 @@ impl Session {
     /// Sends `tail`, whose end is the dot, after `octets` octets of content.
     pub(super) fn send_dot(&mut self, octets: u64, tail: &[u8]) {
         let Some(newest) = self.transactions.back_mut() else { return };
-        self.channel.send.text().extend_from_slice(tail);
+        self.channel.send().text().extend_from_slice(tail);
         self.channel.log(Entry::Content { from: Side::Client, octets });
         self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
         newest.awaiting += 1;

@@ -1,6 +1,6 @@
 //! The answers of the application: what the session does after each.
 
-use super::{Phase, Question, Session, Then};
+use super::{Phase, Question, Refused, Session, Then};
 use crate::{
     security::Security,
     server::{
@@ -9,7 +9,6 @@ use crate::{
         event::{HelloAnswer, HelloQuestion, RcptAnswer},
         extension_events::{AtrnAnswer, EtrnAnswer, LookupAnswer, OtherAnswer},
         replies,
-        sequence::Stage,
         token::{Answer, Asked, Rejected, Slot},
     },
     syntax::{Code, Extension, Rejection, Reply, Text, XclientAttributes, XforwardAttributes},
@@ -96,12 +95,11 @@ impl Session {
     fn on_connect(&mut self, answer: Answer<Option<Text<'static>>>) {
         match answer {
             Ok(text) => {
-                let greeting = replies::greeting(&self.config, text.as_ref());
-                self.say(&greeting);
+                self.greet(text.as_ref());
             }
             Err(rejected) => {
                 if !rejected.closes {
-                    self.refused = Some(Stage::Refused);
+                    self.refused = Some(Refused::Service);
                 }
                 self.reject(&rejected, Fault::None);
             }
@@ -111,12 +109,12 @@ impl Session {
     fn on_hello(&mut self, about: HelloQuestion, answer: Answer<HelloAnswer>) {
         let HelloQuestion { name, is_extended, proven } = about;
         if proven.is_some() {
-            self.facts.proven = proven;
+            self.facts.more_mut().proven = proven;
         }
         let text = match answer {
             Ok(HelloAnswer::Accept(text)) => text,
             Ok(HelloAnswer::NotSecure) => {
-                self.refused = Some(Stage::NotSecure);
+                self.refused = Some(Refused::Insecure);
                 self.say(replies::NOT_SECURE.reply());
                 // A transaction in progress cannot continue.
                 return self.abort_then(AbortReason::Refused, Then::Command);
@@ -129,15 +127,15 @@ impl Session {
         self.facts.hello = Some(name);
         self.facts.is_extended = is_extended;
         self.announce(is_extended);
-        let reply = replies::hello(&self.config, &self.offered, text.as_ref());
-        self.say(&reply);
+        self.say_hello(text.as_ref());
         self.abort_then(AbortReason::Hello, Then::Command);
     }
 
     fn on_start_tls(&mut self, answer: Answer<Option<Text<'static>>>) {
         match answer {
             Ok(text) => {
-                self.marked = self.channel.written();
+                let marked = self.channel.written();
+                self.work_mut().marked = marked;
                 self.say(&replies::with_text(replies::START_TLS, text));
                 self.ask(Question::Upgrade(Slot::Open));
             }
@@ -157,18 +155,20 @@ impl Session {
     fn on_mail(&mut self, answer: Answer<Option<Text<'static>>>) {
         match answer {
             Ok(text) => {
-                self.facts.transaction.accept();
+                self.facts.transaction_mut().accept();
+                self.work_mut().counts.transactions.add();
                 self.say(&replies::with_text(replies::REVERSE_PATH_OK, text));
             }
             Err(rejected) => {
-                self.facts.transaction.fail();
+                self.facts.transaction_mut().fail();
+                self.work_mut().counts.refused_transactions.add();
                 self.reject(&rejected, Fault::NoProgress);
             }
         }
     }
 
     fn on_rcpt(&mut self, answer: Answer<RcptAnswer>) {
-        let reads_utf8 = self.facts.transaction.is_utf8();
+        let reads_utf8 = self.facts.envelope().is_utf8();
         let reply = match answer {
             Ok(RcptAnswer::Accept(text)) => replies::with_text(replies::FORWARD_PATH_OK, text),
             Ok(RcptAnswer::Lines(lines)) => replies::with_lines(replies::FORWARD_PATH_OK, lines),
@@ -180,11 +180,13 @@ impl Session {
             Ok(RcptAnswer::Forward(text)) => replies::WILL_FORWARD.with_text(*text),
             Err(rejected) => {
                 let rejected = legible(rejected, reads_utf8);
-                self.facts.transaction.withdraw();
+                self.facts.withdraw();
+                self.work_mut().counts.refused_recipients.add();
                 return self.reject(&rejected, Fault::RejectedRecipient);
             }
         };
-        self.facts.transaction.accept();
+        self.facts.transaction_mut().accept();
+        self.work_mut().counts.recipients.add();
         self.say(&reply);
     }
 
@@ -197,7 +199,7 @@ impl Session {
             // An extension that EHLO lists is implemented (RFC 5321 section 4.2.4).
             Err(Rejected { rejection, closes: false })
                 if rejection.code() == Code::NOT_IMPLEMENTED
-                    && self.offered.contains(extension) =>
+                    && self.offered().contains(extension) =>
             {
                 self.say(&replies::CANNOT_VERIFY);
             }

@@ -7,7 +7,6 @@ use crate::{
         auth::{AuthStep, Authentication},
         budget::Fault,
         event::AuthAnswer,
-        facts::Facts,
         replies,
         token::{Answer, Asked},
     },
@@ -19,7 +18,7 @@ impl Session {
     /// Begins an attempt, if the mechanism is offered to this client now.
     pub(super) fn auth(&mut self, mechanism: Mechanism, initial_response: Option<&Base64<'_>>) {
         let channel = self.facts.security.channel();
-        let proven = self.facts.proven.as_deref();
+        let proven = self.facts.proven();
         let offer = self.config.auth();
         let is_offered = |it: &Mechanism| {
             offer.is_some_and(|offer| offer.announced(&channel, proven).any(|of| of == *it))
@@ -54,12 +53,12 @@ impl Session {
 
     /// Returns the verifier that the configuration has for this mechanism.
     fn verifier(&self, mechanism: Mechanism, nonce: Option<Nonce>) -> Option<Box<dyn Verifier>> {
-        let Facts { security, proven, .. } = &self.facts;
         // The time makes the challenge of CRAM-MD5 longer; its nonce alone is unique (RFC 2195
         // section 2).
         let seconds = self.channel.now().elapsed().as_secs();
         let offer = self.config.auth()?;
-        offer.verifier_with(mechanism, &security.channel(), proven.as_deref(), nonce, seconds)
+        let (channel, proven) = (self.facts.security.channel(), self.facts.proven());
+        offer.verifier_with(mechanism, &channel, proven, nonce, seconds)
     }
 
     /// Continues after the application may have answered the question of the verifier.
@@ -115,7 +114,7 @@ impl Session {
             AuthStep::Later => drop(self.enter(Phase::Asked(Question::Credentials(attempt)))),
             AuthStep::Judge => self.ask(Question::Authenticated(Asked::new(attempt))),
             AuthStep::Succeeded(identity, reply) => {
-                self.facts.identity = Some(identity);
+                self.facts.more_mut().identity = Some(identity);
                 self.say(&reply);
             }
             AuthStep::Failed(rejection) => self.fail_auth(&rejection),

@@ -9,7 +9,6 @@ use crate::{
         end::{AbortReason, End},
         event::HelloQuestion,
         extension_events::OtherQuestion,
-        known::Known,
         limits::AUTH_LINE,
         replies,
         sequence::{self, Stage},
@@ -27,11 +26,10 @@ impl Session {
     pub(super) fn command(&mut self, line: &[u8], is_last: bool) {
         self.line_received();
         self.has_pipelined_input = !is_last;
-        let Self { config, facts, offered, .. } = self;
-        self.channel.note_command(line, &Known { config, service: facts.service, offered });
+        self.note_command(line);
         let verb = Verb::of(line);
         self.omits_enhanced_code = is_hello(verb);
-        let pipelines = self.offered.contains(Extension::Pipelining);
+        let pipelines = self.offered().contains(Extension::Pipelining);
         if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_pipelining_violation()
         {
             return;
@@ -59,15 +57,20 @@ impl Session {
                 _ => self.refuse(rejection.reply(), Fault::Error),
             }
         }
-        if verb == Verb::Mail && !matches!(self.phase, Phase::Asked(Question::Mail(_))) {
-            self.mail_failed();
+        match (verb, &self.phase) {
+            (Verb::Mail, Phase::Asked(Question::Mail(_)))
+            | (Verb::Rcpt, Phase::Asked(Question::Rcpt(_))) => {}
+            (Verb::Mail, _) => self.mail_failed(),
+            (Verb::Rcpt, _) => self.work_mut().counts.refused_recipients.add(),
+            _ => {}
         }
     }
 
     /// Notes that MAIL was not accepted: commands pipelined after it are no errors.
     fn mail_failed(&mut self) {
-        if self.content.stage().is_none() {
-            self.facts.transaction.fail();
+        self.work_mut().counts.refused_transactions.add();
+        if self.work().content.stage().is_none() {
+            self.facts.transaction_mut().fail();
         }
     }
 
@@ -114,7 +117,7 @@ impl Session {
     /// Parses a line and carries the command out.
     fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
         let (command, used) = Command::parse_with(line, self.config.lenience())?.into_parts();
-        self.facts.lenience = used;
+        self.facts.note_lenience(used);
         if let Command::Other { verb, argument } = command {
             self.other(verb, argument);
             return Ok(());
@@ -171,8 +174,10 @@ impl Session {
                 return self.discard_chunk(size, rejection, is_pipelined);
             }
             // Content that failed is over (RFC 4468 section 3.4).
-            Command::Burl { last: true, .. } if self.content.stage() == Some(Stage::Failed) => {
-                self.content.clear();
+            Command::Burl { last: true, .. }
+                if self.work().content.stage() == Some(Stage::Failed) =>
+            {
+                self.clear_content();
             }
             _ => {}
         }
@@ -185,7 +190,7 @@ impl Session {
         match command {
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
-            Command::Mail { .. } if self.budget.transaction(self.config.limits()) => {
+            Command::Mail { .. } if self.counts_transaction_too_many() => {
                 self.refuse(replies::TOO_MANY_TRANSACTIONS.reply(), Fault::NoProgress);
             }
             Command::Mail { reverse_path, parameters } => {
@@ -207,11 +212,12 @@ impl Session {
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Auth { mechanism, initial_response } => {
                 let is_without_hello = self.facts.hello.is_none();
-                let lenience = self.facts.lenience;
-                self.facts.lenience = match is_without_hello {
+                let lenience = self.facts.forgiven();
+                let used = match is_without_hello {
                     true => lenience.with_auth_without_hello(),
                     false => lenience.without_auth_without_hello(),
                 };
+                self.facts.note_lenience(used);
                 self.auth(mechanism, initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
@@ -247,16 +253,16 @@ impl Session {
 
     /// Asks whether content may come, as a command has announced.
     fn announce_content(&mut self, announced: Announced) {
-        self.content.announce(announced);
+        self.work_mut().content.announce(announced);
         self.ask(Question::Data(Slot::Open));
     }
 
     /// Counts a command without progress, and returns whether it is carried out: one beyond the
     /// limit is refused.
     fn may_idle(&mut self, refusal: &Rejection) -> bool {
-        let may = self.budget.may_idle(self.config.limits());
+        let may = self.work().budget.may_idle(self.config.limits());
         match may {
-            true => self.budget.idle(),
+            true => self.work_mut().budget.idle(),
             false => self.refuse(refusal.reply(), Fault::NoProgress),
         }
         may
@@ -293,18 +299,18 @@ impl Session {
     /// Returns whether `verb` belongs to no extension, or to one that is offered.
     fn is_offered(&self, verb: Verb) -> bool {
         match verb {
-            Verb::Bdat => self.offered.contains(Extension::Chunking),
-            Verb::Etrn => self.offered.contains(Extension::Etrn),
-            Verb::Xclient => self.offered.contains(Extension::Xclient),
-            Verb::Xforward => self.offered.contains(Extension::Xforward),
-            Verb::Burl => self.offered.contains(Extension::Burl),
-            Verb::Atrn => self.offered.contains(Extension::Atrn),
+            Verb::Bdat => self.offered().contains(Extension::Chunking),
+            Verb::Etrn => self.offered().contains(Extension::Etrn),
+            Verb::Xclient => self.offered().contains(Extension::Xclient),
+            Verb::Xforward => self.offered().contains(Extension::Xforward),
+            Verb::Burl => self.offered().contains(Extension::Burl),
+            Verb::Atrn => self.offered().contains(Extension::Atrn),
             Verb::Send | Verb::Soml | Verb::Saml | Verb::Turn | Verb::Other => false,
             // A client that has to send EHLO or STARTTLS first is told so.
             Verb::Auth => {
                 let is_early = self.facts.hello.is_none()
                     || self.config.requires_tls() && !self.facts.security.is_tls();
-                self.offered.contains(Extension::Auth) || is_early && self.config.auth().is_some()
+                self.offered().contains(Extension::Auth) || is_early && self.config.auth().is_some()
             }
             // Before EHLO, too: supported commands are announced, and no others (RFC 5321 section 4.1.1.1).
             Verb::Expn => self.config.extensions().contains(Extension::Expn),
@@ -317,7 +323,7 @@ impl Session {
 
     fn bdat(&mut self, size: ChunkSize) {
         let is_empty = size.octets == 0 && !size.is_last;
-        match self.content.stage() {
+        match self.work().content.stage() {
             // It makes no progress towards the end of the content.
             Some(_) if self.is_stopping && is_empty => {
                 self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
@@ -328,10 +334,10 @@ impl Session {
     }
 
     fn burl(&mut self, url: Url) {
-        match self.content.stage() {
+        match self.work().content.stage() {
             Some(_) => {
                 // The end of the last chunk comes first.
-                self.content.begin_url(url, Fitness::ANY);
+                self.work_mut().content.begin_url(url, Fitness::ANY);
                 self.enter(Phase::Content(Slot::Open));
             }
             None => self.announce_content(Announced::Url(url)),
@@ -348,7 +354,7 @@ impl Session {
     ) {
         let fault = if is_pipelined_in_good_faith { Fault::None } else { Fault::Error };
         self.count_error();
-        self.content.begin_discarded(size, rejection, fault);
+        self.work_mut().content.begin_discarded(size, rejection, fault);
         self.enter(Phase::Content(Slot::Open));
         self.check_discarded();
     }
@@ -360,7 +366,7 @@ impl Session {
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
-        let typed = match MailParameters::parse_with(raw, &self.offered, self.config.lenience()) {
+        let typed = match MailParameters::parse_with(raw, self.offered(), self.config.lenience()) {
             // Some clients declare a size of their own besides the one of their user: where one of them
             // is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
@@ -371,25 +377,26 @@ impl Session {
         };
         let submitter = typed.submitter().and_then(Submitter::mailbox);
         let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
-        self.facts.lenience = self.facts.lenience.union(used);
+        let used = self.facts.forgiven().union(used);
+        self.facts.note_lenience(used);
         if !path.is_ascii() && !typed.is_smtputf8() {
             self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
         } else if typed.size().is_some_and(|octets| octets > limit) {
             self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
-        } else if let Some(refusal) = untimely(&typed, &self.offered) {
+        } else if let Some(refusal) = untimely(&typed, self.offered()) {
             self.refuse(refusal.reply(), Fault::NoProgress);
         } else {
-            self.content.clear();
-            self.facts.transaction.propose(path, raw, &typed);
+            self.clear_content();
+            self.facts.transaction_mut().propose(path, raw, &typed);
             self.ask(Question::Mail(Slot::Open));
         }
         Ok(())
     }
 
     fn rcpt(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
-        RcptParameters::parse(raw, &self.offered)?;
+        RcptParameters::parse(raw, self.offered())?;
         let limits = *self.config.limits();
-        let transaction = &mut self.facts.transaction;
+        let transaction = self.facts.transaction_mut();
         if !path.is_ascii() && !transaction.is_utf8() {
             self.refuse(replies::RECIPIENT_NEEDS_UTF8.reply(), Fault::Error);
         } else if transaction.accepted() >= limits.recipients
@@ -408,12 +415,13 @@ impl Session {
     fn is_offered_size(&self, error: &SyntaxError) -> bool {
         error.kind() == SyntaxErrorKind::DuplicateParameter
             && error.parameter() == Some(Extension::Size.keyword())
-            && self.offered.contains(Extension::Size)
+            && self.offered().contains(Extension::Size)
     }
 
     fn ask_about(&mut self, lookup: &Lookup<'_>, question: Question) {
-        self.facts.argument.clear();
-        self.facts.argument.push_str(lookup.as_str());
+        let argument = &mut self.facts.more_mut().argument;
+        argument.clear();
+        argument.push_str(lookup.as_str());
         self.facts.reads_utf8 = lookup.is_smtputf8();
         self.ask(question);
     }

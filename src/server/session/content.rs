@@ -1,6 +1,6 @@
 //! The content of a message: how the session receives it, refuses it, and has it delivered.
 
-use super::{Phase, Question, Session, Then};
+use super::{Phase, Question, Session, Then, Work};
 use crate::{
     machine::Need,
     server::{
@@ -25,28 +25,28 @@ const CHUNK_COST: u64 = 512;
 
 impl Session {
     pub(super) fn on_data(&mut self, answer: Answer<Option<Text<'static>>>) {
-        let fitness = match self.facts.transaction.is_binary() {
+        let fitness = match self.facts.envelope().is_binary() {
             true => Fitness::ANY,
             false => self.config.fitness(),
         };
-        let Some(announced) = self.content.take_announced() else { return };
+        let Some(announced) = self.work_mut().content.take_announced() else { return };
         match (announced, answer) {
             (_, Err(Rejected { rejection, closes: true })) => {
                 self.end(rejection.reply(), End::Refused);
             }
             (Announced::Url(url), Err(rejected)) => self.reject_url(&url, &rejected.rejection),
             (Announced::Url(url), Ok(_)) => {
-                self.content.begin_url(url, fitness);
+                self.work_mut().content.begin_url(url, fitness);
                 self.enter(Phase::Content(Slot::Open));
             }
             (Announced::Data, Err(rejected)) => self.reject_content(&rejected.rejection),
             (Announced::Data, Ok(text)) => {
                 self.say(&replies::with_text(replies::start_content(), text));
-                self.content.begin_data(fitness);
+                self.work_mut().content.begin_data(fitness);
                 self.enter(Phase::Content(Slot::Open));
             }
             (Announced::Chunk(size), Err(rejected)) => {
-                self.content.begin_chunk(size, fitness);
+                self.work_mut().content.begin_chunk(size, fitness);
                 self.refuse_content(AbortReason::Refused, *rejected.rejection);
             }
             (Announced::Chunk(size), Ok(_)) => self.take_chunk(size, fitness),
@@ -55,9 +55,9 @@ impl Session {
 
     /// Awaits the octets of a chunk, the first or a further one.
     pub(super) fn take_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
-        self.content.begin_chunk(size, fitness);
+        self.work_mut().content.begin_chunk(size, fitness);
         self.enter(Phase::Content(Slot::Open));
-        let octets = self.content.octets().saturating_add(size.octets);
+        let octets = self.work().content.octets().saturating_add(size.octets);
         if octets > self.config.limits().message {
             self.refuse_violation(Violation::TooLarge);
         }
@@ -71,7 +71,7 @@ impl Session {
             Err(rejected) => self.reject_url(url, &rejected.rejection),
             Ok(_) if url.is_last => self.ask_to_deliver(),
             Ok(text) => {
-                self.content.url_accepted();
+                self.work_mut().content.url_accepted();
                 self.say(&replies::with_text(replies::CHUNK_OK, text));
             }
         }
@@ -80,11 +80,11 @@ impl Session {
     /// Rejects a URL. The rest of its content is discarded (RFC 4468 section 3.4, RFC 3030 section
     /// 2).
     fn reject_url(&mut self, url: &Url, rejection: &Rejection) {
-        let content = mem::take(&mut self.content);
+        let content = mem::take(&mut self.work_mut().content);
         let failed = content.into_failed(self.replies());
         self.reject_content(rejection);
         if !url.is_last {
-            self.content = failed;
+            self.work_mut().content = failed;
         }
     }
 
@@ -101,7 +101,12 @@ impl Session {
     /// Receives content, wanted or not; `None` if something has changed.
     pub(super) fn take_in(&mut self, now: Instant) -> Option<Need> {
         let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
-        match self.content.advance(&mut self.channel.receive, most, now, pace) {
+        match self.work.get_or_insert_default().content.advance(
+            &mut self.channel.receive,
+            most,
+            now,
+            pace,
+        ) {
             Progress::Lent => self.count_question(),
             Progress::Discarded => self.check_discarded(),
             Progress::Violation(violation) => self.refuse_violation(violation),
@@ -119,9 +124,9 @@ impl Session {
             }
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
             Ok(octets) => {
-                self.content.taken(octets, &mut self.channel.receive);
+                self.work.get_or_insert_default().content.taken(octets, &mut self.channel.receive);
                 // Where nothing was consumed the question is not answered.
-                if self.content.is_lent() && octets > 0 {
+                if self.work().content.is_lent() && octets > 0 {
                     // A new question about the rest.
                     self.count_question();
                 }
@@ -144,13 +149,15 @@ impl Session {
 
     /// Refuses the content in progress: its rest is discarded, and the reply comes at its end.
     fn refuse_content(&mut self, reason: AbortReason, rejection: Rejection) {
-        self.content.refuse(rejection, self.replies());
+        let replies = self.replies();
+        self.work_mut().content.refuse(rejection, replies);
         self.abort_then(reason, Then::Content);
     }
 
     /// Ends the session if too much refused content has been discarded.
     pub(super) fn check_discarded(&mut self) {
-        if self.budget.is_discarding_too_much(self.content.wire(), self.config.limits()) {
+        let Work { budget, content, .. } = self.work();
+        if budget.is_discarding_too_much(content.wire(), self.config.limits()) {
             self.end(replies::TOO_MUCH_TO_DISCARD.reply(), End::TooManyErrors);
         }
     }
@@ -160,9 +167,9 @@ impl Session {
         if let Ending::Url(url) = ending {
             return self.ask(Question::Burl(Asked::new(url)));
         }
-        let wire = self.content.wire();
+        let wire = self.work().content.wire();
         self.channel.log(Entry::Content { from: Side::Client, octets: wire });
-        if !self.content.is_counted() {
+        if !self.work().content.is_counted() {
             self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
         }
         if let Ending::Message = ending {
@@ -177,9 +184,9 @@ impl Session {
                 self.charge(&replies::CHUNK_OK, fault);
             }
             Ending::Refused(refusal) => {
-                self.budget.discard(wire.max(CHUNK_COST));
-                if self.content.stage().is_none() {
-                    self.content.pause(now);
+                self.work_mut().budget.discard(wire.max(CHUNK_COST));
+                if self.work().content.stage().is_none() {
+                    self.work_mut().content.pause(now);
                 }
                 if self.is_silent_at_end() {
                     return;
@@ -198,10 +205,10 @@ impl Session {
     /// Returns whether the last chunk gets no reply: so it is where each recipient gets a reply and
     /// none was accepted (RFC 2033 section 4.3), also after a MAIL that was refused.
     fn is_silent_at_end(&self) -> bool {
-        let transaction = &self.facts.transaction;
+        let transaction = self.facts.envelope();
         let is_addressed = transaction.is_open() || transaction.is_refused();
-        let is_chunked = self.offered.contains(Extension::Chunking);
-        self.replies() == 0 && is_addressed && is_chunked && self.content.is_last()
+        let is_chunked = self.offered().contains(Extension::Chunking);
+        self.replies() == 0 && is_addressed && is_chunked && self.work().content.is_last()
     }
 }
 
@@ -211,25 +218,25 @@ impl Session {
     /// Returns the number of replies to a message.
     pub(super) fn replies(&self) -> usize {
         if self.facts.service.replies_per_recipient() {
-            self.facts.transaction.accepted()
+            self.facts.envelope().accepted()
         } else {
             1
         }
     }
 
     fn ask_to_deliver(&mut self) {
-        self.content.clear();
+        self.clear_content();
         self.ask(Question::Deliver(Slot::Open));
     }
 
     /// Sends the replies that are due for recipients that were settled.
     pub(super) fn reply_to_settled(&mut self) {
-        if !self.verdicts.is_any_due() {
+        if !self.work().verdicts.is_any_due() {
             return;
         }
         self.say_verdicts(None);
         let replies = self.replies();
-        if self.verdicts.is_complete(replies) {
+        if self.work().verdicts.is_complete(replies) {
             self.take_phase();
             self.conclude_delivery(None, false);
             self.settle_phase();
@@ -247,23 +254,23 @@ impl Session {
 
     fn say_verdicts(&mut self, rest: Option<&Verdict>) {
         let replies = self.replies();
-        let mut verdicts = mem::take(&mut self.verdicts);
+        let mut verdicts = mem::take(&mut self.work_mut().verdicts);
         while let Some(reply) = verdicts.next_reply(replies, rest) {
             self.say(&reply);
         }
-        self.verdicts = verdicts;
+        self.work_mut().verdicts = verdicts;
     }
 
     /// Ends the transaction of a message that was replied to.
     fn conclude_delivery(&mut self, rest: Option<&Verdict>, closes: bool) {
-        let outcome = self.verdicts.conclude(rest);
+        let outcome = self.work_mut().verdicts.conclude(rest);
         if outcome.is_accepted {
-            self.totals.messages = self.totals.messages.saturating_add(1);
-            self.budget.forgive();
+            self.work_mut().counts.messages.add();
+            self.work_mut().budget.forgive();
         }
         let fault = if outcome.is_accepted { Fault::None } else { Fault::NoProgress };
         // The reply is sent already: all that is left of a penalty is the end.
-        let penalty = self.budget.charge(fault, self.config.limits(), self.config.timeouts());
+        let penalty = self.penalty(fault);
         let is_said = self.replies() == 1;
         self.facts.end_transaction();
         match outcome.last_word {

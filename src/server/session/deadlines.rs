@@ -4,7 +4,7 @@ use super::{Phase, Session};
 use crate::{
     machine::Need,
     server::{end::End, replies, sequence::Stage},
-    time::{Instant, Stopwatch},
+    time::Instant,
 };
 
 /// A deadline of the session.
@@ -55,38 +55,23 @@ impl Wait {
     }
 }
 
-/// The moments and stopwatches that deadlines are computed from, besides those of the channel and of
-/// content.
-#[derive(Debug, Default)]
-pub(super) struct Clocks {
-    /// The first poll.
-    began: Option<Instant>,
-    /// The time that the peer has not read the pending replies since the session was told to close.
-    closing: Stopwatch,
-}
-
-impl Clocks {
-    /// Notes the first poll.
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.began.get_or_insert(now);
-    }
-}
-
 impl Session {
     /// Waits: the only place that turns deadlines into a need. `None` if one has passed and the
     /// session has acted on it.
     pub(super) fn wait(&mut self, wait: Wait, now: Instant) -> Option<Need> {
         self.run_clocks(wait, now);
+        if wait == Wait::Answer {
+            return Some(Need::Answer);
+        }
         let deadlines = wait.deadlines().iter();
         let deadline =
             deadlines.fold(Instant::NEVER, |least, it| least.min(self.deadline(*it, now)));
-        let has_output = !self.channel.send.is_empty();
-        let write = match has_output && !matches!(wait, Wait::Silence | Wait::Answer) {
+        let has_output = self.channel.has_output();
+        let write = match has_output && wait != Wait::Silence {
             true => self.write_deadline(now),
             false => Instant::NEVER,
         };
         match wait {
-            Wait::Answer => Some(Need::Answer),
             Wait::Silence | Wait::Line | Wait::Content if deadline.has_passed(now) => {
                 match wait {
                     Wait::Silence => self.channel.end_reading(),
@@ -98,7 +83,7 @@ impl Session {
             Wait::Silence | Wait::Line | Wait::Content => Some(Need::Read(deadline)),
             Wait::Room => Some(Need::Write(write.min(deadline))),
             Wait::Delay if !has_output => Some(Need::Wait(deadline)),
-            Wait::Delay | Wait::Output => Some(Need::Write(write)),
+            Wait::Delay | Wait::Output | Wait::Answer => Some(Need::Write(write)),
         }
     }
 
@@ -111,20 +96,25 @@ impl Session {
                 self.run_content_clock(now);
             }
             Wait::Room => self.run_content_clock(now),
-            Wait::Content => self.content.wait(now),
+            Wait::Content => self.run_content_clock(now),
             Wait::Answer => {
                 self.channel.pause();
-                self.clocks.closing.stop(now);
-                self.content.pause(now);
+                if let Some(work) = &mut self.work {
+                    work.closing.stop(now);
+                    work.content.pause(now);
+                }
             }
             Wait::Output | Wait::Delay => {}
         }
     }
 
-    /// Lets the time between two pieces of content count.
+    /// Lets the time of content count, within its pieces and between them.
     fn run_content_clock(&mut self, now: Instant) {
-        if self.content.stage().is_some() {
-            self.content.wait(now);
+        let is_content = matches!(self.phase, Phase::Content(_));
+        if let Some(work) = &mut self.work
+            && (is_content || work.content.stage().is_some())
+        {
+            work.content.wait(now);
         }
     }
 
@@ -135,8 +125,9 @@ impl Session {
         if !self.is_closing {
             return at;
         }
-        self.clocks.closing.start(now);
-        at.min(self.clocks.closing.deadline(now, timeouts.closing))
+        let closing = &mut self.work.get_or_insert_default().closing;
+        closing.start(now);
+        at.min(closing.deadline(now, timeouts.closing))
     }
 
     /// Returns when a deadline passes.
@@ -146,21 +137,21 @@ impl Session {
             Deadline::Greeting => self.channel.read_deadline(timeouts.greeting),
             Deadline::Command => self.channel.read_deadline(timeouts.command),
             Deadline::Content => {
-                let is_over =
-                    self.content.stage().is_none() && !matches!(self.phase, Phase::Content(_));
+                let is_over = self.work().content.stage().is_none()
+                    && !matches!(self.phase, Phase::Content(_));
                 if is_over {
                     return Instant::NEVER;
                 }
-                let at = self.content.deadline(now, timeouts, self.is_stopping);
+                let at = self.work().content.deadline(now, timeouts, self.is_stopping);
                 // Content that is discarded does not outlive the session.
-                match self.content.is_discarding() {
+                match self.work().content.is_discarding() {
                     true => at.min(self.deadline(Deadline::Session, now)),
                     false => at,
                 }
             }
-            Deadline::Session => match (self.clocks.began, timeouts.session) {
-                (Some(began), Some(allowance)) => began + allowance,
-                _ => Instant::NEVER,
+            Deadline::Session => match timeouts.session {
+                Some(allowance) => self.began + allowance,
+                None => Instant::NEVER,
             },
             Deadline::Delay => match &self.phase {
                 Phase::Delayed(delayed) => delayed.until,
@@ -171,7 +162,7 @@ impl Session {
 
     /// Returns whether the peer has not read the replies in time.
     pub(super) fn is_writing_too_long(&mut self, now: Instant) -> bool {
-        !self.channel.send.is_empty() && self.write_deadline(now).has_passed(now)
+        self.channel.has_output() && self.write_deadline(now).has_passed(now)
     }
 
     /// Returns whether the session, or content between two pieces, has lasted too long.
@@ -184,7 +175,7 @@ impl Session {
     /// waited only for the rest of content, ends as an idle one does.
     pub(super) fn time_out(&mut self) {
         let is_rest = matches!(self.phase, Phase::Command | Phase::Delayed(_))
-            || self.content.is_discarding();
+            || self.work().content.is_discarding();
         match self.is_stopping && is_rest {
             true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
             false => self.end(replies::TIMED_OUT.reply(), End::TimedOut),
@@ -212,7 +203,7 @@ impl Session {
     /// Counts octets that were sent.
     pub(in crate::server) fn sent(&mut self, octets: usize) {
         self.channel.sent(octets);
-        if self.channel.send.is_empty() {
+        if !self.channel.has_output() {
             self.channel.is_written(None);
         }
     }
@@ -227,6 +218,6 @@ impl Session {
 
     /// Returns whether a chunk of content was accepted, and a further one is awaited.
     pub(super) fn is_chunking(&self) -> bool {
-        self.content.stage() == Some(Stage::Chunking)
+        self.work().content.stage() == Some(Stage::Chunking)
     }
 }

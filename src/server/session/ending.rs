@@ -72,7 +72,7 @@ impl Session {
                 return self.proceed(Then::Farewell(End::ShutDown));
             }
             Phase::Asked(Question::Upgrade(_)) if self.is_closing => {
-                return match self.channel.take_back(self.marked) {
+                return match self.channel.take_back(self.work().marked) {
                     true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
                     // After 220 the client reads nothing in the clear.
                     false => self.proceed(Then::Farewell(End::ShutDown)),
@@ -113,7 +113,7 @@ impl Session {
     /// Ends the session without a further reply.
     pub(super) fn end_silently(&mut self, end: End) {
         if self.channel.is_lost() {
-            self.channel.send.clear();
+            self.channel.discard_output();
         }
         match &mut self.phase {
             // The application was asked to take responsibility for a whole message, and answers.
@@ -146,7 +146,7 @@ impl Session {
         if !self.channel.is_lost() {
             self.channel.log(Entry::Closed { from: Side::Server });
         }
-        self.channel.send.clear();
+        self.channel.discard_output();
         self.enter(Phase::Closed(end));
     }
 
@@ -185,7 +185,7 @@ impl Session {
     /// Ends the session after octets in the clear that followed the 220 to STARTTLS (command
     /// injection). Only the replies to the commands before STARTTLS are still sent.
     pub(super) fn end_after_injection(&mut self) {
-        self.channel.take_back(self.marked);
+        self.channel.take_back(self.work().marked);
         self.proceed(Then::Farewell(End::Injection));
     }
 }

@@ -14,6 +14,7 @@ mod phase;
 mod xclient;
 
 use super::{
+    announcement::Offered,
     budget::{Budget, Fault, Penalty},
     config::Config,
     content::Content,
@@ -25,23 +26,25 @@ use super::{
     },
     extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward},
     facts::{Facts, Peer},
+    known::Known,
     replies,
     sequence::{Stage, Standing},
     token::{Exchange, Slot},
-    totals::Totals,
+    totals::{Counts, Totals},
 };
 use crate::{
     channel::Channel,
     machine::Need,
+    sasl::Offer,
     security::Security,
-    syntax::{Extension, Extensions, Reply, Verb},
-    time::Instant,
+    syntax::{Extension, Extensions, Reply, Text, Verb},
+    time::{Instant, Stopwatch},
     transcript::{Entry, Transcript},
     wire::LineCutter,
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc};
 use core::mem;
-use deadlines::{Clocks, Wait};
+use deadlines::Wait;
 use phase::{Aborted, Delayed, Phase, Question, Then};
 
 /// The whole state of a server.
@@ -54,14 +57,12 @@ pub(super) struct Session {
     pub(super) channel: Channel,
     /// Cuts the octets received into lines.
     lines: LineCutter,
-    content: Content,
-    verdicts: Verdicts,
-    /// The extensions that were announced to this client, which it may use.
-    offered: Extensions,
+    /// Absent before the first transaction and the first fault.
+    work: Option<Box<Work>>,
+    /// The list of extensions that this client was given.
+    offered: Offered,
     is_stopping: bool,
     is_closing: bool,
-    totals: Totals,
-    budget: Budget,
     /// Octets have come after the line that is being answered.
     has_pipelined_input: bool,
     /// The verb of a line that is too long and is discarded.
@@ -69,10 +70,54 @@ pub(super) struct Session {
     /// The next reply is the greeting or that to a hello.
     omits_enhanced_code: bool,
     /// The stage in which the session stays to its end: only QUIT is served.
-    refused: Option<Stage>,
+    refused: Option<Refused>,
+    /// The first poll.
+    began: Instant,
+}
+
+/// The refusal of a whole session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// There is no service for this client.
+    Service,
+    /// The channel is not protected well enough.
+    Insecure,
+}
+
+impl Refused {
+    const fn stage(self) -> Stage {
+        match self {
+            Self::Service => Stage::Refused,
+            Self::Insecure => Stage::NotSecure,
+        }
+    }
+}
+
+/// The state of a session that was put to work: an idle one, which a server has many of, has none.
+#[derive(Debug, Default)]
+struct Work {
+    content: Content,
+    verdicts: Verdicts,
+    budget: Budget,
+    counts: Counts,
+    /// The configuration that has announced the extensions, if it is no longer that of the session.
+    announced_by: Option<Arc<Config>>,
     /// The octets of replies that cannot be taken back, in the course of STARTTLS.
     marked: u64,
-    clocks: Clocks,
+    /// The time that the peer has not read the pending replies since the session was told to close.
+    closing: Stopwatch,
+}
+
+impl Work {
+    const NONE: Self = Self {
+        content: Content::NONE,
+        verdicts: Verdicts::NONE,
+        budget: Budget::NONE,
+        counts: Counts::NONE,
+        announced_by: None,
+        marked: 0,
+        closing: Stopwatch::ZERO,
+    };
 }
 
 // The driver's side.
@@ -86,19 +131,15 @@ impl Session {
             phase: Phase::Start,
             exchange: Exchange::default(),
             lines: LineCutter::default(),
-            content: Content::default(),
-            verdicts: Verdicts::default(),
-            offered: Extensions::NONE,
+            work: None,
+            offered: Offered::Nothing,
             is_stopping: false,
             is_closing: false,
-            totals: Totals::default(),
-            budget: Budget::default(),
             has_pipelined_input: false,
             long_line: Verb::Other,
             omits_enhanced_code: true,
             refused: None,
-            marked: 0,
-            clocks: Clocks::default(),
+            began: Instant::NEVER,
         }
     }
 
@@ -111,16 +152,8 @@ impl Session {
     }
 
     /// Returns the sums of the session so far.
-    pub(super) const fn totals(&self) -> Totals {
-        let channel = &self.channel;
-        Totals {
-            octets_received: channel.octets_received(),
-            octets_sent: channel.octets_sent(),
-            commands: channel.commands() as u64,
-            peer_time: channel.peer_time(),
-            application_time: channel.application_time(),
-            ..self.totals
-        }
+    pub(super) fn totals(&self) -> Totals {
+        Totals::of(&self.channel, &self.work().counts)
     }
 
     /// Returns the reason for which the session is over, once it is.
@@ -139,7 +172,7 @@ impl Session {
     /// Advances as far as possible, and returns what is needed then.
     pub(super) fn poll(&mut self, now: Instant) -> Need {
         self.channel.begin(now);
-        self.clocks.begin(now);
+        self.began = self.began.min(now);
         self.take_configuration();
         self.take_answer();
         self.check_ends(now);
@@ -178,25 +211,25 @@ impl Session {
                 }
                 false => self.wait(Wait::Delay, now),
             },
-            Phase::Content(_) if self.content.is_lent() => self.wait(Wait::Answer, now),
+            Phase::Content(_) if self.work().content.is_lent() => self.wait(Wait::Answer, now),
             Phase::Content(_) => self.take_in(now),
             // Octets that have come since belong to no handshake.
             Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
                 self.end_after_injection();
                 None
             }
-            Phase::Asked(Question::HandOver(_)) if !self.channel.send.is_empty() => {
+            Phase::Asked(Question::HandOver(_)) if self.channel.has_output() => {
                 self.wait(Wait::Output, now)
             }
             // Nothing follows this question: the replies that are ready need not wait for its answer
             // (RFC 2920 section 3.2).
             Phase::Asked(_) | Phase::Abort(_)
-                if self.channel.receive.is_empty() && !self.channel.send.is_empty() =>
+                if self.channel.receive.is_empty() && self.channel.has_output() =>
             {
                 self.wait(Wait::Output, now)
             }
             Phase::Asked(_) | Phase::Abort(_) => self.wait(Wait::Answer, now),
-            Phase::Farewell(_) if !self.channel.send.is_empty() => self.wait(Wait::Output, now),
+            Phase::Farewell(_) if self.channel.has_output() => self.wait(Wait::Output, now),
             Phase::Farewell(end) => {
                 let end = end.clone();
                 self.close(end);
@@ -207,6 +240,55 @@ impl Session {
                 self.enter(Phase::Command);
                 None
             }
+        }
+    }
+}
+
+// The work.
+
+impl Session {
+    /// Returns the state of the session's work, which may not have begun.
+    fn work(&self) -> &Work {
+        static NONE: Work = Work::NONE;
+        self.work.as_deref().unwrap_or(&NONE)
+    }
+
+    fn work_mut(&mut self) -> &mut Work {
+        self.work.get_or_insert_default()
+    }
+
+    /// Forgets the content: the transaction is over.
+    fn clear_content(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.content.clear();
+        }
+    }
+
+    /// Returns the penalty for a fault.
+    fn penalty(&mut self, fault: Fault) -> Penalty {
+        let Self { work, config, .. } = self;
+        match fault {
+            Fault::None => Penalty::Reply,
+            fault => {
+                let budget = &mut work.get_or_insert_default().budget;
+                budget.charge(fault, config.limits(), config.timeouts())
+            }
+        }
+    }
+
+    /// Counts a MAIL in order; returns whether it is one too many.
+    fn counts_transaction_too_many(&mut self) -> bool {
+        let Self { work, config, .. } = self;
+        work.get_or_insert_default().budget.transaction(config.limits())
+    }
+
+    /// Reports a command line of the client to the transcript.
+    fn note_command(&mut self, line: &[u8]) {
+        let Self { channel, config, facts, work, offered, .. } = self;
+        if channel.has_record() {
+            let announced_by = work.as_ref().and_then(|work| work.announced_by.as_ref());
+            let config = announced_by.unwrap_or(config);
+            channel.note_command(line, &Known { config, facts, offered: *offered });
         }
     }
 }
@@ -249,10 +331,10 @@ impl Session {
     /// and continues with `then`.
     fn abort_then(&mut self, reason: AbortReason, then: Then) {
         if !matches!(then, Then::Content) {
-            self.content.clear();
+            self.clear_content();
         }
-        self.facts.transaction.withdraw();
-        if self.facts.transaction.is_open() {
+        self.facts.withdraw();
+        if self.facts.envelope().is_open() {
             self.enter(Phase::Abort(Box::new(Aborted { reason, then, slot: Slot::Open })));
             self.count_question();
         } else {
@@ -265,7 +347,7 @@ impl Session {
         Standing {
             stage: self.stage(),
             is_secure: self.facts.security.is_tls(),
-            is_authenticated: self.facts.identity.is_some(),
+            is_authenticated: self.facts.identity().is_some(),
             had_hello: self.facts.had_hello && self.config.lenience().has_auth_without_hello(),
             must_authenticate: self.config.requires_auth(),
             must_secure: self.config.requires_tls(),
@@ -274,12 +356,12 @@ impl Session {
 
     fn stage(&self) -> Stage {
         if let Some(refused) = self.refused {
-            refused
+            refused.stage()
         } else if self.facts.hello.is_none() {
             Stage::Connected
         } else {
-            let transaction = &self.facts.transaction;
-            match self.content.stage() {
+            let transaction = self.facts.envelope();
+            match self.work().content.stage() {
                 Some(stage) => stage,
                 None if transaction.is_open() => Stage::Addressed {
                     recipients: transaction.accepted(),
@@ -308,7 +390,7 @@ impl Session {
 
     /// Returns the question that is open, as a token.
     pub(super) fn event(&mut self) -> Option<Event<'_>> {
-        let Self { facts, exchange, phase, channel, content, verdicts, config, .. } = self;
+        let Self { facts, exchange, phase, channel, work, config, .. } = self;
         let facts = &*facts;
         match phase {
             // Only the verifier knows whether its question is answered.
@@ -320,17 +402,23 @@ impl Session {
             phase if phase.is_answered() => None,
             Phase::Asked(question) => match question {
                 // The reply has to be sent before another machine takes over.
-                Question::HandOver(_) if !channel.send.is_empty() => None,
+                Question::HandOver(_) if channel.has_output() => None,
                 Question::Deliver(slot) => {
+                    let verdicts = &mut work.get_or_insert_default().verdicts;
                     Some(Event::Deliver(Deliver { facts, exchange, slot, verdicts }))
                 }
                 Question::Data(slot) => {
-                    let is_chunked = content.is_chunk_announced();
+                    let is_chunked =
+                        work.as_ref().is_some_and(|it| it.content.is_chunk_announced());
                     Some(Event::Data(Data { facts, exchange, slot, is_chunked }))
                 }
                 question => asked(question, facts, exchange),
             },
-            Phase::Content(slot) if content.is_lent() => {
+            Phase::Content(slot) => {
+                let content = &mut work.as_mut()?.content;
+                if !content.is_lent() {
+                    return None;
+                }
                 let input = &mut channel.receive;
                 Some(Event::Content(event::Content { facts, exchange, slot, input, content }))
             }
@@ -350,10 +438,15 @@ impl Session {
             Phase::Asked(Question::Hello(asked)) => asked.is_accepted(),
             _ => false,
         };
-        self.config = match self.facts.transaction.is_open() && !is_over {
+        let config = match self.facts.envelope().is_open() && !is_over {
             true => Arc::new(config.rising_from(self.config.limits())),
             false => config,
         };
+        let before = mem::replace(&mut self.config, config);
+        // The client knows the extensions that it was told, until its next hello.
+        if self.offered != Offered::Nothing {
+            self.work_mut().announced_by.get_or_insert(before);
+        }
     }
 }
 
@@ -385,7 +478,7 @@ fn asked<'s>(
         Question::Upgrade(slot) => Event::Upgrade(Upgrade { facts, exchange, slot }),
         Question::Mail(slot) => Event::Mail(Mail { facts, exchange, slot }),
         Question::Rcpt(slot) => {
-            let (index, recipient) = facts.transaction.last()?;
+            let (index, recipient) = facts.envelope().last()?;
             Event::Rcpt(Rcpt { facts, exchange, slot, recipient, index })
         }
         Question::Verify(slot) => Event::Verify(Verify { facts, exchange, slot }),
@@ -424,6 +517,31 @@ fn asked<'s>(
 // Replies.
 
 impl Session {
+    /// Says the greeting, with the default text or another one.
+    fn greet(&mut self, text: Option<&Text<'_>>) {
+        match text {
+            Some(text) => self.say(&replies::greeting(&self.config, text)),
+            None => {
+                self.omits_enhanced_code = false;
+                self.channel.write_reply(|out| self.config.announcement().greet(out));
+            }
+        }
+    }
+
+    /// Says the reply to a hello that was accepted, with the list of extensions.
+    fn say_hello(&mut self, text: Option<&Text<'_>>) {
+        self.omits_enhanced_code = false;
+        let Self { channel, config, facts, offered, .. } = self;
+        let sasl_channel = facts.security.channel();
+        let mechanisms = config.auth().into_iter();
+        let mechanisms =
+            mechanisms.flat_map(|offer| offer.announced(&sasl_channel, facts.proven()));
+        let (announcement, text) = (config.announcement(), text.map(Text::as_str));
+        channel.write_reply(|out| {
+            announcement.reply_to_hello(*offered, text, mechanisms, out);
+        });
+    }
+
     /// Says a reply.
     fn say(&mut self, reply: &Reply<'_>) {
         // RFC 2034 section 4: neither the greeting nor the reply to a hello has an enhanced code.
@@ -445,8 +563,8 @@ impl Session {
     }
 
     /// Counts a command or message that the machine itself refuses.
-    const fn count_error(&mut self) {
-        self.totals.errors = self.totals.errors.saturating_add(1);
+    fn count_error(&mut self) {
+        self.work_mut().counts.errors.add();
     }
 
     /// Says a reply, and charges the client for the fault that the reply answers.
@@ -460,7 +578,7 @@ impl Session {
 
     /// Says a reply, charges the client for it, and returns what comes after it.
     fn charged(&mut self, reply: &Reply<'_>, fault: Fault) -> Then {
-        match self.budget.charge(fault, self.config.limits(), self.config.timeouts()) {
+        match self.penalty(fault) {
             Penalty::Close => {
                 let last = match fault {
                     Fault::FailedAuth => replies::TOO_MANY_ATTEMPTS,
@@ -495,7 +613,7 @@ impl Session {
     /// Returns whether the replies that wait fill the send buffer, so that nothing more may be read
     /// (back-pressure).
     fn is_clogged(&self) -> bool {
-        let waiting = self.channel.send.len();
+        let waiting = self.channel.waiting();
         waiting > 0 && waiting >= self.config.limits().send_buffer
     }
 }
@@ -503,33 +621,30 @@ impl Session {
 // The channel.
 
 impl Session {
-    /// Sets the extensions that this client may use from now on, and that are announced to it.
+    /// Chooses the list of extensions that this client may use from now on, and that is announced to it.
     fn announce(&mut self, is_extended: bool) {
-        self.offered = if !is_extended {
+        self.offered = match is_extended {
+            true => Offered::list(self.facts.security.is_tls(), self.offers_auth()),
             // Extensions exist only after EHLO (RFC 5321 section 2.2.1).
-            Extensions::NONE
-        } else {
-            let mut offered = self.config.extensions().clone();
-            offered = offered.without(match self.facts.security.is_tls() {
-                true => Extension::StartTls,
-                false => Extension::RequireTls,
-            });
-            self.with_mechanisms(offered)
+            false => Offered::Nothing,
         };
+        if let Some(work) = &mut self.work {
+            work.announced_by = None;
+        }
     }
 
-    /// Adds AUTH, if there is a mechanism that this client may use now.
-    fn with_mechanisms(&self, offered: Extensions) -> Extensions {
-        let Some(offer) = self.config.auth() else { return offered };
-        if self.config.requires_tls() && !self.facts.security.is_tls() {
-            return offered;
-        }
+    /// Returns whether there is a mechanism of AUTH that this client may use now.
+    fn offers_auth(&self) -> bool {
         let channel = self.facts.security.channel();
-        let names: Vec<_> = offer.announced(&channel, self.facts.proven.as_deref()).collect();
-        if names.is_empty() {
-            return offered;
-        }
-        offered.with_mechanisms(names)
+        let may_authenticate = !self.config.requires_tls() || self.facts.security.is_tls();
+        let announced = |offer: &Offer| offer.announced(&channel, self.facts.proven()).next();
+        may_authenticate && self.config.auth().and_then(announced).is_some()
+    }
+
+    /// Returns the extensions that this client may use.
+    fn offered(&self) -> &Extensions {
+        let announced_by = self.work.as_ref().and_then(|work| work.announced_by.as_ref());
+        announced_by.unwrap_or(&self.config).announcement().extensions(self.offered)
     }
 
     /// Continues after a TLS handshake. Everything learnt before it is forgotten (RFC 3207 section
@@ -537,7 +652,7 @@ impl Session {
     pub(super) fn upgraded(&mut self, security: Security) {
         self.facts.upgrade(security);
         self.announce(self.facts.had_hello);
-        self.content.clear();
+        self.clear_content();
         self.channel.log(Entry::Secured);
         // With implicit TLS nothing has been sent yet, and the greeting follows.
         if self.is_upgrading() {
@@ -546,13 +661,6 @@ impl Session {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // The memory of an idle session: a server has many of them.
-    #[test]
-    fn a_session_without_transcript_is_small() {
-        assert!(size_of::<Session>() <= 1256, "{}", size_of::<Session>());
-    }
-}
+// A server has many idle sessions: what such a session does not need is in a box of its own.
+const _: () = assert!(size_of::<Phase>() <= 32);
+const _: () = assert!(size_of::<Session>() <= 352);

@@ -331,11 +331,6 @@ mod tests {
     use super::*;
     use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
-    #[test]
-    fn a_phase_is_small() {
-        assert!(size_of::<Phase>() <= 32, "{}", size_of::<Phase>());
-    }
-
     /// Returns the followers of each name in the diagram.
     fn diagram() -> BTreeMap<&'static str, Vec<&'static str>> {
         let source = include_str!("phase.rs");

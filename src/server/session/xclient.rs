@@ -3,17 +3,15 @@
 use super::{Phase, Question, Session};
 use crate::{
     sasl::Identity,
-    server::{budget::Fault, facts::Peer, replies, token::Asked},
-    syntax::{
-        AttributeName, AttributeValue, Domain, Extension, XclientAttributes, XforwardAttributes,
-    },
+    server::{announcement::Offered, budget::Fault, facts::Peer, replies, token::Asked},
+    syntax::{AttributeName, AttributeValue, Domain, XclientAttributes, XforwardAttributes},
 };
 use core::{net::SocketAddr, num::NonZeroU16};
 
 impl Session {
     /// Asks about XCLIENT. With an attribute that was not announced it is malformed.
     pub(super) fn xclient(&mut self, attributes: XclientAttributes<'static>) {
-        let is_offered = |name| self.offered.xclient().any(|it| it == name);
+        let is_offered = |name| self.offered().xclient().any(|it| it == name);
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xclient(Asked::new(attributes))),
@@ -23,7 +21,7 @@ impl Session {
 
     /// Asks about XFORWARD. With an attribute that was not announced it is malformed.
     pub(super) fn xforward(&mut self, attributes: XforwardAttributes<'static>) {
-        let is_offered = |name| self.offered.xforward().any(|it| it == name);
+        let is_offered = |name| self.offered().xforward().any(|it| it == name);
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xforward(Asked::new(attributes))),
@@ -41,9 +39,9 @@ impl Session {
         // A client that speaks for another one has proven nothing about it. The attributes of an
         // earlier line of XCLIENT hold.
         if !is_continued {
-            facts.identity = None;
+            facts.forget_identity();
         }
-        facts.proven = None;
+        facts.forget_proven();
         let mut name = facts.peer.name().cloned();
         for (attribute, value) in attributes.iter() {
             match attribute {
@@ -56,7 +54,7 @@ impl Session {
                 AttributeName::Port => port = value.port().map_or(0, NonZeroU16::get),
                 AttributeName::Name => name = value.name().map(Domain::into_owned),
                 AttributeName::Login => {
-                    facts.identity = value.text().map(Identity::new);
+                    facts.more_mut().identity = value.text().map(Identity::new);
                 }
                 _ => {}
             }
@@ -67,11 +65,8 @@ impl Session {
         facts.had_hello = false;
         facts.end_transaction();
         // As many lines as it takes (XCLIENT_README), and nothing else before a hello.
-        self.offered = Extension::ALL
-            .iter()
-            .filter(|extension| **extension != Extension::Xclient)
-            .fold(self.offered.clone(), |offered, other| offered.without(*other));
-        self.content.clear();
+        self.offered = Offered::Xclient;
+        self.clear_content();
         self.omits_enhanced_code = true;
         // "220" and the greeting for this client: the application is asked again.
         self.enter(Phase::Start);
@@ -80,9 +75,10 @@ impl Session {
     /// Notes the attributes of XFORWARD, for the next transaction only.
     pub(super) fn note_forwarded(&mut self, attributes: &XforwardAttributes<'_>) {
         for (name, value) in attributes.iter() {
-            self.facts.forwarded.retain(|(known, _)| *known != name);
+            let forwarded = &mut self.facts.more_mut().forwarded;
+            forwarded.retain(|(known, _)| *known != name);
             if let AttributeValue::Text(text) = value {
-                self.facts.forwarded.push((name, text.into_owned()));
+                forwarded.push((name, text.into_owned()));
             }
         }
     }

@@ -290,7 +290,7 @@ fn a_line_that_is_too_long_is_wiped() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(server.totals().errors, 1);
+    assert_eq!(server.totals().errors(), 1);
     let memory = server.receive_buffer();
     assert!(!memory.windows(6).any(|octets| octets == b"AGFubg"));
 }

@@ -49,7 +49,7 @@ fn play(config: Config, lines: &[&str], mut answer: impl FnMut(Event<'_>)) -> Ou
     }
     Outcome {
         said: String::from_utf8(said).unwrap(),
-        errors: server.totals().errors,
+        errors: server.totals().errors(),
         end: server.end(),
         took: now.elapsed(),
     }

@@ -646,7 +646,7 @@ fn a_session_counts_the_time_of_each_side() {
         }
     }
     let totals = server.totals();
-    assert_eq!((totals.application_time, totals.peer_time), (2 * second, 7 * second));
+    assert_eq!((totals.application_time(), totals.peer_time()), (2 * second, 7 * second));
 }
 
 /// A custom verb may begin another protocol: the octets after it are kept.
