@@ -45,6 +45,7 @@
 //! }
 //! ```
 
+mod acceptance;
 mod auth;
 mod budget;
 mod config;
@@ -58,6 +59,7 @@ mod extension_events;
 mod facts;
 mod known;
 mod limits;
+mod message;
 mod replies;
 mod sequence;
 mod session;
@@ -65,6 +67,7 @@ mod token;
 mod totals;
 mod transaction;
 
+pub use acceptance::{Acceptance, InvalidAcceptance};
 pub use config::Config;
 pub use config_error::ConfigError;
 pub use custom_verb::CustomVerb;
@@ -76,6 +79,7 @@ pub use event::{
 pub use extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward};
 pub use facts::{Facts, Peer};
 pub use limits::{Limits, Timeouts};
+pub use message::Message;
 pub use sequence::VerbPlacement;
 pub use totals::Totals;
 pub use transaction::{Recipient, Transaction};
