@@ -3,10 +3,10 @@
 //! [`Authentication`] drives the verifier of a mechanism. It takes what the client and the
 //! application send and returns the step that follows; it knows neither the session nor its phase.
 
-use super::replies;
+use super::{acceptance::Accepted, replies};
 use crate::{
     sasl::{Identity, Mechanism, Proven, Question, Reason, Secret, Step, Verifier},
-    syntax::{AuthResponse, Rejection, Reply, SyntaxErrorKind, Text},
+    syntax::{AuthResponse, Rejection, Reply, SyntaxErrorKind},
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
@@ -141,11 +141,11 @@ impl Authentication {
 
     /// Continues after the application has accepted the identity. Only now does the server prove
     /// itself, where the mechanism demands it (RFC 5802 section 5).
-    pub(super) fn accept(&mut self, text: Option<Text<'static>>) -> AuthStep {
+    pub(super) fn accept(&mut self, accepted: Accepted) -> AuthStep {
         let State::Proven(proven) = mem::replace(&mut self.state, State::Over) else {
             return AuthStep::Failed(replies::BAD_CREDENTIALS);
         };
-        let reply = replies::with_text(replies::AUTHENTICATED, text);
+        let reply = accepted.into_reply(replies::AUTHENTICATED);
         match proven.success_data().map(<[u8]>::to_vec) {
             Some(data) => {
                 self.state = State::Succeeding(proven.into_identity(), reply);
@@ -209,9 +209,9 @@ mod tests {
         question.accept();
         assert!(matches!(attempt.resume(), AuthStep::Judge));
         assert_eq!(attempt.identity().map(Identity::authcid), Some("ann"));
-        assert_eq!(code(&attempt.accept(None)), 235);
+        assert_eq!(code(&attempt.accept(Accepted::Default)), 235);
         // It is over: nothing that comes after it can succeed.
-        assert_eq!(code(&attempt.accept(None)), 535);
+        assert_eq!(code(&attempt.accept(Accepted::Default)), 535);
         assert_eq!(code(&attempt.response(b"")), 501);
     }
 

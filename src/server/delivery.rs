@@ -1,11 +1,11 @@
 //! The verdicts on a whole message: one reply, or one for each recipient (RFC 2033 section 4.2).
 
-use super::replies;
-use crate::syntax::{Code, Rejection, Reply, Text};
+use super::{acceptance::Accepted, replies};
+use crate::syntax::{Code, Rejection, Reply};
 use alloc::vec::Vec;
 
-/// Whether a message was stored, and the text of the reply.
-pub(super) type Verdict = Result<Option<Text<'static>>, Rejection>;
+/// Whether a message was stored, and the reply.
+pub(super) type Verdict = Result<Accepted, Rejection>;
 
 /// The answers for single recipients of a message, and how many of them were replied to.
 ///
@@ -32,15 +32,10 @@ impl Verdicts {
     pub(super) const NONE: Self = Self { places: Vec::new(), replied: 0 };
 
     /// Settles one of `recipients`; only the first verdict on a recipient counts.
-    pub(super) fn settle(
-        &mut self,
-        recipient: usize,
-        recipients: usize,
-        verdict: Result<(), Rejection>,
-    ) {
+    pub(super) fn settle(&mut self, recipient: usize, recipients: usize, verdict: Verdict) {
         self.places.resize(recipients, None);
         if let Some(place @ None) = self.places.get_mut(recipient) {
-            *place = Some(verdict.map(|()| None));
+            *place = Some(verdict);
         }
     }
 
@@ -78,8 +73,7 @@ impl Verdicts {
                 Reply::from(Rejection::LOCAL_ERROR)
             }
             Err(rejection) => rejection.reply().as_borrowed(),
-            Ok(None) => replies::ACCEPTED,
-            Ok(Some(text)) => replies::ACCEPTED.with_text(text.as_borrowed()),
+            Ok(accepted) => accepted.clone().into_reply(replies::ACCEPTED),
         })
     }
 
@@ -123,9 +117,9 @@ mod tests {
         verdicts.settle(2, 3, Err(Rejection::MAILBOX_FULL));
         assert!(!verdicts.is_any_due());
         assert_eq!(codes(&mut verdicts, 3, None), []);
-        verdicts.settle(0, 3, Ok(()));
+        verdicts.settle(0, 3, Ok(Accepted::Default));
         verdicts.settle(0, 3, Err(Rejection::POLICY));
-        verdicts.settle(3, 3, Ok(()));
+        verdicts.settle(3, 3, Ok(Accepted::Default));
         assert_eq!(codes(&mut verdicts, 3, None), [250]);
         let rest = Err(Rejection::POLICY);
         assert_eq!(codes(&mut verdicts, 3, Some(&rest)), [550, 452]);

@@ -2,6 +2,7 @@
 
 use super::{
     Config,
+    acceptance::{Acceptance, Accepted, joined, judged},
     auth::Authentication,
     content,
     delivery::Verdicts,
@@ -9,19 +10,21 @@ use super::{
     extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward},
     facts::Facts,
     replies,
-    token::{Answer, Exchange, Rejected, Slot, acceptable, configurable, rejectable, tokens},
+    token::{
+        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, rejectable, tokens,
+    },
     transaction::{Recipient, Transaction},
 };
 use crate::{
     sasl::{self, Identity, Mechanism, Nonce, Offer, Question, Secret, Stored, Verifier},
     security::{Security, TlsFailure},
     syntax::{
-        ForwardPath, HelloName, Host, MailParameters, Parameters, RcptParameters, Rejection,
+        ForwardPath, HelloName, Host, MailParameters, Parameters, RcptParameters, Rejection, Reply,
         ReversePath, Text,
     },
     wire::ReceiveBuffer,
 };
-use alloc::{boxed::Box, string::String, sync::Arc};
+use alloc::{boxed::Box, sync::Arc};
 use bytes::Bytes;
 
 /// A question to the application, or a piece of news for it.
@@ -187,7 +190,7 @@ pub(super) enum HelloAnswer {
 #[derive(Debug)]
 pub(super) enum RcptAnswer {
     /// 250.
-    Accept(Option<Text<'static>>),
+    Accept(Accepted),
     /// 250 in several lines.
     Lines(Box<str>),
     /// 251: accepted, and the path where it goes.
@@ -213,32 +216,34 @@ tokens! {
     Auth<Answer<AuthAnswer>> { authentication: &'s Authentication }
     /// A client has proven its identity: may it send mail here? Whether an identity may act as another
     /// one ([`Identity::authzid`]) is decided by the application.
-    Authenticated<Answer<Option<Text<'static>>>> { identity: &'s Identity, is_vouched_for: bool }
+    Authenticated<Answer<Accepted>> { identity: &'s Identity, is_vouched_for: bool }
     /// STARTTLS (RFC 3207 section 4).
     StartTls<Answer<Option<Text<'static>>>> {}
     /// The TLS handshake is due: 220 has been sent, and nothing more is read in the clear.
     Upgrade<Result<Security, End>> {}
     /// MAIL (RFC 5321 section 4.1.1.2).
-    Mail<Answer<Option<Text<'static>>>> {}
+    Mail<Answer<Accepted>> {}
     /// RCPT (RFC 5321 section 4.1.1.3).
     Rcpt<Answer<RcptAnswer>> { recipient: Recipient<'s>, index: usize }
     /// The client wants to send content (RFC 5321 section 4.1.1.4, RFC 3030 section 2). After a
     /// rejection every chunk of it is discarded.
-    Data<Answer<Option<Text<'static>>>> { is_chunked: bool }
+    Data<Answer<Accepted>> { is_chunked: bool }
     /// Octets of content, without stuffed dots, lent from the receive buffer.
     Content<Answer<usize>> { input: &'s mut ReceiveBuffer, content: &'s mut content::Content }
     /// A whole message has come in. To accept it is to take responsibility for it (RFC 5321 section
     /// 4.2.5).
-    Deliver<Answer<Option<Text<'static>>>> { verdicts: &'s mut Verdicts }
+    Deliver<Answer<Accepted>> { verdicts: &'s mut Verdicts }
     /// A transaction that was accepted will not reach [`Deliver`]: content kept for it may be dropped.
     Abort<()> { reason: AbortReason }
 }
 
 acceptable! {
-    Authenticated: core::convert::identity;
     Connect: core::convert::identity;
     Hello: HelloAnswer::Accept;
     StartTls: core::convert::identity;
+}
+answerable! {
+    Authenticated: core::convert::identity;
     Mail: core::convert::identity;
     Rcpt: RcptAnswer::Accept;
     Data: core::convert::identity;
@@ -247,7 +252,29 @@ acceptable! {
 rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content Deliver }
 configurable! { Authenticated Connect Hello Upgrade Mail }
 
+impl Connect<'_> {
+    /// Answers with the greeting of another server, for a proxy: a negative one
+    /// [rejects](Self::reject), and a positive one [accepts](Self::accept) with the default text, as
+    /// it names that server.
+    pub fn answer(self, reply: &Reply<'_>) {
+        match judged(reply) {
+            Ok(_) => self.accept(),
+            Err(rejection) => self.reject(rejection),
+        }
+    }
+}
+
 impl<'s> Hello<'s> {
+    /// Answers with the reply of another server to a hello, for a proxy: a negative one
+    /// [rejects](Self::reject), and a positive one [accepts](Self::accept). The name and the extensions
+    /// stay those of the [`Config`], which [`configure`](Self::configure) sets.
+    pub fn answer(self, reply: &Reply<'_>) {
+        match judged(reply) {
+            Ok(_) => self.accept(),
+            Err(rejection) => self.reject(rejection),
+        }
+    }
+
     /// Sets the identity that the channel has proven, by a certificate or as a local socket does: the
     /// mechanism EXTERNAL is offered to this client (RFC 4422 appendix A).
     pub fn prove(&mut self, identity: impl Into<Box<str>>) {
@@ -525,6 +552,13 @@ impl<'s> Mail<'s> {
 }
 
 impl<'s> Rcpt<'s> {
+    /// Returns the envelope of the transaction so far: reverse-path, recipients and parameters. The
+    /// recipient that is asked about is the last.
+    #[must_use]
+    pub const fn envelope(&self) -> &'s Transaction {
+        &self.facts.transaction
+    }
+
     /// Returns the forward-path, where the message is to go.
     #[must_use]
     pub fn forward_path(&self) -> ForwardPath<'s> {
@@ -552,14 +586,7 @@ impl<'s> Rcpt<'s> {
     /// Accepts with several lines. For a recipient with CONNEG they list its media features (RFC 4141
     /// section 5).
     pub fn accept_lines<'t>(self, lines: impl IntoIterator<Item = Text<'t>>) {
-        let mut text = String::new();
-        for (index, line) in lines.into_iter().enumerate() {
-            if index > 0 {
-                text.push('\n');
-            }
-            text.push_str(line.as_str());
-        }
-        self.slot.give(Ok(RcptAnswer::Lines(text.into())));
+        self.slot.give(Ok(RcptAnswer::Lines(joined(lines).into())));
     }
 
     /// Accepts for another path: 251 with this text, which names the path that the message will take
@@ -569,7 +596,13 @@ impl<'s> Rcpt<'s> {
     }
 }
 
-impl Data<'_> {
+impl<'s> Data<'s> {
+    /// Returns the envelope of the transaction so far: reverse-path, recipients and parameters.
+    #[must_use]
+    pub const fn envelope(&self) -> &'s Transaction {
+        &self.facts.transaction
+    }
+
     /// Returns whether the content comes in chunks (BDAT) and not after 354 (DATA).
     #[must_use]
     pub const fn is_chunked(&self) -> bool {
@@ -578,10 +611,27 @@ impl Data<'_> {
 }
 
 impl<'s> Content<'s> {
+    /// Returns the envelope of the transaction so far: reverse-path, recipients and parameters.
+    #[must_use]
+    pub const fn envelope(&self) -> &'s Transaction {
+        &self.facts.transaction
+    }
+
     /// Returns the octets, which are never empty.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         self.content.lent(self.input)
+    }
+
+    /// Returns the number of octets of this message that came before these: 0 at its first octets.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.content.octets().saturating_sub(self.octets().len() as u64)
+    }
+
+    /// Consumes all octets, after they were processed.
+    pub fn done(self) {
+        self.consume(usize::MAX);
     }
 
     /// Consumes the first `octets`; the rest comes in another question.
@@ -662,7 +712,14 @@ impl PerRecipient<'_> {
     pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
         // A part of the answer: the rest of the question has another number.
         self.exchange.number = self.exchange.number.wrapping_add(1);
-        self.verdicts.settle(recipient, self.recipients, verdict);
+        self.verdicts.settle(recipient, self.recipients, verdict.map(|()| Accepted::Default));
+    }
+
+    /// Settles the recipient with this index by the reply of another server, for a proxy: a positive
+    /// one accepts, a negative one rejects.
+    pub fn answer(&mut self, recipient: usize, reply: &Reply<'_>) {
+        self.exchange.number = self.exchange.number.wrapping_add(1);
+        self.verdicts.settle(recipient, self.recipients, judged(reply));
     }
 
     /// Returns whether the recipient with this index is settled.

@@ -2,15 +2,18 @@
 
 use super::{
     Config,
+    acceptance::{Acceptance, Accepted, judged},
     content::Url,
     facts::Facts,
-    token::{Answer, Exchange, Rejected, Slot, acceptable, configurable, rejectable, tokens},
+    token::{
+        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, rejectable, tokens,
+    },
 };
 use crate::syntax::{
-    Argument, DomainList, Mailbox, Node, Rejection, Text, UnknownVerb, Uri, XclientAttributes,
-    XforwardAttributes,
+    Argument, DomainList, Mailbox, Node, Rejection, Reply, Text, UnknownVerb, Uri,
+    XclientAttributes, XforwardAttributes,
 };
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 
 /// The ways to accept VRFY and EXPN.
 #[derive(Debug)]
@@ -19,13 +22,15 @@ pub(super) enum LookupAnswer {
     Mailboxes(Vec<Mailbox<'static>>),
     /// 252.
     CannotVerify,
+    /// A reply of the application's own.
+    Own(Box<Acceptance>),
 }
 
 /// The ways to accept ETRN.
 #[derive(Debug)]
 pub(super) enum EtrnAnswer {
     /// 250.
-    Accept(Option<Text<'static>>),
+    Accept(Accepted),
     /// 251 to 253: the number of messages that wait, if they were counted.
     Waiting(Option<u32>),
 }
@@ -43,7 +48,7 @@ pub(super) enum AtrnAnswer {
 #[derive(Debug)]
 pub(super) enum OtherAnswer {
     /// 250.
-    Accept(Option<Text<'static>>),
+    Accept(Accepted),
     /// 250 with this text, and then another protocol.
     HandOver(Text<'static>),
 }
@@ -62,7 +67,7 @@ tokens! {
     Expand<Answer<LookupAnswer>> {}
     /// A URL that stands for a piece of content (RFC 4468 section 2). An application that accepts it
     /// fetches the octets, and appends them to those that came before.
-    Burl<Answer<Option<Text<'static>>>> { url: &'s Url }
+    Burl<Answer<Accepted>> { url: &'s Url }
     /// ETRN: the client wants the mail that waits for a node (RFC 1985 section 5).
     Etrn<Answer<EtrnAnswer>> { node: &'s Node<'static> }
     /// ATRN: the client wants its mail, and the roles reversed for it (RFC 2645 section 5.2). After
@@ -84,14 +89,16 @@ tokens! {
     /// that one, with [`Connect`](super::Connect).
     Xclient<Answer<Option<Text<'static>>>> { attributes: &'s XclientAttributes<'static> }
     /// XFORWARD: the facts that the client knows of its own client, for one transaction.
-    Xforward<Answer<Option<Text<'static>>>> { attributes: &'s XforwardAttributes<'static> }
+    Xforward<Answer<Accepted>> { attributes: &'s XforwardAttributes<'static> }
 }
 
 acceptable! {
-    Burl: core::convert::identity;
-    Etrn: EtrnAnswer::Accept;
     Atrn: AtrnAnswer::Accept;
     Xclient: core::convert::identity;
+}
+answerable! {
+    Burl: core::convert::identity;
+    Etrn: EtrnAnswer::Accept;
     Xforward: core::convert::identity;
     Other: OtherAnswer::Accept;
 }
@@ -114,6 +121,21 @@ impl<'s> Verify<'s> {
     pub fn cannot_verify(self) {
         self.slot.give(Ok(LookupAnswer::CannotVerify));
     }
+
+    /// Accepts with a reply of the application's own.
+    pub fn accept_as(self, acceptance: Acceptance) {
+        self.slot.give(Ok(LookupAnswer::Own(Box::new(acceptance))));
+    }
+
+    /// Answers with the reply of another server, for a proxy: a positive one
+    /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject).
+    pub fn answer(self, reply: &Reply<'_>) {
+        match judged(reply) {
+            Err(rejection) => self.reject(rejection),
+            Ok(Accepted::Own(acceptance)) => self.accept_as(*acceptance),
+            Ok(_) => self.cannot_verify(),
+        }
+    }
 }
 
 impl<'s> Expand<'s> {
@@ -132,6 +154,21 @@ impl<'s> Expand<'s> {
     /// Accepts with 252: the server cannot verify it.
     pub fn cannot_verify(self) {
         self.slot.give(Ok(LookupAnswer::CannotVerify));
+    }
+
+    /// Accepts with a reply of the application's own.
+    pub fn accept_as(self, acceptance: Acceptance) {
+        self.slot.give(Ok(LookupAnswer::Own(Box::new(acceptance))));
+    }
+
+    /// Answers with the reply of another server, for a proxy: a positive one
+    /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject).
+    pub fn answer(self, reply: &Reply<'_>) {
+        match judged(reply) {
+            Err(rejection) => self.reject(rejection),
+            Ok(Accepted::Own(acceptance)) => self.accept_as(*acceptance),
+            Ok(_) => self.cannot_verify(),
+        }
     }
 }
 

@@ -45,6 +45,7 @@
 //! }
 //! ```
 
+mod acceptance;
 mod announcement;
 mod auth;
 mod budget;
@@ -59,6 +60,7 @@ mod extension_events;
 mod facts;
 mod known;
 mod limits;
+mod message;
 mod replies;
 mod sequence;
 mod session;
@@ -66,6 +68,7 @@ mod token;
 mod totals;
 mod transaction;
 
+pub use acceptance::{Acceptance, InvalidAcceptance};
 pub use config::Config;
 pub use config_error::ConfigError;
 pub use custom_verb::CustomVerb;
@@ -77,6 +80,7 @@ pub use event::{
 pub use extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward};
 pub use facts::{Facts, Peer};
 pub use limits::{Limits, Timeouts};
+pub use message::Message;
 pub use sequence::VerbPlacement;
 pub use totals::Totals;
 pub use transaction::{Recipient, Transaction};

@@ -75,7 +75,7 @@ pub(super) const SENDER_NEEDS_UTF8: Rejection =
     negative(550, 6, 7, "Non-ASCII reverse-path without SMTPUTF8");
 pub(super) const RECIPIENT_NEEDS_UTF8: Rejection =
     negative(553, 6, 7, "Non-ASCII forward-path without SMTPUTF8");
-const ONLY_IN_UTF8: Reply<'static> =
+pub(super) const ONLY_IN_UTF8: Reply<'static> =
     positive(252, 6, 8, "The answer cannot be sent without SMTPUTF8");
 const MOVED_IN_UTF8: Rejection =
     negative(550, 6, 8, "User not local, and the address cannot be sent without SMTPUTF8");
@@ -140,6 +140,13 @@ pub(super) fn with_lines(reply: Reply<'static>, lines: Box<str>) -> Reply<'stati
         return reply;
     }
     Reply::new(reply.code(), reply.status(), String::from(lines)).unwrap_or(reply)
+}
+
+/// Returns `reply` if it is ASCII, and otherwise the reply in its place for a client that reads nothing
+/// else (RFC 6531 section 3.7.4).
+pub(super) fn ascii_or(reply: Reply<'static>, other: Reply<'static>) -> Reply<'static> {
+    let is_ascii = reply.lines().all(<[u8]>::is_ascii);
+    if is_ascii { reply } else { other }
 }
 
 /// Returns the reply that refuses a hello: for good with 500, 501, 502, 504 or 550 (RFC 5321

@@ -151,6 +151,37 @@ macro_rules! acceptable {
     )*};
 }
 
+/// Gives tokens the answers that accept with any positive reply, or pass a reply on.
+macro_rules! answerable {
+    ($($name:ident: $accept:expr;)*) => {$(
+        impl $name<'_> {
+            /// Accepts with the default reply.
+            pub fn accept(self) {
+                self.slot.give(Ok($accept(Accepted::Default)));
+            }
+
+            /// Accepts with the default reply code and enhanced status, and this text.
+            pub fn accept_with(self, text: Text<'static>) {
+                self.slot.give(Ok($accept(Accepted::Text(text))));
+            }
+
+            /// Accepts with a reply of the application's own: with another enhanced status, or several
+            /// lines.
+            pub fn accept_as(self, acceptance: Acceptance) {
+                self.slot.give(Ok($accept(Accepted::Own(Box::new(acceptance)))));
+            }
+
+            /// Answers with the reply of another server, for a proxy: a positive one
+            /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject). A 421
+            /// ends this session, too.
+            pub fn answer(self, reply: &Reply<'_>) {
+                let answer = judged(reply).map($accept);
+                self.slot.give(answer.map_err(Rejected::new));
+            }
+        }
+    )*};
+}
+
 /// Gives tokens the answers that reject.
 macro_rules! rejectable {
     ($($name:ident)*) => {$(
@@ -183,4 +214,4 @@ macro_rules! configurable {
     )*};
 }
 
-pub(super) use {acceptable, configurable, rejectable, tokens};
+pub(super) use {acceptable, answerable, configurable, rejectable, tokens};

@@ -52,6 +52,10 @@ rejections! {
     POLICY = 550, NOT_AUTHORISED, "Refused by policy";
     /// 451 4.7.1: refused for now by policy; greylisting.
     TRY_AGAIN_LATER = 451, NOT_AUTHORISED, "Please try again later";
+    /// 451 4.7.1: refused for now by greylisting: a client that tries again later is accepted.
+    GREYLISTED = 451, NOT_AUTHORISED, "Greylisted, please try again later";
+    /// 550 5.7.1: the message is spam.
+    SPAM = 550, NOT_AUTHORISED, "Message refused as spam";
     /// 451 4.3.0: a local error in processing.
     LOCAL_ERROR = 451, OTHER_SYSTEM, "Local error in processing";
     /// 452 4.3.1: no room for messages.
@@ -68,6 +72,8 @@ rejections! {
     TLS_NOT_AVAILABLE = 454, OTHER_SECURITY, "TLS not available due to temporary reason";
     /// 421 4.3.2: the service shuts down.
     SHUTTING_DOWN = 421, NOT_ACCEPTING, "Service is shutting down";
+    /// 421 4.3.2: too many connections, from this client or in all.
+    TOO_MANY_CONNECTIONS = 421, NOT_ACCEPTING, "Too many connections, please try again later";
     /// 554 5.7.0: no service for this client.
     NO_SERVICE = 554, OTHER_SECURITY, "No service for you";
     /// 554 5.6.0: the content is refused.

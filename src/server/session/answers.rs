@@ -4,6 +4,7 @@ use super::{Phase, Question, Refused, Session, Then};
 use crate::{
     security::Security,
     server::{
+        acceptance::Accepted,
         budget::Fault,
         end::{AbortReason, End},
         event::{HelloAnswer, HelloQuestion, RcptAnswer},
@@ -152,12 +153,12 @@ impl Session {
         }
     }
 
-    fn on_mail(&mut self, answer: Answer<Option<Text<'static>>>) {
+    fn on_mail(&mut self, answer: Answer<Accepted>) {
         match answer {
-            Ok(text) => {
+            Ok(accepted) => {
                 self.facts.transaction_mut().accept();
                 self.work_mut().counts.transactions.add();
-                self.say(&replies::with_text(replies::REVERSE_PATH_OK, text));
+                self.say(&accepted.into_reply(replies::REVERSE_PATH_OK));
             }
             Err(rejected) => {
                 self.facts.transaction_mut().fail();
@@ -170,7 +171,15 @@ impl Session {
     fn on_rcpt(&mut self, answer: Answer<RcptAnswer>) {
         let reads_utf8 = self.facts.envelope().is_utf8();
         let reply = match answer {
-            Ok(RcptAnswer::Accept(text)) => replies::with_text(replies::FORWARD_PATH_OK, text),
+            Ok(RcptAnswer::Accept(accepted)) => {
+                match accepted.into_reply(replies::FORWARD_PATH_OK) {
+                    // As below.
+                    reply if reply.code() == Code::WILL_FORWARD && !reads_utf8 => {
+                        replies::ascii_or(reply, replies::FORWARD_PATH_OK)
+                    }
+                    reply => reply,
+                }
+            }
             Ok(RcptAnswer::Lines(lines)) => replies::with_lines(replies::FORWARD_PATH_OK, lines),
             // An address beyond ASCII is sent only to a client that asked for SMTPUTF8 (RFC 6531
             // section 3.7.4): otherwise 251 becomes 250, and 551 becomes 550.
@@ -196,6 +205,13 @@ impl Session {
                 self.say(&replies::mailboxes(&mailboxes, self.facts.reads_utf8));
             }
             Ok(LookupAnswer::CannotVerify) => self.say(&replies::CANNOT_VERIFY),
+            Ok(LookupAnswer::Own(acceptance)) => {
+                let reply = Accepted::Own(acceptance).into_reply(replies::OK);
+                self.say(&match self.facts.reads_utf8 {
+                    true => reply,
+                    false => replies::ascii_or(reply, replies::ONLY_IN_UTF8),
+                });
+            }
             // An extension that EHLO lists is implemented (RFC 5321 section 4.2.4).
             Err(Rejected { rejection, closes: false })
                 if rejection.code() == Code::NOT_IMPLEMENTED
@@ -212,7 +228,7 @@ impl Session {
 
     fn on_etrn(&mut self, answer: Answer<EtrnAnswer>) {
         let reply = match answer {
-            Ok(EtrnAnswer::Accept(text)) => replies::with_text(replies::QUEUEING, text),
+            Ok(EtrnAnswer::Accept(accepted)) => accepted.into_reply(replies::QUEUEING),
             Ok(EtrnAnswer::Waiting(messages)) => replies::waiting(messages),
             Err(rejected) => return self.reject(&rejected, Fault::NoProgress),
         };
@@ -233,7 +249,7 @@ impl Session {
 
     fn on_other(&mut self, answer: Answer<OtherAnswer>) {
         match answer {
-            Ok(OtherAnswer::Accept(text)) => self.say(&replies::with_text(replies::OK, text)),
+            Ok(OtherAnswer::Accept(accepted)) => self.say(&accepted.into_reply(replies::OK)),
             Ok(OtherAnswer::HandOver(text)) => self.hand_over(&replies::OK.with_text(text)),
             // It was counted when it came.
             Err(rejected) => self.reject(&rejected, Fault::None),
@@ -252,15 +268,11 @@ impl Session {
         }
     }
 
-    fn on_xforward(
-        &mut self,
-        attributes: &XforwardAttributes<'_>,
-        answer: Answer<Option<Text<'static>>>,
-    ) {
+    fn on_xforward(&mut self, attributes: &XforwardAttributes<'_>, answer: Answer<Accepted>) {
         match answer {
-            Ok(text) => {
+            Ok(accepted) => {
                 self.note_forwarded(attributes);
-                self.charge(&replies::with_text(replies::OK, text), Fault::NoProgress);
+                self.charge(&accepted.into_reply(replies::OK), Fault::NoProgress);
             }
             Err(rejected) => self.reject(&rejected, Fault::NoProgress),
         }

@@ -4,6 +4,7 @@ use super::{Phase, Question, Session};
 use crate::{
     sasl::{Mechanism, Nonce, Secret, Verifier},
     server::{
+        acceptance::Accepted,
         auth::{AuthStep, Authentication},
         budget::Fault,
         event::AuthAnswer,
@@ -70,10 +71,10 @@ impl Session {
     pub(super) fn on_authenticated(
         &mut self,
         mut attempt: Box<Authentication>,
-        answer: Answer<Option<Text<'static>>>,
+        answer: Answer<Accepted>,
     ) {
         let step = match answer {
-            Ok(text) => attempt.accept(text),
+            Ok(accepted) => attempt.accept(accepted),
             Err(rejected) => return self.reject_auth(&rejected.rejection, rejected.closes),
         };
         self.follow(attempt, step);

@@ -4,6 +4,7 @@ use super::{Phase, Question, Session, Then, Work};
 use crate::{
     machine::Need,
     server::{
+        acceptance::Accepted,
         budget::{Fault, Penalty},
         config::Fitness,
         content::{Announced, ChunkSize, Ending, Progress, Url, Violation},
@@ -12,7 +13,7 @@ use crate::{
         replies,
         token::{Answer, Asked, Rejected, Slot},
     },
-    syntax::{Extension, Rejection, Text},
+    syntax::{Extension, Rejection},
     time::Instant,
     transcript::{Entry, Side},
 };
@@ -24,7 +25,7 @@ const CHUNK_COST: u64 = 512;
 // How it begins.
 
 impl Session {
-    pub(super) fn on_data(&mut self, answer: Answer<Option<Text<'static>>>) {
+    pub(super) fn on_data(&mut self, answer: Answer<Accepted>) {
         let fitness = match self.facts.envelope().is_binary() {
             true => Fitness::ANY,
             false => self.config.fitness(),
@@ -40,8 +41,8 @@ impl Session {
                 self.enter(Phase::Content(Slot::Open));
             }
             (Announced::Data, Err(rejected)) => self.reject_content(&rejected.rejection),
-            (Announced::Data, Ok(text)) => {
-                self.say(&replies::with_text(replies::start_content(), text));
+            (Announced::Data, Ok(accepted)) => {
+                self.say(&accepted.into_reply(replies::start_content()));
                 self.work_mut().content.begin_data(fitness);
                 self.enter(Phase::Content(Slot::Open));
             }
@@ -63,16 +64,16 @@ impl Session {
         }
     }
 
-    pub(super) fn on_burl(&mut self, url: &Url, answer: Answer<Option<Text<'static>>>) {
+    pub(super) fn on_burl(&mut self, url: &Url, answer: Answer<Accepted>) {
         match answer {
             Err(Rejected { rejection, closes: true }) => {
                 self.end(rejection.reply(), End::Refused);
             }
             Err(rejected) => self.reject_url(url, &rejected.rejection),
             Ok(_) if url.is_last => self.ask_to_deliver(),
-            Ok(text) => {
+            Ok(accepted) => {
                 self.work_mut().content.url_accepted();
-                self.say(&replies::with_text(replies::CHUNK_OK, text));
+                self.say(&accepted.into_reply(replies::CHUNK_OK));
             }
         }
     }
@@ -243,9 +244,9 @@ impl Session {
         }
     }
 
-    pub(super) fn on_deliver(&mut self, answer: Answer<Option<Text<'static>>>) {
+    pub(super) fn on_deliver(&mut self, answer: Answer<Accepted>) {
         let (rest, closes) = match answer {
-            Ok(text) => (Ok(text), false),
+            Ok(accepted) => (Ok(accepted), false),
             Err(Rejected { rejection, closes }) => (Err(*rejection), closes),
         };
         self.say_verdicts(Some(&rest));

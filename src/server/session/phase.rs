@@ -3,6 +3,7 @@
 use crate::{
     security::Security,
     server::{
+        acceptance::Accepted,
         auth::Authentication,
         content::Url,
         end::{AbortReason, End},
@@ -16,7 +17,7 @@ use crate::{
 use alloc::boxed::Box;
 
 /// An answer that accepts with the default text or another one.
-type Accepted = Option<Text<'static>>;
+type WithText = Option<Text<'static>>;
 
 /// The phase of a session: what it waits for.
 #[derive(Debug)]
@@ -61,13 +62,13 @@ pub(super) struct Aborted {
 /// A question to the application, with the slot for its answer.
 #[derive(Debug)]
 pub(super) enum Question {
-    Connect(Slot<Answer<Accepted>>),
+    Connect(Slot<Answer<WithText>>),
     Hello(Box<Asked<HelloQuestion, HelloAnswer>>),
     Auth(Box<Asked<Box<Authentication>, AuthAnswer>>),
     /// The verifier's question; its slot is the verifier's.
     Credentials(Box<Authentication>),
     Authenticated(Box<Asked<Box<Authentication>, Accepted>>),
-    StartTls(Slot<Answer<Accepted>>),
+    StartTls(Slot<Answer<WithText>>),
     /// The TLS handshake is awaited.
     Upgrade(Slot<Result<Security, End>>),
     Mail(Slot<Answer<Accepted>>),
@@ -80,7 +81,7 @@ pub(super) enum Question {
     Expand(Slot<Answer<LookupAnswer>>),
     Etrn(Box<Asked<Node<'static>, EtrnAnswer>>),
     Atrn(Box<Asked<Option<DomainList<'static>>, AtrnAnswer>>),
-    Xclient(Box<Asked<XclientAttributes<'static>, Accepted>>),
+    Xclient(Box<Asked<XclientAttributes<'static>, WithText>>),
     Xforward(Box<Asked<XforwardAttributes<'static>, Accepted>>),
     /// A verb of the application's own.
     Other(Box<Asked<OtherQuestion, OtherAnswer>>),
@@ -303,11 +304,8 @@ impl Question {
 
     fn is_answered(&self) -> bool {
         match self {
-            Self::Connect(slot)
-            | Self::StartTls(slot)
-            | Self::Mail(slot)
-            | Self::Data(slot)
-            | Self::Deliver(slot) => slot.is_given(),
+            Self::Connect(slot) | Self::StartTls(slot) => slot.is_given(),
+            Self::Mail(slot) | Self::Data(slot) | Self::Deliver(slot) => slot.is_given(),
             Self::Rcpt(slot) => slot.is_given(),
             Self::Verify(slot) | Self::Expand(slot) => slot.is_given(),
             Self::Upgrade(slot) => slot.is_given(),

@@ -1,59 +1,22 @@
 //! AUTH answered in one arm: the application answers `Credentials`, and `proceed()` the rest.
 
-#![cfg(all(feature = "scram", feature = "getrandom"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
-#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
-
+use crate::talk::{Session, config};
 use esmtp::{
-    machine::{Machine, Need},
     sasl::{
         Channel, Credentials, Initiator, Mechanism, Nonce, Offer, OfferError, Secret, Stored,
         StoredPassword,
         scram::{Decoy, Hash, Keys},
     },
-    security::Security,
-    server::{Config, CredentialsQuestion, Event, Peer, Server, Timeouts},
+    server::{CredentialsQuestion, Event},
     syntax::Base64,
-    time::Instant,
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
-/// A session of a client in memory.
-struct Session(Server);
+fn session_with(offer: Offer) -> Session {
+    Session::new(config().with_auth(offer.with_secrets_in_clear()))
+}
 
 impl Session {
-    fn new(offer: Offer) -> Self {
-        let timeouts = Timeouts::default().with_auth_failure(Duration::ZERO);
-        let config = Config::new("mx.example.org").unwrap().with_timeouts(timeouts);
-        let config = config.with_auth(offer.with_secrets_in_clear());
-        Self(Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR))
-    }
-
-    /// Sends a line, and returns the replies to it.
-    fn say(&mut self, line: &str, mut answer: impl FnMut(Event<'_>)) -> String {
-        let (mut replies, mut line) = (String::new(), Some(line));
-        loop {
-            match self.0.poll(Instant::ORIGIN) {
-                Need::Answer => self.0.event().into_iter().for_each(&mut answer),
-                Need::Write(_) => self.take(&mut replies),
-                Need::Either(_) | Need::Read(_) => {
-                    self.take(&mut replies);
-                    let Some(line) = line.take() else { return replies };
-                    replies.clear();
-                    assert_eq!(self.0.feed(format!("{line}\r\n").as_bytes()), line.len() + 2);
-                }
-                Need::Close => return replies,
-                Need::Wait(_) => panic!("a delay"),
-            }
-        }
-    }
-
-    fn take(&mut self, replies: &mut String) {
-        let octets = self.0.output(usize::MAX);
-        replies.push_str(std::str::from_utf8(&octets).unwrap());
-        self.0.sent(octets.len());
-    }
-
     /// Logs in, and returns the final reply and the challenges.
     fn log_in(
         &mut self,
@@ -108,7 +71,7 @@ fn assert_serves<S: Stored>(offer: &Offer, stored: S, expected: &[Mechanism]) {
             ("ann", "wrong", "535 5.7.8"),
             ("bob", "secret", "535 5.7.8"),
         ] {
-            let mut session = Session::new(offer.clone());
+            let mut session = session_with(offer.clone());
             let mut initiator = initiator(*mechanism, user, password);
             let (reply, _) = session.log_in(&mut *initiator, |asked| {
                 assert_eq!(asked.user(), user);
@@ -158,7 +121,7 @@ fn a_record_of_the_application_is_a_stored_password() {
 #[test]
 fn cram_md5_has_the_name_of_the_server_in_its_challenge() {
     let offer = Offer::for_verdicts().with_mechanism(Mechanism::CRAM_MD5);
-    let mut session = Session::new(offer);
+    let mut session = session_with(offer);
     let mut initiator = initiator(Mechanism::CRAM_MD5, "ann", "secret");
     let (reply, challenges) = session.log_in(&mut *initiator, |asked| asked.check(Some("secret")));
     assert!(reply.starts_with("235"), "{reply}");
@@ -173,7 +136,7 @@ fn an_unknown_user_has_the_iterations_and_the_salt_length_of_the_known_ones() {
         let mut initiator = initiator(Mechanism::SCRAM_SHA_256, user, "secret");
         let found = (user == "ann").then_some(&stored);
         let (_, challenges) =
-            Session::new(offer.clone()).log_in(&mut *initiator, |asked| asked.check(found));
+            session_with(offer.clone()).log_in(&mut *initiator, |asked| asked.check(found));
         let mut parts = challenges[0].split(',').skip(1).map(|it| it[2..].to_owned());
         (parts.next().unwrap(), parts.next().unwrap())
     };
@@ -195,7 +158,7 @@ fn an_unknown_user_has_the_iterations_and_the_salt_length_of_the_known_ones() {
         let mut initiator = initiator(Mechanism::SCRAM_SHA_256, user, "secret");
         let found = (user == "ann").then_some("secret");
         let (_, challenges) =
-            Session::new(offer.clone()).log_in(&mut *initiator, |asked| asked.check(found));
+            session_with(offer.clone()).log_in(&mut *initiator, |asked| asked.check(found));
         challenges[0].split(',').skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     let (known, unknown) = (salt("ann"), salt("bob"));
@@ -205,7 +168,7 @@ fn an_unknown_user_has_the_iterations_and_the_salt_length_of_the_known_ones() {
 
 #[test]
 fn an_answer_may_come_later() {
-    let mut session = Session::new(Offer::for_passwords());
+    let mut session = session_with(Offer::for_passwords());
     let mut asked_before = 0;
     let mut initiator = initiator(Mechanism::PLAIN, "ann", "secret");
     let (reply, _) = session.log_in(&mut *initiator, |asked| {
@@ -221,7 +184,7 @@ fn an_answer_may_come_later() {
 #[test]
 fn a_verdict_from_elsewhere_needs_the_password_or_the_token() {
     let offer = Offer::for_verdicts();
-    let mut session = Session::new(offer.clone());
+    let mut session = session_with(offer.clone());
     let mut initiator_ = initiator(Mechanism::LOGIN, "ann", "secret");
     let (reply, _) = session.log_in(&mut *initiator_, |asked| {
         match asked.password().is_some_and(|it| it.matches(b"secret")) {
@@ -234,7 +197,7 @@ fn a_verdict_from_elsewhere_needs_the_password_or_the_token() {
     for (is_known, code) in [(true, "535 5.7.8"), (false, "454 4.7.0")] {
         let mut initiator = initiator(Mechanism::PLAIN, "ann", "secret");
         let (reply, _) =
-            Session::new(offer.clone()).log_in(&mut *initiator, |asked| match is_known {
+            session_with(offer.clone()).log_in(&mut *initiator, |asked| match is_known {
                 true => asked.reject(),
                 false => asked.unavailable(),
             });
@@ -242,7 +205,7 @@ fn a_verdict_from_elsewhere_needs_the_password_or_the_token() {
     }
     // SCRAM reveals no password: a verdict cannot verify it.
     let mut initiator = initiator(Mechanism::SCRAM_SHA_256, "ann", "secret");
-    let (reply, _) = Session::new(Offer::for_passwords())
+    let (reply, _) = session_with(Offer::for_passwords())
         .log_in(&mut *initiator, |asked| asked.accept_as("ann"));
     assert!(reply.starts_with("454 4.7.0"), "{reply}");
 }
@@ -257,7 +220,7 @@ fn tokens_have_an_offer_of_their_own() {
         let credentials = credentials.with_secrets_in_clear();
         let mut initiator =
             credentials.strongest(&expected, &Channel::CLEAR, Nonce::new([1; 18])).unwrap();
-        let mut session = Session::new(offer.clone());
+        let mut session = session_with(offer.clone());
         let (reply, _) = session.log_in(&mut *initiator, |asked| {
             match asked.token().is_some_and(|token| token.matches(b"vF9")) {
                 true => asked.accept_as("ann"),
@@ -282,7 +245,7 @@ fn proceed_accepts_only_an_identity_that_was_vouched_for() {
         ("AUTH PLAIN YW5uAGFubgBzZWNyZXQ=", "235 2.7.0"),
         ("AUTH PLAIN Ym9iAGFubgBzZWNyZXQ=", "535 5.7.8"),
     ] {
-        let mut session = Session::new(offer.clone());
+        let mut session = session_with(offer.clone());
         let mut answer = |event: Event<'_>| match event {
             Event::Hello(mut hello) => {
                 hello.prove("ann");
@@ -302,7 +265,7 @@ fn proceed_accepts_only_an_identity_that_was_vouched_for() {
 #[test]
 fn an_attempt_does_not_inherit_the_answer_of_another() {
     let offer = Offer::for_passwords().with_mechanism(Mechanism::ANONYMOUS);
-    let mut session = Session::new(offer);
+    let mut session = session_with(offer);
     let mut answer = |event: Event<'_>| match event {
         Event::Credentials(asked) => asked.check(Some("secret")),
         Event::Authenticated(authenticated) if authenticated.identity().authcid() == "ann" => {
@@ -320,7 +283,7 @@ fn an_attempt_does_not_inherit_the_answer_of_another() {
 #[test]
 fn a_nonce_comes_from_the_offer_or_the_application() {
     let nonce = |offer: Offer, given: Option<[u8; 18]>| {
-        let mut session = Session::new(offer);
+        let mut session = session_with(offer);
         let mut answer = |event: Event<'_>| match (event, given) {
             (Event::Auth(auth), Some(octets)) => auth.accept_with_nonce(Nonce::new(octets)),
             (other, _) => other.proceed(),
