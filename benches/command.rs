@@ -31,7 +31,7 @@ const LINES: [&str; 8] = [
 
 const MIXES: [&str; 4] = ["all", "common", "mail_with_parameters", "rcpt"];
 
-/// A thousand lines with their line ends.
+/// Returns a thousand lines with their line ends.
 fn mix(name: &str) -> Vec<u8> {
     let hosts = ["example.net", "mail.example.org", "a.b.c.example.co.uk", "xn--bcher-kva.example"];
     let users = ["bob", "ann.bloggs+list", "j_smith1984", "no-reply", "first.middle.last"];
@@ -108,7 +108,7 @@ fn parse_mix(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// The same with what the parameters mean, as a server must know it.
+/// Parses MAIL and RCPT with what the parameters mean, as a server must know it.
 #[divan::bench(name = "mix_parse_parameters", args = MIXES)]
 fn parse_parameters(bencher: Bencher<'_, '_>, name: &str) {
     let offered: Extensions = Extension::ALL.iter().copied().collect();

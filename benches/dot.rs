@@ -16,7 +16,7 @@ fn main() {
 const CHUNK: usize = 16 * 1024;
 const MESSAGES: [&str; 3] = ["base64", "prose", "dots"];
 
-/// A message of 1 MiB: lines of a base64 attachment, lines of text with ellipses, or lines that
+/// Returns a message of 1 MiB: lines of a base64 attachment, lines of text with ellipses, or lines that
 /// all begin with dots.
 fn message(name: &str) -> Vec<u8> {
     let mut state = 0x2545_f491_u32;
@@ -73,7 +73,7 @@ fn copy(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// With a policy for bare line breaks each: rejected, normalised, kept, and rejected with NULs, which is
+/// Unstuffs with a policy for bare line breaks each: rejected, normalised, kept, and rejected with NULs, which is
 /// what a server does unless told otherwise.
 #[divan::bench(args = MESSAGES, consts = [0, 1, 2, 3])]
 fn unstuff<const POLICY: usize>(bencher: Bencher<'_, '_>, name: &str) {
@@ -113,7 +113,7 @@ fn stuff(bencher: Bencher<'_, '_>, name: &str) {
     bench_stuff(bencher, &message(name), LineEnds::Strict);
 }
 
-/// The same lines with LF alone.
+/// Stuffs the lines with LF alone.
 #[divan::bench(args = MESSAGES)]
 fn stuff_from_lf(bencher: Bencher<'_, '_>, name: &str) {
     let mut message = message(name);

@@ -25,7 +25,7 @@ fn time(mut work: impl FnMut()) -> Duration {
     best
 }
 
-/// How many times as long sixteen times as many octets take.
+/// Measures how many times as long sixteen times as many octets take.
 fn measure(name: &str, make: impl Fn(usize) -> Vec<u8>, work: impl Fn(&[u8])) {
     // Large enough that what does not depend on the input does not matter.
     let (small, large) = (make(4_000), make(64_000));

@@ -71,7 +71,7 @@ fn encode(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// What an EHLO reply of nine lines offers, from its octets.
+/// Reads what an EHLO reply of nine lines offers, from its octets.
 #[divan::bench]
 fn extensions(bencher: Bencher<'_, '_>) {
     bencher

@@ -38,7 +38,7 @@ fn main() {
 const PIECE: usize = 16 * 1024;
 const MEGABYTES: usize = 5 * 1024 * 1024;
 
-/// Whether content goes behind BDAT or behind DATA.
+/// Whether content goes after BDAT or after DATA.
 const FRAMINGS: [&str; 2] = ["bdat", "data"];
 
 fn message(octets: usize) -> Bytes {
@@ -62,7 +62,7 @@ fn server(framing: &str) -> Arc<server::Config> {
     })
 }
 
-/// What a server hears.
+/// The octets that a server has received.
 #[derive(Default)]
 struct Heard {
     messages: usize,
@@ -83,7 +83,7 @@ impl Heard {
     }
 }
 
-/// What waits to be sent, as far as the other side has room; whether there was something.
+/// Carries what waits to be sent, as far as the other side has room; returns whether there was something.
 fn carry(from: &mut impl Machine, to: &mut impl Machine) -> bool {
     let mut slices = [&[][..]; 16];
     let count = from.to_send(&mut slices);
@@ -102,7 +102,7 @@ fn carry(from: &mut impl Machine, to: &mut impl Machine) -> bool {
     carried > 0
 }
 
-/// The client sends the message so many times, each with the same envelope.
+/// Sends the message this many times, each with the same envelope.
 fn hold(
     server: &Arc<server::Config>,
     client: &Arc<client::Config>,
@@ -160,13 +160,13 @@ fn bench(
         });
 }
 
-/// One message of 4 KiB in a session of its own.
+/// Sends one message of 4 KiB in a session of its own.
 #[divan::bench(args = FRAMINGS)]
 fn one_message(bencher: Bencher<'_, '_>, framing: &str) {
     bench(bencher, framing, (1, 4096, 1));
 }
 
-/// A hundred messages of 4 KiB in one session.
+/// Sends a hundred messages of 4 KiB in one session.
 #[divan::bench(args = FRAMINGS)]
 fn hundred_messages(bencher: Bencher<'_, '_>, framing: &str) {
     bench(bencher, framing, (100, 4096, 1));
@@ -182,7 +182,7 @@ fn message_of_5_mib(bencher: Bencher<'_, '_>, framing: &str) {
     bench(bencher, framing, (1, MEGABYTES, 1));
 }
 
-/// What a client must know of a message before it is sent.
+/// Scans a message for what a client must know before it is sent.
 #[divan::bench(args = [4096, MEGABYTES])]
 fn facts(bencher: Bencher<'_, '_>, octets: usize) {
     let message = message(octets);
@@ -205,12 +205,12 @@ fn limit(bencher: Bencher<'_, '_>, octets: usize) {
 
 // ------------------------------------------------------------------------ the server alone
 
-/// A server for a client that waits for nothing.
+/// Returns a server for a client that waits for nothing.
 fn patient() -> Arc<server::Config> {
     Arc::new(server::Config::clone(&server("data")).with_enforced_sync(false))
 }
 
-/// What a client says that pipelines, all at once.
+/// Returns the octets of a client that pipelines, all at once.
 fn said(messages: usize, octets: usize) -> Vec<u8> {
     let mut said = b"EHLO client.example.net\r\n".to_vec();
     for _ in 0..messages {

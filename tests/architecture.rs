@@ -29,7 +29,7 @@ fn sources() -> Vec<Source> {
     sources_in("src")
 }
 
-/// The sources below a folder of the package.
+/// Returns the sources below a folder of the package.
 fn sources_in(folder: &str) -> Vec<Source> {
     fn walk(root: &Path, folder: &Path, out: &mut Vec<Source>) {
         let mut entries: Vec<_> =
@@ -64,7 +64,7 @@ fn hold(rule: fn(&Source) -> Vec<String>) {
 /// AUTH and the mechanisms themselves both need.
 const GROUND: [&str; 3] = ["syntax", "wire", "sasl"];
 
-/// Whether code in `from` may name `to`, both modules of the crate.
+/// Returns whether code in `from` may name `to`, both modules of the crate.
 fn may_import(from: &str, to: &str) -> bool {
     let is_ground = |m: &str| GROUND.contains(&m);
     let is_above = |m: &str| matches!(m, "server" | "client" | "dsn" | "tls" | "io" | "testing");
@@ -98,7 +98,7 @@ fn imports(source: &Source) -> Vec<String> {
     out
 }
 
-/// `std`, rustls and tokio: each only where it belongs. `lib.rs` may say `extern crate std`.
+/// Holds that `std`, rustls and tokio are named where they belong only. `lib.rs` may say `extern crate std`.
 fn foreign_crates(source: &Source) -> Vec<String> {
     let allowed: &[&str] = match source.top() {
         "io" => &["std", "tokio"],
@@ -127,7 +127,7 @@ fn foreign_crates(source: &Source) -> Vec<String> {
     out
 }
 
-/// Only `service.rs` compares a `Service`; elsewhere a variant may be passed on, not looked at.
+/// Holds that only `service.rs` compares a `Service`; elsewhere a variant may be passed on, not looked at.
 fn compared_services(source: &Source) -> Vec<String> {
     const VARIANTS: [&str; 3] = ["Smtp", "Submission", "Lmtp"];
     if source.top() == "service" {
@@ -155,7 +155,7 @@ fn compared_services(source: &Source) -> Vec<String> {
     out
 }
 
-/// Whether `t[start..end]` stands where a pattern or a comparison stands.
+/// Returns whether `t[start..end]` stands where a pattern or a comparison stands.
 fn is_compared(t: &[Located], start: usize, end: usize) -> bool {
     let (mut start, mut end) = (start, end);
     loop {
@@ -193,7 +193,7 @@ fn is_compared(t: &[Located], start: usize, end: usize) -> bool {
     }
 }
 
-/// Only `server/sequence.rs` decides that a command is out of order (503), in the words of
+/// Holds that only `server/sequence.rs` decides that a command is out of order (503), in the words of
 /// `server/replies.rs`.
 fn sequence_elsewhere(source: &Source) -> Vec<String> {
     if source.top() != "server"
@@ -220,7 +220,7 @@ fn sequence_elsewhere(source: &Source) -> Vec<String> {
     out
 }
 
-/// Only `server/replies.rs` holds the server's English: elsewhere in `server/` no literal has a
+/// Holds that only `server/replies.rs` has the server's English: elsewhere in `server/` no literal has a
 /// space in it. Attributes aside (`thiserror` messages are not for the peer).
 fn english_elsewhere(source: &Source) -> Vec<String> {
     if source.top() != "server" || source.path == "server/replies.rs" {
@@ -248,13 +248,13 @@ fn too_long(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// No circle of files.
+/// Finds the circles of files.
 fn circles(sources: &[Source]) -> Vec<String> {
     let circles = Graph::new(sources).circles();
     circles.iter().map(|circle| format!("a circle of files: {circle:?}")).collect()
 }
 
-/// The inherent methods of a type stand in one file, or in its `session/` folder.
+/// Holds that the inherent methods of a type stand in one file, or in its `session/` folder.
 fn spread(sources: &[Source]) -> Vec<String> {
     let methods = Graph::new(sources).methods();
     let spread = methods.iter().filter(|(_, nodes)| nodes.len() > 1);
@@ -263,7 +263,7 @@ fn spread(sources: &[Source]) -> Vec<String> {
 
 // ------------------------------------------------------------------------------- the map
 
-/// The modules that the map names: a folder or a file of the crate, and the files of a folder.
+/// Returns the modules that the map names: a folder or a file of the crate, and the files of a folder.
 fn map(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let block = text.split("```").find(|b| b.contains("\nsrc/")).expect("no map in a code block");
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -331,7 +331,7 @@ fn every_module_is_in_the_map_and_the_map_names_no_other() {
     assert!(complaints.is_empty(), "in the map of CONTRIBUTING.md, below `src/`:\n{complaints}\n");
 }
 
-/// A module without files of its own is a file.
+/// Returns the end of a line of the map: a module without files of its own is a file.
 fn ending(files: &BTreeSet<String>) -> &'static str {
     if files.is_empty() { ".rs" } else { "/" }
 }

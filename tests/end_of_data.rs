@@ -34,7 +34,7 @@ const POLICIES: [BareLineBreaks; 3] =
 /// Follows each string on the wire: the end of data, for strings that have none, and a command.
 const TAIL: &[u8] = b"\r\n.\r\nNOOP\r\n";
 
-/// All strings of the first `letters` of the alphabet, of up to `longest` octets.
+/// Returns all strings of the first `letters` of the alphabet, of up to `longest` octets.
 fn strings(letters: usize, longest: u32) -> impl Iterator<Item = Vec<u8>> {
     (0..=longest).flat_map(move |length| {
         (0..letters.pow(length)).map(move |number| {
@@ -58,11 +58,11 @@ struct Received {
     content: Vec<u8>,
     /// The first fault, where the policy looks for faults.
     fault: Option<Fault>,
-    /// How many octets the content and its end are, on the wire.
+    /// The number of octets of the content and its end, on the wire.
     octets: usize,
 }
 
-/// "a line containing only a period, that is, the character sequence CRLF.CRLF, where the first
+/// Finds "a line containing only a period, that is, the character sequence CRLF.CRLF, where the first
 /// CRLF is actually the terminator of the previous line" (RFC 5321 section 4.1.1.4); an empty
 /// message is ended by the dot alone.
 fn end_of_data(wire: &[u8]) -> Option<usize> {
@@ -70,7 +70,7 @@ fn end_of_data(wire: &[u8]) -> Option<usize> {
     (0..=wire.len()).find(|end| is_end(&wire[..*end]))
 }
 
-/// The lines of `content`, each without its CRLF. The last one has to have a CRLF too.
+/// Returns the lines of `content`, each without its CRLF. The last one has to have a CRLF too.
 fn lines(content: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     let mut rest = content;
@@ -82,7 +82,7 @@ fn lines(content: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
-/// What a receiver has to make of `wire`, in which the end of data is.
+/// Returns what a receiver has to make of `wire`, in which the end of data is.
 fn receive(wire: &[u8], policy: BareLineBreaks, rejects_nul: bool) -> Received {
     let octets = end_of_data(wire).unwrap();
     let (mut content, mut fault) = (Vec::new(), None);
@@ -109,7 +109,7 @@ fn receive(wire: &[u8], policy: BareLineBreaks, rejects_nul: bool) -> Received {
     Received { content, fault, octets }
 }
 
-/// What a sender has to put on the wire for `content`; `None` where it must not send it.
+/// Returns what a sender has to put on the wire for `content`; `None` where it must not send it.
 fn send(content: &[u8], line_ends: LineEnds) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut text = Vec::new();
     for (at, octet) in content.iter().enumerate() {
@@ -149,7 +149,7 @@ enum Cuts {
     At(u64),
 }
 
-/// Not cut, cut at every octet, and cut somewhere, which depends on the string only.
+/// Returns three ways to cut: not at all, at every octet, and somewhere, which depends on the string only.
 fn cuts(string: &[u8]) -> [Cuts; 3] {
     let hash = string.iter().fold(string.len() as u64, |hash, octet| {
         (hash ^ u64::from(*octet)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -241,7 +241,7 @@ fn the_unstuffer_finds_the_end_of_the_model() {
 
 // ---------------------------------------------------------------------------- the server
 
-/// What an application and a peer learn from a server.
+/// The knowledge that an application and a peer have of a server.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     /// The content of each message that came to `Deliver`.
@@ -259,7 +259,7 @@ struct Session {
 }
 
 impl Session {
-    /// A session in which 354 has just been said.
+    /// Creates a session in which 354 has just been sent.
     fn in_data(config: &Arc<Config>) -> Self {
         let mut session = Self {
             server: Server::new(Arc::clone(config), Peer::UNKNOWN, Security::CLEAR),
@@ -306,7 +306,7 @@ impl Session {
         }
     }
 
-    /// The first digits of what was said since the last time.
+    /// Returns the first digits of the replies since the last time.
     fn replies(&mut self) -> String {
         let said = String::from_utf8(std::mem::take(&mut self.said)).unwrap();
         let last = said.lines().filter(|line| line.as_bytes()[3] == b' ');
@@ -314,7 +314,7 @@ impl Session {
     }
 }
 
-/// A server with limits that no string reaches, so that the session lasts to the last line.
+/// Returns a server with limits that no string reaches, so that the session lasts to the last line.
 fn config(policy: BareLineBreaks, rejects_nul: bool) -> Arc<Config> {
     let limits = Limits::default().with_errors(1000).with_idle_commands(1000);
     let config = Config::new("mx.example.org").unwrap().with_limits(limits);
@@ -326,7 +326,7 @@ fn config(policy: BareLineBreaks, rejects_nul: bool) -> Arc<Config> {
     )
 }
 
-/// What a server has to make of `wire` after 354: one message or one refusal, and each line after
+/// Returns what a server has to make of `wire` after 354: one message or one refusal, and each line after
 /// the end is a command.
 fn outcome(wire: &[u8], policy: BareLineBreaks, rejects_nul: bool) -> Outcome {
     let Received { content, fault, octets } = receive(wire, policy, rejects_nul);

@@ -25,7 +25,7 @@ use std::{
     thread,
 };
 
-/// A server on some port; the messages that it takes. `nobody` does not exist.
+/// Starts a server on some port; returns the messages that it accepts. One recipient is rejected.
 fn serve(config: server::Config) -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -182,7 +182,7 @@ fn what_the_server_does_not_offer_is_known_before_anything_is_sent() {
 }
 
 #[test]
-fn a_session_that_is_over_says_why() {
+fn a_session_that_is_over_reports_its_end() {
     let (address, _messages) = receiver();
     let mut session = blocking::connect(address, sender()).unwrap();
     session.quit().unwrap();
@@ -192,7 +192,7 @@ fn a_session_that_is_over_says_why() {
     assert_eq!(io::Error::from(error).kind(), ErrorKind::NotConnected);
 }
 
-/// A server that sends each of these pieces when the client has sent something, the first at once, and
+/// Starts a server that sends each of these pieces when the client has sent something, the first at once, and
 /// then closes.
 fn replies(pieces: &'static [&'static str]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -22,34 +22,34 @@ use esmtp::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// What else a session needs: the lists of extensions, the question at hand, one reply more than fits.
+/// The memory that a session needs besides: the lists of extensions, the question at hand, one reply more than fits.
 const SLACK: usize = 16 * 1024;
-/// What a recipient takes besides the text of its path and its parameters.
+/// The memory of a recipient besides the text of its path and its parameters.
 const RECIPIENT: usize = 128;
 /// A line of AUTH, CRLF included (RFC 4954 section 4).
 const AUTH_LINE: usize = 12_288;
 
-/// A vector that grows stands, twice as large, beside the octets that it held before.
+/// Returns the memory of a vector that grows: it stands, twice as large, beside the octets that it held before.
 const fn grown(octets: usize) -> usize {
     octets.saturating_mul(3)
 }
 
-/// A receive buffer that grows stands beside the one before it, which is half as large.
+/// Returns the memory of a receive buffer that grows: it stands beside the one before it, which is half as large.
 const fn received(octets: usize) -> usize {
     octets / 2 * 3
 }
 
-/// What a peer says, piece by piece; no read goes beyond the end of a piece.
+/// The octets of a peer, piece by piece; no read goes beyond the end of a piece.
 struct Flood {
     first: Vec<Vec<u8>>,
-    /// Behind the first ones, for ever.
+    /// After the first ones, without end.
     again: Vec<u8>,
-    /// How many octets there are in all.
+    /// The number of octets in all.
     octets: usize,
 }
 
 impl Flood {
-    /// `first` and then `again`, in pieces that fill every buffer.
+    /// Creates a flood of `first` and then `again`, in pieces that fill every buffer.
     fn of(first: &str, again: impl AsRef<[u8]>, octets: usize) -> Self {
         let again = again.as_ref();
         let again = again.repeat((256 * 1024 / again.len()).max(1));
@@ -57,7 +57,7 @@ impl Flood {
         Self { first: pieces, again, octets: octets + first.len() }
     }
 
-    /// A piece whenever one is awaited.
+    /// Creates a flood of which a piece comes whenever one is awaited.
     fn of_replies(first: &[&str], again: impl Into<Vec<u8>>, octets: usize) -> Self {
         let before: usize = first.iter().map(|piece| piece.len()).sum();
         let first = first.iter().map(|piece| (*piece).into()).collect();
@@ -65,7 +65,7 @@ impl Flood {
     }
 }
 
-/// How far a flood was listened to.
+/// The position in a flood that was read.
 struct Tap<'f> {
     flood: &'f Flood,
     piece: usize,
@@ -78,12 +78,12 @@ impl<'f> Tap<'f> {
         Self { flood, piece: 0, at: 0, taken: 0 }
     }
 
-    /// Whether all that is said only once was said.
+    /// Returns whether all that is sent only once was sent.
     fn is_flooding(&self) -> bool {
         self.piece > self.flood.first.len() || self.piece == self.flood.first.len() && self.at > 0
     }
 
-    /// How many octets were put in front of `room`; 0 when there are no more.
+    /// Returns the number of octets that were put in front of `room`; 0 when there are no more.
     fn fill(&mut self, room: &mut [u8]) -> usize {
         assert!(!room.is_empty(), "asked to read into a full buffer");
         let piece = self.flood.first.get(self.piece).unwrap_or(&self.flood.again);
@@ -99,7 +99,7 @@ impl<'f> Tap<'f> {
     }
 }
 
-/// How a peer takes what is said to it.
+/// The way in which a peer takes what is sent to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
     All,
@@ -109,14 +109,14 @@ enum Takes {
     Nothing,
 }
 
-/// What became of a session.
+/// The outcome of a session.
 #[derive(Debug)]
 struct Outcome {
     /// The most octets that were allocated at one time.
     peak: usize,
     /// Octets of the flood that were read.
     taken: usize,
-    /// What the machine asked for when the flood was over, or was not listened to any more.
+    /// The need of the machine when the flood was over, or no longer read.
     need: Need,
 }
 
@@ -172,7 +172,7 @@ struct Room {
     recipients: usize,
 }
 
-/// What a server has unless told otherwise.
+/// The room of a server by default.
 const DEFAULT: Room =
     Room { receive: 32 * 1024, send: 64 * 1024, envelope: 512 * 1024, recipients: 1000 };
 const SMALL: Room =
@@ -210,17 +210,17 @@ impl Room {
             .with_timeouts(Timeouts::default().with_auth_failure(Duration::ZERO))
     }
 
-    /// A session whose replies are taken and that has no envelope.
+    /// Returns the bound of a session whose replies are taken and that has no envelope.
     const fn reading(self) -> usize {
         received(self.receive) + SLACK
     }
 
-    /// The same with replies that wait.
+    /// Returns the bound of a session with replies that wait.
     const fn writing(self) -> usize {
         self.reading() + grown(self.send)
     }
 
-    /// The same with an envelope besides.
+    /// Returns the bound of a session with replies that wait, and an envelope.
     const fn addressing(self) -> usize {
         self.writing() + grown(self.envelope) + grown(self.recipients * RECIPIENT)
     }
@@ -354,9 +354,9 @@ const COMMANDS: &[&str] = &[
     "XCLIENT NAME=a.example\r\nEHLO client.example\r\n",
 ];
 
-/// A machine that has so many replies to send asks for no more octets.
+/// A machine that has this many replies to send asks for no more octets.
 #[test]
-fn replies_that_nobody_takes_stop_the_reading() {
+fn replies_that_are_not_read_stop_the_reading() {
     for room in ROOMS {
         for again in COMMANDS {
             let flood = Flood::of(HELLO, again, 16 * MEBIBYTE);
@@ -468,7 +468,7 @@ fn content_is_not_kept_however_it_is_taken() {
     }
 }
 
-/// What a chunk says of its size is not believed.
+/// The size that a chunk declares reserves no memory.
 #[test]
 fn the_size_of_a_chunk_reserves_nothing() {
     for room in ROOMS {
@@ -536,7 +536,7 @@ fn exchanges_of_auth_hold_a_line_at_a_time() {
 }
 
 #[test]
-fn what_a_trusted_client_says_is_kept_once() {
+fn attributes_of_a_trusted_client_are_kept_once() {
     let (name, helo) = ("n".repeat(250), "h".repeat(250));
     let xforward = format!("XFORWARD NAME={name} HELO={helo} IDENT={}\r\n", "i".repeat(250));
     let xclient =
@@ -552,7 +552,7 @@ fn what_a_trusted_client_says_is_kept_once() {
 
 // --------------------------------------------------------------------------------- the client
 
-/// The limits of a client, and of which each holds its bound.
+/// Returns the limits of a client, and of which each holds its bound.
 fn bounds() -> [client::Limits; 2] {
     let small = client::Limits::default()
         .with_reply_line(2048)
@@ -562,7 +562,7 @@ fn bounds() -> [client::Limits; 2] {
     [client::Limits::default(), small]
 }
 
-/// What was received, and the replies that are kept: the greeting, the last one, the one that is being
+/// Returns the memory of what was received, and of the replies that are kept: the greeting, the last one, the one that is being
 /// read, and what EHLO offered.
 const fn listening(limits: &client::Limits) -> usize {
     received(limits.reply_octets() + limits.reply_line()) + 5 * limits.reply_octets() + SLACK
@@ -644,7 +644,7 @@ fn a_list_of_extensions_beyond_the_limits_ends_the_session() {
 }
 
 #[test]
-fn replies_that_nobody_asked_for_end_the_session() {
+fn unsolicited_replies_end_the_session() {
     for limits in bounds() {
         for again in ["250 ok\r\n", "354 go\r\n", "421 bye\r\n", "550 no\r\n", "334 QUFB\r\n"] {
             let again = again.repeat(20_000);

@@ -36,7 +36,7 @@ static MANIFEST: LazyLock<String> = LazyLock::new(|| {
     read("Cargo.toml.orig").or_else(|_| read("Cargo.toml")).unwrap()
 });
 
-/// The rows of the table whose first column is headed so, cell by cell.
+/// Returns the rows of the table whose first column is headed so, cell by cell.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let heading = format!("| {heading} |");
     let rows: Vec<_> = README
@@ -80,7 +80,7 @@ const COMMANDS: &[(Extension, &str)] = &[
     (Extension::StartTls, "STARTTLS"),
     (Extension::Etrn, "ETRN example.org"),
     (
-        Extension::Burl, // behind AUTH only
+        Extension::Burl, // after AUTH only
         "AUTH PLAIN AHUAcA==\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nBURL imap://example.net/x LAST",
     ),
     (Extension::Vrfy, "VRFY bob"),
@@ -90,7 +90,7 @@ const COMMANDS: &[(Extension, &str)] = &[
     (Extension::Xforward, "XFORWARD ADDR=192.0.2.1"),
 ];
 
-/// Whether a server that offers an extension asks something at its command, or does it.
+/// Returns whether a server that offers an extension asks something at its command, or does it.
 fn is_done(extension: Extension, commands: &str) -> bool {
     let service = [Service::Smtp, Service::Submission].into_iter().find(|one| one.has(extension));
     let config = server::Config::new("mx.example.org")
@@ -155,13 +155,13 @@ fn every_extension_is_announced_and_read_again() {
 
 /// A client that shows whether it makes use of an extension.
 struct Probe {
-    /// What must be offered beside it.
+    /// The extensions that must be offered beside it.
     beside: &'static [Extension],
     sender: &'static str,
     mail: &'static str,
     rcpt: &'static str,
     message: &'static [u8],
-    /// What is in a write of the client where the extension is offered, and only there.
+    /// The text in a write of the client where the extension is offered, and only there.
     shows: &'static str,
 }
 
@@ -240,7 +240,7 @@ fn the_client_does_what_the_table_says() {
     }
 }
 
-/// What a client says to a server that offers this and accepts everything.
+/// Returns the octets of a client to a server that offers this and accepts everything.
 fn send(probe: &Probe, offered: &Extensions) -> (String, Vec<Obstacle>) {
     let forward_path = ForwardPath::parse("<bob@example.net>").unwrap().into_owned();
     let envelope = Envelope::new(probe.sender, [""; 0])
@@ -283,7 +283,7 @@ fn a_client_asks_for_users_lists_and_help() {
     }
 }
 
-/// Each write of a client, on a line of its own if it does not end one.
+/// Returns each write of a client, on a line of its own if it does not end one.
 fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
     let hello: String = offered.lines().map(|line| format!("250-{line}\r\n")).collect();
     let security = Security::TLS.with_peer_certificates(Vec::new(), true);
@@ -352,7 +352,7 @@ fn the_receive_loop_is_that_of_the_example() {
 
 // ----------------------------------------------------------- features, crates, the compiler
 
-/// `name = value` in a section of the manifest.
+/// Returns each `name = value` in a section of the manifest.
 fn section(name: &str) -> BTreeMap<&'static str, &'static str> {
     MANIFEST
         .lines()
@@ -364,7 +364,7 @@ fn section(name: &str) -> BTreeMap<&'static str, &'static str> {
         .collect()
 }
 
-/// The words of a cell that stand in backticks.
+/// Returns the words of a cell that stand in backticks.
 fn quoted(cell: &'static str) -> BTreeSet<&'static str> {
     cell.split('`').skip(1).step_by(2).collect()
 }

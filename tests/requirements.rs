@@ -14,7 +14,7 @@ use std::{
 const TABLE: &str = include_str!("data/requirements.tsv");
 const OUT_OF_SCOPE: &str = include_str!("data/out_of_scope.tsv");
 
-/// A row: id, RFC, section, side, level, requirement, check, how sure it is.
+/// Returns the rows: id, RFC, section, side, level, requirement, check, how sure it is.
 fn rows() -> Vec<Vec<&'static str>> {
     let rows: Vec<Vec<&str>> = TABLE.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(rows[0][..5], ["id", "rfc", "section", "side", "level"]);
@@ -45,7 +45,7 @@ struct Documented<'a> {
     attributes: Vec<&'a str>,
 }
 
-/// The doc comments of a source text.
+/// Returns the doc comments of a source text.
 fn documented(text: &str) -> Vec<Documented<'_>> {
     let mut all = Vec::new();
     let mut lines = text.lines().map(str::trim_start).peekable();
@@ -65,7 +65,7 @@ fn documented(text: &str) -> Vec<Documented<'_>> {
     all
 }
 
-/// Words that look like an id whose first part is one of `sources`.
+/// Returns words that look like an id whose first part is one of `sources`.
 fn named<'a>(comment: &[&'a str], sources: &BTreeSet<&str>) -> Vec<&'a str> {
     let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let is_id = |word: &&str| {

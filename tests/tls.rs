@@ -45,7 +45,7 @@ fn identity(versions: &[&'static rustls::SupportedProtocolVersion]) -> Identity 
     identity_of("mx.example.org", versions)
 }
 
-/// The same for another name.
+/// Creates an identity for another name.
 fn identity_of(name: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -> Identity {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     identity_with(made.cert.der().clone(), made.signing_key.serialize_der(), versions)
@@ -177,11 +177,11 @@ struct Host<M = Server> {
     messages: Vec<Vec<u8>>,
     /// Octets for the peer.
     out: Vec<u8>,
-    /// So many octets are written at a time.
+    /// The number of octets that are written at a time.
     piece: usize,
     /// The peer takes nothing.
     is_blocked: bool,
-    /// So many octets waited in the layer, at most.
+    /// The most octets that waited in the layer.
     most: usize,
     need: Need,
 }
@@ -226,7 +226,7 @@ where
         self
     }
 
-    /// Until the machine needs the peer.
+    /// Drives the machine until it needs the peer.
     fn drive(&mut self) -> Need {
         loop {
             self.need = self.machine.poll(self.now);
@@ -321,7 +321,7 @@ impl Other {
         }
     }
 
-    /// Until both sides have nothing more to say.
+    /// Drives both sides until neither has more to send.
     fn talk<M>(&mut self, host: &mut Host<M>)
     where
         M: for<'m> Machine<Event<'m> = Event<'m>> + Upgradable + 'static,
@@ -384,7 +384,7 @@ fn drain(tls: &mut Connection, into: &mut Vec<u8>) {
     }
 }
 
-/// A session that has come to TLS by STARTTLS, before its second EHLO.
+/// Creates a session that has come to TLS by STARTTLS, before its second EHLO.
 fn upgraded(piece: usize) -> (Host, Other) {
     let mut host = Host::start_tls().cut(piece);
     let mut other = Other::clear();
@@ -434,7 +434,7 @@ fn messages_come_through_tls_however_the_octets_are_cut() {
     }
 }
 
-/// 8314-3.3-a, 8314-3.3-b: RFC 8314 section 3.3: the greeting comes behind the handshake, and STARTTLS is
+/// 8314-3.3-a, 8314-3.3-b: RFC 8314 section 3.3: the greeting comes after the handshake, and STARTTLS is
 /// not announced.
 #[test]
 fn with_implicit_tls_nothing_is_said_in_the_clear() {
@@ -507,7 +507,7 @@ fn octets_after_starttls_in_one_write_end_the_session() {
     }
 }
 
-/// 3207-4.2-h: nor are those that come behind 220.
+/// 3207-4.2-h: nor are those that come after 220.
 #[test]
 fn octets_in_the_clear_after_220_fail_the_handshake() {
     for piece in [usize::MAX, 1] {
@@ -552,7 +552,7 @@ fn a_handshake_has_a_deadline_that_octets_do_not_extend() {
     assert_eq!(host.log, ["hello None"]);
 }
 
-/// Nobody waits for a client that does not go on with the handshake.
+/// A client that does not go on with the handshake is not waited for.
 #[test]
 fn a_handshake_is_not_waited_for_when_the_server_stops() {
     for stop in [Server::shut_down, Server::close] {
@@ -612,7 +612,7 @@ fn a_connection_that_ends_in_the_handshake_is_no_tls() {
     }
 }
 
-/// 8446-6.1-a: RFC 8446 section 6.1: without close_notify nobody knows whether something was cut off.
+/// 8446-6.1-a: RFC 8446 section 6.1: without close_notify it is unknown whether something was cut off.
 #[test]
 fn an_end_without_close_notify_is_no_end_of_content() {
     for (command, content) in
@@ -636,10 +636,10 @@ fn an_end_without_close_notify_is_no_end_of_content() {
     }
 }
 
-/// What came before a close_notify is answered, as before an orderly end in the clear; after a
+/// Commands before a close_notify are answered, as before an orderly end in the clear; after a
 /// cut nothing is, for it may have been cut short.
 #[test]
-fn half_closed_tls_hears_its_last_replies() {
+fn commands_before_close_notify_get_their_replies() {
     let (mut host, mut other) = upgraded(usize::MAX);
     other.ask(&mut host, b"EHLO a.example\r\n");
     other.say(b"NOOP\r\nNOOP\r\n");
@@ -684,7 +684,7 @@ fn a_record_that_was_changed_is_a_failure_of_tls() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_not_waited_for_for_ever() {
+fn a_peer_that_reads_nothing_is_closed() {
     let (mut host, mut other) = upgraded(usize::MAX);
     other.ask(&mut host, b"EHLO a.example\r\n");
     host.is_blocked = true;
@@ -696,7 +696,7 @@ fn a_peer_that_takes_nothing_is_not_waited_for_for_ever() {
     assert_eq!(host.end(), Some(ServerEnd::TimedOut));
 }
 
-/// Nor with a question behind what it does not take.
+/// Nor with a question after what it does not take.
 #[test]
 fn a_question_does_not_wait_longer_than_a_reply_may_take() {
     let (mut host, mut other) = upgraded(usize::MAX);
@@ -806,7 +806,7 @@ fn both_ends_export_the_same_binding() {
     assert_eq!(channel.binding(BindingType::TlsUnique), None);
 }
 
-/// 5929-3-a: RFC 9266 section 4.2; and tls-unique never is a binding, for nobody knows whether the extended
+/// 5929-3-a: RFC 9266 section 4.2; and tls-unique never is a binding, as it is unknown whether the extended
 /// master secret was used where it is not required.
 #[test]
 fn before_tls_1_3_a_binding_is_exported_only_with_the_extended_master_secret() {
@@ -821,7 +821,7 @@ fn before_tls_1_3_a_binding_is_exported_only_with_the_extended_master_secret() {
     }
 }
 
-/// A message sent through TLS by a client in a layer, to a server that is rustls and a script.
+/// Sends a message through TLS by a client in a layer, to a server that is rustls and a script.
 fn send(machine: &mut Secured<Always<Client>>, piece: usize) -> Vec<u8> {
     let mut tls = ServerConnection::new(Arc::new(IDENTITY.server.clone())).unwrap();
     let message = b"Subject: hello\r\n\r\nworld\r\n";
@@ -957,7 +957,7 @@ impl Upgradable for Witness {
     }
 }
 
-/// Two layers shake hands.
+/// Lets two layers shake hands.
 fn meet(client: &mut Secured<Witness>, server: &mut Secured<Witness>) {
     fn step(from: &mut Secured<Witness>, to: &mut Secured<Witness>) -> bool {
         let _ = from.poll(Instant::ORIGIN);
@@ -974,7 +974,7 @@ fn meet(client: &mut Secured<Witness>, server: &mut Secured<Witness>) {
 
 /// 8446-6.1-a: RFC 8446 section 6.1: only close_notify is an end, and what came before either is heard.
 #[test]
-fn the_end_is_what_tls_says_and_not_what_the_stream_says() {
+fn the_end_of_tls_counts_and_not_the_end_of_the_stream() {
     for (has_close_notify, how, expected) in [
         (true, Closed::Clean, &[Closed::Clean][..]),
         (false, Closed::Clean, &[Closed::CutOff]),
@@ -1044,7 +1044,7 @@ fn a_client_knows_the_certificate_and_whether_it_was_verified() {
     }
 }
 
-/// Whoever takes a channel over hears what has become of the peer meanwhile.
+/// The machine that takes a channel over learns of what has become of the peer meanwhile.
 #[test]
 fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
     let reading = || Witness { is_reading: true, ..Witness::default() };
@@ -1061,7 +1061,7 @@ fn a_machine_that_takes_over_hears_that_the_peer_has_gone() {
 }
 
 #[test]
-fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
+fn a_client_that_does_not_trust_the_certificate_reports_it_and_ends() {
     let stranger = identity(rustls::ALL_VERSIONS);
     let end = client_role(Arc::new(stranger.client), name());
     let mut client = Secured::implicit(Witness::default(), end);
@@ -1073,7 +1073,7 @@ fn a_client_that_does_not_trust_the_certificate_says_so_and_ends() {
     assert_eq!(server.poll(Instant::ORIGIN), Need::Close);
 }
 
-/// Whether a client that wants to meet `wanted` is content with a certificate for `certified`.
+/// Returns whether a client that wants to meet `wanted` is content with a certificate for `certified`.
 fn is_met(certified: &str, wanted: &str) -> bool {
     let identity = identity_of(certified, rustls::ALL_VERSIONS);
     let name = ServerName::try_from(wanted.to_owned()).unwrap();
@@ -1136,7 +1136,7 @@ fn there_is_no_tls_before_1_2() {
 /// 8446-4.2.10-a: RFC 8446 section 4.2.10. What could be replayed is not heard, even where rustls was told
 /// to take it, and the layer says nothing early either.
 #[test]
-fn early_data_is_not_heard() {
+fn early_data_is_not_processed() {
     let mut identity = identity(&[&rustls::version::TLS13]);
     identity.server.max_early_data_size = 16 * 1024;
     identity.client.enable_early_data = true;

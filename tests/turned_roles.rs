@@ -30,7 +30,7 @@ use std::{
 
 const MAIL: &[u8] = b"Subject: it waited\r\n\r\n.\r\n";
 
-/// A machine that is inside TLS from the first octet, or never.
+/// Returns a machine that is inside TLS from the first octet, or never.
 fn dress<M: esmtp::machine::Upgradable>(machine: M, role: Role, has_tls: bool) -> Secured<M> {
     match has_tls {
         true => Secured::implicit(machine, role),
@@ -38,7 +38,7 @@ fn dress<M: esmtp::machine::Upgradable>(machine: M, role: Role, has_tls: bool) -
     }
 }
 
-/// Has a connection to the world now and then, and wants its mail.
+/// Acts as the customer, which is connected now and then, and wants its mail.
 fn customer(stream: TcpStream, has_tls: bool) -> (Vec<String>, Vec<u8>) {
     let trust = trust::client(trust::Trust::Any).unwrap();
     let end = trust.for_host("odmr.example.net").unwrap();

@@ -29,13 +29,13 @@ struct Session {
     begun: usize,
     reported: usize,
     end: String,
-    /// What the application says before it sends messages: a command each, and whether content
+    /// The wishes of the application before it sends messages: a command each, and whether content
     /// is at a URL.
     wishes: u8,
     has_url: bool,
 }
 
-/// One of the commands that stand alone; some of them are not offered.
+/// Sends one of the commands outside a transaction; some of them are not offered.
 fn wish(ready: Ready<'_>, which: u8) -> Result<(), NotOffered> {
     let command = |line: &'static str| Command::parse(line.as_bytes(), Lenience::STRICT);
     let name = Argument::new("bob").expect("an argument");

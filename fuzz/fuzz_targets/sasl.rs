@@ -1,4 +1,4 @@
-//! Both sides of every mechanism against anything at all: no panic, nobody proven without the
+//! Both sides of every mechanism against anything at all: no panic, no identity proven without the
 //! secret, and every message that is read is written and read again as the same.
 #![no_main]
 
@@ -12,7 +12,7 @@ use esmtp::sasl::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// Whoever is proven has said its end, which the fuzzer may find but cannot avoid.
+/// A side that has proven its identity has said its end, which the fuzzer may find but cannot avoid.
 const SECRET: &str = "an unlikely secret, 0x5e1f";
 
 fn pair(which: u8) -> (Box<dyn Initiator>, Box<dyn Verifier>) {
@@ -159,6 +159,6 @@ fuzz_target!(|data: &[u8]| {
         }
         let _ = client.refusal();
     }
-    // Nobody asked anything.
+    // No question was asked.
     assert!(matches!(server.resume(), Step::Failed(_)));
 });

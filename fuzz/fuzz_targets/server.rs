@@ -43,7 +43,7 @@ struct Session {
     content: Vec<u8>,
     /// Content was refused before its end.
     has_refused: bool,
-    /// Somebody whose password was right.
+    /// A user whose password was right.
     proven: usize,
     end: Option<End>,
 }
@@ -59,7 +59,7 @@ fn offer() -> Offer {
     Offer::new(mechanisms).with_decoy(Decoy::new([3; 32])).with_secrets_in_clear()
 }
 
-/// `u` has the password `p`; of `k` there are keys that nobody has the password for.
+/// Decides: `u` has the password `p`; of `k` there are keys to which no password is known.
 fn decide(question: Question<'_>) -> bool {
     match question {
         Question::Password(asked) if asked.user() == "u" && asked.password().matches(b"p") => {
@@ -78,7 +78,7 @@ fn decide(question: Question<'_>) -> bool {
     false
 }
 
-/// The bits of `mood` decide, in turn, whether a question is accepted.
+/// Gives the answers: the bits of `mood` decide, in turn, whether a question is accepted.
 fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
     let is_accepted = mood == 0 || mood.rotate_left(session.log.len() as u32 % 8) & 1 == 0;
     if let Event::Content(content) = event {
@@ -233,7 +233,7 @@ fuzz_target!(|data: &[u8]| {
     }
     assert!(rest.is_empty(), "half a reply: {}", rest.escape_ascii());
     assert_eq!(whole.begun, whole.ended, "each transaction ends once: {:?}", whole.log);
-    // What stands behind STARTTLS is an injection, or not, depending on when it comes; and whether
+    // What follows STARTTLS is an injection, or not, depending on when it comes; and whether
     // the application refuses content first, or its size does, on how much of it comes at once.
     let is_upgraded = whole.end == Some(End::Injection)
         || whole.log.iter().any(|line| line.starts_with("StartTls"));

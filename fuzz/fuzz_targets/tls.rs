@@ -2,7 +2,7 @@
 //! comes in the clear where TLS is due is ever a command.
 //!
 //! Input: how TLS begins and the connection ends, the length of a piece, then what the client
-//! says. Behind an honest beginning of a handshake if the third bit is set.
+//! says. After an honest beginning of a handshake if the third bit is set.
 
 #![no_main]
 

@@ -45,7 +45,7 @@ fn reference(policy: BareLineBreaks, rejects_nul: bool, input: &[u8]) -> Unstuff
     out
 }
 
-/// The input arrives in pieces as long as `cuts` says, over and over.
+/// Unstuffs input that arrives in pieces as long as `cuts` says, over and over.
 fn unstuff(mut unstuffer: Unstuffer, input: &[u8], cuts: &[u8]) -> Unstuffed {
     let mut out = Unstuffed::default();
     let mut cuts = cuts.iter().cycle();

@@ -70,6 +70,7 @@ pub struct Link {
     pieces: Vec<usize>,
     client_loss: Option<usize>,
     server_loss: Option<usize>,
+    has_time_outs: bool,
 }
 
 /// A session in which both sides wait for the other, or that has no end.
@@ -110,7 +111,13 @@ impl Link {
     /// Creates a link without delay, which passes on all that is written.
     #[must_use]
     pub const fn new() -> Self {
-        Self { delay: Duration::ZERO, pieces: Vec::new(), client_loss: None, server_loss: None }
+        Self {
+            delay: Duration::ZERO,
+            pieces: Vec::new(),
+            client_loss: None,
+            server_loss: None,
+            has_time_outs: false,
+        }
     }
 
     /// Sets the time that octets travel, one way.
@@ -161,6 +168,20 @@ impl Link {
         }
     }
 
+    /// Lets the deadlines of the machines pass when each side waits for the other, as with a peer that
+    /// stalls. Without it such a session is [`Stuck`], so that a deadlock is found.
+    #[must_use]
+    pub const fn with_time_outs(mut self) -> Self {
+        self.has_time_outs = true;
+        self
+    }
+
+    /// Returns whether the deadlines of the machines pass.
+    #[must_use]
+    pub const fn has_time_outs(&self) -> bool {
+        self.has_time_outs
+    }
+
     /// Drives both machines until both have closed, and returns the time that took.
     ///
     /// The functions answer the questions of the client and of the server; the instant is the time on
@@ -168,7 +189,8 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// Each side waits for the other, a question is never answered, or the session has no end.
+    /// Each side waits for the other (unless [time-outs](Self::with_time_outs) are on), a question is
+    /// never answered, or the session has no end.
     pub fn run<C, S>(
         &self,
         client: &mut C,
@@ -241,9 +263,23 @@ impl Link {
                 Some(next) => next.max(now),
                 // One side has closed, and the other may still wait for a deadline of its own.
                 None if to_client.is_over || to_server.is_over => now.saturating_add(AFTER_CLOSE),
+                None if self.has_time_outs => {
+                    let deadlines = [client_need, server_need].into_iter().filter_map(deadline);
+                    match deadlines.min() {
+                        Some(deadline) if deadline > now => deadline,
+                        _ => return Err(stuck),
+                    }
+                }
                 None => return Err(stuck),
             };
         }
+    }
+}
+
+const fn deadline(need: Need) -> Option<Instant> {
+    match need {
+        Need::Read(at) | Need::Write(at) | Need::Either(at) | Need::Wait(at) => Some(at),
+        Need::Answer | Need::Close => None,
     }
 }
 

@@ -39,7 +39,7 @@ impl<'s> Graph<'s> {
         graph
     }
 
-    /// The file that defines what a name of a module stands for; `None` for a module and for another crate.
+    /// Returns the file that defines what a name of a module stands for; `None` for a module and for another crate.
     pub(crate) fn definition(&self, name: &Name) -> Option<&'s str> {
         self.absolute(name, 0).and_then(|path| self.find(&[], &path, 0))
     }
@@ -93,7 +93,7 @@ impl<'s> Graph<'s> {
         self.files.get(module).copied()
     }
 
-    /// The arrows: each node with the nodes that define what it names.
+    /// Returns the arrows: each node with the nodes that define what it names.
     pub(crate) fn arrows(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for source in self.sources {
@@ -108,7 +108,7 @@ impl<'s> Graph<'s> {
         out
     }
 
-    /// The circles: nodes that reach each other.
+    /// Returns the circles: nodes that reach each other.
     pub(crate) fn circles(&self) -> Vec<BTreeSet<String>> {
         let arrows = self.arrows();
         let reached: BTreeMap<&String, BTreeSet<&String>> = arrows
@@ -135,7 +135,7 @@ impl<'s> Graph<'s> {
         circles.into_iter().collect()
     }
 
-    /// For each type with inherent methods, its name and the nodes in which they stand. What a macro
+    /// Returns for each type with inherent methods its name and the nodes in which they stand. What a macro
     /// makes stands where the macro is invoked.
     pub(crate) fn methods(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
         let mut out: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
@@ -153,7 +153,7 @@ impl<'s> Graph<'s> {
     }
 }
 
-/// The node of a file: itself, or its `session/` folder.
+/// Returns the node of a file: itself, or its `session/` folder.
 fn node(path: &str) -> String {
     match path.split_once("/session/") {
         Some((folder, _)) => format!("{folder}/session/"),
@@ -162,7 +162,7 @@ fn node(path: &str) -> String {
 }
 
 impl Source {
-    /// For each token its module, and whether it stands outside the braces of any item.
+    /// Returns for each token its module, and whether it stands outside the braces of any item.
     fn walk(&self) -> Vec<(Rc<Module>, bool)> {
         let mut open: Vec<usize> = Vec::new();
         let mut module = self.module.clone();
@@ -193,7 +193,7 @@ impl Source {
         out
     }
 
-    /// The items that are defined in this file, each with its module. Inline modules are items, too.
+    /// Returns the items that are defined in this file, each with its module. Inline modules are items, too.
     fn items(&self) -> Vec<(Module, String)> {
         const KEYWORDS: [&str; 9] =
             ["struct", "enum", "trait", "type", "union", "fn", "const", "static", "mod"];
@@ -221,7 +221,7 @@ impl Source {
         out
     }
 
-    /// The types with inherent methods here, as they are named, each with the module.
+    /// Returns the types with inherent methods here, as they are named, each with the module.
     fn inherent_impls(&self) -> Vec<(Module, Vec<String>)> {
         let t = &self.tokens;
         let mut out = Vec::new();
@@ -259,7 +259,7 @@ impl Source {
         out
     }
 
-    /// Every name with a path, and every name that `use` brings in.
+    /// Returns every name with a path, and every name that `use` brings in.
     pub(crate) fn names(&self) -> Vec<Name> {
         let t = &self.tokens;
         let walk = self.walk();

@@ -31,7 +31,7 @@ impl Located {
     }
 }
 
-/// The tokens of `source` without comments. Doc comments are comments.
+/// Returns the tokens of `source` without comments. Doc comments are comments.
 fn tokens(source: &str) -> Vec<Located> {
     const SIGNS: [&str; 8] = ["::", "=>", "==", "!=", "->", "..", "&&", "||"];
     let chars: Vec<char> = source.chars().collect();
@@ -93,7 +93,7 @@ fn tokens(source: &str) -> Vec<Located> {
             out.push(Located { line: first_line, token: Token::Text(text) });
             i += 1;
         } else if c == '\'' && (at(i + 1) == '\\' || (at(i + 2) == '\'' && at(i + 1) != '\'')) {
-            // a character; anything else behind a quote is a lifetime
+            // a character; anything else after a quote is a lifetime
             i += if at(i + 1) == '\\' { 3 } else { 2 };
             while i < chars.len() && at(i) != '\'' {
                 i += 1;
@@ -118,7 +118,7 @@ fn tokens(source: &str) -> Vec<Located> {
     out
 }
 
-/// Length of the prefix (`r`, `br`, `cr`) and number of hashes, when a raw string begins here.
+/// Returns the length of the prefix (`r`, `br`, `cr`) and the number of hashes, when a raw string begins here.
 fn raw_string(chars: &[char], i: usize) -> Option<(usize, usize)> {
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let before = i.checked_sub(1).map_or(' ', at);
@@ -134,7 +134,7 @@ fn raw_string(chars: &[char], i: usize) -> Option<(usize, usize)> {
     (at(i + prefix + hashes) == '"').then_some((prefix, hashes))
 }
 
-/// Index behind the bracket that closes the one at `open`.
+/// Returns the index after the bracket that closes the one at `open`.
 pub(crate) fn behind_group(tokens: &[Located], open: usize) -> usize {
     let mut depth = 0usize;
     for (i, t) in tokens.iter().enumerate().skip(open) {
@@ -238,17 +238,17 @@ impl Source {
         Self { path: path.to_owned(), module, tokens, lines }
     }
 
-    /// The module of the crate that this file is, or lies in; empty for `lib.rs`.
+    /// Returns the module of the crate that this file is, or lies in; empty for `lib.rs`.
     pub(crate) fn top(&self) -> &str {
         self.module.first().map_or("", String::as_str)
     }
 
-    /// Whole files of tests: `tests.rs`, or below a folder `tests`.
+    /// Returns whether the whole file is tests: `tests.rs`, or below a folder `tests`.
     pub(crate) fn is_test(&self) -> bool {
         self.module.iter().any(|m| m == "tests")
     }
 
-    /// Every path that begins with `crate`, `self` or `super`, made absolute, with its line.
+    /// Returns every path that begins with `crate`, `self` or `super`, made absolute, with its line.
     pub(crate) fn paths(&self) -> Vec<(usize, Vec<String>)> {
         let mut out = Vec::new();
         let mut inline: Vec<(String, usize)> = Vec::new(); // modules in braces, and where they end
@@ -276,7 +276,7 @@ impl Source {
     }
 }
 
-/// Reads a path or use tree at `i`; pushes its absolute leaves; returns the index behind it.
+/// Reads a path or use tree at `i`; pushes its absolute leaves; returns the index after it.
 fn tree(
     t: &[Located],
     mut i: usize,

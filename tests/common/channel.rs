@@ -125,24 +125,24 @@ fn name() -> ServerName<'static> {
     ServerName::try_from("mx.example.org").unwrap()
 }
 
-/// The layer around a server.
+/// Creates the layer around a server.
 pub(crate) fn server_end() -> Role {
     Role::from(ServerTls::from(Arc::clone(&IDENTITY.server)))
 }
 
-/// The layer around a client.
+/// Creates the layer around a client.
 pub(crate) fn client_end() -> Role {
     ClientTls::from(Arc::clone(&IDENTITY.client)).for_host("mx.example.org").unwrap()
 }
 
-/// The peer of a server.
+/// Creates the peer of a server.
 pub(crate) fn rustls_client() -> Connection {
     let mut client = ClientConnection::new(Arc::clone(&IDENTITY.client), name()).unwrap();
     client.set_buffer_limit(None);
     client.into()
 }
 
-/// The peer of a client.
+/// Creates the peer of a client.
 pub(crate) fn rustls_server() -> Connection {
     let mut server = ServerConnection::new(Arc::clone(&IDENTITY.server)).unwrap();
     server.set_buffer_limit(None);

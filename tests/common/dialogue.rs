@@ -20,21 +20,21 @@ use esmtp::{
 };
 use std::{collections::VecDeque, fmt::Write};
 
-/// What the application does when the client is ready. Behind the last it quits.
+/// An act of the application when the client is ready. After the last one it quits.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Send(Mail),
     Noop,
-    Verify(&'static str),
-    Expand(&'static str),
+    Vrfy(&'static str),
+    Expn(&'static str),
     Help,
-    StartQueue(Node<'static>),
+    Etrn(Node<'static>),
     /// A verb of one's own, and its argument.
     Command(&'static str, Option<String>),
     /// Takes nothing over, or closes.
-    Turn(Option<DomainList<'static>>, AfterTurn),
-    SpeakFor(XclientAttributes<'static>),
-    TellOrigin(XforwardAttributes<'static>),
+    Atrn(Option<DomainList<'static>>, AfterAtrn),
+    Xclient(XclientAttributes<'static>),
+    Xforward(XforwardAttributes<'static>),
     StartTls,
     /// The strongest of these.
     Auth(fn() -> Vec<Box<dyn Initiator>>),
@@ -46,9 +46,9 @@ pub(crate) enum Act {
     Wait,
 }
 
-/// What becomes of a channel on which the roles were turned.
+/// The fate of a channel on which the roles were swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AfterTurn {
+pub(crate) enum AfterAtrn {
     /// Another machine would take it over.
     Leave,
     Close,
@@ -65,7 +65,7 @@ pub(crate) struct Mail {
     pub(crate) aborts: bool,
 }
 
-/// From ann@example.org to these, with facts from a scan.
+/// Creates a message from ann@example.org, with facts from a scan.
 pub(crate) fn mail(to: &[&str], content: &str) -> Mail {
     Mail {
         envelope: Envelope::new("ann@example.org", to).unwrap(),
@@ -133,7 +133,7 @@ impl Dialogue {
             acts: self.acts.clone().into(),
             contents: VecDeque::new(),
             steps: &[],
-            after_turn: AfterTurn::Close,
+            after_atrn: AfterAtrn::Close,
             is_left: false,
             notes: Vec::new(),
         };
@@ -179,7 +179,7 @@ struct Player {
     /// Of the transactions that were begun, the octets that were not written yet.
     contents: VecDeque<Mail>,
     steps: &'static [&'static str],
-    after_turn: AfterTurn,
+    after_atrn: AfterAtrn,
     is_left: bool,
     notes: Vec<String>,
 }
@@ -192,17 +192,17 @@ impl Player {
                 Some(Act::Noop) => ready.noop(),
                 Some(Act::Reset) => ready.reset(),
                 Some(Act::Wait) => ready.wait(),
-                Some(Act::Verify(user)) => {
+                Some(Act::Vrfy(user)) => {
                     let lookup = Lookup::new(Argument::new(user).unwrap()).unwrap();
                     if let Err(error) = ready.vrfy(lookup) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
-                Some(Act::Expand(list)) => {
+                Some(Act::Expn(list)) => {
                     ready.expn(Lookup::new(Argument::new(list).unwrap()).unwrap()).unwrap();
                 }
                 Some(Act::Help) => ready.help(None).unwrap(),
-                Some(Act::StartQueue(node)) => {
+                Some(Act::Etrn(node)) => {
                     if let Err(error) = ready.etrn(node) {
                         self.notes.push(format!("not offered: {error}"));
                     }
@@ -213,18 +213,18 @@ impl Player {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
-                Some(Act::Turn(domains, after_turn)) => {
-                    self.after_turn = after_turn;
+                Some(Act::Atrn(domains, after_atrn)) => {
+                    self.after_atrn = after_atrn;
                     if let Err(error) = ready.atrn(domains) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
-                Some(Act::SpeakFor(attributes)) => {
+                Some(Act::Xclient(attributes)) => {
                     if let Err(error) = ready.xclient(&attributes) {
                         self.notes.push(format!("not offered: {error}"));
                     }
                 }
-                Some(Act::TellOrigin(attributes)) => {
+                Some(Act::Xforward(attributes)) => {
                     if let Err(error) = ready.xforward(&attributes) {
                         self.notes.push(format!("not offered: {error}"));
                     }
@@ -321,9 +321,9 @@ impl Player {
             Event::HandOver(_) if self.is_left => {}
             Event::HandOver(hand_over) => {
                 self.notes.push(format!("hand over: {}", hand_over.reply()));
-                match self.after_turn {
-                    AfterTurn::Leave => self.is_left = true,
-                    AfterTurn::Close => hand_over.close(),
+                match self.after_atrn {
+                    AfterAtrn::Leave => self.is_left = true,
+                    AfterAtrn::Close => hand_over.close(),
                 }
             }
             Event::Challenge(challenge) => {
@@ -342,7 +342,7 @@ impl Player {
     }
 }
 
-/// `0: bob@example.net 250 Ok, carl@example.net 550 No (rest: carl@example.net)`
+/// Returns a note such as `0: bob@example.net 250 Ok, carl@example.net 550 No (rest: carl@example.net)`.
 pub(crate) fn note(report: &Report) -> String {
     let mut note = format!("{}:", report.transaction().number());
     for (index, recipient) in report.recipients().enumerate() {

@@ -15,7 +15,7 @@ use esmtp::{
 };
 use std::{fmt::Write as _, sync::Arc};
 
-/// What the application lived through: one line an event, content in one.
+/// The experience of an application: one line an event, content in one.
 #[derive(Debug, Default, PartialEq)]
 pub struct Experience {
     pub log: Vec<String>,
@@ -36,7 +36,7 @@ impl Experience {
         self.log.iter().filter_map(|line| line.strip_prefix("abort ")).collect()
     }
 
-    /// The usual application: recipients called `nobody` do not exist, `later` is busy, and a
+    /// Gives the answers of the usual application: one name of a recipient does not exist, `later` is busy, and a
     /// message for `full` cannot be stored.
     pub fn answer(&mut self, event: Event<'_>) {
         match event {
@@ -137,7 +137,7 @@ pub fn converse_in_one_piece(
     hold(&Arc::new(config), &Script::new(script).unwrap(), Cut::Nowhere, answer)
 }
 
-/// What the introduction of most conversations says.
+/// The introduction of most conversations.
 pub const HELLO: &str = "
     S: 220 mx.example.org ESMTP service ready
     C: EHLO client.example.net
@@ -166,8 +166,8 @@ pub const CONTENT: &str = "
     S: 354 Start mail input; end with <CRLF>.<CRLF>
 ";
 
-/// The introduction by a server that offers exactly this, with `|` between the lines, and what
-/// follows.
+/// Returns the introduction by a server that offers exactly this, with `|` between the lines, and a script
+/// after it.
 pub fn announcing(lines: &str, script: &str) -> String {
     let mut hello = String::from(
         "S: 220 mx.example.org ESMTP service ready\nC: EHLO client.example.net\nS: 250-mx.example.org\n",
@@ -194,7 +194,7 @@ fn hold(
     experience
 }
 
-/// `\r`, `\n`, `\0`, `\\` and `\xNN`.
+/// Returns the octets of a text with the escapes `\r`, `\n`, `\0`, `\\` and `\xNN`.
 pub fn unescape(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut rest = text.bytes();
@@ -217,7 +217,7 @@ pub fn unescape(text: &str) -> Vec<u8> {
     octets
 }
 
-/// The reason that an experience logged, as it is written in Rust.
+/// Returns the reason that an experience logged, as it is written in Rust.
 pub fn reason(reason: AbortReason) -> String {
     format!("{reason:?}")
 }

@@ -45,7 +45,7 @@ struct Case {
     link: Link,
 }
 
-/// `a` to `c` are taken; `nobody` is not; for `full` nothing can be stored.
+/// `a` to `c` are accepted; the fourth is rejected; for `full` nothing can be stored.
 const MAILBOXES: [&str; 5] =
     ["a@example.net", "b@example.net", "c@example.net", "nobody@example.net", "full@example.net"];
 
@@ -132,7 +132,7 @@ fn case() -> impl Strategy<Value = Case> {
         )
 }
 
-/// What the receiving side has taken responsibility for.
+/// A message that the receiving side has taken responsibility for.
 #[derive(Clone, Debug, PartialEq)]
 struct Stored {
     to: Vec<String>,
@@ -202,7 +202,7 @@ impl Receiver {
     }
 }
 
-/// The content as it arrives.
+/// Returns the content as it arrives.
 fn received(content: &[u8], line_ends: LineEnds, is_chunked: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for octet in content {
@@ -211,7 +211,7 @@ fn received(content: &[u8], line_ends: LineEnds, is_chunked: bool) -> Vec<u8> {
         }
         out.push(*octet);
     }
-    // A message ends with a line end, and behind DATA it is added.
+    // A message ends with a line end, and after DATA it is added.
     if !is_chunked && !out.is_empty() && !out.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
     }
@@ -434,7 +434,7 @@ proptest! {
 
     /// 5321-3.6.3-b, 5321-4.4-h, 5321-6.4-a
     #[test]
-    fn both_ends_tell_the_same_story(case in case()) {
+    fn both_ends_agree_on_each_message(case in case()) {
         let (receiver, reports, is_chunked) = play(&case);
         prop_assert_eq!(receiver.begun, receiver.finished, "every transaction was ended once");
         let is_whole = [Side::Server, Side::Client].iter().all(|side| case.link.loss(*side).is_none());

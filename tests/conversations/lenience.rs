@@ -16,7 +16,7 @@ use std::time::Duration;
 const GREETING: &str = "S: 220 mx.example.org ESMTP service ready\n";
 const EHLO: &str = "C: EHLO client.example.net\nS: 250 mx.example.org\n";
 
-/// A server without extensions, so that its replies are short.
+/// Returns a configuration without extensions, so that its replies are short.
 fn config() -> Config {
     crate::common::config().with_extensions(Extensions::NONE)
 }
@@ -268,7 +268,7 @@ fn only_a_registered_tag_makes_an_address_literal() {
 }
 
 #[test]
-fn dots_and_underscores_are_taken_where_the_switch_is_on() {
+fn dots_and_underscores_are_accepted_if_configured() {
     let dots = "a dot at the start or the end of the local-part, or two dots in a row";
     let underscore = "an underscore in the domain name";
     let dots_on: fn(&mut Lenience) = |it| *it = it.with_dots_in_local_part();

@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test's assertions
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+#[cfg(feature = "rustls")]
+#[path = "../common/channel.rs"]
+mod channel;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/dialogue.rs"]
@@ -14,6 +17,7 @@ mod overheard;
 
 mod both_ends;
 mod client;
+mod kit;
 mod lenience;
 mod lent_buffers;
 mod redaction;

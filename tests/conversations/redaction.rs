@@ -143,7 +143,7 @@ fn offering() -> Config {
     config().with_auth(offer())
 }
 
-/// Lines that a client sends which goes on after a refusal: base64 and passwords of any length and case, those too that
+/// Returns lines that a client sends which goes on after a rejection: base64 and passwords of any length and case, those too that
 /// begin with the word of a command, and lines that are too long.
 fn lines_of_secrets() -> Vec<Vec<u8>> {
     let mut lines: Vec<Vec<u8>> = [
@@ -238,7 +238,7 @@ const REFUSALS: [(&str, &str); 22] = [
 
 /// 4954-9-a: a client whose AUTH was refused, for whatever reason, goes on with its user and its password.
 #[test]
-fn what_follows_a_refused_auth_is_not_shown_until_a_command_comes() {
+fn lines_after_a_rejected_auth_are_not_shown_until_a_command_comes() {
     for (line, shown) in REFUSALS {
         for secret in lines_of_secrets() {
             let mut session = Overheard::new(config(), Security::TLS);
@@ -446,7 +446,7 @@ fn what_looks_like_a_secret_after_a_verb_of_the_application_is_not_shown() {
     }
 }
 
-/// A verifier of an application's own whose challenge is seen by nobody but its client.
+/// A verifier of an application's own whose challenge only its client may see.
 #[derive(Debug)]
 struct Own;
 
@@ -469,7 +469,7 @@ impl Verifier for Own {
 }
 
 #[test]
-fn what_an_exchange_says_is_not_in_debug() {
+fn no_octet_of_an_exchange_is_in_debug() {
     let shown = [
         format!("{:?}", Own.step(None)),
         format!("{:?}", Step::proved_with(Identity::new("ann"), b"challenge".to_vec())),
@@ -479,7 +479,7 @@ fn what_an_exchange_says_is_not_in_debug() {
     }
 }
 
-/// What is no reply, a challenge of several lines and a challenge at the wrong time are shown without what they repeat.
+/// Octets that are not a reply, a challenge of several lines and a challenge at the wrong time are shown without what they repeat.
 #[test]
 fn a_server_that_repeats_a_secret_in_any_form_is_not_shown_to_do_so() {
     const BASE64: &str = "AHRpbQB0YW5zdGFhZnRhbnN0YWFm";

@@ -33,7 +33,7 @@ use std::{sync::Arc, time::Duration};
 const DELAY: Duration = Duration::from_millis(100);
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
 
-/// What a session did cost.
+/// The cost of a session.
 #[derive(Debug)]
 struct Cost {
     /// Until the first transaction could begin.

@@ -50,7 +50,7 @@ fn config() -> Config {
     Config::new("me.example.org").unwrap().with_timeouts(timeouts())
 }
 
-/// What a client reported of its transactions.
+/// The reports of a client on its transactions.
 #[derive(Clone, Default)]
 struct Seen(Rc<RefCell<Vec<String>>>);
 
@@ -101,7 +101,7 @@ impl Sender {
     }
 }
 
-/// A client of which the server has heard nothing yet.
+/// Creates a client that has sent nothing yet.
 fn new(kind: Kind, config: Config, mut sender: Sender) -> (Rig<Client>, Seen) {
     let client = Client::new(config, Security::CLEAR);
     let seen = sender.seen.clone();
@@ -118,7 +118,7 @@ fn new(kind: Kind, config: Config, mut sender: Sender) -> (Rig<Client>, Seen) {
     (rig, seen)
 }
 
-/// The client after these replies, each to the command before it.
+/// Creates a client after these replies, each to the command before it.
 fn opened(kind: Kind, config: Config, sender: Sender, replies: &[&[u8]]) -> (Rig<Client>, Seen) {
     let (mut rig, seen) = new(kind, config, sender);
     replies.iter().for_each(|reply| rig.say(reply));
@@ -174,7 +174,7 @@ const NO_REPLY: [Named; 9] = [
 
 const LINES: &[u8] = b"250-a\r\n250-b\r\n250-c\r\n250-d\r\n250-e\r\n250-f\r\n250-g\r\n250-h\r\n";
 
-/// The beginning of a reply, octet by octet.
+/// Sends the beginning of a reply, octet by octet.
 fn drip(every: Duration) -> Attack {
     let reply = b"250-".iter().chain(iter::repeat(&b'a'));
     Box::new(reply.take(2000).map(move |octet| Piece::line(every, &[*octet])))
@@ -273,7 +273,7 @@ fn challenges_come_to_an_end() {
 const CONTENTS: [(&str, &[&[u8]]); 2] =
     [("after DATA", &[HELLO, EHLO, OK, OK]), ("in chunks", &[HELLO, CHUNKING, OK])];
 
-/// The reply that makes the client send its content, with which the attack begins.
+/// Returns the reply that makes the client send its content, with which the attack begins.
 fn last_reply(name: &str) -> &'static [u8] {
     if name == "after DATA" { GO } else { OK }
 }
@@ -415,7 +415,7 @@ fn a_tls_handshake_has_one_deadline() {
     findings.done();
 }
 
-/// The beginning of a record that never comes to its end.
+/// Sends the beginning of a record that never comes to its end.
 fn dripping(record: &'static [u8], every: Duration) -> Attack {
     let octets = record.iter().chain(iter::repeat(&0)).take(10_000);
     Box::new(octets.map(move |octet| Piece::line(every, &[*octet])))

@@ -23,7 +23,7 @@ impl Transfer {
         self.deadline = (self.deadline + earned).min(now + self.flat);
     }
 
-    /// How long the transfer lasts when octets move at these times, given as the time since the
+    /// Returns the time that the transfer lasts when octets move at these times, given as the time since the
     /// last ones and their number.
     pub(crate) fn life(
         flat: Duration,

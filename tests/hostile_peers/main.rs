@@ -39,7 +39,7 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// How the octets travel.
+/// The channel on which the octets travel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Clear,
@@ -57,7 +57,7 @@ fn in_each_kind<T: Clone>(of: impl IntoIterator<Item = T>) -> impl Iterator<Item
 const CLOSE_NOTIFY: Duration = seconds(10);
 
 impl Kind {
-    /// What TLS may add to a session after its own end.
+    /// Returns the time that TLS may add to a session after its own end.
     const fn farewell(self) -> Duration {
         match self {
             Self::Clear => Duration::ZERO,
@@ -74,13 +74,13 @@ struct Findings {
 }
 
 impl Findings {
-    /// The session has to be over at this time.
+    /// Notes a session that is not over at this time.
     fn exactly(&mut self, peer: &str, life: Option<Duration>, expected: Duration) {
         let is_right = life.is_some_and(|life| life.abs_diff(expected) <= Duration::from_millis(5));
         self.judge(peer, life, is_right, || format!("it has to be over after {expected:?}"));
     }
 
-    /// The session has to be over by this time.
+    /// Notes a session that is not over by this time.
     fn at_most(&mut self, peer: &str, life: Option<Duration>, bound: Duration) {
         let is_right = life.is_some_and(|life| life <= bound);
         self.judge(peer, life, is_right, || format!("it has to be over by {bound:?}"));
@@ -113,7 +113,7 @@ fn silent() -> Attack {
     Box::new(iter::empty())
 }
 
-/// These octets again and again, `octets` at a time.
+/// Sends these octets again and again, `octets` at a time.
 fn drip(pattern: &'static [u8], octets: usize, every: Duration) -> Attack {
     let mut rest = pattern.iter().copied().cycle();
     Box::new(iter::from_fn(move || {
@@ -122,12 +122,12 @@ fn drip(pattern: &'static [u8], octets: usize, every: Duration) -> Attack {
     }))
 }
 
-/// The whole of these octets, once at each time.
+/// Sends the whole of these octets, once at each time.
 fn repeat(octets: &'static [u8], every: Duration) -> Attack {
     Box::new(iter::repeat_with(move || Piece::line(every, octets)))
 }
 
-/// Lines of text of `octets` octets in all.
+/// Returns lines of text of `octets` octets in all.
 fn text(octets: usize) -> Vec<u8> {
     let line = [&[b'a'; 68][..], b"\r\n"].concat();
     let mut text = line.repeat(octets / line.len());
@@ -146,7 +146,7 @@ fn then(first: Attack, second: Attack) -> Attack {
 /// An attack by its name.
 type Named = (&'static str, fn() -> Attack);
 
-/// When octets of content move in this attack.
+/// Returns the times at which octets of content move in this attack.
 fn moves(attack: Attack) -> impl Iterator<Item = (Duration, u64)> {
     attack.map(|piece| (piece.after, piece.content))
 }

@@ -14,13 +14,13 @@ use std::{
     time::Duration,
 };
 
-/// What a hostile peer says at one time.
+/// The octets that a hostile peer sends at one time.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     /// The time since the piece before it.
     pub(crate) after: Duration,
     pub(crate) octets: Vec<u8>,
-    /// How many of the octets are content.
+    /// The number of octets that are content.
     pub(crate) content: u64,
     /// Whether they go on the wire as they are, also where the session is inside TLS.
     pub(crate) is_raw: bool,
@@ -31,21 +31,21 @@ impl Piece {
         Self { after, octets: octets.to_vec(), content, is_raw: false }
     }
 
-    /// Octets of content and nothing else.
+    /// Creates a piece of content and nothing else.
     pub(crate) fn content(after: Duration, octets: &[u8]) -> Self {
         Self::new(after, octets, octets.len() as u64)
     }
 
-    /// A line of the dialogue.
+    /// Creates a line of the dialogue.
     pub(crate) fn line(after: Duration, octets: &[u8]) -> Self {
         Self::new(after, octets, 0)
     }
 }
 
-/// What a hostile peer says; at its end it is silent for ever.
+/// The octets of a hostile peer; at their end it is silent for good.
 pub(crate) type Attack = Box<dyn Iterator<Item = Piece>>;
 
-/// What a peer takes of the octets that are sent to it.
+/// The octets that a peer takes of those that are sent to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Reads {
     Everything,
@@ -62,11 +62,11 @@ type Application<M> = Box<dyn FnMut(&mut Channel<M>)>;
 pub(crate) struct Rig<M: Upgradable> {
     pub(crate) session: Channel<M>,
     pub(crate) now: Instant,
-    /// How long the application takes for each answer.
+    /// The time that the application takes for each answer.
     pub(crate) answers_after: Duration,
-    /// How long it has taken in all.
+    /// The time that it has taken in all.
     pub(crate) application_time: Duration,
-    /// What the peer has read, in plain text.
+    /// The octets that the peer has read, in plain text.
     pub(crate) heard: Vec<u8>,
     answer: Application<M>,
     /// The peer's end of TLS.
@@ -74,7 +74,7 @@ pub(crate) struct Rig<M: Upgradable> {
     /// Octets that the peer has said and the machine has not taken.
     said: VecDeque<u8>,
     reads: Reads,
-    /// How many octets the peer takes now.
+    /// The number of octets that the peer takes now.
     grant: usize,
     next_grant: Instant,
     is_closed: bool,
@@ -102,7 +102,7 @@ impl<M: Upgradable> Rig<M> {
         }
     }
 
-    /// From now on the peer takes this.
+    /// Sets what the peer takes from now on.
     pub(crate) fn reads(&mut self, reads: Reads) {
         self.reads = reads;
         (self.grant, self.next_grant) = match reads {
@@ -116,7 +116,7 @@ impl<M: Upgradable> Rig<M> {
         self.is_closed
     }
 
-    /// The peer says this, and takes in what comes of it without a moment passing.
+    /// Gives the machine octets of the peer, and drives it without a moment passing.
     pub(crate) fn say(&mut self, octets: &[u8]) {
         self.put(octets, false);
         self.turn();
@@ -128,12 +128,12 @@ impl<M: Upgradable> Rig<M> {
         self.turn()
     }
 
-    /// When the peer takes more, if it reads at a trickle.
+    /// Returns the time at which the peer takes more, if it reads at a trickle.
     pub(crate) fn next_grant(&self) -> Instant {
         self.next_grant
     }
 
-    /// The peer takes more, if it is time.
+    /// Lets the peer take more, if it is time.
     pub(crate) fn refill(&mut self) {
         if let Reads::Trickle(octets, every) = self.reads
             && self.next_grant <= self.now
@@ -143,7 +143,7 @@ impl<M: Upgradable> Rig<M> {
         }
     }
 
-    /// The first digits of the replies that were heard.
+    /// Returns the first digits of the replies that were read.
     pub(crate) fn replies(&self) -> String {
         let heard = String::from_utf8_lossy(&self.heard);
         let last = heard.lines().filter(|line| line.as_bytes().get(3) == Some(&b' '));
@@ -160,7 +160,7 @@ impl<M: Upgradable> Rig<M> {
         }
     }
 
-    /// What the peer's end of TLS has to say.
+    /// Sends what the peer's end of TLS has to send.
     fn speak(&mut self) {
         let Some(tls) = &mut self.tls else { return };
         while tls.wants_write() {
@@ -189,13 +189,13 @@ impl<M: Upgradable> Rig<M> {
         self.speak();
     }
 
-    /// The TLS handshake, as far as nothing is held back.
+    /// Makes the TLS handshake, as far as nothing is held back.
     pub(crate) fn shake_hands(&mut self) {
         self.speak();
         self.turn();
     }
 
-    /// Octets inside TLS that the peer keeps to itself for now.
+    /// Returns octets inside TLS that the peer keeps to itself for now.
     pub(crate) fn encrypt(&mut self, octets: &[u8]) -> Vec<u8> {
         let before = self.said.len();
         self.put(octets, false);

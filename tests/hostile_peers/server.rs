@@ -53,33 +53,33 @@ fn config() -> Config {
         .with_timeouts(timeouts())
 }
 
-/// For the transfers that may outlast the session's limit.
+/// Returns a configuration for the transfers that may outlast the session's limit.
 fn without_session_limit() -> Config {
     config().with_timeouts(timeouts().with_session(None))
 }
 
-/// How long the content of one message may take: the flat time, and each octet on the wire at the
+/// Returns the time that the content of one message may take: the flat time, and each octet on the wire at the
 /// floor. The wire has at most a third more than the message: the dot of a line that is a stuffed
 /// dot.
 fn transfer(message: u64) -> Duration {
     CONTENT + seconds(4 * message / 3 / u64::from(FLOOR) + 1)
 }
 
-/// How long a session may live, application time excluded: the handshake has its time, and then
+/// Returns the time that a session may live, application time excluded: the handshake has its time, and then
 /// the session's limit runs. A transfer that has begun by then may end. The replies that wait and
 /// the last one have the time of a write each, and TLS that of a close_notify.
 fn life(message: u64) -> Duration {
     HANDSHAKE + SESSION + transfer(message) + 2 * WRITE + CLOSE_NOTIFY
 }
 
-/// What happened at a server, for the tests that look at more than time.
+/// The events of a server, for the tests that look at more than time.
 #[derive(Clone, Default)]
 struct Seen {
     delivered: Rc<Cell<usize>>,
     credentials: Rc<Cell<usize>>,
 }
 
-/// An application that accepts all but what is called `refused` or `unwanted`.
+/// Accepts all but what is called `refused` or `unwanted`.
 fn answer(event: Event<'_>, seen: &Seen) {
     let count = |cell: &Cell<usize>| cell.set(cell.get() + 1);
     let is_for = |facts: &Facts, name: &str| {
@@ -117,7 +117,7 @@ fn answer(event: Event<'_>, seen: &Seen) {
     }
 }
 
-/// A server of which the client has heard nothing yet.
+/// Creates a server that has received nothing yet.
 fn new(kind: Kind, config: &Config) -> (Rig<Server>, Seen) {
     let server = Server::new(Arc::new(config.clone()), Peer::UNKNOWN, Security::CLEAR);
     let seen = Seen::default();
@@ -134,7 +134,7 @@ fn new(kind: Kind, config: &Config) -> (Rig<Server>, Seen) {
     (rig, seen)
 }
 
-/// The server after this opening, of which each piece is answered before the next.
+/// Creates the server after this opening, of which each piece is answered before the next.
 fn opened(kind: Kind, config: &Config, opening: &[&[u8]]) -> (Rig<Server>, Seen) {
     let (mut rig, seen) = new(kind, config);
     rig.shake_hands();
@@ -144,7 +144,7 @@ fn opened(kind: Kind, config: &Config, opening: &[&[u8]]) -> (Rig<Server>, Seen)
 
 // --------------------------------------------------------------------------- the phases
 
-/// How far a session has come, and the octets that brought it there.
+/// A point in a session, and the octets that brought it there.
 #[derive(Clone, Copy)]
 struct Phase {
     name: &'static str,
@@ -365,7 +365,7 @@ fn no_content(piece: Piece) -> Piece {
     Piece { content: 0, ..piece }
 }
 
-/// Whole chunks of this size.
+/// Sends whole chunks of this size.
 fn chunks(every: Duration, octets: usize) -> Attack {
     let chunk = [format!("BDAT {octets}\r\n").as_bytes(), &text(octets)].concat();
     Box::new(iter::repeat(Piece::new(every, &chunk, octets as u64)))
@@ -406,7 +406,7 @@ fn an_empty_last_chunk_ends_a_message() {
     }
 }
 
-/// What is discarded follows the rule for content, and is not discarded longer than its own limit.
+/// Content that is discarded follows the rule for content, and is not discarded longer than its own limit.
 #[test]
 fn discarded_content_has_a_limit_of_its_own() {
     let mut findings = Findings::default();
@@ -657,7 +657,7 @@ fn attempts_to_authenticate_in_an_outage_are_counted_and_delayed() {
     }
 }
 
-/// `close` asks for a moment to write what is owed, and for nothing else.
+/// `close` asks for a moment to write what is due, and for nothing else.
 #[test]
 fn a_server_that_was_told_to_close_does_so() {
     let mut findings = Findings::default();
@@ -676,7 +676,7 @@ fn a_server_that_was_told_to_close_does_so() {
     findings.done();
 }
 
-/// What the application takes for its answers is not held against the client: neither against one
+/// The time that the application takes for its answers is not held against the client: neither against one
 /// that sends all at once nor in favour of one that then is silent.
 #[test]
 fn application_time_does_not_count() {

@@ -194,7 +194,7 @@ fn play<M: Answering>(machine: M, input: &[u8], changes: &[Change], poller: Poll
     session.into_parts().1.written
 }
 
-/// Every sequence of `length` of these changes.
+/// Returns every sequence of `length` of these changes.
 fn sequences(changes: &[Change], length: u32) -> impl Iterator<Item = Vec<Change>> {
     let base = changes.len();
     (0..base.pow(length)).map(move |mut number| {

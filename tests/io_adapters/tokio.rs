@@ -16,7 +16,7 @@ async fn pair() -> (TcpStream, TcpStream) {
     (listener.accept().await.unwrap().0, peer)
 }
 
-/// Answers an event: an echo, but for `quit`, which closes, and `slow`, which takes time.
+/// Echoes, but for `quit`, which closes, and `slow`, which takes time.
 fn answer(event: Event<'_>, lines: &mut Vec<String>) {
     match event {
         Event::Line(line) => {
@@ -42,7 +42,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
     lines
 }
 
-/// A session may be a task of its own, whatever its machine.
+/// Drives a session in a task of its own, whatever its machine.
 async fn spawned<M, S>(mut connection: Connection<M, S>)
 where
     M: Machine + Send + 'static,
@@ -137,7 +137,7 @@ async fn a_peer_that_does_not_close_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_ceases_is_not_listened_to_for_ever() {
+async fn a_peer_that_never_stops_sending_is_closed() {
     let (stream, peer) = duplex(64);
     let (mut heard, mut said) = tokio::io::split(peer);
     let talk = tokio::spawn(async move {

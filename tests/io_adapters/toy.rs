@@ -18,7 +18,7 @@ pub struct Toy {
     lines: LineCutter,
     output: SendBuffer,
     phase: Phase,
-    /// How long a line may take.
+    /// The time that a line may take.
     pub patience: Duration,
     deadline: Option<Instant>,
     /// It would rather read than wait until all is written.
@@ -49,7 +49,7 @@ pub struct Line<'t>(&'t mut Toy);
 pub struct Gone<'t>(&'t mut Toy);
 
 impl Line<'_> {
-    /// Without its line end.
+    /// Returns the line without its end.
     pub fn text(&self) -> String {
         match &self.0.phase {
             Phase::Asked(line) => String::from_utf8_lossy(line).trim_end().into(),
@@ -185,7 +185,7 @@ impl Machine for Toy {
 #[derive(Debug, Default)]
 pub struct Script {
     pub reads: VecDeque<io::Result<&'static str>>,
-    /// How many octets are taken.
+    /// The number of octets that each write takes.
     pub writes: VecDeque<io::Result<usize>>,
     pub written: Vec<u8>,
     /// Flushes that fail, before they all succeed.
@@ -255,7 +255,7 @@ mod asynchronous {
     };
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    /// What blocks is pending; nothing wakes it but the timer.
+    /// Makes of a call that would block a pending one; nothing wakes it but the timer.
     fn pending<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,

@@ -57,7 +57,7 @@ async fn a_refused_recipient_stops_the_content_within_two_chunks() {
     assert!(session.stream().chunks() <= 2, "{} chunks", session.stream().chunks());
 }
 
-/// A server that greets and answers EHLO, and then does what `serve` says; `room` octets fit the wire.
+/// Starts a server that greets and answers EHLO, and then does what `serve` says; `room` octets fit the wire.
 fn pair<T: Send + 'static, F>(
     hello: &'static str,
     room: usize,
@@ -87,7 +87,7 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
 }
 
-/// What comes from `parts`, each so many milliseconds after the one before; then the end, or nothing
+/// A source of `parts`, each this many milliseconds after the one before; then the end, or nothing
 /// at all.
 struct Source {
     parts: Vec<(u64, io::Result<&'static str>)>,
@@ -220,7 +220,7 @@ async fn a_421_or_an_end_is_heard_while_the_source_is_awaited() {
     }
 }
 
-/// The reply to RCPT, and to a chunk, is owed whatever the source does.
+/// The reply to RCPT, and to a chunk, is due whatever the source does.
 #[tokio::test(start_paused = true)]
 async fn deadlines_fire_while_the_source_is_awaited() {
     for is_taken in [false, true] {
@@ -259,7 +259,7 @@ async fn a_server_that_takes_nothing_is_left_while_the_source_is_awaited() {
     served.abort();
 }
 
-/// When nothing is owed and nothing waits to be sent, the session may take as long as the source.
+/// When no reply is due and nothing waits to be sent, the session may take as long as the source.
 #[tokio::test(start_paused = true)]
 async fn a_source_may_take_longer_than_any_deadline_of_the_server() {
     for hello in [CHUNKING, NO_CHUNKING] {

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-/// What is refused is not sent on.
+/// Rejected content is not sent on.
 #[test]
 fn a_refused_recipient_stops_the_content_within_two_chunks() {
     let mut session = Connection::new(client(), refusing());
@@ -44,7 +44,7 @@ fn a_refusal_is_heard_between_two_writes() {
     assert!(session.stream().chunks() <= 2, "{} chunks", session.stream().chunks());
 }
 
-/// A server that greets and answers EHLO, and then does what `serve` says.
+/// Starts a server that greets and answers EHLO, and then does what `serve` says.
 fn pair<T: Send + 'static>(
     hello: &'static str,
     serve: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,

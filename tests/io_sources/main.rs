@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-/// A client with a second for everything.
+/// Creates a client with a second for everything.
 fn client() -> Client {
     let timeouts = Timeouts::default().at_most(Duration::from_secs(1));
     Client::new(Config::new("me.example.org").unwrap().with_timeouts(timeouts), Security::CLEAR)
@@ -122,7 +122,7 @@ impl Stream for Answering {
     }
 }
 
-/// The recipient is refused at once, and the stream would take every octet of a message of 5 MB.
+/// Creates a stream on which the recipient is rejected at once, and which would take every octet of a message of 5 MB.
 fn refusing() -> Answering {
     Answering::new(&[
         ("EHLO", CHUNKING),

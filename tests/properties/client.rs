@@ -132,7 +132,7 @@ impl Model {
     fn chunk(&mut self, octets: &[u8], last: bool) {
         let is_open = self.transaction.as_ref().is_some_and(|all| all.contains(&true));
         if !is_open {
-            // RFC 2033 section 4.2: one reply for each of nobody.
+            // RFC 2033 section 4.2: one reply for each accepted recipient, of which there are 0.
             if !(self.is_lmtp && last) {
                 self.say("503 nobody");
             }
@@ -155,7 +155,7 @@ impl Model {
         }
     }
 
-    /// What came in earlier chunks.
+    /// Returns the content of earlier chunks.
     fn chunks(&mut self) -> Vec<u8> {
         match self.accepted.last() {
             Some((content, _)) if content.starts_with(b"partial:") => {
@@ -190,9 +190,9 @@ struct Case {
     ahead: usize,
     messages: Vec<(usize, Vec<u8>)>,
     verdicts: Vec<u8>,
-    /// How many octets travel at once, either way.
+    /// The number of octets that travel at once, either way.
     pieces: Vec<usize>,
-    /// How many octets of the server arrive before the connection is lost.
+    /// The number of octets of the server that arrive before the connection is lost.
     lost: Option<usize>,
 }
 
@@ -277,7 +277,7 @@ fn play(case: &Case) -> (Model, Vec<Report>, Client) {
                 }
                 Event::Sent(sent) => {
                     let report = sent.take();
-                    // Whoever has a reply was told of before, once.
+                    // A recipient with a reply was reported before, once.
                     told.sort_by_key(|(index, _)| *index);
                     let outcomes = report.outcomes().enumerate();
                     let replied: Vec<_> = outcomes
@@ -342,7 +342,7 @@ proptest! {
                 outcome.is_delivered() || matches!(outcome, Outcome::Unknown)
             };
             let may_be_there = outcomes.iter().any(is_open);
-            // In LMTP the content may be there for nobody.
+            // In LMTP the content may have no recipient.
             let there = match accepted.peek() {
                 Some((there, places))
                     if there == content && (may_be_there || case.is_lmtp && places.is_empty()) =>

@@ -13,7 +13,7 @@ use esmtp::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::sync::Arc;
 
-/// What the application may answer, drawn anew for every question.
+/// An answer that the application may give, drawn anew for every question.
 #[derive(Clone, Copy, Debug)]
 enum Mood {
     Accept,

@@ -40,7 +40,7 @@ impl fmt::Debug for Mail {
     }
 }
 
-/// What happens to one end from outside.
+/// An act on one end from outside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stop {
     ShutDown,
@@ -121,7 +121,7 @@ impl Case {
         }
     }
 
-    /// Whether nothing happens but what the two sides do.
+    /// Returns whether nothing happens but what the two sides do.
     fn is_undisturbed(&self) -> bool {
         let Faults { delay, capacity, cut_at, late, .. } = self.faults;
         // A window over a delay is a rate, which may be below the floor.
@@ -159,7 +159,7 @@ fn faults(random: &mut Random, is_tls: bool) -> Faults {
     }
 }
 
-/// The recipients of messages, of which `full` and `nobody` get nothing.
+/// The recipients of messages, of which the last two get nothing.
 const MAILBOXES: [&str; 6] = ["a", "b", "c", "d", "nobody", "full"];
 
 fn mail(random: &mut Random) -> Mail {
@@ -304,7 +304,7 @@ impl Sender {
     }
 }
 
-/// The content as it arrives.
+/// Returns the content as it arrives.
 fn received(content: &[u8], line_ends: LineEnds, is_chunked: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for octet in content {
@@ -320,7 +320,7 @@ fn received(content: &[u8], line_ends: LineEnds, is_chunked: bool) -> Vec<u8> {
     out
 }
 
-/// How long a session may live by its configuration, which is that of the defaults, beside the
+/// Returns the time that a session may live by its configuration, which is that of the defaults, beside the
 /// time of the applications and of the link.
 fn life(faults: &Faults, application_time: Duration) -> Duration {
     let session = seconds(3600);

@@ -72,7 +72,7 @@ fn pieces(random: &mut Random, most: usize) -> Vec<u8> {
     (0..count).flat_map(|_| random.pick(&PIECES).to_vec()).collect()
 }
 
-/// Content after DATA: its end stands at its end and nowhere else.
+/// Returns content after DATA: its end stands at its end and nowhere else.
 fn data(random: &mut Random) -> Vec<u8> {
     let mut content = Vec::new();
     for octet in pieces(random, 20) {
@@ -124,7 +124,7 @@ fn config(random: &mut Random, is_tls: bool, has_auth: bool) -> Config {
     config
 }
 
-/// How a client treats the connection.
+/// The way in which a client treats the connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Temper {
     /// It reads all that it is told and is there to the end.
@@ -249,7 +249,7 @@ fn attack(random: &mut Random, rig: &mut Rig<Server>, temper: Temper) {
     }
 }
 
-/// Whole replies and nothing else, unless the client did not want to hear.
+/// Asserts that there are whole replies and nothing else, unless the client did not read on.
 fn replies(mut heard: &[u8], temper: Temper) {
     while !heard.is_empty() {
         match Reply::parse(heard) {

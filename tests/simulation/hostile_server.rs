@@ -48,7 +48,7 @@ impl Server {
         self.output.extend_from_slice(b"\r\n");
     }
 
-    /// A verdict in these words.
+    /// Draws a verdict in these words.
     fn verdict(&mut self, words: &str) -> bool {
         let is_rejected = self.random.one_in(self.rejects);
         let code = match is_rejected {
@@ -157,7 +157,7 @@ impl Server {
         }
     }
 
-    /// The content is complete.
+    /// Takes the content, which is complete.
     fn end(&mut self) {
         let (number, to) = self.transaction.take().unwrap();
         if !self.is_lmtp {
@@ -181,7 +181,7 @@ fn cut_out<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
 /// The application of the client.
 struct Sender {
     random: Random,
-    /// How many recipients each message has that is still to be sent.
+    /// The number of recipients of each message that is still to be sent.
     mails: Vec<usize>,
     begun: usize,
     rest: usize,
@@ -220,7 +220,7 @@ impl Sender {
     }
 }
 
-/// What a server may not do, and a network may.
+/// Does what a server may not do, and a network may.
 fn mischief(random: &mut Random, rig: &mut Rig<Client>) {
     const WORDS: [&[u8]; 9] = [
         b"421 bye\r\n",
@@ -243,7 +243,7 @@ fn mischief(random: &mut Random, rig: &mut Rig<Client>) {
     }
 }
 
-/// What a session has come to.
+/// The outcomes of a session.
 struct Outcomes {
     has_quit: bool,
     /// The mischief was a word of the server's, and so may have been taken for a reply.
@@ -368,7 +368,7 @@ fn serve(random: &mut Random, rig: &mut Rig<Client>, server: &mut Server) -> boo
     panic!("a session without an end");
 }
 
-/// Whether the client may say this of a recipient.
+/// Asserts that the client may report this of a recipient.
 fn judge(server: &Server, session: &Outcomes, number: usize, recipient: usize, outcome: &Outcome) {
     let is_accepted = server.accepted.contains(&(number, recipient));
     let what = || format!("t{number} r{recipient}: {outcome}, accepted: {is_accepted}");

@@ -7,14 +7,14 @@ use esmtp::{
 };
 use std::{collections::VecDeque, time::Duration};
 
-/// How a link treats two machines.
+/// The treatment of two machines by a link.
 #[derive(Clone, Debug)]
 pub(crate) struct Faults {
-    /// How long octets travel.
+    /// The time that octets travel.
     pub(crate) delay: Duration,
-    /// How many octets may be under way in one direction.
+    /// The number of octets that may be under way in one direction.
     pub(crate) capacity: usize,
-    /// How many octets one write or read moves at most.
+    /// The number of octets that one write or read moves at most.
     pub(crate) piece: usize,
     /// The connection is cut when this many octets were put on the link.
     pub(crate) cut_at: Option<usize>,
@@ -25,12 +25,12 @@ pub(crate) struct Faults {
     pub(crate) forgets: bool,
 }
 
-/// What a cut leaves.
+/// The effect of a cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Cut {
     /// Nothing: what is under way is lost, and both ends hear of a reset.
     Reset,
-    /// What is under way arrives, and then both ends hear of an orderly end.
+    /// Octets under way arrive, and then both ends learn of an orderly end.
     Closed,
     /// The one end says that it is over; octets in the other direction go on.
     HalfClosed(End),
@@ -48,9 +48,9 @@ pub(crate) enum End {
 struct Lane {
     under_way: VecDeque<(Instant, Vec<u8>)>,
     octets: usize,
-    /// How it ended, after what is under way.
+    /// The end of the direction, after what is under way.
     over: Option<Closed>,
-    /// What is written is lost.
+    /// Octets that are written are lost.
     is_broken: bool,
 }
 
@@ -194,7 +194,7 @@ impl<'a, M: Machine> Side<'a, M> {
         }
     }
 
-    /// When it will have something to do without the peer.
+    /// Returns when it will have something to do without the peer.
     fn wakes(&self) -> Option<Instant> {
         match self.need {
             Need::Read(until) | Need::Write(until) | Need::Either(until) | Need::Wait(until) => {

@@ -16,12 +16,12 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which is not 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    /// A number from `least` to `most`.
+    /// Returns a number from `least` to `most`.
     pub(crate) fn between(&mut self, least: usize, most: usize) -> usize {
         least + self.below(most - least + 1)
     }
@@ -34,7 +34,7 @@ impl Random {
         of[self.below(of.len())]
     }
 
-    /// Another source, so that one who draws more does not change what all draw.
+    /// Creates another source, so that a user who draws more does not change what all draw.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }

@@ -7,7 +7,7 @@ use esmtp::{
 };
 use std::collections::BTreeMap;
 
-/// What the receiving side has taken responsibility for.
+/// A message that the receiving side has taken responsibility for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stored {
     /// The reverse-path.
@@ -17,7 +17,7 @@ pub(crate) struct Stored {
     pub(crate) content: Vec<u8>,
 }
 
-/// How often the application says no: one time in this many, 0 for never.
+/// The frequency of rejections by the application: one time in this many, 0 for never.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mood {
     pub(crate) rejects: usize,
@@ -52,7 +52,7 @@ impl Receiver {
         }
     }
 
-    /// A session is over: nothing is left open.
+    /// Asserts that a session that is over leaves nothing open.
     pub(crate) fn is_over(&self) {
         assert_eq!(self.open, None, "a transaction without Deliver and Abort");
         assert_eq!(self.begun, self.ended);
@@ -153,7 +153,7 @@ impl Receiver {
         }
     }
 
-    /// The message is dealt with: `rest` is the verdict for the recipients without one.
+    /// Stores the message: `rest` is the verdict for the recipients without one.
     fn store(&mut self, to: Vec<String>, verdicts: &BTreeMap<usize, bool>, rest: bool) {
         self.ended += 1;
         let from = self.open.take().unwrap_or_else(|| panic!("a message without a transaction"));

@@ -184,7 +184,7 @@ fn the_client_distinguishes_temporary_and_permanent_refusals_of_etrn() {
 #[test]
 fn the_client_waits_with_etrn_for_the_end_of_a_transaction() {
     let node = Node::Domain(Domain::new("me.example.org").unwrap());
-    Dialogue::new([Act::Send(mail(&["bob@example.net"], "x\r\n")), Act::StartQueue(node)]).plays(
+    Dialogue::new([Act::Send(mail(&["bob@example.net"], "x\r\n")), Act::Etrn(node)]).plays(
         "S: 220 mx
          C: EHLO me.example.org
          S: 250-mx

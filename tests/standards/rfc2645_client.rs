@@ -1,6 +1,6 @@
 //! RFC 2645, the client's side.
 
-use crate::dialogue::{Act, AfterTurn, Dialogue, mail};
+use crate::dialogue::{Act, AfterAtrn, Dialogue, mail};
 use esmtp::{
     client::{Client, Config, End, Event, State},
     machine::{Closed, Machine, Need},
@@ -33,7 +33,7 @@ fn the_client_hands_the_channel_over() {
         ] {
             let acts = [
                 Act::Send(mail(&["bob@example.net"], "x\r\n")),
-                Act::Turn(list.clone(), AfterTurn::Leave),
+                Act::Atrn(list.clone(), AfterAtrn::Leave),
             ];
             let notes = Dialogue::new(acts).plays(&format!(
                 "{OPENING}
@@ -68,7 +68,7 @@ fn the_client_continues_where_atrn_is_rejected() {
     for reply in
         ["450 refused", "451 not now", "453 You have no mail", "502 what?", "530 Authenticate"]
     {
-        let notes = Dialogue::new([Act::Turn(None, AfterTurn::Leave)]).plays(&format!(
+        let notes = Dialogue::new([Act::Atrn(None, AfterAtrn::Leave)]).plays(&format!(
             "{OPENING}
              C: ATRN
              S: {reply}
@@ -78,7 +78,7 @@ fn the_client_continues_where_atrn_is_rejected() {
         ));
         assert_eq!(notes[0], format!("ATRN refused: {reply}"));
     }
-    let notes = Dialogue::new([Act::Turn(None, AfterTurn::Leave)]).plays(
+    let notes = Dialogue::new([Act::Atrn(None, AfterAtrn::Leave)]).plays(
         "S: 220 mx
          C: EHLO me.example.org
          S: 250 mx
@@ -91,14 +91,14 @@ fn the_client_continues_where_atrn_is_rejected() {
 
 #[test]
 fn a_channel_that_no_server_takes_over_is_closed() {
-    let notes = Dialogue::new([Act::Turn(None, AfterTurn::Close)])
+    let notes = Dialogue::new([Act::Atrn(None, AfterAtrn::Close)])
         .plays(&format!("{OPENING}\nC: ATRN\nS: 250 ok\nC: (closed)"));
     assert_eq!(
         notes,
         ["hand over: 250 ok", "end: the roles were turned, and no machine took the channel over"]
     );
     // The server has ten minutes to get ready (RFC 2645 section 5.2.1).
-    let notes = Dialogue::new([Act::Turn(None, AfterTurn::Close)])
+    let notes = Dialogue::new([Act::Atrn(None, AfterAtrn::Close)])
         .plays(&format!("{OPENING}\nC: ATRN\n(599 s)\n(1 s)\nC: (closed)"));
     assert_eq!(notes, ["end: the server took too long"]);
 }

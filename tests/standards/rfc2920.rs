@@ -2,7 +2,7 @@
 
 use crate::{
     common::{HELLO, config, converse},
-    dialogue::{Act, AfterTurn, Dialogue, mail},
+    dialogue::{Act, AfterAtrn, Dialogue, mail},
 };
 use esmtp::{
     client::{self, Client, MessageFacts},
@@ -123,8 +123,8 @@ fn a_dot_ends_content_without_recipients() {
 fn commands_that_change_the_state_are_the_last_of_their_group() {
     Dialogue::new([
         Act::Noop,
-        Act::Verify("bob"),
-        Act::Expand("staff"),
+        Act::Vrfy("bob"),
+        Act::Expn("staff"),
         Act::Send(mail(&[BOB], "one\r\n")),
         Act::Noop,
     ])
@@ -160,8 +160,8 @@ fn commands_of_other_extensions_are_the_last_of_their_group() {
     let name = AttributeValue::Text("a.example".into());
     let node = Node::Domain(Domain::new("me.example.org").unwrap());
     for (security, offered, act, command, reply) in [
-        (Security::CLEAR, "ETRN", Act::StartQueue(node), "ETRN me.example.org", "459 no"),
-        (Security::CLEAR, "ATRN", Act::Turn(None, AfterTurn::Leave), "ATRN", "453 no"),
+        (Security::CLEAR, "ETRN", Act::Etrn(node), "ETRN me.example.org", "459 no"),
+        (Security::CLEAR, "ATRN", Act::Atrn(None, AfterAtrn::Leave), "ATRN", "453 no"),
         (Security::CLEAR, "STARTTLS", Act::StartTls, "STARTTLS", "454 no"),
         (
             Security::TLS,
@@ -173,14 +173,14 @@ fn commands_of_other_extensions_are_the_last_of_their_group() {
         (
             Security::CLEAR,
             "XCLIENT NAME",
-            Act::SpeakFor(XclientAttributes::new(AttributeName::Name, &name).unwrap()),
+            Act::Xclient(XclientAttributes::new(AttributeName::Name, &name).unwrap()),
             "XCLIENT NAME=a.example",
             "550 no",
         ),
         (
             Security::CLEAR,
             "XFORWARD NAME",
-            Act::TellOrigin(XforwardAttributes::new(AttributeName::Name, &name).unwrap()),
+            Act::Xforward(XforwardAttributes::new(AttributeName::Name, &name).unwrap()),
             "XFORWARD NAME=a.example",
             "550 no",
         ),

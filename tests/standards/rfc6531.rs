@@ -585,7 +585,7 @@ fn a_lookup_with_smtputf8_is_answered_in_utf8() {
 /// RFC 6531 section 3.7.4.2, RFC 5321 section 2.4.
 #[test]
 fn lookups_beyond_ascii_are_not_sent_where_smtputf8_is_not_offered() {
-    let asks = |user: &'static str| Dialogue::new([Act::Verify(user)]);
+    let asks = |user: &'static str| Dialogue::new([Act::Vrfy(user)]);
     let opening = "S: 220 mx\nC: EHLO me.example.org\n";
     let end = "C: QUIT\nS: 221 bye\nC: (closed)";
     let script = format!("{opening}S: 250 mx\n{end}");

@@ -496,7 +496,7 @@ fn speaking_for(list: &[(AttributeName, &str)]) -> Act {
     let mut list = list.iter();
     let (name, text) = list.next().unwrap();
     let first = XclientAttributes::new(*name, &value(text)).unwrap();
-    Act::SpeakFor(
+    Act::Xclient(
         list.fold(first, |all, (name, text)| all.with_attribute(*name, &value(text)).unwrap()),
     )
 }

@@ -247,9 +247,9 @@ fn origin(name: AttributeName, text: &str) -> XforwardAttributes<'static> {
 fn the_client_sends_no_reset_after_xforward() {
     let acts = [
         Act::Send(mail(&["bob@example.net"], "one\r\n")),
-        Act::TellOrigin(origin(AttributeName::Name, "origin.example")),
+        Act::Xforward(origin(AttributeName::Name, "origin.example")),
         Act::Noop,
-        Act::TellOrigin(origin(AttributeName::Helo, "helo.example")),
+        Act::Xforward(origin(AttributeName::Helo, "helo.example")),
         Act::Send(mail(&["bob@example.net"], "two\r\n")),
         Act::Send(mail(&["bob@example.net"], "three\r\n")),
     ];
@@ -311,7 +311,7 @@ fn the_client_splits_attributes_that_do_not_fit_a_line() {
     let (name, helo) = (["n".repeat(63).as_str(); 4].join("."), "h".repeat(255));
     let list = || {
         let helo = AttributeValue::Text(helo.clone().into());
-        Act::TellOrigin(
+        Act::Xforward(
             origin(AttributeName::Name, &name).with_attribute(AttributeName::Helo, &helo).unwrap(),
         )
     };
@@ -324,7 +324,7 @@ fn the_client_splits_attributes_that_do_not_fit_a_line() {
          C: XFORWARD NAME={name}"
     );
     let end = "C: QUIT\nS: 221 bye\nC: (closed)";
-    let acts = [list(), Act::TellOrigin(origin(AttributeName::Source, "LOCAL"))];
+    let acts = [list(), Act::Xforward(origin(AttributeName::Source, "LOCAL"))];
     let notes = Dialogue::new(acts).plays(&format!(
         "{opening}
          S: 250 noted

@@ -126,7 +126,7 @@ where
     }
 }
 
-/// The life of a server whose client has said these commands and read the replies, and acts so from
+/// Returns the life of a server whose client has sent these commands and read the replies, and acts so from
 /// now on.
 fn server_life(
     has_tls: bool,
@@ -227,7 +227,7 @@ fn a_client_that_takes_its_replies_late_but_in_time_is_served() {
     assert!(lives[1].0 > 1000, "{lives:?}");
 }
 
-/// What a server needs whose client says hello, reads on so far, and then sends commands without reading.
+/// Returns the needs of a server whose client sends a hello, reads on so far, and then sends commands without reading.
 fn needs<M>(server: &mut M, mut wire: Wire) -> Vec<Need>
 where
     M: for<'m> Machine<Event<'m> = Event<'m>> + 'static,
@@ -261,7 +261,7 @@ fn client() -> Client {
     client_within(Duration::MAX)
 }
 
-/// A client that waits for nothing longer than this.
+/// Creates a client that waits for nothing longer than this.
 fn client_within(longest: Duration) -> Client {
     let timeouts = client::Timeouts::default().at_most(longest);
     Client::new(client_config().with_timeouts(timeouts), Security::TLS)
@@ -269,7 +269,7 @@ fn client_within(longest: Duration) -> Client {
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\n0123456789abcdef0123456789abcdef0123456789\r\n";
 
-/// What a client wants: to send so many octets, with what is known of the outcome.
+/// The task of a client: to send this many octets, with what is known of the outcome.
 struct Wish {
     envelope: Option<Envelope>,
     octets: usize,
@@ -313,7 +313,7 @@ fn rustls_server() -> Connection {
     ServerConnection::new(Arc::new(IDENTITY.server.clone())).unwrap().into()
 }
 
-/// The life of a client whose server has said 354, or offers CHUNKING, and acts so each second.
+/// Returns the life of a client whose server has sent 354, or offers CHUNKING, and acts so each second.
 fn client_life(
     has_tls: bool,
     is_chunking: bool,
@@ -445,7 +445,7 @@ fn small_records_are_counted_one_by_one() {
     assert!(wire.heard.len() > 5000);
 }
 
-/// How long a server is still there that was told to close while its client does not read.
+/// Returns the time that a server is still there that was told to close while its client does not read.
 fn closing<M>(server: &mut M, mut wire: Wire, close: impl FnOnce(&mut M)) -> u64
 where
     M: for<'m> Machine<Event<'m> = Event<'m>> + 'static,

@@ -139,7 +139,7 @@ fn step<M: Machine>(machine: &mut M, from: &mut Vec<u8>, to: &mut Vec<u8>) -> (N
     }
 }
 
-/// An identity whose certificate is from an issuer of this name, and valid in these years.
+/// Creates an identity whose certificate is from an issuer of this name, and valid in these years.
 fn issued(issuer: &str, from: i32, to: i32) -> Identity {
     let mut parameters = rcgen::CertificateParams::new(vec!["mx.example.org".to_owned()]).unwrap();
     parameters.distinguished_name.push(rcgen::DnType::CommonName, issuer);
@@ -283,7 +283,7 @@ fn a_client_without_a_certificate_that_the_server_requires_learns_why() {
 }
 
 /// RFC 8446 section 5.2: a record that was changed on its way, and octets in the clear, end the
-/// session as failures of TLS, whoever receives them.
+/// session as failures of TLS, whichever side receives them.
 #[test]
 fn forged_records_and_clear_text_inside_tls_are_failures_of_tls() {
     let forged = [&[23, 3, 3, 0, 32][..], &[7; 32]].concat();
@@ -308,9 +308,9 @@ fn forged_records_and_clear_text_inside_tls_are_failures_of_tls() {
     }
 }
 
-/// What TLS has delivered before it failed is heard: a reply that was read is not lost.
+/// Octets that TLS has delivered before it failed are processed: a reply that was read is not lost.
 #[test]
-fn replies_before_a_failure_are_heard() {
+fn replies_before_a_failure_are_processed() {
     let mut pair = Pair::established();
     pair.server.machine_mut().close();
     let _ = step(&mut pair.server, &mut pair.to_server, &mut pair.to_client);
@@ -346,7 +346,7 @@ fn a_failure_before_a_reset_is_told() {
 
 /// A peer that closes after its alert lets the next write fail. The alert is still read.
 #[test]
-fn an_alert_is_heard_after_a_write_that_failed() {
+fn an_alert_is_processed_after_a_write_that_failed() {
     let alert = [21, 3, 3, 0, 2, 2, 40];
     for octets in [&alert[..], &[]] {
         let mut pair = Pair::new(IDENTITY.client.clone(), IDENTITY.server.clone());

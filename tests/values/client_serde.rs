@@ -25,7 +25,7 @@ fn an_envelope_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_report_says_what_became_of_everybody() {
+fn a_report_has_the_outcome_of_each_recipient() {
     let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::CLEAR);
     let hear = |octets: &[u8], client: &mut Client| {
         client.feed(octets);

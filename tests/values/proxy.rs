@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// A header of version 2.
+/// Returns a header of version 2.
 fn binary(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
     let length = u16::try_from(block.len()).unwrap().to_be_bytes();
     [SIGNATURE, &[command, family], &length, block].concat()
@@ -23,7 +23,7 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// Whole, with octets behind it, and not before it is whole.
+/// Reads a header: whole, with octets after it, and not before it is whole.
 fn read(octets: &[u8]) -> Header {
     let (header, length) = Header::parse(octets).unwrap().unwrap();
     assert_eq!(length, octets.len());
@@ -188,7 +188,7 @@ fn malformed_values_are_refused() {
         &[0x03, 0, 3, 0, 0, 0],                      // a checksum of three octets
         &[0x20, 0, 4, 0, 0, 0, 0],                   // TLS cut short
         &[0x20, 0, 7, 1, 0, 0, 0, 0, 0x21, 0],       // a value in it cut short
-        &[0x20, 0, 9, 1, 0, 0, 0, 0, 0x22, 0, 1, 7], // a name that is none
+        &[0x20, 0, 9, 1, 0, 0, 0, 0, 0x22, 0, 1, 7], // an invalid name
     ] {
         assert_eq!(inet_with(values), Err(ProxyError::Value), "{values:?}");
     }
@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(read(&octets), header);
     }
 
-    /// What is refused stays refused, what is read stays read, and there is always an answer
+    /// A refused header stays refused, a header that was read stays read, and there is always an answer
     /// in the end.
     #[test]
     fn further_octets_change_no_answer(

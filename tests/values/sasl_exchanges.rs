@@ -65,7 +65,7 @@ fn initiator(
     credentials.strongest(&offered, channel, Nonce::new([7; 18])).ok()
 }
 
-/// What the application knows: one user with one secret.
+/// The knowledge of the application: one user with one secret.
 struct Known<'a> {
     user: &'a str,
     secret: &'a str,
@@ -92,7 +92,7 @@ impl Known<'_> {
     }
 }
 
-/// The way of SMTP: what belongs to the success goes as one more challenge. Every question is
+/// Runs an exchange as SMTP does: what belongs to the success goes as one more challenge. Every question is
 /// dropped once before it is answered.
 fn run(
     client: &mut dyn Initiator,
@@ -168,7 +168,7 @@ proptest! {
         let sent = wrong.as_deref().unwrap_or(&secret);
         for mechanism in ALL {
             let (mut ours, theirs) = (channel(KINDS[kind], here), channel(KINDS[kind], there));
-            // To see no -PLUS and be able to: somebody took it out of the list.
+            // To see no -PLUS and be able to: it was removed from the list.
             let is_downgraded = mechanism.is_scram() && !mechanism.needs_channel_binding();
             if is_downgraded && !is_stripped {
                 ours = Channel::tls();
@@ -207,7 +207,7 @@ proptest! {
         }
     }
 
-    /// What is no message of the mechanism panics nowhere, and proves nobody.
+    /// Octets that are not a message of the mechanism cause no panic, and prove no identity.
     #[test]
     fn nothing_panics(
         messages in proptest::collection::vec(
@@ -271,7 +271,7 @@ proptest! {
         }
     }
 
-    /// What is written is read as the same.
+    /// Messages are read as they were written.
     #[test]
     fn messages_are_read_as_they_were_written(
         user in "[^\\x00\\x01]{1,20}",
@@ -308,7 +308,7 @@ proptest! {
 
 /// A mechanism that the crate does not know: two numbers, added.
 #[test]
-fn a_mechanism_of_ones_own_fits_in() {
+fn a_custom_mechanism_runs() {
     #[derive(Debug)]
     struct Adder(bool);
     impl Initiator for Adder {

@@ -1,5 +1,5 @@
 //! The rows of `tests/data/sasl-vectors.jsonl` and of our own `sasl-vectors_more.jsonl`: each message is read as it says, written again
-//! where the library writes such messages, and the exchanges behind the computed ones are run.
+//! where the library writes such messages, and the exchanges of the computed ones are run.
 //!
 //! In a row, octets stand as U+0000 to U+00FF; `choice` rows are those that the RFC leaves open.
 
@@ -18,7 +18,7 @@ use esmtp::sasl::{
 };
 use serde_json::{Map, Value, json};
 
-/// What a message means, in the words of the table; `None` when it is refused.
+/// Returns the meaning of a message, in the words of the table; `None` when it is refused.
 fn meaning(mechanism: &str, message: &str, octets: &[u8]) -> Option<Map<String, Value>> {
     let value = match (mechanism, message) {
         ("PLAIN", _) => {
@@ -100,7 +100,7 @@ fn octets(text: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(u32::from(c)).expect("an octet")).collect()
 }
 
-/// The texts of `meaning` are octets too.
+/// Returns the octets of a text of `meaning`.
 fn text(value: &Value) -> Value {
     match value.as_str() {
         Some(text) => String::from_utf8(octets(text)).expect("UTF-8").into(),
@@ -160,7 +160,7 @@ fn every_row_is_read_as_it_says() {
     assert!(valid >= 60 && invalid >= 150);
 }
 
-/// The whole exchange behind a `client-final` row, from what its `AuthMessage` tells.
+/// Runs the whole exchange of a `client-final` row, from what its `AuthMessage` tells.
 fn run_scram(id: &str, mechanism: &str, expected: &Map<String, Value>, client_final: &[u8]) {
     let field = |name: &str| expected[name].as_str().unwrap();
     let hash = Hash::of(mechanism.parse().unwrap()).unwrap();

@@ -78,7 +78,7 @@ fn values_are_stored_as_they_stand_on_the_wire() {
 }
 
 #[test]
-fn what_is_read_is_checked() {
+fn values_are_checked_when_they_are_read() {
     assert!(serde_json::from_str::<Mailbox<'static>>(r#""a@b\r\nDATA""#).is_err());
     assert!(serde_json::from_str::<Text<'static>>(r#""a\nb""#).is_err());
     assert!(serde_json::from_str::<Text<'static>>(r#""a\u0085b""#).is_err());

@@ -10,7 +10,7 @@ struct Product {
     extensions: &'static [Extension],
     size: Option<u64>,
     mechanisms: &'static [Mechanism],
-    /// Lines of the list that are none of ours.
+    /// Lines of the list that belong to no extension known here.
     others: &'static [&'static str],
 }
 
@@ -346,7 +346,7 @@ fn what_servers_say_is_understood() {
     }
 }
 
-/// What we would announce in their place means the same to a client.
+/// The list that this crate would announce in their place means the same to a client.
 #[test]
 fn their_lists_are_announced_again() {
     for product in PRODUCTS {

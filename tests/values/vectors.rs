@@ -3,7 +3,7 @@
 //!
 //! `input` holds octets as U+0000 to U+00FF. A row that is not `valid` may say what a tolerant parser makes of it
 //! (`lenient`), that more octets are wanted (`incomplete`), or that the RFC leaves it open (`choice`).
-//! Rows of the kind `sasl` are none of the syntax layer's.
+//! Rows of the kind `sasl` do not belong to the syntax layer.
 
 use esmtp::syntax::{
     AttributeName, AttributeValue, Code, Command, EhloLine, Extension, Extensions, ForwardPath,
@@ -12,7 +12,7 @@ use esmtp::syntax::{
 };
 use serde_json::{Map, Value, json};
 
-/// What an input is taken for.
+/// The result of reading an input.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Valid(Value),
@@ -94,7 +94,7 @@ fn text(octets: &[u8]) -> Option<&str> {
     core::str::from_utf8(octets).ok()
 }
 
-/// Octets as the rows write them.
+/// Returns octets as the rows write them.
 fn latin(octets: &[u8]) -> String {
     octets.iter().copied().map(char::from).collect()
 }
@@ -182,7 +182,7 @@ fn command(row: &Value, octets: &[u8], lenience: Lenience) -> Outcome {
     Outcome::Valid(meaning)
 }
 
-/// What a server says 550 or 553 5.6.7 to (RFC 6531 section 3.5): the octets are fit, the flag is missing.
+/// Returns whether a server rejects with 550 or 553 5.6.7 (RFC 6531 section 3.5): the octets are fit, the flag is missing.
 fn needs_smtputf8(command: &Command<'_>) -> bool {
     match command {
         Command::Mail { reverse_path, parameters } => {
@@ -257,7 +257,7 @@ fn command_meaning(command: &Command<'_>) -> Option<Value> {
     Some(meaning)
 }
 
-/// A String is an atom or a quoted string; the rows tell what it means.
+/// Unquotes a String, which is an atom or a quoted string; the rows have its meaning.
 fn unquoted(text: &str) -> String {
     match esmtp::syntax::LocalPart::parse(text) {
         Ok(string) if string.is_quoted() => latin(string.unquoted().as_bytes()),
@@ -285,7 +285,7 @@ fn all() -> Extensions {
     Extension::ALL.iter().copied().collect()
 }
 
-/// Keywords that no extension brings are raw; the rows keep them as well.
+/// Returns the meaning of the parameters of MAIL. Keywords that no extension brings are raw; the rows keep them as well.
 fn mail_meaning(parameters: &Parameters<'_>) -> Option<Value> {
     MailParameters::parse_known(parameters, &all(), |_| true).ok()?;
     meanings(parameters, "MAIL")
@@ -330,7 +330,7 @@ fn parameter(row: &Value, text: &str, lenience: Lenience) -> Option<Value> {
     Some(json!({ "on": on, "keyword": keyword, "value": value }))
 }
 
-/// Whether the parameter is one with a type, and what its value means.
+/// Returns whether the parameter is one with a type, and what its value means.
 fn value_meaning(text: &str, on: &str) -> Option<(bool, Value)> {
     let parameters = Parameters::parse(text).ok()?;
     let value = match on {
@@ -458,7 +458,7 @@ fn enhanced_code(octets: &[u8]) -> Option<Value> {
     }))
 }
 
-/// Strictly a line by itself; leniently what a client makes of it in an EHLO reply.
+/// Reads an EHLO line: strictly a line by itself; leniently what a client makes of it in an EHLO reply.
 fn ehlo_line(line: &str, lenience: Lenience) -> Option<Value> {
     if !lenience.is_any() {
         let line = EhloLine::parse(line).ok()?;

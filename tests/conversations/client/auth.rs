@@ -22,7 +22,7 @@ fn plain_and_login() -> Vec<Box<dyn Initiator>> {
     ]
 }
 
-/// The password fills the line: 3 octets and so many.
+/// Creates credentials whose password fills the line: 3 octets and this many.
 fn long(octets: usize) -> Credentials {
     Credentials::password("a", &"x".repeat(octets))
 }
@@ -400,7 +400,7 @@ mod scram {
         Base64::encode(octets).as_str().to_owned()
     }
 
-    /// What goes over the wire with the nonce of the dialogues: client-first, server-first,
+    /// Returns the messages that go over the wire with the nonce of the dialogues: client-first, server-first,
     /// client-final, server-final.
     fn exchange() -> [String; 4] {
         use esmtp::sasl::Initiator;
@@ -484,7 +484,7 @@ mod scram {
     }
 }
 
-/// RFC 7435, RFC 4954 section 14: whoever can take STARTTLS away can be the other end of TLS as well.
+/// RFC 7435, RFC 4954 section 14: a party that can remove STARTTLS can be the other end of TLS as well.
 #[cfg(feature = "scram")]
 #[test]
 fn no_password_is_sent_to_an_unverified_server_in_opportunistic_tls() {
@@ -494,7 +494,7 @@ fn no_password_is_sent_to_an_unverified_server_in_opportunistic_tls() {
         (TlsPolicy::IfOffered, verified(), true, true),
         (TlsPolicy::IfOffered, unverified(), false, true),
         (TlsPolicy::IfOffered, Security::TLS, false, true),
-        // Whoever takes any certificate for TLS that must be there has decided.
+        // A client that takes any certificate for TLS that must be there has decided.
         (TlsPolicy::Required, unverified(), true, true),
         (TlsPolicy::IfOffered, Security::CLEAR, false, true),
     ] {

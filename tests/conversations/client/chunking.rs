@@ -2,7 +2,7 @@
 
 use crate::dialogue::{Act, BOB, CARL, CHUNKING, DORA, Dialogue, mail};
 
-/// RFC 3030 section 4.2; behind an earlier chunk every MAIL has its RSET.
+/// RFC 3030 section 4.2; after an earlier chunk every MAIL has its RSET.
 #[test]
 fn chunks_wait_for_no_354() {
     let acts = [

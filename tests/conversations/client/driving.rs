@@ -49,13 +49,13 @@ fn write(client: &mut Client, now: Instant) -> (String, Need) {
     }
 }
 
-/// The server says this, and the client goes on.
+/// Gives the client octets of the server, and drives it on.
 fn hear(client: &mut Client, octets: &str) -> (String, Need) {
     assert_eq!(client.feed(octets.as_bytes()), octets.len());
     write(client, Instant::ORIGIN)
 }
 
-/// A client that is ready, over these EHLO lines.
+/// Returns a client that is ready, over these EHLO lines.
 fn ready(mut client: Client, extensions: &[&str]) -> Client {
     hear(&mut client, "220 mx\r\n");
     let mut ehlo = String::from("250-mx\r\n");
@@ -78,7 +78,7 @@ fn report(client: &mut Client) -> Report {
     sent.take()
 }
 
-/// With 354 come, and the content asked for.
+/// Returns a client for which 354 has come, and which asks for the content.
 fn with_content(extensions: &[&str]) -> Client {
     let mut client = ready(client(), extensions);
     send(&mut client, &["bob@example.net"]);
@@ -137,7 +137,7 @@ fn a_report_comes_once_and_stays_until_it_is_taken() {
 }
 
 #[test]
-fn reports_come_behind_the_end_too() {
+fn reports_come_after_the_end_too() {
     let mut client = with_content(&[]);
     client.closed(Closed::CutOff);
     assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
@@ -184,7 +184,7 @@ fn each_reply_has_its_whole_time() {
 }
 
 #[test]
-fn a_pool_knows_what_may_be_done() {
+fn the_state_of_a_session_shows_what_may_be_sent() {
     let mut client = client();
     assert_eq!(client.state(), State::Busy);
     hear(&mut client, "220 mx\r\n");
@@ -215,7 +215,7 @@ fn a_pool_knows_what_may_be_done() {
 }
 
 #[test]
-fn a_waiting_session_is_ready_again_behind_a_report() {
+fn a_waiting_session_is_ready_again_after_a_report() {
     let mut client =
         ready(client_with(|config| config.with_transactions(2)), &["PIPELINING", "CHUNKING"]);
     send(&mut client, &["bob@example.net"]);
@@ -515,7 +515,7 @@ fn no_more_commands_than_allowed_wait_for_replies() {
 }
 
 #[test]
-fn what_was_said_is_heard_with_its_time() {
+fn the_transcript_has_each_line_with_its_time() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&heard);
     let transcript = move |at: Instant, entry: Entry<'_>| {
@@ -589,9 +589,9 @@ fn a_catch_all_ends_the_session_from_every_question() {
     assert_eq!(write(&mut client, Instant::ORIGIN).0, "QUIT\r\n");
 }
 
-/// What the server has begun to say unasked is heard to its end before anything is sent.
+/// An unsolicited reply that has begun is read to its end before anything is sent.
 #[test]
-fn nothing_is_begun_while_octets_wait_that_nobody_asked_for() {
+fn nothing_is_begun_while_unsolicited_octets_wait() {
     let mut client = ready(client(), &[]);
     let Some(Event::Ready(event)) = client.event() else { panic!() };
     event.wait();

@@ -238,7 +238,7 @@ fn recipients_are_limited_to_those_that_the_server_takes() {
         assert!(notes[0].contains(&format!("<{second}> 550 no")), "{}", notes[0]);
         assert!(notes[0].ends_with(&format!("rest: {third}")), "{}", notes[0]);
     }
-    // Nobody is left when the first ones are refused, and nothing more is sent.
+    // No recipient is left when the first ones are rejected, and nothing more is sent.
     let notes = Dialogue::sends(&to, "").plays(
         "S: 220 mx
          C: EHLO me.example.org

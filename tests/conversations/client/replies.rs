@@ -240,7 +240,7 @@ fn unsolicited_replies_end_the_session() {
     }
 }
 
-/// What MAIL would add its recipients to is not known then.
+/// Without it the state to which MAIL would add its recipients is not known.
 #[test]
 fn a_rejected_rset_ends_the_session() {
     let acts = [Act::Send(mail(&[BOB], "")), Act::Send(mail(&[CARL], ""))];

@@ -203,9 +203,8 @@ fn quit_is_answered_or_followed_by_the_close() {
 
 #[test]
 fn commands_outside_a_transaction_are_answered_or_refused() {
-    let notes = Dialogue::new([Act::Noop, Act::Verify("bob"), Act::Verify("carl"), Act::Reset])
-        .plays(
-            "S: 220 mx
+    let notes = Dialogue::new([Act::Noop, Act::Vrfy("bob"), Act::Vrfy("carl"), Act::Reset]).plays(
+        "S: 220 mx
              C: EHLO me.example.org
              S: 250-mx
              S: 250 PIPELINING
@@ -220,7 +219,7 @@ fn commands_outside_a_transaction_are_answered_or_refused() {
              C: QUIT
              S: 221 bye
              C: (closed)",
-        );
+    );
     assert_eq!(notes, ["VRFY refused: 550 5.1.1 nobody", "end: the session was ended with QUIT"]);
 }
 
@@ -234,7 +233,7 @@ fn no_command_outside_a_transaction_is_longer_than_its_line() {
         let is_sent = name.len() == 505;
         let said =
             if is_sent { format!("C: VRFY {name}\nS: 252 perhaps\n") } else { String::new() };
-        let notes = Dialogue::new([Act::Verify(name)]).plays(&format!(
+        let notes = Dialogue::new([Act::Vrfy(name)]).plays(&format!(
             "S: 220 mx\nC: EHLO me.example.org\nS: 250 mx\n{said}C: QUIT\nS: 221 bye\nC: (closed)"
         ));
         let refused = "not offered: the command line of VRFY would have 513 octets of 512";
@@ -242,7 +241,7 @@ fn no_command_outside_a_transaction_is_longer_than_its_line() {
     }
 }
 
-/// Alone, for nobody here knows what it does.
+/// Alone, as the client does not know what it does.
 #[test]
 fn a_custom_verb_waits_for_earlier_replies() {
     let long = |octets: usize| Some("a".repeat(octets - "XDO \r\n".len()));
@@ -311,7 +310,7 @@ fn a_custom_verb_waits_for_earlier_replies() {
 /// RFC 5321 sections 3.5, 4.1.1.7, 4.1.1.8.
 #[test]
 fn lists_and_help_can_be_asked_for() {
-    let notes = Dialogue::new([Act::Expand("staff"), Act::Help, Act::Expand("staff")]).plays(
+    let notes = Dialogue::new([Act::Expn("staff"), Act::Help, Act::Expn("staff")]).plays(
         "S: 220 mx
          C: EHLO me.example.org
          S: 250 mx

@@ -137,7 +137,7 @@ C: (closed)
     );
 }
 
-/// RFC 4467 section 9: whoever has the URL has what it leads to.
+/// RFC 4467 section 9: the URL alone gives access to its content.
 #[test]
 fn a_url_of_content_is_not_shown() {
     const TOKEN: &str = "91354a473744909de610943775f92038";

@@ -9,7 +9,7 @@ use esmtp::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// `ann` has the password `secret`, and `busy` cannot be looked up now.
+/// Gives the answers of an application where `ann` has the password `secret`, and `busy` cannot be looked up now.
 fn answer(experience: &mut Experience, event: Event<'_>) {
     match event {
         Event::Auth(auth) => {
@@ -100,7 +100,7 @@ fn login_asks_twice() {
 
 /// 4954-4-t, 4422-3.6-a: RFC 4954 section 4, RFC 4422 section 3.6.
 #[test]
-fn whatever_is_wrong_with_credentials_sounds_the_same() {
+fn all_wrong_credentials_get_one_reply() {
     let limits = Limits::default().with_auth_failures(3);
     let experience = converse(
         config().with_limits(limits),
@@ -118,7 +118,7 @@ fn whatever_is_wrong_with_credentials_sounds_the_same() {
 }
 
 #[test]
-fn a_failure_is_told_after_a_while() {
+fn a_failed_authentication_is_reported_after_a_delay() {
     let config = config().with_timeouts(Timeouts::default());
     let script = format!(
         "{HELLO}C: AUTH PLAIN AGFubgB3cm9uZw==
@@ -160,7 +160,7 @@ fn an_exchange_may_be_cancelled_and_must_be_well_formed() {
 }
 
 #[test]
-fn a_response_longer_than_the_limit_is_gone() {
+fn a_response_longer_than_the_limit_is_refused() {
     let script = format!(
         "C: AUTH PLAIN
          S: 334 
@@ -175,7 +175,7 @@ fn a_response_longer_than_the_limit_is_gone() {
 
 /// 4954-4-c: RFC 4954 sections 4 and 6.
 #[test]
-fn mail_waits_for_auth_where_it_must() {
+fn mail_waits_for_required_auth() {
     converse(
         config().with_required_auth(true),
         "C: MAIL FROM:<a@b.org>
@@ -198,7 +198,7 @@ fn mail_waits_for_auth_where_it_must() {
 
 /// 4954-4-x, 4954-6-e, LOGIN-draft-1-d: RFC 4954 sections 4 and 6.
 #[test]
-fn no_password_is_asked_for_in_the_clear() {
+fn no_password_is_requested_in_the_clear() {
     let config = crate::common::config()
         .with_extensions(Extensions::NONE.with(Extension::Auth))
         .with_auth(offer());
@@ -215,7 +215,7 @@ fn no_password_is_asked_for_in_the_clear() {
 
 /// Credentials never stand in a transcript, however they are written.
 #[test]
-fn no_secret_is_told() {
+fn no_secret_is_shown() {
     use esmtp::{
         machine::{Machine, Need},
         server::{Peer, Server},
@@ -266,7 +266,7 @@ fn no_secret_is_told() {
 
 /// Nor does it stay in memory, when the line that brings it is longer than a line may be.
 #[test]
-fn what_a_line_that_is_too_long_brings_is_wiped() {
+fn a_line_that_is_too_long_is_wiped() {
     use esmtp::{
         machine::{Machine, Need},
         server::{Peer, Server},

@@ -10,13 +10,13 @@ use esmtp::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// What a session came to.
+/// The outcome of a session.
 #[derive(Debug)]
 struct Outcome {
     said: String,
     errors: u64,
     end: Option<End>,
-    /// How long it took, on a clock that only delays move.
+    /// The time that it took, on a clock that only delays move.
     took: Duration,
 }
 
@@ -77,7 +77,7 @@ fn config() -> Config {
     Config::new("mx.example.org").unwrap()
 }
 
-/// Ten commands without progress, and three errors, of which the third is the end.
+/// Returns limits of ten commands without progress, and of three errors, of which the third is the end.
 fn limits() -> Limits {
     Limits::default().with_idle_commands(10).with_errors(3)
 }
@@ -133,7 +133,7 @@ fn accepted_commands_without_progress_are_counted() {
 
 /// Whether the application rejects the content, or the machine refuses it.
 #[test]
-fn content_that_is_refused_brings_no_message_nearer() {
+fn refused_content_is_no_progress() {
     let reject = |event: Event<'_>| match event {
         Event::Content(content) => content.reject(Rejection::POLICY),
         other => accept(other),
@@ -170,7 +170,7 @@ fn with_auth() -> Config {
     config().with_limits(limits().with_auth_failures(3)).with_auth(offer())
 }
 
-/// The credentials store cannot be reached.
+/// Gives the answers of an application that cannot reach its credentials store.
 fn unavailable(event: Event<'_>) {
     match event {
         Event::Auth(auth) => {
@@ -229,7 +229,7 @@ fn auth_that_cannot_be_decided_now_is_a_command_without_progress() {
 // ------------------------------------------------------------------------------- totals
 
 #[test]
-fn errors_are_what_the_machine_itself_refused() {
+fn only_commands_that_the_machine_refuses_are_errors() {
     let no = |event: Event<'_>| match event {
         Event::Auth(auth) => auth.reject(Rejection::POLICY),
         Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("nobody") => {

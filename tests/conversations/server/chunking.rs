@@ -106,7 +106,7 @@ fn a_bare_line_feed_in_a_chunk_refuses_the_message() {
     assert_eq!(experience.aborts(), ["BareLineBreak(4)"]);
 }
 
-/// RFC 3030 section 2: nobody knows how many octets are no commands.
+/// RFC 3030 section 2: the number of octets that are not commands is unknown.
 #[test]
 fn a_chunk_that_cannot_be_told_from_commands_ends_the_session() {
     let long =

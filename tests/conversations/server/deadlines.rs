@@ -12,7 +12,7 @@ use esmtp::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// An application that accepts everything, content included.
+/// Accepts everything, content included.
 fn accept(event: Event<'_>) {
     match event {
         Event::Rcpt(rcpt) => rcpt.accept(),
@@ -22,7 +22,7 @@ fn accept(event: Event<'_>) {
     }
 }
 
-/// An application that rejects content at its first octets.
+/// Rejects content at its first octets.
 fn reject(event: Event<'_>) {
     match event {
         Event::Content(content) => content.reject(Rejection::POLICY),
@@ -59,7 +59,7 @@ impl Session {
         session
     }
 
-    /// A session in which a recipient was accepted.
+    /// Creates a session in which a recipient was accepted.
     fn addressed(config: Config, application: fn(Event<'_>)) -> Self {
         let mut session = Self::new(config, application);
         session.say("EHLO client.example\r\n");
@@ -69,7 +69,7 @@ impl Session {
         session
     }
 
-    /// Octets of the client come, as many as the server takes.
+    /// Gives the server octets of the client, as many as it takes.
     fn say(&mut self, octets: impl AsRef<[u8]>) {
         let mut octets = octets.as_ref();
         while !octets.is_empty() && self.closed_at.is_none() {
@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    /// Time passes; the server is polled whenever a deadline of its own has come.
+    /// Passes time; the server is polled whenever a deadline of its own has come.
     fn pass(&mut self, seconds: u64) {
         let until = self.now + Duration::from_secs(seconds);
         while let Some(deadline) = self.deadline().filter(|it| *it <= until) {
@@ -128,7 +128,7 @@ impl Session {
         }
     }
 
-    /// The session has ended at this time with these words.
+    /// Asserts that the session has ended at this time with these words.
     #[track_caller]
     fn assert_ended(&self, at: Duration, end: End, last: &str) {
         assert_eq!((self.closed_at, self.server.end()), (Some(at), Some(end)), "{}", self.said);
@@ -152,12 +152,12 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Octets that take this long at 500 a second.
+/// Returns the time that octets take at 500 a second.
 const fn earned(octets: u64) -> Duration {
     Duration::from_millis(octets * 2)
 }
 
-/// Lines of content, without a bare line break.
+/// Returns lines of content, without a bare line break.
 fn lines(octets: usize) -> Vec<u8> {
     let line = [&[b'x'; 78][..], b"\r\n"].concat();
     line.iter().copied().cycle().take(octets).collect()
@@ -471,7 +471,7 @@ fn a_client_that_reads_nothing_gains_no_time_by_commands() {
 }
 
 #[test]
-fn close_waits_for_a_client_that_does_not_read_no_longer_than_it_is_told() {
+fn close_waits_for_a_client_that_does_not_read_for_a_limited_time() {
     for closing in [1, 20] {
         let timeouts = timeouts().with_closing(seconds(closing));
         for said in ["", "NOOP\r\n", "DATA\r\n", "BDAT 1\r\nx", "BDAT 9\r\nx"] {
@@ -499,7 +499,7 @@ fn close_waits_for_a_client_that_does_not_read_no_longer_than_it_is_told() {
 }
 
 #[test]
-fn close_writes_what_is_owed_and_takes_nothing_more() {
+fn close_writes_the_pending_replies_and_takes_nothing_more() {
     let mut session = Session::addressed(config(), accept);
     session.is_reading = false;
     session.say("BDAT 3 LAST\r\nx\r\nNOOP\r\n");
@@ -516,7 +516,7 @@ fn close_writes_what_is_owed_and_takes_nothing_more() {
 
 /// The application has said yes to the message, and to the other protocol.
 #[test]
-fn close_during_a_hand_over_writes_the_replies_that_are_owed() {
+fn close_during_a_hand_over_writes_the_pending_replies() {
     let verb = CustomVerb::new("XGO", VerbPlacement::Anywhere).unwrap();
     let mut session = Session::addressed(config().with_verb(verb), |event| match event {
         Event::Other(other) => other.hand_over(Text::literal("go")),
@@ -541,7 +541,7 @@ fn close_during_a_hand_over_writes_the_replies_that_are_owed() {
 
 // ------------------------------------------------------------------------------- STARTTLS
 
-/// A session in which 220 was said to STARTTLS, and nothing was read since the greeting.
+/// Creates a session in which STARTTLS got 220, and nothing was read since the greeting.
 fn upgrading() -> Session {
     let config = config()
         .with_extensions(Extensions::NONE.with(Extension::StartTls).with(Extension::Pipelining));
@@ -596,7 +596,7 @@ fn close_before_a_handshake_takes_the_220_back() {
 // ------------------------------------------------------------------------------- settings
 
 #[test]
-fn time_outs_tell_what_they_are() {
+fn each_time_out_is_named_in_its_421() {
     let default = Timeouts::default();
     assert_eq!(
         (default.command(), default.content(), default.write()),

@@ -220,7 +220,7 @@ fn trusting(experience: &mut Experience, event: Event<'_>) {
 }
 
 #[test]
-fn a_trusted_client_speaks_for_another() {
+fn xclient_changes_the_client() {
     let extensions = Extensions::NONE
         .with_xclient(&[
             AttributeName::Name,
@@ -267,7 +267,7 @@ fn a_trusted_client_speaks_for_another() {
 /// Postfix's XCLIENT_README: no line is longer than 512 octets, so it may take more than one. Some proxies
 /// do not wait between them.
 #[test]
-fn a_trusted_client_says_it_in_as_many_lines_as_it_takes() {
+fn xclient_may_take_several_lines() {
     let names = [AttributeName::Name, AttributeName::Addr, AttributeName::Login];
     let extensions = Extensions::NONE.with_xclient(&names);
     let experience = converse_with(
@@ -291,7 +291,7 @@ fn a_trusted_client_says_it_in_as_many_lines_as_it_takes() {
 }
 
 #[test]
-fn nobody_is_trusted_unasked() {
+fn no_client_is_trusted_by_default() {
     let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
     converse(
         config().with_extensions(extensions),
@@ -340,7 +340,7 @@ fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
 
 /// 8689-5-a
 #[test]
-fn parameters_are_told_by_what_they_mean() {
+fn parameters_are_passed_on_by_meaning() {
     use esmtp::syntax::{Notify, Priority, Ret};
 
     let experience = converse_with(
@@ -389,7 +389,7 @@ fn parameters_are_told_by_what_they_mean() {
 
 /// RFC 4468 section 2: a URL stands for content, among chunks or alone.
 #[test]
-fn content_may_stand_elsewhere() {
+fn content_may_come_by_burl() {
     let extensions = [Extension::Burl, Extension::Chunking].into_iter();
     let config = config()
         .with_service(Service::Submission)
@@ -459,7 +459,7 @@ fn content_may_stand_elsewhere() {
 
 /// RFC 5321 section 2.3.8: nor does what stands elsewhere make a line break of a CR.
 #[test]
-fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
+fn a_cr_before_burl_is_bare() {
     for (policy, reply, content) in [
         (BareLineBreaks::Reject, "550 Bare CR or LF in the content (RFC 5321 section 2.3.8)", None),
         (BareLineBreaks::Normalise, "250 queued", Some(&b"abc\r\n"[..])),
@@ -506,7 +506,7 @@ fn a_cr_in_front_of_content_that_stands_elsewhere_is_bare() {
 
 /// RFC 5321 sections 2.2.2 and 4.1.5.
 #[test]
-fn an_application_may_have_verbs_of_its_own() {
+fn an_application_may_have_custom_verbs() {
     let own = |verb: &str, place| CustomVerb::new(verb, place).unwrap();
     let config = with(&[Extension::Pipelining])
         .with_verb(
@@ -574,7 +574,7 @@ fn an_application_may_have_verbs_of_its_own() {
 
 /// As of every command that the application refuses.
 #[test]
-fn a_verb_of_ones_own_that_is_refused_counts_once() {
+fn a_rejected_custom_verb_counts_once() {
     let limits = Limits::default().with_idle_commands(4).with_errors(1);
     let verb = CustomVerb::new("XNO", VerbPlacement::AfterHello).unwrap();
     let refused = "C: XNO\nS: 502 Command not implemented\n";
@@ -592,9 +592,9 @@ fn a_verb_of_ones_own_that_is_refused_counts_once() {
     );
 }
 
-/// What the grammar does not have is forgiven, and told.
+/// A departure from the grammar is forgiven, and reported.
 #[test]
-fn what_was_forgiven_is_told() {
+fn departures_that_were_accepted_are_reported() {
     let experience = converse_with(
         with(&[Extension::Pipelining]),
         &session(
@@ -620,7 +620,7 @@ fn what_was_forgiven_is_told() {
 }
 
 #[test]
-fn a_session_counts_whose_time_it_took() {
+fn a_session_counts_the_time_of_each_side() {
     let second = Duration::from_secs(1);
     let mut now = Instant::ORIGIN;
     let mut server = Server::new(Arc::new(config()), Peer::UNKNOWN, Security::CLEAR);
@@ -649,7 +649,7 @@ fn a_session_counts_whose_time_it_took() {
     assert_eq!((totals.application_time, totals.peer_time), (2 * second, 7 * second));
 }
 
-/// A verb of one's own may begin another protocol: what has come behind it is kept.
+/// A custom verb may begin another protocol: the octets after it are kept.
 #[test]
 fn a_channel_can_be_handed_over() {
     let verb = CustomVerb::new("XPROTO", VerbPlacement::AfterHello).unwrap();
@@ -696,7 +696,7 @@ fn a_channel_can_be_handed_over() {
     assert_eq!(server.poll(Instant::since_origin(Duration::from_secs(1_000_000))), Need::Answer);
     assert_eq!(server.event().unwrap().number(), number);
     assert_eq!(server.to_send(&mut [&[]]), 0);
-    // Unless it is to end at once: nobody has taken the channel over yet.
+    // Unless it is to end at once: the channel is not taken over yet.
     server.close();
     assert_eq!(server.poll(Instant::ORIGIN), Need::Close);
     assert_eq!(server.end(), Some(End::ShutDown));

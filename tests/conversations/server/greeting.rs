@@ -115,7 +115,7 @@ fn a_tls_hello_in_the_clear_ends_the_session() {
     assert_eq!(converse(config(), script).end, Some(End::OtherProtocol));
 }
 
-/// What was said before an orderly close is answered, also where nobody waited for the greeting.
+/// Commands before an orderly close are answered, also if the client did not wait for the greeting.
 #[test]
 fn commands_of_a_client_that_closes_before_the_greeting_are_answered_if_configured() {
     let mut server =

@@ -224,7 +224,7 @@ fn a_client_that_reads_octet_by_octet_gains_the_time_of_the_slowest_rate() {
     assert_eq!(server.end(), Some(End::TimedOut));
 }
 
-/// Whoever asks the application for what it refuses, again and again, comes to an end.
+/// A client that asks the application again and again for what it rejects comes to an end.
 #[test]
 fn endless_rejections_are_errors() {
     let limits = Limits::default().with_errors(1).with_idle_commands(3);

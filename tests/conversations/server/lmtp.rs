@@ -77,7 +77,7 @@ fn a_shut_down_after_a_message_still_replies_for_each_recipient() {
     );
 }
 
-/// RFC 5321 section 3.8: a client hears nothing behind 421, and would send again to everybody there.
+/// RFC 5321 section 3.8: a client reads nothing after 421, and would send again to all recipients.
 #[test]
 fn a_421_for_one_recipient_follows_the_replies_for_the_others() {
     let experience = converse_with(

@@ -36,7 +36,7 @@ fn a_pipelined_group_gets_its_replies_in_order() {
     assert_eq!(experience.aborts(), ["Reset"]);
 }
 
-/// RFC 2920 section 3.1, RFC 3030 section 2: what was under way is nobody's fault.
+/// RFC 2920 section 3.1, RFC 3030 section 2: commands in flight are no fault of the client.
 #[test]
 fn commands_pipelined_after_a_rejection_are_not_errors() {
     let limits = Limits::default().with_errors(3).with_recipients(1).with_message(10);
@@ -110,7 +110,7 @@ fn pipelining_violations_end_the_session() {
         (config(), &format!("{hello}C: VRFY a\nC: NOOP\n")),
         (config(), &format!("{hello}C: EXPN a\nC: NOOP\n")),
     ] {
-        // Behind a hello no reply has an enhanced code.
+        // After a hello no reply has an enhanced status.
         let is_bare = !config.extensions().contains(Extension::EnhancedStatusCodes)
             || script.ends_with("LO a.org\nC: NOOP\n");
         let code = if is_bare { "554" } else { "554 5.5.0" };
@@ -148,7 +148,7 @@ fn pipelining_violations_are_allowed_if_configured() {
     assert_eq!(experience.messages.len(), 1);
 }
 
-/// What is innocent is bounded, whatever stands between.
+/// The number of forgiven commands is bounded, whatever stands between.
 #[test]
 fn mail_after_a_refused_chunk_forgives_nothing() {
     let limits = Limits::default().with_errors(1);

@@ -56,7 +56,7 @@ fn starttls_without_a_tls_layer_ends_the_session() {
     assert_eq!(converse(tls(), &script).end, Some(End::NoTlsLayer));
 }
 
-/// RFC 3207 section 6. In one piece the octets are behind STARTTLS; one at a time they come
+/// RFC 3207 section 6. In one piece the octets follow STARTTLS; one at a time they come
 /// when the handshake is awaited, and no octet of them is heard.
 #[test]
 fn octets_after_starttls_are_an_injection() {

@@ -173,7 +173,7 @@ fn an_application_that_only_proceeds_accepts_no_message() {
     );
 }
 
-/// Another configuration holds for what begins behind it, and takes nothing from what has begun.
+/// Another configuration holds for what begins after it, and takes nothing from what has begun.
 #[test]
 fn a_session_may_be_given_another_configuration() {
     fn small() -> Arc<Config> {
