@@ -49,13 +49,13 @@ struct Running {
     thread: JoinHandle<io::Result<()>>,
 }
 
-/// How a session function goes on after an event.
+/// The way in which a session function goes on after an event.
 enum Then {
     Next,
     Sleep,
 }
 
-/// The policy: `panic` and `stall` are mailboxes, too.
+/// Decides as the policy does: `panic` and `stall` are mailboxes, too.
 fn answer(event: Event<'_>, state: &State) -> Then {
     match event {
         Event::Connect(connect) => {

@@ -231,7 +231,7 @@ fn tokens_have_an_offer_of_their_own() {
     }
 }
 
-/// What was not asked about is not accepted by default: EXTERNAL, ANONYMOUS, and another identity.
+/// An identity that was not asked about is not accepted by default: EXTERNAL, ANONYMOUS, and another identity.
 #[test]
 fn proceed_accepts_only_an_identity_that_was_vouched_for() {
     let offer = Offer::for_passwords()
