@@ -556,7 +556,7 @@ impl<'s> Rcpt<'s> {
     /// recipient that is asked about is the last.
     #[must_use]
     pub const fn envelope(&self) -> &'s Transaction {
-        &self.facts.transaction
+        self.facts.envelope()
     }
 
     /// Returns the forward-path, where the message is to go.
@@ -600,7 +600,7 @@ impl<'s> Data<'s> {
     /// Returns the envelope of the transaction so far: reverse-path, recipients and parameters.
     #[must_use]
     pub const fn envelope(&self) -> &'s Transaction {
-        &self.facts.transaction
+        self.facts.envelope()
     }
 
     /// Returns whether the content comes in chunks (BDAT) and not after 354 (DATA).
@@ -614,7 +614,7 @@ impl<'s> Content<'s> {
     /// Returns the envelope of the transaction so far: reverse-path, recipients and parameters.
     #[must_use]
     pub const fn envelope(&self) -> &'s Transaction {
-        &self.facts.transaction
+        self.facts.envelope()
     }
 
     /// Returns the octets, which are never empty.

@@ -46,7 +46,7 @@ impl Client {
 
     /// Returns whether the connection ends without a reply, orderly or not.
     #[cfg(feature = "tokio")]
-    pub fn is_disconnected(mut self) -> bool {
+    pub fn was_disconnected(mut self) -> bool {
         matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
     }
 

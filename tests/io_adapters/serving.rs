@@ -307,7 +307,7 @@ fn a_proxy_tells_the_address_of_the_client() {
         for nonsense in ["EHLO me.example.org\r\n", "PROXY TCP9 a b c d\r\n"] {
             let mut client = running.connect();
             client.say(nonsense);
-            assert!(client.is_disconnected(), "{nonsense}");
+            assert!(client.was_disconnected(), "{nonsense}");
         }
         drop(running.connect());
         running.wait_for(|running| running.incidents().len() == 3);
