@@ -827,3 +827,89 @@ fn an_idle_session_is_small() {
     println!("a server after EHLO: {} + {}", size_of::<Server>(), server - size_of::<Server>());
     assert!(server <= 384, "{server}");
 }
+
+/// Sends `messages` messages of one envelope, by copy or shared, to a server that takes them all; returns the
+/// allocations of each transaction.
+fn allocations(extensions: &str, is_shared: bool, messages: usize) -> Vec<u64> {
+    let config = client::Config::new("me.example.org").unwrap();
+    let mut client = Client::new(config, Security::CLEAR);
+    let envelope = Arc::new(Envelope::new("ann@example.org", ["bob@example.net"]).unwrap());
+    let content = bytes::Bytes::from("Subject: x\r\n\r\n".to_owned() + &"line\r\n".repeat(600));
+    let facts = MessageFacts::scan(&content);
+    let mut state = (0, 0, bytes::Bytes::new());
+    let mut counts = Vec::new();
+    let hello = format!("250-mx\r\n{extensions}250 SIZE 1000000\r\n");
+    let mut step = |client: &mut Client| match client.poll(Instant::ORIGIN) {
+        Need::Answer => {
+            match client.event().unwrap() {
+                client::Event::Ready(ready) if state.0 < messages => {
+                    state.0 += 1;
+                    state.2 = content.clone();
+                    ready.send(Arc::clone(&envelope), facts.clone()).unwrap();
+                }
+                client::Event::Content(mut writer) => {
+                    if is_shared {
+                        writer.write_bytes(&mut state.2).unwrap();
+                    } else {
+                        let octets = writer.write(&state.2).unwrap();
+                        state.2 = state.2.slice(octets..);
+                    }
+                    if state.2.is_empty() {
+                        writer.finish().unwrap();
+                    }
+                }
+                client::Event::Sent(sent) => {
+                    assert!(sent.take().is_delivered_to_all());
+                    state.1 += 1;
+                    return false;
+                }
+                other => other.quit(),
+            }
+            true
+        }
+        need => {
+            let mut slices = [&[][..]; 16];
+            let count = client.to_send(&mut slices);
+            let octets: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            let has_ended = |end: &[u8]| slices[..count].iter().any(|slice| slice.ends_with(end));
+            let reply: &[u8] = match () {
+                () if slices[0].starts_with(b"EHLO") => hello.as_bytes(),
+                () if slices[0].starts_with(b"MAIL") && has_ended(b"DATA\r\n") => {
+                    b"250 ok\r\n250 ok\r\n354 go\r\n"
+                }
+                () if slices[0].starts_with(b"MAIL") => b"250 ok\r\n250 ok\r\n250 2.0.0 queued\r\n",
+                () if has_ended(b"\r\n.\r\n") => b"250 2.0.0 queued\r\n",
+                () if octets > 0 => b"",
+                () => b"220 mx\r\n",
+            };
+            client.sent(octets);
+            assert_eq!(client.feed(reply), reply.len());
+            need != Need::Close
+        }
+    };
+    for _ in 0..messages {
+        let mut client = Some(&mut client);
+        let info = measure(|| {
+            let client = client.take().unwrap();
+            while step(client) {}
+        });
+        counts.push(info.count_total);
+    }
+    counts
+}
+
+/// The plan, the envelope's state, the replies and the report reuse the memory of the transaction
+/// before, once the application has dropped its report.
+#[test]
+fn a_further_transaction_of_the_same_recipients_allocates_nothing() {
+    for extensions in ["250-PIPELINING\r\n", "250-PIPELINING\r\n250-CHUNKING\r\n"] {
+        for is_shared in [false, true] {
+            // In chunks a copy is given away with each of them.
+            let expected = u64::from(!is_shared && extensions.contains("CHUNKING"));
+            let counts = allocations(extensions, is_shared, 6);
+            println!("{extensions:?} shared: {is_shared} {counts:?}");
+            assert!(counts[0] > 0);
+            assert!(counts[3..].iter().all(|count| *count <= expected), "{counts:?}");
+        }
+    }
+}

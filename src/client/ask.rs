@@ -2,7 +2,7 @@
 
 use super::{auth::Authentication, error::End};
 use crate::syntax::{Command, Verb};
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 /// A command outside transactions that is to be sent.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub(super) enum Ask {
     /// EHLO, LHLO or HELO.
     Hello(Verb),
     StartTls,
-    Auth(Authentication),
+    Auth(Box<Authentication>),
     /// NOOP, VRFY, EXPN, HELP, ETRN, ATRN, or a verb of the application.
     Single(Command<'static>),
     /// XCLIENT or XFORWARD, in one line or several.

@@ -13,7 +13,7 @@ use crate::{
     security::{Security, TlsFailure},
     syntax::{Extensions, Reply, Uri, Verb},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::Arc;
 use bytes::Bytes;
 use core::fmt;
 
@@ -450,7 +450,7 @@ impl Content<'_> {
         self.session.position.close_question();
         self.session.position.advance(|phase| match phase {
             Phase::Content(mut outgoing) => match outgoing.burl(uri, last) {
-                Ok(()) if last => (Phase::Ending(outgoing, Vec::new()), Ok(())),
+                Ok(()) if last => (Phase::Ending(outgoing), Ok(())),
                 Ok(()) => (Phase::Content(outgoing), Ok(())),
                 Err(error) => (Phase::Aborting(outgoing), Err(error)),
             },
@@ -467,13 +467,10 @@ impl Content<'_> {
     pub fn finish(self) -> Result<(), ContentError> {
         self.session.position.close_question();
         self.session.position.advance(|phase| match phase {
-            Phase::Content(mut outgoing) => {
-                let mut tail = Vec::new();
-                match outgoing.finish(&mut tail) {
-                    Ok(()) => (Phase::Ending(outgoing, tail), Ok(())),
-                    Err(error) => (Phase::Aborting(outgoing), Err(error)),
-                }
-            }
+            Phase::Content(mut outgoing) => match outgoing.finish() {
+                Ok(()) => (Phase::Ending(outgoing), Ok(())),
+                Err(error) => (Phase::Aborting(outgoing), Err(error)),
+            },
             other => (other, Ok(())),
         })
     }

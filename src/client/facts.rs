@@ -4,7 +4,7 @@ use super::config::{Config, Limits, TlsPolicy};
 use crate::{
     sasl::{self, Mechanism},
     security::Security,
-    syntax::{Code, Extension, Extensions, Reply, Verb},
+    syntax::{Code, Extension, Extensions, Reply, SessionLimits, Verb},
 };
 use alloc::{sync::Arc, vec::Vec};
 
@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) hello: Option<Verb>,
     /// The extensions that the server offers and the client may use.
     pub(super) offered: Extensions,
+    /// The limits of a session and of its transactions among them (RFC 9422).
+    pub(super) session_limits: SessionLimits,
     /// The last command outside transactions and its reply.
     pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
     /// The negative reply to EHLO after which HELO was sent, while that has not succeeded.
@@ -34,6 +36,7 @@ impl Facts {
             greeting: None,
             hello: None,
             offered: Extensions::NONE,
+            session_limits: SessionLimits::NONE,
             last: None,
             refused_hello: None,
             authenticated: None,
@@ -53,6 +56,7 @@ impl Facts {
         self.greeting = None;
         self.hello = None;
         self.offered = Extensions::NONE;
+        self.session_limits = SessionLimits::NONE;
         self.last = None;
         self.refused_hello = None;
         self.authenticated = None;
@@ -73,6 +77,7 @@ impl Facts {
         // A transaction that is resumed begins in the middle of its content (RFC 1845 section 4),
         // and this client always begins at its start.
         self.offered = offered.without(useless).without(Extension::Checkpoint);
+        self.session_limits = self.offered.limits();
         self.hello = Some(hello);
         self.refused_hello = None;
         self.last = Some((hello, reply));

@@ -3,7 +3,7 @@
 use super::{
     outgoing::{Allowed, Framing},
     plan::Plan,
-    report::{Outcome, Report, TransactionNumber},
+    report::{Outcome, Outcomes, Report, TransactionNumber},
 };
 use crate::{
     envelope::Envelope,
@@ -126,12 +126,16 @@ impl InFlight {
         envelope: Arc<Envelope>,
         plan: Plan,
         first: Step,
+        spare: &mut Spare,
     ) -> Self {
-        let recipients = plan.is_beyond.iter().map(|is_beyond| match is_beyond {
-            true => RecipientState::Beyond,
-            false => RecipientState::Open,
-        });
-        let recipients: Vec<_> = recipients.collect();
+        let mut recipients = core::mem::take(&mut spare.recipients);
+        recipients.clear();
+        recipients.resize(envelope.len(), RecipientState::Open);
+        for (recipient, is_beyond) in recipients.iter_mut().zip(&plan.is_beyond) {
+            if *is_beyond {
+                *recipient = RecipientState::Beyond;
+            }
+        }
         Self {
             transaction,
             framing: plan.framing,
@@ -382,11 +386,11 @@ impl InFlight {
     }
 
     /// Makes the report.
-    pub(super) fn report(self, ending: Ending<'_>) -> Report {
+    pub(super) fn report(mut self, ending: Ending<'_>, spare: &mut Spare) -> Report {
         let has_accepted = self.ever_accepted > 0;
         let is_overlapping = self.is_overlapping || self.content_end.is_some();
         let is_tried = self.mail != Mail::Open || ending.is_answered && !is_overlapping;
-        let outcomes = self.recipients.into_iter().map(|recipient| match recipient {
+        let outcomes = self.recipients.drain(..).map(|recipient| match recipient {
             RecipientState::Final { reply, to } => {
                 let retry = retry(&reply, to, has_accepted);
                 (Outcome::Replied(reply), retry)
@@ -403,7 +407,66 @@ impl InFlight {
                 _ => (Outcome::Untried, Retry::NextTransaction),
             },
         });
-        Report::new(self.transaction, self.envelope, outcomes.collect())
+        let outcomes = spare.outcomes(outcomes);
+        if self.recipients.capacity() <= KEPT {
+            spare.recipients = self.recipients;
+        }
+        spare.parameters = self.parameters;
+        Report::new(self.transaction, self.envelope, outcomes)
+    }
+}
+
+/// The number of recipients of whose transaction the memory is kept.
+const KEPT: usize = 128;
+
+/// The memory of transactions that are over, for the next ones.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    parameters: Parameters<'static>,
+    recipients: Vec<RecipientState>,
+    outcomes: Option<Outcomes>,
+    reply: Option<Arc<Reply<'static>>>,
+}
+
+impl Spare {
+    /// Takes the memory of the parameters of MAIL.
+    pub(super) fn parameters(&mut self) -> Parameters<'static> {
+        core::mem::take(&mut self.parameters)
+    }
+
+    /// Forgets the outcomes of the last report, so that the memory of its replies is free: if the
+    /// application has not kept it.
+    pub(super) fn forget(&mut self) {
+        if let Some(outcomes) = self.outcomes.as_mut().and_then(Arc::get_mut) {
+            outcomes.clear();
+        }
+    }
+
+    /// Returns a reply, in the memory of an earlier one that is not used any more.
+    pub(super) fn reply(&mut self, reply: &Reply<'_>) -> Arc<Reply<'static>> {
+        if let Some(memory) = self.reply.as_mut().and_then(Arc::get_mut) {
+            memory.copy_from(reply);
+        } else {
+            self.reply = None;
+        }
+        let owned = || Arc::new(reply.as_borrowed().into_owned());
+        Arc::clone(self.reply.get_or_insert_with(owned))
+    }
+
+    fn outcomes(&mut self, outcomes: impl ExactSizeIterator<Item = (Outcome, Retry)>) -> Outcomes {
+        let count = outcomes.len();
+        let mut memory = self.outcomes.take().unwrap_or_default();
+        if Arc::get_mut(&mut memory).is_none() {
+            memory = Outcomes::default();
+        }
+        if let Some(memory) = Arc::get_mut(&mut memory) {
+            memory.clear();
+            memory.extend(outcomes);
+        }
+        if count <= KEPT {
+            self.outcomes = Some(Arc::clone(&memory));
+        }
+        memory
     }
 }
 
@@ -471,7 +534,9 @@ mod tests {
         let to = ["a@example.net", "b@example.net", "c@example.net"];
         let report = |rcpt: [&[u8]; 3], data: &[u8]| {
             let envelope = Envelope::new("", &to).unwrap();
+            let mut spare = Spare::default();
             let plan = Plan::new(
+                Parameters::NONE,
                 &envelope,
                 &MessageFacts::UNKNOWN,
                 &Extensions::NONE,
@@ -479,8 +544,13 @@ mod tests {
                 &config,
             )
             .unwrap();
-            let mut in_flight =
-                InFlight::new(TransactionNumber::new(0), Arc::new(envelope), plan, Step::Over);
+            let mut in_flight = InFlight::new(
+                TransactionNumber::new(0),
+                Arc::new(envelope),
+                plan,
+                Step::Over,
+                &mut spare,
+            );
             in_flight.mail_accepted();
             for (index, line) in rcpt.into_iter().enumerate() {
                 let reply = reply(line);
@@ -490,7 +560,8 @@ mod tests {
                 }
             }
             in_flight.content_replied(&reply(data), &mut None);
-            let report = in_flight.report(Ending { sent: 0, last: None, is_answered: false });
+            let report =
+                in_flight.report(Ending { sent: 0, last: None, is_answered: false }, &mut spare);
             [0, 1, 2].map(|index| report.retry(index).unwrap())
         };
         let ok = b"250 ok\r\n";

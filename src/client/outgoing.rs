@@ -46,6 +46,8 @@ pub(super) struct Outgoing {
     pace: Pace,
     /// The URL that follows the octets written before it (BURL).
     url: Option<Uri<'static>>,
+    /// The octets that end the content after DATA, once it is whole.
+    tail: Vec<u8>,
 }
 
 /// The time at which octets that were written leave.
@@ -92,7 +94,28 @@ impl Outgoing {
             error: None,
             pace: Pace::Gather,
             url: None,
+            tail: Vec::new(),
         }
+    }
+
+    /// Begins anew with the content of another transaction, in the memory that this one has.
+    pub(super) fn restart(&mut self, framing: Framing, allowed: Allowed) {
+        let mut tail = core::mem::take(&mut self.tail);
+        tail.clear();
+        let parts = match &mut self.form {
+            Form::Chunks { pending, .. } => core::mem::take(&mut pending.parts),
+            Form::Dots(_) => Vec::new(),
+        };
+        *self = Self { tail, ..Self::new(framing, allowed) };
+        if let Form::Chunks { pending, .. } = &mut self.form {
+            pending.parts = parts;
+            pending.parts.clear();
+        }
+    }
+
+    /// Returns the octets that end the content after DATA.
+    pub(super) fn tail(&self) -> &[u8] {
+        &self.tail
     }
 
     pub(super) const fn error(&self) -> Option<ContentError> {
@@ -202,15 +225,15 @@ impl Outgoing {
         self.note(result)
     }
 
-    /// Ends the content; `tail` takes the octets that end it after DATA.
-    pub(super) fn finish(&mut self, tail: &mut Vec<u8>) -> Result<(), ContentError> {
+    /// Ends the content.
+    pub(super) fn finish(&mut self) -> Result<(), ContentError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let result = match &mut self.form {
             Form::Dots(stuffer) => {
-                let result = stuffer.finish(tail);
-                self.wire += tail.len().saturating_sub(".\r\n".len()) as u64;
+                let result = stuffer.finish(&mut self.tail);
+                self.wire += self.tail.len().saturating_sub(".\r\n".len()) as u64;
                 result
             }
             Form::Chunks { line_ends, .. } => check_line_end(line_ends),
@@ -255,19 +278,25 @@ impl Outgoing {
     /// Takes the octets that make the next chunk: the first `octets` of those that wait.
     pub(super) fn take_pending(&mut self, octets: usize, mut piece: impl FnMut(Bytes)) {
         let Form::Chunks { pending, .. } = &mut self.form else { return };
-        let Pending { parts, copied, .. } = core::mem::take(pending);
-        let mut left = octets;
-        for mut part in parts.into_iter().chain((!copied.is_empty()).then(|| copied.into())) {
-            if left > 0 {
-                let taken = part.split_to(left.min(part.len()));
-                left -= taken.len();
+        let Pending { parts, copied, len } = pending;
+        if !copied.is_empty() {
+            parts.push(core::mem::take(copied).into());
+        }
+        let mut left = octets.min(*len);
+        *len -= left;
+        let mut whole = 0;
+        for part in parts.iter_mut() {
+            let taken = part.split_to(left.min(part.len()));
+            left -= taken.len();
+            if !taken.is_empty() {
                 piece(taken);
             }
             if !part.is_empty() {
-                pending.len += part.len();
-                pending.parts.push(part);
+                break;
             }
+            whole += 1;
         }
+        parts.drain(..whole);
     }
 
     /// Finds the first octet that the server does not accept. Only octets that may be refused are
@@ -369,7 +398,7 @@ mod tests {
     /// Returns the octets that leave for content in these pieces, by copy and without.
     fn send(framing: Framing, allowed: Allowed, pieces: &[&[u8]]) -> Result<Vec<u8>, ContentError> {
         let mut sent = [false, true].map(|is_shared| {
-            let (mut send, mut tail) = (SendBuffer::default(), Vec::new());
+            let mut send = SendBuffer::default();
             let mut content = Outgoing::new(framing, allowed);
             for piece in pieces {
                 if is_shared {
@@ -378,7 +407,8 @@ mod tests {
                     content.write(piece, &mut send)?;
                 }
             }
-            content.finish(&mut tail)?;
+            content.finish()?;
+            let tail = content.tail().to_vec();
             let pending = content.pending();
             let mut chunk = Vec::new();
             // In two chunks, the first of an octet.
@@ -478,7 +508,7 @@ mod tests {
     #[test]
     fn a_url_follows_the_octets_written_before_it_and_fits_a_line() {
         let uri = |octets: usize| Uri::new(alloc::format!("a:{}", "b".repeat(octets - 2))).unwrap();
-        let (mut send, mut tail) = (SendBuffer::default(), Vec::new());
+        let mut send = SendBuffer::default();
         let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));
         content.write(b"one\r\n", &mut send).unwrap();
         assert_eq!(content.burl(uri(505), false), Ok(())); // `BURL `, this, CRLF
@@ -490,7 +520,7 @@ mod tests {
             let error = ContentError::BurlTooLong { octets: length, limit: 512 };
             let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));
             assert_eq!(content.burl(uri(octets), last), Err(error));
-            assert_eq!(content.finish(&mut tail), Err(error));
+            assert_eq!(content.finish(), Err(error));
         }
         let mut content = Outgoing::new(Framing::Dots, allowed(LineEnds::Strict));
         assert_eq!(content.burl(uri(9), true), Err(ContentError::Burl));

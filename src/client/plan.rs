@@ -15,28 +15,23 @@ use crate::{
     },
     wire::LineEnds,
 };
-use alloc::{
-    collections::BTreeSet,
-    string::{String, ToString},
-    vec::Vec,
-};
-use core::{
-    cell::RefCell,
-    fmt::{self, Write},
-};
+use alloc::{collections::BTreeSet, string::ToString, vec::Vec};
+use core::{cell::RefCell, fmt};
 
 /// A plan of how a transaction will be sent, made before an octet leaves.
 pub(super) struct Plan {
     pub(super) parameters: Parameters<'static>,
     pub(super) framing: Framing,
     pub(super) allowed: Allowed,
-    /// For each recipient, whether it is beyond what the server takes in one transaction.
+    /// For each recipient, whether it is beyond what the server takes in one transaction; empty where none is.
     pub(super) is_beyond: Vec<bool>,
 }
 
 impl Plan {
-    /// Compares what the envelope and the message need with what the server offers.
+    /// Compares what the envelope and the message need with what the server offers. `memory` is that of
+    /// earlier parameters.
     pub(super) fn new(
+        memory: Parameters<'static>,
         envelope: &Envelope,
         facts: &MessageFacts,
         offered: &Extensions,
@@ -44,7 +39,10 @@ impl Plan {
         config: &Config,
     ) -> Result<Self, NotOffered> {
         let body = Body::of(envelope, facts);
-        let mut needs = Needs { offered, obstacles: Vec::new(), additions: Vec::new() };
+        let mut parameters = memory;
+        parameters.copy_from(envelope.parameters());
+        let given = envelope.parameters();
+        let mut needs = Needs { offered, given, obstacles: Vec::new(), parameters };
         if envelope.is_empty() {
             needs.obstacles.push(Obstacle::NoRecipients);
         }
@@ -52,15 +50,18 @@ impl Plan {
         needs.body(facts, body);
         needs.form(facts, body, config);
         needs.size(facts.size(config.line_ends()));
-        let parameters = needs.parameters(envelope);
-        let mut obstacles = needs.obstacles;
+        let Needs { parameters, mut obstacles, .. } = needs;
 
         bounds(&mut obstacles, envelope.parameters(), offered, security);
         check(&mut obstacles, None, envelope.parameters(), offered);
-        too_long(&mut obstacles, None, offered, envelope.reverse_path(), &parameters);
+        let line =
+            Length::of("MAIL FROM:", |line| envelope.reverse_path().write_to(line), &parameters);
+        too_long(&mut obstacles, None, line, offered.line_limit(Verb::Mail));
+        let limit = offered.line_limit(Verb::Rcpt);
         for (index, (path, parameters)) in envelope.recipients().enumerate() {
             check(&mut obstacles, Some(index), parameters, offered);
-            too_long(&mut obstacles, Some(index), offered, path, parameters);
+            let line = Length::of("RCPT TO:", |line| path.write_to(line), parameters);
+            too_long(&mut obstacles, Some(index), line, limit);
         }
         if !obstacles.is_empty() {
             return Err(NotOffered { obstacles });
@@ -78,7 +79,10 @@ impl Plan {
                 burl_line: (is_chunked && offered.contains(Extension::Burl))
                     .then(|| offered.line_limit(Verb::Burl)),
             },
-            is_beyond: beyond(envelope, offered.limits()),
+            is_beyond: match offered.contains(Extension::Limits) {
+                true => beyond(envelope, offered.limits()),
+                false => Vec::new(),
+            },
         })
     }
 }
@@ -111,8 +115,11 @@ impl Body {
 /// The needs of a message against the offer of a server: obstacles, and parameters to add to MAIL.
 struct Needs<'o> {
     offered: &'o Extensions,
+    /// The parameters of the envelope, which the application has set.
+    given: &'o Parameters<'static>,
     obstacles: Vec<Obstacle>,
-    additions: Vec<(&'static str, Option<String>)>,
+    /// The parameters of MAIL: those of the envelope come first and are not replaced.
+    parameters: Parameters<'static>,
 }
 
 impl Needs<'_> {
@@ -127,7 +134,11 @@ impl Needs<'_> {
     }
 
     fn add(&mut self, keyword: &'static str, value: Option<&str>) {
-        self.additions.push((keyword, value.map(String::from)));
+        let has = |one: Parameter<'_>| one.keyword().eq_ignore_ascii_case(keyword);
+        if !self.given.iter().any(has) {
+            // These keywords and values are valid: pushing them cannot fail.
+            let _ = self.parameters.push(keyword, value);
+        }
     }
 
     /// Checks that BODY is true, and what URLs and text outside ASCII need.
@@ -191,23 +202,24 @@ impl Needs<'_> {
             self.obstacles.push(Obstacle::Size { octets, limit });
         }
         if self.offered.contains(Extension::Size) {
-            self.add("SIZE", Some(&octets.to_string()));
+            let mut digits = [0; 20];
+            self.add("SIZE", Some(decimal(octets, &mut digits)));
         }
     }
+}
 
-    /// Returns the parameters of MAIL: those of the envelope, which the application has set, come first
-    /// and are not replaced.
-    fn parameters(&self, envelope: &Envelope) -> Parameters<'static> {
-        let mut parameters = envelope.parameters().clone();
-        for (keyword, value) in &self.additions {
-            let has = |one: Parameter<'_>| one.keyword().eq_ignore_ascii_case(keyword);
-            if !envelope.parameters().iter().any(has) {
-                // These keywords and values are valid: pushing them cannot fail.
-                let _ = parameters.push(keyword, value.as_deref());
-            }
+/// Writes a number in decimal digits.
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &str {
+    let mut first = digits.len();
+    for (index, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        first = index;
+        if number == 0 {
+            break;
         }
-        parameters
     }
+    digits.get(first..).and_then(|digits| core::str::from_utf8(digits).ok()).unwrap_or_default()
 }
 
 /// Finds parameters whose extension the server does not offer (RFC 5321 section 4.1.1.11), and those
@@ -218,6 +230,9 @@ fn check(
     parameters: &Parameters<'_>,
     offered: &Extensions,
 ) {
+    if parameters.is_empty() {
+        return;
+    }
     let read =
         |parameters: &Parameters<'_>, offered: &Extensions, is_known: &dyn Fn(&str) -> bool| {
             match recipient {
@@ -253,26 +268,9 @@ fn check(
 
 /// Finds a command line beyond 512 octets (RFC 5321 section 4.5.3.1.4) plus the octets that the offered
 /// extensions add to it.
-fn too_long(
-    obstacles: &mut Vec<Obstacle>,
-    recipient: Option<usize>,
-    offered: &Extensions,
-    path: &dyn fmt::Display,
-    parameters: &Parameters<'_>,
-) {
-    let (verb, name) = match recipient {
-        None => (Verb::Mail, "MAIL FROM:"),
-        Some(_) => (Verb::Rcpt, "RCPT TO:"),
-    };
-    let mut line = Length(name.len() + "\r\n".len());
-    // Counting cannot fail.
-    let _ = write!(line, "{path}");
-    if !parameters.is_empty() {
-        line.0 += 1 + parameters.as_str().len();
-    }
-    let Length(octets) = line;
-    let limit = offered.line_limit(verb);
+fn too_long(obstacles: &mut Vec<Obstacle>, recipient: Option<usize>, octets: usize, limit: usize) {
     if octets > limit {
+        let verb = if recipient.is_some() { Verb::Rcpt } else { Verb::Mail };
         obstacles.push(Obstacle::LineTooLong { verb, recipient, octets, limit });
     }
 }
@@ -280,7 +278,24 @@ fn too_long(
 /// A count of the octets that are written into it.
 struct Length(usize);
 
-impl Write for Length {
+impl Length {
+    /// Returns the octets of a command line, CRLF included.
+    fn of(
+        command: &str,
+        path: impl FnOnce(&mut Self) -> fmt::Result,
+        parameters: &Parameters<'_>,
+    ) -> usize {
+        let mut line = Self(command.len() + "\r\n".len());
+        // Counting cannot fail.
+        let _ = path(&mut line);
+        if !parameters.is_empty() {
+            line.0 += " ".len() + parameters.as_str().len();
+        }
+        line.0
+    }
+}
+
+impl fmt::Write for Length {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 += text.len();
         Ok(())
@@ -294,6 +309,9 @@ fn bounds(
     offered: &Extensions,
     security: &Security,
 ) {
+    if parameters.is_empty() {
+        return;
+    }
     // Invalid parameters are found by `check`.
     let Ok(read) = MailParameters::read(parameters, offered, Lenience::ADDRESSES, |_| true) else {
         return;
@@ -361,7 +379,7 @@ mod tests {
     /// Returns the parameters of MAIL, or the obstacles.
     fn plan(envelope: &Envelope, facts: &MessageFacts, offered: &Extensions) -> String {
         let config = Config::new("me.example.org").unwrap().with_line_ends(LineEnds::FromLf);
-        match Plan::new(envelope, facts, offered, &Security::CLEAR, &config) {
+        match Plan::new(Parameters::NONE, envelope, facts, offered, &Security::CLEAR, &config) {
             Ok(plan) => plan.parameters.as_str().to_string(),
             Err(error) => format!("{:?}", error.obstacles),
         }
@@ -399,7 +417,7 @@ mod tests {
             let (envelope, facts) =
                 (envelope().with_parameters(given), MessageFacts::scan(content));
             let offered = self::offered(offered);
-            Plan::new(&envelope, &facts, &offered, &Security::CLEAR, &config)
+            Plan::new(Parameters::NONE, &envelope, &facts, &offered, &Security::CLEAR, &config)
                 .map(|plan| (plan.framing, plan.allowed.is_binary))
                 .map_err(|error| error.obstacles)
         };
@@ -431,7 +449,8 @@ mod tests {
         ] {
             let given = Parameters::parse(body).unwrap().into_owned();
             let envelope = envelope().with_parameters(given);
-            let plan = Plan::new(&envelope, &facts, &offered, &Security::CLEAR, &config);
+            let plan =
+                Plan::new(Parameters::NONE, &envelope, &facts, &offered, &Security::CLEAR, &config);
             let allowed = plan.map(|plan| plan.allowed.has_eight_bit);
             assert_eq!(allowed.map_err(|error| error.obstacles), expected, "{body}");
         }
@@ -493,6 +512,7 @@ mod tests {
         ] {
             let config = Config::new("me.example.org").unwrap();
             let plan = Plan::new(
+                Parameters::NONE,
                 &with(mail, rcpt),
                 &MessageFacts::UNKNOWN,
                 &dsn,
@@ -553,7 +573,14 @@ mod tests {
         ] {
             let given = Parameters::parse(parameters).unwrap().into_owned();
             let envelope = envelope().with_parameters(given);
-            let plan = Plan::new(&envelope, &MessageFacts::scan(b""), &offered, security, &config);
+            let plan = Plan::new(
+                Parameters::NONE,
+                &envelope,
+                &MessageFacts::scan(b""),
+                &offered,
+                security,
+                &config,
+            );
             let obstacles = match plan {
                 Ok(_) => String::new(),
                 Err(error) => format!("{:?}", error.obstacles),

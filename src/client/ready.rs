@@ -80,7 +80,8 @@ impl<'c> Ready<'c> {
     ) -> Result<TransactionNumber, NotOffered> {
         let envelope = envelope.into();
         let Facts { offered, security, config, .. } = self.facts;
-        let plan = Plan::new(&envelope, &facts, offered, security, config)?;
+        let memory = self.session.spare.parameters();
+        let plan = Plan::new(memory, &envelope, &facts, offered, security, config)?;
         Ok(self.session.begin(envelope, plan))
     }
 
@@ -156,7 +157,7 @@ impl<'c> Ready<'c> {
 
     fn begin_exchange(self, authentication: Authentication) -> Mechanism {
         let mechanism = authentication.mechanism();
-        self.ask(Ask::Auth(authentication));
+        self.ask(Ask::Auth(Box::new(authentication)));
         mechanism
     }
 

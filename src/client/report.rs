@@ -1,6 +1,7 @@
 //! The report of a transaction.
 
 use crate::{
+    channel::Channel,
     envelope::Envelope,
     syntax::{ForwardPath, Parameters, Reply, Retry},
 };
@@ -83,25 +84,83 @@ impl fmt::Display for Outcome {
 
 /// The totals of a session so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Totals {
-    /// Octets of the replies that were read.
-    pub octets_received: u64,
-    /// Octets that were sent.
-    pub octets_sent: u64,
-    /// Commands that were sent.
-    pub commands: u64,
-    /// Replies that were read.
-    pub replies: u64,
-    /// Negative replies among them.
-    pub refusals: u64,
-    /// Messages that the server has accepted for at least one recipient.
-    pub messages: u64,
-    /// The time in which the client waited for the server, to read from it or to write to it.
-    pub peer_time: Duration,
-    /// The time in which the client waited for the application, from a question to the poll after its
-    /// answer.
-    pub application_time: Duration,
+    octets_received: u64,
+    octets_sent: u64,
+    commands: u32,
+    counts: Counts,
+    peer_time: Duration,
+    application_time: Duration,
+}
+
+/// The counts of replies and messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) replies: u32,
+    pub(super) refusals: u32,
+    pub(super) messages: u32,
+}
+
+impl Totals {
+    pub(super) const fn of(channel: &Channel, counts: Counts) -> Self {
+        Self {
+            octets_received: channel.octets_received(),
+            octets_sent: channel.octets_sent(),
+            commands: channel.commands(),
+            counts,
+            peer_time: channel.peer_time(),
+            application_time: channel.application_time(),
+        }
+    }
+
+    /// Returns the octets received from the server.
+    #[must_use]
+    pub const fn octets_received(&self) -> u64 {
+        self.octets_received
+    }
+
+    /// Returns the octets sent to the server.
+    #[must_use]
+    pub const fn octets_sent(&self) -> u64 {
+        self.octets_sent
+    }
+
+    /// Returns the number of commands that were sent.
+    #[must_use]
+    pub const fn commands(&self) -> u64 {
+        self.commands as u64
+    }
+
+    /// Returns the number of replies that were read.
+    #[must_use]
+    pub const fn replies(&self) -> u64 {
+        self.counts.replies as u64
+    }
+
+    /// Returns the number of negative replies among them.
+    #[must_use]
+    pub const fn refusals(&self) -> u64 {
+        self.counts.refusals as u64
+    }
+
+    /// Returns the number of messages that the server has accepted for at least one recipient.
+    #[must_use]
+    pub const fn messages(&self) -> u64 {
+        self.counts.messages as u64
+    }
+
+    /// Returns the time in which the client waited for the server, to read from it or to write to it.
+    #[must_use]
+    pub const fn peer_time(&self) -> Duration {
+        self.peer_time
+    }
+
+    /// Returns the time in which the client waited for the application, from a question to the poll after
+    /// its answer.
+    #[must_use]
+    pub const fn application_time(&self) -> Duration {
+        self.application_time
+    }
 }
 
 /// The report of a transaction: one [`Outcome`] for each recipient, in the envelope's order, duplicates
@@ -139,26 +198,34 @@ pub struct Totals {
 pub struct Report {
     transaction: TransactionNumber,
     envelope: Arc<Envelope>,
-    outcomes: Vec<(Outcome, Retry)>,
+    /// Shared with the session, which uses the memory again; absent once they were taken.
+    outcomes: Option<Outcomes>,
 }
+
+/// The outcomes of a transaction, and the retry that may succeed for each.
+pub(super) type Outcomes = Arc<Vec<(Outcome, Retry)>>;
 
 impl Report {
     pub(super) const fn new(
         transaction: TransactionNumber,
         envelope: Arc<Envelope>,
-        outcomes: Vec<(Outcome, Retry)>,
+        outcomes: Outcomes,
     ) -> Self {
-        Self { transaction, envelope, outcomes }
+        Self { transaction, envelope, outcomes: Some(outcomes) }
     }
 
-    /// Takes the outcomes out of the report. No transaction has a report without outcomes otherwise.
+    fn list(&self) -> &[(Outcome, Retry)] {
+        self.outcomes.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes the outcomes out of the report.
     pub(super) fn take(&mut self) -> Self {
-        let outcomes = core::mem::take(&mut self.outcomes);
+        let outcomes = self.outcomes.take();
         Self { transaction: self.transaction, envelope: Arc::clone(&self.envelope), outcomes }
     }
 
     pub(super) fn is_taken(&self) -> bool {
-        self.outcomes.is_empty()
+        self.outcomes.is_none()
     }
 
     /// Returns the transaction.
@@ -177,7 +244,7 @@ impl Report {
     #[must_use]
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
         // Both have the same length, by construction; `zip` keeps it exact.
-        self.envelope.recipients().zip(&self.outcomes).enumerate().map(
+        self.envelope.recipients().zip(self.list()).enumerate().map(
             |(index, ((path, parameters), (outcome, retry)))| Recipient {
                 index,
                 path,
@@ -191,14 +258,14 @@ impl Report {
     /// Returns the outcomes of the recipients, in the envelope's order.
     #[must_use]
     pub fn outcomes(&self) -> impl ExactSizeIterator<Item = &Outcome> {
-        self.outcomes.iter().map(|(outcome, _)| outcome)
+        self.list().iter().map(|(outcome, _)| outcome)
     }
 
     /// Returns the [retry that may succeed](Recipient::retry) for the recipient at this place of the
     /// envelope.
     #[must_use]
     pub fn retry(&self, index: usize) -> Option<Retry> {
-        self.outcomes.get(index).map(|(_, retry)| *retry)
+        self.list().get(index).map(|(_, retry)| *retry)
     }
 
     /// Returns whether the server has taken responsibility for every recipient.

@@ -295,8 +295,21 @@ impl<'a> Command<'a> {
 
     /// Appends the line with its CRLF.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        // Writing into a Vec does not fail.
-        let _ = write!(Octets(out), "{self}\r\n");
+        // Writing into a Vec does not fail. The commands of every transaction need no formatting.
+        let out = &mut Octets(out);
+        let _ = match self {
+            Self::Mail { reverse_path, parameters } => out
+                .write_str("MAIL FROM:")
+                .and_then(|()| reverse_path.write_to(out))
+                .and_then(|()| written(out, parameters)),
+            Self::Rcpt { forward_path, parameters } => out
+                .write_str("RCPT TO:")
+                .and_then(|()| forward_path.write_to(out))
+                .and_then(|()| written(out, parameters)),
+            Self::Data | Self::Rset | Self::Quit => out.write_str(self.verb().as_str()),
+            other => write!(out, "{other}"),
+        };
+        let _ = out.write_str("\r\n");
     }
 
     /// Appends the line with its CRLF, unless it is longer than the server has to accept.
@@ -404,11 +417,12 @@ impl fmt::Display for Command<'_> {
     }
 }
 
-fn written(f: &mut fmt::Formatter<'_>, parameters: &Parameters<'_>) -> fmt::Result {
-    match parameters.is_empty() {
-        true => Ok(()),
-        false => write!(f, " {parameters}"),
+fn written(out: &mut impl fmt::Write, parameters: &Parameters<'_>) -> fmt::Result {
+    if parameters.is_empty() {
+        return Ok(());
     }
+    out.write_str(" ")?;
+    out.write_str(parameters.as_str())
 }
 
 /// A `Vec` that can be formatted into.

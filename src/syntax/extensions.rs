@@ -61,6 +61,9 @@ pub struct SessionLimits {
 }
 
 impl SessionLimits {
+    /// No limits.
+    pub(crate) const NONE: Self = Self { mail_max: None, rcpt_max: None, rcpt_domain_max: None };
+
     const MOST: u32 = 999_999;
 
     /// Returns the number of a limit: none for 0, and no more than 999999.

@@ -308,9 +308,24 @@ impl<'a> Mailbox<'a> {
 text_value!(read Mailbox, Mailbox::parse);
 
 /// `ann@example.org`, the local-part in its shortest form.
+impl Mailbox<'_> {
+    /// Writes the mailbox without formatting where that is not needed: that is cheap.
+    pub(crate) fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.local_part.inside() {
+            None => out.write_str(&self.local_part.0)?,
+            Some(_) => write!(out, "{}", self.local_part)?,
+        }
+        out.write_str("@")?;
+        match &self.host {
+            Host::Domain(domain) => out.write_str(domain.as_str()),
+            host => write!(out, "{host}"),
+        }
+    }
+}
+
 impl fmt::Display for Mailbox<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.local_part, self.host)
+        self.write_to(f)
     }
 }
 

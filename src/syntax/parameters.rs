@@ -76,6 +76,13 @@ impl<'a> Parameters<'a> {
         Self(Cow::Borrowed(parameters))
     }
 
+    /// Becomes these parameters, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Parameters<'_>) {
+        let text = self.0.to_mut();
+        text.clear();
+        text.push_str(&other.0);
+    }
+
     /// Appends a parameter.
     ///
     /// # Errors

@@ -35,6 +35,14 @@ pub enum ForwardPath<'a> {
 }
 
 impl<'a> ReversePath<'a> {
+    /// Writes the wire form without formatting where that is not needed: that is cheap.
+    pub(crate) fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Null => out.write_str("<>"),
+            Self::Mailbox(mailbox) => bracketed(mailbox, out),
+        }
+    }
+
     /// Reads a path with its brackets: `<ann@example.org>`, `<>`. A source route is read and dropped (RFC 5321 appendix C).
     ///
     /// # Errors
@@ -108,6 +116,14 @@ impl<'a> ReversePath<'a> {
 text_value!(read ReversePath, ReversePath::parse);
 
 impl<'a> ForwardPath<'a> {
+    /// Writes the wire form, as [`ReversePath::write_to`] does.
+    pub(crate) fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Postmaster => write!(out, "<{POSTMASTER}>"),
+            Self::Mailbox(mailbox) => bracketed(mailbox, out),
+        }
+    }
+
     /// Reads a path with its brackets: `<bob@example.net>`, `<Postmaster>`. A source route is read and dropped (RFC 5321
     /// appendix C).
     ///
@@ -194,20 +210,20 @@ fn require_ascii(is_ascii: bool, verb: Verb) -> Result<(), SyntaxError> {
 /// Wire form with brackets: `<ann@example.org>`, `<>`.
 impl fmt::Display for ReversePath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("<>"),
-            Self::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
-        }
+        self.write_to(f)
     }
+}
+
+fn bracketed(mailbox: &Mailbox<'_>, out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_str("<")?;
+    mailbox.write_to(out)?;
+    out.write_str(">")
 }
 
 /// Wire form with brackets: `<bob@example.net>`, `<Postmaster>`.
 impl fmt::Display for ForwardPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Postmaster => write!(f, "<{POSTMASTER}>"),
-            Self::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
-        }
+        self.write_to(f)
     }
 }
 

@@ -348,6 +348,21 @@ impl<'a> Reply<'a> {
     }
 }
 
+impl Reply<'static> {
+    /// Becomes this reply, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Reply<'_>) {
+        self.code = other.code;
+        self.status = other.status;
+        match (&mut self.body, &other.body) {
+            (Body::Wire(Cow::Owned(memory)), Body::Wire(wire)) => {
+                memory.clear();
+                memory.extend_from_slice(wire);
+            }
+            (body, _) => *body = other.as_borrowed().into_owned().body,
+        }
+    }
+}
+
 impl Body<'_> {
     fn octets(&self) -> &[u8] {
         match self {

@@ -253,10 +253,10 @@ fn replies_are_read_while_octets_wait() {
     assert_eq!(client.feed(b"250 ok\r\n"), 8);
     assert!(matches!(client.poll(Instant::ORIGIN), Need::Either(_)));
     client.sent("RCPT TO:<bob@example.net>\r\n".len());
-    let replies = client.totals().replies;
+    let replies = client.totals().replies();
     client.feed(b"550 no\r\n");
     assert!(matches!(client.poll(Instant::ORIGIN), Need::Either(_)), "still to be written");
-    assert_eq!(client.totals().replies, replies + 1, "and read");
+    assert_eq!(client.totals().replies(), replies + 1, "and read");
 
     let config = client::Config::new("me.example.org").unwrap().with_in_flight(2);
     let mut client = Pair::client_with(config);

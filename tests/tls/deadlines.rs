@@ -439,7 +439,7 @@ fn small_records_are_counted_one_by_one() {
     wire.say(b"250 ok\r\n250 ok\r\n354 go\r\n");
     for _ in 0..2000 {
         let _ = turn(&mut wire, &mut client, 7);
-        let (sent, heard) = (client.machine().0.totals().octets_sent, wire.heard.len() as u64);
+        let (sent, heard) = (client.machine().0.totals().octets_sent(), wire.heard.len() as u64);
         assert!(sent >= heard && sent < heard + 59, "{sent} sent, {heard} heard");
     }
     assert!(wire.heard.len() > 5000);

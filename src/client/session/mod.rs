@@ -13,12 +13,12 @@ use super::{
     config::Config,
     error::{End, ProtocolError},
     facts::Facts,
-    in_flight::{Capacity, Ending, InFlight, RecipientEvents, Step},
+    in_flight::{Capacity, Ending, InFlight, RecipientEvents, Spare, Step},
     lenience::ReplyLenience,
     outgoing::Framing,
     plan::Plan,
     queue::{Expected, Queue, ReplyReader},
-    report::{Report, Totals, TransactionNumber},
+    report::{Counts, Report, Totals, TransactionNumber},
 };
 use crate::{
     channel::Channel,
@@ -40,8 +40,9 @@ pub(super) struct Session {
     reader: ReplyReader,
     /// The deviations from the grammar that were met in replies.
     pub(super) forgiven: ReplyLenience,
-    /// The counts of replies and messages.
-    totals: Totals,
+    counts: Counts,
+    /// The memory of transactions that are over.
+    pub(super) spare: Spare,
     /// The time of the replies to chunks that are not the last, while one of them is due.
     chunks: Option<TransferTime>,
     /// Transactions without a report: the replies that are due belong to the front one first, and
@@ -70,7 +71,8 @@ impl Session {
             queue: Queue::from([Expected::Greeting]),
             reader: ReplyReader::default(),
             forgiven: ReplyLenience::STRICT,
-            totals: Totals::default(),
+            counts: Counts::default(),
+            spare: Spare::default(),
             chunks: None,
             transactions: VecDeque::new(),
             reports: VecDeque::new(),
@@ -84,15 +86,7 @@ impl Session {
 
     /// Returns the sums of the session so far.
     pub(super) const fn totals(&self) -> Totals {
-        let channel = &self.channel;
-        Totals {
-            octets_received: channel.octets_received(),
-            octets_sent: channel.octets_sent(),
-            commands: channel.commands() as u64,
-            peer_time: channel.peer_time(),
-            application_time: channel.application_time(),
-            ..self.totals
-        }
+        Totals::of(&self.channel, self.counts)
     }
 
     /// Advances as far as possible, and returns what is needed then.
@@ -189,7 +183,7 @@ impl Session {
 
     /// Returns whether the server takes no further transaction (MAILMAX, RFC 9422 section 4.1).
     pub(super) fn is_exhausted(&self, facts: &Facts) -> bool {
-        facts.offered.limits().mail_max().is_some_and(|most| self.mails >= most)
+        facts.session_limits.mail_max().is_some_and(|most| self.mails >= most)
     }
 
     /// Returns how many octets of content may be taken now.
@@ -240,7 +234,7 @@ impl Session {
         }
         match next {
             Ok(Some((Some(reply), octets))) => {
-                self.replied(facts, Arc::new(reply), octets);
+                self.replied(facts, reply, octets);
                 true
             }
             Ok(Some((None, _))) => {
@@ -280,8 +274,9 @@ impl Session {
     pub(super) fn begin(&mut self, envelope: Arc<Envelope>, plan: Plan) -> TransactionNumber {
         let transaction = TransactionNumber::new(self.begun);
         self.begun += 1;
+        self.spare.forget();
         let first = if self.needs_reset { Step::Reset } else { Step::Mail };
-        let mut newest = InFlight::new(transaction, envelope, plan, first);
+        let mut newest = InFlight::new(transaction, envelope, plan, first, &mut self.spare);
         newest.is_overlapping = !self.transactions.is_empty();
         self.transactions.push_back(newest);
         self.position.answer(Phase::Envelope);
@@ -293,9 +288,10 @@ impl Session {
         while self.transactions.front().is_some_and(InFlight::is_complete) {
             if let Some(done) = self.transactions.pop_front() {
                 let sent = self.channel.octets_sent();
-                let report = done.report(Ending { sent, last: None, is_answered: false });
+                let report =
+                    done.report(Ending { sent, last: None, is_answered: false }, &mut self.spare);
                 if report.is_delivered_to_any() {
-                    self.totals.messages += 1;
+                    self.counts.messages = self.counts.messages.saturating_add(1);
                 }
                 self.reports.push_back(report);
             }
@@ -312,7 +308,7 @@ impl Session {
     fn end_with(&mut self, end: End, last: Option<&Arc<Reply<'static>>>) {
         match self.position.phase() {
             Phase::Over(_) => return,
-            Phase::Content(content) | Phase::Ending(content, _) | Phase::Aborting(content) => {
+            Phase::Content(content) | Phase::Ending(content) | Phase::Aborting(content) => {
                 let octets = content.wire_octets();
                 if self.transactions.back().is_some_and(|newest| newest.framing == Framing::Dots) {
                     self.channel.log(Entry::Content { from: Side::Client, octets });
@@ -327,7 +323,7 @@ impl Session {
         self.channel.log(Entry::Closed { from });
         for (index, transaction) in self.transactions.drain(..).enumerate() {
             let ending = Ending { sent: self.channel.octets_sent(), last, is_answered: index == 0 };
-            self.reports.push_back(transaction.report(ending));
+            self.reports.push_back(transaction.report(ending, &mut self.spare));
         }
         self.queue.clear();
         self.channel.discard_output();

@@ -1,7 +1,12 @@
 //! The phases of a session, and which may follow which.
 
-use crate::client::{ask::Ask, auth::Authentication, error::End, outgoing::Outgoing};
-use alloc::vec::Vec;
+use crate::client::{
+    ask::Ask,
+    auth::Authentication,
+    error::End,
+    outgoing::{Allowed, Framing, Outgoing},
+};
+use alloc::boxed::Box;
 
 /// The phase of the sending half of a session. The receiving half is the
 /// [`Queue`](crate::client::queue::Queue) of replies that are due: a transaction whose end was sent
@@ -59,15 +64,15 @@ pub(in crate::client) enum Phase {
     /// ATRN was accepted: this machine sends and reads nothing more.
     HandingOver,
     /// AUTH was sent, and its final reply has not come.
-    Authenticating(Authentication),
+    Authenticating(Box<Authentication>),
     /// MAIL, RCPT and DATA of the newest transaction.
     Envelope,
     /// The content of the newest transaction, from the application.
-    Content(Outgoing),
-    /// Complete content whose last octets (of DATA: these) leave at the next poll.
-    Ending(Outgoing, Vec<u8>),
+    Content(Box<Outgoing>),
+    /// Complete content whose last octets leave at the next poll.
+    Ending(Box<Outgoing>),
     /// Content that will never be complete.
-    Aborting(Outgoing),
+    Aborting(Box<Outgoing>),
     /// QUIT was sent, and the end to report after its reply.
     Quitting(End),
     /// The session has ended.
@@ -139,7 +144,7 @@ impl Phase {
             Self::Authenticating(_) => Kind::Authenticating,
             Self::Envelope => Kind::Envelope,
             Self::Content(_) => Kind::Content,
-            Self::Ending(..) => Kind::Ending,
+            Self::Ending(_) => Kind::Ending,
             Self::Aborting(_) => Kind::Aborting,
             Self::Quitting(_) => Kind::Quitting,
             Self::Over(_) => Kind::Over,
@@ -148,7 +153,7 @@ impl Phase {
 
     /// Returns whether the content of a transaction is being sent, or waited for.
     pub(in crate::client) const fn is_content(&self) -> bool {
-        matches!(self, Self::Content(_) | Self::Ending(..) | Self::Aborting(_))
+        matches!(self, Self::Content(_) | Self::Ending(_) | Self::Aborting(_))
     }
 
     /// Returns whether the application was asked and has nothing to send now.
@@ -184,11 +189,13 @@ pub(in crate::client) struct Position {
     question: Option<Question>,
     /// The number of questions that were asked.
     questions: u64,
+    /// The memory of content that is over.
+    spare: Option<Box<Outgoing>>,
 }
 
 impl Position {
     pub(super) const fn new() -> Self {
-        Self { phase: Phase::Opening, question: None, questions: 0 }
+        Self { phase: Phase::Opening, question: None, questions: 0, spare: None }
     }
 
     pub(in crate::client) const fn phase(&self) -> &Phase {
@@ -197,7 +204,11 @@ impl Position {
 
     /// Enters the next phase.
     pub(in crate::client) fn enter(&mut self, next: Phase) {
-        self.advance(|_| (next, ()));
+        let before = self.advance(|phase| (next, phase));
+        if let Phase::Content(content) | Phase::Ending(content) | Phase::Aborting(content) = before
+        {
+            self.spare = Some(content);
+        }
     }
 
     /// Enters the phase that `next` makes of the present one, which may be the same again.
@@ -221,17 +232,29 @@ impl Position {
     /// Returns the content from its first octet to its last.
     pub(super) const fn outgoing(&mut self) -> Option<&mut Outgoing> {
         match &mut self.phase {
-            Phase::Content(content) | Phase::Ending(content, _) => Some(content),
+            Phase::Content(content) | Phase::Ending(content) => Some(content),
             _ => None,
         }
     }
 
-    /// Returns the content that is complete, and the octets that end it.
-    pub(super) const fn ending(&mut self) -> Option<(&mut Outgoing, &mut Vec<u8>)> {
-        match &mut self.phase {
-            Phase::Ending(content, tail) => Some((content, tail)),
+    /// Returns the content that is complete.
+    pub(super) const fn ending(&self) -> Option<&Outgoing> {
+        match &self.phase {
+            Phase::Ending(content) => Some(content),
             _ => None,
         }
+    }
+
+    /// Begins the content of the newest transaction.
+    pub(super) fn begin_content(&mut self, framing: Framing, allowed: Allowed) {
+        let content = match self.spare.take() {
+            Some(mut content) => {
+                content.restart(framing, allowed);
+                content
+            }
+            None => Box::new(Outgoing::new(framing, allowed)),
+        };
+        self.enter(Phase::Content(content));
     }
 
     /// Returns the exchange of AUTH.

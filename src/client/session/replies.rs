@@ -7,12 +7,15 @@ use crate::{
         error::{End, ProtocolError},
         facts::Facts,
         in_flight::{InFlight, RecipientEvents, Step},
-        outgoing::{Framing, Outgoing},
+        outgoing::Framing,
         queue::Expected,
     },
     syntax::{Class, Code, Reply, ReplyError, Verb},
 };
 use alloc::sync::Arc;
+
+/// A whole reply and its length in octets; `None` for one of which the success alone counts.
+type Received = (Option<Arc<Reply<'static>>>, usize);
 
 impl Session {
     /// Returns the next whole reply, with its length in octets; `None` in place of a positive one where
@@ -22,7 +25,7 @@ impl Session {
         config: &Config,
         line_limit: usize,
         is_enough: bool,
-    ) -> Result<Option<(Option<Reply<'static>>, usize)>, ProtocolError> {
+    ) -> Result<Option<Received>, ProtocolError> {
         let (limits, lenience) = (config.limits(), config.reply_lenience());
         let received = self.channel.receive.octets();
         let length = match self.reader.next(received, limits, line_limit, lenience.has_bare_lf()) {
@@ -46,14 +49,15 @@ impl Session {
             Some((reply, taken)) if taken == octets.len() => {
                 let is_discarded = is_enough && reply.class() == Class::Completion;
                 let is_refusal = reply.is_transient() || reply.is_permanent();
-                ((!is_discarded).then(|| reply.into_owned()), is_refusal)
+                let spare = &mut self.spare;
+                ((!is_discarded).then(|| spare.reply(&reply)), is_refusal)
             }
             _ => return Err(ReplyError::Code.into()),
         };
         self.channel.receive.consume(length);
         self.channel.end_reading();
-        self.totals.replies += 1;
-        self.totals.refusals += u64::from(is_refusal);
+        self.counts.replies = self.counts.replies.saturating_add(1);
+        self.counts.refusals = self.counts.refusals.saturating_add(u32::from(is_refusal));
         Ok(Some((reply, length)))
     }
 
@@ -189,7 +193,7 @@ impl Session {
     /// Takes a reply that answers no command. 421 may come at any time (RFC 5321 section 3.8), and a
     /// negative reply while content is being sent counts as one: the server has accepted nothing.
     fn unsolicited(&mut self, reply: Arc<Reply<'static>>) {
-        let is_content = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(..));
+        let is_content = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(_));
         if reply.code() == Code::NOT_AVAILABLE || is_content && is_negative(&reply) {
             self.end_with(End::Refused(Arc::clone(&reply)), Some(&reply));
         } else {
@@ -201,8 +205,7 @@ impl Session {
     fn data_accepted(&mut self, facts: &Facts, reply: Arc<Reply<'static>>) {
         let Some(newest) = self.transactions.back_mut() else { return };
         if newest.accepted() > 0 && newest.is_mail_accepted() {
-            let content = Outgoing::new(newest.framing, newest.allowed);
-            return self.position.enter(Phase::Content(content));
+            return self.position.begin_content(newest.framing, newest.allowed);
         }
         // RFC 2920 section 3.1: without a recipient, a single dot. In LMTP its replies cannot be
         // counted (RFC 2033 section 4.2), and after a rejected MAIL whose recipients the server
@@ -213,7 +216,8 @@ impl Session {
         }
         newest.step = Step::Over;
         self.position.enter(Phase::Ready);
-        self.send_dot(0, b".\r\n");
+        self.channel.send().text().extend_from_slice(b".\r\n");
+        self.sent_dot(0);
     }
 
     /// Takes the reply to the content, or in LMTP to the content for one recipient.
@@ -243,7 +247,7 @@ impl Session {
         let is_newest = self.transactions.len() == 1;
         let Some(front) = self.transactions.front_mut() else { return };
         front.awaiting = front.awaiting.saturating_sub(1);
-        let is_sending = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(..));
+        let is_sending = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(_));
         if is_newest && is_sending && front.is_dead() {
             // No recipient is left for which a chunk could be sent.
             self.withdraw_content();

@@ -8,7 +8,7 @@ use crate::{
         error::End,
         facts::Facts,
         in_flight::{InFlight, Step},
-        outgoing::{Framing, Outgoing},
+        outgoing::Framing,
         queue::Expected,
     },
     syntax::{Command, Verb},
@@ -28,7 +28,7 @@ impl Session {
             Phase::Asking(_) => self.send_command(facts),
             Phase::Envelope => self.send_envelope(facts),
             Phase::Content(_) => self.send_content(facts),
-            Phase::Ending(..) => self.send_end(facts),
+            Phase::Ending(_) => self.send_end(facts),
             Phase::Aborting(_) => self.abort(),
             Phase::Authenticating(_) => self.send_response(),
             Phase::Ready
@@ -76,7 +76,7 @@ impl Session {
     /// Sends RSET, MAIL, RCPT and DATA: as many as may wait for replies at once.
     fn send_envelope(&mut self, facts: &Facts) {
         // Recipients beyond an announced limit were left out before (RFC 9422 section 4.2).
-        let taken = match facts.offered.limits().rcpt_max() {
+        let taken = match facts.session_limits.rcpt_max() {
             Some(_) => usize::MAX,
             None => self.capacity.taken,
         };
@@ -142,8 +142,7 @@ impl Session {
             facts.is_pipelining() && !facts.config.service().replies_per_recipient();
         if is_speculative || newest.may_have_content() {
             newest.step = Step::InProgress;
-            let content = Outgoing::new(newest.framing, newest.allowed);
-            self.position.enter(Phase::Content(content));
+            self.position.begin_content(newest.framing, newest.allowed);
         }
     }
 
@@ -225,7 +224,7 @@ impl Session {
         let may_chunk = self.may_chunk(facts);
         let may_dot = self.queue.is_empty() && self.channel.receive.is_empty();
         let framing = self.transactions.back().map(|newest| newest.framing);
-        let Some((content, tail)) = self.position.ending() else { return };
+        let Some(content) = self.position.ending() else { return };
         match framing {
             Some(Framing::Chunks) if may_chunk && content.has_url() => {
                 if content.pending() > 0 {
@@ -242,8 +241,8 @@ impl Session {
             }
             Some(Framing::Dots) if may_dot => {
                 let octets = content.wire_octets();
-                let tail = core::mem::take(tail);
-                self.send_dot(octets, &tail);
+                self.channel.send().text().extend_from_slice(content.tail());
+                self.sent_dot(octets);
             }
             _ => return,
         }
@@ -254,10 +253,9 @@ impl Session {
         self.position.enter(Phase::Ready);
     }
 
-    /// Sends `tail`, whose end is the dot, after `octets` octets of content.
-    pub(super) fn send_dot(&mut self, octets: u64, tail: &[u8]) {
+    /// Notes that the dot was sent, after `octets` octets of content.
+    pub(super) fn sent_dot(&mut self, octets: u64) {
         let Some(newest) = self.transactions.back_mut() else { return };
-        self.channel.send().text().extend_from_slice(tail);
         self.channel.log(Entry::Content { from: Side::Client, octets });
         self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
         newest.awaiting += 1;

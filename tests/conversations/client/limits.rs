@@ -164,7 +164,7 @@ fn a_client_counts_the_time_of_each_side() {
         }
     }
     let totals = client.totals();
-    assert_eq!((totals.application_time, totals.peer_time), (2 * second, 11 * second));
+    assert_eq!((totals.application_time(), totals.peer_time()), (2 * second, 11 * second));
 }
 
 /// 9422-4-a: RFC 9422 section 4.1: the session ends by itself when the server takes no more transactions.

@@ -330,7 +330,7 @@ fn no_limit_costs_the_session() {
                 },
             )
             .unwrap();
-        let (end, commands) = (client.end().unwrap(), client.totals().commands);
+        let (end, commands) = (client.end().unwrap(), client.totals().commands());
         assert_eq!(delivered, recipients, "{limit}: {end}");
         println!("limit {limit}, {recipients} recipients: {commands} commands");
         if limit == 100 {
@@ -567,11 +567,11 @@ fn one_chunk_is_under_way_before_a_recipient_is_accepted() {
     let room = content.room();
     content.write(&vec![b'x'; room]).unwrap();
     client.feed(b"552 5.3.4 too large\r\n");
-    let before = client.totals().commands;
+    let before = client.totals().commands();
     while let Need::Either(_) = client.poll(Instant::ORIGIN) {
         client.sent(usize::MAX);
     }
-    assert_eq!(client.totals().commands, before, "no further chunk");
+    assert_eq!(client.totals().commands(), before, "no further chunk");
     // The chunk that was under way has its reply, too.
     client.feed(b"503 no\r\n");
     assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
