@@ -31,6 +31,8 @@ mod source;
 mod stopper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tracing")]
+mod tracer;
 
 pub use address::AddressError;
 pub use connect_error::{ConnectError, ConnectStep};
@@ -39,6 +41,8 @@ pub use queue::Ticket;
 pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;
 pub use stopper::Stopper;
+#[cfg(feature = "tracing")]
+pub use tracer::Tracer;
 
 #[cfg(feature = "rustls")]
 use crate::syntax::Extension;

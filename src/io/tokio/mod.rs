@@ -19,6 +19,7 @@ mod connector;
 mod driven;
 mod listener;
 mod queue;
+mod pool;
 mod serve;
 mod socket;
 
@@ -26,5 +27,6 @@ pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use connector::Connector;
 pub use listener::Listener;
 pub use queue::{Queue, Source};
+pub use pool::{Pool, PoolLimits};
 pub use serve::{Serving, serve};
 pub use socket::Socket;
