@@ -65,7 +65,7 @@ async fn send_all(pool: &Pool, messages: usize) -> Vec<Result<Report, SendError>
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The number of times that a message was taken.
+/// Counts how often a message was taken.
 fn taken(messages: &[TakenMessage], number: usize) -> usize {
     let subject = format!("Subject: {number}\r\n");
     messages.iter().filter(|message| message.content().starts_with(subject.as_bytes())).count()
@@ -143,7 +143,7 @@ async fn a_session_that_is_not_used_ends_by_itself() {
     assert_eq!(server.sessions(), 2);
 }
 
-/// A server whose sessions can be told to end.
+/// Starts a server whose sessions can be told to end.
 async fn serving() -> (SocketAddr, Handle, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -246,7 +246,7 @@ async fn a_pool_that_is_dropped_closes_its_sessions() {
     wait_for(|| handle.sessions() == 0).await;
 }
 
-/// The places of a session at which a server may fail.
+/// Lists the places of a session at which a server may fail.
 fn places() -> Vec<At> {
     let verbs = ["EHLO", "MAIL", "RCPT", "BDAT", "DATA", "RSET", "NOOP", "QUIT"];
     let mut places = vec![At::GREETING.in_session(1)];

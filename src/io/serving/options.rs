@@ -135,8 +135,8 @@ impl Options {
         self
     }
 
-    /// Sets the greatest number of sessions at once with clients of one IP address. Clients behind a
-    /// proxy are counted by the address in its header.
+    /// Sets the greatest number of sessions at once with clients of one IP address. Clients of a proxy
+    /// are counted by the address in its header.
     #[must_use]
     pub const fn with_sessions_by_address(mut self, sessions: usize) -> Self {
         self.limits.by_address = Some(sessions);

@@ -399,8 +399,8 @@ impl Pool {
     async fn lease(&self, care: Care) -> Result<Lease, SendFailure> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await;
         let permit = permit.map_err(|_| SendFailure::PoolClosed)?;
-        // Here no more sessions are open and not in use than there are permits left: a session is
-        // opened only when there is none of those.
+        // A session is opened only when all open ones are in use, each with a permit: so no more are
+        // open than there are permits.
         loop {
             let idle = self.0.idle().pop();
             let Some(idle) = idle else { break };
