@@ -101,7 +101,7 @@ fn imports(source: &Source) -> Vec<String> {
 /// Holds that `std`, rustls and tokio are named where they belong only. `lib.rs` may say `extern crate std`.
 fn foreign_crates(source: &Source) -> Vec<String> {
     let allowed: &[&str] = match source.top() {
-        "io" => &["std", "tokio"],
+        "io" => &["std", "tokio", "tracing"],
         "tls" if source.path.starts_with("tls/rustls/") => &["std", "rustls"],
         "tls" => &["std"],
         "testing" => &["std"],
@@ -110,7 +110,7 @@ fn foreign_crates(source: &Source) -> Vec<String> {
     let t = &source.tokens;
     let mut out = Vec::new();
     for (i, token) in t.iter().enumerate() {
-        let Some(word @ ("std" | "rustls" | "tokio")) = token.word() else { continue };
+        let Some(word @ ("std" | "rustls" | "tokio" | "tracing")) = token.word() else { continue };
         let is_extern =
             source.path == "lib.rs" && i > 1 && t[i - 1].is("crate") && t[i - 2].is("extern");
         // a crate's name begins a path; `io::tokio` and `.std()` are something else

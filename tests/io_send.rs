@@ -42,7 +42,7 @@ fn serve(config: server::Config) -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
     (address, messages)
 }
 
-fn receive(mut session: blocking::Connection<server::Server>, taken: &mpsc::Sender<Vec<u8>>) {
+fn receive(mut session: blocking::ServerSession, taken: &mpsc::Sender<Vec<u8>>) {
     let mut message = vec![];
     while let Ok(Some(event)) = session.next() {
         match event {

@@ -15,7 +15,10 @@
 //!   [`LINGER_OCTETS`]: closing a socket with unread octets resets the connection, and that may
 //!   destroy the last reply on its way.
 
+mod address;
 pub mod blocking;
+mod connect_error;
+mod connector;
 mod layer;
 pub mod nonblocking;
 mod queue;
@@ -28,13 +31,21 @@ mod source;
 mod stopper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tracing")]
+mod tracer;
 
+pub use address::AddressError;
+pub use connect_error::{ConnectError, ConnectStep};
 pub use layer::Layer;
 pub use queue::Ticket;
 pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;
 pub use stopper::Stopper;
+#[cfg(feature = "tracing")]
+pub use tracer::Tracer;
 
+#[cfg(feature = "rustls")]
+use crate::syntax::Extension;
 use crate::{
     client::Client,
     machine::Machine,
@@ -139,10 +150,47 @@ fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
 /// # Errors
 ///
 /// It would be LMTP on port 25 (RFC 2033 section 5), or the configuration cannot work without TLS.
-fn server(config: Arc<Config>, local: SocketAddr, peer: SocketAddr) -> io::Result<Server> {
-    check_port(config.service(), local)?;
+fn server(
+    config: Arc<Config>,
+    local: impl Into<Option<SocketAddr>>,
+    peer: impl Into<Option<SocketAddr>>,
+) -> io::Result<Server> {
     config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    Ok(Server::new(config, Peer::from(peer), Security::CLEAR))
+    server_between(config, local.into(), peer.into())
+}
+
+/// Returns a configuration that offers STARTTLS.
+#[cfg(feature = "rustls")]
+fn with_start_tls(config: Arc<Config>) -> Arc<Config> {
+    match config.extensions().contains(Extension::StartTls) {
+        true => config,
+        false => Arc::new(Config::clone(&config).with_extension(Extension::StartTls)),
+    }
+}
+
+/// Creates the server of a connection in a TLS layer.
+#[cfg(feature = "rustls")]
+fn server_in_layer(
+    config: Arc<Config>,
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+) -> io::Result<Server> {
+    config
+        .check_in_tls_layer()
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    server_between(config, local, peer)
+}
+
+/// Creates the server of a connection between addresses, as far as there are any.
+fn server_between(
+    config: Arc<Config>,
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+) -> io::Result<Server> {
+    if let Some(local) = local {
+        check_port(config.service(), local)?;
+    }
+    Ok(Server::new(config, peer.map_or(Peer::UNKNOWN, Peer::from), Security::CLEAR))
 }
 
 #[cfg(test)]

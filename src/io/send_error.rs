@@ -84,6 +84,17 @@ pub enum SendFailure {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     Lost(io::Error),
+    /// The pool is closed ([`Pool::close`](crate::io::tokio::Pool::close)). Nothing was sent.
+    #[cfg(feature = "tokio")]
+    #[error("the pool of sessions is closed")]
+    PoolClosed,
+}
+
+/// The connection could not be made, or was lost.
+impl From<io::Error> for SendFailure {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
 }
 
 impl SendError {
@@ -152,6 +163,8 @@ impl SendError {
             SendFailure::Refused { reply, .. } => reply.is_permanent(),
             SendFailure::Ended(end) => end.is_permanent(),
             SendFailure::Source(_) | SendFailure::Lost(_) => false,
+            #[cfg(feature = "tokio")]
+            SendFailure::PoolClosed => false,
         }
     }
 
@@ -166,6 +179,8 @@ impl SendError {
             SendFailure::Lost(_) => true,
             SendFailure::Refused { verb, .. } => *verb == Verb::StartTls,
             SendFailure::Content(_) | SendFailure::Source(_) => false,
+            #[cfg(feature = "tokio")]
+            SendFailure::PoolClosed => false,
         }
     }
 
@@ -180,6 +195,8 @@ impl SendError {
             SendFailure::Source(error) | SendFailure::Lost(error) => error.kind(),
             SendFailure::Refused { .. } => ErrorKind::PermissionDenied,
             SendFailure::Ended(end) => kind_of(end),
+            #[cfg(feature = "tokio")]
+            SendFailure::PoolClosed => ErrorKind::NotConnected,
         }
     }
 

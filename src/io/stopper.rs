@@ -198,8 +198,8 @@ impl<M> Attached<M> {
         (self.last < Stop::Close).then_some(SLICE)
     }
 
-    /// Has the task woken when the stopper says something that the session has not seen; look once
-    /// more afterwards.
+    /// Makes the stopper wake this task when it says something that the session has not seen. Look
+    /// once more afterwards.
     #[cfg(feature = "tokio")]
     pub(super) fn watch(&mut self, task: &Waker) {
         if self.waker.as_ref().is_some_and(|(waker, _)| waker.will_wake(task)) {

@@ -3,7 +3,6 @@
 use super::{
     announcement::Announcement,
     config_error::ConfigError,
-    custom_parameter::CustomParameter,
     custom_verb::CustomVerb,
     limits::{Limits, Timeouts},
 };
@@ -52,7 +51,6 @@ pub struct Config {
     requires_tls: bool,
     enforces_sync: bool,
     own: Vec<CustomVerb>,
-    own_parameters: Vec<CustomParameter>,
 }
 
 /// Every extension that the server machine implements.
@@ -127,7 +125,6 @@ impl Config {
             requires_tls: false,
             enforces_sync: true,
             own: Vec::new(),
-            own_parameters: Vec::new(),
         };
         let undemanding = UNDEMANDING.iter().copied();
         Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
@@ -168,20 +165,6 @@ impl Config {
         self.own.retain(|own| own.verb() != verb.verb());
         self.own.push(verb);
         self.offer()
-    }
-
-    /// Adds a parameter of the application's own on MAIL or RCPT; it replaces one with the same keyword on
-    /// the same command.
-    #[must_use]
-    pub fn with_parameter(mut self, parameter: CustomParameter) -> Self {
-        self.own_parameters.retain(|own| !own.replaces(&parameter));
-        self.own_parameters.push(parameter);
-        self.offer()
-    }
-
-    /// Returns the parameters of the application's own.
-    pub(super) fn own_parameters(&self) -> &[CustomParameter] {
-        &self.own_parameters
     }
 
     pub(super) fn custom_verb(&self, verb: &UnknownVerb<'_>) -> Option<&CustomVerb> {
@@ -390,18 +373,13 @@ impl Config {
             self.offered = self.offered.with_xforward(&names(AttributeName::is_xforward));
         }
         self.offered = self.own.iter().fold(self.offered, |offered, own| own.announce(offered));
-        let own = self.own_parameters.iter();
-        self.offered = own.fold(self.offered, |offered, own| own.announce(offered));
         let announced = match self.auth {
             Some(_) => self.offered.clone().with(Extension::Auth),
             None => self.offered.clone(),
         };
         self.command_line = [Verb::Mail, Verb::Rcpt]
             .into_iter()
-            .map(|verb| {
-                let own = self.own_parameters.iter().map(|own| own.octets(verb));
-                own.fold(announced.line_limit(verb), usize::saturating_add)
-            })
+            .map(|verb| announced.line_limit(verb))
             .fold(self.limits.command_line, usize::max);
         self.announcement = Announcement::new(&self.host, self.service, &self.offered);
         self

@@ -76,8 +76,7 @@ impl CustomVerb {
     }
 }
 
-/// Adds a line to a list of extensions.
-pub(super) fn announce(offered: Extensions, line: &str) -> Result<Extensions, SyntaxError> {
+fn announce(offered: Extensions, line: &str) -> Result<Extensions, SyntaxError> {
     match line.starts_with(['X', 'x']) {
         true => offered.with_other(line),
         false => offered.with_registered(line),

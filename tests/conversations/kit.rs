@@ -114,7 +114,7 @@ fn each_cut_is_played() {
 }
 
 /// Serves a session, as an application of a user does.
-fn session(mut session: blocking::Connection<Server>) -> std::io::Result<usize> {
+fn session(mut session: blocking::ServerSession) -> std::io::Result<usize> {
     let mut messages = 0;
     while let Some(event) = session.next()? {
         match event {

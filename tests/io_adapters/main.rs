@@ -15,6 +15,8 @@ mod blocking;
 mod misconfigured;
 mod nonblocking;
 mod phases;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod pool;
 #[cfg(feature = "tokio")]
 mod serving;
 #[cfg(feature = "tokio")]
@@ -23,4 +25,6 @@ mod stopper;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod toy;
+#[cfg(all(feature = "tracing", feature = "tokio"))]
+mod traced;
 mod unanswered;

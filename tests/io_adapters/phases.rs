@@ -92,3 +92,14 @@ pub const PHASES: [(&str, &[&str]); 7] = [
         ],
     ),
 ];
+
+/// Waits for something that another task does.
+#[cfg(feature = "tokio")]
+pub async fn wait_for(is_there: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_there() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
+}

@@ -9,7 +9,7 @@ use esmtp::{
     },
     proxy::Header,
     server::{Config, Event, Timeouts},
-    syntax::Rejection,
+    syntax::{Extension, Rejection},
 };
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -429,6 +429,16 @@ fn a_session_function_that_does_not_return_is_not_waited_for() {
     }
 }
 
+#[test]
+fn settings_that_cannot_work_are_an_error_at_the_start() {
+    for adapter in ADAPTERS {
+        let config = Config::new("mx.example.net").unwrap().with_extension(Extension::StartTls);
+        let running = Running::start(adapter, Options::new(config));
+        let error = running.thread.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn clients_on_a_unix_socket_are_served() {
@@ -540,5 +550,70 @@ fn a_listener_survives_the_lack_of_descriptors() {
         drop((clients, input));
         line("ended with ");
         assert!(server.wait().unwrap().success());
+    }
+}
+
+#[cfg(all(feature = "rustls", feature = "ring"))]
+mod tls {
+    use super::{ADAPTERS, Running, options};
+    use esmtp::{
+        client,
+        envelope::Envelope,
+        io::{Layer, blocking::ClientSession},
+        security::Security,
+        tls::{ClientTls, Secured, ServerTls},
+    };
+    use std::net::TcpStream;
+
+    fn both() -> (ServerTls, ClientTls) {
+        let names = vec!["mx.example.net".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let certificate = made.cert.pem();
+        let server = ServerTls::from_pem(&certificate, made.signing_key.serialize_pem()).unwrap();
+        (server, ClientTls::new().with_ca_pem(&certificate).unwrap())
+    }
+
+    #[test]
+    fn sessions_are_protected_by_start_tls_and_by_implicit_tls() {
+        let (server, client) = both();
+        for adapter in ADAPTERS {
+            for is_implicit in [false, true] {
+                let options = match is_implicit {
+                    false => options().with_start_tls(server.clone()),
+                    true => options().with_implicit_tls(server.clone()),
+                };
+                let running = Running::start(adapter, options);
+                let config = client::Config::new("me.example.org").unwrap();
+                let config = config.with_tls(client::TlsPolicy::Required);
+                let machine = client::Client::new(config, Security::CLEAR);
+                let role = client.for_host("mx.example.net").unwrap();
+                let secured = match is_implicit {
+                    false => Secured::start_tls(machine, role),
+                    true => Secured::implicit(machine, role),
+                };
+                let stream = TcpStream::connect(running.address).unwrap();
+                let mut session = ClientSession::new(Layer::from(secured), stream.into());
+                let envelope = Envelope::new("ann@example.org", ["bob@example.net"]).unwrap();
+                let report = session.send(envelope, b"Subject: hello\r\n\r\nhello\r\n").unwrap();
+                assert!(report.is_delivered_to_all(), "{adapter:?}");
+                assert!(session.client().security().is_tls());
+                running.handle.shut_down();
+                session.quit().unwrap();
+                running.end();
+            }
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_does_not_begin_is_not_waited_for() {
+        let (server, _) = both();
+        for adapter in ADAPTERS {
+            let running = Running::start(adapter, options().with_implicit_tls(server.clone()));
+            let client = running.connect();
+            running.wait_for_sessions(1);
+            running.handle.shut_down();
+            assert!(client.was_disconnected(), "{adapter:?}");
+            running.end();
+        }
     }
 }

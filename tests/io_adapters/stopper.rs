@@ -4,7 +4,7 @@ use crate::phases::{Client, PHASES};
 use esmtp::{
     io::{
         Stopper,
-        blocking::{Connection, Stream},
+        blocking::{Connection, ServerSession, Stream},
     },
     security::Security,
     server::{Config, End, Event, Peer, Server, Timeouts},
@@ -32,7 +32,7 @@ fn config() -> Config {
     Config::new("mx.example.org").unwrap().with_timeouts(timeouts)
 }
 
-fn serve(mut session: Connection<Server>) -> JoinHandle<Outcome> {
+fn serve(mut session: ServerSession) -> JoinHandle<Outcome> {
     thread::spawn(move || {
         let (mut delivered, mut aborted) = (0, 0);
         while let Some(event) = session.next().unwrap() {
@@ -50,7 +50,7 @@ fn serve(mut session: Connection<Server>) -> JoinHandle<Outcome> {
                 other => other.proceed(),
             }
         }
-        (session.machine().end(), delivered, aborted)
+        (session.server().end(), delivered, aborted)
     })
 }
 
@@ -181,7 +181,7 @@ fn a_session_whose_client_does_not_read_is_closed() {
         while let Ok(Some(event)) = session.next() {
             event.proceed();
         }
-        let _ = ended.send(session.machine().end());
+        let _ = ended.send(session.server().end());
     });
     assert!(has_ended.recv_timeout(Duration::from_millis(300)).is_err(), "it has ended by itself");
     stopper.close();

@@ -26,7 +26,7 @@ fn serve(config: Config) -> (SocketAddr, JoinHandle<Taken>) {
     (address, taken)
 }
 
-fn session(config: Config) -> (Connection<esmtp::client::Client>, JoinHandle<Taken>) {
+fn session(config: Config) -> (ClientSession, JoinHandle<Taken>) {
     let (address, taken) = serve(config);
     (connect(address, sender()).unwrap(), taken)
 }

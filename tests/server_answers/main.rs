@@ -6,7 +6,5 @@
 #[cfg(all(feature = "scram", feature = "getrandom"))]
 mod credentials;
 mod message;
-mod parameters;
-mod received;
 mod replies;
 mod talk;

@@ -6,6 +6,8 @@ use super::{
     socket::Socket,
     stream::Stream,
 };
+#[cfg(feature = "rustls")]
+use crate::tls::{Secured, ServerTls};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -365,19 +367,54 @@ impl<M: AsServer, S> Connection<M, S> {
     }
 }
 
-impl Connection<Server> {
-    /// Creates the server's side of an accepted connection.
+impl ServerSession {
+    /// Creates the server's side of an accepted connection in the clear.
     ///
     /// # Errors
     ///
-    /// - The connection is lost already.
-    /// - [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
-    ///   cannot work without TLS ([`Config::check`], whose error is the inner one).
-    pub fn accept(stream: TcpStream, config: Arc<Config>) -> io::Result<Self> {
-        let server = crate::io::server(config, stream.local_addr()?, stream.peer_addr()?)?;
-        // A reply must not wait for the acknowledgement of the one before it.
-        stream.set_nodelay(true)?;
-        Ok(Self::new(server, stream))
+    /// [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
+    /// cannot work without TLS ([`Config::check`], whose error is the inner one).
+    pub fn accept(stream: impl Into<Socket>, config: Arc<Config>) -> io::Result<Self> {
+        let stream = stream.into();
+        let server = crate::io::server(config, stream.local(), stream.peer())?;
+        Ok(Self::new(server.into(), stream))
+    }
+
+    /// Creates the server's side of an accepted connection that offers STARTTLS (RFC 3207), whether the
+    /// configuration names that extension or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
+    /// cannot work ([`Config::check_in_tls_layer`], whose error is the inner one).
+    #[cfg(feature = "rustls")]
+    pub fn accept_tls(
+        stream: impl Into<Socket>,
+        config: Arc<Config>,
+        tls: &ServerTls,
+    ) -> io::Result<Self> {
+        let stream = stream.into();
+        let config = crate::io::with_start_tls(config);
+        let server = crate::io::server_in_layer(config, stream.local(), stream.peer())?;
+        Ok(Self::new(Secured::start_tls(server, tls).into(), stream))
+    }
+
+    /// Creates the server's side of an accepted connection in TLS from the first octet (implicit TLS,
+    /// RFC 8314).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
+    /// cannot work ([`Config::check_in_tls_layer`], whose error is the inner one).
+    #[cfg(feature = "rustls")]
+    pub fn accept_implicit_tls(
+        stream: impl Into<Socket>,
+        config: Arc<Config>,
+        tls: &ServerTls,
+    ) -> io::Result<Self> {
+        let stream = stream.into();
+        let server = crate::io::server_in_layer(config, stream.local(), stream.peer())?;
+        Ok(Self::new(Secured::implicit(server, tls).into(), stream))
     }
 }
 
@@ -392,7 +429,7 @@ impl Connection<Server> {
 pub fn connect(
     server: impl ToSocketAddrs,
     config: impl Into<Arc<client::Config>>,
-) -> io::Result<Connection<Client>> {
+) -> io::Result<ClientSession> {
     let config = config.into();
     let mut result = Err(ErrorKind::NotFound.into());
     for address in server.to_socket_addrs()? {
@@ -403,9 +440,7 @@ pub fn connect(
         }
     }
     let stream = result?;
-    // A command must not wait for the acknowledgement of the one before it.
-    stream.set_nodelay(true)?;
-    Ok(Connection::new(Client::new(config, Security::CLEAR), stream))
+    Ok(Connection::new(Client::new(config, Security::CLEAR).into(), stream.into()))
 }
 
 impl<M, S> Connection<M, S>

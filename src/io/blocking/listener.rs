@@ -2,8 +2,10 @@
 
 use super::socket::Socket;
 use alloc::boxed::Box;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use core::{net::SocketAddr, time::Duration};
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::{

@@ -14,6 +14,7 @@
 //! ```
 
 mod connection;
+mod connector;
 mod driven;
 mod listener;
 mod queue;
@@ -22,6 +23,7 @@ mod socket;
 mod stream;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
+pub use connector::Connector;
 pub use listener::Listener;
 pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};

@@ -3,7 +3,7 @@
 use super::{connection::ServerSession, listener::Listener, socket::Socket, stream::Stream};
 use crate::{
     io::{
-        SessionError, check_port,
+        SessionError,
         serving::{
             HEADER_TIME, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
             Refusal, Watch, canonical, is_about_one,
@@ -94,8 +94,9 @@ impl Serving {
     ///
     /// # Errors
     ///
-    /// The settings do not fit the listener (LMTP on port 25, RFC 2033 section 5), or no descriptor
-    /// was free at the start. A later error of the network is no error of the listener.
+    /// The settings cannot work (a [`ConfigError`](crate::server::ConfigError), or LMTP on port 25, RFC
+    /// 2033 section 5), or no descriptor was free at the start. A later error of the network is no error
+    /// of the listener.
     pub fn run(self) -> io::Result<()> {
         (self.run)()
     }
@@ -121,9 +122,7 @@ where
     F: Fn(ServerSession, Arc<T>) -> Result<(), SessionError> + Send + Sync + 'static,
 {
     let (options, handle) = (&shared.options, &shared.handle);
-    if let Some(address) = listener.address() {
-        check_port(options.config().service(), address)?;
-    }
+    options.check(listener.address())?;
     handle.set_wake(Some(listener.waker()?));
     while !handle.is_stopping() {
         match listener.accept() {
@@ -190,9 +189,9 @@ where
         match place {
             Ok(place) => {
                 let watch = Watch::new(options, peer, place);
-                let session = ServerSession::new(options.server(peer, None), socket)
-                    .with_stopper(handle.stopper());
-                watch.over(&(self.session)(session, Arc::clone(&self.state)));
+                let (server, span) = options.server(peer, None);
+                let session = ServerSession::new(server, socket).with_stopper(handle.stopper());
+                watch.over(&span.within(|| (self.session)(session, Arc::clone(&self.state))));
             }
             Err(refusal) => {
                 options.report(&Incident::NoPlace { peer });
@@ -206,7 +205,7 @@ where
         let Some(reply) = refusal.as_ref().and_then(|refusal| self.options.reply(refusal)) else {
             return;
         };
-        let server = self.options.server(socket.peer(), Some(REFUSAL_TIME));
+        let (server, _) = self.options.server(socket.peer(), Some(REFUSAL_TIME));
         let mut session = ServerSession::new(server, socket).with_stopper(self.handle.stopper());
         while let Ok(Some(event)) = session.next() {
             match event {

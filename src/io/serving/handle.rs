@@ -26,7 +26,7 @@ impl Handle {
     pub(in crate::io) fn new(options: &Options) -> Self {
         Self(Arc::new(Shared {
             stopper: Stopper::new(),
-            places: Arc::new(Places::new(options)),
+            places: Arc::new(Places::new(options.limits)),
             wake: Mutex::new(None),
         }))
     }

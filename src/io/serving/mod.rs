@@ -20,6 +20,7 @@ mod incident;
 mod network;
 mod options;
 mod places;
+mod span;
 mod watch;
 
 pub use handle::Handle;

@@ -1,10 +1,14 @@
 //! The settings of a listener.
 
-use super::{Incident, Network, Refusal, places::Full};
+use super::{
+    Incident, Network, Refusal,
+    places::{Full, Limits},
+    span::SessionSpan,
+};
 #[cfg(feature = "rustls")]
 use crate::tls::{Secured, ServerTls};
 use crate::{
-    io::{LINGER_TIME, Layer},
+    io::{LINGER_TIME, Layer, check_port},
     security::Security,
     server::{Config, Peer, Server},
     syntax::{Code, Rejection, Status, Text},
@@ -12,6 +16,7 @@ use crate::{
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, net::SocketAddr, time::Duration};
+use std::io;
 
 /// The sessions at once unless the application says otherwise (Postfix, `default_process_limit`, has
 /// 100 processes; a session costs less here).
@@ -21,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// Makes the transcript of a session, if its client is to have one.
 type Transcripts = dyn Fn(Option<SocketAddr>) -> Option<Box<dyn Transcript>> + Send + Sync;
+
+/// Receives the incidents of a listener.
+type Log = dyn Fn(&Incident<'_>) + Send + Sync;
 
 /// The settings of a listener: see [the module](super).
 ///
@@ -43,19 +51,13 @@ pub struct Options {
     pub(super) config: Arc<Config>,
     #[cfg(feature = "rustls")]
     tls: Tls,
-    pub(super) sessions: usize,
-    pub(super) sessions_by_address: Option<usize>,
-    pub(super) sessions_by_network: Option<usize>,
-    pub(super) prefixes: (u8, u8),
+    pub(super) limits: Limits,
     refusal: Refusals,
     proxies: Proxies,
     grace: Duration,
     transcripts: Option<Arc<Transcripts>>,
     log: Option<Arc<Log>>,
 }
-
-/// The function that is told of incidents.
-type Log = dyn Fn(&Incident<'_>) + Send + Sync;
 
 #[cfg(feature = "rustls")]
 #[derive(Clone, Debug)]
@@ -91,10 +93,12 @@ impl Options {
             config: config.into(),
             #[cfg(feature = "rustls")]
             tls: Tls::None,
-            sessions: SESSIONS,
-            sessions_by_address: None,
-            sessions_by_network: None,
-            prefixes: (24, 64),
+            limits: Limits {
+                all: SESSIONS,
+                by_address: None,
+                by_network: None,
+                prefixes: (24, 64),
+            },
             refusal: Refusals::Named,
             proxies: Proxies::In(Vec::new()),
             grace: GRACE,
@@ -127,15 +131,15 @@ impl Options {
     /// the process has to be higher.
     #[must_use]
     pub const fn with_sessions(mut self, sessions: usize) -> Self {
-        self.sessions = sessions;
+        self.limits.all = sessions;
         self
     }
 
-    /// Sets the greatest number of sessions at once with clients of one IP address. Clients behind a
-    /// proxy are counted by the address in its header.
+    /// Sets the greatest number of sessions at once with clients of one IP address. Clients of a proxy
+    /// are counted by the address in its header.
     #[must_use]
     pub const fn with_sessions_by_address(mut self, sessions: usize) -> Self {
-        self.sessions_by_address = Some(sessions);
+        self.limits.by_address = Some(sessions);
         self
     }
 
@@ -145,14 +149,14 @@ impl Options {
     /// An IPv6 client usually has a whole /64 to choose its addresses from.
     #[must_use]
     pub const fn with_sessions_by_network(mut self, sessions: usize) -> Self {
-        self.sessions_by_network = Some(sessions);
+        self.limits.by_network = Some(sessions);
         self
     }
 
     /// Sets the prefix lengths of the networks by which sessions are counted.
     #[must_use]
     pub const fn with_network_prefixes(mut self, ipv4: u8, ipv6: u8) -> Self {
-        self.prefixes = (ipv4, ipv6);
+        self.limits.prefixes = (ipv4, ipv6);
         self
     }
 
@@ -226,25 +230,25 @@ impl Options {
     /// Returns the greatest number of sessions at once.
     #[must_use]
     pub const fn sessions(&self) -> usize {
-        self.sessions
+        self.limits.all
     }
 
     /// Returns the greatest number of sessions at once from one address.
     #[must_use]
     pub const fn sessions_by_address(&self) -> Option<usize> {
-        self.sessions_by_address
+        self.limits.by_address
     }
 
     /// Returns the greatest number of sessions at once from one network.
     #[must_use]
     pub const fn sessions_by_network(&self) -> Option<usize> {
-        self.sessions_by_network
+        self.limits.by_network
     }
 
     /// Returns the prefix lengths of the networks by which sessions are counted, IPv4 and IPv6.
     #[must_use]
     pub const fn network_prefixes(&self) -> (u8, u8) {
-        self.prefixes
+        self.limits.prefixes
     }
 
     /// Returns the time for sessions to finish their message after a shut-down.
@@ -253,8 +257,25 @@ impl Options {
         self.grace
     }
 
+    /// Checks that the settings fit each other and the address of the listener.
+    pub(in crate::io) fn check(&self, address: Option<SocketAddr>) -> io::Result<()> {
+        if let Some(address) = address {
+            check_port(self.config.service(), address)?;
+        }
+        #[cfg(feature = "rustls")]
+        let checked = match &self.tls {
+            Tls::None => self.config.check(),
+            Tls::Start(_) | Tls::Implicit(_) => self.config.check_in_tls_layer(),
+        };
+        #[cfg(not(feature = "rustls"))]
+        let checked = self.config.check();
+        checked.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
     /// Reports an incident.
     pub(in crate::io) fn report(&self, incident: &Incident<'_>) {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(target: "esmtp", %incident, "incident");
         if let Some(log) = &self.log {
             log(incident);
         }
@@ -294,23 +315,24 @@ impl Options {
         [self.grace, self.config.timeouts().closing().saturating_add(LINGER_TIME)]
     }
 
-    /// Creates the server of a session, with its transcript and its TLS; `handshake` limits the time
-    /// for the handshake.
+    /// Creates the server of a session, with its transcript and its TLS, and its span; `handshake`
+    /// limits the time for the handshake.
     pub(in crate::io) fn server(
         &self,
         peer: Option<SocketAddr>,
         handshake: Option<Duration>,
-    ) -> Layer<Server> {
+    ) -> (Layer<Server>, SessionSpan) {
         let known = peer.map_or(Peer::UNKNOWN, Peer::from);
         let mut server = Server::new(Arc::clone(&self.config), known, Security::CLEAR);
         let transcript = self.transcripts.as_ref().and_then(|transcripts| transcripts(peer));
+        let (span, transcript) = SessionSpan::new(peer, transcript);
         if let Some(transcript) = transcript {
             server = server.with_transcript(transcript);
         }
         #[cfg(feature = "rustls")]
-        {
+        let layer = {
             let secured = match &self.tls {
-                Tls::None => return Layer::from(server),
+                Tls::None => return (Layer::from(server), span),
                 Tls::Start(tls) => Secured::start_tls(server, tls),
                 Tls::Implicit(tls) => Secured::implicit(server, tls),
             };
@@ -318,12 +340,13 @@ impl Options {
                 Some(time) => secured.with_handshake_timeout(time).into(),
                 None => secured.into(),
             }
-        }
+        };
         #[cfg(not(feature = "rustls"))]
-        {
+        let layer = {
             let _ = handshake;
             Layer::from(server)
-        }
+        };
+        (layer, span)
     }
 }
 
@@ -331,10 +354,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("config", &self.config)
-            .field("sessions", &self.sessions)
-            .field("sessions_by_address", &self.sessions_by_address)
-            .field("sessions_by_network", &self.sessions_by_network)
-            .field("prefixes", &self.prefixes)
+            .field("limits", &self.limits)
             .field("refusal", &self.refusal)
             .field("proxies", &self.proxies)
             .field("grace", &self.grace)

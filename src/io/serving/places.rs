@@ -1,6 +1,6 @@
 //! The number of sessions at once: in all, from one address and from one network.
 
-use super::{Network, Options};
+use super::Network;
 use alloc::sync::Arc;
 use core::{hash::Hash, net::IpAddr, time::Duration};
 use std::{
@@ -12,13 +12,20 @@ use std::{
 /// Further ones are disconnected without a reply.
 const REFUSALS: usize = 256;
 
+/// The greatest numbers of sessions at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) all: usize,
+    pub(super) by_address: Option<usize>,
+    pub(super) by_network: Option<usize>,
+    /// The prefix lengths of the networks, IPv4 and IPv6.
+    pub(super) prefixes: (u8, u8),
+}
+
 /// The places of a listener.
 #[derive(Debug)]
 pub(in crate::io) struct Places {
-    all: usize,
-    by_address: Option<usize>,
-    by_network: Option<usize>,
-    prefixes: (u8, u8),
+    limits: Limits,
     counts: Mutex<Counts>,
     /// A place is free again.
     freed: Condvar,
@@ -41,15 +48,8 @@ pub(super) enum Full {
 }
 
 impl Places {
-    pub(super) fn new(options: &Options) -> Self {
-        Self {
-            all: options.sessions,
-            by_address: options.sessions_by_address,
-            by_network: options.sessions_by_network,
-            prefixes: options.prefixes,
-            counts: Mutex::default(),
-            freed: Condvar::new(),
-        }
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, counts: Mutex::default(), freed: Condvar::new() }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -64,7 +64,7 @@ impl Places {
     /// answered.
     pub(in crate::io) fn take(self: &Arc<Self>) -> Result<Place, Option<Refusal>> {
         let mut counts = self.counts();
-        if counts.all >= self.all {
+        if counts.all >= self.limits.all {
             drop(counts);
             return Err(self.refuse(Full::All));
         }
@@ -139,16 +139,17 @@ impl Place {
     }
 
     fn count(&mut self, address: IpAddr) -> Result<(), Full> {
-        let (ipv4, ipv6) = self.places.prefixes;
+        let limits = self.places.limits;
+        let (ipv4, ipv6) = limits.prefixes;
         let network = Network::new(address, if address.is_ipv4() { ipv4 } else { ipv6 });
         let mut counts = self.places.counts();
-        if let Some(limit) = self.places.by_address {
+        if let Some(limit) = limits.by_address {
             if !add(&mut counts.by_address, address, limit) {
                 return Err(Full::Address);
             }
             self.address = Some(address);
         }
-        if let Some(limit) = self.places.by_network {
+        if let Some(limit) = limits.by_network {
             if !add(&mut counts.by_network, network, limit) {
                 return Err(Full::Network);
             }
@@ -220,13 +221,7 @@ fn subtract<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Config;
     use alloc::vec::Vec;
-
-    fn places(options: impl FnOnce(Options) -> Options) -> Arc<Places> {
-        let options = options(Options::new(Config::new("mx.example.org").unwrap()));
-        Arc::new(Places::new(&options))
-    }
 
     fn counted(places: &Arc<Places>, address: &str) -> Result<Place, Full> {
         let counted = places.take().and_then(|place| place.counted(address.parse().unwrap()));
@@ -235,13 +230,12 @@ mod tests {
 
     #[test]
     fn places_are_counted_in_all_and_by_address_and_by_network() {
-        let places = places(|options| {
-            options
-                .with_sessions(5)
-                .with_sessions_by_address(2)
-                .with_sessions_by_network(3)
-                .with_network_prefixes(24, 64)
-        });
+        let places = Arc::new(Places::new(Limits {
+            all: 5,
+            by_address: Some(2),
+            by_network: Some(3),
+            prefixes: (24, 64),
+        }));
         let mut taken = Vec::new();
         for (address, full) in [
             ("192.0.2.1", None),
@@ -270,7 +264,8 @@ mod tests {
 
     #[test]
     fn refusals_are_bounded_and_waited_for() {
-        let places = places(|options| options.with_sessions(0));
+        let limits = Limits { all: 0, by_address: None, by_network: None, prefixes: (32, 128) };
+        let places = Arc::new(Places::new(limits));
         let refusals: Vec<_> = core::iter::from_fn(|| places.take().unwrap_err()).collect();
         assert_eq!(refusals.len(), REFUSALS);
         assert!(refusals.iter().all(|refusal| refusal.full() == Full::All));

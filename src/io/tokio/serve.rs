@@ -3,7 +3,7 @@
 use super::{connection::ServerSession, listener::Listener, socket::Socket};
 use crate::{
     io::{
-        SessionError, check_port,
+        SessionError,
         serving::{
             HEADER_TIME, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
             Refusal, Watch, canonical, is_about_one,
@@ -125,8 +125,8 @@ impl Serving {
 
 /// # Errors
 ///
-/// The settings do not fit the listener: LMTP on port 25 (RFC 2033 section 5). An error of the
-/// network is no error of the listener.
+/// The settings cannot work: a [`ConfigError`](crate::server::ConfigError), or LMTP on port 25 (RFC 2033
+/// section 5). A later error of the network is no error of the listener.
 impl Future for Serving {
     type Output = io::Result<()>;
 
@@ -162,9 +162,7 @@ where
 {
     async fn run(self) -> io::Result<()> {
         let Self { listener, shared } = self;
-        if let Some(address) = listener.address() {
-            check_port(shared.options.config().service(), address)?;
-        }
+        shared.options.check(listener.address())?;
         let mut stop = Attached::listener(shared.handle.stopper().clone());
         let mut sessions = JoinSet::new();
         let mut pause = pin!(time::sleep(Duration::ZERO));
@@ -273,10 +271,10 @@ where
         match place {
             Ok(place) => {
                 let watch = Watch::new(options, peer, place);
-                let session = ServerSession::new(options.server(peer, None), socket)
-                    .with_stopper(handle.stopper());
-                let outcome = (self.session)(session, Arc::clone(&self.state)).await;
-                watch.over(&outcome);
+                let (server, span) = options.server(peer, None);
+                let session = ServerSession::new(server, socket).with_stopper(handle.stopper());
+                let running = (self.session)(session, Arc::clone(&self.state));
+                watch.over(&span.around(running).await);
             }
             Err(refusal) => {
                 options.report(&Incident::NoPlace { peer });
@@ -290,7 +288,7 @@ where
         let Some(reply) = refusal.as_ref().and_then(|refusal| self.options.reply(refusal)) else {
             return;
         };
-        let server = self.options.server(socket.peer(), Some(REFUSAL_TIME));
+        let (server, _) = self.options.server(socket.peer(), Some(REFUSAL_TIME));
         let session = ServerSession::new(server, socket).with_stopper(self.handle.stopper());
         let _ = time::timeout(REFUSAL_TIME, reject(session, reply)).await;
     }

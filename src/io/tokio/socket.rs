@@ -91,9 +91,12 @@ impl Socket {
     }
 }
 
-/// Takes over the addresses of the stream.
+/// Takes over the addresses of the stream, and sets TCP_NODELAY: a command or a reply must not wait for the
+/// acknowledgement of the one before it.
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
+        // Where it fails the connection is lost, which the first read or write shows.
+        let _ = stream.set_nodelay(true);
         let (local, peer) = (stream.local_addr().ok(), stream.peer_addr().ok());
         Self { kind: Kind::Tcp(stream), local, peer }
     }
