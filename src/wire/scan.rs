@@ -14,7 +14,7 @@ const BLOCK: usize = 64;
 /// The octets that are found to be clean at once.
 const STRIDE: usize = 4 * BLOCK;
 
-/// Returns all bits set where `is` holds, else 0: what vector comparisons give.
+/// Returns a value with all bits set where `is` holds, else 0, as vector comparisons do.
 #[inline(always)]
 fn mask(is: bool) -> u8 {
     0_u8.wrapping_sub(u8::from(is))
@@ -37,19 +37,17 @@ const TAB: u8 = 2;
 
 /// Returns a value other than 0 when `octet` after `before` may need a decision.
 ///
-/// Whatever needs one is suspect, and also TAB and control characters that are rare in mail. That
-/// makes NUL free: one saturating subtraction tells LF (1), TAB (2) and NUL (11) from CR and what is
+/// Whatever needs one is suspect, and also TAB and control characters that are rare in mail, NUL
+/// among them. That makes NUL free: one saturating subtraction tells LF (1), TAB (2) and NUL (11) from CR and what is
 /// printable (0), and a CR before it makes 0 of LF, and of nothing else.
 #[inline(always)]
 fn suspect<const BARE: bool, const NUL: bool>(before: u8, octet: u8) -> u8 {
-    let dot = mask(octet == b'.') & mask(before == b'\n');
-    let other = match (BARE, NUL) {
-        (true, true) => (b'\n' + 1).saturating_sub(octet).wrapping_add(mask(before == b'\r')),
-        (true, false) => mask(octet == b'\n') ^ mask(before == b'\r'),
-        (false, true) => mask(octet == 0),
-        (false, false) => 0,
-    };
-    dot | other
+    if BARE {
+        let dot = mask(octet == b'.') & mask(before == b'\n');
+        dot | (b'\n' + 1).saturating_sub(octet).wrapping_add(mask(before == b'\r'))
+    } else {
+        judge::<false, NUL>(before, octet)
+    }
 }
 
 /// Returns whether an octet may need a decision.

@@ -21,7 +21,6 @@ pub(crate) struct Survey {
 #[derive(Clone, Copy)]
 struct Seen {
     highest: u8,
-    lowest: u8,
     /// Not 0: a control character below 32 that mail does not need.
     control: u8,
     /// Not 0: a bare CR or LF.
@@ -45,7 +44,7 @@ impl Survey {
 
     #[inline(always)]
     fn by_strides(octets: &[u8]) -> Self {
-        let mut seen = Seen { highest: 0, lowest: u8::MAX, control: 0, bare: 0 };
+        let mut seen = Seen { highest: 0, control: 0, bare: 0 };
         let Some((first, mut rest)) = octets.split_first() else { return Self::default() };
         // The octet before it is not known: one that makes no bare line break of it stands in.
         seen.add(if *first == b'\n' { b'\r' } else { b' ' }, *first);
@@ -63,7 +62,7 @@ impl Survey {
         }
         Self {
             has_eight_bit: seen.highest > 0x7f,
-            has_nul: seen.lowest == 0,
+            has_nul: seen.control != 0 && memchr::memchr(0, octets).is_some(),
             has_control: seen.control != 0
                 || seen.highest >= 0x7f && memchr::memchr(0x7f, octets).is_some(),
             has_bare_line_break: seen.bare != 0,
@@ -74,12 +73,15 @@ impl Survey {
 impl Seen {
     #[inline(always)]
     fn add(&mut self, before: u8, octet: u8) {
+        // In this form compilers make vector instructions of it.
         let mask = |is: bool| 0_u8.wrapping_sub(u8::from(is));
         let lf = mask(octet == b'\n');
         self.highest = self.highest.max(octet);
-        self.lowest = self.lowest.min(octet);
-        self.control |= mask(octet < b' ') ^ (lf | mask(octet == b'\r') | mask(octet == b'\t'));
-        self.bare |= lf ^ mask(before == b'\r');
+        self.control |= mask(octet < b' ')
+            .wrapping_sub(lf)
+            .wrapping_sub(mask(octet == b'\r'))
+            .wrapping_sub(mask(octet == b'\t'));
+        self.bare |= lf.wrapping_sub(mask(before == b'\r'));
     }
 }
 
