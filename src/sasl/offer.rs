@@ -420,7 +420,7 @@ impl Offer {
         })
     }
 
-    /// Answers the question of a verifier from what is stored for its user; `None` stands for an
+    /// Settles the question of a verifier by what is stored for its user; `None` stands for an
     /// unknown user, for whom the work is the same.
     pub(crate) fn answer(&self, question: Question<'_>, stored: Option<StoredPassword<'_>>) {
         self.scale.note(stored);

@@ -138,7 +138,7 @@ impl Accepted {
     }
 }
 
-/// The answer that a reply of another server is.
+/// Returns the answer that a reply of another server is.
 pub(super) fn judged(reply: &Reply<'_>) -> Result<Accepted, Rejection> {
     let reply = reply.as_borrowed();
     match reply.is_positive() {

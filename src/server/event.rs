@@ -253,7 +253,7 @@ rejectable! { Auth Authenticated Connect Hello StartTls Mail Rcpt Data Content D
 configurable! { Authenticated Connect Hello Upgrade Mail }
 
 impl Connect<'_> {
-    /// Answers with the greeting of another server, for a proxy: a negative one
+    /// Passes on the greeting of another server, for a proxy: a negative one
     /// [rejects](Self::reject), and a positive one [accepts](Self::accept) with the default text, as
     /// it names that server.
     pub fn answer(self, reply: &Reply<'_>) {
@@ -265,7 +265,7 @@ impl Connect<'_> {
 }
 
 impl<'s> Hello<'s> {
-    /// Answers with the reply of another server to a hello, for a proxy: a negative one
+    /// Passes on the reply of another server to a hello, for a proxy: a negative one
     /// [rejects](Self::reject), and a positive one [accepts](Self::accept). The name and the extensions
     /// stay those of the [`Config`], which [`configure`](Self::configure) sets.
     pub fn answer(self, reply: &Reply<'_>) {
@@ -316,7 +316,7 @@ impl<'s> Auth<'s> {
 
     /// Continues with the verifier that the [offer](Config::with_auth) has for this mechanism. A
     /// mechanism that needs a nonce gets it from [the offer](crate::sasl::Offer::with_nonces); where
-    /// there is none, the attempt fails with 454 4.7.0.
+    /// it gives no nonce, the attempt fails with 454 4.7.0.
     pub fn accept(self) {
         self.slot.give(Ok(AuthAnswer::Offered(None)));
     }
@@ -429,7 +429,7 @@ impl<'s> CredentialsQuestion<'s> {
         }
     }
 
-    /// Answers from what is stored for [`user`](Self::user): a password, keys of SCRAM, or a record
+    /// Checks against what is stored for [`user`](Self::user), and answers: a password, keys of SCRAM, or a record
     /// that has one of them ([`Stored`]). `None` says that there is no such user. The client cannot tell
     /// it from a wrong password: reply, challenge and work are the same.
     ///
@@ -469,7 +469,7 @@ fn answer(asked: CredentialsQuestion<'_>, stored: Option<&Keys>) {
         }
     }
 
-    /// Answers like [`check`](Self::check), from what `find` returns for the name of the user.
+    /// Checks like [`check`](Self::check), against what `find` returns for the name of the user.
     pub fn check_with<'p, P: Stored + ?Sized + 'p>(self, find: impl FnOnce(&str) -> Option<&'p P>) {
         let stored = find(self.user());
         self.check(stored);

@@ -127,7 +127,7 @@ impl<'s> Verify<'s> {
         self.slot.give(Ok(LookupAnswer::Own(Box::new(acceptance))));
     }
 
-    /// Answers with the reply of another server, for a proxy: a positive one
+    /// Passes on the reply of another server, for a proxy: a positive one
     /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject).
     pub fn answer(self, reply: &Reply<'_>) {
         match judged(reply) {
@@ -161,7 +161,7 @@ impl<'s> Expand<'s> {
         self.slot.give(Ok(LookupAnswer::Own(Box::new(acceptance))));
     }
 
-    /// Answers with the reply of another server, for a proxy: a positive one
+    /// Passes on the reply of another server, for a proxy: a positive one
     /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject).
     pub fn answer(self, reply: &Reply<'_>) {
         match judged(reply) {

@@ -58,7 +58,7 @@ impl Message {
         self.limit
     }
 
-    /// Answers an event: appends content to the message, begins anew with each message, and forgets the
+    /// Collects from an event, and answers it: appends content to the message, begins anew with each message, and forgets the
     /// octets of one that was aborted. Every other event [proceeds](Event::proceed), so that a
     /// recipient or a delivery which the application has not accepted is rejected.
     pub fn collect(&mut self, event: Event<'_>) {

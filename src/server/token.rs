@@ -171,7 +171,7 @@ macro_rules! answerable {
                 self.slot.give(Ok($accept(Accepted::Own(Box::new(acceptance)))));
             }
 
-            /// Answers with the reply of another server, for a proxy: a positive one
+            /// Passes on the reply of another server, for a proxy: a positive one
             /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject). A 421
             /// ends this session, too.
             pub fn answer(self, reply: &Reply<'_>) {

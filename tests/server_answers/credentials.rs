@@ -231,7 +231,7 @@ fn tokens_have_an_offer_of_their_own() {
     }
 }
 
-/// An identity that was not asked about is not accepted by default: EXTERNAL, ANONYMOUS, and another identity.
+/// EXTERNAL, ANONYMOUS and another identity were not asked about.
 #[test]
 fn proceed_accepts_only_an_identity_that_was_vouched_for() {
     let offer = Offer::for_passwords()

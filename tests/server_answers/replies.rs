@@ -7,7 +7,7 @@ use esmtp::{
     syntax::{Code, Extension, Rejection, Reply, Status, Text},
 };
 
-/// Answers every question with this reply of another server.
+/// Passes this reply of another server on, whatever the question is.
 fn pass_on(event: Event<'_>, reply: &Reply<'_>) {
     match event {
         Event::Connect(connect) => connect.answer(reply),
