@@ -124,6 +124,7 @@ where
     if let Some(address) = listener.address() {
         check_port(options.config().service(), address)?;
     }
+    options.check()?;
     handle.set_wake(Some(listener.waker()?));
     while !handle.is_stopping() {
         match listener.accept() {

@@ -217,6 +217,19 @@ impl Options {
         self
     }
 
+    /// Checks that the sessions can do what their configuration says
+    /// ([`server::Config::check`](Config::check)).
+    pub(in crate::io) fn check(&self) -> std::io::Result<()> {
+        #[cfg(feature = "rustls")]
+        let checked = match self.tls {
+            Tls::None => self.config.check(),
+            Tls::Start(_) | Tls::Implicit(_) => self.config.check_in_tls_layer(),
+        };
+        #[cfg(not(feature = "rustls"))]
+        let checked = self.config.check();
+        checked.map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))
+    }
+
     /// Returns the configuration of the sessions.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {

@@ -125,7 +125,8 @@ impl Serving {
 
 /// # Errors
 ///
-/// The settings do not fit the listener: LMTP on port 25 (RFC 2033 section 5). An error of the
+/// The settings do not fit the listener: LMTP on port 25 (RFC 2033 section 5), or a configuration that
+/// cannot work ([`Config::check`](crate::server::Config::check)). An error of the
 /// network is no error of the listener.
 impl Future for Serving {
     type Output = io::Result<()>;
@@ -165,6 +166,7 @@ where
         if let Some(address) = listener.address() {
             check_port(shared.options.config().service(), address)?;
         }
+        shared.options.check()?;
         let mut stop = Attached::listener(shared.handle.stopper().clone());
         let mut sessions = JoinSet::new();
         let mut pause = pin!(time::sleep(Duration::ZERO));
