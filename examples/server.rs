@@ -27,12 +27,12 @@ use accounts::Accounts;
 use arguments::{Arguments, Tls};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use esmtp::{
-    io::tokio::Connection,
+    io::{AsServer, tokio::Connection},
     machine::Machine,
     proxy::Header,
     sasl::Identity,
     security::Security,
-    server::{self, Config, Deliver, Event, Peer, Rcpt, Server},
+    server::{Config, Deliver, Event, Peer, Rcpt, Server},
     syntax::{HelloName, Host, Mailbox, Parameters, Rejection, Text},
     tls::{Secured, ServerTls},
 };
@@ -126,7 +126,7 @@ impl Receiver {
             Accounts::parse(&arguments.user).map_err(|error| format!("--user: {error}"))?;
         let tls = config::tls(arguments)?;
         let (config, trusted_config) =
-            config::server(arguments, &accounts, tls.as_ref().map(|(service, _)| *service))?;
+            config::server(arguments, tls.as_ref().map(|(service, _)| *service))?;
         let (places, possible) =
             Places::new(arguments.max_connections, arguments.max_connections_per_address);
         if arguments.max_connections.is_some_and(|wanted| wanted.get() > possible) {
@@ -440,30 +440,16 @@ async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
     }
 }
 
-/// A server in the clear or in TLS.
-trait Session: for<'m> Machine<Event<'m> = server::Event<'m>> + 'static {
-    fn server(&mut self) -> &mut Server;
-}
-
-impl Session for Server {
-    fn server(&mut self) -> &mut Server {
-        self
-    }
-}
-
-impl Session for Secured<Server> {
-    fn server(&mut self) -> &mut Server {
-        self.machine_mut()
-    }
-}
-
-async fn converse<M: Session>(
+async fn converse<M>(
     mut session: Connection<M>,
     mut ahead: &[u8],
     receiver: &Receiver,
     mut stopped: watch::Receiver<Stop>,
     place: Result<Arc<Place>, Rejection>,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsServer + 'static,
+{
     let by: &Host<'_> = receiver.config.host();
     let mut message: Option<Message> = None;
     loop {
@@ -476,8 +462,8 @@ async fn converse<M: Session>(
             Ok(()) = stopped.changed() => {
                 match *stopped.borrow_and_update() {
                     Stop::Never => {}
-                    Stop::Finish => session.machine_mut().server().shut_down(),
-                    Stop::Now => session.machine_mut().server().close(),
+                    Stop::Finish => session.server_mut().shut_down(),
+                    Stop::Now => session.server_mut().close(),
                 }
                 continue;
             }
@@ -489,20 +475,7 @@ async fn converse<M: Session>(
                 Ok(_) => connect.accept(),
                 Err(refusal) => connect.reject_and_close(refusal.clone()),
             },
-            Event::Auth(auth) => {
-                let offer = receiver.config.auth();
-                match accounts::verifier(offer, auth.mechanism(), auth.facts()) {
-                    Some(verifier) => auth.verify(verifier),
-                    None => auth.reject(Rejection::LOCAL_ERROR),
-                }
-            }
-            Event::Credentials(credentials) => receiver.accounts.answer(credentials.question),
-            // No account may act as another one.
-            Event::Authenticated(authenticated)
-                if authenticated.identity().acts_as() == authenticated.identity().authcid() =>
-            {
-                authenticated.accept();
-            }
+            Event::Credentials(asked) => receiver.accounts.answer(asked),
             // Only the configuration of trusted clients offers these two.
             Event::Xclient(xclient) => xclient.accept(),
             Event::Xforward(xforward) => xforward.accept(),

@@ -2,12 +2,12 @@
 
 use esmtp::{
     sasl::{
-        Attempt, Mechanism, Nonce, Offer, Question, Verifier,
-        scram::{Decoy, Hash, Keys},
+        Mechanism, Offer, Question, Secret,
+        scram::{Hash, Keys},
     },
-    server::Facts,
+    server::CredentialsQuestion,
 };
-use std::{collections::HashMap, time::SystemTime};
+use std::collections::HashMap;
 
 /// Names, passwords, and the SCRAM keys derived from them.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Accounts {
 
 #[derive(Debug)]
 struct Account {
-    password: String,
+    password: Secret,
     keys: Vec<Keys>,
 }
 
@@ -42,7 +42,7 @@ impl Accounts {
                 let derived = Keys::derive(hash, password, random::<16>()?, ITERATIONS);
                 keys.push(derived.map_err(|error| bad(&error))?);
             }
-            let account = Account { password: password.to_owned(), keys };
+            let account = Account { password: password.into(), keys };
             if users.insert(name.to_owned(), account).is_some() {
                 return Err(bad(&"the account exists already"));
             }
@@ -51,8 +51,8 @@ impl Accounts {
     }
 
     /// Returns every mechanism that these accounts support.
-    pub(crate) fn offer(&self, host: &str) -> Result<Offer, String> {
-        let offer = Offer::new([
+    pub(crate) fn offer() -> Offer {
+        Offer::new([
             Mechanism::SCRAM_SHA_256_PLUS,
             Mechanism::SCRAM_SHA_1_PLUS,
             Mechanism::SCRAM_SHA_256,
@@ -62,59 +62,26 @@ impl Accounts {
             Mechanism::LOGIN,
             Mechanism::OAUTHBEARER,
             Mechanism::XOAUTH2,
-        ]);
-        Ok(offer.with_decoy(Decoy::new(random()?)).with_host(host))
+        ])
     }
 
-    /// Provides a verifier with the secrets of an account. The password is its token too.
-    pub(crate) fn answer(&self, question: Question<'_>) {
-        let account = question.user().and_then(|user| self.users.get(user));
-        match (question, account) {
-            (Question::Password(question), Some(account)) => {
-                if question.password().matches(account.password.as_bytes()) {
-                    question.accept();
-                } else {
-                    question.reject();
+    /// Checks credentials against the account of their user: the keys, where the client knows the
+    /// password without sending it, and the password otherwise. It is the token of the account, too.
+    pub(crate) fn answer(&self, asked: CredentialsQuestion<'_>) {
+        let account = self.users.get(asked.user());
+        match (&asked.question, asked.token()) {
+            (Question::Keys(_), _) => asked.check(account.map(|account| &account.keys)),
+            // A token may come without a name.
+            (_, Some(token)) if asked.user().is_empty() => {
+                let is_owner = |account: &Account| account.password.matches(token.expose());
+                match self.users.iter().find(|(_, account)| is_owner(account)) {
+                    Some((name, _)) => asked.accept_as(name),
+                    None => asked.reject(),
                 }
             }
-            (Question::Token(question), _) => {
-                let owner = self.users.iter().find(|(name, account)| {
-                    question.user().is_none_or(|user| user == name.as_str())
-                        && question.token().matches(account.password.as_bytes())
-                });
-                match owner {
-                    Some((name, _)) => question.accept_as(name.as_str()),
-                    None => question.reject(),
-                }
-            }
-            (Question::Secret(question), Some(account)) => {
-                question.supply(account.password.as_bytes().to_vec());
-            }
-            (Question::Keys(question), Some(account)) => {
-                match account.keys.iter().find(|keys| keys.hash() == question.hash()) {
-                    Some(keys) => question.supply(keys.clone()),
-                    None => question.unknown(),
-                }
-            }
-            (other, _) => other.reject(),
+            _ => asked.check(account.map(|account| &account.password)),
         }
     }
-}
-
-/// Returns the verifier for the mechanism that a client has chosen.
-pub(crate) fn verifier(
-    offer: Option<&Offer>,
-    mechanism: Mechanism,
-    facts: &Facts,
-) -> Option<Box<dyn Verifier>> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let attempt = Attempt {
-        channel: &facts.security().channel(),
-        proven: None,
-        nonce: Nonce::generate().ok()?,
-        unix_seconds: now.as_secs(),
-    };
-    offer?.verifier(mechanism, attempt)
 }
 
 /// Returns random octets from the operating system.

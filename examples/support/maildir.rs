@@ -52,15 +52,8 @@ impl Maildir {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Nothing in the name comes from the peer.
         let id = format!("{}.M{}P{}Q{count}", time.as_secs(), time.subsec_micros(), process::id());
-        let mut received = Received::new(by, facts.protocol(), Timestamp::since_unix_epoch(time))
-            .with_id(&id)
-            .with_recipients(envelope.recipients().map(|recipient| recipient.forward_path()));
-        if let Some(name) = facts.hello_name() {
-            received = received.with_from(name);
-        }
-        if let Some(address) = facts.peer().address() {
-            received = received.with_peer(address.ip(), facts.peer().name());
-        }
+        let at = Timestamp::since_unix_epoch(time);
+        let received = Received::of(facts, by, at).with_id(&id);
         let pending = format!("{}{received}", ReturnPath(&envelope.reverse_path())).into_bytes();
         Draft { root: Arc::clone(&self.root), id, octets: 0, pending, file: None }
     }

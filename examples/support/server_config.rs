@@ -38,11 +38,7 @@ const AUTH_FAILURES: u32 = 8;
 
 /// Returns the configuration of the sessions, and the one for clients whose XCLIENT and XFORWARD are
 /// believed: each accepts exactly the extensions that it announces.
-pub(crate) fn server(
-    arguments: &Arguments,
-    accounts: &Accounts,
-    tls: Option<Tls>,
-) -> Result<(Config, Config), String> {
+pub(crate) fn server(arguments: &Arguments, tls: Option<Tls>) -> Result<(Config, Config), String> {
     let mut config = Config::new(&arguments.hostname)
         .map_err(|error| format!("--hostname {}: {error}", arguments.hostname))?
         .with_service(match arguments.protocol {
@@ -83,7 +79,7 @@ pub(crate) fn server(
     config = config.with_required_auth(is_required);
     let chosen = chosen(arguments, tls)?;
     if !arguments.user.is_empty() && chosen.contains(Extension::Auth) {
-        let mut offer = accounts.offer(&arguments.hostname)?;
+        let mut offer = Accounts::offer();
         if arguments.allow_plaintext_auth {
             offer = offer.with_secrets_in_clear();
         }

@@ -1,5 +1,33 @@
 //! The mechanisms of AUTH (RFC 4422, RFC 4954): octets in, octets out.
 //!
+//! - **A client** logs in with [`Credentials`], which choose the strongest mechanism that the server
+//!   offers and that the channel permits.
+//! - **A server** configures an [`Offer`], named after what it stores, and answers one question:
+//!
+//! ```
+//! use esmtp::{
+//!     sasl::Offer,
+//!     server::{Config, Event},
+//! };
+//! use std::collections::HashMap;
+//!
+//! let config = Config::new("mail.example.org")?.with_auth(Offer::for_passwords());
+//!
+//! fn answer(event: Event<'_>, passwords: &HashMap<String, String>) {
+//!     match event {
+//!         Event::Credentials(asked) => asked.check_with(|user| passwords.get(user)),
+//!         other => other.proceed(),
+//!     }
+//! }
+//! # Ok::<(), esmtp::syntax::SyntaxError>(())
+//! ```
+//!
+//! The page of [`server`](crate::server) has a whole server with STARTTLS and AUTH, and
+//! [`CredentialsQuestion::check`](crate::server::CredentialsQuestion::check) tells what takes time.
+//! What follows is for mechanisms of one's own, and for other protocols.
+//!
+//! # Exchanges
+//!
 //! This module knows no base64, no command and no reply: those belong to the machines. An exchange
 //! has two sides, an [`Initiator`] (the client's) and a [`Verifier`] (the server's), and each is a
 //! small trait that custom mechanisms can implement as well:
@@ -14,9 +42,6 @@
 //! | XOAUTH2 | [`Xoauth2Initiator`], [`Xoauth2Verifier`] | Google's description | |
 //! | EXTERNAL | [`ExternalInitiator`], [`ExternalVerifier`] | RFC 4422 appendix A | |
 //! | ANONYMOUS | [`AnonymousInitiator`], [`AnonymousVerifier`] | RFC 4505 | |
-//!
-//! A client rarely creates an initiator by hand: [`Credentials`] chooses the strongest mechanism
-//! that the server offers. A server configures its mechanisms with [`Offer`].
 //!
 //! None of them negotiates a security layer (RFC 4422 section 3.7): TLS does that.
 //!

@@ -116,10 +116,12 @@ macro_rules! each {
 impl Event<'_> {
     /// Gives the safe default answer.
     ///
-    /// It accepts questions that commit to nothing (Connect, Hello, StartTls, Mail, Data), gives up a
+    /// It accepts questions that commit to nothing (Connect, Hello, StartTls, Auth, Mail, Data), gives up a
     /// TLS handshake without a TLS layer, and rejects whatever would take responsibility or reveal
-    /// something: a recipient, content (the message is refused with 554 at its end), a delivery, a
-    /// list. So no catch-all can accept a message that was not stored.
+    /// something: credentials, a recipient, content (the message is refused with 554 at its end), a
+    /// delivery, a list. An identity is accepted if its credentials were
+    /// ([`Authenticated::proceed`]). So no catch-all can accept a message that was not stored. The
+    /// [page of this module](super) has a table.
     pub fn proceed(self) {
         match self {
             Self::Connect(connect) => connect.accept(),
@@ -429,16 +431,23 @@ impl<'s> CredentialsQuestion<'s> {
         }
     }
 
-    /// Checks against what is stored for [`user`](Self::user), and answers: a password, keys of SCRAM, or a record
-    /// that has one of them ([`Stored`]). `None` says that there is no such user. The client cannot tell
-    /// it from a wrong password: reply, challenge and work are the same.
+    /// Checks against what is stored for [`user`](Self::user), and answers: a password, keys of SCRAM, or
+    /// a record that has one of them ([`Stored`]). `None` says that there is no such user. The client
+    /// cannot tell it from a wrong password: reply, challenge and work are the same.
     ///
-    /// A password is compared in constant time. Where keys are stored and the client sends the
-    /// password (PLAIN, LOGIN), they are derived from it (PBKDF2), and where passwords are stored and
-    /// the client uses SCRAM, they are derived from the stored one. That takes
-    /// about a millisecond for 4096 iterations and 0.2 seconds for 600,000, during which the thread
-    /// does nothing else: an asynchronous application gives it to a thread that may block. The tokio
-    /// runtime with several threads does so in place:
+    /// A password is compared in constant time. Stored keys cannot verify CRAM-MD5, nor a stored password
+    /// a token that is not equal to it: the client is rejected then.
+    ///
+    /// # Time
+    ///
+    /// Where keys are stored and the client sends the password (PLAIN, LOGIN), keys are derived from it
+    /// (PBKDF2), and where passwords are stored and the client uses SCRAM, keys are derived from the
+    /// stored one. That takes about a millisecond for 4096 iterations and 0.2 seconds for 600,000, during
+    /// which the thread does nothing else: an asynchronous application moves it off its executor. With
+    /// `spawn_blocking` the thread gets copies, and its verdict goes to [`accept`](Self::accept) or
+    /// [`reject`](Self::reject), as [`PasswordQuestion`](sasl::question::PasswordQuestion) shows;
+    /// `scram::Keys::verify_prepared` is the check. The tokio runtime with several threads can do it in
+    /// place:
     #[cfg_attr(
         all(feature = "scram", feature = "tokio"),
         doc = r#"
@@ -455,13 +464,6 @@ fn answer(asked: CredentialsQuestion<'_>, stored: Option<&Keys>) {
 ```
 "#
     )]
-    ///
-    /// With `spawn_blocking` the thread gets copies, and its verdict goes to [`accept`](Self::accept) or
-    /// [`reject`](Self::reject): [`PasswordQuestion`](sasl::question::PasswordQuestion) shows it, and
-    /// `Keys::verify_prepared` is the check.
-    ///
-    /// Stored keys cannot verify CRAM-MD5, nor a stored password a token that is not equal to it: the
-    /// client is rejected then.
     pub fn check<P: Stored + ?Sized>(self, stored: Option<&P>) {
         match self.offer {
             Some(offer) => offer.answer(self.question, stored.map(Stored::stored)),

@@ -1,8 +1,100 @@
 //! The receiving side: a server that is driven with octets (sans I/O) and asks the application.
 //!
-//! [`Server`] is a [`Machine`]: poll it, provide what it [`Need`]s, answer its [`Event`]s. It holds
-//! the whole protocol: framing, order of commands, replies, limits, deadlines. The application
-//! decides which client may send which message to which recipient, and stores the messages.
+//! The application answers [`Event`]s: it decides which client may send which message to which
+//! recipient, and stores the messages. [`Server`] holds the rest of the protocol: framing, order of
+//! commands, replies, limits, deadlines. An adapter in `io` puts it on a stream, and `serve` there
+//! accepts connections; [`Machine`] tells how to drive it without either.
+//!
+//! # A whole server
+//!
+//! Submission over STARTTLS, with logins against stored keys of SCRAM:
+#![cfg_attr(
+    all(feature = "tokio", feature = "rustls", feature = "scram", feature = "getrandom"),
+    doc = r#"
+```no_run
+use esmtp::{
+    io::{serving::Options, tokio::serve},
+    sasl::{Offer, scram::{Hash, Keys}},
+    server::{Config, Event, Limits, Message, Transaction},
+    service::Service,
+    syntax::Rejection,
+    tls::ServerTls,
+};
+use std::{collections::HashMap, sync::Arc};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::new("mail.example.org")?
+        .with_service(Service::Submission)                // AUTH before MAIL (RFC 6409)
+        .with_auth(Offer::for_keys(Hash::Sha256))         // SCRAM, and in TLS PLAIN and LOGIN
+        .with_limits(Limits::default().with_message(10 << 20));
+    let tls = ServerTls::from_pem(std::fs::read("chain.pem")?, std::fs::read("key.pem")?)?;
+    let options = Options::new(config).with_start_tls(tls);
+    let accounts: HashMap<String, Keys> = HashMap::new(); // from a database
+    let listener = TcpListener::bind("0.0.0.0:587").await?;
+
+    serve(listener, options, Arc::new(accounts), |mut session, accounts| async move {
+        let mut message = Message::with_limit(10 << 20);
+        while let Some(event) = session.next().await? {
+            match event {
+                Event::Credentials(asked) => asked.check_with(|user| accounts.get(user)),
+                Event::Rcpt(rcpt) => rcpt.accept(),       // an authenticated client sends anywhere
+                Event::Deliver(delivery) => match store(delivery.envelope(), message.octets()).await {
+                    Ok(()) => delivery.accept(),
+                    Err(_) => delivery.reject(Rejection::LOCAL_ERROR),
+                },
+                other => message.collect(other),          // content, and defaults for the rest
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn store(envelope: &Transaction, message: &[u8]) -> std::io::Result<()> {
+    println!("{} octets from {}", message.len(), envelope.reverse_path());
+    Ok(()) // once it is safe on disk
+}
+```
+"#
+)]
+//!
+//! [`Config::check`] finds mistakes before the first client comes; the adapters call it.
+//!
+//! # What each event means
+//!
+//! [`Event::proceed`] accepts questions that commit to nothing, and rejects the others, so that no
+//! catch-all arm accepts a message that was not stored:
+//!
+//! | event | the client | the application may | `proceed()` |
+//! |---|---|---|---|
+//! | [`Connect`] | has connected | reject by address, set a [configuration](Connect::configure) | greets with 220 |
+//! | [`Hello`] | sent EHLO, HELO or LHLO | reject by name, [prove](Hello::prove) an identity of the channel | 250 and the extensions |
+//! | [`StartTls`] | sent STARTTLS | reject | 220 |
+//! | [`Upgrade`] | waits for the handshake | leave it to the TLS layer, which answers it | ends the session: there is no layer |
+//! | [`Auth`] | sent AUTH | choose the verifier, or give it a nonce | makes the verifier of the [offer](Config::with_auth) |
+//! | [`Credentials`](CredentialsQuestion) | claims to be a user | [check](CredentialsQuestion::check) against what is stored, or give a verdict | 535 5.7.8 |
+//! | [`Authenticated`] | has proven who it is | decide whether the identity may act as another one | 235 if `Credentials` was answered positively and the identity acts as itself, otherwise 535 5.7.8 |
+//! | [`Mail`] | sent MAIL | reject by reverse-path, identity, size | 250 |
+//! | [`Rcpt`] | sent RCPT | accept known recipients | 550 5.7.1 |
+//! | [`Data`] | sent DATA or the first BDAT; once a message | reject | 354, or nothing before BDAT |
+//! | [`Content`] | sends octets | [take](Content::take) or [reject](Content::reject) them | 554 at the end of the message |
+//! | [`Deliver`] | has sent the whole message | store it and accept; in LMTP [per recipient](Deliver::per_recipient) | 554 5.3.0 |
+//! | [`Abort`] | reset, broke off or was refused after MAIL | drop what it keeps for the transaction | acknowledges |
+//! | [`Verify`], [`Expand`] | sent VRFY, EXPN | name mailboxes | 252, 502 |
+//! | [`Etrn`], [`Atrn`] | wants its mail | start the queue, reverse the roles | 458, 450 |
+//! | [`Burl`] | names a URL for content | fetch it | 554 |
+//! | [`Xclient`], [`Xforward`] | speaks for another client | trust it | 550 |
+//! | [`Other`] | sent a [verb of the application's own](Config::with_verb) | answer | 502 |
+//! | [`HandOver`] | continues with another protocol | take the channel over | closes |
+//!
+//! Each is a token with only its legal answers. `reject` takes a [`Rejection`](crate::syntax::Rejection),
+//! of which the usual ones are constants; `accept_with` other text, `accept_as` a reply of several lines
+//! or with another status ([`Acceptance`]), and `answer` the reply of another server, for a proxy. An
+//! event that is dropped without an answer comes again, so that an `.await` may be cancelled; one that
+//! is never answered is an error of the adapter (`io::SessionError::Unanswered`).
 //!
 //! # What does not compile
 //!

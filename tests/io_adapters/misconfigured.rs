@@ -86,3 +86,26 @@ fn in_a_tls_layer_only_mechanisms_that_never_work_are_mistakes() {
     let config = config.with_auth(Offer::new([]));
     assert!(matches!(config.check_in_tls_layer(), Err(ConfigError::Auth(_))));
 }
+
+/// A listener returns the error before it accepts the first connection.
+#[test]
+fn a_listener_refuses_a_configuration_that_cannot_work() {
+    for (config, words) in mistakes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = esmtp::io::serving::Options::new(config);
+        let serving = blocking::serve(listener, options, Arc::new(()), |_, _| Ok(()));
+        assert_named(&serving.run().unwrap_err(), words);
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_listener_of_tokio_refuses_a_configuration_that_cannot_work() {
+    for (config, words) in mistakes() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = esmtp::io::serving::Options::new(config);
+        let serving =
+            esmtp::io::tokio::serve(listener, options, Arc::new(()), |_, _| async { Ok(()) });
+        assert_named(&serving.await.unwrap_err(), words);
+    }
+}
