@@ -357,7 +357,7 @@ fn octets_after_auth_are_responses_or_rejected() {
             let mut session = ByHand::after_hello(config, Security::CLEAR, answer);
             let said = session.say(format!("{command}\r\nMAIL FROM:<a@b.c>\r\n").as_bytes());
             if is_enforced {
-                assert!(said.starts_with("554 5.5.0 ") && session.is_closed, "{command}: {said}");
+                assert!(said.starts_with("554 5.5.0 ") && session.is_closed(), "{command}: {said}");
             } else {
                 let refusal = "501 5.5.2 Cannot decode this as base64\r\n";
                 assert_eq!(said, format!("{challenge}{refusal}"), "{command}");
@@ -428,7 +428,7 @@ fn a_submitter_is_not_believed_for_tls_alone() {
         let mut session = ByHand::after_hello(config(), security, answer);
         let said = session.say(b"MAIL FROM:<a@b.org> AUTH=e+3Dmc2@example.com\r\n");
         assert_eq!(said, "250 2.1.0 Ok\r\n");
-        let facts = session.server.facts();
+        let facts = session.server().facts();
         assert_eq!(facts.submitter(), Some(Submitter::Unknown));
         assert!(session.experience.log.last().unwrap().ends_with(" of <>"));
     }
@@ -593,7 +593,7 @@ fn the_application_gives_its_own_codes() {
             session.say(format!("EHLO {host}\r\n").as_bytes());
             let said = session.say(format!("AUTH PLAIN {ANN}\r\n").as_bytes());
             assert_eq!(said, format!("{line}\r\n"), "at once: {at_once}");
-            assert!(session.server.facts().identity().is_none());
+            assert!(session.server().facts().identity().is_none());
         }
     }
 }
@@ -619,7 +619,7 @@ fn what_cannot_be_verified_now_gets_454() {
         assert_eq!(said, line);
         assert_eq!(session.say(b"AUTH LOGIN YW5u\r\n"), "334 UGFzc3dvcmQ6\r\n");
         assert_eq!(session.say(b"c2VjcmV0\r\n"), line);
-        assert!(session.server.facts().identity().is_none());
+        assert!(session.server().facts().identity().is_none());
     }
 }
 
@@ -853,9 +853,9 @@ fn data_with_success_goes_in_a_challenge() {
         }
         assert_eq!(responses[1], "", "the client has nothing to add");
         assert_eq!(client.finish(None), Ok(()));
-        assert_eq!(session.server.facts().identity(), None, "not before the last response");
+        assert_eq!(session.server().facts().identity(), None, "not before the last response");
         assert_eq!(session.say(format!("{last}\r\n").as_bytes()), reply);
-        assert_eq!(session.server.facts().identity().is_some(), last.is_empty());
+        assert_eq!(session.server().facts().identity().is_some(), last.is_empty());
     }
 }
 
@@ -867,7 +867,7 @@ fn no_mechanism_changes_how_the_channel_is_protected() {
         let mut session = ByHand::after_hello(config(), security.clone(), answer);
         let said = session.say(format!("AUTH PLAIN {ANN}\r\n").as_bytes());
         assert!(said.starts_with("235 "), "{said}");
-        assert_eq!(session.server.facts().security(), &security);
+        assert_eq!(session.server().facts().security(), &security);
         // Nor has anything been forgotten: the client need not say EHLO again.
         assert_eq!(session.say(b"MAIL FROM:<a@b.org>\r\n"), "250 2.1.0 Ok\r\n");
     }
