@@ -116,7 +116,7 @@
 //! fn a_message_that_is_rejected_for_now_is_sent_again() {
 //!     let faults = Faults::default().with(At::command("RCPT").nth(1), Fault::reply("450 4.2.1 Busy"));
 //!     let config = server::Config::new("mx.example.org").unwrap();
-//!     let server = LoopbackServer::start(config, faults).unwrap();
+//!     let server = LoopbackServer::new(config).with_faults(faults).start().unwrap();
 //!     assert!(send(server.address()).unwrap());
 //!     assert_eq!(server.stop().len(), 1);
 //! }
@@ -145,9 +145,9 @@ pub use driver::Driver;
 pub use fault::{At, Fault, Faults};
 pub use faulty::FaultyServer;
 pub use link::{Link, Stuck};
-pub use loopback::{LoopbackServer, TakenMessage};
+pub use loopback::{LoopbackServer, RunningServer, TakenMessage};
 pub use mismatch::Mismatch;
 pub use peer::ScriptedPeer;
-pub use running::Running;
+pub use running::RunningPeer;
 pub use script::{Cut, Played, Script};
 pub use subject::Subject;
