@@ -1,5 +1,6 @@
 //! Both ends of a session in memory, with a clock that advances only when nothing else can happen.
 
+use super::driver::deadline;
 use crate::{
     client,
     machine::{Closed, Machine, Need},
@@ -273,13 +274,6 @@ impl Link {
                 None => return Err(stuck),
             };
         }
-    }
-}
-
-const fn deadline(need: Need) -> Option<Instant> {
-    match need {
-        Need::Read(at) | Need::Write(at) | Need::Either(at) | Need::Wait(at) => Some(at),
-        Need::Answer | Need::Close => None,
     }
 }
 

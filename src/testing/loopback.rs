@@ -2,18 +2,22 @@
 
 use super::{fault::Faults, faulty::FaultyServer};
 use crate::{
-    io::blocking::Connection,
+    io::{Layer, blocking::Connection},
     security::Security,
     server::{Config, Event, Peer, Server},
 };
+#[cfg(feature = "rustls")]
+use crate::{
+    syntax::Extension,
+    tls::{Secured, ServerTls},
+};
 use alloc::{
-    boxed::Box,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
 };
 use core::{
-    mem,
+    fmt, mem,
     net::{Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
@@ -24,7 +28,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// A message that a [`LoopbackServer`] has taken.
+/// A message that a [`RunningServer`] has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenMessage {
     session: usize,
@@ -63,7 +67,7 @@ type Answer = dyn for<'e> Fn(Event<'e>) -> Option<Event<'e>> + Send + Sync;
 /// A server on a port of the loopback interface, which accepts every message, with [faults](Faults) at
 /// the places that a test chooses: to test how a client of any origin copes with them.
 ///
-/// Each session has a thread. Dropping it ends all sessions.
+/// Each session has a thread.
 ///
 /// ```
 /// use esmtp::{client, envelope::Envelope, io::blocking, server};
@@ -71,10 +75,11 @@ type Answer = dyn for<'e> Fn(Event<'e>) -> Option<Event<'e>> + Send + Sync;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let faults = Faults::default().with(At::END_OF_CONTENT.nth(1), Fault::reply("451 4.3.0 Later"));
-/// let server = LoopbackServer::start(server::Config::new("mx.example.org")?, faults)?;
+/// let config = server::Config::new("mx.example.org")?;
+/// let server = LoopbackServer::new(config).with_faults(faults).start()?;
 ///
 /// let mut session = blocking::connect(server.address(), client::Config::new("me.example.net")?)?;
-/// let envelope = || Envelope::new("ann@example.net", &["bob@example.org"]);
+/// let envelope = || Envelope::new("ann@example.net", ["bob@example.org"]);
 /// assert!(!session.send(envelope()?, b"first\r\n")?.is_delivered_to_all());
 /// assert!(session.send(envelope()?, b"second\r\n")?.is_delivered_to_all());
 /// session.quit()?;
@@ -85,63 +90,111 @@ type Answer = dyn for<'e> Fn(Event<'e>) -> Option<Event<'e>> + Send + Sync;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct LoopbackServer {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    listener: Option<JoinHandle<()>>,
-}
-
-struct Shared {
     config: Arc<Config>,
     faults: Faults,
-    answer: Option<Box<Answer>>,
-    is_over: AtomicBool,
-    sessions: AtomicUsize,
-    messages: Mutex<Vec<TakenMessage>>,
-    open: Mutex<Vec<(TcpStream, JoinHandle<()>)>>,
+    answer: Option<Arc<Answer>>,
+    #[cfg(feature = "rustls")]
+    tls: Option<Tls>,
 }
 
-impl core::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Shared").field("faults", &self.faults).finish_non_exhaustive()
+/// The TLS of a server, and when it begins.
+#[cfg(feature = "rustls")]
+#[derive(Clone)]
+enum Tls {
+    Implicit(ServerTls),
+    StartTls(ServerTls),
+}
+
+impl fmt::Debug for LoopbackServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopbackServer").field("faults", &self.faults).finish_non_exhaustive()
     }
 }
 
 impl LoopbackServer {
+    /// Creates a server without faults; nothing is opened before [`start`](Self::start).
+    #[must_use]
+    pub fn new(config: impl Into<Arc<Config>>) -> Self {
+        Self {
+            config: config.into(),
+            faults: Faults::default(),
+            answer: None,
+            #[cfg(feature = "rustls")]
+            tls: None,
+        }
+    }
+
+    /// Sets the faults; none by default.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Returns the faults.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Asks `answer` first: it answers an event, or returns it and so leaves it to the server.
+    ///
+    /// A message whose [`Event::Deliver`] it answers is not among the
+    /// [messages](RunningServer::messages).
+    ///
+    /// ```
+    /// use esmtp::{server::{Config, Event}, syntax::Rejection, testing::LoopbackServer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = LoopbackServer::new(Config::new("mx.example.org")?).with_answer(|event| match event {
+    ///     Event::Rcpt(rcpt) if rcpt.index() > 0 => {
+    ///         rcpt.reject(Rejection::TOO_MANY_RECIPIENTS);
+    ///         None
+    ///     }
+    ///     other => Some(other),
+    /// });
+    /// # let _ = server;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_answer(
+        mut self,
+        answer: impl for<'e> Fn(Event<'e>) -> Option<Event<'e>> + Send + Sync + 'static,
+    ) -> Self {
+        self.answer = Some(Arc::new(answer));
+        self
+    }
+
+    /// Offers STARTTLS.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: ServerTls) -> Self {
+        self.config = Arc::new(Config::clone(&self.config).with_extension(Extension::StartTls));
+        self.tls = Some(Tls::StartTls(tls));
+        self
+    }
+
+    /// Begins each connection with TLS (implicit TLS).
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn with_implicit_tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(Tls::Implicit(tls));
+        self
+    }
+
     /// Opens a port and serves it.
     ///
     /// # Errors
     ///
     /// The port could not be opened, or no thread be started.
-    pub fn start(config: impl Into<Arc<Config>>, faults: Faults) -> io::Result<Self> {
-        Self::begin(config.into(), faults, None)
-    }
-
-    /// Opens a port and serves it as [`start`](Self::start) does, with answers of the test's own:
-    /// `answer` returns the events that it leaves to the server.
-    ///
-    /// A message whose [`Event::Deliver`] the test answers itself is not among the
-    /// [messages](Self::messages).
-    ///
-    /// # Errors
-    ///
-    /// As [`start`](Self::start).
-    pub fn start_with(
-        config: impl Into<Arc<Config>>,
-        faults: Faults,
-        answer: impl for<'e> Fn(Event<'e>) -> Option<Event<'e>> + Send + Sync + 'static,
-    ) -> io::Result<Self> {
-        Self::begin(config.into(), faults, Some(Box::new(answer)))
-    }
-
-    fn begin(config: Arc<Config>, faults: Faults, answer: Option<Box<Answer>>) -> io::Result<Self> {
+    pub fn start(self) -> io::Result<RunningServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            config,
-            faults,
-            answer,
+            options: self,
             is_over: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
             messages: Mutex::default(),
@@ -149,9 +202,41 @@ impl LoopbackServer {
         });
         let accepting = Arc::clone(&shared);
         let listener = spawn(move || accepting.accept(&listener))?;
-        Ok(Self { address, shared, listener: Some(listener) })
+        Ok(RunningServer { address, shared, listener: Some(listener) })
     }
 
+    /// Creates the machine of the `n`th session, counted from 1.
+    fn machine(&self, peer: Peer, n: usize) -> Layer<FaultyServer> {
+        let server = Server::new(Arc::clone(&self.config), peer, Security::CLEAR);
+        let server = FaultyServer::in_session(server, &self.faults, n);
+        #[cfg(feature = "rustls")]
+        match &self.tls {
+            Some(Tls::Implicit(tls)) => return Secured::implicit(server, tls).into(),
+            Some(Tls::StartTls(tls)) => return Secured::start_tls(server, tls).into(),
+            None => {}
+        }
+        Layer::from(server)
+    }
+}
+
+/// A [`LoopbackServer`] that serves. Dropping it ends all sessions.
+#[derive(Debug)]
+pub struct RunningServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listener: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: LoopbackServer,
+    is_over: AtomicBool,
+    sessions: AtomicUsize,
+    messages: Mutex<Vec<TakenMessage>>,
+    open: Mutex<Vec<(TcpStream, JoinHandle<()>)>>,
+}
+
+impl RunningServer {
     /// Returns the address of the port.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -194,7 +279,7 @@ impl LoopbackServer {
     }
 }
 
-impl Drop for LoopbackServer {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         self.end();
     }
@@ -221,12 +306,10 @@ impl Shared {
 
     fn serve(&self, stream: TcpStream, session: usize) {
         let peer = stream.peer_addr().map_or(Peer::UNKNOWN, Peer::from);
-        let server = Server::new(Arc::clone(&self.config), peer, Security::CLEAR);
-        let server = FaultyServer::in_session(server, &self.faults, session);
-        let mut connection = Connection::new(server, stream);
+        let mut connection = Connection::new(self.options.machine(peer, session), stream);
         let mut content = Vec::new();
         while let Ok(Some(event)) = connection.next() {
-            let left = match &self.answer {
+            let left = match &self.options.answer {
                 Some(answer) => answer(event),
                 None => Some(event),
             };

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | a policy: the answers to a server's questions, in memory | [`Script::check`] with a [`Server`](crate::server::Server) |
 //! | the answers to a client's questions, in memory | [`Script::play`] with a [`Client`](crate::client::Client) |
+//! | a machine step by step, where the test decides on the way | [`Driver`] |
 //! | both sides together, on a slow or bad link, without waiting | [`Link`] |
 //! | a session function, or a program, against a peer that sends exactly this | [`ScriptedPeer`] |
 //! | a client of any origin against a server that rejects, stalls, closes or sends garbage | [`LoopbackServer`]; [`FaultyServer`] on any stream |
@@ -115,7 +116,7 @@
 //! fn a_message_that_is_rejected_for_now_is_sent_again() {
 //!     let faults = Faults::default().with(At::command("RCPT").nth(1), Fault::reply("450 4.2.1 Busy"));
 //!     let config = server::Config::new("mx.example.org").unwrap();
-//!     let server = LoopbackServer::start(config, faults).unwrap();
+//!     let server = LoopbackServer::new(config).with_faults(faults).start().unwrap();
 //!     assert!(send(server.address()).unwrap());
 //!     assert_eq!(server.stop().len(), 1);
 //! }
@@ -127,6 +128,7 @@
 //! an end of the connection ([`Fault`]). They can be those of one session, and of the `n`th time.
 
 mod dialect;
+mod driver;
 mod fault;
 mod faulty;
 mod inbox;
@@ -139,12 +141,13 @@ mod script;
 mod subject;
 
 pub use dialect::ScriptError;
+pub use driver::Driver;
 pub use fault::{At, Fault, Faults};
 pub use faulty::FaultyServer;
 pub use link::{Link, Stuck};
-pub use loopback::{LoopbackServer, TakenMessage};
+pub use loopback::{LoopbackServer, RunningServer, TakenMessage};
 pub use mismatch::Mismatch;
 pub use peer::ScriptedPeer;
-pub use running::Running;
+pub use running::RunningPeer;
 pub use script::{Cut, Played, Script};
 pub use subject::Subject;

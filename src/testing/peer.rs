@@ -4,7 +4,7 @@ use super::{
     dialect::{Agreement, Step},
     inbox::Inbox,
     mismatch::Mismatch,
-    running::Running,
+    running::RunningPeer,
     script::{Cut, Script, differs, shown},
 };
 use crate::{
@@ -166,10 +166,10 @@ impl ScriptedPeer {
     /// # Errors
     ///
     /// No connection could be made.
-    pub fn connect(self, address: SocketAddr) -> io::Result<Running> {
+    pub fn connect(self, address: SocketAddr) -> io::Result<RunningPeer> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        Running::start(address, move || self.run(stream))
+        RunningPeer::start(address, move || self.run(stream))
     }
 
     /// Plays the script in a thread, on the first connection to a port of the loopback interface.
@@ -177,10 +177,10 @@ impl ScriptedPeer {
     /// # Errors
     ///
     /// The port could not be opened.
-    pub fn listen(self) -> io::Result<Running> {
+    pub fn listen(self) -> io::Result<RunningPeer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        Running::start(address, move || match listener.accept() {
+        RunningPeer::start(address, move || match listener.accept() {
             Ok((stream, _)) => {
                 let _ = stream.set_nodelay(true);
                 self.run(stream)

@@ -10,12 +10,12 @@ use std::{
 /// A [`ScriptedPeer`](super::ScriptedPeer) in a thread of its own.
 #[derive(Debug)]
 #[must_use]
-pub struct Running {
+pub struct RunningPeer {
     address: SocketAddr,
     thread: JoinHandle<Result<(), Mismatch>>,
 }
 
-impl Running {
+impl RunningPeer {
     pub(super) fn start(
         address: SocketAddr,
         run: impl FnOnce() -> Result<(), Mismatch> + Send + 'static,

@@ -2,6 +2,7 @@
 
 use super::{
     dialect::{self, Agreement, Octets, ScriptError, Step},
+    driver::State,
     mismatch::Mismatch,
     subject::Subject,
 };
@@ -190,21 +191,15 @@ impl Script {
         cut: Cut,
         answer: impl FnMut(M::Event<'_>),
     ) -> Result<Played, Mismatch> {
-        let has_handshake =
-            self.steps.iter().any(|(step, _)| matches!(step, Step::Handshake { .. }));
-        let mut player = Player {
-            machine,
-            answer,
-            cut,
-            has_handshake,
-            time: Instant::ORIGIN,
-            need: Need::Close,
-            is_broken: false,
-            sent: Vec::new(),
-            waiting: Vec::new(),
-            received: 0,
-        };
         let side = M::SIDE;
+        // The script says when a TLS handshake is done.
+        let is_handshake = |(step, _): &(Step, String)| matches!(step, Step::Handshake { .. });
+        let mut state = State::default();
+        state.holds_upgrade = self.steps.iter().any(is_handshake);
+        if cut == Cut::Everywhere {
+            state.piece = 1;
+        }
+        let mut player = Player { machine, state, answer, cut, received: 0 };
         player.drive().map_err(|complaint| self.mismatch(side, cut, 0, complaint))?;
         let mut expected: Vec<&Octets> = Vec::new();
         let mut group: Vec<u8> = Vec::new();
@@ -224,7 +219,9 @@ impl Script {
                 group.extend(octets.as_sent());
                 continue;
             }
-            player.is_broken |= *step == Step::Broken { from: side };
+            if *step == (Step::Broken { from: side }) {
+                player.state.break_writes();
+            }
             player.hear(&mut group).map_err(fail)?;
             player.compare(&mut expected).map_err(fail)?;
             player.perform(step, &self.secured).map_err(fail)?;
@@ -233,7 +230,7 @@ impl Script {
         player.hear(&mut group).map_err(fail)?;
         player.drive().map_err(fail)?;
         player.compare(&mut expected).map_err(fail)?;
-        Ok(Played { need: player.need, time: player.time })
+        Ok(Played { need: player.state.need, time: player.state.time })
     }
 
     /// Describes a difference that was found before the step with this index.
@@ -248,66 +245,23 @@ impl Script {
     }
 }
 
-/// The number of times that an application is asked one question before it counts as undecided.
-const REPEATS: usize = 1000;
-
 /// A machine that is driven by a script.
 struct Player<'p, M, A> {
     machine: &'p mut M,
+    state: State,
     answer: A,
     cut: Cut,
-    /// The script says when a TLS handshake is done.
-    has_handshake: bool,
-    time: Instant,
-    need: Need,
-    is_broken: bool,
-    /// Octets of the machine that were not compared yet.
-    sent: Vec<u8>,
-    /// Octets that came when the machine had no room for them.
-    waiting: Vec<u8>,
     /// The number of octets that came.
     received: usize,
 }
 
 impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
-    /// Drives the machine until only the peer or a later time can change anything.
     fn drive(&mut self) -> Result<(), String> {
-        let mut repeats = 0_usize;
-        loop {
-            self.need = self.machine.poll(self.time);
-            match self.need {
-                Need::Answer if self.has_handshake && self.machine.is_upgrading() => return Ok(()),
-                Need::Answer => {
-                    let question = self.machine.question();
-                    match self.machine.event() {
-                        Some(event) => (self.answer)(event),
-                        None => return Err("asked no question, and waits for an answer".into()),
-                    }
-                    repeats = match self.machine.question() == question {
-                        true => repeats.saturating_add(1),
-                        false => 0,
-                    };
-                    if repeats >= REPEATS {
-                        return Ok(());
-                    }
-                }
-                Need::Write(_) | Need::Either(_) if self.is_broken => self.machine.unsendable(),
-                Need::Write(_) | Need::Either(_) => {
-                    let limit = if self.cut == Cut::Everywhere { 1 } else { usize::MAX };
-                    let octets = self.machine.output(limit);
-                    if octets.is_empty() {
-                        return Err("wants to write, and has nothing to write".into());
-                    }
-                    repeats = 0;
-                    self.machine.sent(octets.len());
-                    self.sent.extend_from_slice(&octets);
-                }
-                Need::Read(deadline) if deadline.has_passed(self.time) => {
-                    return Err("waits for a deadline that has passed".into());
-                }
-                Need::Read(_) | Need::Wait(_) | Need::Close => return Ok(()),
-            }
-        }
+        Ok(self.state.drive(self.machine, &mut self.answer)?)
+    }
+
+    fn feed(&mut self, octets: &[u8]) -> Result<(), String> {
+        Ok(self.state.feed(self.machine, octets, &mut self.answer)?)
     }
 
     /// Gives the machine a group of the peer's octets, cut as asked for.
@@ -328,31 +282,17 @@ impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
         }
     }
 
-    /// Gives the machine octets, after those that it had no room for.
-    fn feed(&mut self, octets: &[u8]) -> Result<(), String> {
-        self.waiting.extend_from_slice(octets);
-        while !self.waiting.is_empty() && self.need != Need::Close {
-            let taken = self.machine.feed(&self.waiting);
-            self.waiting.drain(..taken);
-            self.drive()?;
-            if taken == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Compares what the machine has sent with what the script says, whole.
     fn compare(&mut self, expected: &mut Vec<&Octets>) -> Result<(), String> {
-        let mut sent = core::mem::take(&mut self.sent);
+        let mut sent = self.state.take_sent();
         for octets in expected.drain(..) {
             match octets.agree_with(&sent) {
                 Agreement::Whole(agreed) => drop(sent.drain(..agreed)),
                 Agreement::Partial | Agreement::No => {
                     let complaint = differs(&octets.as_sent(), &sent);
-                    return Err(match self.need {
+                    return Err(match self.state.need {
                         Need::Wait(until) => {
-                            let wait = until.saturating_since(self.time);
+                            let wait = until.saturating_since(self.state.time);
                             format!(
                                 "{complaint} (it sends nothing for another {wait:?}: a delayed reply)"
                             )
@@ -378,7 +318,7 @@ impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
             Step::Octets { .. } => Ok(()),
             Step::Closed { from, .. } if *from == M::SIDE => {
                 self.drive()?;
-                match self.need {
+                match self.state.need {
                     Need::Close => Ok(()),
                     need => Err(format!("does not close, but has the need {need:?}")),
                 }
@@ -389,13 +329,9 @@ impl<M: Subject, A: FnMut(M::Event<'_>)> Player<'_, M, A> {
             }
             Step::Broken { from } if *from == M::SIDE => self.drive(),
             Step::Broken { .. } => Err("is the only side of which the writes can fail".into()),
-            Step::Passes(time) => {
-                self.time = self.time.saturating_add(*time);
-                let waiting = self.feed(&[]);
-                self.drive().and(waiting)
-            }
+            Step::Passes(time) => Ok(self.state.wait(self.machine, *time, &mut self.answer)?),
             Step::Handshake { succeeds } => {
-                if self.need != Need::Answer || !self.machine.is_upgrading() {
+                if self.state.need != Need::Answer || !self.machine.is_upgrading() {
                     return Err("does not wait for a TLS handshake".into());
                 }
                 match succeeds {

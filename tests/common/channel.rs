@@ -127,7 +127,12 @@ fn name() -> ServerName<'static> {
 
 /// Creates the layer around a server.
 pub(crate) fn server_end() -> Role {
-    Role::from(ServerTls::from(Arc::clone(&IDENTITY.server)))
+    Role::from(server_tls())
+}
+
+/// Returns the TLS of a server.
+pub(crate) fn server_tls() -> ServerTls {
+    ServerTls::from(Arc::clone(&IDENTITY.server))
 }
 
 /// Creates the layer around a client.

@@ -161,6 +161,19 @@ pub(crate) const BOB: &str = "bob@example.net";
 pub(crate) const CARL: &str = "carl@example.net";
 pub(crate) const DORA: &str = "dora@example.net";
 
+/// Returns the introduction by a server that offers exactly this, with `|` between the keywords, and a
+/// script after it.
+pub(crate) fn after_offer(keywords: &str, script: &str) -> String {
+    let mut hello = String::from("S: 220 mx\nC: EHLO me.example.org\n");
+    let lines: Vec<&str> =
+        ["mx"].into_iter().chain(keywords.split('|').filter(|it| !it.is_empty())).collect();
+    for (index, line) in lines.iter().enumerate() {
+        let separator = if index + 1 == lines.len() { ' ' } else { '-' };
+        writeln!(hello, "S: 250{separator}{line}").unwrap();
+    }
+    hello + script
+}
+
 /// The introduction by a server that offers CHUNKING only.
 pub(crate) const CHUNKING: &str = "S: 220 mx
      C: EHLO me.example.org

@@ -2,8 +2,9 @@
 
 use esmtp::{
     client::{Client, Config, Event},
-    machine::{Machine, Need},
+    machine::Need,
     security::Security,
+    testing::Driver,
     time::Instant,
     transcript::Entry,
 };
@@ -13,26 +14,15 @@ use std::sync::{Arc, Mutex};
 pub(crate) fn overhear(replies: &[&str], mut answer: impl FnMut(Event<'_>)) -> String {
     let heard = Arc::new(Mutex::new(String::new()));
     let log = Arc::clone(&heard);
-    let mut client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS)
+    let client = Client::new(Config::new("me.example.org").unwrap(), Security::TLS)
         .with_transcript(Box::new(move |_: Instant, entry: Entry<'_>| {
             log.lock().unwrap().push_str(&format!("{entry}\n"));
         }));
-    let mut replies = replies.iter();
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Answer => answer(client.event().unwrap()),
-            Need::Write(_) | Need::Either(_) => {
-                let octets = {
-                    let mut slices = [&b""[..]];
-                    client.to_send(&mut slices);
-                    slices[0].len()
-                };
-                client.sent(octets);
-            }
-            Need::Read(_) | Need::Wait(_) => {
-                client.feed(replies.next().unwrap().as_bytes());
-            }
-            Need::Close => return heard.lock().unwrap().clone(),
-        }
+    let mut driver = Driver::new(client);
+    driver.exchange("", &mut answer);
+    for reply in replies {
+        driver.exchange(reply, &mut answer);
     }
+    assert_eq!(driver.need(), Need::Close);
+    heard.lock().unwrap().clone()
 }

@@ -318,7 +318,7 @@ fn a_loopback_server_has_faults_by_session_and_keeps_the_messages() {
     let faults = Faults::default()
         .with(At::command("MAIL").in_session(1), Fault::DROP)
         .with(At::END_OF_CONTENT.in_session(2).nth(1), Fault::reply("451 4.3.0 Later"));
-    let server = LoopbackServer::start(config(), faults).unwrap();
+    let server = LoopbackServer::new(config()).with_faults(faults).start().unwrap();
     let connect = || {
         let config = client::Config::new("me.example.org").unwrap();
         blocking::connect(server.address(), config).unwrap()
@@ -340,14 +340,14 @@ fn a_loopback_server_has_faults_by_session_and_keeps_the_messages() {
 
 #[test]
 fn a_loopback_server_asks_the_test_first() {
-    let server = LoopbackServer::start_with(config(), Faults::default(), |event| match event {
+    let server = LoopbackServer::new(config()).with_answer(|event| match event {
         Event::Rcpt(rcpt) => {
             rcpt.reject(Rejection::MAILBOX_FULL);
             None
         }
         other => Some(other),
-    })
-    .unwrap();
+    });
+    let server = server.start().unwrap();
     let config = client::Config::new("me.example.org").unwrap();
     let mut session = blocking::connect(server.address(), config).unwrap();
     let report = session.send(envelope(), b"one\r\n").unwrap();
@@ -401,7 +401,7 @@ mod asynchronous {
 #[cfg(feature = "rustls")]
 mod tls {
     use super::*;
-    use crate::channel::{client_end, server_end};
+    use crate::channel::{client_end, server_end, server_tls};
     use esmtp::{client::TlsPolicy, tls::Secured};
 
     #[test]
@@ -433,6 +433,31 @@ mod tls {
             .drive(&mut client, &mut server, answer, |_, _| ())
             .unwrap();
         server.machine().result().unwrap();
+    }
+
+    #[test]
+    fn a_loopback_server_has_tls() {
+        for is_implicit in [false, true] {
+            let loopback = LoopbackServer::new(config());
+            let server = match is_implicit {
+                true => loopback.with_implicit_tls(server_tls()),
+                false => loopback.with_tls(server_tls()),
+            };
+            let server = server.start().unwrap();
+            let stream = std::net::TcpStream::connect(server.address()).unwrap();
+            let tls = if is_implicit { TlsPolicy::Never } else { TlsPolicy::Required };
+            let config = client::Config::new("me.example.org").unwrap().with_tls(tls);
+            let client = Client::new(config, Security::CLEAR);
+            let client = match is_implicit {
+                true => Secured::implicit(client, client_end()),
+                false => Secured::start_tls(client, client_end()),
+            };
+            let mut session = blocking::Connection::new(client, stream);
+            assert!(session.send(envelope(), b"x\r\n").unwrap().is_delivered_to_all());
+            assert!(session.machine().machine().security().is_tls());
+            session.quit().unwrap();
+            assert_eq!(server.stop().len(), 1);
+        }
     }
 
     #[test]

@@ -2,18 +2,16 @@
 
 use crate::common::Experience;
 use esmtp::{
-    machine::{Machine, Need},
+    machine::Need,
     security::Security,
     server::{Config, Event, Peer, Server},
-    time::Instant,
+    testing::Driver,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub(crate) struct ByHand {
-    pub(crate) server: Server,
+    driver: Driver<Server>,
     pub(crate) experience: Experience,
-    pub(crate) now: Instant,
-    pub(crate) is_closed: bool,
     answer: fn(&mut Experience, Event<'_>),
 }
 
@@ -39,35 +37,41 @@ impl ByHand {
         answer: fn(&mut Experience, Event<'_>),
     ) -> Self {
         let server = Server::new(Arc::new(config), Peer::UNKNOWN, security);
-        let (now, experience) = (Instant::ORIGIN, Experience::default());
-        Self { server, experience, now, is_closed: false, answer }
+        Self { driver: Driver::new(server), experience: Experience::default(), answer }
     }
 
-    /// Returns the replies of the server to these octets, which arrive together.
+    /// Returns the replies of the server to these octets, which arrive together; delayed ones are waited
+    /// for.
     pub(crate) fn say(&mut self, octets: &[u8]) -> String {
-        let (mut rest, mut said) = (octets, Vec::new());
-        loop {
-            match self.server.poll(self.now) {
-                Need::Answer => (self.answer)(&mut self.experience, self.server.event().unwrap()),
-                Need::Write(_) | Need::Either(_) => {
-                    let mut slices = [&[][..]; 4];
-                    let count = self.server.to_send(&mut slices);
-                    let octets = slices[..count].concat();
-                    self.server.sent(octets.len());
-                    said.extend_from_slice(&octets);
-                }
-                Need::Read(_) if !rest.is_empty() => {
-                    let taken = self.server.feed(rest);
-                    assert!(taken > 0, "no room");
-                    rest = &rest[taken..];
-                }
-                Need::Read(_) => return String::from_utf8(said).unwrap(),
-                Need::Wait(until) => self.now = until,
-                Need::Close => {
-                    self.is_closed = true;
-                    return String::from_utf8(said).unwrap();
-                }
-            }
+        let Self { driver, experience, answer } = self;
+        let mut said = driver.exchange(octets, |event| answer(experience, event));
+        while let Need::Wait(until) = driver.need() {
+            let wait = until.saturating_since(driver.time());
+            said.push_str(&driver.pass(wait, |event| answer(experience, event)));
         }
+        said
+    }
+
+    /// Passes time, and returns what the server sends by itself.
+    pub(crate) fn pass(&mut self, time: Duration) -> String {
+        let Self { driver, experience, answer } = self;
+        driver.pass(time, |event| answer(experience, event))
+    }
+
+    pub(crate) const fn server(&self) -> &Server {
+        self.driver.machine()
+    }
+
+    pub(crate) const fn server_mut(&mut self) -> &mut Server {
+        self.driver.machine_mut()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.driver.need() == Need::Close
+    }
+
+    /// Returns the time since the beginning.
+    pub(crate) fn time(&self) -> Duration {
+        self.driver.time().elapsed()
     }
 }

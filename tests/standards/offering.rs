@@ -2,7 +2,7 @@
 
 use crate::{
     common::{Experience, config},
-    dialogue::{Act, Dialogue, Mail, mail},
+    dialogue::{Act, Dialogue, Mail, after_offer, mail},
 };
 use esmtp::{
     envelope::Envelope,
@@ -83,14 +83,11 @@ pub(crate) fn goes_only_where_offered(line: &str, for_mail: &str, for_rcpt: &str
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
     let keyword = format!("{for_mail}{for_rcpt}");
     let keyword = keyword.split('=').next().unwrap();
-    let notes = dialogue.plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 HELP
-         C: QUIT
+    let notes = dialogue.plays(&after_offer(
+        "HELP",
+        "C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], format!("not offered: the parameter {keyword} is not offered"));
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     common::{config, converse},
-    dialogue::{Act, Dialogue},
+    dialogue::{Act, Dialogue, after_offer},
     offering::{asking, session},
 };
 use esmtp::syntax::Extension;
@@ -24,15 +24,13 @@ fn a_transaction_cannot_be_taken_up_again() {
              S: 555 Parameter not recognised or not implemented",
         ),
     );
-    let notes = Dialogue::new([Act::Send(asking("TRANSID=<12345@example.com>", ""))]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 CHECKPOINT
-         C: QUIT
+    let notes =
+        Dialogue::new([Act::Send(asking("TRANSID=<12345@example.com>", ""))]).plays(&after_offer(
+            "CHECKPOINT",
+            "C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+        ));
     assert_eq!(notes[0], "not offered: the parameter TRANSID is not offered");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     common::{announcing, config, converse_with},
-    dialogue::{Act, Dialogue, mail},
+    dialogue::{Act, Dialogue, after_offer, mail},
 };
 use esmtp::{
     client::{self, Client},
@@ -185,13 +185,9 @@ fn the_client_distinguishes_temporary_and_permanent_refusals_of_etrn() {
 fn the_client_waits_with_etrn_for_the_end_of_a_transaction() {
     let node = Node::Domain(Domain::new("me.example.org").unwrap());
     Dialogue::new([Act::Send(mail(&["bob@example.net"], "x\r\n")), Act::Etrn(node)]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-PIPELINING
-         S: 250-CHUNKING
-         S: 250 ETRN
-         C: MAIL FROM:<ann@example.org>
+        &after_offer(
+            "PIPELINING|CHUNKING|ETRN",
+            "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: BDAT 3 LAST
          C: x
@@ -205,5 +201,6 @@ fn the_client_waits_with_etrn_for_the_end_of_a_transaction() {
          C: QUIT
          S: 221 bye
          C: (closed)",
+        ),
     );
 }

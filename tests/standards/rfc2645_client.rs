@@ -1,6 +1,6 @@
 //! RFC 2645, the client's side.
 
-use crate::dialogue::{Act, AfterAtrn, Dialogue, mail};
+use crate::dialogue::{Act, AfterAtrn, Dialogue, after_offer, mail};
 use esmtp::{
     client::{Client, Config, End, Event, State},
     machine::{Closed, Machine, Need},
@@ -78,14 +78,12 @@ fn the_client_continues_where_atrn_is_rejected() {
         ));
         assert_eq!(notes[0], format!("ATRN refused: {reply}"));
     }
-    let notes = Dialogue::new([Act::Atrn(None, AfterAtrn::Leave)]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: QUIT
+    let notes = Dialogue::new([Act::Atrn(None, AfterAtrn::Leave)]).plays(&after_offer(
+        "",
+        "C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "not offered: the message needs ATRN, which is not offered");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     common::{HELLO, config, converse, converse_with},
-    dialogue::{Act, Dialogue, Mail, mail},
+    dialogue::{Act, Dialogue, Mail, after_offer, mail},
     offering::{session, with},
 };
 use esmtp::{
@@ -384,13 +384,9 @@ fn chunks_are_not_pipelined_by_default() {
 #[test]
 fn binary_content_is_sent_only_where_it_is_offered() {
     let dialogue = Dialogue::sends(&[BOB], "a\n\0\rb");
-    let notes = dialogue.plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-CHUNKING
-         S: 250 BINARYMIME
-         C: MAIL FROM:<ann@example.org> BODY=BINARYMIME
+    let notes = dialogue.plays(&after_offer(
+        "CHUNKING|BINARYMIME",
+        "C: MAIL FROM:<ann@example.org> BODY=BINARYMIME
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 250 ok
@@ -400,7 +396,7 @@ fn binary_content_is_sent_only_where_it_is_offered() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
     for (offered, needed) in
         [("CHUNKING", "BINARYMIME"), ("BINARYMIME", "CHUNKING"), ("8BITMIME", "BINARYMIME")]

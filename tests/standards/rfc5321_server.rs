@@ -2,13 +2,13 @@
 
 use crate::common::{Experience, HELLO, config, converse, converse_with};
 use esmtp::{
-    machine::{Machine, Need},
+    machine::Need,
     sasl::{Mechanism, Offer},
     security::Security,
     server::{Config, Event, Limits, Peer, Server},
     service::Service,
     syntax::{Code, Extension, Extensions, ForwardPath, Lenience, Rejection, Reply, Text},
-    time::Instant,
+    testing::Driver,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -19,7 +19,7 @@ const CONTENT: &str = "x\r\n.\r\n";
 
 /// A session without a script, in which no time passes.
 struct Session {
-    server: Server,
+    driver: Driver<Server>,
     experience: Experience,
     answer: fn(&mut Experience, Event<'_>),
 }
@@ -42,32 +42,15 @@ impl Session {
     /// Returns a server before the greeting.
     fn silent(config: Config, peer: Peer, answer: fn(&mut Experience, Event<'_>)) -> Self {
         let server = Server::new(Arc::new(config), peer, Security::CLEAR);
-        Self { server, experience: Experience::default(), answer }
+        Self { driver: Driver::new(server), experience: Experience::default(), answer }
     }
 
     /// Returns the replies of the server to these octets.
     fn hear(&mut self, octets: &str) -> String {
-        let (mut rest, mut said) = (octets.as_bytes(), Vec::new());
-        loop {
-            match self.server.poll(Instant::ORIGIN) {
-                Need::Answer => {
-                    (self.answer)(&mut self.experience, self.server.event().unwrap());
-                }
-                Need::Write(_) | Need::Either(_) => {
-                    let mut slices = [&b""[..]; 4];
-                    let filled = self.server.to_send(&mut slices);
-                    said.extend(slices[..filled].concat());
-                    let octets = slices[..filled].iter().map(|slice| slice.len()).sum();
-                    self.server.sent(octets);
-                }
-                Need::Read(_) if !rest.is_empty() => {
-                    let taken = self.server.feed(rest);
-                    rest = &rest[taken..];
-                }
-                Need::Read(_) | Need::Close => return String::from_utf8(said).unwrap(),
-                Need::Wait(_) => panic!("the server waits"),
-            }
-        }
+        let Self { driver, experience, answer } = self;
+        let replies = driver.exchange(octets, |event| answer(experience, event));
+        assert!(!matches!(driver.need(), Need::Wait(_)), "the server waits");
+        replies
     }
 
     /// Returns the codes of its replies.
@@ -210,7 +193,7 @@ fn a_refused_hello_changes_nothing() {
             assert_eq!(said, format!("550 {text}\r\n"));
         }
     }
-    assert_eq!(session.server.facts().host().unwrap().to_string(), "client.example.net");
+    assert_eq!(session.driver.machine().facts().host().unwrap().to_string(), "client.example.net");
     assert_eq!(session.code("DATA\r\n"), 354);
     assert_eq!(session.code(CONTENT), 250);
     assert_eq!(session.experience.messages[0].from, "<a@b.org>");
@@ -365,7 +348,7 @@ fn commands_that_arrive_in_pieces_get_exactly_one_reply() {
     }
     let long = "x".repeat(9000);
     for piece in [&long, &long, "\r"] {
-        assert_eq!(session.codes(piece), [], "the line has no end yet");
+        assert!(session.codes(piece).is_empty(), "the line has no end yet");
     }
     assert_eq!(session.codes("\n"), [500]);
     assert_eq!(session.codes("QUIT\r\n"), [221]);
@@ -469,8 +452,8 @@ fn a_message_that_was_refused_is_not_delivered() {
         let _ = session.codes("RSET\r\n");
         let _ = session.codes("QUIT\r\n");
         assert_eq!(asked(&session), 1);
-        assert_eq!(session.server.totals().messages(), 0);
-        assert!(session.server.facts().transaction().is_none());
+        assert_eq!(session.driver.machine().totals().messages(), 0);
+        assert!(session.driver.machine().facts().transaction().is_none());
     }
 }
 
@@ -536,7 +519,7 @@ fn greetings_and_hellos_are_answered_with_their_codes() {
     assert_eq!(Session::silent(config(), Peer::UNKNOWN, Experience::answer).code(""), 220);
     assert_eq!(Session::silent(config(), Peer::UNKNOWN, refusing).code(""), 554);
     let mut session = Session::silent(config(), Peer::UNKNOWN, Experience::answer);
-    session.server.shut_down();
+    session.driver.machine_mut().shut_down();
     assert_eq!(session.code(""), 421);
     let mut session = Session::new(config());
     for hello in
@@ -810,7 +793,7 @@ fn a_client_is_not_identified_by_its_hello() {
     for step in ["EHLO mx.example.org\r\n", "MAIL FROM:<postmaster@mx.example.org>\r\n", RCPT] {
         assert_eq!(session.code(step), 250);
     }
-    let facts = session.server.facts();
+    let facts = session.driver.machine().facts();
     assert_eq!(facts.host().unwrap().to_string(), "mx.example.org");
     assert!(facts.identity().is_none());
     assert!(facts.peer().name().is_none());

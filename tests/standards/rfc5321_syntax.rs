@@ -2,7 +2,7 @@
 
 use crate::{
     common::{HELLO, config, converse, converse_with},
-    dialogue::{Act, Dialogue, Mail, mail},
+    dialogue::{Act, Dialogue, Mail, after_offer, mail},
 };
 use esmtp::{
     client::MessageFacts,
@@ -230,12 +230,9 @@ fn rset_leaves_hello_and_auth_alone() {
     let acts =
         [Act::AuthBySteps("PLAIN", first, &[]), Act::Reset, Act::Send(mail(&[BOB], "x\r\n"))];
     let secured = Dialogue { security: Security::TLS, ..Dialogue::new(acts) };
-    let notes = secured.plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 AUTH PLAIN
-         C: AUTH PLAIN AGFubgBzZWNyZXQ=
+    let notes = secured.plays(&after_offer(
+        "AUTH PLAIN",
+        "C: AUTH PLAIN AGFubgBzZWNyZXQ=
          S: 235 welcome
          C: RSET
          S: 250 ok
@@ -251,7 +248,7 @@ fn rset_leaves_hello_and_auth_alone() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
 }
 
@@ -272,18 +269,16 @@ fn quit_aborts_what_is_open() {
     assert_eq!(experience.aborts(), ["Quit"]);
     assert!(!experience.log.iter().any(|line| line == "deliver"));
     // A client whose recipients are all refused has nothing to send, and RSET is not needed.
-    let notes = Dialogue::sends(&[BOB], "x\r\n").plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::sends(&[BOB], "x\r\n").plays(&after_offer(
+        "",
+        "C: MAIL FROM:<ann@example.org>
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 550 no
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "0: <bob@example.net> 550 no");
 }
 
@@ -633,11 +628,9 @@ fn content_is_not_looked_at() {
 #[test]
 fn a_client_sends_mail_rcpt_data_in_this_order() {
     let acts = [Act::Noop, Act::Send(mail(&[BOB, "carl@example.net"], "x\r\n"))];
-    let notes = Dialogue::new(acts).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: NOOP
+    let notes = Dialogue::new(acts).plays(&after_offer(
+        "",
+        "C: NOOP
          S: 250 ok
          C: MAIL FROM:<ann@example.org>
          S: 250 ok
@@ -653,7 +646,7 @@ fn a_client_sends_mail_rcpt_data_in_this_order() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes.len(), 2);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     common::{HELLO, config, converse},
-    dialogue::{Act, Dialogue, Mail, mail},
+    dialogue::{Act, Dialogue, Mail, after_offer, mail},
 };
 use esmtp::{
     client::MessageFacts,
@@ -51,14 +51,12 @@ fn bare_line_breaks_are_refused_and_not_repaired() {
 #[test]
 fn a_bare_line_break_is_not_passed_on() {
     for content in ["a\nb\r\n", "a\rb\r\n", "a\r\n\n", "a\r"] {
-        let notes = Dialogue::sends(&[BOB], content).plays(
-            "S: 220 mx
-             C: EHLO me.example.org
-             S: 250 mx
-             C: QUIT
+        let notes = Dialogue::sends(&[BOB], content).plays(&after_offer(
+            "",
+            "C: QUIT
              S: 221 bye
              C: (closed)",
-        );
+        ));
         assert_eq!(notes[0], "not offered: the message holds a bare CR or LF");
         let mut out = Vec::new();
         let mut stuffer = Stuffer::new(LineEnds::Strict);
@@ -68,18 +66,16 @@ fn a_bare_line_break_is_not_passed_on() {
     }
     // Not known before, it ends the session, and the message is never ended.
     let unknown = Mail { facts: MessageFacts::UNKNOWN, ..mail(&[BOB], "a\nb\r\n") };
-    let notes = Dialogue::new([Act::Send(unknown)]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::new([Act::Send(unknown)]).plays(&after_offer(
+        "",
+        "C: MAIL FROM:<ann@example.org>
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 250 ok
          C: DATA
          S: 354 go
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "content: a bare CR or LF at octet 1 of the content");
 }
 
@@ -210,11 +206,9 @@ fn codes_of_hosts_and_domains_without_mail_are_in_the_list() {
 fn a_552_to_rcpt_means_too_many_recipients() {
     let (reply, _) = Reply::parse(b"552 Too many recipients\r\n").unwrap().unwrap();
     assert_eq!(reply.retry(), Retry::NextTransaction);
-    let notes = Dialogue::sends(&[BOB, "carl@example.net"], "x\r\n").plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::sends(&[BOB, "carl@example.net"], "x\r\n").plays(&after_offer(
+        "",
+        "C: MAIL FROM:<ann@example.org>
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 250 ok
@@ -228,7 +222,7 @@ fn a_552_to_rcpt_means_too_many_recipients() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes[0],
         "0: <bob@example.net> 250 ok, <carl@example.net> 552 too many rest: <carl@example.net>"

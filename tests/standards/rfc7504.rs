@@ -2,7 +2,7 @@
 
 use crate::{
     common::{config, converse_with},
-    dialogue::Dialogue,
+    dialogue::{Dialogue, after_offer},
 };
 use esmtp::{
     client::{Client, Config, End},
@@ -94,16 +94,14 @@ fn a_client_sends_quit_after_521() {
 /// 7504-3-c: RFC 7504 section 3.
 #[test]
 fn to_any_command_521_is_a_permanent_failure() {
-    let notes = Dialogue::sends(&["bob@example.net"], "x\r\n").plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::sends(&["bob@example.net"], "x\r\n").plays(&after_offer(
+        "",
+        "C: MAIL FROM:<ann@example.org>
          S: 521 5.3.2 no mail
          C: QUIT
          S: 521 5.3.2 no mail
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes,
         ["0: <bob@example.net> 521 5.3.2 no mail", "end: the session was ended with QUIT"]

@@ -70,7 +70,7 @@ fn a_refusal_is_a_challenge_and_then_a_reply() {
             assert_eq!(said, format!("334 {}\r\n", status.as_str()), "{mechanism}");
             let said = session.say(format!("{response}\r\n").as_bytes());
             assert_eq!(said, reply, "{mechanism} {response:?}");
-            assert!(session.server.facts().identity().is_none());
+            assert!(session.server().facts().identity().is_none());
             let said = session.say(auth(mechanism, "good").as_bytes());
             assert_eq!(said, "235 2.7.0 Authentication successful\r\n");
         }
@@ -83,7 +83,7 @@ fn an_acknowledgement_of_nothing_fails() {
     let mut session = session();
     let said = session.say(b"AUTH OAUTHBEARER AQ==\r\n");
     assert_eq!(said, "501 5.5.2 Not a response of this mechanism\r\n");
-    assert!(session.server.facts().identity().is_none());
+    assert!(session.server().facts().identity().is_none());
 }
 
 /// 7628-3.2.2-b, 7628-3.2.3-a, XOAUTH2-1-b: RFC 7628 sections 3.2.2 and 3.2.3. The client acknowledges the error and takes

@@ -2,7 +2,7 @@
 
 use crate::by_hand::ByHand;
 use crate::common::config;
-use crate::dialogue::{Act, Dialogue, Mail, mail};
+use crate::dialogue::{Act, Dialogue, Mail, after_offer, mail};
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, Obstacle},
     envelope::Envelope,
@@ -52,12 +52,9 @@ fn a_message_that_requires_tls_goes_to_no_other_server() {
         ));
         assert_eq!(notes, [note, "end: the session was ended with QUIT"]);
     }
-    let notes = dialogue(verified()).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 REQUIRETLS
-         C: MAIL FROM:<ann@example.org> REQUIRETLS
+    let notes = dialogue(verified()).plays(&after_offer(
+        "REQUIRETLS",
+        "C: MAIL FROM:<ann@example.org> REQUIRETLS
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 250 ok
@@ -69,7 +66,7 @@ fn a_message_that_requires_tls_goes_to_no_other_server() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "0: <bob@example.net> 250 taken");
 }
 
@@ -78,13 +75,9 @@ fn a_message_that_requires_tls_goes_to_no_other_server() {
 fn the_keyword_must_come_inside_tls() {
     let notes = Dialogue { secured: verified(), ..dialogue(Security::CLEAR) }
         .with(|config| config.with_tls(esmtp::client::TlsPolicy::Required))
-        .plays(
-            "S: 220 mx
-             C: EHLO me.example.org
-             S: 250-mx
-             S: 250-REQUIRETLS
-             S: 250 STARTTLS
-             C: STARTTLS
+        .plays(&after_offer(
+            "REQUIRETLS|STARTTLS",
+            "C: STARTTLS
              S: 220 go
              (secured)
              C: EHLO me.example.org
@@ -92,7 +85,7 @@ fn the_keyword_must_come_inside_tls() {
              C: QUIT
              S: 221 bye
              C: (closed)",
-        );
+        ));
     assert_eq!(notes[0], "not offered: the parameter REQUIRETLS is not offered");
 }
 

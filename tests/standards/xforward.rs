@@ -3,7 +3,7 @@
 use crate::{
     by_hand::ByHand,
     common::{Experience, config, converse_with},
-    dialogue::{Act, Dialogue, mail},
+    dialogue::{Act, Dialogue, after_offer, mail},
     offering::session,
 };
 use esmtp::{
@@ -253,14 +253,9 @@ fn the_client_sends_no_reset_after_xforward() {
         Act::Send(mail(&["bob@example.net"], "two\r\n")),
         Act::Send(mail(&["bob@example.net"], "three\r\n")),
     ];
-    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-PIPELINING
-         S: 250-CHUNKING
-         S: 250 XFORWARD NAME HELO
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(&after_offer(
+        "PIPELINING|CHUNKING|XFORWARD NAME HELO",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: BDAT 5 LAST
          C: one
@@ -294,7 +289,7 @@ fn the_client_sends_no_reset_after_xforward() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes[..3],
         [

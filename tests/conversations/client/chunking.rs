@@ -1,6 +1,6 @@
 //! Chunks of a client (BDAT, RFC 3030).
 
-use crate::dialogue::{Act, BOB, CARL, CHUNKING, DORA, Dialogue, mail};
+use crate::dialogue::{Act, BOB, CARL, CHUNKING, DORA, Dialogue, after_offer, mail};
 
 /// RFC 3030 section 4.2; after an earlier chunk every MAIL has its RSET.
 #[test]
@@ -10,13 +10,9 @@ fn chunks_wait_for_no_354() {
         Act::Send(mail(&[CARL], "two\r\n")),
         Act::Send(mail(&[DORA], "three\r\n")),
     ];
-    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-PIPELINING
-         S: 250 CHUNKING
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::new(acts).with(|config| config.with_transactions(2)).plays(&after_offer(
+        "PIPELINING|CHUNKING",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: BDAT 6 LAST
          C: .one
@@ -44,7 +40,7 @@ fn chunks_wait_for_no_354() {
          S: 552 5.3.4 too much
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes,
         [
@@ -96,13 +92,9 @@ fn content_is_withdrawn_if_no_recipient_is_left() {
     // Where chunks are cut depends on what the server has taken: whole only.
     let notes = Dialogue::new(acts)
         .with(|config| config.with_send_buffer(8).with_in_flight(3))
-        .plays_whole(
-            "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-PIPELINING
-         S: 250 CHUNKING
-         C: MAIL FROM:<ann@example.org>
+        .plays_whole(&after_offer(
+            "PIPELINING|CHUNKING",
+            "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: BDAT 7
          C: one
@@ -121,7 +113,7 @@ fn content_is_withdrawn_if_no_recipient_is_left() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-        );
+        ));
     assert_eq!(
         notes[..2],
         ["0: <bob@example.net> 550 5.7.1 not you", "1: <carl@example.net> 250 ok"]

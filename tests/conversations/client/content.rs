@@ -1,6 +1,6 @@
 //! Content after DATA of a client.
 
-use crate::dialogue::{Act, BOB, Dialogue, Mail, mail};
+use crate::dialogue::{Act, BOB, Dialogue, Mail, after_offer, mail};
 use esmtp::{client::MessageFacts, wire::LineEnds};
 
 /// RFC 5321 section 4.5.2. The application writes seven octets at a time, so that each piece begins
@@ -12,12 +12,9 @@ fn dots_are_stuffed_and_a_last_line_is_ended() {
         Act::Send(mail(&[BOB], "..\r\n.\r\n..a\r\n\r\n.")),
         Act::Send(mail(&[BOB], "")),
     ])
-    .plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
-         C: MAIL FROM:<ann@example.org>
+    .plays(&after_offer(
+        "PIPELINING",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: DATA
          S: 250 ok
@@ -41,7 +38,7 @@ fn dots_are_stuffed_and_a_last_line_is_ended() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes.len(), 3);
 }
 
@@ -104,19 +101,16 @@ fn a_bare_line_feed_is_refused_or_made_a_line_end() {
 fn aborted_content_is_never_ended() {
     let mut message = mail(&[BOB], "half of\r\n");
     message.aborts = true;
-    let notes = Dialogue::new([Act::Send(message)]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::new([Act::Send(message)]).plays(&after_offer(
+        "PIPELINING",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: DATA
          S: 250 ok
          S: 250 ok
          S: 354 go
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes,
         ["0: <bob@example.net> untried rest: <bob@example.net>", "end: content was aborted"]

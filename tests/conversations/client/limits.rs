@@ -1,6 +1,6 @@
 //! Limits and deadlines of a client.
 
-use crate::dialogue::{Act, BOB, CARL, DORA, Dialogue, mail};
+use crate::dialogue::{Act, BOB, CARL, DORA, Dialogue, after_offer, mail};
 use esmtp::{
     client::{Client, Config},
     machine::{Machine, Need},
@@ -13,12 +13,9 @@ use std::time::Duration;
 /// 5321-4.5.3.1.8-c
 #[test]
 fn recipients_beyond_the_limit_are_for_a_further_transaction() {
-    let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n").plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::sends(&[BOB, CARL, DORA], "x\r\n").plays(&after_offer(
+        "PIPELINING",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: RCPT TO:<carl@example.net>
          C: RCPT TO:<dora@example.net>
@@ -34,7 +31,7 @@ fn recipients_beyond_the_limit_are_for_a_further_transaction() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes[0],
         "0: <bob@example.net> 250 taken, <carl@example.net> 452 4.5.3 too many, \
@@ -171,13 +168,9 @@ fn a_client_counts_the_time_of_each_side() {
 #[test]
 fn transactions_are_limited_to_those_that_the_server_takes() {
     let mails = ["a@example.net", "b@example.net", "c@example.net"];
-    let notes = Dialogue::new(mails.map(|to| Act::Send(mail(&[to], "")))).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-PIPELINING
-         S: 250 LIMITS MAILMAX=2
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::new(mails.map(|to| Act::Send(mail(&[to], "")))).plays(&after_offer(
+        "PIPELINING|LIMITS MAILMAX=2",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<a@example.net>
          C: DATA
          S: 250 ok
@@ -196,7 +189,7 @@ fn transactions_are_limited_to_those_that_the_server_takes() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes,
         [
@@ -239,18 +232,15 @@ fn recipients_are_limited_to_those_that_the_server_takes() {
         assert!(notes[0].ends_with(&format!("rest: {third}")), "{}", notes[0]);
     }
     // No recipient is left when the first ones are rejected, and nothing more is sent.
-    let notes = Dialogue::sends(&to, "").plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 LIMITS RCPTMAX=1
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::sends(&to, "").plays(&after_offer(
+        "LIMITS RCPTMAX=1",
+        "C: MAIL FROM:<ann@example.org>
          S: 250 ok
          C: RCPT TO:<a@x.example>
          S: 550 no
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert!(notes[0].ends_with("rest: <b@y.example> <c@x.example> <d@x.example>"), "{}", notes[0]);
 }

@@ -1,6 +1,6 @@
 //! Replies that a client must understand, survive or end the session for.
 
-use crate::dialogue::{Act, BOB, CARL, DORA, Dialogue, mail};
+use crate::dialogue::{Act, BOB, CARL, DORA, Dialogue, after_offer, mail};
 use esmtp::{
     client::Client,
     machine::{Machine, Need},
@@ -139,14 +139,12 @@ fn the_session_ends_with_421() {
 
 #[test]
 fn a_waiting_session_sees_its_421() {
-    let notes = Dialogue::new([Act::Wait]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         (86400 s)
+    let notes = Dialogue::new([Act::Wait]).plays(&after_offer(
+        "",
+        "(86400 s)
          S: 421 4.4.2 idle
          C: (closed)",
-    );
+    ));
     assert_eq!(notes, ["end: the server refused to go on with the session: 421 4.4.2 idle"]);
 }
 
@@ -244,12 +242,9 @@ fn unsolicited_replies_end_the_session() {
 #[test]
 fn a_rejected_rset_ends_the_session() {
     let acts = [Act::Send(mail(&[BOB], "")), Act::Send(mail(&[CARL], ""))];
-    let notes = Dialogue::new(acts).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::new(acts).plays(&after_offer(
+        "PIPELINING",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: DATA
          S: 250 ok
@@ -261,7 +256,7 @@ fn a_rejected_rset_ends_the_session() {
          C: DATA
          S: 500 what?
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes[1..],
         [

@@ -1,6 +1,6 @@
 //! STARTTLS of a client (RFC 3207).
 
-use crate::dialogue::{Act, BOB, Dialogue, mail};
+use crate::dialogue::{Act, BOB, Dialogue, after_offer, mail};
 use esmtp::{
     client::{Client, Config, Event, TlsPolicy},
     machine::{Machine, Need, Upgradable},
@@ -21,14 +21,9 @@ fn if_offered(config: Config) -> Config {
 #[test]
 fn the_session_begins_anew_inside_tls() {
     let dialogue = Dialogue::new([Act::StartTls, Act::Send(mail(&[BOB], "x\r\n"))]).with(required);
-    let notes = dialogue.plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250-PIPELINING
-         S: 250-CHUNKING
-         S: 250 STARTTLS
-         C: STARTTLS
+    let notes = dialogue.plays(&after_offer(
+        "PIPELINING|CHUNKING|STARTTLS",
+        "C: STARTTLS
          S: 220 go
          (secured)
          C: EHLO me.example.org
@@ -47,7 +42,7 @@ fn the_session_begins_anew_inside_tls() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes,
         [
@@ -103,29 +98,24 @@ fn a_rejected_starttls_is_a_question_if_tls_is_not_required() {
         (TlsPolicy::IfOffered, vec![Act::Send(mail(&[BOB], ""))]),
         (TlsPolicy::Never, vec![Act::StartTls, Act::Send(mail(&[BOB], ""))]),
     ] {
-        let notes = Dialogue::new(acts).with(|config| config.with_tls(policy)).plays(
-            "S: 220 mx
-             C: EHLO me.example.org
-             S: 250-mx
-             S: 250 STARTTLS
-             C: STARTTLS
+        let notes = Dialogue::new(acts).with(|config| config.with_tls(policy)).plays(&after_offer(
+            "STARTTLS",
+            "C: STARTTLS
              S: 454 4.7.0 not now
              C: MAIL FROM:<ann@example.org>
              S: 550 no
              C: QUIT
              S: 221 bye
              C: (closed)",
-        );
+        ));
         assert_eq!(notes[0], "STARTTLS refused: 454 4.7.0 not now");
     }
-    let notes = Dialogue::new([Act::StartTls]).with(if_offered).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: QUIT
+    let notes = Dialogue::new([Act::StartTls]).with(if_offered).plays(&after_offer(
+        "",
+        "C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "not offered: the message needs STARTTLS, which is not offered");
 }
 
@@ -197,12 +187,9 @@ fn implicit_tls_sends_no_starttls() {
 #[test]
 fn a_reset_comes_before_starttls() {
     let dialogue = Dialogue::new([Act::Send(mail(&[BOB], "")), Act::StartTls]);
-    let notes = dialogue.plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 STARTTLS
-         C: MAIL FROM:<ann@example.org>
+    let notes = dialogue.plays(&after_offer(
+        "STARTTLS",
+        "C: MAIL FROM:<ann@example.org>
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 550 no
@@ -216,7 +203,7 @@ fn a_reset_comes_before_starttls() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(notes[0], "0: <bob@example.net> 550 no");
 }
 

@@ -1,6 +1,6 @@
 //! Transactions of a client, and commands outside of them.
 
-use crate::dialogue::{Act, BOB, CARL, DORA, Dialogue, mail};
+use crate::dialogue::{Act, BOB, CARL, DORA, Dialogue, after_offer, mail};
 
 /// RFC 5321 sections 2.2.1, 3.1 to 3.3, 4.1.1.10, appendix D.1.
 /// 5321-2.2.1-b, 5321-3.4-c, 5321-4.3.1-a, 5321-4.5.4.1-b
@@ -50,12 +50,9 @@ fn rset_comes_before_the_next_mail_if_a_transaction_is_open() {
         Act::Send(mail(&[CARL], "two\r\n")),
         Act::Send(mail(&[DORA], "three\r\n")),
     ])
-    .plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
-         C: MAIL FROM:<ann@example.org>
+    .plays(&after_offer(
+        "PIPELINING",
+        "C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: DATA
          S: 250 ok
@@ -81,7 +78,7 @@ fn rset_comes_before_the_next_mail_if_a_transaction_is_open() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes[..3],
         [
@@ -98,11 +95,9 @@ fn nothing_follows_a_rejected_mail_or_the_last_rejected_recipient() {
         Act::Send(mail(&[BOB, CARL], "one\r\n")),
         Act::Send(mail(&[BOB, CARL], "two\r\n")),
     ])
-    .plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: MAIL FROM:<ann@example.org>
+    .plays(&after_offer(
+        "",
+        "C: MAIL FROM:<ann@example.org>
          S: 451 4.7.1 later
          C: RSET
          S: 250 ok
@@ -115,7 +110,7 @@ fn nothing_follows_a_rejected_mail_or_the_last_rejected_recipient() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes[..2],
         [
@@ -163,11 +158,9 @@ fn a_lost_connection_leaves_unknown_outcomes() {
 
 #[test]
 fn an_early_close_keeps_the_replies_that_came() {
-    let notes = Dialogue::sends(&[BOB, CARL], &"x\r\n".repeat(50_000)).plays_whole(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: MAIL FROM:<ann@example.org>
+    let notes = Dialogue::sends(&[BOB, CARL], &"x\r\n".repeat(50_000)).plays_whole(&after_offer(
+        "",
+        "C: MAIL FROM:<ann@example.org>
          S: 250 ok
          C: RCPT TO:<bob@example.net>
          S: 250 ok
@@ -179,7 +172,7 @@ fn an_early_close_keeps_the_replies_that_came() {
          S: 552 5.3.4 too much
          S: (closed)
          C: (closed)",
-    );
+    ));
     assert_eq!(
         notes,
         [
@@ -204,11 +197,9 @@ fn quit_is_answered_or_followed_by_the_close() {
 #[test]
 fn commands_outside_a_transaction_are_answered_or_refused() {
     let notes = Dialogue::new([Act::Noop, Act::Vrfy("bob"), Act::Vrfy("carl"), Act::Reset]).plays(
-        "S: 220 mx
-             C: EHLO me.example.org
-             S: 250-mx
-             S: 250 PIPELINING
-             C: NOOP
+        &after_offer(
+            "PIPELINING",
+            "C: NOOP
              S: 250 ok
              C: VRFY bob
              S: 252 2.1.5 try it
@@ -219,6 +210,7 @@ fn commands_outside_a_transaction_are_answered_or_refused() {
              C: QUIT
              S: 221 bye
              C: (closed)",
+        ),
     );
     assert_eq!(notes, ["VRFY refused: 550 5.1.1 nobody", "end: the session was ended with QUIT"]);
 }
@@ -310,11 +302,10 @@ fn a_custom_verb_waits_for_earlier_replies() {
 /// RFC 5321 sections 3.5, 4.1.1.7, 4.1.1.8.
 #[test]
 fn lists_and_help_can_be_asked_for() {
-    let notes = Dialogue::new([Act::Expn("staff"), Act::Help, Act::Expn("staff")]).plays(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250 mx
-         C: EXPN staff
+    let notes =
+        Dialogue::new([Act::Expn("staff"), Act::Help, Act::Expn("staff")]).plays(&after_offer(
+            "",
+            "C: EXPN staff
          S: 250-Jon Postel <Postel@isi.edu>
          S: 250 Sam Q. Smith <SQSmith@specific.example.com>
          C: HELP
@@ -324,6 +315,6 @@ fn lists_and_help_can_be_asked_for() {
          C: QUIT
          S: 221 bye
          C: (closed)",
-    );
+        ));
     assert_eq!(notes[0], "EXPN refused: 550 Access Denied to You.");
 }

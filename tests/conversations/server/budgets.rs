@@ -1,12 +1,12 @@
-//! What a client pays for commands that bring no message nearer, and what is counted of them.
+//! The cost of commands without a mail transaction for a client, and what is counted of them.
 
 use esmtp::{
-    machine::{Machine, Need},
+    machine::Need,
     sasl::{Attempt, Mechanism, Nonce, Offer, Question},
     security::Security,
     server::{Config, End, Event, Limits, Peer, Server},
     syntax::{AttributeName, Code, Extension, Extensions, Rejection, Status, Text},
-    time::Instant,
+    testing::Driver,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -23,36 +23,22 @@ struct Outcome {
 /// Plays what the client says, each line after the replies to the one before; its end is a clean
 /// close.
 fn play(config: Config, lines: &[&str], mut answer: impl FnMut(Event<'_>)) -> Outcome {
-    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
-    let mut lines = ["EHLO client.example"].iter().chain(lines);
-    let (mut said, mut now) = (Vec::new(), Instant::ORIGIN);
-    loop {
-        match server.poll(now) {
-            Need::Answer => answer(server.event().unwrap()),
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]; 4];
-                let filled = server.to_send(&mut slices);
-                let octets = slices[..filled].concat();
-                server.sent(octets.len());
-                said.extend_from_slice(&octets);
-            }
-            Need::Wait(until) => now = until,
-            Need::Read(_) => match lines.next() {
-                Some(line) => {
-                    let line = format!("{line}\r\n");
-                    assert_eq!(server.feed(line.as_bytes()), line.len());
-                }
-                None => break,
-            },
-            Need::Close => break,
+    let server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+    let mut driver = Driver::new(server);
+    let mut said = driver.exchange("", &mut answer);
+    for line in ["EHLO client.example"].iter().chain(lines) {
+        if driver.need() == Need::Close {
+            break;
+        }
+        said.push_str(&driver.exchange(format!("{line}\r\n"), &mut answer));
+        while let Need::Wait(until) = driver.need() {
+            let wait = until.saturating_since(driver.time());
+            said.push_str(&driver.pass(wait, &mut answer));
         }
     }
-    Outcome {
-        said: String::from_utf8(said).unwrap(),
-        errors: server.totals().errors(),
-        end: server.end(),
-        took: now.elapsed(),
-    }
+    let took = driver.time().elapsed();
+    let server = driver.machine();
+    Outcome { said, errors: server.totals().errors(), end: server.end(), took }
 }
 
 impl Outcome {

@@ -1,6 +1,6 @@
 //! Service extensions of the server in conversation.
 
-use crate::common::{Experience, config, converse, converse_with};
+use crate::common::{Experience, announcing, config, converse, converse_with};
 use esmtp::{
     machine::{Machine, Need},
     sasl::Identity,
@@ -17,25 +17,12 @@ fn with(extensions: &[Extension]) -> Config {
     config().with_extensions(extensions.iter().copied().fold(Extensions::NONE, Extensions::with))
 }
 
-fn session(list: &str, script: &str) -> String {
-    let lines: Vec<&str> = list.split('|').collect();
-    let mut hello = String::from(
-        "S: 220 mx.example.org ESMTP service ready\nC: EHLO client.example.net\nS: 250-mx.example.org\n",
-    );
-    for (index, line) in lines.iter().enumerate() {
-        hello.push_str(if index + 1 == lines.len() { "S: 250 " } else { "S: 250-" });
-        hello.push_str(line);
-        hello.push('\n');
-    }
-    hello + script
-}
-
 /// 6531-3.1-a, 6531-3.1-c, 6531-3.2-c: RFC 6531 sections 3.1 and 3.5.
 #[test]
 fn an_internationalized_address_needs_smtputf8() {
     let experience = converse(
         with(&[Extension::SmtpUtf8, Extension::EightBitMime]),
-        &session(
+        &announcing(
             "8BITMIME|SMTPUTF8",
             r"C| MAIL FROM:<\xc3\xa4@b.org>\r\n
               S: 550 Non-ASCII reverse-path without SMTPUTF8
@@ -59,7 +46,7 @@ fn an_internationalized_address_needs_smtputf8() {
 fn delivery_status_notifications_are_asked_for() {
     converse(
         with(&[Extension::Dsn]),
-        &session(
+        &announcing(
             "DSN",
             "C: MAIL FROM:<a@b.org> RET=HDRS ENVID=x+2By
              S: 250 Ok
@@ -79,7 +66,7 @@ fn delivery_within_a_time_must_be_possible() {
     let extensions = Extensions::NONE.with_deliver_by(Some(60));
     converse(
         config().with_extensions(extensions),
-        &session(
+        &announcing(
             "DELIVERBY 60",
             "C: MAIL FROM:<a@b.org> BY=0;R
              S: 501 Not a value for this parameter
@@ -105,7 +92,7 @@ fn a_message_may_be_held_for_a_while_in_submission() {
         .with_required_auth(false);
     converse(
         submission,
-        &session(
+        &announcing(
             "FUTURERELEASE 3600 2030-01-01T00:00:00Z",
             "C: MAIL FROM:<a@b.org> HOLDFOR=3601
              S: 501 Hold time is too long
@@ -120,7 +107,7 @@ fn a_message_may_be_held_for_a_while_in_submission() {
     let transfer = config().with_extensions(extensions.with(Extension::Pipelining));
     converse(
         transfer,
-        &session(
+        &announcing(
             "PIPELINING",
             "C: MAIL FROM:<a@b.org> HOLDFOR=60
              S: 555 Parameter not recognised or not implemented",
@@ -133,7 +120,7 @@ fn a_message_may_be_held_for_a_while_in_submission() {
 fn requiretls_is_offered_in_tls_only() {
     converse_with(
         with(&[Extension::StartTls, Extension::RequireTls]),
-        &session(
+        &announcing(
             "STARTTLS",
             "C: MAIL FROM:<a@b.org> REQUIRETLS
              S: 555 Parameter not recognised or not implemented
@@ -160,7 +147,7 @@ fn limits_are_announced_as_they_are_enforced() {
     let limits = esmtp::server::Limits::default().with_recipients(1);
     converse(
         with(&[Extension::Limits]).with_limits(limits),
-        &session(
+        &announcing(
             "LIMITS RCPTMAX=1",
             "C: MAIL FROM:<a@b.org>
              S: 250 Ok
@@ -177,7 +164,7 @@ fn limits_are_announced_as_they_are_enforced() {
 fn a_remote_queue_is_started() {
     converse_with(
         with(&[Extension::Etrn]),
-        &session(
+        &announcing(
             "ETRN",
             "C: ETRN example.net
              S: 250 Queueing for this node has started
@@ -231,7 +218,7 @@ fn xclient_changes_the_client() {
         .with_xforward(&[AttributeName::Name, AttributeName::Addr]);
     let experience = converse_with(
         config().with_extensions(extensions),
-        &session(
+        &announcing(
             "XCLIENT NAME ADDR PORT LOGIN|XFORWARD NAME ADDR",
             "C: XCLIENT NAME=client.example ADDR=192.0.2.7 PORT=25 LOGIN=ann
              S: 220 mx.example.org ESMTP service ready
@@ -272,7 +259,7 @@ fn xclient_may_take_several_lines() {
     let extensions = Extensions::NONE.with_xclient(&names);
     let experience = converse_with(
         config().with_extensions(extensions),
-        &session(
+        &announcing(
             "XCLIENT NAME ADDR LOGIN",
             "C: XCLIENT LOGIN=ann ADDR=192.0.2.7
              C: XCLIENT NAME=client.example
@@ -295,14 +282,14 @@ fn no_client_is_trusted_by_default() {
     let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
     converse(
         config().with_extensions(extensions),
-        &session(
+        &announcing(
             "XCLIENT NAME",
             "C: XCLIENT NAME=client.example\nS: 550 Not permitted for this client",
         ),
     );
     converse(
         with(&[Extension::Pipelining]),
-        &session("PIPELINING", "C: XCLIENT NAME=client.example\nS: 502 Command not implemented"),
+        &announcing("PIPELINING", "C: XCLIENT NAME=client.example\nS: 502 Command not implemented"),
     );
 }
 
@@ -313,7 +300,7 @@ fn mailboxes_are_verified_and_lists_expanded_with_a_line_each() {
 
     converse_with(
         with(&[Extension::Vrfy, Extension::Expn, Extension::EnhancedStatusCodes]),
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|VRFY|EXPN",
             "C: VRFY ann
              S: 250 2.1.5 <ann@example.org>
@@ -351,7 +338,7 @@ fn parameters_are_passed_on_by_meaning() {
             Extension::MtPriority,
             Extension::Rrvs,
         ]),
-        &session(
+        &announcing(
             "DSN|STARTTLS|MT-PRIORITY|RRVS",
             "C: STARTTLS
              S: 220 Ready to start TLS
@@ -399,7 +386,7 @@ fn content_may_come_by_burl() {
         );
     let experience = converse_with(
         config,
-        &session(
+        &announcing(
             "CHUNKING|AUTH PLAIN|BURL",
             "C: BURL imap://example.org/;uid=1 LAST
              S: 530 Authentication required
@@ -487,7 +474,7 @@ fn a_cr_before_burl_is_bare() {
         );
         let experience = converse_with(
             config,
-            &session("CHUNKING|AUTH PLAIN|BURL", &script),
+            &announcing("CHUNKING|AUTH PLAIN|BURL", &script),
             |experience, event| match event {
                 Event::Auth(auth) => auth.verify(Box::new(esmtp::sasl::PlainVerifier::new())),
                 Event::Credentials(credentials) => match credentials.question {
@@ -580,7 +567,7 @@ fn a_rejected_custom_verb_counts_once() {
     let refused = "C: XNO\nS: 502 Command not implemented\n";
     converse(
         with(&[Extension::Pipelining]).with_verb(verb).with_limits(limits),
-        &session(
+        &announcing(
             "PIPELINING",
             &format!(
                 "{}C: XNO
@@ -597,7 +584,7 @@ fn a_rejected_custom_verb_counts_once() {
 fn departures_that_were_accepted_are_reported() {
     let experience = converse_with(
         with(&[Extension::Pipelining]),
-        &session(
+        &announcing(
             "PIPELINING",
             "C: MAIL FROM: <a@b.org>
              S: 250 Ok
