@@ -135,7 +135,37 @@ pub struct Received<'a> {
     priority: Option<Priority>,
 }
 
+/// The facts of a session that a `Received:` field tells: those of
+/// [`server::Facts`](crate::server::Facts).
+pub trait Traced {
+    /// Returns the field of the host `by`, with every clause that is known.
+    fn trace<'a>(&'a self, by: &'a Host<'a>, at: Timestamp) -> Received<'a>;
+}
+
 impl<'a> Received<'a> {
+    /// Makes the field of a message from the facts of its session: protocol, name and address of the
+    /// client, cipher suite, priority, and the recipient if it is the only one. `by` is the name of this
+    /// server, and `at` the time.
+    ///
+    /// ```
+    /// use esmtp::{
+    ///     server::Data,
+    ///     syntax::Host,
+    ///     trace::{Received, Timestamp},
+    /// };
+    /// use std::time::SystemTime;
+    ///
+    /// fn begin(data: &Data<'_>, by: &Host<'_>) -> String {
+    ///     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    ///     let at = Timestamp::since_unix_epoch(now);
+    ///     Received::of(data.facts(), by, at).with_id("4711").to_string()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn of(facts: &'a impl Traced, by: &'a Host<'a>, at: Timestamp) -> Self {
+        facts.trace(by, at)
+    }
+
     /// Makes a field from the parts that every one has: the receiving host, the protocol
     /// ([`Facts::protocol`](crate::server::Facts::protocol)) and the time.
     #[must_use]

@@ -3,6 +3,7 @@
 use super::{
     announcement::Announcement,
     config_error::ConfigError,
+    custom_parameter::CustomParameter,
     custom_verb::CustomVerb,
     limits::{Limits, Timeouts},
 };
@@ -51,6 +52,7 @@ pub struct Config {
     requires_tls: bool,
     enforces_sync: bool,
     own: Vec<CustomVerb>,
+    own_parameters: Vec<CustomParameter>,
 }
 
 /// Every extension that the server machine implements.
@@ -125,6 +127,7 @@ impl Config {
             requires_tls: false,
             enforces_sync: true,
             own: Vec::new(),
+            own_parameters: Vec::new(),
         };
         let undemanding = UNDEMANDING.iter().copied();
         Ok(config.with_extensions(undemanding.fold(Extensions::NONE, Extensions::with)))
@@ -165,6 +168,20 @@ impl Config {
         self.own.retain(|own| own.verb() != verb.verb());
         self.own.push(verb);
         self.offer()
+    }
+
+    /// Adds a parameter of the application's own on MAIL or RCPT; it replaces one with the same keyword on
+    /// the same command.
+    #[must_use]
+    pub fn with_parameter(mut self, parameter: CustomParameter) -> Self {
+        self.own_parameters.retain(|own| !own.replaces(&parameter));
+        self.own_parameters.push(parameter);
+        self.offer()
+    }
+
+    /// Returns the parameters of the application's own.
+    pub(super) fn own_parameters(&self) -> &[CustomParameter] {
+        &self.own_parameters
     }
 
     pub(super) fn custom_verb(&self, verb: &UnknownVerb<'_>) -> Option<&CustomVerb> {
@@ -373,13 +390,18 @@ impl Config {
             self.offered = self.offered.with_xforward(&names(AttributeName::is_xforward));
         }
         self.offered = self.own.iter().fold(self.offered, |offered, own| own.announce(offered));
+        let own = self.own_parameters.iter();
+        self.offered = own.fold(self.offered, |offered, own| own.announce(offered));
         let announced = match self.auth {
             Some(_) => self.offered.clone().with(Extension::Auth),
             None => self.offered.clone(),
         };
         self.command_line = [Verb::Mail, Verb::Rcpt]
             .into_iter()
-            .map(|verb| announced.line_limit(verb))
+            .map(|verb| {
+                let own = self.own_parameters.iter().map(|own| own.octets(verb));
+                own.fold(announced.line_limit(verb), usize::saturating_add)
+            })
             .fold(self.limits.command_line, usize::max);
         self.announcement = Announcement::new(&self.host, self.service, &self.offered);
         self

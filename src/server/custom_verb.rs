@@ -76,7 +76,8 @@ impl CustomVerb {
     }
 }
 
-fn announce(offered: Extensions, line: &str) -> Result<Extensions, SyntaxError> {
+/// Adds a line to a list of extensions.
+pub(super) fn announce(offered: Extensions, line: &str) -> Result<Extensions, SyntaxError> {
     match line.starts_with(['X', 'x']) {
         true => offered.with_other(line),
         false => offered.with_registered(line),

@@ -104,7 +104,7 @@ impl Transaction {
         // They were parsed before they were kept.
         let parameters = self.mail_parameters();
         let mut typed =
-            MailParameters::parse_with(&parameters, &every_extension(), Lenience::ADDRESSES)
+            MailParameters::read(&parameters, &every_extension(), Lenience::ADDRESSES, |_| true)
                 .unwrap_or_default();
         if typed.is_tls_required() && typed.ret().is_some() {
             typed = typed.with_ret(Ret::Headers);
@@ -258,7 +258,8 @@ impl<'t> Recipient<'t> {
     pub fn typed_parameters(&self) -> RcptParameters<'static> {
         // They were parsed before they were kept.
         let parameters = self.parameters();
-        RcptParameters::parse(&parameters, &every_extension()).unwrap_or_default().into_owned()
+        let typed = RcptParameters::parse_known(&parameters, &every_extension(), |_| true);
+        typed.unwrap_or_default().into_owned()
     }
 }
 

@@ -6,5 +6,7 @@
 #[cfg(all(feature = "scram", feature = "getrandom"))]
 mod credentials;
 mod message;
+mod parameters;
+mod received;
 mod replies;
 mod talk;

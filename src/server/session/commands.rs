@@ -6,6 +6,7 @@ use crate::{
         budget::Fault,
         config::Fitness,
         content::{Announced, ChunkSize, Url},
+        custom_parameter::CustomParameter,
         end::{AbortReason, End},
         event::HelloQuestion,
         extension_events::OtherQuestion,
@@ -366,7 +367,10 @@ impl Session {
 
     fn mail(&mut self, path: &ReversePath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
         let limit = self.config.limits().message;
-        let typed = match MailParameters::parse_with(raw, self.offered(), self.config.lenience()) {
+        let own = self.own_parameters();
+        let is_own = |keyword: &str| own.iter().any(|own| own.is(Verb::Mail, keyword));
+        let lenience = self.config.lenience();
+        let typed = match MailParameters::read(raw, self.offered(), lenience, is_own) {
             // Some clients declare a size of their own besides the one of their user: where one of them
             // is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
@@ -375,6 +379,7 @@ impl Session {
             }
             parsed => parsed?,
         };
+        CustomParameter::check(own, Verb::Mail, raw)?;
         let submitter = typed.submitter().and_then(Submitter::mailbox);
         let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
         let used = self.facts.forgiven().union(used);
@@ -394,7 +399,10 @@ impl Session {
     }
 
     fn rcpt(&mut self, path: &ForwardPath<'_>, raw: &Parameters<'_>) -> Result<(), SyntaxError> {
-        RcptParameters::parse(raw, self.offered())?;
+        let own = self.own_parameters();
+        let is_own = |keyword: &str| own.iter().any(|own| own.is(Verb::Rcpt, keyword));
+        RcptParameters::parse_known(raw, self.offered(), is_own)?;
+        CustomParameter::check(own, Verb::Rcpt, raw)?;
         let limits = *self.config.limits();
         let transaction = self.facts.transaction_mut();
         if !path.is_ascii() && !transaction.is_utf8() {
@@ -409,6 +417,15 @@ impl Session {
             self.ask(Question::Rcpt(Slot::Open));
         }
         Ok(())
+    }
+
+    /// Returns the parameters of the application's own that this client may use: those of extensions exist
+    /// only after EHLO (RFC 5321 section 2.2.1).
+    fn own_parameters(&self) -> &[CustomParameter] {
+        match self.facts.is_extended() {
+            true => self.config.own_parameters(),
+            false => &[],
+        }
     }
 
     /// Returns whether SIZE is offered and was given twice.
