@@ -3,7 +3,7 @@
 use crate::{
     client::{Client, ContentError, End, NotOffered, Outcome},
     envelope::Envelope,
-    io::SessionError,
+    io::{ConnectError, SessionError},
     security::TlsFailureKind,
     syntax::{Reply, Verb},
 };
@@ -84,10 +84,19 @@ pub enum SendFailure {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     Lost(io::Error),
+    /// A pool could open no session. Nothing was sent.
+    #[error(transparent)]
+    Connect(ConnectError),
     /// The pool is closed ([`Pool::close`](crate::io::tokio::Pool::close)). Nothing was sent.
     #[cfg(feature = "tokio")]
     #[error("the pool of sessions is closed")]
     PoolClosed,
+}
+
+impl From<ConnectError> for SendFailure {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
 }
 
 /// The connection could not be made, or was lost.
@@ -142,6 +151,7 @@ impl SendError {
         match &self.inner.failure {
             SendFailure::Ended(end) => end.reply(),
             SendFailure::Refused { reply, .. } => Some(reply),
+            SendFailure::Connect(error) => error.reply(),
             _ => None,
         }
     }
@@ -162,6 +172,7 @@ impl SendError {
             SendFailure::NotOffered(_) | SendFailure::Content(_) => true,
             SendFailure::Refused { reply, .. } => reply.is_permanent(),
             SendFailure::Ended(end) => end.is_permanent(),
+            SendFailure::Connect(error) => error.is_permanent(),
             SendFailure::Source(_) | SendFailure::Lost(_) => false,
             #[cfg(feature = "tokio")]
             SendFailure::PoolClosed => false,
@@ -176,6 +187,7 @@ impl SendError {
         match &self.inner.failure {
             SendFailure::NotOffered(obstacles) => !obstacles.is_for_every_server(),
             SendFailure::Ended(end) => end.try_next_host(),
+            SendFailure::Connect(error) => error.try_next_host(),
             SendFailure::Lost(_) => true,
             SendFailure::Refused { verb, .. } => *verb == Verb::StartTls,
             SendFailure::Content(_) | SendFailure::Source(_) => false,
@@ -195,6 +207,7 @@ impl SendError {
             SendFailure::Source(error) | SendFailure::Lost(error) => error.kind(),
             SendFailure::Refused { .. } => ErrorKind::PermissionDenied,
             SendFailure::Ended(end) => kind_of(end),
+            SendFailure::Connect(error) => error.kind(),
             #[cfg(feature = "tokio")]
             SendFailure::PoolClosed => ErrorKind::NotConnected,
         }

@@ -5,8 +5,13 @@ use alloc::{sync::Arc, vec::Vec};
 use core::{
     fmt,
     sync::atomic::{AtomicU8, Ordering},
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::Duration,
+};
+#[cfg(feature = "tokio")]
+use core::{
+    future::poll_fn,
+    task::{Context, Poll},
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,7 +48,7 @@ const SLICE: Duration = Duration::from_millis(250);
 ///     while let Some(event) = session.next()? {
 ///         event.proceed();
 ///     }
-///     io::Result::Ok(session.machine().end())
+///     io::Result::Ok(session.server().end())
 /// });
 /// stopper.shut_down();
 /// let mut heard = String::new();
@@ -105,6 +110,30 @@ impl Stopper {
         self.stop() > Stop::Never
     }
 
+    /// Waits until the sessions are told to [close](Self::close), for an application that waits for
+    /// something else meanwhile: a disk, a directory. [`shut_down`](Self::shut_down) does not end the
+    /// wait. The future may be dropped at any time.
+    ///
+    /// ```
+    /// use esmtp::io::Stopper;
+    /// use std::{future::Future, io};
+    ///
+    /// /// Stores a message, but does not wait for the disk when the session has to end.
+    /// async fn store(disk: impl Future<Output = io::Result<()>>, stopper: &Stopper) -> io::Result<()> {
+    ///     tokio::select! {
+    ///         stored = disk => stored,
+    ///         () = stopper.closed() => Err(io::ErrorKind::Interrupted.into()),
+    ///     }
+    /// }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub async fn closed(&self) {
+        let mut watching = Attached::listener(self.clone());
+        while !self.is_closing() {
+            poll_fn(|context| watching.poll_look(context)).await;
+        }
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.stop() == Stop::Close
     }
@@ -157,6 +186,7 @@ impl<M: AsServer> Attached<M> {
     }
 }
 
+#[cfg(feature = "tokio")]
 impl Attached<()> {
     /// Attaches a listener, which looks for itself.
     pub(super) const fn listener(stopper: Stopper) -> Self {
@@ -164,7 +194,6 @@ impl Attached<()> {
     }
 
     /// Returns ready when the stopper says something that was not seen before.
-    #[cfg(feature = "tokio")]
     pub(super) fn poll_look(&mut self, context: &Context<'_>) -> Poll<()> {
         if self.look(&mut ()) {
             return Poll::Ready(());

@@ -7,7 +7,7 @@ use esmtp::{
     io::{
         SendError, SendFailure,
         serving::{Handle, Options},
-        tokio::{ClientSession, Pool, PoolLimits, serve},
+        tokio::{ClientSession, Connector, Pool, PoolLimits, serve},
     },
     security::Security,
     server::{self, Config, Event},
@@ -82,6 +82,24 @@ async fn a_session_is_used_again() {
     pool.close().await;
     assert_eq!((pool.sessions(), pool.idle(), server.sessions()), (0, 0, 1));
     assert_eq!(server.stop().len(), 20);
+}
+
+#[tokio::test]
+async fn a_connector_opens_the_sessions() {
+    let server = server(
+        Faults::default().with(At::GREETING.in_session(2), Fault::reply_and_close("554 5.7.1 No")),
+    );
+    let connector =
+        Connector::new(server.address().to_string()).with_tls_policy(client::TlsPolicy::Never);
+    let pool = Pool::new(connector, PoolLimits::default().with_messages(1));
+    assert!(send(&pool, 0).await.unwrap().is_delivered_to_all());
+    let error = send(&pool, 1).await.unwrap_err();
+    assert!(matches!(error.failure(), SendFailure::Connect(_)), "{error:?}");
+    assert!(error.to_string().contains("554 5.7.1 No") && error.is_unsent(), "{error}");
+    assert_eq!(error.into_envelope(), envelope());
+    assert!(send(&pool, 2).await.unwrap().is_delivered_to_all());
+    pool.close().await;
+    assert_eq!(server.stop().len(), 2);
 }
 
 #[tokio::test]

@@ -5,15 +5,15 @@ use crate::{
     io::{
         SessionError,
         serving::{
-            HEADER_TIME, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
-            Refusal, Watch, canonical, is_about_one,
+            Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME, Refusal, Watch,
+            canonical, is_about_one,
         },
     },
     proxy::{Header, ProxyError},
     server::Event,
 };
 use alloc::{boxed::Box, sync::Arc};
-use core::fmt;
+use core::{fmt, time::Duration};
 use std::{
     io::{self, ErrorKind, Read},
     thread,
@@ -173,7 +173,7 @@ where
         let (options, handle) = (&self.options, &self.handle);
         let mut peer = socket.peer().map(canonical);
         if options.is_proxy(peer) {
-            match read_header(&mut socket, handle) {
+            match read_header(&mut socket, options.header_timeout(), handle) {
                 // A proxy that checks whether the server is up (LOCAL) is the client itself.
                 Ok(header) if header.is_local() => {}
                 Ok(header) => peer = header.source().map(canonical),
@@ -221,11 +221,15 @@ where
 /// # Errors
 ///
 /// The error of the header; `None` if the connection ended before its end, or the time was over.
-fn read_header(socket: &mut Socket, handle: &Handle) -> Result<Header, Option<ProxyError>> {
+fn read_header(
+    socket: &mut Socket,
+    time: Duration,
+    handle: &Handle,
+) -> Result<Header, Option<ProxyError>> {
     let start = Instant::now();
     let mut reader = HeaderReader::default();
     loop {
-        let left = HEADER_TIME.saturating_sub(start.elapsed());
+        let left = time.saturating_sub(start.elapsed());
         if left.is_zero() || handle.is_stopping() {
             return Err(None);
         }

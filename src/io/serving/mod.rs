@@ -35,8 +35,6 @@ pub(in crate::io) use watch::Watch;
 use core::{net::SocketAddr, time::Duration};
 use std::io::{self, ErrorKind};
 
-/// The time for a PROXY header (Postfix, `smtpd_upstream_proxy_timeout`).
-pub(in crate::io) const HEADER_TIME: Duration = Duration::from_secs(5);
 /// The time to tell a client that there is no place for it, TLS handshake included.
 pub(in crate::io) const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// The pause after no connection could be accepted, unless a session ends before.

@@ -21,6 +21,8 @@ use std::io;
 /// The sessions at once unless the application says otherwise (Postfix, `default_process_limit`, has
 /// 100 processes; a session costs less here).
 const SESSIONS: usize = 1000;
+/// The time for a PROXY header (Postfix, `smtpd_upstream_proxy_timeout`).
+const HEADER_TIME: Duration = Duration::from_secs(5);
 /// The time for sessions to finish their message after a shut-down.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -54,6 +56,8 @@ pub struct Options {
     pub(super) limits: Limits,
     refusal: Refusals,
     proxies: Proxies,
+    header_time: Duration,
+    handshake_time: Option<Duration>,
     grace: Duration,
     transcripts: Option<Arc<Transcripts>>,
     log: Option<Arc<Log>>,
@@ -101,6 +105,8 @@ impl Options {
             },
             refusal: Refusals::Named,
             proxies: Proxies::In(Vec::new()),
+            header_time: HEADER_TIME,
+            handshake_time: None,
             grace: GRACE,
             transcripts: None,
             log: None,
@@ -178,8 +184,8 @@ impl Options {
     /// Expects a PROXY header, of either version, before the greeting and before TLS, from peers in
     /// these networks: the client is the one in the header. Other peers are clients themselves.
     ///
-    /// A proxy that sends no header within five seconds (Postfix, `smtpd_upstream_proxy_timeout`) is
-    /// disconnected.
+    /// A proxy that sends no header within five seconds is disconnected: see
+    /// [`with_header_timeout`](Self::with_header_timeout).
     #[must_use]
     pub fn with_proxies(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
         self.proxies = Proxies::In(networks.into_iter().collect());
@@ -191,6 +197,22 @@ impl Options {
     #[must_use]
     pub fn with_proxies_only(mut self) -> Self {
         self.proxies = Proxies::All;
+        self
+    }
+
+    /// Sets the time for a PROXY header: 5 seconds unless set (Postfix,
+    /// `smtpd_upstream_proxy_timeout`).
+    #[must_use]
+    pub const fn with_header_timeout(mut self, time: Duration) -> Self {
+        self.header_time = time;
+        self
+    }
+
+    /// Sets the time for a TLS handshake: that of [`Secured`] unless set.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub const fn with_handshake_timeout(mut self, time: Duration) -> Self {
+        self.handshake_time = Some(time);
         self
     }
 
@@ -249,6 +271,18 @@ impl Options {
     #[must_use]
     pub const fn network_prefixes(&self) -> (u8, u8) {
         self.limits.prefixes
+    }
+
+    /// Returns the time for a PROXY header.
+    #[must_use]
+    pub const fn header_timeout(&self) -> Duration {
+        self.header_time
+    }
+
+    /// Returns the time for a TLS handshake, if it is set.
+    #[must_use]
+    pub const fn handshake_timeout(&self) -> Option<Duration> {
+        self.handshake_time
     }
 
     /// Returns the time for sessions to finish their message after a shut-down.
@@ -336,7 +370,7 @@ impl Options {
                 Tls::Start(tls) => Secured::start_tls(server, tls),
                 Tls::Implicit(tls) => Secured::implicit(server, tls),
             };
-            match handshake {
+            match handshake.into_iter().chain(self.handshake_time).min() {
                 Some(time) => secured.with_handshake_timeout(time).into(),
                 None => secured.into(),
             }

@@ -1,4 +1,13 @@
-//! A machine on a tokio stream.
+//! Sessions on tokio: one call connects and logs in, one call serves a port.
+//!
+//! - A client: [`Connector`] gives a [`ClientSession`] that is secured, logged in and ready. Its
+//!   methods send messages; a [`Queue`] has many in flight, a [`Pool`] spreads them over sessions.
+//! - A server: [`serve`] runs a function for each [`ServerSession`], with limits, TLS, PROXY headers and
+//!   a graceful shut-down. [`Connection::accept`] serves one connection.
+//! - Anything else: [`Connection`] drives any machine on any stream.
+//!
+//! Import these types, and never the module: `use esmtp::io::tokio` would hide the crate of that name,
+//! and `#[tokio::main]` would look for its runtime here.
 //!
 //! ```no_run
 //! use esmtp::{io::tokio::Connection, machine::Machine};

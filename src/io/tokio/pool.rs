@@ -1,6 +1,6 @@
 //! A bounded number of sessions with one server, used again and again.
 
-use super::connection::ClientSession;
+use super::{connection::ClientSession, connector::Connector};
 use crate::{
     client::{Event, MessageFacts, Report, State},
     envelope::Envelope,
@@ -145,25 +145,13 @@ impl PoolLimits {
 ///
 /// ```no_run
 /// use esmtp::{
-///     client::Config,
 ///     envelope::Envelope,
-///     io::{
-///         SendFailure,
-///         tokio::{ClientSession, Pool, PoolLimits},
-///     },
-///     security::Security,
+///     io::tokio::{Connector, Pool, PoolLimits},
 /// };
-/// use tokio::{net::TcpStream, task::JoinSet};
+/// use tokio::task::JoinSet;
 ///
 /// # async fn send_all(messages: Vec<(Envelope, Vec<u8>)>) -> Result<(), Box<dyn std::error::Error>> {
-/// let config = std::sync::Arc::new(Config::new("me.example.org")?);
-/// let pool = Pool::connecting(PoolLimits::default().with_sessions(4), move || {
-///     let client = esmtp::Client::new(config.clone(), Security::CLEAR);
-///     async move {
-///         let stream = TcpStream::connect("mx.example.net:25").await?;
-///         Ok::<_, std::io::Error>(ClientSession::new(client.into(), stream.into()))
-///     }
-/// });
+/// let pool = Pool::new(Connector::new("mx.example.net"), PoolLimits::default().with_sessions(4));
 /// let mut sending = JoinSet::new();
 /// for (envelope, content) in messages {
 ///     let pool = pool.clone();
@@ -260,8 +248,35 @@ enum Care {
 }
 
 impl Pool {
-    /// Creates a pool whose sessions are opened by `connect`: connected, and secured and logged in as
-    /// the server requires.
+    /// Creates a pool whose sessions are opened by `connector`.
+    #[must_use]
+    pub fn new(connector: Connector, limits: PoolLimits) -> Self {
+        Self::connecting(limits, move || {
+            let connector = connector.clone();
+            async move { connector.connect().await }
+        })
+    }
+
+    /// Creates a pool whose sessions are opened by a function of the application's own: connected, and
+    /// secured and logged in as the server requires.
+    ///
+    /// ```no_run
+    /// use esmtp::io::{
+    ///     SendFailure,
+    ///     tokio::{Connector, Pool, PoolLimits},
+    /// };
+    /// use tokio::net::TcpStream;
+    ///
+    /// // Through a tunnel.
+    /// let connector = Connector::new("mx.example.net");
+    /// let pool = Pool::connecting(PoolLimits::default(), move || {
+    ///     let connector = connector.clone();
+    ///     async move {
+    ///         let tunnel = TcpStream::connect("127.0.0.1:2525").await?;
+    ///         Ok::<_, SendFailure>(connector.connect_over(tunnel).await?)
+    ///     }
+    /// });
+    /// ```
     pub fn connecting<F, R, E>(limits: PoolLimits, connect: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,

@@ -5,8 +5,8 @@ use crate::{
     io::{
         SessionError,
         serving::{
-            HEADER_TIME, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
-            Refusal, Watch, canonical, is_about_one,
+            Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME, Refusal, Watch,
+            canonical, is_about_one,
         },
         stopper::Attached,
     },
@@ -242,7 +242,8 @@ where
         let mut peer = socket.peer().map(canonical);
         if options.is_proxy(peer) {
             let mut stop = Attached::listener(handle.stopper().clone());
-            let mut header = pin!(time::timeout(HEADER_TIME, read_header(&mut socket)));
+            let mut header =
+                pin!(time::timeout(options.header_timeout(), read_header(&mut socket)));
             let header = poll_fn(|context| match stop.poll_look(context) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => header.as_mut().poll(context).map(Some),
