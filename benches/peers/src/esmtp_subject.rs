@@ -1,278 +1,425 @@
-//! esmtp through its public API, as a user would call it.
-use crate::api::*;
-use crate::inputs::Lines;
+//! This library, through its public interface.
+
+use crate::{
+    inputs::Lines,
+    subject::{Dialogue, Script, Sink, Subject},
+};
 use bytes::Bytes;
 use esmtp::{
     client::{self, Client, MessageFacts},
     envelope::Envelope,
     machine::{Machine, Need},
     security::Security,
-    server::{self, Peer, Server},
+    server::{self, Event, Peer, Server},
     syntax::{Command, Extension, Extensions, Lenience, MailParameters, RcptParameters, Reply},
     time::Instant,
     wire::{BareLineBreaks, LineEnds, ReceiveBuffer, Span, Stuffer, Unstuffer},
 };
-use std::hint::black_box;
-use std::sync::Arc;
+use std::{any::Any, hint::black_box, sync::Arc};
 
-fn line(x: &[u8]) -> &[u8] { x.strip_suffix(b"\r\n").unwrap_or(x) }
-fn all() -> Extensions { Extension::ALL.iter().copied().collect() }
+fn line(octets: &[u8]) -> &[u8] {
+    octets.strip_suffix(b"\r\n").unwrap_or(octets)
+}
 
-/// Command::parse alone (parameters validated as esmtp-params, lazily read).
-pub struct Esmtp { offered: Extensions, server: Arc<server::Config>, }
-impl Default for Esmtp { fn default() -> Self { Esmtp { offered: all(), server: Arc::new(server::Config::new("mx.example.org").unwrap()) } } }
+fn line_ends(message: &[u8]) -> LineEnds {
+    match message.split(|octet| *octet == b'\n').next() {
+        Some([.., b'\r']) => LineEnds::Strict,
+        _ => LineEnds::FromLf,
+    }
+}
+
+/// The parsers and the framing, lent: a window on a receive buffer. A NUL is refused, as a server does
+/// unless told otherwise.
+pub struct Esmtp(Arc<server::Config>);
+
+impl Default for Esmtp {
+    fn default() -> Self {
+        Self(Arc::new(server::Config::new("mx.example.org").unwrap()))
+    }
+}
+
 impl Subject for Esmtp {
-    fn name(&self) -> &'static str { "ESMTP" }
-    fn commands(&mut self, l: &Lines) -> Option<usize> {
-        let mut ok = 0;
-        for x in l.iter() { ok += black_box(Command::parse(line(x), Lenience::default())).is_ok() as usize; }
-        Some(ok)
+    fn name(&self) -> &'static str {
+        "esmtp"
     }
-    fn replies(&mut self, l: &Lines) -> Option<usize> {
-        let mut ok = 0;
-        for x in l.iter() { ok += matches!(black_box(Reply::parse(x)), Ok(Some(_))) as usize; }
-        Some(ok)
+
+    fn commands(&mut self, lines: &Lines) -> Option<usize> {
+        let parse = |octets| black_box(Command::parse(line(octets), Lenience::default())).is_ok();
+        Some(lines.iter().filter(|octets| parse(octets)).count())
     }
-    /// Lent: a window on the receive buffer; what stays unconsumed is seen again (as ReceiveBuffer does).
-    fn data_recv(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
-        lent(Unstuffer::new(BareLineBreaks::Reject), wire, chunk, sink)
+
+    fn replies(&mut self, lines: &Lines) -> Option<usize> {
+        let parse = |octets| matches!(black_box(Reply::parse(octets)), Ok(Some(_)));
+        Some(lines.iter().filter(|octets| parse(octets)).count())
     }
-    fn data_send(&mut self, msg: &[u8], sink: &mut Sink) -> Option<usize> {
-        // lent: pieces of a Bytes (made once per message outside what a sender would copy: the caller has Bytes)
-        LENT_MSG.with(|m| {
-            let mut m = m.borrow_mut();
-            if m.len() != msg.len() || m.get(..64) != msg.get(..64) { *m = Bytes::copy_from_slice(msg); }
-            let b0 = sink.bytes;
-            let mut s = Stuffer::new(ends(msg));
-            for at in (0..m.len()).step_by(16384) {
-                let c = m.slice(at..m.len().min(at + 16384));
-                s.stuff_bytes(c, |p| sink.push(&p)).ok()?;
-            }
-            let mut tail = Vec::new(); s.finish(&mut tail).ok()?; sink.push(&tail);
-            Some(sink.bytes - b0)
-        })
-    }
-    fn session(&mut self, n: usize, d: &Dialogue, out: &mut Vec<u8>) -> Option<SessionStats> { session(&self.server, n, d, out) }
-    fn idle(&mut self) -> Option<(usize, Box<dyn std::any::Any>)> {
-        let mut s = Server::new(Arc::clone(&self.server), Peer::UNKNOWN, Security::CLEAR);
-        let mut out = Vec::new(); let mut st = (0, 0);
-        run(&mut s, b"", &mut out, &mut st); run(&mut s, b"EHLO client.example.com\r\n", &mut out, &mut st);
-        s.release(); drop(out);
-        Some((std::mem::size_of_val(&s), Box::new(s)))
-    }
-}
-thread_local! { static LENT_MSG: std::cell::RefCell<Bytes> = const { std::cell::RefCell::new(Bytes::new()) }; }
-fn ends(msg: &[u8]) -> LineEnds { match memchr::memchr(b'\n', msg) { Some(p) if p > 0 && msg[p - 1] == b'\r' => LineEnds::Strict, _ => LineEnds::FromLf } }
-fn lent(mut u: Unstuffer, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
-    let (mut at, mut there) = (0, wire.len().min(chunk));
-    loop {
-        if at == there && there < wire.len() { there = wire.len().min(there + chunk); } // empty: nothing to ask about
-        match u.next(&wire[at..there]) {
-            Span::Content(n) => { sink.push(&wire[at..at + n]); at += n; }
-            Span::Skip(n) => at += n,
-            Span::End(n) => return Some(at + n == wire.len()),
-            Span::Incomplete => { if there == wire.len() { return Some(false); } there = wire.len().min(there + chunk); }
-            _ => return Some(false),
-        }
-    }
-}
-/// Drives the server with `said` until it wants more.
-fn run(s: &mut Server, mut said: &[u8], out: &mut Vec<u8>, st: &mut (usize, usize)) {
-    loop {
-        match s.poll(Instant::ORIGIN) {
-            Need::Answer => match s.event().unwrap() {
-                server::Event::Rcpt(r) => r.accept(),
-                server::Event::Content(c) => { st.1 += black_box(c.take()).len(); }
-                server::Event::Deliver(d) => { st.0 += 1; d.accept(); }
-                other => other.proceed(),
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]; 4];
-                let n = s.to_send(&mut slices);
-                let mut k = 0;
-                for x in &slices[..n] { out.extend_from_slice(x); k += x.len(); }
-                s.sent(k);
-            }
-            Need::Read(_) => {
-                if said.is_empty() { return; }
-                let room = s.receive_buffer();
-                let k = room.len().min(said.len()).min(16384);
-                room[..k].copy_from_slice(&said[..k]);
-                s.received(k);
-                said = &said[k..];
-            }
-            Need::Wait(_) => unreachable!(),
-            Need::Close => return,
-        }
-    }
-}
-fn session(config: &Arc<server::Config>, n: usize, d: &Dialogue, out: &mut Vec<u8>) -> Option<SessionStats> {
-    let mut s = Server::new(Arc::clone(config), Peer::UNKNOWN, Security::CLEAR);
-    let mut st = (0, 0);
-    run(&mut s, b"", out, &mut st);
-    run(&mut s, &d.ehlo, out, &mut st);
-    for _ in 0..n {
-        run(&mut s, &d.mail, out, &mut st); run(&mut s, &d.rcpt, out, &mut st); run(&mut s, &d.data, out, &mut st);
-        run(&mut s, &d.body, out, &mut st);
-    }
-    run(&mut s, &d.quit, out, &mut st);
-    assert_eq!(st.0, n);
-    Some(SessionStats { replies: 3 + 4 * n, body: st.1 })
-}
-/// With what the parameters mean (typed, owned): what a server must know, and what smtp-proto's parse gives.
-pub struct EsmtpTyped(Extensions);
-impl Default for EsmtpTyped { fn default() -> Self { EsmtpTyped(all()) } }
-impl Subject for EsmtpTyped {
-    fn name(&self) -> &'static str { "ESMTP typed parameters / Extensions / NUL too" }
-    fn commands(&mut self, l: &Lines) -> Option<usize> {
-        let mut ok = 0;
-        for x in l.iter() {
-            ok += match Command::parse(line(x), Lenience::default()) {
-                Ok(Command::Mail { parameters, reverse_path }) => { black_box(reverse_path); black_box(MailParameters::parse(&parameters, &self.0)).is_ok() }
-                Ok(Command::Rcpt { parameters, forward_path }) => { black_box(forward_path); black_box(RcptParameters::parse(&parameters, &self.0)).is_ok() }
-                c => black_box(c).is_ok(),
-            } as usize;
-        }
-        Some(ok)
-    }
-    fn replies(&mut self, l: &Lines) -> Option<usize> {
-        if l.name != "ehlo" { return None; }
-        let mut ok = 0;
-        for x in l.iter() { if let Ok(Some((r, _))) = Reply::parse(x) { black_box(Extensions::parse(&r)); ok += 1; } }
-        Some(ok)
-    }
-    fn data_recv(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
-        lent(Unstuffer::new(BareLineBreaks::Reject).rejecting_nul(), wire, chunk, sink)
-    }
-}
-/// By copy: content through ReceiveBuffer (copied in as from a socket), output into a Vec.
-#[derive(Default)]
-pub struct EsmtpCopy(Vec<u8>);
-impl Subject for EsmtpCopy {
-    fn name(&self) -> &'static str { "ESMTP copied (ReceiveBuffer / Vec)" }
-    fn data_recv(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
-        let mut u = Unstuffer::new(BareLineBreaks::Reject);
-        let mut b = ReceiveBuffer::new(32768);
-        let mut rest = wire;
+
+    fn receive(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
+        let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject).rejecting_nul();
+        let (mut at, mut there) = (0, wire.len().min(chunk));
         loop {
-            match u.next(b.octets()) {
-                Span::Content(n) => { sink.push(&b.octets()[..n]); b.consume(n); }
-                Span::Skip(n) => b.consume(n),
-                Span::End(n) => { b.consume(n); return Some(b.is_empty() && rest.is_empty()); }
-                Span::Incomplete => {
-                    if rest.is_empty() { return Some(false); }
-                    let room = b.room(); let k = room.len().min(chunk).min(rest.len());
-                    room[..k].copy_from_slice(&rest[..k]); b.received(k); rest = &rest[k..];
+            match unstuffer.next(&wire[at..there]) {
+                Span::Content(octets) => {
+                    sink.push(&wire[at..at + octets]);
+                    at += octets;
                 }
+                Span::Skip(octets) => at += octets,
+                Span::End(octets) => return Some(at + octets == wire.len()),
+                Span::Incomplete if there == wire.len() => return Some(false),
+                Span::Incomplete => there = wire.len().min(there + chunk),
                 _ => return Some(false),
             }
+            // An empty window holds nothing to ask about.
+            if at == there {
+                there = wire.len().min(there + chunk);
+            }
         }
     }
-    fn data_send(&mut self, msg: &[u8], sink: &mut Sink) -> Option<usize> {
-        let b0 = sink.bytes;
-        let mut s = Stuffer::new(ends(msg));
-        for c in msg.chunks(16384) { self.0.clear(); s.stuff(c, &mut self.0).ok()?; sink.push(&self.0); }
-        self.0.clear(); s.finish(&mut self.0).ok()?; sink.push(&self.0);
-        Some(sink.bytes - b0)
+
+    fn send(&mut self, message: &[u8], sink: &mut Sink) -> Option<()> {
+        let mut stuffer = Stuffer::new(line_ends(message));
+        for piece in message.chunks(16384) {
+            stuffer.stuff_slices(piece, |part| sink.push(part)).ok()?;
+        }
+        let mut end = Vec::new();
+        stuffer.finish(&mut end).ok()?;
+        sink.push(&end);
+        Some(())
+    }
+
+    fn serve(&mut self, messages: usize, dialogue: &Dialogue, out: &mut Vec<u8>) -> Option<usize> {
+        let mut served =
+            Served::new(Server::new(Arc::clone(&self.0), Peer::UNKNOWN, Security::CLEAR));
+        served.hear(b"", out);
+        served.hear(&dialogue.ehlo, out);
+        for _ in 0..messages {
+            for said in [&dialogue.mail, &dialogue.rcpt, &dialogue.data, &dialogue.content] {
+                served.hear(said, out);
+            }
+        }
+        served.hear(&dialogue.quit, out);
+        (served.messages == messages).then_some(served.octets)
+    }
+
+    fn idle(&mut self) -> Option<Box<dyn Any>> {
+        let mut out = Vec::new();
+        let mut served =
+            Served::new(Server::new(Arc::clone(&self.0), Peer::UNKNOWN, Security::CLEAR));
+        served.hear(b"", &mut out);
+        served.hear(b"EHLO client.example.com\r\n", &mut out);
+        served.server.release();
+        Some(Box::new(served.server))
     }
 }
-/// The server machine itself: what a user of Server gets for content (strict, NUL refused, limits, deadlines).
-pub struct EsmtpMachine(Arc<server::Config>, Vec<u8>);
-impl Default for EsmtpMachine { fn default() -> Self {
-    let c = server::Config::new("mx.example.org").unwrap();
-    EsmtpMachine(Arc::new(c.with_limits(server::Limits::default().with_message(1 << 30)).with_enforced_sync(false)), Vec::new()) } }
-impl Subject for EsmtpMachine {
-    fn name(&self) -> &'static str { "ESMTP Server machine" }
-    fn data_recv(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
-        let mut s = Server::new(Arc::clone(&self.0), Peer::UNKNOWN, Security::CLEAR);
-        let mut st = (0, 0);
-        self.1.clear();
-        run(&mut s, b"", &mut self.1, &mut st);
-        run(&mut s, b"EHLO a.example\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<a@b.c>\r\nDATA\r\n", &mut self.1, &mut st);
-        let mut rest = wire;
+
+/// A server, and what it has received.
+struct Served {
+    server: Server,
+    messages: usize,
+    octets: usize,
+}
+
+impl Served {
+    fn new(server: Server) -> Self {
+        Self { server, messages: 0, octets: 0 }
+    }
+
+    /// Drives the server with octets of the client until it needs more.
+    fn hear(&mut self, mut said: &[u8], out: &mut Vec<u8>) {
+        let server = &mut self.server;
         loop {
-            match s.poll(Instant::ORIGIN) {
-                Need::Answer => match s.event().unwrap() {
-                    server::Event::Content(c) => sink.push(c.take()),
-                    server::Event::Deliver(d) => { d.accept(); return Some(rest.is_empty()); }
+            match server.poll(Instant::ORIGIN) {
+                Need::Answer => match server.event().unwrap() {
+                    Event::Rcpt(rcpt) => rcpt.accept(),
+                    Event::Content(content) => self.octets += black_box(content.take()).len(),
+                    Event::Deliver(delivery) => {
+                        self.messages += 1;
+                        delivery.accept();
+                    }
                     other => other.proceed(),
                 },
-                Need::Write(_) | Need::Either(_) => { let mut sl = [&[][..]; 4]; let n = s.to_send(&mut sl); let k = sl[..n].iter().map(|x| x.len()).sum(); s.sent(k); }
-                Need::Read(_) => {
-                    if rest.is_empty() { return Some(false); }
-                    let room = s.receive_buffer(); let k = room.len().min(chunk).min(rest.len());
-                    room[..k].copy_from_slice(&rest[..k]); s.received(k); rest = &rest[k..];
+                Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&[][..]; 4];
+                    let count = server.to_send(&mut slices);
+                    let before = out.len();
+                    slices[..count].iter().for_each(|slice| out.extend_from_slice(slice));
+                    server.sent(out.len() - before);
+                }
+                Need::Read(_) if said.is_empty() => return,
+                Need::Read(_) => said = &said[server.feed(said)..],
+                Need::Wait(_) => unreachable!("no reply is delayed"),
+                Need::Close => return,
+            }
+        }
+    }
+}
+
+/// The parsers with parameters as values of their own types.
+pub struct Typed(Extensions);
+
+impl Default for Typed {
+    fn default() -> Self {
+        Self(Extension::ALL.iter().copied().collect())
+    }
+}
+
+impl Subject for Typed {
+    fn name(&self) -> &'static str {
+        "esmtp, typed parameters, Extensions"
+    }
+
+    fn commands(&mut self, lines: &Lines) -> Option<usize> {
+        let parse = |octets| match Command::parse(line(octets), Lenience::default()) {
+            Ok(Command::Mail { parameters, reverse_path }) => {
+                black_box(reverse_path);
+                black_box(MailParameters::parse(&parameters, &self.0)).is_ok()
+            }
+            Ok(Command::Rcpt { parameters, forward_path }) => {
+                black_box(forward_path);
+                black_box(RcptParameters::parse(&parameters, &self.0)).is_ok()
+            }
+            other => black_box(other).is_ok(),
+        };
+        Some(lines.iter().filter(|octets| parse(octets)).count())
+    }
+
+    fn replies(&mut self, lines: &Lines) -> Option<usize> {
+        if lines.name != "ehlo" {
+            return None;
+        }
+        let parse = |octets| match Reply::parse(octets) {
+            Ok(Some((reply, _))) => {
+                black_box(Extensions::parse(&reply));
+                true
+            }
+            _ => false,
+        };
+        Some(lines.iter().filter(|octets| parse(octets)).count())
+    }
+}
+
+/// Content copied into a receive buffer, as from a socket, and its dots removed there.
+pub struct InPlace;
+
+impl Subject for InPlace {
+    fn name(&self) -> &'static str {
+        "esmtp, read and unstuffed in place"
+    }
+
+    fn receive(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
+        let mut unstuffer = Unstuffer::new(BareLineBreaks::Reject).rejecting_nul();
+        let mut buffer = ReceiveBuffer::new(32768);
+        let mut rest = wire;
+        loop {
+            let found = unstuffer.unstuff(buffer.octets_mut());
+            if found.consumed() > 0 {
+                sink.push(&buffer.octets()[..found.content()]);
+                buffer.consume(found.consumed());
+                continue;
+            }
+            match unstuffer.next(buffer.octets()) {
+                Span::End(octets) => {
+                    buffer.consume(octets);
+                    return Some(buffer.is_empty() && rest.is_empty());
+                }
+                Span::Incomplete if !rest.is_empty() => {
+                    let room = buffer.room();
+                    let octets = room.len().min(chunk).min(rest.len());
+                    room[..octets].copy_from_slice(&rest[..octets]);
+                    buffer.received(octets);
+                    rest = &rest[octets..];
                 }
                 _ => return Some(false),
             }
         }
     }
-    /// Pipelined: the whole session is there at once.
-    fn session(&mut self, n: usize, d: &Dialogue, out: &mut Vec<u8>) -> Option<SessionStats> {
-        let mut said = d.ehlo.clone();
-        for _ in 0..n { for p in [&d.mail, &d.rcpt, &d.data, &d.body] { said.extend_from_slice(p); } }
-        said.extend_from_slice(&d.quit);
-        let mut s = Server::new(Arc::clone(&self.0), Peer::UNKNOWN, Security::CLEAR);
-        let mut st = (0, 0);
-        run(&mut s, b"", out, &mut st); run(&mut s, &said, out, &mut st);
-        assert_eq!(st.0, n);
-        Some(SessionStats { replies: 3 + 4 * n, body: st.1 })
+
+    fn send(&mut self, message: &[u8], sink: &mut Sink) -> Option<()> {
+        let mut stuffer = Stuffer::new(line_ends(message));
+        let mut wire = Vec::new();
+        for piece in message.chunks(16384) {
+            wire.clear();
+            stuffer.stuff(piece, &mut wire).ok()?;
+            sink.push(&wire);
+        }
+        wire.clear();
+        stuffer.finish(&mut wire).ok()?;
+        sink.push(&wire);
+        Some(())
     }
 }
-// ---------------------------------------------------------------- client
-pub struct EsmtpClient { config: Arc<client::Config>, envelope: Arc<Envelope>, how: How, facts: Option<MessageFacts>, msg: Bytes }
-#[derive(Clone, Copy, PartialEq)]
-pub enum How { /// by Content::write (copy), facts scanned each time: what `send(envelope, &[u8])` does
-    Write, /// Bytes, facts known
-    Bytes }
-impl EsmtpClient { pub fn new(how: How) -> Self { EsmtpClient { config: Arc::new(client::Config::new("client.example.com").unwrap()), envelope: Arc::new(Envelope::new("john.doe@example.com", ["alice@example.org"]).unwrap()), how, facts: None, msg: Bytes::new() } } }
-impl Subject for EsmtpClient {
-    fn name(&self) -> &'static str { match self.how { How::Write => "ESMTP Client (slice, scanned each time)", How::Bytes => "ESMTP Client (Bytes, facts known)" } }
-    fn client(&mut self, n: usize, d: &ClientScript, sink: &mut Sink) -> Option<usize> {
-        if self.how == How::Bytes && self.facts.is_none() { self.facts = Some(MessageFacts::scan(d.msg)); self.msg = Bytes::copy_from_slice(d.msg); }
-        let mut c = Client::new(Arc::clone(&self.config), Security::CLEAR);
-        let (mut sent, mut begun) = (0, 0);
-        let mut replies = d.replies(n);
-        let (mut left, mut rest): (&[u8], Bytes) = (&[], Bytes::new());
+
+/// The server machine, as it receives content.
+pub struct Machined(Arc<server::Config>);
+
+impl Default for Machined {
+    fn default() -> Self {
+        let limits = server::Limits::default().with_message(1 << 30);
+        let config = server::Config::new("mx.example.org").unwrap();
+        Self(Arc::new(config.with_limits(limits).with_enforced_sync(false)))
+    }
+}
+
+impl Subject for Machined {
+    fn name(&self) -> &'static str {
+        "esmtp, Server"
+    }
+
+    fn receive(&mut self, wire: &[u8], chunk: usize, sink: &mut Sink) -> Option<bool> {
+        let mut server = Server::new(Arc::clone(&self.0), Peer::UNKNOWN, Security::CLEAR);
+        let opening = b"EHLO a.example\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<a@b.c>\r\nDATA\r\n";
+        let (mut opening, mut rest) = (&opening[..], wire);
         loop {
-            match c.poll(Instant::ORIGIN) {
-                Need::Answer => match c.event().unwrap() {
-                    client::Event::Ready(r) if begun < n => {
-                        begun += 1;
-                        let facts = match &self.facts { Some(f) => f.clone(), None => MessageFacts::scan(d.msg) };
-                        r.send(Arc::clone(&self.envelope), facts).ok()?;
-                        left = d.msg; rest = self.msg.clone();
+            match server.poll(Instant::ORIGIN) {
+                Need::Answer => match server.event().unwrap() {
+                    Event::Rcpt(rcpt) => rcpt.accept(),
+                    Event::Content(content) => sink.push(content.take()),
+                    Event::Deliver(delivery) => {
+                        delivery.accept();
+                        return Some(rest.is_empty());
                     }
-                    client::Event::Content(mut k) => match self.how {
-                        How::Write => { let w = k.write(left).ok()?; left = &left[w..]; if left.is_empty() { k.finish().ok()?; } }
-                        How::Bytes => { k.write_bytes(&mut rest).ok()?; if rest.is_empty() { k.finish().ok()?; } }
-                    },
-                    client::Event::Sent(s) => { if s.take().is_delivered_to_all() { sent += 1; } else { return None; } }
-                    other => other.quit(),
+                    other => other.proceed(),
                 },
-                Need::Write(_) | Need::Either(_) if { let mut sl = [&[][..]; 16]; let k = c.to_send(&mut sl); let mut o = 0; for x in &sl[..k] { sink.push(x); o += x.len(); } if o > 0 { c.sent(o); } o > 0 } => {}
-                Need::Read(_) | Need::Either(_) | Need::Write(_) => {
-                    let Some(r) = replies.next() else { return Some(sent) };
-                    let room = c.receive_buffer(); room[..r.len()].copy_from_slice(r); c.received(r.len());
+                Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&[][..]; 4];
+                    let count = server.to_send(&mut slices);
+                    let octets = slices[..count].iter().map(|slice| slice.len()).sum();
+                    server.sent(octets);
                 }
-                Need::Wait(_) => return None,
-                Need::Close => return Some(sent),
+                Need::Read(_) if !opening.is_empty() => {
+                    opening = &opening[server.feed(opening)..];
+                }
+                Need::Read(_) if rest.is_empty() => return Some(false),
+                Need::Read(_) => {
+                    let piece = &rest[..rest.len().min(chunk)];
+                    rest = &rest[server.feed(piece)..];
+                }
+                _ => return Some(false),
             }
         }
     }
-    fn idle(&mut self) -> Option<(usize, Box<dyn std::any::Any>)> {
-        if self.how == How::Write { return None; }
-        let mut c = Client::new(Arc::clone(&self.config), Security::CLEAR);
-        let mut r = [&b"220 mx.example.org ESMTP\r\n"[..], b"250-mx.example.org\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n"].into_iter();
+}
+
+/// The client machine.
+pub struct Sending {
+    config: Arc<client::Config>,
+    envelope: Arc<Envelope>,
+    content: Given,
+}
+
+/// The form in which the client gets content.
+pub enum Given {
+    /// A slice whose facts are found each time.
+    Slice,
+    /// Shared octets whose facts are known.
+    Shared(Option<(Bytes, MessageFacts)>),
+}
+
+impl Sending {
+    pub fn new(content: Given) -> Self {
+        let envelope = Envelope::new("john.doe@example.com", ["alice@example.org"]).unwrap();
+        let config = Arc::new(client::Config::new("client.example.com").unwrap());
+        Self { config, envelope: Arc::new(envelope), content }
+    }
+}
+
+impl Subject for Sending {
+    fn name(&self) -> &'static str {
+        match self.content {
+            Given::Slice => "esmtp, Client, slice",
+            Given::Shared(_) => "esmtp, Client, Bytes with facts known",
+        }
+    }
+
+    fn deliver(&mut self, messages: usize, script: &Script<'_>, sink: &mut Sink) -> Option<usize> {
+        if let Given::Shared(known @ None) = &mut self.content {
+            let message = Bytes::copy_from_slice(script.message);
+            *known = Some((message, MessageFacts::scan(script.message)));
+        }
+        let mut client = Client::new(Arc::clone(&self.config), Security::CLEAR);
+        let (mut sent, mut begun) = (0, 0);
+        let mut replies = script.replies(messages);
+        let (mut slice, mut shared) = (&[][..], Bytes::new());
         loop {
-            match c.poll(Instant::ORIGIN) {
-                Need::Answer => match c.event().unwrap() { client::Event::Ready(r) => { r.wait(); break } other => other.quit() },
-                Need::Write(_) | Need::Either(_) => { let mut sl = [&[][..]; 4]; let k = c.to_send(&mut sl); let o: usize = sl[..k].iter().map(|x| x.len()).sum(); if o == 0 { let x = r.next()?; c.feed(x); } else { c.sent(o); } }
-                Need::Read(_) => { let x = r.next()?; c.feed(x); }
+            match client.poll(Instant::ORIGIN) {
+                Need::Answer => match client.event().unwrap() {
+                    client::Event::Ready(ready) if begun < messages => {
+                        begun += 1;
+                        let facts = match &self.content {
+                            Given::Shared(Some((message, facts))) => {
+                                shared = message.clone();
+                                facts.clone()
+                            }
+                            _ => {
+                                slice = script.message;
+                                MessageFacts::scan(slice)
+                            }
+                        };
+                        ready.send(Arc::clone(&self.envelope), facts).ok()?;
+                    }
+                    client::Event::Content(mut content) => {
+                        match self.content {
+                            Given::Slice => slice = &slice[content.write(slice).ok()?..],
+                            Given::Shared(_) => {
+                                content.write_bytes(&mut shared).ok()?;
+                            }
+                        }
+                        if slice.is_empty() && shared.is_empty() {
+                            content.finish().ok()?;
+                        }
+                    }
+                    client::Event::Sent(report) => {
+                        sent += usize::from(report.take().is_delivered_to_all());
+                    }
+                    other => other.quit(),
+                },
+                Need::Wait(_) => return None,
+                Need::Close => return Some(sent),
+                Need::Read(_) | Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&[][..]; 16];
+                    let count = client.to_send(&mut slices);
+                    let octets: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+                    slices[..count].iter().for_each(|slice| sink.push(slice));
+                    match octets {
+                        0 => match replies.next() {
+                            Some(reply) => assert_eq!(client.feed(reply), reply.len()),
+                            None => return Some(sent),
+                        },
+                        _ => client.sent(octets),
+                    }
+                }
+            }
+        }
+    }
+
+    fn idle(&mut self) -> Option<Box<dyn Any>> {
+        if matches!(self.content, Given::Slice) {
+            return None;
+        }
+        let mut client = Client::new(Arc::clone(&self.config), Security::CLEAR);
+        let mut replies = Script { message: b"" }.replies(0);
+        loop {
+            match client.poll(Instant::ORIGIN) {
+                Need::Answer => match client.event().unwrap() {
+                    client::Event::Ready(ready) => {
+                        ready.wait();
+                        break;
+                    }
+                    other => other.quit(),
+                },
+                Need::Read(_) | Need::Write(_) | Need::Either(_) => {
+                    let mut slices = [&[][..]; 4];
+                    let count = client.to_send(&mut slices);
+                    let octets = slices[..count].iter().map(|slice| slice.len()).sum();
+                    match octets {
+                        0 => drop(client.feed(replies.next()?)),
+                        _ => client.sent(octets),
+                    }
+                }
                 _ => return None,
             }
         }
-        let _ = c.poll(Instant::ORIGIN); c.release();
-        Some((std::mem::size_of_val(&c), Box::new(c)))
+        let _ = client.poll(Instant::ORIGIN);
+        client.release();
+        Some(Box::new(client))
     }
 }
