@@ -4,7 +4,7 @@
 
 use esmtp::{
     io::blocking::Connection,
-    server::{Config, Event, Transaction},
+    server::{Config, Event, Message, Transaction},
     syntax::{ForwardPath, Mailbox, Rejection},
 };
 use std::{
@@ -18,20 +18,15 @@ use std::{
 
 fn receive(stream: TcpStream, config: Arc<Config>) -> io::Result<()> {
     let mut session = Connection::accept(stream, config)?;
-    let mut message = Vec::new();
+    let mut message = Message::with_limit(32 << 20);
     while let Some(event) = session.next()? {
         match event {
-            Event::Mail(mail) => {
-                message.clear(); // the one before may have ended without Deliver
-                mail.accept();
-            }
             Event::Rcpt(rcpt) if known(&rcpt.forward_path()) => rcpt.accept(),
-            Event::Content(content) => message.extend_from_slice(content.take()),
-            Event::Deliver(delivery) => match store(delivery.envelope(), &message) {
+            Event::Deliver(delivery) => match store(delivery.envelope(), message.octets()) {
                 Ok(()) => delivery.accept(),
                 Err(_) => delivery.reject(Rejection::LOCAL_ERROR),
             },
-            other => other.proceed(), // accepts what commits to nothing, refuses the rest
+            other => message.collect(other), // takes content; rejects what nothing has accepted
         }
     }
     Ok(())

@@ -166,15 +166,16 @@ impl Scale {
         self.note_form(KEYS.saturating_add(at as u8));
     }
 
-    /// Returns whether keys are stored.
+    /// Returns whether keys are stored, as the offer says or as one of them was seen.
     pub(super) fn are_keys(&self) -> bool {
-        self.0.form.load(Ordering::Relaxed) >= KEYS
+        self.0.form.load(Ordering::Relaxed) >= KEYS || self.of_keys().is_some()
     }
 
     /// Returns the digest of the keys.
     pub(super) fn hash(&self) -> Hash {
-        let at = self.0.form.load(Ordering::Relaxed).saturating_sub(KEYS);
-        Hash::ALL.get(usize::from(at)).copied().unwrap_or(Hash::Sha256)
+        let at = self.0.form.load(Ordering::Relaxed).checked_sub(KEYS);
+        let hash = at.and_then(|at| Hash::ALL.get(usize::from(at)));
+        hash.copied().unwrap_or(Hash::Sha256)
     }
 
     /// Returns the iterations of the keys and the octets of their salts, once they are known.
@@ -183,5 +184,38 @@ impl Scale {
             0 => None,
             scale => Some((scale >> 8, (scale & 0xFF) as usize)),
         }
+    }
+}
+
+#[cfg(all(test, feature = "scram"))]
+mod tests {
+    use super::*;
+
+    fn keys(hash: Hash, iterations: u32, salt: &[u8]) -> Keys {
+        let key = alloc::vec![0; hash.length()];
+        Keys::new(hash, salt, iterations, key.clone(), key).unwrap()
+    }
+
+    #[test]
+    fn the_first_keys_set_the_scale() {
+        let scale = Scale::default();
+        assert_eq!((scale.are_keys(), scale.of_keys(), scale.hash()), (false, None, Hash::Sha256));
+        scale.note(None);
+        assert!(!scale.are_keys());
+        scale.note(Some(keys(Hash::Sha1, 10_000, b"twelve salts").stored()));
+        let seen = (true, Some((10_000, 12)), Hash::Sha1);
+        assert_eq!((scale.are_keys(), scale.of_keys(), scale.hash()), seen);
+        scale.clone().note(Some(keys(Hash::Sha512, 4096, b"salt").stored()));
+        assert_eq!((scale.are_keys(), scale.of_keys(), scale.hash()), seen);
+    }
+
+    /// An offer for passwords whose users have keys still does the work of keys for unknown users.
+    #[test]
+    fn keys_count_whatever_the_offer_says() {
+        let scale = Scale::default();
+        scale.note_clear();
+        assert!(!scale.are_keys());
+        scale.note(Some(keys(Hash::Sha512, 4096, b"salt").stored()));
+        assert_eq!((scale.are_keys(), scale.of_keys()), (true, Some((4096, 4))));
     }
 }

@@ -3,7 +3,7 @@
 use esmtp::{
     client::{self, Client},
     envelope::Envelope,
-    io::{SessionError, blocking},
+    io::{Layer, SessionError, blocking},
     security::Security,
     server::{self, Config, Event, Peer, Server},
 };
@@ -90,6 +90,17 @@ fn a_client_without_an_answer_is_an_error_too() {
     assert_unanswered(&error, "Ready");
     drop(session);
     serve.join().unwrap();
+}
+
+/// A layer around the machine passes its questions on, so that they are counted there, too.
+#[test]
+fn a_forgotten_answer_is_found_inside_a_layer() {
+    let (stream, _peer) = pair();
+    let mut session = blocking::Connection::new(Layer::from(server()), stream);
+    for _ in 0..1000 {
+        assert_eq!(session.next().unwrap().unwrap().name(), "Connect");
+    }
+    assert_unanswered(&session.next().unwrap_err(), "Connect");
 }
 
 /// A write is a part of the answer: content written an octet at a time is no forgotten answer.
