@@ -6,7 +6,7 @@ use crate::{
     security::Security,
     syntax::{Code, Extension, Extensions, Reply, Verb},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 /// The facts of a session, which are lent to the application beside every question.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Facts {
     pub(super) offered: Extensions,
     /// The last command outside transactions and its reply.
     pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
+    /// The reason for which a token was rejected, as the server has sent it within the mechanism.
+    pub(super) token_error: Option<Box<str>>,
     /// The negative reply to EHLO after which HELO was sent, while that has not succeeded.
     pub(super) refused_hello: Option<Arc<Reply<'static>>>,
     /// The mechanism with which AUTH has succeeded.
@@ -35,6 +37,7 @@ impl Facts {
             hello: None,
             offered: Extensions::NONE,
             last: None,
+            token_error: None,
             refused_hello: None,
             authenticated: None,
         }
@@ -54,6 +57,7 @@ impl Facts {
         self.hello = None;
         self.offered = Extensions::NONE;
         self.last = None;
+        self.token_error = None;
         self.refused_hello = None;
         self.authenticated = None;
     }

@@ -140,6 +140,8 @@ pub struct Report {
     transaction: TransactionNumber,
     envelope: Arc<Envelope>,
     outcomes: Vec<(Outcome, Retry)>,
+    /// Whether the application has the outcomes.
+    is_taken: bool,
 }
 
 impl Report {
@@ -148,17 +150,18 @@ impl Report {
         envelope: Arc<Envelope>,
         outcomes: Vec<(Outcome, Retry)>,
     ) -> Self {
-        Self { transaction, envelope, outcomes }
+        Self { transaction, envelope, outcomes, is_taken: false }
     }
 
-    /// Takes the outcomes out of the report. No transaction has a report without outcomes otherwise.
+    /// Takes the outcomes out of the report.
     pub(super) fn take(&mut self) -> Self {
+        self.is_taken = true;
         let outcomes = core::mem::take(&mut self.outcomes);
-        Self { transaction: self.transaction, envelope: Arc::clone(&self.envelope), outcomes }
+        Self::new(self.transaction, Arc::clone(&self.envelope), outcomes)
     }
 
-    pub(super) fn is_taken(&self) -> bool {
-        self.outcomes.is_empty()
+    pub(super) const fn is_taken(&self) -> bool {
+        self.is_taken
     }
 
     /// Returns the transaction.
@@ -201,10 +204,10 @@ impl Report {
         self.outcomes.get(index).map(|(_, retry)| *retry)
     }
 
-    /// Returns whether the server has taken responsibility for every recipient.
+    /// Returns whether the server has taken responsibility for every recipient, of which there is one at least.
     #[must_use]
     pub fn is_delivered_to_all(&self) -> bool {
-        self.outcomes().all(Outcome::is_delivered)
+        !self.outcomes.is_empty() && self.outcomes().all(Outcome::is_delivered)
     }
 
     /// Returns whether the server has taken responsibility for at least one recipient.

@@ -15,9 +15,12 @@
 //!   [`LINGER_OCTETS`]: closing a socket with unread octets resets the connection, and that may
 //!   destroy the last reply on its way.
 
+#[cfg(feature = "getrandom")]
+mod authenticating;
 pub mod blocking;
 mod layer;
 pub mod nonblocking;
+mod progress;
 mod queue;
 mod repeats;
 mod send_error;
@@ -25,11 +28,15 @@ mod sending;
 pub mod serving;
 mod session_error;
 mod source;
+mod steps;
 mod stopper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+#[cfg(feature = "getrandom")]
+pub use authenticating::AuthenticateError;
 pub use layer::Layer;
+pub use progress::Progress;
 pub use queue::Ticket;
 pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;

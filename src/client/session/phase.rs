@@ -32,7 +32,7 @@ use alloc::vec::Vec;
 /// Authenticating ── 4yz or 5yz ─────────────────────────────────► Refused
 /// Authenticating ── the exchange has failed: QUIT ──────────────► Asking
 /// Envelope     ── 354; with CHUNKING at once ───────────────────► Content
-/// Envelope     ── no recipient is left, or DATA is refused ─────► Ready
+/// Envelope     ── no recipient is left, DATA is refused, abort ─► Ready
 /// Content      ── finish ───────────────────────────────────────► Ending
 /// Content      ── abort ────────────────────────────────────────► Aborting
 /// Content      ── no recipient is left ─────────────────────────► Ready
@@ -169,6 +169,7 @@ pub(in crate::client) enum Question {
     Upgrade,
     HandOver,
     Challenge,
+    Begun,
     Content,
     Answered,
     Sent,

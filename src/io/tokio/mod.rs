@@ -20,9 +20,11 @@ mod listener;
 mod queue;
 mod serve;
 mod socket;
+mod transaction;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use listener::Listener;
 pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};
 pub use socket::Socket;
+pub use transaction::{ContentWriter, Transaction};
