@@ -112,7 +112,7 @@ fn answer(session: &mut Session, event: Event<'_>, recipients: usize, messages: 
             hand_over.close();
         }
         Event::Answered(answered) => {
-            session.log.push(format!("{} {}", answered.index(), answered.reply()));
+            session.log.push(format!("{:?} {}", answered.index(), answered.reply()));
             answered.go_on();
         }
         other => other.quit(),

@@ -8,7 +8,7 @@ use crate::{
     sasl::{self, Initiator, InitiatorError, Mechanism, NoCommonMechanism, Secret},
     syntax::{AuthResponse, Base64, Code, Reply},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// Octets of the AUTH command, CRLF included (RFC 4954 section 4: the ordinary limit of RFC 5321).
 const COMMAND_LINE: usize = 512;
@@ -209,6 +209,17 @@ impl Authentication {
     /// Notes the initial response that was sent with AUTH.
     pub(super) fn sent_first(&mut self, first: Option<Secret>) {
         self.again = first.filter(|_| self.mechanism.ignores_challenges());
+    }
+
+    /// Returns the reason for which a token was rejected (RFC 7628 section 3.2.2).
+    pub(super) fn token_error(&self) -> Option<Box<str>> {
+        match &self.by {
+            By::Initiator(initiator) => {
+                let json = initiator.refusal().filter(|json| !json.is_empty())?;
+                Some(String::from_utf8_lossy(json).into())
+            }
+            By::Application => None,
+        }
     }
 
     /// Takes the line that the client has to send now.

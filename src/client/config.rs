@@ -37,6 +37,7 @@ pub struct Config {
     send_buffer: usize,
     transactions: usize,
     has_recipient_events: bool,
+    has_all_recipient_events: bool,
     requires_mime: bool,
 }
 
@@ -74,6 +75,7 @@ impl Config {
             send_buffer: 64 * 1024,
             transactions: 1,
             has_recipient_events: false,
+            has_all_recipient_events: false,
             requires_mime: false,
         })
     }
@@ -180,10 +182,21 @@ impl Config {
         self
     }
 
+    /// Asks for an [`Event::Answered`](super::Event::Answered) as [`with_recipient_events`](Self::with_recipient_events)
+    /// does, and for the reply to MAIL and each positive one to RCPT besides, which are not
+    /// [final](super::Answered::is_final).
+    #[must_use]
+    pub const fn with_all_recipient_events(mut self) -> Self {
+        self.has_recipient_events = true;
+        self.has_all_recipient_events = true;
+        self
+    }
+
     /// Asks for no [`Event::Answered`](super::Event::Answered), which is the default.
     #[must_use]
     pub const fn without_recipient_events(mut self) -> Self {
         self.has_recipient_events = false;
+        self.has_all_recipient_events = false;
         self
     }
 
@@ -282,6 +295,12 @@ impl Config {
     #[must_use]
     pub const fn has_recipient_events(&self) -> bool {
         self.has_recipient_events
+    }
+
+    /// Returns whether an event comes for the reply to MAIL and each positive one to RCPT, too.
+    #[must_use]
+    pub const fn has_all_recipient_events(&self) -> bool {
+        self.has_all_recipient_events
     }
 
     /// Returns whether a message with octets above 127 must be MIME.

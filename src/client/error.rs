@@ -259,6 +259,10 @@ pub enum Obstacle {
     /// BINARYMIME for NUL (RFC 3030), BURL for parts from URLs (RFC 4468).
     #[error("the message needs {}, which is not offered", .0.keyword())]
     Extension(Extension),
+    /// A recipient that was added to a transaction of [`Ready::begin`](super::Ready::begin) is not ASCII, and
+    /// MAIL was sent without SMTPUTF8 (RFC 6531 section 3.4): give it to `begin` as a parameter.
+    #[error("the recipient is not ASCII, and MAIL was sent without SMTPUTF8")]
+    MailWithoutSmtpUtf8,
     /// The message holds a CR or LF outside CRLF, which is never sent (RFC 5321 section 2.3.8).
     #[error("the message holds a bare CR or LF")]
     BareLineBreak,
@@ -352,6 +356,7 @@ impl Obstacle {
             | Self::Parameter { .. }
             | Self::Attribute { .. }
             | Self::RequireTls
+            | Self::MailWithoutSmtpUtf8
             | Self::DeliverBy { .. }
             | Self::Hold
             | Self::LineTooLong { .. } => false,
@@ -363,7 +368,9 @@ impl Obstacle {
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
-            Self::Extension(Extension::SmtpUtf8) => Status::NON_ASCII_ADDRESS,
+            Self::Extension(Extension::SmtpUtf8) | Self::MailWithoutSmtpUtf8 => {
+                Status::NON_ASCII_ADDRESS
+            }
             Self::Extension(_) => Status::CONVERSION_UNSUPPORTED,
             Self::BareLineBreak | Self::NotMime | Self::Body => Status::OTHER_CONTENT,
             Self::Size { .. } => Status::MESSAGE_TOO_BIG,

@@ -2,8 +2,9 @@
 
 use super::{
     ask::Ask,
-    error::{ContentError, End},
+    error::{ContentError, End, NotOffered},
     facts::Facts,
+    plan::check_recipient,
     ready::Ready,
     report::{Report, TransactionNumber},
     session::{Phase, Position, Session},
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     sasl::Secret,
     security::{Security, TlsFailure},
-    syntax::{Extensions, Reply, Uri, Verb},
+    syntax::{Extensions, ForwardPath, Parameters, Reply, Uri, Verb},
 };
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -96,6 +97,8 @@ pub enum Event<'c> {
     HandOver(HandOver<'c>),
     /// The server has sent a challenge of a mechanism that the application runs itself.
     Challenge(Challenge<'c>),
+    /// A transaction that was begun step by step takes a further recipient, or its content.
+    Begun(Begun<'c>),
     /// The content of a transaction may be written.
     Content(Content<'c>),
     /// The server has sent the final reply for a recipient, where
@@ -115,6 +118,7 @@ impl Event<'_> {
             | Self::Upgrade(Upgrade { session, .. })
             | Self::HandOver(HandOver { session, .. })
             | Self::Challenge(Challenge { session, .. })
+            | Self::Begun(Begun { session, .. })
             | Self::Answered(Answered { session, .. })
             | Self::Content(Content { session, .. }) => session.position.number(),
             Self::Sent(sent) => sent.position.number(),
@@ -131,6 +135,7 @@ impl Event<'_> {
             Self::Upgrade(_) => "Upgrade",
             Self::HandOver(_) => "HandOver",
             Self::Challenge(_) => "Challenge",
+            Self::Begun(_) => "Begun",
             Self::Content(_) => "Content",
             Self::Answered(_) => "Answered",
             Self::Sent(_) => "Sent",
@@ -148,6 +153,11 @@ impl Event<'_> {
             Self::Upgrade(upgrade) => upgrade.unavailable(),
             Self::HandOver(hand_over) => hand_over.close(),
             Self::Challenge(challenge) => challenge.give_up(Some(End::Quit)),
+            Self::Begun(begun) => {
+                let session = &mut *begun.session;
+                session.withdraw_envelope();
+                quit_if_ready(&mut session.position);
+            }
             Self::Content(content) => content.abort(),
             Self::Answered(answered) => {
                 quit_if_ready(&mut answered.session.position);
@@ -189,6 +199,13 @@ impl<'c> Refused<'c> {
     #[must_use]
     pub const fn reply(&self) -> &'c Reply<'static> {
         self.reply
+    }
+
+    /// Returns the JSON with which the server has rejected a token (RFC 7628 section 3.2.2);
+    /// [`ErrorStatus`](crate::sasl::ErrorStatus) reads it. `None` for other commands and mechanisms.
+    #[must_use]
+    pub fn token_error(&self) -> Option<&'c str> {
+        self.facts.token_error.as_deref().filter(|_| self.verb == Verb::Auth)
     }
 
     /// Returns the service extensions that the server offers.
@@ -335,6 +352,97 @@ impl Challenge<'_> {
     }
 }
 
+/// A transaction that [`Ready::begin`](super::Ready::begin) has begun takes a further recipient, or its content.
+///
+/// This comes whenever a further RCPT may leave, not only when those before it are answered;
+/// [`wait`](Self::wait) is for an application that needs the reply first. When the server rejects MAIL, or
+/// the session ends, this question is withdrawn and [`Sent`] follows.
+///
+/// ```
+/// use esmtp::{client::Event, syntax::{ForwardPath, Parameters}};
+///
+/// /// Adds each recipient when the reply for the one before it has come.
+/// fn answer(event: Event<'_>, recipients: &mut Vec<ForwardPath<'static>>, is_due: &mut bool) {
+///     match event {
+///         Event::Begun(begun) if *is_due => begun.wait(), // until `Answered`
+///         Event::Begun(begun) => match recipients.pop() {
+///             Some(recipient) => *is_due = begun.rcpt(recipient, Parameters::NONE).is_ok(),
+///             None => begun.content(),
+///         },
+///         Event::Answered(answered) => {
+///             if answered.index().is_some() {
+///                 *is_due = false;
+///             }
+///             println!("{}", answered.reply());
+///             answered.go_on();
+///         }
+///         other => other.quit(),
+///     }
+/// }
+/// ```
+#[must_use]
+pub struct Begun<'c> {
+    pub(super) session: &'c mut Session,
+    pub(super) facts: &'c Facts,
+}
+
+impl Begun<'_> {
+    /// Returns the transaction.
+    #[must_use]
+    pub fn transaction(&self) -> TransactionNumber {
+        newest(self.session)
+    }
+
+    /// Adds a recipient, whose RCPT leaves now. Returns its place in the envelope, by which
+    /// [`Answered`] and the report name it.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer what the recipient needs. Nothing was sent, and this question comes again.
+    pub fn rcpt(
+        self,
+        forward_path: impl Into<ForwardPath<'static>>,
+        parameters: Parameters<'static>,
+    ) -> Result<usize, NotOffered> {
+        self.session.position.close_question();
+        let Some(newest) = self.session.transactions.back_mut() else { return Ok(0) };
+        let path = forward_path.into();
+        let (mail, offered) = (newest.mail_parameters(), &self.facts.offered);
+        check_recipient(newest.len(), &path, &parameters, mail, offered)?;
+        Ok(newest.add(path, parameters))
+    }
+
+    /// Goes on to the content: [`Content`] asks for it, unless every recipient is rejected. Without a
+    /// recipient the transaction is over.
+    pub fn content(self) {
+        self.session.position.close_question();
+        if let Some(newest) = self.session.transactions.back_mut() {
+            newest.is_open = false;
+        }
+    }
+
+    /// Waits: replies are read, without a deadline when none is due, and this question comes again after the
+    /// next [`Answered`], or when [`Client::ready`](super::Client::ready) is called.
+    pub fn wait(self) {
+        self.session.position.close_question();
+        if let Some(newest) = self.session.transactions.back_mut() {
+            newest.is_waiting = true;
+        }
+    }
+
+    /// Gives the transaction up: [`Sent`] follows when the replies that are due have come, and RSET leaves before the
+    /// next MAIL.
+    pub fn abort(self) {
+        self.session.withdraw_envelope();
+    }
+}
+
+/// Returns the newest transaction; there is one while the application is asked about it.
+fn newest(session: &Session) -> TransactionNumber {
+    let newest = session.transactions.back();
+    newest.map_or(TransactionNumber::new(0), |newest| newest.transaction)
+}
+
 /// The content of a transaction may be written, in pieces of any size.
 ///
 /// When the server rejects the transaction meanwhile, or the session ends, this question is
@@ -349,9 +457,7 @@ impl Content<'_> {
     /// Returns the transaction.
     #[must_use]
     pub fn transaction(&self) -> TransactionNumber {
-        // There is a newest transaction while its content is asked for.
-        let newest = self.session.transactions.back();
-        newest.map_or(TransactionNumber::new(0), |newest| newest.transaction)
+        newest(self.session)
     }
 
     /// Returns how many octets can be taken before the next poll.
@@ -494,13 +600,17 @@ impl Content<'_> {
 /// section 5). A recipient without a reply of its own, as the session has ended, is in [`Sent`] only,
 /// which has every recipient once more.
 ///
-/// It comes only with [`Config::with_recipient_events`](super::Config::with_recipient_events).
+/// It comes with [`Config::with_recipient_events`](super::Config::with_recipient_events). In a transaction of
+/// [`Ready::begin`](super::Ready::begin), and with
+/// [`Config::with_all_recipient_events`](super::Config::with_all_recipient_events), it comes for the reply to
+/// MAIL and each positive one to RCPT, too, which are not [final](Self::is_final).
 #[must_use]
 pub struct Answered<'c> {
     pub(super) session: &'c mut Session,
     pub(super) transaction: TransactionNumber,
-    pub(super) index: usize,
+    pub(super) index: Option<usize>,
     pub(super) reply: Arc<Reply<'static>>,
+    pub(super) is_final: bool,
 }
 
 impl Answered<'_> {
@@ -510,10 +620,17 @@ impl Answered<'_> {
         self.transaction
     }
 
-    /// Returns the recipient's place in the envelope.
+    /// Returns the recipient's place in the envelope; `None` for the reply to MAIL.
     #[must_use]
-    pub const fn index(&self) -> usize {
+    pub const fn index(&self) -> Option<usize> {
         self.index
+    }
+
+    /// Returns whether the reply decides about the recipient: not that to MAIL, nor a positive one to RCPT, after which
+    /// the reply to the content comes.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        self.is_final
     }
 
     /// Returns the reply.
@@ -527,6 +644,9 @@ impl Answered<'_> {
         self.session.position.close_question();
         if let Some(events) = &mut self.session.recipient_events {
             events.pop_front();
+        }
+        if let Some(newest) = self.session.transactions.back_mut() {
+            newest.is_waiting = false;
         }
     }
 }
@@ -567,4 +687,4 @@ macro_rules! debug {
     )*};
 }
 
-debug!(Ready Refused Upgrade HandOver Challenge Content Answered Sent);
+debug!(Ready Refused Upgrade HandOver Challenge Begun Content Answered Sent);

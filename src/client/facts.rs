@@ -6,7 +6,7 @@ use crate::{
     security::Security,
     syntax::{Code, Extension, Extensions, Reply, SessionLimits, Verb},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 /// The facts of a session, which are lent to the application beside every question.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Facts {
     pub(super) session_limits: SessionLimits,
     /// The last command outside transactions and its reply.
     pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
+    /// The reason for which a token was rejected, as the server has sent it within the mechanism.
+    pub(super) token_error: Option<Box<str>>,
     /// The negative reply to EHLO after which HELO was sent, while that has not succeeded.
     pub(super) refused_hello: Option<Arc<Reply<'static>>>,
     /// The mechanism with which AUTH has succeeded.
@@ -38,6 +40,7 @@ impl Facts {
             offered: Extensions::NONE,
             session_limits: SessionLimits::NONE,
             last: None,
+            token_error: None,
             refused_hello: None,
             authenticated: None,
         }
@@ -58,6 +61,7 @@ impl Facts {
         self.offered = Extensions::NONE;
         self.session_limits = SessionLimits::NONE;
         self.last = None;
+        self.token_error = None;
         self.refused_hello = None;
         self.authenticated = None;
     }

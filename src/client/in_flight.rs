@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     envelope::Envelope,
-    syntax::{Code, Command, Parameters, Reply, Retry},
+    syntax::{Code, Command, ForwardPath, Parameters, Reply, Retry},
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -67,16 +67,27 @@ enum AnsweredCommand {
     Content,
 }
 
-/// The final reply for one recipient, before the transaction is complete.
+/// The replies that the application is told before the transaction is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    /// The final reply for each recipient.
+    Final,
+    /// The reply to MAIL and to each RCPT, too.
+    Every,
+}
+
+/// A reply for one recipient, or to MAIL, before the transaction is complete.
 #[derive(Debug)]
 pub(super) struct RecipientEvent {
     pub(super) transaction: TransactionNumber,
-    /// The recipient's place in the envelope.
-    pub(super) index: usize,
+    /// The recipient's place in the envelope; `None` for the reply to MAIL.
+    pub(super) index: Option<usize>,
     pub(super) reply: Arc<Reply<'static>>,
+    pub(super) is_final: bool,
 }
 
-/// The final replies that the application has not taken, where it asks for an event for each.
+/// The replies that the application has not taken, where it asks for an event for each.
 pub(super) type RecipientEvents = Option<VecDeque<RecipientEvent>>;
 
 /// A transaction that was begun and has no report yet.
@@ -94,6 +105,11 @@ pub(super) struct InFlight {
     pub(super) has_chunk: bool,
     /// Whether a part of its content is at a URL.
     pub(super) has_url: bool,
+    /// Whether the application may add recipients.
+    pub(super) is_open: bool,
+    /// Whether the application has nothing to add now.
+    pub(super) is_waiting: bool,
+    pub(super) told: Told,
     /// The place of the end of the content in the octets sent in this session, once that is written.
     pub(super) content_end: Option<u64>,
     envelope: Arc<Envelope>,
@@ -145,6 +161,9 @@ impl InFlight {
             is_overlapping: false,
             has_chunk: false,
             has_url: false,
+            is_open: false,
+            is_waiting: false,
+            told: Told::Nothing,
             content_end: None,
             open: recipients
                 .iter()
@@ -171,6 +190,34 @@ impl InFlight {
             reverse_path: self.envelope.reverse_path().as_borrowed(),
             parameters: self.parameters.as_borrowed(),
         }
+    }
+
+    /// Returns the parameters of MAIL.
+    pub(super) const fn mail_parameters(&self) -> &Parameters<'static> {
+        &self.parameters
+    }
+
+    /// Returns the number of recipients.
+    pub(super) fn len(&self) -> usize {
+        self.recipients.len()
+    }
+
+    /// Adds a recipient, and returns its place.
+    pub(super) fn add(
+        &mut self,
+        path: ForwardPath<'static>,
+        parameters: Parameters<'static>,
+    ) -> usize {
+        Arc::make_mut(&mut self.envelope).push(path, parameters);
+        self.recipients.push(RecipientState::Open);
+        self.open += 1;
+        self.recipients.len() - 1
+    }
+
+    /// Returns whether the application is asked for a further recipient: each that it has added was sent, and MAIL was
+    /// not refused.
+    pub(super) fn wants_recipient(&self) -> bool {
+        self.is_open && !self.is_waiting && self.step == Step::Rcpt(self.recipients.len())
     }
 
     /// Returns the place of the first recipient of this transaction at this place or after it.
@@ -226,8 +273,29 @@ impl InFlight {
         }
     }
 
-    pub(super) const fn mail_accepted(&mut self) {
+    /// Takes a positive reply to MAIL; it is `None` where its text was discarded.
+    pub(super) fn mail_accepted(
+        &mut self,
+        reply: Option<&Arc<Reply<'static>>>,
+        events: &mut RecipientEvents,
+    ) {
         self.mail = Mail::Accepted;
+        self.tell_every(None, reply, events);
+    }
+
+    /// Tells the application a reply that is not final for a recipient.
+    fn tell_every(
+        &self,
+        index: Option<usize>,
+        reply: Option<&Arc<Reply<'static>>>,
+        events: &mut RecipientEvents,
+    ) {
+        if self.told == Told::Every
+            && let (Some(events), Some(reply)) = (events, reply)
+        {
+            let (transaction, reply) = (self.transaction, Arc::clone(reply));
+            events.push_back(RecipientEvent { transaction, index, reply, is_final: false });
+        }
     }
 
     /// Takes the negative reply to MAIL as the final one for every recipient: no recipient can be accepted
@@ -238,13 +306,22 @@ impl InFlight {
         events: &mut RecipientEvents,
     ) {
         self.mail = Mail::Refused;
+        self.is_open = false;
+        self.tell_every(None, Some(reply), events);
         for index in 0..self.recipients.len() {
             self.answer(index, reply, AnsweredCommand::Mail, events);
         }
     }
 
-    pub(super) fn rcpt_accepted(&mut self, index: usize) {
+    /// Takes a positive reply to RCPT; it is `None` where its text was discarded.
+    pub(super) fn rcpt_accepted(
+        &mut self,
+        index: usize,
+        reply: Option<&Arc<Reply<'static>>>,
+        events: &mut RecipientEvents,
+    ) {
         self.replied += 1;
+        self.tell_every(Some(index), reply, events);
         if let Some(recipient @ RecipientState::Open) = self.recipients.get_mut(index) {
             *recipient = RecipientState::Accepted;
             self.open = self.open.saturating_sub(1);
@@ -337,9 +414,11 @@ impl InFlight {
             RecipientState::Accepted => self.accepted = self.accepted.saturating_sub(1),
             RecipientState::Beyond | RecipientState::Final { .. } => {}
         }
-        if let Some(events) = events {
-            let (transaction, reply) = (self.transaction, Arc::clone(reply));
-            events.push_back(RecipientEvent { transaction, index, reply });
+        if self.told != Told::Nothing
+            && let Some(events) = events
+        {
+            let (transaction, index, reply) = (self.transaction, Some(index), Arc::clone(reply));
+            events.push_back(RecipientEvent { transaction, index, reply, is_final: true });
         }
     }
 
@@ -371,7 +450,7 @@ impl InFlight {
 
     /// Returns whether no recipient is left for which content could be sent.
     pub(super) const fn is_dead(&self) -> bool {
-        self.accepted == 0 && self.open == 0
+        self.accepted == 0 && self.open == 0 && !self.is_open
     }
 
     /// Returns whether a chunk may leave as far as this transaction goes: before a recipient is accepted,
@@ -551,11 +630,11 @@ mod tests {
                 Step::Over,
                 &mut spare,
             );
-            in_flight.mail_accepted();
+            in_flight.mail_accepted(None, &mut None);
             for (index, line) in rcpt.into_iter().enumerate() {
                 let reply = reply(line);
                 match reply.is_positive() {
-                    true => in_flight.rcpt_accepted(index),
+                    true => in_flight.rcpt_accepted(index, None, &mut None),
                     false => drop(in_flight.rcpt_refused(index, &reply, &mut None)),
                 }
             }

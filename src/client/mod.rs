@@ -27,7 +27,7 @@ mod session;
 
 pub use config::{Config, Limits, Timeouts, TlsPolicy};
 pub use error::{AuthError, ContentError, End, NotOffered, Obstacle, ProtocolError};
-pub use event::{Answered, Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
+pub use event::{Answered, Begun, Challenge, Content, Event, HandOver, Refused, Sent, Upgrade};
 pub use lenience::ReplyLenience;
 pub use message_facts::MessageFacts;
 pub use ready::Ready;
@@ -231,8 +231,12 @@ impl Client {
         }
     }
 
-    /// Ends a wait that [`Ready::wait`] or [`Content::wait`] has begun: the question comes again.
+    /// Ends a wait that [`Ready::wait`], [`Begun::wait`] or [`Content::wait`] has begun: the question comes
+    /// again.
     pub fn ready(&mut self) {
+        if let Some(newest) = self.session.transactions.back_mut() {
+            newest.is_waiting = false;
+        }
         if matches!(self.session.position.phase(), Phase::Waiting) {
             self.session.position.enter(Phase::Ready);
         } else if let Some(content) = self.session.position.content() {
@@ -275,12 +279,14 @@ impl Machine for Client {
                 Event::HandOver(HandOver { session, facts, reply })
             }
             Question::Challenge => Event::Challenge(Challenge { session }),
+            Question::Begun => Event::Begun(Begun { session, facts }),
             Question::Content => Event::Content(Content { session, facts }),
             Question::Answered => {
-                let RecipientEvent { transaction, index, reply } =
+                let RecipientEvent { transaction, index, reply, is_final } =
                     session.recipient_events.as_ref()?.front()?;
-                let (transaction, index, reply) = (*transaction, *index, Arc::clone(reply));
-                Event::Answered(Answered { session, transaction, index, reply })
+                let (transaction, index, is_final) = (*transaction, *index, *is_final);
+                let reply = Arc::clone(reply);
+                Event::Answered(Answered { session, transaction, index, reply, is_final })
             }
             Question::Sent => {
                 let Session { position, reports, .. } = session;

@@ -38,14 +38,29 @@ impl Plan {
         security: &Security,
         config: &Config,
     ) -> Result<Self, NotOffered> {
+        let plan = Self::for_mail(memory, envelope, facts, offered, security, config);
+        if !envelope.is_empty() {
+            return plan;
+        }
+        let mut obstacles = plan.err().map_or_else(Vec::new, |error| error.obstacles);
+        obstacles.insert(0, Obstacle::NoRecipients);
+        Err(NotOffered { obstacles })
+    }
+
+    /// Compares what the message needs with what the server offers, where recipients may be added after MAIL.
+    pub(super) fn for_mail(
+        memory: Parameters<'static>,
+        envelope: &Envelope,
+        facts: &MessageFacts,
+        offered: &Extensions,
+        security: &Security,
+        config: &Config,
+    ) -> Result<Self, NotOffered> {
         let body = Body::of(envelope, facts);
         let mut parameters = memory;
         parameters.copy_from(envelope.parameters());
         let given = envelope.parameters();
         let mut needs = Needs { offered, given, obstacles: Vec::new(), parameters };
-        if envelope.is_empty() {
-            needs.obstacles.push(Obstacle::NoRecipients);
-        }
         needs.burl_and_utf8(envelope, facts, body);
         needs.body(facts, body);
         needs.form(facts, body, config);
@@ -84,6 +99,33 @@ impl Plan {
                 false => Vec::new(),
             },
         })
+    }
+}
+
+/// Compares what one more recipient needs with what the server offers, and with `mail`, the parameters that MAIL
+/// was sent with.
+pub(super) fn check_recipient(
+    index: usize,
+    path: &ForwardPath<'_>,
+    parameters: &Parameters<'_>,
+    mail: &Parameters<'_>,
+    offered: &Extensions,
+) -> Result<(), NotOffered> {
+    let mut obstacles = Vec::new();
+    // RFC 6531 section 3.4: such a path may only come in a transaction with SMTPUTF8.
+    let is_ascii = path.is_ascii() && parameters.as_str().is_ascii();
+    if !is_ascii && mail.get(Extension::SmtpUtf8.keyword()).is_none() {
+        obstacles.push(match offered.contains(Extension::SmtpUtf8) {
+            true => Obstacle::MailWithoutSmtpUtf8,
+            false => Obstacle::Extension(Extension::SmtpUtf8),
+        });
+    }
+    check(&mut obstacles, Some(index), parameters, offered);
+    let line = Length::of("RCPT TO:", |line| path.write_to(line), parameters);
+    too_long(&mut obstacles, Some(index), line, offered.line_limit(Verb::Rcpt));
+    match obstacles.is_empty() {
+        true => Ok(()),
+        false => Err(NotOffered { obstacles }),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     config::Config,
     error::{End, NotOffered, Obstacle},
     facts::Facts,
+    in_flight::Told,
     message_facts::MessageFacts,
     plan::Plan,
     report::TransactionNumber,
@@ -17,8 +18,8 @@ use crate::{
     sasl::{Credentials, Initiator, Mechanism, NoCommonMechanism, Nonce, Secret},
     security::Security,
     syntax::{
-        Argument, Command, DomainList, Extension, Extensions, Lookup, Node, Reply, UnknownVerb,
-        Verb, XclientAttributes, XforwardAttributes,
+        Argument, Command, DomainList, Extension, Extensions, Lookup, Node, Parameters, Reply,
+        ReversePath, UnknownVerb, Verb, XclientAttributes, XforwardAttributes,
     },
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -82,7 +83,39 @@ impl<'c> Ready<'c> {
         let Facts { offered, security, config, .. } = self.facts;
         let memory = self.session.spare.parameters();
         let plan = Plan::new(memory, &envelope, &facts, offered, security, config)?;
-        Ok(self.session.begin(envelope, plan))
+        let told = match (config.has_recipient_events(), config.has_all_recipient_events()) {
+            (_, true) => Told::Every,
+            (true, _) => Told::Final,
+            _ => Told::Nothing,
+        };
+        Ok(self.session.begin(envelope, plan, told))
+    }
+
+    /// Begins a transaction step by step, as a gateway or a cut-through proxy needs it: MAIL leaves,
+    /// [`Begun`](super::Begun) asks for the recipients one by one, and [`Answered`](super::Answered) tells every reply,
+    /// that to MAIL, too, as soon as it has come. Where the server offers PIPELINING nothing waits for a reply, unless
+    /// the application [waits](super::Begun::wait) for it.
+    ///
+    /// `facts` are what is known of the content already; BODY, SIZE and SMTPUTF8 are added as with
+    /// [`send`](Self::send). As the recipients are not known yet, SMTPUTF8 must be among the parameters if
+    /// one of them may be outside ASCII (RFC 6531 section 3.4).
+    ///
+    /// [`Sent`](super::Sent) comes exactly once here, too.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer what the message needs. Nothing was sent, and the session is unchanged.
+    pub fn begin(
+        self,
+        reverse_path: ReversePath<'static>,
+        parameters: Parameters<'static>,
+        facts: &MessageFacts,
+    ) -> Result<TransactionNumber, NotOffered> {
+        let envelope = Envelope::from_reverse_path(reverse_path).with_parameters(parameters);
+        let Facts { offered, security, config, .. } = self.facts;
+        let memory = self.session.spare.parameters();
+        let plan = Plan::for_mail(memory, &envelope, facts, offered, security, config)?;
+        Ok(self.session.begin_open(envelope, plan))
     }
 
     /// Asks for TLS (STARTTLS, RFC 3207): [`Upgrade`](super::Upgrade) follows, or

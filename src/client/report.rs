@@ -268,10 +268,10 @@ impl Report {
         self.list().get(index).map(|(_, retry)| *retry)
     }
 
-    /// Returns whether the server has taken responsibility for every recipient.
+    /// Returns whether the server has taken responsibility for every recipient, of which there is one at least.
     #[must_use]
     pub fn is_delivered_to_all(&self) -> bool {
-        self.outcomes().all(Outcome::is_delivered)
+        !self.list().is_empty() && self.outcomes().all(Outcome::is_delivered)
     }
 
     /// Returns whether the server has taken responsibility for at least one recipient.

@@ -16,11 +16,14 @@
 //!   destroy the last reply on its way.
 
 mod address;
+#[cfg(feature = "getrandom")]
+mod authenticating;
 pub mod blocking;
 mod connect_error;
 mod connector;
 mod layer;
 pub mod nonblocking;
+mod progress;
 mod queue;
 mod repeats;
 mod send_error;
@@ -28,6 +31,7 @@ mod sending;
 pub mod serving;
 mod session_error;
 mod source;
+mod steps;
 mod stopper;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -35,8 +39,11 @@ pub mod tokio;
 mod tracer;
 
 pub use address::AddressError;
+#[cfg(feature = "getrandom")]
+pub use authenticating::AuthenticateError;
 pub use connect_error::{ConnectError, ConnectStep};
 pub use layer::Layer;
+pub use progress::Progress;
 pub use queue::Ticket;
 pub use send_error::{SendError, SendFailure};
 pub use session_error::SessionError;

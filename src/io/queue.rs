@@ -50,6 +50,7 @@ pub(super) struct Messages<C> {
 }
 
 /// The step that follows an event of the client.
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub(super) enum QueueStep<'c> {
     /// The session continues.
     GoOn,

@@ -185,6 +185,7 @@ pub(super) fn foreign(event: Event<'_>) -> Option<Rejected> {
         Event::Answered(answered) => answered.go_on(),
         Event::Sent(sent) => drop(sent.take()),
         Event::Ready(ready) => ready.wait(),
+        Event::Begun(begun) => begun.abort(),
         // There is no layer for STARTTLS, and this call has begun neither AUTH nor ATRN.
         other => other.quit(),
     }

@@ -116,7 +116,7 @@ mod tests {
         let mut verdicts = Verdicts::default();
         verdicts.settle(2, 3, Err(Rejection::MAILBOX_FULL));
         assert!(!verdicts.is_any_due());
-        assert_eq!(codes(&mut verdicts, 3, None), []);
+        assert!(codes(&mut verdicts, 3, None).is_empty());
         verdicts.settle(0, 3, Ok(Accepted::Default));
         verdicts.settle(0, 3, Err(Rejection::POLICY));
         verdicts.settle(3, 3, Ok(Accepted::Default));

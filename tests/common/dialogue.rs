@@ -316,7 +316,7 @@ impl Player {
                 self.notes.push(format!(
                     "{}: the recipient {} has {}",
                     answered.transaction().number(),
-                    answered.index(),
+                    answered.index().unwrap(),
                     answered.reply()
                 ));
                 answered.go_on();

@@ -10,16 +10,17 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// One way.
-const DELAY: Duration = Duration::from_millis(100);
+pub(crate) const DELAY: Duration = Duration::from_millis(100);
 
 /// A session over a wire, and what its server takes.
-async fn over<T>(
+pub(crate) async fn over<T>(
     config: Config,
+    client: esmtp::client::Config,
     cut: [Option<usize>; 2],
     sends: impl AsyncFnOnce(Connection<Client, wire::End>) -> T,
 ) -> (T, Taken) {
     let (near, far) = wire::pair(DELAY, cut);
-    let client = Connection::new(Client::new(sender(), Security::CLEAR), near);
+    let client = Connection::new(Client::new(client, Security::CLEAR), near);
     let mut server = Connection::new(server(config), far);
     let receives = async move {
         let mut taken = Taken::default();
@@ -54,7 +55,7 @@ async fn send_all(
 #[tokio::test(start_paused = true)]
 async fn a_message_costs_a_small_part_of_a_round_trip() {
     for (in_flight, most) in [(1, 1.02), (2, 0.52), (8, 0.16), (32, 0.05)] {
-        let (cost, taken) = over(receiver(true), [None; 2], async |mut session| {
+        let (cost, taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
             // The opening is not counted.
             session.queue(in_flight).push(envelope(0), content(0).into_bytes()).await;
             let mut queue = session.queue(in_flight);
@@ -79,13 +80,14 @@ async fn a_message_costs_a_small_part_of_a_round_trip() {
 async fn a_session_that_is_lost_at_any_octet_gives_each_message_one_true_result() {
     for is_chunking in [true, false] {
         // Octets of the client, or of the server.
-        for cut in (0..2400).step_by(7) {
+        for cut in (0..2400).step_by(13) {
             for cuts in [[Some(cut), None], [None, Some(cut / 2)]] {
                 let what = format!("chunking {is_chunking}, lost after {cuts:?} octets");
-                let (done, taken) = over(receiver(is_chunking), cuts, async |mut session| {
-                    send_all(&mut session, 4, 12).await
-                })
-                .await;
+                let (done, taken) =
+                    over(receiver(is_chunking), sender(), cuts, async |mut session| {
+                        send_all(&mut session, 4, 12).await
+                    })
+                    .await;
                 check(12, &done, &taken, &what);
             }
         }
@@ -98,14 +100,15 @@ async fn messages_beyond_mailmax_are_unsent() {
     let config =
         receiver(true).with_limits(esmtp::server::Limits::default().with_transactions(Some(5)));
     let (done, taken) =
-        over(config, [None; 2], async |mut session| send_all(&mut session, 4, 12).await).await;
+        over(config, sender(), [None; 2], async |mut session| send_all(&mut session, 4, 12).await)
+            .await;
     check(12, &done, &taken, "a server that takes 5 messages");
     assert_eq!(taken.messages.len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_the_server_cannot_take_does_not_stop_the_others() {
-    let (done, taken) = over(receiver(true), [None; 2], async |mut session| {
+    let (done, taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
         let mut queue = session.queue(4);
         queue.push(envelope(0), content(0).into_bytes()).await;
         queue.push(envelope(1), b"a bare\nline break\r\n").await;
@@ -135,7 +138,7 @@ async fn content_is_octets_or_a_reader() {
     let (text, bytes) = (content(0), Bytes::from(content(1)));
     let slice = content(2).into_bytes();
     let reader = content(3).into_bytes();
-    let (done, taken) = over(receiver(false), [None; 2], async |mut session| {
+    let (done, taken) = over(receiver(false), sender(), [None; 2], async |mut session| {
         let mut queue = session.queue(2);
         queue.push(envelope(0), text.as_str()).await;
         queue.push(envelope(1), bytes.clone()).await;
@@ -154,7 +157,7 @@ async fn content_is_octets_or_a_reader() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_call_loses_no_result_and_sends_nothing_twice() {
-    let (done, taken) = over(receiver(true), [None; 2], async |mut session| {
+    let (done, taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
         let mut queue = session.queue(3);
         let mut done = Vec::new();
         let mut pushed = 0;
@@ -183,7 +186,7 @@ async fn a_cancelled_call_loses_no_result_and_sends_nothing_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_is_dropped_leaves_the_session_to_the_next_call() {
-    let ((), taken) = over(receiver(true), [None; 2], async |mut session| {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
         let mut queue = session.queue(4);
         queue.push(envelope(0), content(0).into_bytes()).await;
         let stuck = tokio::io::BufReader::new(Stuck);
@@ -217,7 +220,7 @@ impl tokio::io::AsyncRead for Stuck {
 
 #[tokio::test(start_paused = true)]
 async fn messages_after_the_end_of_the_session_have_its_end() {
-    let ((), taken) = over(receiver(true), [None; 2], async |mut session| {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
         session.quit().await.unwrap();
         let mut queue = session.queue(4);
         for number in 0..3 {

@@ -1,4 +1,5 @@
-//! A session's queue: many transactions in flight over a wire with a delay, and faults at every point.
+//! A session's queue, with many transactions in flight over a wire with a delay, and its transactions that go step by
+//! step; faults at every point.
 
 #![cfg(all(feature = "std", feature = "tokio"))]
 #![allow(
@@ -12,6 +13,7 @@
 
 mod asynchronous;
 mod blocking;
+mod steps;
 mod wire;
 
 use esmtp::{
@@ -19,7 +21,7 @@ use esmtp::{
     envelope::Envelope,
     io::{SendError, Ticket},
     server::{self, Config, Event, Server},
-    syntax::{Extension, Extensions},
+    syntax::{Extension, Extensions, Rejection},
 };
 
 /// A client that the tests use.
@@ -56,6 +58,12 @@ struct Taken {
 impl Taken {
     fn on(&mut self, event: Event<'_>) {
         match event {
+            Event::Mail(mail) if mail.reverse_path().to_string() == "<eve@example.org>" => {
+                mail.reject(Rejection::NO_SUCH_MAILBOX);
+            }
+            Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("nobody") => {
+                rcpt.reject(Rejection::NO_SUCH_MAILBOX);
+            }
             Event::Rcpt(rcpt) => rcpt.accept(),
             Event::Content(content) => self.content.extend_from_slice(content.take()),
             Event::Deliver(delivery) => {

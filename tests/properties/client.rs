@@ -272,7 +272,7 @@ fn play(case: &Case) -> (Model, Vec<Report>, Client) {
                 }
                 Event::Answered(answered) => {
                     assert_eq!(answered.transaction().number(), reports.len() as u64);
-                    told.push((answered.index(), answered.reply().clone()));
+                    told.push((answered.index().unwrap(), answered.reply().clone()));
                     answered.go_on();
                 }
                 Event::Sent(sent) => {
@@ -456,7 +456,7 @@ proptest! {
                         Event::Refused(refused) => refused.go_on(),
                         Event::Answered(answered) => {
                             prop_assert!(has_answers);
-                            prop_assert!(answered.index() < 2);
+                            prop_assert!(answered.index().is_some_and(|index| index < 2));
                             answered.go_on();
                         }
                         Event::HandOver(hand_over) if answer % 2 == 1 => hand_over.close(),

@@ -440,7 +440,7 @@ fn a_recipient_is_reported_before_the_next_reply() {
                 }
                 client::Event::Content(content) => content.finish().unwrap(),
                 client::Event::Answered(answered) => {
-                    told.push(format!("{} {}", answered.index(), answered.reply()));
+                    told.push(format!("{} {}", answered.index().unwrap(), answered.reply()));
                     answered.go_on();
                 }
                 client::Event::Sent(sent) => {

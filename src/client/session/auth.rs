@@ -53,7 +53,12 @@ impl Session {
     /// Takes the reply to AUTH or to a response.
     pub(super) fn auth_replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>) {
         let Some(authentication) = self.position.authentication() else { return };
-        let next = match authentication.replied(&reply) {
+        let outcome = authentication.replied(&reply);
+        facts.token_error = match outcome {
+            AuthOutcome::Refused => authentication.token_error(),
+            _ => None,
+        };
+        let next = match outcome {
             AuthOutcome::Open => return,
             AuthOutcome::Unexpected => {
                 let to = Some(Verb::Auth);

@@ -51,7 +51,7 @@ impl Session {
             Deadline::Write
         } else if let Some(expected) = self.queue.front() {
             expected.deadline()
-        } else if self.position.phase().is_waiting() && !self.channel.is_broken() {
+        } else if self.is_waiting() && !self.channel.is_broken() {
             Deadline::Never
         } else {
             // The server has begun an unsolicited reply, or all that is left to do is to read.

@@ -13,7 +13,7 @@ use super::{
     config::Config,
     error::{End, ProtocolError},
     facts::Facts,
-    in_flight::{Capacity, Ending, InFlight, RecipientEvents, Spare, Step},
+    in_flight::{Capacity, Ending, InFlight, RecipientEvents, Spare, Step, Told},
     lenience::ReplyLenience,
     outgoing::Framing,
     plan::Plan,
@@ -156,6 +156,8 @@ impl Session {
                 && self.may_send()
                 && !self.is_exhausted(facts))
             .then_some(Question::Ready),
+            Phase::Envelope => (self.transactions.back().is_some_and(InFlight::wants_recipient))
+                .then_some(Question::Begun),
             Phase::Content(content) => (content.error().is_some()
                 || !content.is_flushing() && !content.is_waiting() && self.room(facts) > 0)
                 .then_some(Question::Content),
@@ -163,7 +165,6 @@ impl Session {
             | Phase::Asking(_)
             | Phase::Asked(_)
             | Phase::Waiting
-            | Phase::Envelope
             | Phase::Ending(..)
             | Phase::Aborting(_)
             | Phase::Quitting(_)
@@ -227,7 +228,9 @@ impl Session {
             _ => facts.limits().reply_line(),
         };
         let expected = self.queue.front().copied();
-        let is_enough = expected.is_some_and(Expected::discards_success);
+        let is_told = matches!(expected, Some(Expected::Mail(_) | Expected::Rcpt(..)))
+            && self.transactions.front().is_some_and(|front| front.told == Told::Every);
+        let is_enough = expected.is_some_and(Expected::discards_success) && !is_told;
         let next = self.next_reply(&facts.config, line, is_enough);
         if let Ok(Some(_)) = next {
             self.answered_chunk(expected.and_then(Expected::chunk), facts.config.timeouts());
@@ -238,7 +241,7 @@ impl Session {
                 true
             }
             Ok(Some((None, _))) => {
-                self.succeeded();
+                self.succeeded(None);
                 true
             }
             Ok(None) => {
@@ -270,13 +273,47 @@ impl Session {
         });
     }
 
+    /// Begins a transaction to which the application adds its recipients, and is told every reply.
+    pub(super) fn begin_open(&mut self, envelope: Envelope, plan: Plan) -> TransactionNumber {
+        let transaction = self.begin(Arc::new(envelope), plan, Told::Every);
+        self.recipient_events.get_or_insert_default();
+        if let Some(newest) = self.transactions.back_mut() {
+            newest.is_open = true;
+        }
+        transaction
+    }
+
+    /// Returns whether the application has nothing to send now.
+    fn is_waiting(&self) -> bool {
+        match self.position.phase() {
+            Phase::Envelope => self.transactions.back().is_some_and(|newest| newest.is_waiting),
+            phase => phase.is_waiting(),
+        }
+    }
+
+    /// Sends nothing more of the newest transaction, to which recipients may be added. RSET comes before the next MAIL.
+    pub(super) fn withdraw_envelope(&mut self) {
+        if let Some(newest) = self.transactions.back_mut() {
+            newest.is_open = false;
+            newest.step = Step::Over;
+        }
+        self.position.answer(Phase::Ready);
+        self.settle();
+    }
+
     /// Begins a transaction.
-    pub(super) fn begin(&mut self, envelope: Arc<Envelope>, plan: Plan) -> TransactionNumber {
+    pub(super) fn begin(
+        &mut self,
+        envelope: Arc<Envelope>,
+        plan: Plan,
+        told: Told,
+    ) -> TransactionNumber {
         let transaction = TransactionNumber::new(self.begun);
         self.begun += 1;
         self.spare.forget();
         let first = if self.needs_reset { Step::Reset } else { Step::Mail };
         let mut newest = InFlight::new(transaction, envelope, plan, first, &mut self.spare);
+        newest.told = told;
         newest.is_overlapping = !self.transactions.is_empty();
         self.transactions.push_back(newest);
         self.position.answer(Phase::Envelope);

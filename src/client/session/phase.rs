@@ -37,7 +37,7 @@ use alloc::boxed::Box;
 /// Authenticating ── 4yz or 5yz ─────────────────────────────────► Refused
 /// Authenticating ── the exchange has failed: QUIT ──────────────► Asking
 /// Envelope     ── 354; with CHUNKING at once ───────────────────► Content
-/// Envelope     ── no recipient is left, or DATA is refused ─────► Ready
+/// Envelope     ── no recipient is left, DATA is refused, abort ─► Ready
 /// Content      ── finish ───────────────────────────────────────► Ending
 /// Content      ── abort ────────────────────────────────────────► Aborting
 /// Content      ── no recipient is left ─────────────────────────► Ready
@@ -174,6 +174,7 @@ pub(in crate::client) enum Question {
     Upgrade,
     HandOver,
     Challenge,
+    Begun,
     Content,
     Answered,
     Sent,

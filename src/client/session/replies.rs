@@ -62,17 +62,16 @@ impl Session {
     }
 
     /// Takes a positive reply of which [only the success](Expected::discards_success) counts.
-    pub(super) fn succeeded(&mut self) {
+    /// It is `None` where its text was discarded.
+    pub(super) fn succeeded(&mut self, reply: Option<&Arc<Reply<'static>>>) {
         match self.queue.front() {
             Some(Expected::Mail(_)) => {
-                if let Some(front) = self.transactions.front_mut() {
-                    front.mail_accepted();
-                }
+                self.with_front(|front, events| front.mail_accepted(reply, events));
             }
             Some(Expected::Rcpt(_, index)) => {
                 let index = *index;
                 if let Some(front) = self.transactions.front_mut() {
-                    front.rcpt_accepted(index);
+                    front.rcpt_accepted(index, reply, &mut self.recipient_events);
                     self.capacity.taken = self.capacity.taken.max(front.ever_accepted());
                 }
             }
@@ -159,6 +158,9 @@ impl Session {
     /// Takes the reply to a command of the front transaction, besides those whose success alone counts.
     fn front_replied(&mut self, facts: &Facts, expected: Expected, reply: Arc<Reply<'static>>) {
         match expected {
+            Expected::Mail(_) | Expected::Rcpt(..) if reply.is_positive() => {
+                self.succeeded(Some(&reply));
+            }
             Expected::Mail(_) => {
                 self.with_front(|front, events| front.mail_refused(&reply, events));
                 self.transaction_replied();

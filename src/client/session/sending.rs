@@ -103,12 +103,15 @@ impl Session {
                 }
                 Step::Rcpt(index) => {
                     let index = newest.next_recipient(index);
-                    if newest.is_full(self.capacity.most) {
+                    if newest.is_full(self.capacity.most) && !newest.is_open {
                         newest.leave_from(index);
                         newest.step = Step::Content;
                         continue;
                     }
                     let Some(command) = newest.rcpt(index) else {
+                        if newest.is_open {
+                            return;
+                        }
                         newest.step = Step::Content;
                         continue;
                     };

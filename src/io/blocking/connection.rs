@@ -5,6 +5,7 @@ use super::{
     queue::{Queue, Source},
     socket::Socket,
     stream::Stream,
+    transaction::Transaction,
 };
 #[cfg(feature = "rustls")]
 use crate::tls::{Secured, ServerTls};
@@ -21,7 +22,14 @@ use crate::{
     machine::{Closed, Machine, Need},
     security::Security,
     server::{Config, Server},
+    syntax::{Parameters, ReversePath},
     time::Instant,
+};
+#[cfg(feature = "getrandom")]
+use crate::{
+    io::authenticating::{AuthenticateError, Authenticating},
+    sasl::Credentials,
+    syntax::Mechanism,
 };
 use alloc::sync::Arc;
 use core::{task::Poll, time::Duration};
@@ -528,6 +536,53 @@ where
     {
         self.machine.as_client_mut().set_transactions(in_flight);
         Queue::new(self, messages.into_iter())
+    }
+
+    /// Begins a transaction step by step, with these parameters of MAIL, and with what is known of the content
+    /// already ([`MessageFacts::UNKNOWN`] where nothing is): the server's reply to each command is known
+    /// before the next. SMTPUTF8 must be among the parameters if a recipient may be outside ASCII.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer what the message needs, or the session is over. Nothing was sent.
+    pub fn begin(
+        &mut self,
+        reverse_path: ReversePath<'static>,
+        parameters: Parameters<'static>,
+        facts: &MessageFacts,
+    ) -> Result<Transaction<'_, Self>, SendError> {
+        Transaction::begin(self, reverse_path, parameters, facts)
+    }
+
+    /// Authenticates (AUTH, RFC 4954) with the strongest mechanism for these credentials that the server offers and the
+    /// channel allows, once the session is open. Returns the mechanism.
+    ///
+    /// # Errors
+    ///
+    /// An [`AuthenticateError`]: the server has rejected the credentials, with its reply and, for a token, the reason
+    /// that it gave (RFC 7628 section 3.2.2); it offers no mechanism for them; or the session has ended. After
+    /// a rejection the session goes on.
+    #[cfg(feature = "getrandom")]
+    pub fn authenticate(
+        &mut self,
+        credentials: &Credentials,
+    ) -> Result<Mechanism, AuthenticateError> {
+        let mut authenticating = Authenticating::new(credentials)?;
+        self.machine.as_client_mut().ready();
+        loop {
+            match self.is_asked() {
+                Ok(true) => {}
+                Ok(false) => return Err(AuthenticateError::over(self.machine.as_client(), None)),
+                Err(error) => {
+                    return Err(AuthenticateError::over(self.machine.as_client(), Some(error)));
+                }
+            }
+            if let Some(event) = self.machine.event()
+                && let Some(done) = authenticating.on(event)
+            {
+                return done;
+            }
+        }
     }
 
     /// Ends the session: sends QUIT and abandons transactions under way.

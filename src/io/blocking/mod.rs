@@ -21,6 +21,7 @@ mod queue;
 mod serve;
 mod socket;
 mod stream;
+mod transaction;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use connector::Connector;
@@ -29,3 +30,4 @@ pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};
 pub use socket::Socket;
 pub use stream::Stream;
+pub use transaction::{ContentWriter, Transaction};

@@ -31,6 +31,7 @@ mod pool;
 mod queue;
 mod serve;
 mod socket;
+mod transaction;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use connector::Connector;
@@ -39,3 +40,4 @@ pub use pool::{Pool, PoolLimits};
 pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};
 pub use socket::Socket;
+pub use transaction::{ContentWriter, Transaction};

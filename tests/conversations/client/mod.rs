@@ -1,6 +1,7 @@
 //! Conversations of the client, by topic.
 
 mod auth;
+mod begin;
 mod chunking;
 mod content;
 mod driving;

@@ -1,0 +1,253 @@
+//! A transaction that goes step by step.
+
+#![allow(private_bounds, reason = "a session is driven by this crate alone: the trait is sealed")]
+
+use super::driven::Driven;
+use crate::{
+    client::{MessageFacts, Report},
+    envelope::Envelope,
+    io::{
+        SendError,
+        steps::{Steps, Want},
+    },
+    syntax::{ForwardPath, Parameters, Reply, ReversePath},
+};
+use core::task::Poll;
+use core::{future::poll_fn, task::ready};
+
+/// A transaction of a session that goes step by step, for gateways and cut-through proxies: each reply is known before
+/// the next command, and the content is written as it comes (back-pressure, constant memory). It is made
+/// by [`Connection::begin`](super::Connection::begin).
+///
+/// Recipients that are known together are [added](Self::add) first, and their replies read after that: then they leave
+/// in one group where the server offers PIPELINING (RFC 2920).
+///
+/// After a transaction that is dropped, the next call of the session gives it up, and goes on if the content had not
+/// begun or goes in chunks.
+///
+/// ```no_run
+/// use esmtp::{
+///     client::MessageFacts,
+///     io::{SendError, tokio::ClientSession},
+///     syntax::{ForwardPath, Parameters, ReversePath},
+/// };
+///
+/// async fn relay(
+///     session: &mut ClientSession,
+///     reverse_path: ReversePath<'static>,
+///     recipients: Vec<ForwardPath<'static>>,
+///     content: &[u8],
+/// ) -> Result<(), SendError> {
+///     let facts = MessageFacts::UNKNOWN;
+///     let mut transaction = session.begin(reverse_path, Parameters::NONE, &facts).await?;
+///     println!("MAIL: {}", transaction.mail().await?);
+///     for recipient in recipients {
+///         println!("{recipient}: {}", transaction.rcpt(recipient.clone(), Parameters::NONE).await?);
+///     }
+///     let mut writer = transaction.content().await?;
+///     for piece in content.chunks(4096) {
+///         writer.write(piece).await?;
+///     }
+///     for recipient in writer.finish().await?.recipients() {
+///         println!("{}: {}", recipient.path(), recipient.outcome());
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Transaction<'s, D: Driven> {
+    inner: Inner<'s, D>,
+}
+
+/// The content of a [`Transaction`].
+#[derive(Debug)]
+pub struct ContentWriter<'s, D: Driven> {
+    inner: Inner<'s, D>,
+}
+
+#[derive(Debug)]
+struct Inner<'s, D: Driven> {
+    session: &'s mut D,
+    steps: Steps,
+}
+
+impl<'s, D: Driven> Inner<'s, D> {
+    /// Drives the session until the step is done.
+    async fn step(&mut self, mut want: Want<'_>) -> Result<(), SendError> {
+        let Self { session, steps } = self;
+        session.client_mut().ready();
+        poll_fn(|context| {
+            loop {
+                if steps.is_done(&want) {
+                    return Poll::Ready(Ok(()));
+                }
+                match ready!(session.poll_asked(context)) {
+                    Ok(true) => {}
+                    Ok(false) => return Poll::Ready(Err(steps.over(session.client(), None))),
+                    Err(error) => {
+                        return Poll::Ready(Err(steps.over(session.client(), Some(error))));
+                    }
+                }
+                let Some(event) = session.event() else { continue };
+                if let Err(failure) = steps.on(event, &mut want) {
+                    return Poll::Ready(Err(steps.error(failure)));
+                }
+            }
+        })
+        .await
+    }
+
+    /// Returns the result of a transaction that is over.
+    fn result(mut self) -> Result<Report, SendError> {
+        self.steps.result(self.session.client())
+    }
+}
+
+impl<'s, D: Driven> Transaction<'s, D> {
+    pub(super) async fn begin(
+        session: &'s mut D,
+        reverse_path: ReversePath<'static>,
+        parameters: Parameters<'static>,
+        facts: &MessageFacts,
+    ) -> Result<Self, SendError> {
+        let envelope = Envelope::from_reverse_path(reverse_path).with_parameters(parameters);
+        let mut inner = Inner { session, steps: Steps::new(envelope) };
+        inner.step(Want::Begin(facts)).await?;
+        Ok(Self { inner })
+    }
+
+    /// Returns the reply to MAIL. After a negative one every recipient has that reply, too, and the transaction is
+    /// over.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended without it.
+    pub async fn mail(&mut self) -> Result<Reply<'static>, SendError> {
+        self.inner.step(Want::Mail).await?;
+        let Inner { session, steps } = &self.inner;
+        steps.mail_reply().cloned().ok_or_else(|| steps.over(session.client(), None))
+    }
+
+    /// Adds a recipient and returns the reply to its RCPT.
+    ///
+    /// # Errors
+    ///
+    /// - The server does not offer what the recipient needs
+    ///   ([`SendFailure::NotOffered`](crate::io::SendFailure::NotOffered)): it was not added, and the transaction goes on.
+    /// - The session has ended.
+    pub async fn rcpt(
+        &mut self,
+        forward_path: impl Into<ForwardPath<'static>>,
+        parameters: Parameters<'static>,
+    ) -> Result<Reply<'static>, SendError> {
+        let index = self.add(forward_path, parameters).await?;
+        self.reply(index).await
+    }
+
+    /// Adds a recipient without waiting for the reply to its RCPT. Returns its place in the envelope, for
+    /// [`reply`](Self::reply).
+    ///
+    /// # Errors
+    ///
+    /// As with [`rcpt`](Self::rcpt).
+    pub async fn add(
+        &mut self,
+        forward_path: impl Into<ForwardPath<'static>>,
+        parameters: Parameters<'static>,
+    ) -> Result<usize, SendError> {
+        let index = self.inner.steps.len();
+        let (path, parameters) = (forward_path.into(), parameters);
+        self.inner.step(Want::Add(Some((path.clone(), parameters.clone())))).await?;
+        if self.inner.steps.len() == index {
+            self.inner.steps.add_in_vain(path, parameters);
+        }
+        Ok(index)
+    }
+
+    /// Returns the reply to RCPT of the recipient that was added at this place.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended without it.
+    pub async fn reply(&mut self, index: usize) -> Result<Reply<'static>, SendError> {
+        self.inner.step(Want::Rcpt(index)).await?;
+        let Inner { session, steps } = &self.inner;
+        steps.reply(index).cloned().ok_or_else(|| steps.over(session.client(), None))
+    }
+
+    /// Goes on to the content, and returns when it may be written: after 354, or with CHUNKING at once. Where
+    /// every recipient or DATA was rejected, it is [not wanted](ContentWriter::is_wanted), and
+    /// [`finish`](ContentWriter::finish) returns the report.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended.
+    pub async fn content(mut self) -> Result<ContentWriter<'s, D>, SendError> {
+        self.inner.step(Want::Content).await?;
+        Ok(ContentWriter { inner: self.inner })
+    }
+
+    /// Gives the transaction up. RSET leaves before the next MAIL of the session.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended.
+    pub async fn abort(mut self) -> Result<Report, SendError> {
+        self.inner.step(Want::Abort).await?;
+        self.inner.result()
+    }
+}
+
+impl<D: Driven> ContentWriter<'_, D> {
+    /// Returns whether the server still wants the content. Where it has rejected the transaction, octets that are
+    /// written are dropped.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.inner.steps.wants_content()
+    }
+
+    /// Writes octets of the content, and returns when all of them were taken (back-pressure). Line ends are CRLF, or as
+    /// configured by [`Config::with_line_ends`](crate::client::Config::with_line_ends); dot-stuffing is done here.
+    ///
+    /// Octets that were taken leave at the latest with the next call.
+    ///
+    /// # Errors
+    ///
+    /// - An octet must not be sent to this server: the content was aborted.
+    /// - The session has ended.
+    pub async fn write(&mut self, octets: &[u8]) -> Result<(), SendError> {
+        self.inner.step(Want::Write(octets)).await
+    }
+
+    /// Ends the content, and returns the report.
+    ///
+    /// # Errors
+    ///
+    /// As that of `send` of the session: no recipient has the message.
+    pub async fn finish(mut self) -> Result<Report, SendError> {
+        self.inner.step(Want::Finish).await?;
+        self.inner.result()
+    }
+
+    /// Aborts the content: no recipient has the message. After DATA the connection is closed, as only that keeps the
+    /// server from taking a part for the whole; after BDAT the session goes on.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended.
+    pub async fn abort(mut self) -> Result<Report, SendError> {
+        self.inner.step(Want::Abort).await?;
+        self.inner.result()
+    }
+}
+
+/// The client waits for nothing more: the next call of the session meets the open question.
+impl<D: Driven> Drop for Inner<'_, D> {
+    fn drop(&mut self) {
+        self.session.client_mut().ready();
+    }
+}

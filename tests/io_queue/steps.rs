@@ -1,0 +1,323 @@
+use super::{
+    asynchronous::{DELAY, over},
+    content, envelope, receiver, sender,
+};
+use esmtp::{
+    client::{MessageFacts, Outcome},
+    io::{AuthenticateError, Progress, SendError, SendFailure, blocking},
+    sasl::{Credentials, ErrorStatus},
+    service::Service,
+    syntax::{ForwardPath, Mailbox, Parameters, Reply, ReversePath},
+};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
+use tokio::time::Instant;
+
+const UNKNOWN: &MessageFacts = &MessageFacts::UNKNOWN;
+
+fn from(address: &str) -> ReversePath<'static> {
+    ReversePath::Mailbox(address.parse().unwrap())
+}
+
+fn to(address: &str) -> ForwardPath<'static> {
+    ForwardPath::Mailbox(address.parse().unwrap())
+}
+
+fn round_trips(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() / (2.0 * DELAY.as_secs_f64())
+}
+
+fn codes(replies: &[Reply<'_>]) -> Vec<u16> {
+    replies.iter().map(|reply| reply.code().get()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_reply_is_known_before_the_next_command() {
+    for config in [receiver(true), receiver(false), receiver(true).with_service(Service::Lmtp)] {
+        let service = config.service();
+        let client = sender().with_service(service);
+        let ((), taken) = over(config, client, [None; 2], async |mut session| {
+            let ann = from("ann@example.org");
+            let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+            let begun = Instant::now();
+            let mut replies = vec![transaction.mail().await.unwrap()];
+            for address in ["0@example.net", "nobody@example.net", "1@example.net"] {
+                replies.push(transaction.rcpt(to(address), Parameters::NONE).await.unwrap());
+            }
+            assert_eq!(codes(&replies), [250, 250, 550, 250]);
+            assert!((round_trips(begun) - 4.0).abs() < 0.01, "{}", round_trips(begun));
+            assert_eq!(transaction.mail().await.unwrap(), replies[0]);
+            assert_eq!(transaction.reply(1).await.unwrap(), replies[2]);
+
+            let mut writer = transaction.content().await.unwrap();
+            assert!(writer.is_wanted());
+            for piece in content(0).as_bytes().chunks(5) {
+                writer.write(piece).await.unwrap();
+            }
+            let report = writer.finish().await.unwrap();
+            let delivered: Vec<_> = report.outcomes().map(Outcome::is_delivered).collect();
+            assert_eq!(delivered, [true, false, true], "{service:?}");
+            assert!(session.send(envelope(2), content(2).as_bytes()).await.is_ok());
+            session.quit().await.unwrap();
+        })
+        .await;
+        assert_eq!(taken.messages.len(), 2);
+        assert_eq!(taken.messages[0].1, content(0).as_bytes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn recipients_that_are_known_together_cost_one_round_trip() {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
+        let ann = from("ann@example.org");
+        let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+        let begun = Instant::now();
+        for number in 0..30 {
+            let mailbox: Mailbox<'static> = format!("{number}@example.net").parse().unwrap();
+            assert_eq!(transaction.add(mailbox, Parameters::NONE).await.unwrap(), number);
+        }
+        for index in [29, 0, 7] {
+            assert!(transaction.reply(index).await.unwrap().is_positive());
+        }
+        assert!((round_trips(begun) - 1.0).abs() < 0.01, "{}", round_trips(begun));
+        let mut writer = transaction.content().await.unwrap();
+        writer.write(b"Hi\r\n").await.unwrap();
+        assert!(writer.finish().await.unwrap().is_delivered_to_all());
+        assert!((round_trips(begun) - 2.0).abs() < 0.01, "{}", round_trips(begun));
+        session.quit().await.unwrap();
+    })
+    .await;
+    assert_eq!(taken.messages.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_mail_is_the_reply_for_every_recipient() {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
+        let eve = from("eve@example.org");
+        let mut transaction = session.begin(eve, Parameters::NONE, UNKNOWN).await.unwrap();
+        let mail = transaction.mail().await.unwrap();
+        assert_eq!(mail.code().get(), 550);
+        let rcpt = transaction.rcpt(to("0@example.net"), Parameters::NONE).await.unwrap();
+        assert_eq!(rcpt, mail);
+        let mut writer = transaction.content().await.unwrap();
+        assert!(!writer.is_wanted());
+        writer.write(b"Hi\r\n").await.unwrap();
+        writer.finish().await.unwrap();
+        // The session goes on.
+        assert!(session.send(envelope(1), content(1).as_bytes()).await.is_ok());
+        session.quit().await.unwrap();
+    })
+    .await;
+    assert_eq!(taken.messages.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_given_up_or_dropped_leaves_the_session_to_the_next() {
+    for how in 0..4 {
+        let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
+            let ann = from("ann@example.org");
+            let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+            transaction.rcpt(to("0@example.net"), Parameters::NONE).await.unwrap();
+            match how {
+                0 => drop(transaction),
+                1 => {
+                    let report = transaction.abort().await.unwrap();
+                    assert!(report.outcomes().all(|it| *it == Outcome::Untried));
+                }
+                _ => {
+                    let mut writer = transaction.content().await.unwrap();
+                    writer.write(b"half of it\r\n").await.unwrap();
+                    if how == 2 {
+                        drop(writer);
+                    } else {
+                        writer.abort().await.unwrap();
+                    }
+                }
+            }
+            let report = session.send(envelope(1), content(1).as_bytes()).await.unwrap();
+            assert!(report.is_delivered_to_all(), "{how}");
+            session.quit().await.unwrap();
+        })
+        .await;
+        assert_eq!(taken.messages.len(), 1, "{how}");
+        assert_eq!(taken.messages[0].1, content(1).as_bytes(), "{how}");
+    }
+}
+
+/// Sends a message step by step.
+async fn step_by_step(
+    session: &mut esmtp::io::tokio::Connection<esmtp::client::Client, super::wire::End>,
+) -> Result<esmtp::client::Report, SendError> {
+    let ann = from("ann@example.org");
+    let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await?;
+    transaction.mail().await?;
+    transaction.rcpt(to("0@example.net"), Parameters::NONE).await?;
+    let mut writer = transaction.content().await?;
+    writer.write(content(0).as_bytes()).await?;
+    writer.finish().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_lost_at_any_octet_ends_the_transaction_truly() {
+    for is_chunking in [true, false] {
+        for cut in 0..200 {
+            for cuts in [[Some(cut), None], [None, Some(cut)]] {
+                let (result, taken) =
+                    over(receiver(is_chunking), sender(), cuts, async |mut session| {
+                        step_by_step(&mut session).await
+                    })
+                    .await;
+                let is_taken = !taken.messages.is_empty();
+                let is_true = match &result {
+                    Ok(report) => report.outcomes().all(|outcome| match outcome {
+                        Outcome::Replied(reply) => reply.is_positive() == is_taken,
+                        Outcome::Unknown => true,
+                        _ => !is_taken,
+                    }),
+                    Err(error) => !is_taken && error.try_next_host(),
+                };
+                assert!(is_true, "{is_chunking} {cuts:?}: {result:?}, {is_taken}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipient_that_the_server_cannot_take_leaves_the_transaction_open() {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
+        let ann = from("ann@example.org");
+        let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+        let never = Parameters::parse("NOTIFY=NEVER").unwrap().into_owned();
+        let error = transaction.rcpt(to("0@example.net"), never).await.unwrap_err();
+        assert!(matches!(error.failure(), SendFailure::NotOffered(_)), "{error:?}");
+        let reply = transaction.rcpt(to("1@example.net"), Parameters::NONE).await.unwrap();
+        assert!(reply.is_positive());
+        let mut writer = transaction.content().await.unwrap();
+        writer.write(b"Hi\r\n").await.unwrap();
+        assert_eq!(writer.finish().await.unwrap().outcomes().len(), 1);
+        session.quit().await.unwrap();
+    })
+    .await;
+    assert_eq!(taken.messages.len(), 1);
+}
+
+/// A server on loopback that sends these pieces, the first at once, and each other one after it has received
+/// something.
+fn replies(pieces: &'static [&'static str]) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        for (number, piece) in pieces.iter().enumerate() {
+            if number > 0 && stream.read(&mut [0; 4096]).unwrap_or_default() == 0 {
+                return;
+            }
+            stream.write_all(piece.as_bytes()).unwrap();
+        }
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    address
+}
+
+#[test]
+fn a_blocking_transaction_goes_step_by_step() {
+    let address = replies(&[
+        "220 mx\r\n",
+        "250 mx\r\n",
+        "250 ann\r\n",
+        "250 bob\r\n",
+        "550 5.1.1 no carl\r\n",
+        "354 go\r\n",
+        "250 queued\r\n",
+        "221 bye\r\n",
+    ]);
+    let mut session = blocking::connect(address, sender()).unwrap();
+    let ann = from("ann@example.org");
+    let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).unwrap();
+    let replies = [
+        transaction.mail().unwrap(),
+        transaction.rcpt(to("bob@example.net"), Parameters::NONE).unwrap(),
+        transaction.rcpt(to("carl@example.net"), Parameters::NONE).unwrap(),
+    ];
+    assert_eq!(codes(&replies), [250, 250, 550]);
+    let mut writer = transaction.content().unwrap();
+    writer.write(b"Hi\r\n").unwrap();
+    let report = writer.finish().unwrap();
+    let shown: Vec<_> = report.outcomes().map(ToString::to_string).collect();
+    assert_eq!(shown, ["250 queued", "550 5.1.1 no carl"]);
+    session.quit().unwrap();
+}
+
+const JSON: &str = r#"{"status":"invalid_token","scope":"mail"}"#;
+
+/// A token is rejected with a reason (RFC 7628 section 3.2.2), and the session goes on.
+const TOKENS: &[&str] = &[
+    "220 mx\r\n",
+    "250-mx\r\n250 AUTH XOAUTH2\r\n",
+    "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJtYWlsIn0=\r\n",
+    "535 5.7.8 no\r\n",
+    "235 2.7.0 welcome\r\n",
+    "221 bye\r\n",
+];
+
+fn token() -> Credentials {
+    Credentials::token("ann", "secret").with_secrets_in_clear()
+}
+
+fn is_rejection(error: &AuthenticateError) {
+    let AuthenticateError::Refused { reply, token_error } = error else { panic!("{error:?}") };
+    assert_eq!(reply.to_string(), "535 5.7.8 no");
+    assert_eq!(token_error.as_deref(), Some(JSON));
+    let status = ErrorStatus::parse(JSON.as_bytes()).unwrap();
+    assert_eq!(status.scope(), Some("mail"));
+    assert!(error.to_string().contains("535 5.7.8 no") && !error.is_transient());
+    assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+#[test]
+fn a_blocking_session_authenticates_after_a_rejection() {
+    let mut session = blocking::connect(replies(TOKENS), sender()).unwrap();
+    is_rejection(&session.authenticate(&token()).unwrap_err());
+    assert_eq!(session.authenticate(&token()).unwrap().as_str(), "XOAUTH2");
+    let again = session.authenticate(&token()).unwrap_err();
+    assert!(matches!(again, AuthenticateError::NoMechanism(_)), "{again}");
+    session.quit().unwrap();
+}
+
+#[tokio::test]
+async fn a_session_authenticates_after_a_rejection() {
+    let mut session = esmtp::io::tokio::connect(replies(TOKENS), sender()).await.unwrap();
+    is_rejection(&session.authenticate(&token()).await.unwrap_err());
+    assert_eq!(session.authenticate(&token()).await.unwrap().as_str(), "XOAUTH2");
+    session.quit().await.unwrap();
+}
+
+#[test]
+fn a_session_that_ends_before_it_authenticates_says_why() {
+    let mut session =
+        blocking::connect(replies(&["554 5.3.2 no\r\n", "221 bye\r\n"]), sender()).unwrap();
+    let error = session.authenticate(&token()).unwrap_err();
+    assert!(error.to_string().contains("554 5.3.2 no"), "{error}");
+    let mut session =
+        blocking::connect(replies(&["220 mx\r\n", "250 mx\r\n", ""]), sender()).unwrap();
+    let error = session.authenticate(&token()).unwrap_err();
+    assert!(matches!(error, AuthenticateError::NoMechanism(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_told_while_a_message_is_sent() {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
+        let octets = "a line of text\r\n".repeat(20_000).into_bytes();
+        let mut told = Vec::new();
+        let source = Progress::new(&octets[..], |taken| told.push(taken));
+        session.send_from(envelope(0), MessageFacts::UNKNOWN, source).await.unwrap();
+        assert!(told.len() > 2 && told.is_sorted(), "{told:?}");
+        assert_eq!(told.last().copied(), u64::try_from(octets.len()).ok());
+        session.quit().await.unwrap();
+    })
+    .await;
+    assert_eq!(taken.messages.len(), 1);
+}
