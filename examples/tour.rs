@@ -93,9 +93,8 @@ struct Receiver {
 
 impl Receiver {
     fn receive(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<Vec<PathBuf>> {
-        let offer = self.accounts.offer("mx.example.net").map_err(io::Error::other)?;
         let config = server::Config::new("mx.example.net").map_err(io::Error::other)?;
-        let config = config.with_extension(Extension::StartTls).with_auth(offer);
+        let config = config.with_extension(Extension::StartTls).with_auth(Accounts::offer());
         let config = Arc::new(config.with_required_auth(true));
         let server = Server::new(Arc::clone(&config), Peer::from(peer), Security::CLEAR);
         let secured = Secured::start_tls(server, &self.tls);
@@ -103,14 +102,7 @@ impl Receiver {
         let (mut draft, mut stored) = (None::<Draft>, Vec::new());
         while let Some(event) = session.next()? {
             match event {
-                server::Event::Auth(auth) => {
-                    match accounts::verifier(config.auth(), auth.mechanism(), auth.facts()) {
-                        Some(verifier) => auth.verify(verifier),
-                        None => auth.reject(Rejection::LOCAL_ERROR),
-                    }
-                }
-                server::Event::Credentials(asked) => self.accounts.answer(asked.question),
-                server::Event::Authenticated(authenticated) => authenticated.accept(),
+                server::Event::Credentials(asked) => self.accounts.answer(asked),
                 server::Event::Rcpt(rcpt) => {
                     if rcpt.forward_path().to_string().starts_with("<unknown@") {
                         rcpt.reject(Rejection::NO_SUCH_MAILBOX);

@@ -12,7 +12,7 @@ use esmtp::{
     security::Security,
     server::{self, Config, Event},
     syntax::Extension,
-    testing::{At, Fault, Faults, LoopbackServer, TakenMessage},
+    testing::{At, Fault, Faults, LoopbackServer, RunningServer, TakenMessage},
 };
 use std::{
     io,
@@ -25,8 +25,9 @@ use std::{
 };
 use tokio::{net::TcpStream, task::JoinSet};
 
-fn server(faults: Faults) -> LoopbackServer {
-    LoopbackServer::start(Config::new("mx.example.net").unwrap(), faults).unwrap()
+fn server(faults: Faults) -> RunningServer {
+    let config = Config::new("mx.example.net").unwrap();
+    LoopbackServer::new(config).with_faults(faults).start().unwrap()
 }
 
 fn pool_with(limits: PoolLimits, address: SocketAddr, timeout: Duration) -> Pool {
@@ -140,7 +141,7 @@ async fn the_limit_of_the_server_ends_a_session_in_time() {
     let config = config
         .with_limits(server::Limits::default().with_transactions(Some(4)))
         .with_extension(Extension::Limits);
-    let server = LoopbackServer::start(config, Faults::default()).unwrap();
+    let server = LoopbackServer::new(config).start().unwrap();
     let pool = pool(PoolLimits::default().with_sessions(2), server.address());
     for result in send_all(&pool, 30).await {
         assert!(result.unwrap().is_delivered_to_all());
