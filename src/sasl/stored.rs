@@ -188,6 +188,7 @@ impl Scale {
 }
 
 #[cfg(all(test, feature = "scram"))]
+#[allow(clippy::unwrap_used)] // a test says what went wrong by failing
 mod tests {
     use super::*;
 
