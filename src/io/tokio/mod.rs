@@ -18,15 +18,15 @@ mod connection;
 mod connector;
 mod driven;
 mod listener;
-mod queue;
 mod pool;
+mod queue;
 mod serve;
 mod socket;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};
 pub use connector::Connector;
 pub use listener::Listener;
-pub use queue::{Queue, Source};
 pub use pool::{Pool, PoolLimits};
+pub use queue::{Queue, Source};
 pub use serve::{Serving, serve};
 pub use socket::Socket;

@@ -513,7 +513,7 @@ impl Member {
 
     fn positive_replies(&self) -> u64 {
         let totals = self.session.client().totals();
-        totals.replies.saturating_sub(totals.refusals)
+        totals.replies().saturating_sub(totals.refusals())
     }
 
     /// Returns whether the session begins no further message.
