@@ -3,7 +3,7 @@
 use crate::{
     channel::Channel,
     envelope::Envelope,
-    syntax::{ForwardPath, Parameters, Reply, Retry},
+    syntax::{FaultClass, ForwardPath, Parameters, Reply, Retry},
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
@@ -357,6 +357,12 @@ impl<'r> Recipient<'r> {
     #[must_use]
     pub fn reply(&self) -> Option<&'r Reply<'static>> {
         self.outcome.reply()
+    }
+
+    /// Returns the class of fault of a negative final reply.
+    #[must_use]
+    pub fn fault(&self) -> Option<FaultClass> {
+        self.reply().and_then(Reply::fault)
     }
 
     /// Returns the retry that may succeed. The outcome alone does not determine it, as 552 means one thing after RCPT

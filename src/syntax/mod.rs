@@ -27,6 +27,7 @@ mod dsn;
 mod error;
 mod extension;
 mod extensions;
+mod fault;
 #[cfg(any(test, feature = "arbitrary"))]
 mod generate;
 mod grammar;
@@ -69,6 +70,7 @@ pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 pub use error::{SyntaxError, SyntaxErrorKind};
 pub use extension::{EhloLine, Extension};
 pub use extensions::{Extensions, FutureRelease, SessionLimits};
+pub use fault::FaultClass;
 pub use hello::HelloName;
 pub use host::{Domain, GeneralLiteral, Host};
 pub use labels::{Solicitation, Submitter, Tracking, TransactionId};

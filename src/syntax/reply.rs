@@ -8,7 +8,7 @@ use core::hash::{Hash, Hasher};
 
 use super::grammar::{TEXT, span};
 use super::text::kind_of;
-use super::{Class, Code, Status, SyntaxError, SyntaxErrorKind, Text};
+use super::{Class, Code, FaultClass, Status, SyntaxError, SyntaxErrorKind, Text};
 
 /// No line of an encoded reply is longer, code and CRLF included (RFC 5321 section 4.5.3.1.5).
 const LINE_LIMIT: usize = 512;
@@ -273,6 +273,12 @@ impl<'a> Reply<'a> {
             Class::Transient => Retry::Later,
             Class::Permanent => Retry::Never,
         }
+    }
+
+    /// Returns the class of fault that a negative reply tells; `None` for a positive one.
+    #[must_use]
+    pub fn fault(&self) -> Option<FaultClass> {
+        FaultClass::of(self.code, self.status)
     }
 
     /// Returns whether a refusal is one of too many recipients.
