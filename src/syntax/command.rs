@@ -11,10 +11,10 @@ use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
     self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, whole_address, word,
 };
-use super::path::{after_path, forward_path, reverse_path};
+use super::path::{after_path, forward_path, plain_path, reverse_path};
 use super::{
     Argument, Base64, DomainList, Extensions, ForwardPath, HelloName, Lenience, LineTooLong,
-    Lookup, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text,
+    Lookup, Mailbox, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text,
     UnknownVerb, Uri, Verb, XclientAttributes, XforwardAttributes, parameters,
 };
 
@@ -207,6 +207,10 @@ impl<'a> Command<'a> {
             }
         };
         let text = trimmed(text, tolerance);
+        if let Some((verb, argument)) = short_verb(text) {
+            return Self::of(verb, "", Some(argument), tolerance)
+                .map_err(|error| error.behind("MAIL ".len()).on(verb));
+        }
         let (name, rest) = cut(text, span(text, VERB));
         let verb = Verb::from_word(name.as_bytes());
         let (argument, offset) = match rest.as_bytes() {
@@ -444,6 +448,19 @@ fn line_break_first(line: &[u8], error: SyntaxError) -> SyntaxError {
     }
 }
 
+/// Returns a known verb of four letters and its argument, after one space: the commonest form of a command that has one.
+#[inline]
+fn short_verb(text: &str) -> Option<(Verb, &str)> {
+    match text.as_bytes() {
+        [a, b, c, d, b' ', next, ..] if *next != b' ' => {
+            let verb = Verb::from_word(&[*a, *b, *c, *d]);
+            (verb != Verb::Other).then_some((verb, text.get("MAIL ".len()..)?))
+        }
+        _ => None,
+    }
+}
+
+#[inline]
 fn trimmed<'a>(text: &'a str, tolerance: &Tolerance) -> &'a str {
     match text.as_bytes().last() {
         Some(last)
@@ -492,7 +509,13 @@ fn lossy_hello<'a>(line: &[u8], tolerance: &Tolerance) -> Option<Result<Command<
 }
 
 /// Parses `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
+#[inline]
 fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    if let Ok((rest, _)) = word(b"from:", SyntaxErrorKind::Argument)(argument)
+        && let Some((mailbox, parameters)) = plain_arguments(rest)
+    {
+        return Ok(Command::Mail { reverse_path: ReversePath::Mailbox(mailbox), parameters });
+    }
     whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"from:", SyntaxErrorKind::Argument)(input)?;
         let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
@@ -502,7 +525,13 @@ fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 }
 
 /// Parses `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
+#[inline]
 fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
+    if let Ok((rest, _)) = word(b"to:", SyntaxErrorKind::Argument)(argument)
+        && let Some((mailbox, parameters)) = plain_arguments(rest)
+    {
+        return Ok(Command::Rcpt { forward_path: ForwardPath::Mailbox(mailbox), parameters });
+    }
     whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"to:", SyntaxErrorKind::Argument)(input)?;
         let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
@@ -511,6 +540,18 @@ fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
     })
 }
 
+/// Reads the commonest path and list of parameters: those to which nothing has to be tolerated.
+#[inline]
+fn plain_arguments(input: &str) -> Option<(Mailbox<'_>, Parameters<'_>)> {
+    let (rest, mailbox) = plain_path(input)?;
+    if rest.is_empty() {
+        return Some((mailbox, Parameters::NONE));
+    }
+    let list = rest.strip_prefix(' ').filter(|list| parameters::is_plain_list(list))?;
+    Some((mailbox, Parameters::from_valid(list)))
+}
+
+#[inline]
 fn behind_colon<'a>(input: &'a str, tolerance: &Tolerance) -> &'a str {
     match input.starts_with(' ') && tolerance.of(|lenience| &mut lenience.space_after_colon) {
         true => cut(input, 1).1,
@@ -519,6 +560,7 @@ fn behind_colon<'a>(input: &'a str, tolerance: &Tolerance) -> &'a str {
 }
 
 /// Parses `[ SP Mail-parameters ]`, to the end of the line.
+#[inline]
 fn parameters_after_path<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, Parameters<'a>> {
     let Some(rest) = input.strip_prefix(' ') else { return Ok((input, Parameters::NONE)) };
     match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.repeated_spaces) {

@@ -3,10 +3,8 @@
 use core::fmt;
 
 use super::grammar::{self, KEYWORD, VISIBLE, cut, span};
+use super::name_table::NameTable;
 use super::{SyntaxError, SyntaxErrorKind};
-
-/// Octets of the longest keyword.
-const LONGEST: usize = 19;
 
 macro_rules! extensions {
     ($($(#[$doc:meta])* $name:ident = $keyword:literal;)*) => {
@@ -24,18 +22,9 @@ macro_rules! extensions {
             pub const fn keyword(self) -> &'static str {
                 match self { $(Self::$name => $keyword,)* }
             }
-
-            /// Returns the extension with this keyword in upper case: a match on constants, so that no list is
-            /// searched.
-            #[allow(non_upper_case_globals)]
-            fn from_upper(keyword: &[u8]) -> Option<Self> {
-                $(const $name: &[u8] = $keyword.as_bytes();)*
-                match keyword {
-                    $($name => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
         }
+
+        static KEYWORDS: NameTable<{ Extension::ALL.len() }> = NameTable::new([$($keyword),*]);
     };
 }
 
@@ -107,12 +96,9 @@ impl Extension {
         Self::from_octets(keyword.as_bytes())
     }
 
+    #[inline]
     pub(super) fn from_octets(keyword: &[u8]) -> Option<Self> {
-        let mut upper = [0; LONGEST];
-        let room = upper.get_mut(..keyword.len())?;
-        room.copy_from_slice(keyword);
-        room.make_ascii_uppercase();
-        Self::from_upper(room)
+        KEYWORDS.find(keyword).and_then(|number| Self::ALL.get(number).copied())
     }
 
     pub(super) const fn bit(self) -> u64 {
@@ -205,10 +191,6 @@ mod tests {
                 Some(*extension)
             );
         }
-        assert_eq!(
-            Extension::ALL.iter().map(|extension| extension.keyword().len()).max(),
-            Some(LONGEST)
-        );
         assert!(Extension::ALL.len() <= 64);
         for keyword in ["", "XYZZY", "SIZE ", "ENHANCEDSTATUSCODESX", "8BITMIM"] {
             assert_eq!(Extension::from_keyword(keyword), None);

@@ -5,15 +5,13 @@ use alloc::format;
 use alloc::string::String;
 use core::num::NonZeroU32;
 
-use super::grammar::{DIGIT, is_all};
+use super::grammar::{self, DIGIT, KEYWORD, VISIBLE, is_all, span_from};
 use super::line_limit::line_limit;
+use super::mechanism_list::MechanismList;
 use super::{
     AttributeName, DateTime, EhloLine, Extension, HoldSeconds, Mechanism, Reply, Solicitation,
     SyntaxError, SyntaxErrorKind, Verb,
 };
-
-/// The number of mechanisms that are kept. No server announces more, and comparing them costs time.
-const MECHANISMS: usize = 64;
 
 /// The list that EHLO announces, for both sides.
 ///
@@ -35,8 +33,7 @@ const MECHANISMS: usize = 64;
 pub struct Extensions {
     set: u64,
     size: Option<u64>,
-    /// Names of SASL mechanisms in upper case, each followed by a space.
-    mechanisms: String,
+    mechanisms: MechanismList,
     /// Lines of other known extensions that have arguments, each followed by `\n`.
     arguments: String,
     /// Lines with other keywords, each followed by `\n`.
@@ -177,7 +174,7 @@ impl Extensions {
     pub const NONE: Self = Self {
         set: 0,
         size: None,
-        mechanisms: String::new(),
+        mechanisms: MechanismList::NONE,
         arguments: String::new(),
         others: String::new(),
     };
@@ -275,27 +272,14 @@ impl Extensions {
     pub fn with_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         self.mechanisms.clear();
         for mechanism in mechanisms {
-            self.add_mechanism(mechanism);
+            self.mechanisms.add(mechanism.as_str().as_bytes());
         }
         self.with(Extension::Auth)
     }
 
-    fn add_mechanism(&mut self, mechanism: Mechanism) {
-        let name = mechanism.as_str();
-        let mut count = 0;
-        for known in self.mechanisms.as_bytes().split(|octet| *octet == b' ') {
-            count += 1;
-            if count > MECHANISMS || known.eq_ignore_ascii_case(name.as_bytes()) {
-                return;
-            }
-        }
-        self.mechanisms.push_str(name);
-        self.mechanisms.push(' ');
-    }
-
-    /// Iterates over the SASL mechanisms that AUTH names; only valid names, each once.
+    /// Iterates over the SASL mechanisms that AUTH names: only valid names, each once, those in use first.
     pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
-        self.mechanisms.split_terminator(' ').filter_map(|name| Mechanism::new(name).ok())
+        self.mechanisms.iter()
     }
 
     /// Adds LIMITS; numbers above 999999 become that (RFC 9422 section 3).
@@ -386,7 +370,7 @@ impl Extensions {
     /// [`SyntaxErrorKind::Keyword`] when one of them cannot be an argument of an EHLO line.
     pub fn with_burl(self, prefixes: &[&str]) -> Result<Self, SyntaxError> {
         let arguments = prefixes.join(" ");
-        match prefixes.iter().all(|prefix| is_all(prefix, super::grammar::VISIBLE)) {
+        match prefixes.iter().all(|prefix| is_all(prefix, VISIBLE)) {
             true => Ok(self.with_arguments(Extension::Burl, &arguments)),
             false => Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0)),
         }
@@ -486,15 +470,7 @@ impl Extensions {
     pub fn parse(reply: &Reply<'_>) -> Self {
         let mut extensions = Self::NONE;
         for line in reply.lines().skip(1) {
-            match Extension::from_octets(line) {
-                // Most lines are a keyword and nothing else.
-                Some(extension) => extensions.set |= extension.bit(),
-                None => {
-                    if let Ok(line) = core::str::from_utf8(line) {
-                        extensions.read(line);
-                    }
-                }
-            }
+            extensions.read(line);
         }
         extensions
     }
@@ -508,37 +484,74 @@ impl Extensions {
         let mut extensions = Self::NONE;
         for line in lines {
             EhloLine::parse(line)?;
-            extensions.read(line);
+            extensions.read(line.as_bytes());
         }
         Ok(extensions)
     }
 
-    fn read(&mut self, line: &str) {
-        let Ok(line) = EhloLine::tolerant(line) else { return };
-        let Some(extension) = Extension::from_keyword(line.keyword()) else {
-            self.others.push_str(line.keyword());
-            for argument in line.arguments() {
-                self.others.push(' ');
-                self.others.push_str(argument);
-            }
-            self.others.push('\n');
+    /// Reads a line with doubled and trailing spaces, and with the `AUTH=` of old servers; ignores an invalid one.
+    fn read(&mut self, line: &[u8]) {
+        let end = span_from(line, 0, KEYWORD);
+        let (keyword, rest) = line.split_at_checked(end).unwrap_or((line, &[]));
+        if !keyword.first().is_some_and(u8::is_ascii_alphanumeric) {
             return;
+        }
+        let extension = Extension::from_octets(keyword);
+        let arguments = match (rest, extension) {
+            ([], Some(extension)) => return self.set |= extension.bit(),
+            ([], None) => rest,
+            ([b' ', arguments @ ..], _) | ([b'=', arguments @ ..], Some(Extension::Auth)) => {
+                arguments
+            }
+            _ => return,
         };
+        match extension {
+            Some(Extension::Auth) => self.read_mechanisms(arguments),
+            _ if !arguments.iter().all(|octet| *octet == b' ' || grammar::is(*octet, VISIBLE)) => {}
+            // Both are ASCII.
+            None => self.push_other(text(keyword), text(arguments)),
+            Some(extension) => self.read_arguments(extension, text(arguments)),
+        }
+    }
+
+    /// Reads the arguments of AUTH. A mechanism that is unknown or invalid does not invalidate the others, but an octet that
+    /// no argument holds does.
+    fn read_mechanisms(&mut self, arguments: &[u8]) {
+        let mark = self.mechanisms.mark();
+        let mut at = 0;
+        while at < arguments.len() {
+            let end = span_from(arguments, at, VISIBLE);
+            if let Some(name @ [_, ..]) = arguments.get(at..end) {
+                self.mechanisms.add(name);
+            }
+            match arguments.get(end) {
+                None | Some(b' ') => at = end + 1,
+                Some(_) => return self.mechanisms.shorten(mark),
+            }
+        }
+        self.set |= Extension::Auth.bit();
+    }
+
+    fn read_arguments(&mut self, extension: Extension, arguments: &str) {
         let is_first = !self.contains(extension);
         self.set |= extension.bit();
+        let mut words = arguments.split(' ').filter(|word| !word.is_empty()).peekable();
         match extension {
-            Extension::Size if is_first => self.size = line.arguments().next().and_then(size),
-            Extension::Size => {}
-            Extension::Auth => {
-                for mechanism in line.arguments().filter_map(|name| Mechanism::new(name).ok()) {
-                    self.add_mechanism(mechanism);
-                }
-            }
-            _ if is_first && line.arguments().next().is_some() => {
-                self.push_arguments(extension, line.arguments());
-            }
+            _ if !is_first => {}
+            Extension::Size => self.size = words.next().and_then(size),
+            _ if words.peek().is_some() => self.push_arguments(extension, words),
             _ => {}
         }
+    }
+
+    #[cold]
+    fn push_other(&mut self, keyword: &str, arguments: &str) {
+        self.others.push_str(keyword);
+        for argument in arguments.split(' ').filter(|argument| !argument.is_empty()) {
+            self.others.push(' ');
+            self.others.push_str(argument);
+        }
+        self.others.push('\n');
     }
 
     /// Returns the octets that a line of this command may have, its CRLF included: 512, and the additions of the
@@ -568,13 +581,26 @@ impl Extensions {
                 Extension::Size => {
                     return line(keyword, self.size.map(|size| format!("{size}")).as_deref());
                 }
-                Extension::Auth => Some(self.mechanisms.trim_end()),
+                Extension::Auth if self.mechanisms.is_empty() => None,
+                Extension::Auth => {
+                    let mut line = String::from(keyword);
+                    for mechanism in self.mechanisms() {
+                        line.push(' ');
+                        line.push_str(mechanism.as_str());
+                    }
+                    return Cow::Owned(line);
+                }
                 _ => self.arguments(extension),
             };
             line(keyword, arguments)
         });
         known.chain(self.others().map(Cow::Borrowed))
     }
+}
+
+/// Returns octets of ASCII as text.
+fn text(octets: &[u8]) -> &str {
+    core::str::from_utf8(octets).unwrap_or_default()
 }
 
 fn line(keyword: &'static str, arguments: Option<&str>) -> Cow<'static, str> {
@@ -684,7 +710,7 @@ mod tests {
         ]));
         let many: Vec<String> = (0..1000).map(|number| format!("AUTH X{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(announced(&many).mechanisms().count(), MECHANISMS);
+        assert_eq!(announced(&many).mechanisms().count(), 64);
     }
 
     /// 2852-3-a 3865-3-a 4865-3-a 6710-3-a 9422-3-a 9422-3-b 9422-3-c 9422-3-d

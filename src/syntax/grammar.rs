@@ -131,7 +131,28 @@ pub(crate) const fn span(input: &str, class: Class) -> usize {
 /// Returns the number of octets of a `str`, from the start, that belong to `class`.
 #[inline]
 pub(crate) const fn span_of(octets: &[u8], class: Class) -> usize {
-    let mut at = 0;
+    span_from(octets, 0, class)
+}
+
+/// Returns the place after the octets of a `str` from `start` on that belong to `class`.
+#[allow(clippy::indexing_slicing)] // `at` is below the length, and a u8 is below 256
+#[inline]
+pub(crate) const fn span_from(octets: &[u8], start: usize, class: Class) -> usize {
+    let mut at = start;
+    while at < octets.len() && CLASSES[octets[at] as usize] & class != 0 {
+        at += 1;
+    }
+    // Nearly every run ends at an octet of ASCII.
+    if at < octets.len() && octets[at] >= 0x80 && belongs(octets, at, class) {
+        return span_beyond(octets, at, class);
+    }
+    at
+}
+
+/// Goes on where a character beyond ASCII may be one of the [`CONTROLS`].
+#[cold]
+const fn span_beyond(octets: &[u8], start: usize, class: Class) -> usize {
+    let mut at = start;
     while at < octets.len() && belongs(octets, at, class) {
         at += 1;
     }

@@ -20,7 +20,7 @@ use super::{Lenience, SyntaxError, SyntaxErrorKind};
 
 /// Octets of a domain: the DNS holds no longer one (RFC 1035 section 2.3.4, RFC 5321 section 4.5.3.1.2). With U-labels it is
 /// measured as with A-labels, so it is not counted here.
-const DOMAIN_LIMIT: usize = 255;
+pub(super) const DOMAIN_LIMIT: usize = 255;
 /// Octets of a label, RFC 1035 section 2.3.4. A U-label is measured as an A-label, so it is not counted here.
 const LABEL_LIMIT: usize = 63;
 
@@ -444,39 +444,55 @@ pub(crate) fn dns_name(text: &str) -> Option<Domain<'_>> {
 /// sub-domain = Let-dig [Ldh-str]
 /// sub-domain =/ U-label                                  RFC 6531 section 3.3
 /// ```
+#[inline]
 fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
-    let mut end = 0;
+    let mut start = 0;
     loop {
-        let label = octets.get(end..).unwrap_or_default();
-        let len = grammar::span_of(label, class);
-        let label = label.get(..len).unwrap_or_default();
-        match label {
-            [] => return no_label(input.get(end..).unwrap_or_default()),
-            [b'-', ..] | [.., b'-'] => {
-                let fault = (SyntaxErrorKind::Host, AddressFault::LabelHyphen);
-                return fail_with(input.get(end..).unwrap_or_default(), fault);
-            }
-            _ if len > LABEL_LIMIT && label.is_ascii() => {
-                return fail(input.get(end..).unwrap_or_default(), SyntaxErrorKind::DomainTooLong);
-            }
-            _ => end += len,
+        let end = grammar::span_from(octets, start, class);
+        let label = octets.get(start..end).unwrap_or_default();
+        if !is_label(label) {
+            return not_a_label(input.get(start..).unwrap_or_default(), label);
         }
         // A dot goes on only in front of a label, so that the dot of `a.` is left to a caller that tolerates it.
         match octets.get(end..) {
             Some([b'.', label @ ..])
                 if grammar::begins(label, class) || label.starts_with(b"_") =>
             {
-                end += 1;
+                start = end + 1;
             }
-            _ => break,
+            _ if end > DOMAIN_LIMIT && octets.get(..end).is_some_and(<[u8]>::is_ascii) => {
+                return fail(input, SyntaxErrorKind::DomainTooLong);
+            }
+            _ => {
+                let (found, rest) = cut(input, end);
+                return Ok((rest, found));
+            }
         }
     }
-    let (found, rest) = cut(input, end);
-    if end > DOMAIN_LIMIT && found.is_ascii() {
-        return fail(input, SyntaxErrorKind::DomainTooLong);
+}
+
+/// Returns whether octets of a label are one: without a hyphen at an end, and short enough.
+#[inline]
+pub(super) fn is_label(label: &[u8]) -> bool {
+    match (label.first(), label.last()) {
+        (Some(first), Some(last)) => {
+            *first != b'-' && *last != b'-' && (label.len() <= LABEL_LIMIT || !label.is_ascii())
+        }
+        _ => false,
     }
-    Ok((rest, found))
+}
+
+/// Fails where the octets of a label, which `input` begins with, are not a label.
+#[cold]
+fn not_a_label<'a>(input: &'a str, label: &[u8]) -> Parsed<'a, &'a str> {
+    match label {
+        [] => no_label(input),
+        [b'-', ..] | [.., b'-'] => {
+            fail_with(input, (SyntaxErrorKind::Host, AddressFault::LabelHyphen))
+        }
+        _ => fail(input, SyntaxErrorKind::DomainTooLong),
+    }
 }
 
 /// Fails where a domain was expected.

@@ -1,5 +1,6 @@
 //! The keywords of the parameters of MAIL and RCPT, and the reading of either list.
 
+use super::name_table::NameTable;
 use super::parameters::Parameter;
 use super::{Extension, Extensions, Parameters, SyntaxError, SyntaxErrorKind, Verb};
 
@@ -7,22 +8,46 @@ use super::{Extension, Extensions, Parameters, SyntaxError, SyntaxErrorKind, Ver
 pub(super) struct Command {
     verb: Verb,
     /// Its keywords, each with the extensions that define it for this command.
-    pub(super) keywords: &'static Keywords,
-    /// The keywords of the other command.
-    elsewhere: &'static Keywords,
+    pub(super) keywords: &'static [Keyword],
+    /// Returns the place of a keyword in that list.
+    find: fn(&[u8]) -> Option<usize>,
+    /// The other command.
+    elsewhere: fn() -> &'static Command,
 }
 
-type Keywords = [(&'static str, &'static [Extension])];
+type Keyword = (&'static str, &'static [Extension]);
+
+static MAIL_NAMES: NameTable<{ MAIL_KEYWORDS.len() }> = NameTable::new(names(&MAIL_KEYWORDS));
+static RCPT_NAMES: NameTable<{ RCPT_KEYWORDS.len() }> = NameTable::new(names(&RCPT_KEYWORDS));
+
+#[allow(clippy::indexing_slicing)] // evaluated at compile time
+const fn names<const N: usize>(keywords: &[Keyword; N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = keywords[at].0;
+        at += 1;
+    }
+    names
+}
 
 /// The parameters of MAIL.
-pub(super) const MAIL: Command =
-    Command { verb: Verb::Mail, keywords: MAIL_KEYWORDS, elsewhere: RCPT_KEYWORDS };
+pub(super) static MAIL: Command = Command {
+    verb: Verb::Mail,
+    keywords: &MAIL_KEYWORDS,
+    find: |keyword| MAIL_NAMES.find(keyword),
+    elsewhere: || &RCPT,
+};
 
 /// The parameters of RCPT.
-pub(super) const RCPT: Command =
-    Command { verb: Verb::Rcpt, keywords: RCPT_KEYWORDS, elsewhere: MAIL_KEYWORDS };
+pub(super) static RCPT: Command = Command {
+    verb: Verb::Rcpt,
+    keywords: &RCPT_KEYWORDS,
+    find: |keyword| RCPT_NAMES.find(keyword),
+    elsewhere: || &MAIL,
+};
 
-const MAIL_KEYWORDS: &Keywords = &[
+const MAIL_KEYWORDS: [Keyword; 15] = [
     ("SIZE", &[Extension::Size]),
     ("BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
     ("SMTPUTF8", &[Extension::SmtpUtf8]),
@@ -41,7 +66,7 @@ const MAIL_KEYWORDS: &Keywords = &[
     ("TRANSID", &[Extension::Checkpoint]),
 ];
 
-const RCPT_KEYWORDS: &Keywords = &[
+const RCPT_KEYWORDS: [Keyword; 4] = [
     ("NOTIFY", &[Extension::Dsn]),
     // "The ORCPT parameter of the RCPT command MUST also be supported" with MTRK (RFC 3885 section 2).
     ("ORCPT", &[Extension::Dsn, Extension::Mtrk]),
@@ -58,9 +83,9 @@ pub(super) fn read<'a>(
 ) -> Result<(), SyntaxError> {
     for (offset, parameter) in parameters.with_offsets() {
         let result =
-            match find(command.keywords, parameter, offered) {
+            match find(command, parameter, offered) {
                 Some(keyword) => take(Given { keyword, parameter }),
-                None => match find(command.elsewhere, parameter, offered) {
+                None => match find((command.elsewhere)(), parameter, offered) {
                     // An application cannot redefine what an announced extension defines for the other command.
                     Some(keyword) => Err(SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0)
                         .of_parameter(keyword)),
@@ -74,12 +99,9 @@ pub(super) fn read<'a>(
 }
 
 /// Returns the keyword of a parameter that an announced extension defines.
-fn find(
-    keywords: &Keywords,
-    parameter: Parameter<'_>,
-    offered: &Extensions,
-) -> Option<&'static str> {
-    let (keyword, extensions) = keywords.iter().find(|(keyword, _)| parameter.matches(keyword))?;
+fn find(command: &Command, parameter: Parameter<'_>, offered: &Extensions) -> Option<&'static str> {
+    let number = (command.find)(parameter.keyword().as_bytes())?;
+    let (keyword, extensions) = command.keywords.get(number)?;
     extensions.iter().any(|extension| offered.contains(*extension)).then_some(keyword)
 }
 

@@ -14,7 +14,7 @@ use super::text_value::text_value;
 use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
 
 /// Octets of a local-part as it is written that every implementation takes (RFC 5321 section 4.5.3.1.1).
-const LOCAL_PART_MINIMUM: usize = 64;
+pub(super) const LOCAL_PART_MINIMUM: usize = 64;
 
 /// The part of a mailbox before the `@`: a dot-string or a quoted string (RFC 5321 section 4.1.2).
 ///
@@ -419,20 +419,18 @@ pub(crate) fn dot_string(input: &str) -> Parsed<'_, &str> {
 #[inline]
 fn dot_string_of(input: &str, atext: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
-    let mut end = 0;
+    let mut start = 0;
     loop {
-        let atom = octets.get(end..).unwrap_or_default();
-        match grammar::span_of(atom, atext) {
-            0 => return no_atom(input, end),
-            len => end += len,
+        let end = grammar::span_from(octets, start, atext);
+        if end == start {
+            return no_atom(input, end);
         }
-        match octets.get(end) {
-            Some(b'.') => end += 1,
-            _ => break,
+        if octets.get(end) != Some(&b'.') {
+            let (found, rest) = cut(input, end);
+            return Ok((rest, found));
         }
+        start = end + 1;
     }
-    let (found, rest) = cut(input, end);
-    Ok((rest, found))
 }
 
 /// Fails where an atom was expected: at the start, or after the dot at `end - 1`.

@@ -41,6 +41,8 @@ mod lenience;
 mod line_limit;
 mod mail_parameters;
 mod mailbox;
+mod mechanism_list;
+mod name_table;
 mod parameters;
 mod path;
 #[cfg(test)]

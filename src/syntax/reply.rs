@@ -146,29 +146,28 @@ impl<'a> Reply<'a> {
     /// Anything else that is not in the grammar: see [`ReplyError`]. The octets that follow cannot be trusted.
     pub fn parse(input: &'a [u8]) -> Result<Option<(Self, usize)>, ReplyError> {
         let mut at = 0;
-        let mut code = None;
-        loop {
+        let mut first = None;
+        let code = loop {
             let rest = input.get(at..).unwrap_or_default();
             let Some(octets) = line_end(rest)? else { return Ok(None) };
             let line = rest.get(..octets).unwrap_or_default();
             let found = code_of(line)?;
-            match code {
-                None => code = Some(found),
-                Some(first) if first == found => {}
+            match first {
+                None => first = Some((found, line)),
+                Some((code, _)) if code == found => {}
                 Some(_) => return Err(ReplyError::MixedCodes),
             }
             at += octets + 2;
             match line.get(3) {
                 Some(b'-') => {}
-                Some(b' ') | None => break,
+                Some(b' ') | None => break found,
                 Some(_) => return Err(ReplyError::Separator),
             }
-        }
-        let Some(code) = code else { return Ok(None) };
+        };
+        let text = first.and_then(|(_, line)| line.get(4..)).unwrap_or_default();
+        let status = Status::split(code, text).map(|(status, _)| status);
         let wire = input.get(..at).unwrap_or_default();
-        let mut reply = Self { code, status: None, body: Body::Wire(Cow::Borrowed(wire)) };
-        reply.status = reply.first_status();
-        Ok(Some((reply, at)))
+        Ok(Some((Self { code, status, body: Body::Wire(Cow::Borrowed(wire)) }, at)))
     }
 
     /// Returns whether a line, with or without its CRLF, is the last of a reply: anything but `NNN-`.

@@ -27,14 +27,12 @@ macro_rules! verbs {
             }
 
             /// Returns the verb for a word in any case.
+            #[allow(non_upper_case_globals)]
+            #[inline]
             pub(crate) fn from_word(word: &[u8]) -> Self {
-                let mut lower = [0; 8];
-                let Some(room) = lower.get_mut(..word.len()) else { return Self::Other };
-                for (to, from) in room.iter_mut().zip(word) {
-                    *to = from.to_ascii_lowercase();
-                }
-                match &lower {
-                    $($lower => Self::$name,)*
+                $(const $name: u64 = u64::from_le_bytes(*$lower);)*
+                match packed(word) {
+                    $(Some($name) => Self::$name,)*
                     _ => Self::Other,
                 }
             }
@@ -91,6 +89,20 @@ verbs! {
     Saml = "SAML" / b"saml\0\0\0\0";
     /// Obsolete (RFC 5321 appendix F.1).
     Turn = "TURN" / b"turn\0\0\0\0";
+}
+
+/// Returns a word of up to eight octets as a number, in lower case: only a letter becomes one by the bit that is set.
+#[inline]
+fn packed(word: &[u8]) -> Option<u64> {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    if let Ok(four) = <[u8; 4]>::try_from(word) {
+        return Some(u64::from(u32::from_le_bytes(four) | 0x2020_2020));
+    }
+    let mut octets = [0; 8];
+    octets.get_mut(..word.len())?.copy_from_slice(word);
+    let bits = word.len() * 8;
+    let mask = LOWER.checked_shr(u32::try_from(64 - bits).ok()?).unwrap_or(0);
+    Some(u64::from_le_bytes(octets) | mask)
 }
 
 impl Verb {

@@ -1,0 +1,163 @@
+//! The SASL mechanisms that a line of EHLO names.
+
+use alloc::string::String;
+
+use super::Mechanism;
+use super::name_table::NameTable;
+
+/// The number of unknown mechanisms that are kept. No server announces more, and comparing them costs time.
+const OTHERS: usize = 64;
+
+/// The mechanisms that servers are known to announce.
+const KNOWN: [Mechanism; 19] = [
+    Mechanism::PLAIN,
+    Mechanism::LOGIN,
+    Mechanism::CRAM_MD5,
+    Mechanism::SCRAM_SHA_1,
+    Mechanism::SCRAM_SHA_1_PLUS,
+    Mechanism::SCRAM_SHA_256,
+    Mechanism::SCRAM_SHA_256_PLUS,
+    Mechanism::SCRAM_SHA_512,
+    Mechanism::SCRAM_SHA_512_PLUS,
+    Mechanism::XOAUTH2,
+    Mechanism::OAUTHBEARER,
+    Mechanism::EXTERNAL,
+    Mechanism::ANONYMOUS,
+    Mechanism::literal("DIGEST-MD5"),
+    Mechanism::literal("GSSAPI"),
+    Mechanism::literal("NTLM"),
+    Mechanism::literal("PLAIN-CLIENTTOKEN"),
+    Mechanism::literal("XOAUTH"),
+    Mechanism::literal("GS2-KRB5"),
+];
+
+static TABLE: NameTable<19> = NameTable::new([
+    "PLAIN",
+    "LOGIN",
+    "CRAM-MD5",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-512",
+    "SCRAM-SHA-512-PLUS",
+    "XOAUTH2",
+    "OAUTHBEARER",
+    "EXTERNAL",
+    "ANONYMOUS",
+    "DIGEST-MD5",
+    "GSSAPI",
+    "NTLM",
+    "PLAIN-CLIENTTOKEN",
+    "XOAUTH",
+    "GS2-KRB5",
+]);
+
+/// Bits of the number of a known mechanism, counted from 1.
+const BITS: u32 = 5;
+const MASK: u128 = (1 << BITS) - 1;
+
+/// Names of SASL mechanisms, each once: the known ones in their order, as numbers, then the others.
+///
+/// A list of known mechanisms needs no memory of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MechanismList {
+    known: u128,
+    /// A bit for each number in that list.
+    set: u32,
+    /// In upper case, each followed by a space.
+    others: String,
+}
+
+impl MechanismList {
+    pub(super) const NONE: Self = Self { known: 0, set: 0, others: String::new() };
+
+    /// Appends the name of a mechanism; ignores a name that is invalid, or in the list.
+    #[inline]
+    pub(super) fn add(&mut self, name: &[u8]) {
+        match TABLE.find(name) {
+            Some(number) => self.add_known(number),
+            None => self.add_other(name),
+        }
+    }
+
+    #[inline]
+    fn add_known(&mut self, number: usize) {
+        let bit = 1 << number;
+        if self.set & bit == 0 {
+            // There is room for all: 19 numbers of 5 bits.
+            self.known |= (number as u128 + 1) << (BITS * self.set.count_ones());
+            self.set |= bit;
+        }
+    }
+
+    #[cold]
+    fn add_other(&mut self, name: &[u8]) {
+        let Ok(mechanism) = Mechanism::of(name) else { return };
+        let name = mechanism.as_str();
+        let mut others = self.others.split_terminator(' ');
+        if others.clone().count() < OTHERS && !others.any(|other| other == name) {
+            self.others.push_str(name);
+            self.others.push(' ');
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::NONE;
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.known == 0 && self.others.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Mechanism> + use<'_> {
+        let mut rest = self.known;
+        let known = core::iter::from_fn(move || {
+            let number = usize::try_from(rest & MASK).ok()?.checked_sub(1)?;
+            rest >>= BITS;
+            KNOWN.get(number).copied()
+        });
+        let others = self.others.split_terminator(' ');
+        known.chain(others.filter_map(|name| Mechanism::new(name).ok()))
+    }
+
+    /// Returns how much of the list there was, for [`shorten`](Self::shorten).
+    #[inline]
+    pub(super) const fn mark(&self) -> (u128, u32, usize) {
+        (self.known, self.set, self.others.len())
+    }
+
+    /// Takes out everything that was added after the mark.
+    #[cold]
+    pub(super) fn shorten(&mut self, (known, set, others): (u128, u32, usize)) {
+        (self.known, self.set) = (known, set);
+        self.others.truncate(others);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn every_known_mechanism_has_its_number() {
+        let mut list = MechanismList::NONE;
+        for (number, mechanism) in KNOWN.iter().enumerate().rev() {
+            assert_eq!(TABLE.find(mechanism.as_str().as_bytes()), Some(number));
+            for _ in 0..2 {
+                list.add(mechanism.as_str().to_lowercase().as_bytes());
+            }
+        }
+        assert!(list.iter().eq(KNOWN.iter().rev().copied()));
+        let mark = list.mark();
+        for name in ["x-one", "X-TWO", "b.d", "", "X-ONE", "MECHANISM-NAME-OF-21X", "plain"] {
+            list.add(name.as_bytes());
+        }
+        let names: Vec<_> = list.iter().skip(KNOWN.len()).collect();
+        assert_eq!(names, ["X-ONE", "X-TWO"].map(|name| Mechanism::new(name).unwrap()));
+        list.shorten(mark);
+        assert!(list.iter().eq(KNOWN.iter().rev().copied()) && !list.is_empty());
+    }
+}
