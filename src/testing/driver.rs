@@ -81,6 +81,12 @@ impl<M: Machine + 'static> Driver<M> {
         self
     }
 
+    /// Returns the most octets that one write takes.
+    #[must_use]
+    pub const fn piece(&self) -> usize {
+        self.state.piece
+    }
+
     /// Gives the machine octets of its peer, which come in one read, and drives it until only the peer
     /// or a later time can change anything. Returns the octets that the machine has sent, as text.
     ///

@@ -27,6 +27,7 @@ use core::{
 use std::{
     io,
     net::{TcpListener, TcpStream},
+    thread, time,
 };
 
 /// One side of a [`Script`], to test the client or server at its other end: a program of any
@@ -122,11 +123,23 @@ impl ScriptedPeer {
         self
     }
 
-    /// Sets the time that it waits for the other side; 10 seconds by default.
+    /// Returns where its octets are cut.
+    #[must_use]
+    pub const fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// Sets the time that it waits for the other side, and for a connection; 10 seconds by default.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Returns the time that it waits for the other side.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Returns whether the session went as the script says, to its end.
@@ -137,7 +150,7 @@ impl ScriptedPeer {
     pub fn result(&self) -> Result<(), Mismatch> {
         match &self.mismatch {
             Some(mismatch) => Err(mismatch.clone()),
-            None if self.next < self.script.steps().len() => {
+            None if self.next < self.script.steps().len() || !self.unsent().is_empty() => {
                 Err(self.differs("has not come to the end of the script".to_string()))
             }
             None => Ok(()),
@@ -180,11 +193,9 @@ impl ScriptedPeer {
     pub fn listen(self) -> io::Result<RunningPeer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        RunningPeer::start(address, move || match listener.accept() {
-            Ok((stream, _)) => {
-                let _ = stream.set_nodelay(true);
-                self.run(stream)
-            }
+        listener.set_nonblocking(true)?;
+        RunningPeer::start(address, move || match accept(&listener, self.patience) {
+            Ok(stream) => self.run(stream),
             Err(error) => Err(self.differs(format!("did not connect: {error}"))),
         })
     }
@@ -247,6 +258,23 @@ impl ScriptedPeer {
     fn pass(&mut self) {
         self.until = None;
         self.next = self.next.saturating_add(1);
+    }
+}
+
+/// Waits for a connection, at most this long.
+fn accept(listener: &TcpListener, patience: Duration) -> io::Result<TcpStream> {
+    let start = time::Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Err(_) if start.elapsed() >= patience => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => thread::sleep(Duration::from_millis(2)),
+        }
     }
 }
 

@@ -177,6 +177,14 @@ fn a_scripted_client_finds_a_session_function_that_answers_otherwise() {
     assert_eq!(mismatch.conversation().last(), Some("C: RCPT TO:<nobody@example.net>"));
 }
 
+#[test]
+fn a_scripted_server_without_a_connection_says_so() {
+    let peer = ScriptedPeer::server(&Script::new("S: 220 mx").unwrap());
+    let peer = peer.with_patience(Duration::from_millis(10)).listen().unwrap();
+    let text = peer.finish().unwrap_err().to_string();
+    assert!(text.starts_with("the client did not connect: "), "{text}");
+}
+
 /// Sends a message over a link and returns its outcome, the time, and the number of deliveries.
 fn send(link: &Link, faults: &Faults, extensions: Extensions) -> (Outcome, Duration, usize) {
     let receiving = config().with_extensions(extensions);

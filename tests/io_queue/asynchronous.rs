@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 /// One way.
 pub(crate) const DELAY: Duration = Duration::from_millis(100);
 
-/// A session over a wire, and what its server takes.
+/// Opens a session over a wire; returns it with what its server takes.
 pub(crate) async fn over<T>(
     config: Config,
     client: esmtp::client::Config,

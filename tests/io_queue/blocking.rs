@@ -10,7 +10,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// A server on loopback for one session, and what it takes.
+/// Starts a server on loopback for one session; returns its address and what it takes.
 fn serve(config: Config) -> (SocketAddr, JoinHandle<Taken>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

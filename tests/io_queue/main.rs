@@ -24,22 +24,22 @@ use esmtp::{
     syntax::{Extension, Extensions, Rejection},
 };
 
-/// A client that the tests use.
+/// Returns the settings of the client that the tests use.
 fn sender() -> client::Config {
     client::Config::new("me.example.org").unwrap()
 }
 
-/// The envelope of a message with this number.
+/// Returns the envelope of a message with this number.
 fn envelope(number: u64) -> Envelope {
     Envelope::new("ann@example.org", [format!("{number}@example.net")]).unwrap()
 }
 
-/// The content of a message with this number.
+/// Returns the content of a message with this number.
 fn content(number: u64) -> String {
     format!("Subject: {number}\r\n\r\nhello\r\n")
 }
 
-/// The settings of a server with PIPELINING and, unless it is excluded, CHUNKING.
+/// Returns the settings of a server with PIPELINING and, unless it is excluded, CHUNKING.
 fn receiver(is_chunking: bool) -> Config {
     let mut offered = Extensions::NONE.with(Extension::Pipelining);
     if is_chunking {
@@ -112,7 +112,7 @@ fn check(pushed: u64, done: &[Done], taken: &Taken, what: &str) {
     assert!(all <= usize::try_from(pushed).unwrap(), "{what}: nothing is sent twice");
 }
 
-/// A server in memory, as a machine.
+/// Creates a server in memory, as a machine.
 fn server(config: Config) -> Server {
     Server::new(config.into(), server::Peer::UNKNOWN, esmtp::security::Security::CLEAR)
 }

@@ -204,7 +204,7 @@ async fn a_recipient_that_the_server_cannot_take_leaves_the_transaction_open() {
     assert_eq!(taken.messages.len(), 1);
 }
 
-/// A server on loopback that sends these pieces, the first at once, and each other one after it has received
+/// Starts a server on loopback that sends these pieces, the first at once, and each other one after it has received
 /// something.
 fn replies(pieces: &'static [&'static str]) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -11,5 +11,6 @@ mod limits;
 mod lmtp;
 mod pipelining;
 mod shutdown;
+mod submission;
 mod tls;
 mod transaction;
