@@ -16,6 +16,8 @@ use core::{fmt, time::Duration};
 
 /// Octets of `AUTH`, the longest name of a mechanism (RFC 4422 section 3.1) and CRLF.
 const LONGEST_AUTH: usize = 64;
+/// The first allocation of the send buffer: the reply to EHLO, or the commands of a transaction.
+const FIRST_SEND: usize = 512;
 
 /// The channel of a session.
 pub(crate) struct Channel {
@@ -155,7 +157,12 @@ impl Channel {
 
     /// Returns the send buffer.
     pub(crate) fn send(&mut self) -> &mut SendBuffer {
-        self.send.get_or_insert_default()
+        self.send.get_or_insert_with(|| {
+            let mut send = SendBuffer::default();
+            // Most sessions need no more.
+            send.text().reserve(FIRST_SEND);
+            Box::new(send)
+        })
     }
 
     /// Returns how many octets wait to be sent.
@@ -345,15 +352,17 @@ impl Channel {
     /// Writes a command line, and reports it without its secrets.
     pub(crate) fn command(&mut self, command: &Command<'_>) {
         self.commands = self.commands.saturating_add(1);
-        let out = self.send.get_or_insert_default().text();
+        let out = self.send().text();
         let start = out.len();
         command.encode(out);
+        let end = out.len();
         if self.record.is_none() && Redaction::is_needed_for(command) {
             self.record = Some(Box::default());
         }
         if let Some(record) = &mut self.record {
             record.redaction.note_command(command);
-            if let Some(line) = out.get(start..) {
+            let text = self.send.as_mut().map(|send| &*send.text());
+            if let Some(line) = text.and_then(|text| text.get(start..end)) {
                 let line = line.strip_suffix(b"\r\n").unwrap_or(line);
                 let octets = &redaction::command(command, line);
                 record.log(self.now, Entry::Line { from: Side::Client, octets });
@@ -409,11 +418,11 @@ impl Channel {
 
     /// Writes a reply in its wire form, and reports it.
     pub(crate) fn write_reply(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let text = self.send.get_or_insert_default().text();
+        let text = self.send().text();
         let start = text.len();
         write(text);
-        if let Some(record) = &mut self.record {
-            let reply = text.get(start..).unwrap_or_default();
+        if let (Some(record), Some(send)) = (&mut self.record, &mut self.send) {
+            let reply = send.text().get(start..).unwrap_or_default();
             let redacted = record.redaction.sent(reply);
             record.log_reply(self.now, redacted.as_deref().unwrap_or(reply));
         }

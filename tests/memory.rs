@@ -825,7 +825,27 @@ fn an_idle_session_is_small() {
         },
     );
     println!("a server after EHLO: {} + {}", size_of::<Server>(), server - size_of::<Server>());
+    println!("a million of them: {} MiB", (server * 1_000_000) >> 20);
     assert!(server <= 384, "{server}");
+
+    let config = Arc::new(client::Config::new("client.example.com").unwrap());
+    let client = footprint(
+        || Client::new(Arc::clone(&config), Security::CLEAR),
+        |client| {
+            let hello = "250-mx.example.org\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n\
+                250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n";
+            let mut replies = ["220 mx.example.org ESMTP\r\n", hello].into_iter();
+            while client.poll(Instant::ORIGIN) != Need::Answer {
+                client.sent(usize::MAX);
+                replies.next().map(|reply| client.feed(reply.as_bytes()));
+            }
+            let Some(client::Event::Ready(ready)) = client.event() else { panic!() };
+            ready.wait();
+            assert!(matches!(client.poll(Instant::ORIGIN), Need::Read(Instant::NEVER)));
+        },
+    );
+    println!("a client after EHLO: {} + {}", size_of::<Client>(), client - size_of::<Client>());
+    assert!(client <= 960, "{client}");
 }
 
 /// Sends `messages` messages of one envelope, by copy or shared, to a server that takes them all; returns the

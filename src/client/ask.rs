@@ -12,7 +12,7 @@ pub(super) enum Ask {
     StartTls,
     Auth(Box<Authentication>),
     /// NOOP, VRFY, EXPN, HELP, ETRN, ATRN, or a verb of the application.
-    Single(Command<'static>),
+    Single(Box<Command<'static>>),
     /// XCLIENT or XFORWARD, in one line or several.
     Lines(VecDeque<Command<'static>>),
     Reset,
@@ -28,7 +28,7 @@ impl Ask {
     pub(super) const fn needs_silence(&self) -> bool {
         match self {
             Self::Single(command) => {
-                matches!(command, Command::Etrn(_) | Command::Atrn(_) | Command::Other { .. })
+                matches!(**command, Command::Etrn(_) | Command::Atrn(_) | Command::Other { .. })
             }
             Self::StartTls | Self::Auth(_) | Self::Lines(_) => true,
             Self::Hello(_) | Self::Reset | Self::Quit(_) => false,

@@ -81,7 +81,7 @@ impl<'c> Ready<'c> {
     ) -> Result<TransactionNumber, NotOffered> {
         let envelope = envelope.into();
         let Facts { offered, security, config, .. } = self.facts;
-        let memory = self.session.spare.parameters();
+        let memory = self.session.spare().parameters();
         let plan = Plan::new(memory, &envelope, &facts, offered, security, config)?;
         let told = match (config.has_recipient_events(), config.has_all_recipient_events()) {
             (_, true) => Told::Every,
@@ -113,7 +113,7 @@ impl<'c> Ready<'c> {
     ) -> Result<TransactionNumber, NotOffered> {
         let envelope = Envelope::from_reverse_path(reverse_path).with_parameters(parameters);
         let Facts { offered, security, config, .. } = self.facts;
-        let memory = self.session.spare.parameters();
+        let memory = self.session.spare().parameters();
         let plan = Plan::for_mail(memory, &envelope, facts, offered, security, config)?;
         Ok(self.session.begin_open(envelope, plan))
     }
@@ -335,7 +335,7 @@ impl<'c> Ready<'c> {
 
     /// Sends NOOP, which shows whether the server is still there.
     pub fn noop(self) {
-        self.ask(Ask::Single(Command::Noop(None)));
+        self.ask(Ask::Single(Box::new(Command::Noop(None))));
     }
 
     /// Sends RSET. It is not needed: the client sends it before MAIL where the server may still
@@ -367,7 +367,7 @@ impl<'c> Ready<'c> {
             let obstacles = vec![Obstacle::LineTooLong { verb, recipient, octets, limit }];
             return Err(NotOffered { obstacles });
         }
-        self.ask(Ask::Single(command));
+        self.ask(Ask::Single(Box::new(command)));
         Ok(())
     }
 

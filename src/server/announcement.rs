@@ -3,9 +3,10 @@
 //! A configuration makes them once for all of its sessions. A session remembers only which list its
 //! client was given ([`Offered`]).
 
+use super::replies;
 use crate::{
     sasl::Mechanism,
-    service::{Service, With},
+    service::Service,
     syntax::{Extension, Extensions, Host},
 };
 use alloc::{format, vec::Vec};
@@ -43,7 +44,7 @@ impl Offered {
 /// The greeting and the lists of extensions of one configuration.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Announcement {
-    /// `220 ` and the greeting, with CRLF.
+    /// The greeting in its wire form.
     greeting: Vec<u8>,
     host: Vec<u8>,
     xclient: Extensions,
@@ -66,15 +67,15 @@ impl Announcement {
     /// Returns the announcement of a server with this name and these extensions, of which STARTTLS is
     /// for the clear only and REQUIRETLS for TLS only.
     pub(super) fn new(host: &Host<'_>, service: Service, offered: &Extensions) -> Self {
-        let host = format!("{host}");
-        let protocol = service.protocol(With { is_extended: true, ..With::default() });
+        let mut greeting = Vec::new();
+        replies::greeting(host, service, None).encode(&mut greeting);
         let xclient = match offered.contains(Extension::Xclient) {
             true => Extensions::NONE.with_xclient(&offered.xclient().collect::<Vec<_>>()),
             false => Extensions::NONE,
         };
         Self {
-            greeting: format!("220 {host} {protocol} service ready\r\n").into_bytes(),
-            host: host.into_bytes(),
+            greeting,
+            host: format!("{host}").into_bytes(),
             xclient,
             clear: List::new(offered.clone().without(Extension::RequireTls)),
             tls: List::new(offered.clone().without(Extension::StartTls)),

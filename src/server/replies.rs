@@ -3,10 +3,12 @@
 //! The codes are those of RFC 5321 section 4.2.3 and of the extensions; the enhanced status
 //! codes those of RFC 3463 and its registry.
 
-use super::{config::Config, sequence::Misplaced};
+use super::sequence::Misplaced;
 use crate::{
-    service::With,
-    syntax::{Code, Mailbox, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text, Verb},
+    service::{Service, With},
+    syntax::{
+        Code, Host, Mailbox, Rejection, Reply, Status, SyntaxError, SyntaxErrorKind, Text, Verb,
+    },
 };
 use alloc::{boxed::Box, format, string::String};
 
@@ -179,12 +181,15 @@ pub(super) const RECIPIENT_NOT_ACCEPTED: Rejection =
 /// The reply of [`proceed`](super::Event::proceed) to a message.
 pub(super) const MESSAGE_NOT_ACCEPTED: Rejection = negative(554, 3, 0, "Message not accepted here");
 
-/// Returns the greeting with a text of the application (RFC 5321 section 4.2). It has no enhanced code
-/// (RFC 2034 section 4).
-pub(super) fn greeting(config: &Config, text: &Text<'_>) -> Reply<'static> {
-    let host = config.host();
-    let service = config.service().protocol(With { is_extended: true, ..With::default() });
-    bare(Code::SERVICE_READY, format!("{host} {service} {}", text.as_str()))
+/// Returns the greeting (RFC 5321 section 4.2). It has no enhanced code (RFC 2034 section 4).
+pub(super) fn greeting(
+    host: &Host<'_>,
+    service: Service,
+    text: Option<&Text<'_>>,
+) -> Reply<'static> {
+    let protocol = service.protocol(With { is_extended: true, ..With::default() });
+    let text = text.map_or("service ready", Text::as_str);
+    bare(Code::SERVICE_READY, format!("{host} {protocol} {text}"))
 }
 
 /// Returns the reply to HELP: the commands that this client may use (RFC 5321 section 4.1.1.8).

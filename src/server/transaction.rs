@@ -22,6 +22,9 @@ pub struct Transaction {
     body: Option<Body>,
 }
 
+/// The first allocation of the text.
+const FIRST_TEXT: usize = 256;
+
 /// The progress of the transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
@@ -182,6 +185,8 @@ impl Transaction {
         typed: &MailParameters<'_>,
     ) {
         self.clear();
+        // The paths of a usual message.
+        self.text.reserve(FIRST_TEXT);
         let parts = PathParts::of_reverse(path, &mut self.text);
         self.reverse_path = Some(Entry::new(parts, 0, raw, &mut self.text));
         self.declared_size = typed.size();

@@ -28,7 +28,7 @@ use crate::{
     time::{Instant, TransferTime},
     transcript::{Entry, Side},
 };
-use alloc::{collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
 use deadlines::TimedOut;
 
 /// Everything of a session that changes, besides the [`Facts`].
@@ -42,7 +42,7 @@ pub(super) struct Session {
     pub(super) forgiven: ReplyLenience,
     counts: Counts,
     /// The memory of transactions that are over.
-    pub(super) spare: Spare,
+    spare: Option<Box<Spare>>,
     /// The time of the replies to chunks that are not the last, while one of them is due.
     chunks: Option<TransferTime>,
     /// Transactions without a report: the replies that are due belong to the front one first, and
@@ -72,7 +72,7 @@ impl Session {
             reader: ReplyReader::default(),
             forgiven: ReplyLenience::STRICT,
             counts: Counts::default(),
-            spare: Spare::default(),
+            spare: None,
             chunks: None,
             transactions: VecDeque::new(),
             reports: VecDeque::new(),
@@ -214,6 +214,9 @@ impl Session {
 
     /// Takes one reply; returns whether there was one.
     fn take_reply(&mut self, facts: &mut Facts) -> bool {
+        if self.channel.receive.is_empty() && self.channel.how_closed().is_none() {
+            return false;
+        }
         // Octets after the reply to ATRN are for the machine that takes over.
         if matches!(self.position.phase(), Phase::Over(_) | Phase::HandingOver) {
             return false;
@@ -310,14 +313,19 @@ impl Session {
     ) -> TransactionNumber {
         let transaction = TransactionNumber::new(self.begun);
         self.begun += 1;
-        self.spare.forget();
+        self.spare().forget();
         let first = if self.needs_reset { Step::Reset } else { Step::Mail };
-        let mut newest = InFlight::new(transaction, envelope, plan, first, &mut self.spare);
+        let mut newest = InFlight::new(transaction, envelope, plan, first, self.spare());
         newest.told = told;
         newest.is_overlapping = !self.transactions.is_empty();
         self.transactions.push_back(newest);
         self.position.answer(Phase::Envelope);
         transaction
+    }
+
+    /// Returns the memory of transactions that are over.
+    pub(super) fn spare(&mut self) -> &mut Spare {
+        self.spare.get_or_insert_default()
     }
 
     /// Makes the reports of transactions that are complete.
@@ -326,7 +334,7 @@ impl Session {
             if let Some(done) = self.transactions.pop_front() {
                 let sent = self.channel.octets_sent();
                 let report =
-                    done.report(Ending { sent, last: None, is_answered: false }, &mut self.spare);
+                    done.report(Ending { sent, last: None, is_answered: false }, self.spare());
                 if report.is_delivered_to_any() {
                     self.counts.messages = self.counts.messages.saturating_add(1);
                 }
@@ -360,7 +368,7 @@ impl Session {
         self.channel.log(Entry::Closed { from });
         for (index, transaction) in self.transactions.drain(..).enumerate() {
             let ending = Ending { sent: self.channel.octets_sent(), last, is_answered: index == 0 };
-            self.reports.push_back(transaction.report(ending, &mut self.spare));
+            self.reports.push_back(transaction.report(ending, self.spare.get_or_insert_default()));
         }
         self.queue.clear();
         self.channel.discard_output();

@@ -49,7 +49,7 @@ impl Session {
             Some((reply, taken)) if taken == octets.len() => {
                 let is_discarded = is_enough && reply.class() == Class::Completion;
                 let is_refusal = reply.is_transient() || reply.is_permanent();
-                let spare = &mut self.spare;
+                let spare = self.spare.get_or_insert_default();
                 ((!is_discarded).then(|| spare.reply(&reply)), is_refusal)
             }
             _ => return Err(ReplyError::Code.into()),

@@ -307,7 +307,7 @@ fn send(ask: Ask, facts: &Facts, channel: &mut Channel) -> (Phase, Option<Expect
         },
         Ask::Single(command) => {
             let expected = Expected::of(command.verb());
-            (command, Phase::Asked(None), expected)
+            (*command, Phase::Asked(None), expected)
         }
         Ask::Lines(mut lines) => {
             let Some(command) = lines.pop_front() else { return (Phase::Ready, None) };

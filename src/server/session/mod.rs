@@ -520,7 +520,11 @@ impl Session {
     /// Says the greeting, with the default text or another one.
     fn greet(&mut self, text: Option<&Text<'_>>) {
         match text {
-            Some(text) => self.say(&replies::greeting(&self.config, text)),
+            Some(text) => {
+                let (host, service) = (self.config.host(), self.config.service());
+                let greeting = replies::greeting(host, service, Some(text));
+                self.say(&greeting);
+            }
             None => {
                 self.omits_enhanced_code = false;
                 self.channel.write_reply(|out| self.config.announcement().greet(out));
