@@ -265,7 +265,8 @@ fn a_transaction_that_is_given_up_is_reset_before_the_next() {
          C: RSET
          S: 250 ok
          C: MAIL FROM:<ann@example.org>
-         S: 250 ann",
+         S: 250 ann
+         C: RSET",
     )
     .unwrap();
     let mut application = Application { is_given_up: true, ..Application::new(&ALL[..1], true) };
