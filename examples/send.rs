@@ -251,6 +251,7 @@ fn config(
     if !arguments.from.is_ascii() || !arguments.to.iter().all(|to| to.is_ascii()) {
         config = config.with_required(Extension::SmtpUtf8);
     }
+    config = config.with_transactions(usize::try_from(arguments.in_flight.get()).unwrap_or(1));
     if arguments.no_pipelining {
         config = config.without_extension(Extension::Pipelining);
     }
@@ -474,8 +475,11 @@ impl<'a> Sender<'a> {
                 Ok(_) => self.begin(job),
                 Err(obstacles) => self.unfit(&job, &obstacles),
             }
-        } else {
+        } else if self.underway.is_empty() {
             ready.quit();
+        } else {
+            // A report may leave recipients for another transaction.
+            ready.wait();
         }
         Ok(())
     }

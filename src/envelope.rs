@@ -1,4 +1,8 @@
 //! The envelope of a message: reverse-path, forward-paths and their parameters.
+//!
+//! [`Envelope::new`] takes plain addresses; [`Envelope::with_notify`] and its kin ask for delivery status notifications;
+//! [`Envelope::split`] divides a long list. A report gives back the envelope of those recipients that are left:
+//! [`Report::rest`](crate::client::Report::rest), [`Report::envelope_of`](crate::client::Report::envelope_of).
 
 use crate::syntax::{
     EnvelopeId, ForwardPath, Lenience, Mailbox, Notify, Parameters, Ret, ReversePath, SyntaxError,

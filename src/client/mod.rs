@@ -1,9 +1,50 @@
-//! The sending side: a [`Client`] that you drive with octets.
+//! The sending side: a [`Client`] that you drive with octets, and its results.
 //!
-//! Make a [`Config`] and a [`Client`], drive it as a [`Machine`], and answer
-//! its [`Event`]s: [`Ready::send`] begins a transaction, [`Content`] takes the message, and [`Sent`]
-//! has the [`Report`] with one [`Outcome`] for each recipient. The example at [`Client`] is a whole
-//! session; the adapters in `io` do all of this in one call.
+//! Most senders use it through an adapter: `io::tokio` or `io::blocking`. There a `Connector` gives a session that is
+//! secured and logged in; a message is one call, and its [`Report`] has an [`Outcome`] for each recipient.
+//!
+//! ```no_run
+//! # #[cfg(feature = "std")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use esmtp::{envelope::Envelope, io::blocking::Connector, sasl::Credentials, syntax::Retry};
+//!
+//! let ann = Credentials::password("ann", "correct horse");
+//! // Port 587, STARTTLS with a verified certificate, and the strongest mechanism of AUTH.
+//! let mut session = Connector::new("mail.example.org").submission(ann).connect()?;
+//! let envelope = Envelope::new("ann@example.org", ["bob@example.net", "eve@example.net"])?;
+//! match session.send(envelope, b"Subject: hello\r\n\r\nHello.\r\n") {
+//!     Ok(report) => {
+//!         for recipient in report.recipients() {
+//!             println!("{} {}", recipient.path(), recipient.outcome()); // <bob@example.net> 250 2.0.0 Ok
+//!         }
+//!         let later = report.envelope_of(|recipient| recipient.retry() == Retry::Later);
+//!         println!("for the queue: {later:?}");
+//!     }
+//!     // No recipient has the message.
+//!     Err(error) => {
+//!         println!("{error}; next host: {}", error.try_next_host());
+//!         let _envelope = error.into_envelope();
+//!     }
+//! }
+//! session.quit()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "std"))]
+//! # fn main() {}
+//! ```
+//!
+//! | task | see |
+//! |---|---|
+//! | a message from a file, with a progress bar | `send_from` of a session, `io::Progress` |
+//! | many messages in one session | `queue` of a session |
+//! | each reply before the next command: a gateway, a cut-through proxy | `begin` of a session, [`Ready::begin`] |
+//! | AUTH on a session that is open | `authenticate` of a session, [`Ready::authenticate_as`] |
+//! | another host after a failure | [`End::try_next_host`], `io::SendError` |
+//! | what may be retried, and when | [`Report::rest`], [`Recipient::retry`], [`Recipient::fault`] |
+//!
+//! To drive the machine yourself, make a [`Config`] and a [`Client`], drive it as a [`Machine`], and answer its
+//! [`Event`]s: [`Ready::send`] begins a transaction, [`Content`] takes the message, and [`Sent`] has the
+//! [`Report`]. The example at [`Client`] is a whole session.
 
 mod ask;
 mod attributes;
