@@ -1,4 +1,31 @@
 //! The lines that a server puts in front of a message (RFC 5321 section 4.4).
+//!
+//! A server that accepts a message writes [`Received`] before its content, and at final delivery [`ReturnPath`] before
+//! that. [`Hops`] counts the fields that other servers have written, which detects a mail loop.
+//!
+//! ```
+//! use core::time::Duration;
+//! use esmtp::syntax::{ForwardPath, HelloName, Host, ReversePath};
+//! use esmtp::trace::{Protocol, Received, ReturnPath, Timestamp};
+//!
+//! let (by, from) = (Host::parse("mx.example.org")?, HelloName::new("client.example.net")?);
+//! let at = Timestamp::since_unix_epoch(Duration::from_secs(1_600_000_000));
+//! let received = Received::new(&by, Protocol::new("ESMTPS")?, at)
+//!     .with_from(&from)
+//!     .with_peer([192, 0, 2, 7].into(), None)
+//!     .with_id("4711")
+//!     .with_recipients([ForwardPath::parse("<bob@example.org>")?])
+//!     .with_tls("TLS_AES_256_GCM_SHA384");
+//! let mut message = ReturnPath(&ReversePath::parse("<ann@example.net>")?).to_string();
+//! message += &received.to_string();
+//! assert_eq!(
+//!     message,
+//!     "Return-Path: <ann@example.net>\r\n\
+//!      Received: from client.example.net\r\n ([192.0.2.7])\r\n by mx.example.org with ESMTPS id 4711\r\n \
+//!      for <bob@example.org>\r\n tls TLS_AES_256_GCM_SHA384;\r\n Sun, 13 Sep 2020 12:26:40 +0000\r\n",
+//! );
+//! # Ok::<(), esmtp::syntax::SyntaxError>(())
+//! ```
 
 use crate::syntax::{
     Domain, ForwardPath, HelloName, Host, Priority, ReversePath, SyntaxError, SyntaxErrorKind,

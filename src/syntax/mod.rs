@@ -1,21 +1,40 @@
-//! What the octets mean: pure values, parsed and encoded, without state.
+//! The meaning of lines: commands, replies, addresses and parameters as pure values, parsed and encoded, without state.
 //!
-//! [`Command`] and [`Reply`] are the two kinds of line; everything else is what they hold. A parser borrows the line and
-//! does not allocate; `into_owned` keeps a value. Every value is valid by construction: what was parsed or made can be
-//! encoded, and nothing encoded holds a CR, LF or NUL that the encoder did not put there.
+//! A program that reads SMTP cuts lines ([`wire`](crate::wire)) and parses each whole one: a server's lines are
+//! [`Command`]s, a client's are [`Reply`]s. A parser borrows the line and does not allocate; `into_owned` keeps a value. An
+//! error says what is wrong in words, at which octet, and which reply it deserves.
 //!
-//! | file | what is in it |
-//! |---|---|
-//! | `command`, `verb`, `argument`, `lenience` | command lines (RFC 5321 section 4.1) |
-//! | `reply`, `code`, `status`, `rejection` | replies (RFC 5321 section 4.2, RFC 3463) |
-//! | `path`, `mailbox`, `host` | addresses (RFC 5321 section 4.1.2, RFC 6531) |
-//! | `hello` | what a client calls itself (RFC 5321 section 4.1.1.1) |
-//! | `parameters`, `mail_parameters`, `rcpt_parameters` | what MAIL and RCPT may carry |
-//! | `dsn`, `timing`, `labels`, `date_time` | the values of those parameters |
-//! | `remote_queue`, `attributes`, `mechanism` | what ETRN, ATRN, BURL, XCLIENT, XFORWARD and AUTH name |
-//! | `extension`, `extensions`, `line_limit` | what EHLO announces, and how long a line may be then |
-//! | `text`, `xtext`, `base64` | text, and octets as text |
-//! | `grammar`, `error` | terminals, and what went wrong |
+//! ```
+//! use esmtp::syntax::{Command, Extension, Extensions, Lenience, MailParameters, Reply};
+//!
+//! // A server reads a command, and the parameters of the extensions that it announces.
+//! let line = b"MAIL FROM:<ann@example.org> SIZE=1000 BODY=8BITMIME";
+//! let Command::Mail { reverse_path, parameters } = Command::parse(line, Lenience::default())? else {
+//!     unreachable!()
+//! };
+//! let offered = Extensions::from_iter([Extension::Size, Extension::EightBitMime]);
+//! let typed = MailParameters::parse(&parameters, &offered)?;
+//! assert_eq!((reverse_path.to_string().as_str(), typed.size()), ("<ann@example.org>", Some(1000)));
+//!
+//! let error = Command::parse(b"RCPT TO:<bob>", Lenience::default()).unwrap_err();
+//! assert_eq!(error.to_string(), "RCPT: no @ in the address, at octet 12");
+//! let reply = Reply::new(error.code(), Some(error.status()), error.reason())?;
+//! assert_eq!(reply.to_string(), "501 5.1.3 no @ in the address");
+//!
+//! // A client reads the reply to EHLO.
+//! let octets = b"250-mx.example.org\r\n250-SIZE 1000\r\n250 PIPELINING\r\n";
+//! let (reply, _) = Reply::parse(octets)?.expect("a whole reply");
+//! assert_eq!(Extensions::parse(&reply).size(), Some(1000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Addresses are [`Mailbox`]es, of a [`LocalPart`] and a [`Host`]; in a command they are a [`ReversePath`] or a
+//! [`ForwardPath`]. [`MailParameters`] and [`RcptParameters`] are the parameters with their types, [`Extensions`] what EHLO
+//! announces, [`Status`] the registry of enhanced status codes. [`Lenience`] names each deviation from the grammar that a
+//! server may tolerate.
+//!
+//! Every value is valid by construction: what was parsed or made can be encoded, and nothing encoded holds a CR, LF or NUL
+//! that the encoder did not put there.
 
 mod argument;
 mod attributes;
