@@ -401,7 +401,7 @@ pub(super) struct Opening<'p> {
 }
 
 impl Opening<'_> {
-    /// Answers an event; returns whether the session is ready, and the event open.
+    /// Gives the answer to an event; returns whether the session is ready, and the event open.
     pub(super) fn on(&mut self, event: Event<'_>) -> bool {
         match event {
             Event::Ready(ready) if self.failure.is_some() => ready.quit(),
