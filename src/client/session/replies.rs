@@ -49,8 +49,11 @@ impl Session {
             Some((reply, taken)) if taken == octets.len() => {
                 let is_discarded = is_enough && reply.class() == Class::Completion;
                 let is_refusal = reply.is_transient() || reply.is_permanent();
-                let spare = self.spare.get_or_insert_default();
-                ((!is_discarded).then(|| spare.reply(&reply)), is_refusal)
+                let kept = (!is_discarded).then(|| match &mut self.spare {
+                    Some(spare) => spare.reply(&reply),
+                    None => Arc::new(reply.into_owned()),
+                });
+                (kept, is_refusal)
             }
             _ => return Err(ReplyError::Code.into()),
         };
