@@ -401,7 +401,7 @@ pub(super) struct Opening<'p> {
 }
 
 impl Opening<'_> {
-    /// Answers an event; returns whether the session is ready, and the event open.
+    /// Handles an event; returns whether the session is ready, and the event open.
     pub(super) fn on(&mut self, event: Event<'_>) -> bool {
         match event {
             Event::Ready(ready) if self.failure.is_some() => ready.quit(),
@@ -418,7 +418,8 @@ impl Opening<'_> {
             Event::Refused(refused) if refused.verb() == Verb::StartTls => refused.go_on(),
             Event::Refused(refused) => {
                 let (verb, reply) = (refused.verb(), refused.reply().clone());
-                let cause = Cause::Refused { verb, reply, token_error: None };
+                let token_error = refused.token_error().map(ToOwned::to_owned);
+                let cause = Cause::Refused { verb, reply, token_error };
                 self.failure = Some((ConnectStep::Auth, cause));
                 refused.quit();
             }

@@ -46,11 +46,10 @@ impl Key {
                 _ => match *name {
                     [] => return None,
                     [a] => {
-                        words[0] =
-                            u64::from_le_bytes([a, b' ', b' ', b' ', b' ', b' ', b' ', b' ']);
+                        words[0] = u64::from_le_bytes([a, b' ', b' ', b' ', b' ', b' ', b' ', b' '])
                     }
                     [a, b] => {
-                        words[0] = u64::from_le_bytes([a, b, b' ', b' ', b' ', b' ', b' ', b' ']);
+                        words[0] = u64::from_le_bytes([a, b, b' ', b' ', b' ', b' ', b' ', b' '])
                     }
                     [a, b, c, ..] => {
                         words[0] = u64::from_le_bytes([a, b, c, b' ', b' ', b' ', b' ', b' ']);
@@ -76,7 +75,7 @@ impl Key {
 }
 
 impl<const N: usize> NameTable<N> {
-    #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::panic)] // evaluated at compile time
+    #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // evaluated at compile time
     pub(super) const fn new(names: [&str; N]) -> Self {
         assert!(N < SLOTS, "more names than slots");
         let mut slots = [0; SLOTS];
