@@ -297,3 +297,87 @@ impl fmt::Display for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    const STARTTLS: Option<Protection> = Some(Protection::Policy(TlsPolicy::Required));
+    const IMPLICIT: Option<Protection> = Some(Protection::Implicit);
+
+    #[test]
+    fn schemes_and_ports_tell_the_service_and_its_tls() {
+        use Service::{Lmtp, Smtp, Submission};
+        for (text, place, service, protection) in [
+            ("mx.example.org", "mx.example.org", Smtp, None),
+            ("mx.example.org.", "mx.example.org.", Smtp, None),
+            ("mx.example.org:2525", "mx.example.org:2525", Smtp, None),
+            ("mail.example.org:587", "mail.example.org:587", Submission, STARTTLS),
+            ("mail.example.org:465", "mail.example.org:465", Submission, IMPLICIT),
+            ("SMTP://mx.example.org/", "mx.example.org", Smtp, None),
+            ("smtp://mail.example.org:587", "mail.example.org:587", Submission, STARTTLS),
+            ("smtp://mail.example.org:465", "mail.example.org:465", Submission, IMPLICIT),
+            ("smtps://mail.example.org", "mail.example.org", Submission, IMPLICIT),
+            ("submission://mail.example.org", "mail.example.org", Submission, STARTTLS),
+            ("submissions://mail.example.org:4650", "mail.example.org:4650", Submission, IMPLICIT),
+            ("lmtp://mail.example.org:2003", "mail.example.org:2003", Lmtp, None),
+            ("mail_relay:25", "mail_relay:25", Smtp, None),
+            ("192.0.2.1:25", "192.0.2.1:25", Smtp, None),
+            ("[192.0.2.1]", "192.0.2.1", Smtp, None),
+            ("2001:db8::1", "[2001:db8::1]", Smtp, None),
+            ("[2001:db8::1]:2525", "[2001:db8::1]:2525", Smtp, None),
+            ("smtp://[IPv6:2001:db8::1]", "[2001:db8::1]", Smtp, None),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.place.to_string(), place, "{text}");
+            assert_eq!((address.service, address.protection), (service, protection), "{text}");
+            assert!(address.credentials.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn user_and_password_are_percent_decoded() {
+        let user = |text: &str| {
+            let address = Address::parse(text).unwrap();
+            let shown = format!("{:?}", address.credentials);
+            assert!(!shown.contains("p@ss"), "{shown}");
+            (address.place.to_string(), shown)
+        };
+        let (place, shown) =
+            user("submission://ann%40example.org:p%40ss%3a%2F@mail.example.org:25");
+        assert_eq!(place, "mail.example.org:25");
+        assert!(shown.contains("ann@example.org"), "{shown}");
+        // An at sign in the password that is not encoded, as many write it.
+        assert!(user("smtp://ann:p@ss@mail.example.org").1.contains("ann"));
+        assert_eq!(user("smtp://:@mail.example.org").1, "None");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_path_of_a_unix_socket_is_percent_decoded() {
+        for text in ["lmtp+unix:/run/a%20b", "LMTP+unix:///run/a%20b"] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.place, Place::Unix("/run/a b".into()));
+            assert_eq!(address.service, Service::Lmtp);
+        }
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn hosts_outside_ascii_are_looked_up_as_a_labels() {
+        let address = Address::parse("smtp://b\u{fc}cher.example:2525").unwrap();
+        assert_eq!(address.place.to_string(), "xn--bcher-kva.example:2525");
+    }
+
+    #[test]
+    fn services_have_their_ports() {
+        let clear = Protection::Policy(TlsPolicy::IfOffered);
+        for (service, port, implicit) in
+            [(Service::Smtp, 25, 465), (Service::Submission, 587, 465), (Service::Lmtp, 24, 24)]
+        {
+            assert_eq!(default_port(service, clear), port);
+            assert_eq!(default_port(service, Protection::Implicit), implicit);
+        }
+    }
+}

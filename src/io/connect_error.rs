@@ -337,3 +337,50 @@ const _: () = {
     is_free::<ConnectError>();
     is_free::<Arc<ConnectError>>();
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{format, vec};
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn an_error_after_several_addresses_shows_the_reason_of_each() {
+        let refused = |port| {
+            let error = io::Error::from(ErrorKind::ConnectionRefused);
+            ConnectError::new(&at(port), ConnectStep::Connect, error)
+        };
+        let last = ConnectError::new(&at(3), ConnectStep::Greeting, End::TimedOut);
+        let error = last.after(vec![(at(1), refused(1)), (at(2), refused(2))]);
+        assert_eq!(
+            error.to_string(),
+            "192.0.2.1:3: greeting: the server took too long (before that: \
+             192.0.2.1:1: connection: connection refused; \
+             192.0.2.1:2: connection: connection refused)"
+        );
+        let ports: Vec<_> = error.attempts().map(|(address, _)| address.port()).collect();
+        assert_eq!(ports, [1, 2]);
+        assert!(error.is_transient() && error.try_next_host());
+        assert!(format!("{error:?}").contains("attempts"));
+        assert_eq!(io::Error::from(error).kind(), ErrorKind::TimedOut);
+    }
+
+    /// RFC 7628 section 3.2.2.
+    #[test]
+    fn the_json_of_a_refused_token_is_shown_escaped() {
+        let (reply, _) = Reply::parse(b"535 5.7.8 no\r\n").unwrap().unwrap();
+        let cause = Cause::Refused {
+            verb: Verb::Auth,
+            reply: reply.into_owned(),
+            token_error: Some("{\"status\":\"401\"}\u{1b}".to_string()),
+        };
+        let error = ConnectError::new(&"mail", ConnectStep::Auth, cause);
+        assert_eq!(error.token_error().map(str::len), Some(17));
+        let shown = error.to_string();
+        assert!(shown.ends_with("535 5.7.8 no ({\\\"status\\\":\\\"401\\\"}\\u{1b})"), "{shown}");
+        assert!(error.is_permanent() && !error.try_next_host());
+    }
+}

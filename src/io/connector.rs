@@ -418,7 +418,7 @@ impl Opening<'_> {
             Event::Refused(refused) if refused.verb() == Verb::StartTls => refused.go_on(),
             Event::Refused(refused) => {
                 let (verb, reply) = (refused.verb(), refused.reply().clone());
-                let token_error = refused.token_error().map(str::to_owned);
+                let token_error = refused.token_error().map(ToOwned::to_owned);
                 let cause = Cause::Refused { verb, reply, token_error };
                 self.failure = Some((ConnectStep::Auth, cause));
                 refused.quit();

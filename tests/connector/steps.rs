@@ -248,6 +248,41 @@ fn a_password_goes_over_a_clear_channel_where_that_is_asked_for() {
     }
 }
 
+/// RFC 7628 section 3.2.2.
+#[test]
+fn the_json_of_a_rejected_token_reaches_the_caller() {
+    let script = in_tls![
+        S("250-mx\r\n250 AUTH OAUTHBEARER"),
+        C("AUTH OAUTHBEARER "),
+        S("334 eyJzdGF0dXMiOiI0MDEifQ=="),
+        C("AQ=="),
+        S("535 5.7.8 the token has expired"),
+        C("QUIT"),
+        S("221 bye")
+    ];
+    let token = Credentials::token("ann", "ya29.token");
+    let outcomes =
+        both!(serve(script).to_string(), submission(token.clone()), with_tls(trusting()));
+    for outcome in &outcomes {
+        assert_eq!(outcome.as_ref().unwrap_err().token_error(), Some(r#"{"status":"401"}"#));
+    }
+    let expected = Kind { step: ConnectStep::Auth, is_permanent: true, try_next_host: false };
+    check(outcomes, expected, &["535 5.7.8 the token has expired", "401"]);
+}
+
+#[test]
+fn a_password_goes_to_a_verified_server() {
+    for outcome in submit(in_tls![
+        S("250-mx\r\n250 AUTH LOGIN PLAIN"),
+        C("AUTH PLAIN AGFubgBjb3JyZWN0IGhvcnNl"),
+        S("235 2.7.0 ok"),
+        C("QUIT"),
+        S("221 bye")
+    ]) {
+        outcome.unwrap();
+    }
+}
+
 #[test]
 fn a_server_that_hangs_up_is_told_by_its_step() {
     for (script, step) in [

@@ -12,6 +12,8 @@
 )]
 
 mod blocking;
+#[cfg(feature = "tokio")]
+mod lending;
 mod misconfigured;
 mod nonblocking;
 mod phases;

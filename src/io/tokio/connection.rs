@@ -1,6 +1,6 @@
 //! A machine on a tokio stream, driven until it asks a question.
 
-use super::{driven::Driven, queue::Queue, socket::Socket, transaction::Transaction};
+use super::{driven::Driven, queue::Queue, socket::Socket, spare, transaction::Transaction};
 #[cfg(feature = "rustls")]
 use crate::tls::{Secured, ServerTls};
 use crate::{
@@ -68,6 +68,8 @@ struct Wire<S> {
     is_writable: bool,
     /// Octets were written that the stream may still hold.
     is_unflushed: bool,
+    /// The machine holds no memory to read into.
+    has_no_buffer: bool,
     /// The error of the session, until [`next`](Connection::next) has returned it.
     error: Option<io::Error>,
     repeats: Repeats,
@@ -101,6 +103,7 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
             is_readable: true,
             is_writable: true,
             is_unflushed: false,
+            has_no_buffer: true,
             error: None,
             repeats: Repeats::default(),
             stage: Stage::Driving,
@@ -561,7 +564,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Poll::Ready(Ok(()));
         }
         if reads {
-            machine.release();
+            self.has_no_buffer |= spare::reclaim(machine);
         }
         self.poll_timer(deadline, context).map(Ok)
     }
@@ -600,6 +603,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn poll_read<M: Machine>(&mut self, machine: &mut M, context: &mut Context<'_>) -> Poll<()> {
+        if core::mem::take(&mut self.has_no_buffer) {
+            spare::lend(machine);
+        }
         let mut buffer = ReadBuf::new(machine.receive_buffer());
         let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
         let octets = buffer.filled().len();

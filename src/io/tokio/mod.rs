@@ -31,6 +31,7 @@ mod pool;
 mod queue;
 mod serve;
 mod socket;
+mod spare;
 mod transaction;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};

@@ -28,6 +28,8 @@ impl Provider {
     /// None of these is there.
     pub fn chosen() -> Result<Self, ConfigError> {
         let of_features: Vec<fn() -> CryptoProvider> = alloc::vec![
+            #[cfg(feature = "aws-lc-rs")]
+            ::rustls::crypto::aws_lc_rs::default_provider,
             #[cfg(feature = "ring")]
             ::rustls::crypto::ring::default_provider,
         ];
@@ -77,6 +79,16 @@ mod tests {
         assert!(chosen.0.cipher_suites.is_empty());
         let chosen = first(None, &[ring::default_provider, without_suites]).unwrap();
         assert!(!chosen.0.cipher_suites.is_empty());
+    }
+
+    #[cfg(all(feature = "aws-lc-rs", feature = "ring"))]
+    #[test]
+    fn aws_lc_rs_comes_before_ring() {
+        let chosen = Provider::chosen().unwrap();
+        let post_quantum = ::rustls::NamedGroup::X25519MLKEM768;
+        assert!(chosen.0.kx_groups.iter().any(|group| group.name() == post_quantum));
+        let ring = ring::default_provider();
+        assert!(ring.kx_groups.iter().all(|group| group.name() != post_quantum));
     }
 
     #[test]
