@@ -43,18 +43,15 @@ impl Key {
                     let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
                     words[0] = first as u64 | (last as u64) << 32;
                 }
-                _ => match *name {
-                    [] => return None,
-                    [a] => {
-                        words[0] = u64::from_le_bytes([a, b' ', b' ', b' ', b' ', b' ', b' ', b' '])
-                    }
-                    [a, b] => {
-                        words[0] = u64::from_le_bytes([a, b, b' ', b' ', b' ', b' ', b' ', b' '])
-                    }
-                    [a, b, c, ..] => {
-                        words[0] = u64::from_le_bytes([a, b, c, b' ', b' ', b' ', b' ', b' ']);
-                    }
-                },
+                _ => {
+                    let [a, b, c] = match *name {
+                        [] => return None,
+                        [a] => [a, b' ', b' '],
+                        [a, b] => [a, b, b' '],
+                        [a, b, c, ..] => [a, b, c],
+                    };
+                    words[0] = u64::from_le_bytes([a, b, c, b' ', b' ', b' ', b' ', b' ']);
+                }
             },
         }
         // A control character would become a digit or a hyphen.
@@ -75,7 +72,8 @@ impl Key {
 }
 
 impl<const N: usize> NameTable<N> {
-    #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // evaluated at compile time
+    // Evaluated at compile time.
+    #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::panic)]
     pub(super) const fn new(names: [&str; N]) -> Self {
         assert!(N < SLOTS, "more names than slots");
         let mut slots = [0; SLOTS];
