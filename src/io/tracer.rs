@@ -17,7 +17,7 @@ use tracing::{Level, Span, field};
 /// | name | kind | level | fields |
 /// |---|---|---|---|
 /// | `session` | span | `INFO` | `role`: `server` or `client`; `peer`: address or name of the other side |
-/// | `transaction` | span | `INFO` | `reverse_path`, with its brackets; `code` of the last reply to the content |
+/// | `transaction` | span | `INFO` | `reverse_path`, with its brackets; `code` of the reply to the content (in LMTP, the first) |
 /// | `refusal` | event | `DEBUG` | `code`, and `reply`: the last line of a negative reply |
 /// | `line` | event | `TRACE` | `from`: `C` or `S`; `line`, escaped |
 /// | `content` | event | `TRACE` | `from`; `octets` |
@@ -43,8 +43,10 @@ use tracing::{Level, Span, field};
 pub struct Tracer {
     session: Span,
     transaction: Option<Span>,
-    /// Content was sent in the transaction, so that replies are about it.
+    /// Content was sent in the transaction, so that the next reply is about it.
     has_content: bool,
+    /// The reply to the content was recorded.
+    has_code: bool,
 }
 
 impl Tracer {
@@ -63,7 +65,7 @@ impl Tracer {
     }
 
     const fn of(session: Span) -> Self {
-        Self { session, transaction: None, has_content: false }
+        Self { session, transaction: None, has_content: false, has_code: false }
     }
 
     /// Returns the span of the session, for the events of the application about it.
@@ -95,7 +97,7 @@ impl Tracer {
                 target: "esmtp", parent: &self.session, "transaction",
                 reverse_path = %path, code = field::Empty
             ));
-            self.has_content = false;
+            (self.has_content, self.has_code) = (false, false);
         } else if is(&["RSET", "EHLO", "HELO", "LHLO", "QUIT", "STARTTLS"])
             || self.has_content && !is(&["BDAT", "NOOP", "VRFY", "EXPN", "HELP"])
         {
@@ -103,12 +105,14 @@ impl Tracer {
         }
     }
 
-    /// Records the code of a reply to the content.
-    fn record(&self, reply: &[u8]) {
-        if let (Some(transaction), true) = (&self.transaction, self.has_content)
+    /// Records the code of the reply to the content.
+    fn record(&mut self, reply: &[u8]) {
+        if let (Some(transaction), true, false) =
+            (&self.transaction, self.has_content, self.has_code)
             && let Some(code) = last_code(reply)
         {
             transaction.record("code", code);
+            self.has_code = true;
         }
     }
 

@@ -31,7 +31,7 @@ use std::{
 /// ```
 /// use esmtp::{
 ///     io::{blocking::serve, serving::Options},
-///     server::{Config, Event},
+///     server::{Config, Event, Message},
 /// };
 /// use std::{net::TcpListener, sync::Arc, thread, time::Duration};
 ///
@@ -42,10 +42,15 @@ use std::{
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 ///
 /// let serving = serve(listener, options, Arc::new(()), |mut session, _| {
+///     let mut message = Message::with_limit(10 << 20);
 ///     while let Some(event) = session.next()? {
 ///         match event {
 ///             Event::Rcpt(rcpt) => rcpt.accept(),
-///             other => other.proceed(), // a real server stores the content
+///             Event::Deliver(delivery) => {
+///                 println!("{} octets", message.octets().len()); // store them
+///                 delivery.accept();
+///             }
+///             other => message.collect(other), // begins, appends and forgets with the transaction
 ///         }
 ///     }
 ///     Ok(())

@@ -14,7 +14,7 @@
 //! };
 //! use std::{io, net::{Shutdown, TcpStream}};
 //!
-//! /// Starts a session: the stream is non-blocking, and registered with the poller.
+//! /// Starts a session: the stream is non-blocking, without delay, and registered with the poller.
 //! fn start(server: Server, stream: TcpStream) -> Connection<Server, TcpStream> {
 //!     Connection::new(server, stream, |stream| stream.shutdown(Shutdown::Write))
 //! }
@@ -42,6 +42,9 @@
 //!    [`set_writable`](Connection::set_writable), or both if the poller reports an error or a
 //!    hang-up.
 //! 3. Advance those sessions, and those whose [`Wait::until`] has passed.
+//!
+//! A stream of TCP needs `set_nodelay(true)`: otherwise a reply waits for the acknowledgement of the one
+//! before it ([`Connection::accept`] sets it).
 //!
 //! With a poller that is edge-triggered (mio) a stream is registered once, for both directions. With
 //! one that is level-triggered or reports once (polling), register after each step for

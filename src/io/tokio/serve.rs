@@ -36,15 +36,15 @@ use std::io;
 /// ```
 /// use esmtp::{
 ///     io::{serving::Options, tokio::serve},
-///     server::{Config, Event},
-///     syntax::Rejection,
+///     server::{Config, Event, Message},
+///     syntax::{Mailbox, Rejection},
 /// };
-/// use std::{collections::HashSet, sync::Arc, time::Duration};
+/// use std::{sync::Arc, time::Duration};
 /// use tokio::net::TcpListener;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let users = Arc::new(HashSet::from(["<bob@example.net>".to_owned()]));
+/// let users = Arc::new(vec!["bob@example.net".parse::<Mailbox>()?]);
 /// let options = Options::new(Config::new("mx.example.net")?)
 ///     .with_sessions(5000)
 ///     .with_sessions_by_address(20)
@@ -53,21 +53,18 @@ use std::io;
 /// let listener = TcpListener::bind("127.0.0.1:0").await?;
 ///
 /// let serving = serve(listener, options, users, |mut session, users| async move {
-///     let mut message = Vec::new();
+///     let mut message = Message::with_limit(10 << 20);
 ///     while let Some(event) = session.next().await? {
 ///         match event {
-///             Event::Mail(mail) => {
-///                 message.clear();
-///                 mail.accept();
-///             }
-///             Event::Rcpt(rcpt) if users.contains(&rcpt.forward_path().to_string()) => rcpt.accept(),
-///             Event::Rcpt(rcpt) => rcpt.reject(Rejection::NO_SUCH_MAILBOX),
-///             Event::Content(content) => message.extend_from_slice(content.take()),
+///             Event::Rcpt(rcpt) => match rcpt.forward_path().mailbox() {
+///                 Some(mailbox) if users.contains(mailbox) => rcpt.accept(),
+///                 _ => rcpt.reject(Rejection::NO_SUCH_MAILBOX),
+///             },
 ///             Event::Deliver(delivery) => {
-///                 println!("{} octets", message.len()); // store them
+///                 println!("{} octets", message.octets().len()); // store them
 ///                 delivery.accept();
 ///             }
-///             other => other.proceed(),
+///             other => message.collect(other), // begins, appends and forgets with the transaction
 ///         }
 ///     }
 ///     Ok(())
