@@ -73,6 +73,8 @@ pub struct Unstuffer {
     rejects_nul: bool,
     /// Something was reported.
     is_reported: bool,
+    /// A stuffed dot was removed since the last block without one: they come in groups.
+    has_dots: bool,
 }
 
 /// A description of the octets at the front.
@@ -101,6 +103,9 @@ pub enum Span {
     Incomplete,
 }
 
+/// The octets of a usual line of content (RFC 5322 section 2.1.1).
+const LINE: usize = 78;
+
 impl Unstuffer {
     /// Creates an unstuffer for content that is about to begin.
     #[must_use]
@@ -111,6 +116,7 @@ impl Unstuffer {
             offset: 0,
             rejects_nul: false,
             is_reported: false,
+            has_dots: false,
         }
     }
 
@@ -149,6 +155,7 @@ impl Unstuffer {
             (false, false) => self.first_piece::<false, false>(octets),
         };
         self.pass(content);
+        self.has_dots &= content.len() < 2 * LINE;
         Span::Content(content.len())
     }
 
@@ -171,6 +178,14 @@ impl Unstuffer {
     /// assert_eq!(unstuffer.next(rest), Span::End(3));
     /// ```
     pub fn unstuff(&mut self, octets: &mut [u8]) -> Unstuffed {
+        // Most octets that come one at a time.
+        if let [octet] = octets
+            && self.is_plain(*octet)
+        {
+            self.context = Context::Within;
+            self.offset = self.offset.saturating_add(1);
+            return Unstuffed { content: 1, consumed: 1 };
+        }
         match (self.has_decisions(), self.reports_nul()) {
             (true, true) => self.pieces::<true, true>(octets),
             (true, false) => self.pieces::<true, false>(octets),
@@ -251,7 +266,10 @@ impl Unstuffer {
             Span::End(_) => {
                 *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
             }
-            Span::Skip(_) => self.context = Context::Within,
+            Span::Skip(_) => {
+                self.context = Context::Within;
+                self.has_dots = true;
+            }
             Span::LineBreak(_) => {
                 self.context = Context::Within;
                 self.offset = self.offset.saturating_add(2);
@@ -268,7 +286,8 @@ impl Unstuffer {
     }
 
     fn first_piece<'a, const BARE: bool, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
-        self.piece(&mut Scan::<BARE, NUL>::new(), octets, 0)
+        let mut scan = if self.has_dots { Scan::dense() } else { Scan::<BARE, NUL>::new() };
+        self.piece(&mut scan, octets, 0)
     }
 
     /// Returns the octets from `start` to the next that needs a decision. A CR at their end is either

@@ -109,15 +109,23 @@ pub(super) struct Scan<const BARE: bool, const NUL: bool> {
     /// The judged positions not yet returned: bit n is the octet at `base` + n.
     bits: u64,
     base: usize,
-    /// The number of blocks to judge without a look at whether they are suspect: decisions come in
+    /// The number of blocks to look at before the next stride.
+    near: u8,
+    /// The block before needed a decision, so that the next one is judged at once: decisions come in
     /// groups.
-    dense: u8,
+    is_dense: bool,
 }
 
 impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { at: 1, bits: 0, base: 0, dense: 0 }
+        Self { at: 1, bits: 0, base: 0, near: 0, is_dense: false }
+    }
+
+    /// Creates a search whose first block is likely to need a decision, as the one before did.
+    #[inline]
+    pub(super) const fn dense() -> Self {
+        Self { near: 1, is_dense: true, ..Self::new() }
     }
 
     /// Returns the next position that needs a decision.
@@ -149,17 +157,22 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
     #[inline(always)]
     fn advance_by_blocks(&mut self, octets: &[u8]) -> bool {
         loop {
-            while self.dense > 0 {
+            while self.near > 0 {
                 let Some((before, block)) = pair::<BLOCK>(octets, self.at) else { break };
-                self.dense -= 1;
-                if self.judge_block(before, block) {
-                    self.dense = self.dense.max(1);
+                self.near -= 1;
+                if !self.is_dense && !is_suspect::<BARE, NUL, BLOCK>(before, block) {
+                    self.at += BLOCK;
+                } else if self.judge_block(before, block) {
+                    self.near = self.near.max(1);
+                    self.is_dense = true;
                     return true;
+                } else {
+                    self.is_dense = false;
                 }
             }
             match pair::<STRIDE>(octets, self.at) {
                 Some((before, stride)) if is_suspect::<BARE, NUL, STRIDE>(before, stride) => {
-                    self.dense = (STRIDE / BLOCK) as u8;
+                    self.near = (STRIDE / BLOCK) as u8;
                 }
                 Some(_) => self.at += STRIDE,
                 None => break,
