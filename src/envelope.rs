@@ -471,7 +471,11 @@ mod tests {
                 ["b@c.d", "b@c.d"],
                 "reverse-path, `Ann <ann@example.org>`: a display name is not part of an address",
             ),
-            ("", ["b@c.d", "e\u{85}@c.d"], "recipient 1, `e\\u{85}@c.d`: a character that no local-part holds"),
+            (
+                "",
+                ["b@c.d", "e\u{85}@c.d"],
+                "recipient 1, `e\\u{85}@c.d`: a character that no local-part holds",
+            ),
         ] {
             let error = Envelope::new(reverse_path, forward_paths).unwrap_err();
             assert_eq!(error.to_string(), message);

@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     /// Send each file N times over one connection
     #[arg(long, default_value = "1")]
     pub(crate) repeat: NonZeroU64,
-    /// How many transactions may be under way at once where PIPELINING is offered
+    /// Number of transactions that may be under way at once where PIPELINING is offered
     #[arg(long, default_value = "8")]
     pub(crate) in_flight: NonZeroU64,
     /// Upper bound for each of the protocol's time-outs, in seconds
