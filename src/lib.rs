@@ -1,4 +1,11 @@
-#![doc = include_str!("../README.md")]
+// The programs of the README need these features; its text is the page of the crate with any.
+#![cfg_attr(
+    any(
+        not(doctest),
+        all(feature = "tokio", feature = "ring", feature = "getrandom", feature = "webpki-roots")
+    ),
+    doc = include_str!("../README.md")
+)]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -9,6 +16,16 @@ extern crate std;
 mod channel;
 pub mod client;
 pub mod envelope;
+// Its links and its code need these features, which the documentation is built with.
+#[cfg(all(
+    doc,
+    feature = "tokio",
+    feature = "ring",
+    feature = "scram",
+    feature = "getrandom",
+    feature = "testing"
+))]
+pub mod guide;
 #[cfg(feature = "std")]
 pub mod io;
 pub mod machine;

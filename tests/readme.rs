@@ -1,4 +1,4 @@
-//! What the README says in tables is true: extensions, features, dependencies, the compiler.
+//! What the README and the guide say in tables is true: extensions, features, dependencies, the compiler, errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +28,7 @@ use std::{
 };
 
 const README: &str = include_str!("../README.md");
+const EXTENSIONS: &str = include_str!("../src/guide/extensions.md");
 
 /// In a package of the registry `Cargo.toml` is one that cargo made, and ours lies beside it.
 static MANIFEST: LazyLock<String> = LazyLock::new(|| {
@@ -37,16 +38,16 @@ static MANIFEST: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Returns the rows of the table whose first column is headed so, cell by cell.
-fn table(heading: &str) -> Vec<Vec<&'static str>> {
+fn table(text: &'static str, heading: &str) -> Vec<Vec<&'static str>> {
     let heading = format!("| {heading} |");
-    let rows: Vec<_> = README
+    let rows: Vec<_> = text
         .lines()
         .skip_while(|line| !line.starts_with(&heading))
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    assert!(!rows.is_empty(), "the README has no table of {heading}");
+    assert!(!rows.is_empty(), "there is no table of {heading}");
     rows
 }
 
@@ -54,10 +55,10 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
 
 #[test]
 fn every_extension_has_its_row_and_the_server_does_what_the_row_says() {
-    let rows = table("keyword");
+    let rows = table(EXTENSIONS, "keyword");
     let keywords: Vec<_> = rows.iter().map(|row| row[0]).collect();
     let all: Vec<_> = Extension::ALL.iter().map(|extension| extension.keyword()).collect();
-    assert_eq!(keywords, all, "the README's table and `Extension::ALL`");
+    assert_eq!(keywords, all, "the table of the guide and `Extension::ALL`");
 
     let by_itself = server::Config::new("mx.example.org").unwrap();
     for (row, extension) in rows.iter().zip(Extension::ALL) {
@@ -183,7 +184,7 @@ const fn rcpt(parameter: &'static str) -> Probe {
 }
 
 /// Of every extension that the client makes use of: what shows it. One that it comes to use
-/// gets a row here, or in `SHOWN_ELSEWHERE`, and a "yes" in the README.
+/// gets a row here, or in `SHOWN_ELSEWHERE`, and a "yes" in the table of the guide.
 #[rustfmt::skip]
 const PROBES: &[(Extension, Probe)] = &[
     (Extension::Size, Probe { shows: "SIZE=17", ..PLAIN }),
@@ -227,7 +228,7 @@ fn the_client_does_what_the_table_says() {
         assert!(test.contains(word), "nothing shows {}", extension.keyword());
         shown.insert(*extension);
     }
-    for (row, extension) in table("keyword").iter().zip(Extension::ALL) {
+    for (row, extension) in table(EXTENSIONS, "keyword").iter().zip(Extension::ALL) {
         let expected = if shown.contains(extension) { "yes" } else { "" };
         assert_eq!(row[4], expected, "column `client` of {}", row[0]);
     }
@@ -327,27 +328,97 @@ fn converse(offered: &Extensions, mut answer: impl FnMut(Event<'_>)) -> String {
 
 // -------------------------------------------------------------------------- the programs
 
-/// Returns the lines of code without their indentation.
-fn lines(code: &str) -> Vec<&str> {
-    code.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+/// The programs are compiled as they stand: a copy of one needs no line that a reader does not see.
+#[test]
+fn the_programs_of_the_readme_are_whole_and_hide_no_line() {
+    let programs: Vec<_> = README.split("```rust").skip(1).collect();
+    assert_eq!(programs.len(), 3, "receive, submit, send");
+    for program in programs {
+        let (program, _) = program.split_once("```").unwrap();
+        assert!(program.contains("fn main()"), "{program}");
+        assert!(!program.lines().any(|line| line == "#" || line.starts_with("# ")), "{program}");
+    }
+}
+
+// --------------------------------------------------------------------- the texts of errors
+
+const TROUBLESHOOTING: &str = include_str!("../src/guide/troubleshooting.md");
+
+/// Returns the string literals of the sources, cut where a value is written into them.
+fn templates() -> Vec<Vec<String>> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut out = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let literals =
+                    text.split('"').filter(|text| text.len() > 11 && !text.contains(';'));
+                out.extend(literals.map(template));
+            }
+        }
+    }
+    out
+}
+
+fn template(literal: &str) -> Vec<String> {
+    let mut lines = literal.split("\\\n");
+    let mut whole = lines.next().unwrap().to_owned();
+    lines.for_each(|line| whole.push_str(line.trim_start()));
+    let pieces =
+        whole.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, rest)| rest));
+    pieces.map(str::to_owned).collect()
+}
+
+/// Returns whether the text is one that the template makes; `…` stands for anything.
+fn is_made_by(text: &str, template: &[String]) -> bool {
+    let (shown, is_cut) = match text.split_once('…') {
+        Some((shown, _)) => (shown, true),
+        None => (text, false),
+    };
+    let mut rest = shown;
+    let mut literal = 0;
+    for (index, piece) in template.iter().enumerate() {
+        match rest.find(piece.as_str()) {
+            Some(at) if index > 0 || at == 0 => {
+                rest = &rest[at + piece.len()..];
+                literal += piece.len();
+            }
+            _ => {
+                let is_begun = index > 0 || piece.starts_with(rest);
+                return is_cut
+                    && is_begun
+                    && (literal > 11 || piece.starts_with(rest) && rest.len() > 11);
+            }
+        }
+    }
+    literal > 11 && (rest.is_empty() || template.last().is_some_and(String::is_empty))
 }
 
 #[test]
-fn the_receive_loop_is_that_of_the_example() {
-    let program = include_str!("../examples/receive.rs");
-    let (_, program) = program.split_once("use esmtp::").unwrap();
-    // The example takes its address from the command line, and its main is not hidden.
-    let program = format!("use esmtp::{program}")
-        .replace("error::Error,", "")
-        .replace("fn main() -> Result<(), Box<dyn Error>> {", "")
-        .replace("let address = std::env::args().nth(1);", "")
-        .replace(r#"address.as_deref().unwrap_or("127.0.0.1:2525")"#, r#""127.0.0.1:2525""#);
-    let program = program.trim_end().strip_suffix("Ok(())\n}").unwrap();
-    let (_, shown) = README.split_once("## Receiving").unwrap();
-    let (_, shown) = shown.split_once("```rust,no_run\n").unwrap();
-    let (shown, _) = shown.split_once("```").unwrap();
-    let shown = lines(shown).into_iter().filter(|line| !line.starts_with("# "));
-    assert_eq!(shown.collect::<Vec<_>>(), lines(program));
+fn the_texts_of_errors_in_the_guide_are_those_of_the_sources() {
+    let templates = templates();
+    let mut texts = 0;
+    for row in TROUBLESHOOTING.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.trim_start_matches("| ").split(" | ").next().unwrap();
+        let mark = if cell.starts_with("``") { "``" } else { "`" };
+        for text in cell.split(mark).skip(1).step_by(2) {
+            let text = text.trim_start_matches("… ");
+            if text.contains(' ') && !text.starts_with(|c: char| c.is_ascii_digit() || c == '#') {
+                texts += 1;
+                let is_real = templates.iter().any(|template| is_made_by(text, template));
+                assert!(is_real, "no error has the text `{text}`");
+            }
+        }
+    }
+    assert!(texts > 30, "{texts} texts");
+    let template = template("the server answered {code} to {verb}");
+    assert!(is_made_by("the server answered 250 to MAIL", &template));
+    assert!(is_made_by("the server answered …", &template));
+    assert!(!is_made_by("the server said 250 to MAIL", &template));
+    assert!(!is_made_by("the server answered 250 for MAIL", &template));
 }
 
 // ----------------------------------------------------------- features, crates, the compiler
@@ -373,7 +444,7 @@ fn quoted(cell: &'static str) -> BTreeSet<&'static str> {
 fn features_and_the_crates_they_bring_are_those_of_the_manifest() {
     let features = section("features");
     let drawn: BTreeMap<_, _> =
-        table("feature").into_iter().map(|row| (row[0], quoted(row[2]))).collect();
+        table(README, "feature").into_iter().map(|row| (row[0], quoted(row[2]))).collect();
     let mut real = BTreeMap::new();
     for (feature, list) in &features {
         if *feature != "default" {
@@ -396,7 +467,8 @@ fn the_crates_of_the_core_are_those_of_the_manifest() {
         .filter(|(_, value)| !value.contains("optional = true"))
         .map(|(name, _)| *name)
         .collect();
-    let drawn: BTreeSet<_> = table("crate").into_iter().flat_map(|row| quoted(row[0])).collect();
+    let drawn: BTreeSet<_> =
+        table(README, "crate").into_iter().flat_map(|row| quoted(row[0])).collect();
     assert_eq!(drawn, core, "the README's table of crates, and Cargo.toml");
     for name in core {
         assert!(dependencies[name].contains("default-features = false"), "{name}");
