@@ -46,6 +46,6 @@ fn check(command: &Command<'_>, used: Lenience, lenience: Lenience) {
     let mut within = Vec::new();
     match command.encode_within(&all, &mut within) {
         Ok(()) => assert_eq!(within, octets),
-        Err(error) => assert!(within.is_empty() && error.octets > error.limit),
+        Err(error) => assert!(within.is_empty() && error.octets() > error.limit()),
     }
 }
