@@ -3,6 +3,15 @@
 //! [`Envelope::new`] takes plain addresses; [`Envelope::with_notify`] and its kin ask for delivery status notifications;
 //! [`Envelope::split`] divides a long list. A report gives back the envelope of those recipients that are left:
 //! [`Report::rest`](crate::client::Report::rest), [`Report::envelope_of`](crate::client::Report::envelope_of).
+//!
+//! ```
+//! use esmtp::{Envelope, syntax::Notify};
+//!
+//! let envelope = Envelope::new("ann@example.org", ["bob@example.net", "eve@example.net"])?.with_notify(Notify::NEVER);
+//! assert_eq!(envelope.len(), 2);
+//! assert_eq!(envelope.to_string(), "<ann@example.org> -> <bob@example.net>, <eve@example.net>");
+//! # Ok::<(), esmtp::envelope::EnvelopeError>(())
+//! ```
 
 use crate::syntax::{
     EnvelopeId, ForwardPath, Lenience, Mailbox, Notify, Parameters, Ret, ReversePath, SyntaxError,

@@ -3,6 +3,25 @@
 //! A machine never touches a socket or a clock. Its driver asks [`poll`](Machine::poll) what
 //! it needs, provides exactly that, and asks again. The adapters in `io` are such
 //! drivers; any other event loop is a dozen lines.
+//!
+//! ```
+//! use esmtp::{
+//!     machine::{Machine, Need},
+//!     security::Security,
+//!     server::{Config, Event, Peer, Server},
+//!     time::Instant,
+//! };
+//!
+//! let config = std::sync::Arc::new(Config::new("mx.example.org")?);
+//! let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
+//! assert_eq!(server.poll(Instant::ORIGIN), Need::Answer);
+//! server.event().into_iter().for_each(Event::proceed);
+//! assert!(matches!(server.poll(Instant::ORIGIN), Need::Either(_))); // the greeting waits
+//! let mut slices = [&[][..]];
+//! server.to_send(&mut slices);
+//! assert!(slices[0].starts_with(b"220 mx.example.org "));
+//! # Ok::<(), esmtp::syntax::SyntaxError>(())
+//! ```
 
 use crate::{
     security::{Security, TlsFailure},

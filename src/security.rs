@@ -1,4 +1,19 @@
 //! The protection of a connection: clear or TLS, and the known properties of the channel.
+//!
+//! ```
+//! use esmtp::security::Security;
+//!
+//! /// Returns the words about TLS for a log.
+//! fn log(security: &Security) -> String {
+//!     match (security.version(), security.cipher()) {
+//!         (Some(version), Some(cipher)) => format!("{version} with cipher {cipher}"),
+//!         _ if security.is_tls() => "TLS".to_owned(),
+//!         _ => "in the clear".to_owned(),
+//!     }
+//! }
+//!
+//! assert_eq!(log(&Security::CLEAR), "in the clear");
+//! ```
 
 use crate::{
     sasl::{BindingType, Channel, ChannelBinding},

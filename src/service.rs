@@ -1,4 +1,12 @@
 //! Every difference between SMTP, submission and LMTP.
+//!
+//! ```
+//! use esmtp::{server::Config, service::Service};
+//!
+//! let config = Config::new("mail.example.org")?.with_service(Service::Submission);
+//! assert!(config.requires_auth());
+//! # Ok::<(), esmtp::syntax::SyntaxError>(())
+//! ```
 
 use crate::{
     syntax::{Extension, Verb},

@@ -1,4 +1,14 @@
 //! Time as a value: the core never reads a clock.
+//!
+//! ```
+//! use esmtp::time::Instant;
+//! use std::time::Duration;
+//!
+//! let begin = std::time::Instant::now(); // the origin of a driver
+//! let now = Instant::since_origin(begin.elapsed());
+//! let later = Instant::since_origin(Duration::from_secs(3600));
+//! assert!(later.saturating_since(now) > Duration::ZERO);
+//! ```
 
 use core::{ops::Add, time::Duration};
 

@@ -5,6 +5,19 @@
 //! Octets that may be a secret are hidden too: lines that a client sends after a rejected AUTH,
 //! until a command comes, and arguments that look like credentials after a custom verb. In a reply
 //! that repeats a secret, asterisks replace it. `(redacted)` marks hidden octets.
+//!
+//! ```
+//! use esmtp::{
+//!     client::{Client, Config},
+//!     security::Security,
+//!     time::Instant,
+//!     transcript::Entry,
+//! };
+//!
+//! let client = Client::new(Config::new("me.example.org")?, Security::CLEAR)
+//!     .with_transcript(Box::new(|at: Instant, entry: Entry<'_>| eprintln!("{:?} {entry}", at.elapsed())));
+//! # Ok::<(), esmtp::syntax::SyntaxError>(())
+//! ```
 
 use crate::time::Instant;
 use core::fmt;

@@ -14,6 +14,19 @@
 //!   peer's remaining octets are read and discarded, for at most [`LINGER_TIME`] and
 //!   [`LINGER_OCTETS`]: closing a socket with unread octets resets the connection, and that may
 //!   destroy the last reply on its way.
+//!
+//! ```no_run
+//! use esmtp::{io::blocking::Connection, server::Config};
+//! use std::{net::TcpListener, sync::Arc};
+//!
+//! let config = Arc::new(Config::new("mx.example.org")?);
+//! let stream = TcpListener::bind("127.0.0.1:2525")?.accept()?.0;
+//! let mut session = Connection::accept(stream, config)?;
+//! while let Some(event) = session.next()? {
+//!     event.proceed(); // the safe default for every question
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod address;
 #[cfg(feature = "getrandom")]

@@ -1,5 +1,14 @@
 //! Preparation of names and passwords, so that equivalent ways of typing the same characters
 //! compare equal (RFC 4013, RFC 4616 section 2, RFC 5802 section 5.1).
+//!
+//! ```
+//! use esmtp::sasl::prepare::{as_is, standard};
+//!
+//! assert_eq!(standard("correct horse")?, "correct horse");
+//! assert!(standard("a bell: \x07").is_err());
+//! assert_eq!(as_is("a bell: \x07")?, "a bell: \x07");
+//! # Ok::<(), esmtp::sasl::prepare::Unprepared>(())
+//! ```
 
 use alloc::borrow::Cow;
 

@@ -1,4 +1,16 @@
 //! Questions of a verifier to the application: tokens with only their legal answers.
+//!
+//! ```
+//! use esmtp::sasl::Question;
+//!
+//! /// Gives a verdict on a password or a token.
+//! fn answer(question: Question<'_>) {
+//!     match question {
+//!         Question::Password(asked) if asked.user() == "ann" => asked.accept_as("ann@example.org".into()),
+//!         other => other.reject(),
+//!     }
+//! }
+//! ```
 
 use super::bearer::ErrorStatus;
 use super::error::VerifierError;

@@ -13,6 +13,19 @@
 //! - report the [incidents](Incident) to a function of the application's own.
 //!
 //! A session function that returns an error, or panics, ends its session and no other.
+//!
+//! ```
+//! use esmtp::{io::serving::Options, server::Config};
+//! use std::time::Duration;
+//!
+//! let options = Options::new(Config::new("mx.example.org")?)
+//!     .with_sessions(5000)
+//!     .with_sessions_by_address(20)
+//!     .with_grace(Duration::from_secs(10))
+//!     .with_log(|incident| eprintln!("{incident}"));
+//! assert_eq!(options.sessions(), 5000);
+//! # Ok::<(), esmtp::syntax::SyntaxError>(())
+//! ```
 
 mod handle;
 mod header;

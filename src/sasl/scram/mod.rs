@@ -5,6 +5,16 @@
 //!
 //! The server stores [`Keys`] and never needs the password. For an unknown user it runs the same
 //! exchange with keys of a [`Decoy`], and fails at its end.
+//!
+//! ```
+//! use esmtp::sasl::scram::{Hash, Keys};
+//!
+//! // When a password is set; the salt is random.
+//! let keys = Keys::derive(Hash::Sha256, "correct horse", *b"16 random octets", 4096)?;
+//! let stored = keys.encode(); // text, for a database
+//! assert!(stored.parse::<Keys>()?.verify("correct horse"));
+//! # Ok::<(), esmtp::sasl::scram::KeysError>(())
+//! ```
 
 mod hash;
 mod initiator;
