@@ -203,6 +203,8 @@ const PROBES: &[(Extension, Probe)] = &[
     (Extension::ConPerm, mail("CONPERM")),
     (Extension::ConNeg, rcpt("CONNEG")),
     (Extension::Mtrk, mail("MTRK=dGhpcyBpcyBhIGhhc2gh")),
+    (Extension::Xverp, mail("XVERP=+=")),
+    (Extension::Submitter, mail("SUBMITTER=carol@example.org")),
 ];
 
 /// Extensions that are more than a parameter: the test of the client, and a word of it.

@@ -81,7 +81,7 @@ impl Facts {
         // A transaction that is resumed begins in the middle of its content (RFC 1845 section 4),
         // and this client always begins at its start.
         self.offered = offered.without(useless).without(Extension::Checkpoint);
-        self.session_limits = self.offered.limits();
+        self.session_limits = self.offered.known_limits();
         self.hello = Some(hello);
         self.refused_hello = None;
         self.last = Some((hello, reply));

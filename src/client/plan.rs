@@ -95,7 +95,7 @@ impl Plan {
                     .then(|| offered.line_limit(Verb::Burl)),
             },
             is_beyond: match offered.contains(Extension::Limits) {
-                true => beyond(envelope, offered.limits()),
+                true => beyond(envelope, &offered.known_limits()),
                 false => Vec::new(),
             },
         })
@@ -379,7 +379,7 @@ fn bounds(
 }
 
 /// Returns for each recipient whether it is beyond the limits of a transaction (RFC 9422 section 4).
-fn beyond(envelope: &Envelope, limits: SessionLimits) -> Vec<bool> {
+fn beyond(envelope: &Envelope, limits: &SessionLimits) -> Vec<bool> {
     let most = |limit: Option<u32>| limit.map_or(usize::MAX, |limit| limit as usize);
     let (most_recipients, most_domains) = (most(limits.rcpt_max()), most(limits.rcpt_domain_max()));
     let mut count = 0;
@@ -639,7 +639,7 @@ mod tests {
         let limited = |line: &str| {
             let reply = format!("250-mx\r\n250 LIMITS {line}\r\n");
             let reply = crate::syntax::Reply::parse(reply.as_bytes()).unwrap().unwrap().0;
-            beyond(&envelope, Extensions::parse(&reply).limits())
+            beyond(&envelope, &Extensions::parse(&reply).limits())
         };
         assert_eq!(limited("MAILMAX=1"), [false; 5]);
         assert_eq!(limited("RCPTMAX=3"), [false, false, false, true, true]);

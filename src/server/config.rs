@@ -11,8 +11,8 @@ use crate::{
     sasl::Offer,
     service::Service,
     syntax::{
-        AttributeName, Extension, Extensions, Host, Lenience, SessionLimits, SyntaxError,
-        SyntaxErrorKind, UnknownVerb, Verb,
+        AttributeName, Extension, Extensions, Host, Lenience, SyntaxError, SyntaxErrorKind,
+        UnknownVerb, Verb,
     },
     wire::BareLineBreaks,
 };
@@ -85,6 +85,8 @@ const IMPLEMENTED: &[Extension] = &[
     Extension::Help,
     Extension::Xclient,
     Extension::Xforward,
+    Extension::Xverp,
+    Extension::Submitter,
 ];
 
 /// The extensions that need nothing from the application.
@@ -144,7 +146,8 @@ impl Config {
     /// Offers exactly these extensions with their arguments, of those that the machine implements
     /// and the service has, besides what the service demands.
     ///
-    /// The arguments of SIZE and LIMITS come from [`Limits`], the mechanisms of AUTH from
+    /// The arguments of SIZE and LIMITS come from [`Limits`], besides limits that the library does not
+    /// know, which the application keeps; the mechanisms of AUTH come from
     /// [`with_auth`](Self::with_auth); XCLIENT and XFORWARD without names take every attribute.
     /// STARTTLS needs a TLS layer around the machine, or an application that answers
     /// [`Upgrade`](super::Upgrade). STARTTLS is announced in the clear only, and REQUIRETLS in TLS
@@ -375,8 +378,9 @@ impl Config {
         if self.offered.contains(Extension::Limits) {
             let recipients = u32::try_from(self.limits.recipients).unwrap_or_default();
             let transactions = self.limits.transactions.unwrap_or_default();
-            let limits =
-                SessionLimits::default().with_rcpt_max(recipients).with_mail_max(transactions);
+            // The machine does not count domains; limits that it does not know are the application's.
+            let limits = self.wanted.limits().with_rcpt_domain_max(0);
+            let limits = limits.with_rcpt_max(recipients).with_mail_max(transactions);
             self.offered = self.offered.with_limits(limits);
         }
         let names = |is_of: fn(AttributeName) -> bool| -> Vec<_> {

@@ -1,7 +1,7 @@
 //! Verbs of the application's own.
 
 use super::sequence::VerbPlacement;
-use crate::syntax::{Extensions, SyntaxError, UnknownVerb};
+use crate::syntax::{Extension, Extensions, SyntaxError, UnknownVerb};
 use alloc::string::String;
 
 /// A verb of the application's own: where it may come, and how it is announced.
@@ -78,9 +78,11 @@ impl CustomVerb {
 
 /// Adds a line to a list of extensions.
 pub(super) fn announce(offered: Extensions, line: &str) -> Result<Extensions, SyntaxError> {
-    match line.starts_with(['X', 'x']) {
-        true => offered.with_other(line),
-        false => offered.with_registered(line),
+    match Extension::from_keyword(line) {
+        // Extensions that are a command of the application's own, and nothing else.
+        Some(known @ (Extension::Verb | Extension::Onex)) => Ok(offered.with(known)),
+        _ if line.starts_with(['X', 'x']) => offered.with_other(line),
+        _ => offered.with_registered(line),
     }
 }
 
@@ -101,6 +103,20 @@ mod tests {
         }
         for line in ["XFOO", "xfoo a b", "FOO=BAR"] {
             assert_eq!(own.clone().announced_as(line).is_ok(), !line.contains('='), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn verb_and_onex_of_sendmail_are_announced_with_their_command() {
+        for name in ["VERB", "ONEX"] {
+            let is_announced =
+                |config: &Config| config.extensions().lines().any(|line| line == name);
+            let config = Config::new("mx.example.org").unwrap();
+            let alone = Extensions::from_lines([name]).unwrap();
+            assert!(!is_announced(&config.clone().with_extensions(alone)), "{name}");
+            let own = CustomVerb::new(name, VerbPlacement::Anywhere).unwrap();
+            let own = own.announced_as(name).unwrap();
+            assert!(is_announced(&config.with_verb(own)), "{name}");
         }
     }
 

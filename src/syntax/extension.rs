@@ -87,6 +87,14 @@ extensions! {
     Xclient = "XCLIENT";
     /// Attributes of the client's own client, for the log (Postfix).
     Xforward = "XFORWARD";
+    /// A reverse-path for each recipient (VERP; Postfix).
+    Xverp = "XVERP";
+    /// The mailbox that is responsible for sending the message (RFC 4405, experimental).
+    Submitter = "SUBMITTER";
+    /// Verbose replies after the command VERB (sendmail).
+    Verb = "VERB";
+    /// One transaction in a session after the command ONEX (sendmail).
+    Onex = "ONEX";
 }
 
 impl Extension {

@@ -50,16 +50,22 @@ pub struct Extensions {
 /// assert!(announced.lines().eq(["LIMITS MAILMAX=50 RCPTMAX=100"]));
 /// assert_eq!(announced.limits().rcpt_max(), Some(100));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// Limits that the crate does not know, from the registry of IANA (First Come First Served), are kept as they stand:
+/// see [`others`](Self::others).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionLimits {
     mail_max: Option<NonZeroU32>,
     rcpt_max: Option<NonZeroU32>,
     rcpt_domain_max: Option<NonZeroU32>,
+    /// Limits with other names, `name=value`, with single spaces between.
+    others: String,
 }
 
 impl SessionLimits {
     /// No limits.
-    pub(crate) const NONE: Self = Self { mail_max: None, rcpt_max: None, rcpt_domain_max: None };
+    pub(crate) const NONE: Self =
+        Self { mail_max: None, rcpt_max: None, rcpt_domain_max: None, others: String::new() };
 
     const MOST: u32 = 999_999;
 
@@ -108,7 +114,71 @@ impl SessionLimits {
         self.rcpt_domain_max.map(NonZeroU32::get)
     }
 
+    /// Adds a limit that the crate does not know, raw. It replaces one with this name, in any case. The application keeps
+    /// to it.
+    ///
+    /// ```
+    /// use esmtp::syntax::{Extensions, SessionLimits};
+    ///
+    /// let limits = SessionLimits::default().with_rcpt_max(100).with_other("EXAMPLEMAX", "7")?;
+    /// let announced = Extensions::NONE.with_limits(limits);
+    /// assert!(announced.lines().eq(["LIMITS RCPTMAX=100 EXAMPLEMAX=7"]));
+    /// assert_eq!(announced.limits().other("examplemax"), Some("7"));
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::Keyword`]: the name is not letters, digits, hyphens and underscores, or it is that of a known
+    /// limit, or the value is empty or holds anything but visible ASCII without `;` (RFC 9422 section 3).
+    pub fn with_other(mut self, name: &str, value: &str) -> Result<Self, SyntaxError> {
+        if !is_other_limit(name, value) {
+            return Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0));
+        }
+        if self.other(name).is_some() {
+            let mut less = Self { others: String::new(), ..self.clone() };
+            for (kept, value) in self.others().filter(|(kept, _)| !kept.eq_ignore_ascii_case(name))
+            {
+                less.push_other(kept, value);
+            }
+            self = less;
+        }
+        self.push_other(name, value);
+        Ok(self)
+    }
+
+    fn push_other(&mut self, name: &str, value: &str) {
+        if !self.others.is_empty() {
+            self.others.push(' ');
+        }
+        self.others.push_str(name);
+        self.others.push('=');
+        self.others.push_str(value);
+    }
+
+    /// Iterates over the limits that the crate does not know, each with its raw value, in the order of the line.
+    pub fn others(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.others.split(' ').filter_map(|limit| limit.split_once('='))
+    }
+
+    /// Returns the raw value of a limit that the crate does not know; the first counts.
+    #[must_use]
+    pub fn other(&self, name: &str) -> Option<&str> {
+        self.others().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     fn read(arguments: &str) -> Self {
+        let mut limits = Self::read_known(arguments);
+        for (name, value) in arguments.split(' ').filter_map(|limit| limit.split_once('=')) {
+            if is_other_limit(name, value) {
+                limits.push_other(name, value);
+            }
+        }
+        limits
+    }
+
+    /// Reads the limits without those of unknown names, which take memory.
+    fn read_known(arguments: &str) -> Self {
         let mut limits = Self::default();
         for (name, value) in arguments.split(' ').filter_map(|limit| limit.split_once('=')) {
             let is_number = value.len() <= 6 && !value.starts_with('0') && is_all(value, DIGIT);
@@ -125,7 +195,7 @@ impl SessionLimits {
         limits
     }
 
-    fn write(self) -> String {
+    fn write(&self) -> String {
         let limits = [
             ("MAILMAX", self.mail_max),
             ("RCPTMAX", self.rcpt_max),
@@ -138,6 +208,10 @@ impl SessionLimits {
                 line.push_str(&format!("{separator}{name}={value}"));
             }
         }
+        if !line.is_empty() && !self.others.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&self.others);
         line
     }
 }
@@ -291,10 +365,15 @@ impl Extensions {
         }
     }
 
-    /// Returns the numbers of LIMITS; unknown limits and bad values are ignored one by one (RFC 9422 section 3).
+    /// Returns the limits of LIMITS: unknown ones are kept raw, and bad values are ignored one by one (RFC 9422 section 3).
     #[must_use]
     pub fn limits(&self) -> SessionLimits {
         self.arguments(Extension::Limits).map(SessionLimits::read).unwrap_or_default()
+    }
+
+    /// Returns the numbers of LIMITS without unknown limits, and without an allocation.
+    pub(crate) fn known_limits(&self) -> SessionLimits {
+        self.arguments(Extension::Limits).map(SessionLimits::read_known).unwrap_or_default()
     }
 
     /// Adds DELIVERBY and the least seconds that a message may ask for (RFC 2852 section 3).
@@ -610,6 +689,23 @@ fn line(keyword: &'static str, arguments: Option<&str>) -> Cow<'static, str> {
     }
 }
 
+/// Returns whether this is a limit in the grammar of LIMITS, with a name that the crate does not know.
+///
+/// ```text
+/// limit-name  = 1*(ALPHA / DIGIT / "-" / "_")                  RFC 9422 section 3
+/// limit-value = 1*(%x21-3A / %x3C-7E)     ; any VCHAR but ";"
+/// ```
+fn is_other_limit(name: &str, value: &str) -> bool {
+    let is_known = |known: &str| name.eq_ignore_ascii_case(known);
+    let is_name = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+    !name.is_empty()
+        && name.bytes().all(is_name)
+        && !value.is_empty()
+        && is_all(value, VISIBLE)
+        && !value.contains(';')
+        && !["MAILMAX", "RCPTMAX", "RCPTDOMAINMAX"].into_iter().any(is_known)
+}
+
 /// Parses `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3
 fn size(argument: &str) -> Option<u64> {
     argument.parse().ok().filter(|size| *size > 0 && is_all(argument, DIGIT))
@@ -773,6 +869,29 @@ mod tests {
         let extensions = announced(&["XCLIENT NAME ADDR IDENT FOO", "XFORWARD name SOURCE LOGIN"]);
         assert!(extensions.xclient().eq([AttributeName::Name, AttributeName::Addr]));
         assert!(extensions.xforward().eq([AttributeName::Name, AttributeName::Source]));
+    }
+
+    /// 9422-3-c
+    #[test]
+    fn unknown_limits_are_kept_and_written_back() {
+        let line = "LIMITS MAILMAX=5 RCPTMAX=x FOO_MAX=a=b BAD;=1 =2 BAR= BAZ Foo-2=*,1 QUX=1;2";
+        let limits = announced(&[line]).limits();
+        assert_eq!((limits.mail_max(), limits.rcpt_max()), (Some(5), None));
+        assert_eq!(limits.others().collect::<Vec<_>>(), [("FOO_MAX", "a=b"), ("Foo-2", "*,1")]);
+        assert_eq!((limits.other("foo-2"), limits.other("MAILMAX")), (Some("*,1"), None));
+        let again = Extensions::NONE.with_limits(limits.clone());
+        assert_eq!(lines(&again), ["LIMITS MAILMAX=5 FOO_MAX=a=b Foo-2=*,1"]);
+        assert_eq!(again.limits(), limits);
+        assert_eq!(again.known_limits(), SessionLimits::default().with_mail_max(5));
+
+        let replaced = limits.with_other("foo_max", "7").unwrap().with_mail_max(0);
+        let line = lines(&Extensions::NONE.with_limits(replaced));
+        assert_eq!(line, ["LIMITS Foo-2=*,1 foo_max=7"]);
+        for (name, value) in
+            [("", "1"), ("a b", "1"), ("A", ""), ("A", "1 B=2"), ("A", "1;"), ("rcptmax", "1")]
+        {
+            assert!(SessionLimits::default().with_other(name, value).is_err(), "{name}={value}");
+        }
     }
 
     #[test]

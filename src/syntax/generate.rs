@@ -15,7 +15,7 @@ use super::{
     HoldSeconds, Host, Lenience, LocalPart, Lookup, MailParameters, Mailbox, Mechanism, Node,
     Notify, ObsoleteVerb, OriginalRecipient, Parameters, Priority, QueueName, RcptParameters,
     Rejection, Reply, Ret, ReversePath, RrvsAction, SessionLimits, Solicitation, Status, Submitter,
-    Text, Tracking, TransactionId, UnknownVerb, Uri, ValidSince, Verb, XclientAttributes,
+    Text, Tracking, TransactionId, UnknownVerb, Uri, ValidSince, Verb, Verp, XclientAttributes,
     XforwardAttributes, Xtext,
 };
 
@@ -329,7 +329,16 @@ made! {
         is_conversion_permitted: bool::arbitrary(u)?,
         tracking: Option::arbitrary(u)?,
         transaction_id: Option::arbitrary(u)?,
+        verp: Option::arbitrary(u)?,
+        responsible_submitter: Option::arbitrary(u)?,
     });
+    Verp: |u| {
+        let delimiters: Vec<_> = "!#$&'*+-/=?^_`{|}~".chars().collect();
+        match bool::arbitrary(u)? {
+            true => Verp::new(*u.choose(&delimiters)?, *u.choose(&delimiters)?).map_err(no),
+            false => Ok(Verp::DEFAULT),
+        }
+    };
     RcptParameters<'static>: |u| Ok(RcptParameters {
         notify: Option::arbitrary(u)?,
         original_recipient: Option::arbitrary(u)?,
@@ -383,10 +392,16 @@ made! {
             true => u.int_in_range(1..=999_999)?,
             false => 0,
         });
-        Ok(SessionLimits::default()
+        let limits = SessionLimits::default()
             .with_mail_max(limit()?)
             .with_rcpt_max(limit()?)
-            .with_rcpt_domain_max(limit()?))
+            .with_rcpt_domain_max(limit()?);
+        match bool::arbitrary(u)? {
+            true => limits
+                .with_other(&alloc::format!("X{}", string(u, grammar::LET_DIG, 0, 8)?), "1=2")
+                .map_err(no),
+            false => Ok(limits),
+        }
     };
     Extensions: |u| {
         let mut extensions = Extensions::NONE;

@@ -47,7 +47,7 @@ pub(super) static RCPT: Command = Command {
     elsewhere: || &MAIL,
 };
 
-const MAIL_KEYWORDS: [Keyword; 15] = [
+const MAIL_KEYWORDS: [Keyword; 17] = [
     ("SIZE", &[Extension::Size]),
     ("BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
     ("SMTPUTF8", &[Extension::SmtpUtf8]),
@@ -64,6 +64,8 @@ const MAIL_KEYWORDS: [Keyword; 15] = [
     ("CONPERM", &[Extension::ConPerm]),
     ("MTRK", &[Extension::Mtrk]),
     ("TRANSID", &[Extension::Checkpoint]),
+    ("XVERP", &[Extension::Xverp]),
+    ("SUBMITTER", &[Extension::Submitter]),
 ];
 
 const RCPT_KEYWORDS: [Keyword; 4] = [
@@ -126,6 +128,19 @@ impl<'a> Given<'a> {
         *slot = Some(
             read(value).map_err(|error| error.behind(keyword.len() + 1).of_parameter(keyword))?,
         );
+        Ok(())
+    }
+
+    /// Reads the parameter with its value, or without one, into `slot`; fails for a parameter given twice.
+    pub(super) fn with_or_without<T>(
+        &self,
+        slot: &mut Option<T>,
+        read: impl FnOnce(Option<&'a str>) -> Result<T, SyntaxError>,
+    ) -> Result<(), SyntaxError> {
+        self.first(slot.is_none())?;
+        let keyword = self.keyword;
+        let value = read(self.parameter.value());
+        *slot = Some(value.map_err(|error| error.behind(keyword.len() + 1).of_parameter(keyword))?);
         Ok(())
     }
 

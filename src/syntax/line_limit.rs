@@ -35,6 +35,10 @@ const ADDITIONS: &[(Extension, Verb, usize)] = &[
     (Extension::Mtrk, Verb::Mail, 40),
     // RFC 1845 section 2.
     (Extension::Checkpoint, Verb::Mail, 88),
+    // Postfix states none: ` XVERP=` and two characters.
+    (Extension::Xverp, Verb::Mail, 9),
+    // ` SUBMITTER=` and a mailbox: a path of 256 octets without its brackets (RFC 5321 section 4.5.3.1.3).
+    (Extension::Submitter, Verb::Mail, 11 + 254),
 ];
 
 /// The octets that MTRK adds where DSN is not announced: it brings ENVID and ORCPT with it, whose "107 character
@@ -105,6 +109,8 @@ mod tests {
                 Extension::Rrvs => (0, 33),
                 Extension::Mtrk => (40 + 107, 507),
                 Extension::Checkpoint => (88, 0),
+                Extension::Xverp => (9, 0),
+                Extension::Submitter => (265, 0),
                 _ => (0, 0),
             };
             let alone = Extensions::NONE.with(extension);
@@ -113,7 +119,11 @@ mod tests {
         }
         for (extensions, verb, limit) in [
             (&Extensions::NONE, Verb::Mail, 512),
-            (&all, Verb::Mail, 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + 34 + 1007 + 116 + 40 + 88),
+            (
+                &all,
+                Verb::Mail,
+                512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + 34 + 1007 + 116 + 40 + 88 + 9 + 265,
+            ),
             (&all, Verb::Rcpt, 512 + 530 + 33),
             (&all, Verb::Auth, 512),
             (&all, Verb::Noop, 512),

@@ -1,13 +1,15 @@
 //! What MAIL may carry.
 
+use alloc::string::ToString as _;
 use core::fmt;
 
 use super::DateTime;
 use super::keywords::{Given, MAIL, read};
+use super::xtext::encoded;
 use super::{
-    DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Parameters,
+    DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Mailbox, Parameters,
     Priority, Ret, Solicitation, Submitter, SyntaxError, SyntaxErrorKind, Tracking, TransactionId,
-    Xtext,
+    Verp, Xtext,
 };
 
 /// The parameters of MAIL, each with its type. An absent one is `None`.
@@ -43,6 +45,8 @@ pub struct MailParameters<'a> {
     pub(super) is_conversion_permitted: bool,
     pub(super) tracking: Option<Tracking<'a>>,
     pub(super) transaction_id: Option<TransactionId<'a>>,
+    pub(super) verp: Option<Verp>,
+    pub(super) responsible_submitter: Option<Mailbox<'a>>,
 }
 
 /// The value of BODY (RFC 6152 section 3, RFC 3030 section 3).
@@ -164,6 +168,13 @@ impl<'a> MailParameters<'a> {
             "SOLICIT" => given.once(&mut self.solicitation, Solicitation::parse),
             "CONPERM" => given.flag(&mut self.is_conversion_permitted),
             "MTRK" => given.once(&mut self.tracking, Tracking::parse),
+            "XVERP" => given.with_or_without(&mut self.verp, Verp::read),
+            "SUBMITTER" => given.once(&mut self.responsible_submitter, |value| {
+                match Submitter::parse_with(value, lenience)? {
+                    Submitter::Mailbox(mailbox) => Ok(mailbox),
+                    Submitter::Unknown => Err(VALUE),
+                }
+            }),
             _ => given.once(&mut self.transaction_id, TransactionId::parse),
         }
     }
@@ -362,6 +373,44 @@ impl<'a> MailParameters<'a> {
         self
     }
 
+    /// Returns the value of XVERP: a reverse-path for each recipient (Postfix).
+    #[must_use]
+    pub const fn verp(&self) -> Option<Verp> {
+        self.verp
+    }
+
+    /// Adds XVERP.
+    #[must_use]
+    pub const fn with_verp(mut self, verp: Verp) -> Self {
+        self.verp = Some(verp);
+        self
+    }
+
+    /// Returns the value of SUBMITTER: the mailbox that is responsible for sending the message to this hop (RFC 4405
+    /// section 4). It is what the client claims; the identity that submitted the message is
+    /// [`submitter`](Self::submitter).
+    ///
+    /// ```
+    /// use esmtp::syntax::{Extension, Extensions, Mailbox, MailParameters, Parameters};
+    ///
+    /// let offered = Extensions::NONE.with(Extension::Submitter);
+    /// let parameters = Parameters::parse("SUBMITTER=ann+2Blist@example.org")?;
+    /// let typed = MailParameters::parse(&parameters, &offered)?;
+    /// assert_eq!(typed.responsible_submitter(), Some(&Mailbox::parse("ann+list@example.org")?));
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub const fn responsible_submitter(&self) -> Option<&Mailbox<'a>> {
+        self.responsible_submitter.as_ref()
+    }
+
+    /// Sets the value of SUBMITTER, which is written as xtext.
+    #[must_use]
+    pub fn with_responsible_submitter(mut self, mailbox: Mailbox<'a>) -> Self {
+        self.responsible_submitter = Some(mailbox);
+        self
+    }
+
     /// Returns the parameters as they stand in a command.
     #[must_use]
     pub fn to_parameters(&self) -> Parameters<'static> {
@@ -384,6 +433,14 @@ impl<'a> MailParameters<'a> {
         list.give_flag("CONPERM", self.is_conversion_permitted);
         list.give("MTRK", self.tracking.as_ref());
         list.give("TRANSID", self.transaction_id.as_ref());
+        if let Some(verp) = self.verp {
+            match verp.delimiters() {
+                None => list.give_flag("XVERP", true),
+                Some([first, second]) => list.give("XVERP", Some(format_args!("{first}{second}"))),
+            }
+        }
+        let responsible = self.responsible_submitter.as_ref();
+        list.give("SUBMITTER", responsible.map(|one| encoded(one.to_string().as_bytes())));
         list
     }
 
@@ -405,6 +462,8 @@ impl<'a> MailParameters<'a> {
             is_conversion_permitted: self.is_conversion_permitted,
             tracking: self.tracking.map(Tracking::into_owned),
             transaction_id: self.transaction_id.map(TransactionId::into_owned),
+            verp: self.verp,
+            responsible_submitter: self.responsible_submitter.map(Mailbox::into_owned),
         }
     }
 }
@@ -466,6 +525,10 @@ mod tests {
             ("SOLICIT=org.example:ADV:ADLT", "SOLICIT=org.example:ADV:ADLT"),
             ("CONPERM MTRK=abc:1", "CONPERM MTRK=abc:1"),
             ("TRANSID=<12345@example.com>", "TRANSID=<12345@example.com>"),
+            ("xverp SIZE=1", "SIZE=1 XVERP"),
+            ("XVERP=+= SIZE=1", "SIZE=1 XVERP=+="),
+            ("XVERP==- SIZE=1", "SIZE=1 XVERP==-"),
+            ("SUBMITTER=a+2Bb@example.com XVERP=-+", "XVERP=-+ SUBMITTER=a+2Bb@example.com"),
         ] {
             let parameters = Parameters::parse(input).unwrap();
             let typed = MailParameters::parse(&parameters, &all()).unwrap();
@@ -518,6 +581,11 @@ mod tests {
             ("HOLDFOR=1 HOLDFOR=1", Kind::DuplicateParameter, 501, Some("HOLDFOR"), 10),
             ("HOLDUNTIL=12345", Kind::DateTime, 501, Some("HOLDUNTIL"), 10),
             ("MT-PRIORITY=10", Kind::ParameterValue, 501, Some("MT-PRIORITY"), 12),
+            ("XVERP=abc", Kind::ParameterValue, 501, Some("XVERP"), 6),
+            ("XVERP XVERP=+=", Kind::DuplicateParameter, 501, Some("XVERP"), 6),
+            ("SUBMITTER", Kind::MissingValue, 501, Some("SUBMITTER"), 9),
+            ("SUBMITTER=<>", Kind::ParameterValue, 501, Some("SUBMITTER"), 10),
+            ("SUBMITTER=a@b@c", Kind::ParameterValue, 501, Some("SUBMITTER"), 10),
             ("NOTIFY=NEVER", Kind::MisplacedParameter, 555, Some("NOTIFY"), 0),
             ("SIZE=1 FOO=1", Kind::UnknownParameter, 555, None, 7),
         ] {

@@ -77,6 +77,7 @@ mod text;
 mod text_value;
 mod timing;
 mod verb;
+mod verp;
 mod xtext;
 
 pub use crate::mechanism::{Mechanism, MechanismError};
@@ -111,4 +112,5 @@ pub use status::{EnhancedCode, Status};
 pub use text::Text;
 pub use timing::{ByMode, DeliverBy, Hold, HoldSeconds, Priority, RrvsAction, ValidSince};
 pub use verb::Verb;
+pub use verp::Verp;
 pub use xtext::Xtext;

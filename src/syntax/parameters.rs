@@ -8,7 +8,7 @@ use super::grammar::{
     self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span, span_from,
 };
 use super::text_value::text_value;
-use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, xtext};
+use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, Verp, xtext};
 
 /// The parameters of MAIL or RCPT: valid in form, in their order (RFC 5321 section 4.1.2).
 ///
@@ -92,7 +92,8 @@ impl<'a> Parameters<'a> {
     /// [`SyntaxErrorKind::Parameters`] when the keyword or the value is not as in RFC 5321 section 4.1.2.
     pub fn push(&mut self, keyword: &str, value: Option<&str>) -> Result<(), SyntaxError> {
         let is_keyword = matches!(self::keyword(keyword), Ok(("", _)));
-        let is_value = value.is_none_or(|value| grammar::is_all(value, VALUE));
+        let is_value = value
+            .is_none_or(|value| grammar::is_all(value, VALUE) || is_verp_value(keyword, value));
         if !is_keyword || !is_value {
             return Err(SyntaxError::new(SyntaxErrorKind::Parameters, self.0.len()));
         }
@@ -156,7 +157,11 @@ impl<'a> Parameters<'a> {
             let keyword = text.get(start..end).filter(|keyword| !keyword.is_empty())?;
             let value = match octets.get(end) {
                 Some(b'=') => {
-                    let value_end = span_from(octets, end + 1, VALUE);
+                    let mut value_end = span_from(octets, end + 1, VALUE);
+                    // Only the value of XVERP has a `=`.
+                    while octets.get(value_end) == Some(&b'=') {
+                        value_end = span_from(octets, value_end + 1, VALUE);
+                    }
                     next = value_end + 1;
                     text.get(end + 1..value_end)
                 }
@@ -261,6 +266,11 @@ fn is_auth(keyword: &str) -> bool {
     keyword.eq_ignore_ascii_case("AUTH")
 }
 
+/// Returns whether this is the value of XVERP in the form that Postfix takes: `XVERP=+=` is outside the grammar of values.
+fn is_verp_value(keyword: &str, value: &str) -> bool {
+    keyword.eq_ignore_ascii_case("XVERP") && Verp::read(Some(value)).is_ok()
+}
+
 /// Returns the part of `input` before `rest`.
 fn written(input: &str, rest: &str) -> Parameters<'static> {
     let read = cut(input, input.len() - rest.len()).0;
@@ -302,11 +312,19 @@ fn raw_auth<'a>(
 /// esmtp-value = 1*(%d33-60 / %d62-126)
 /// esmtp-value =/ UTF8-non-ascii                                RFC 6531 section 3.3
 /// ```
+///
+/// The value of XVERP may have a `=` as well.
 fn parameter(input: &str) -> Parsed<'_, Parameter<'_>> {
     let (rest, keyword) = keyword(input)?;
     let Some(value) = rest.strip_prefix('=') else {
         return Ok((rest, Parameter { keyword, value: None }));
     };
+    if keyword.eq_ignore_ascii_case("XVERP") {
+        let (word, rest) = cut(value, value.find(' ').unwrap_or(value.len()));
+        if is_verp_value(keyword, word) {
+            return Ok((rest, Parameter { keyword, value: Some(word) }));
+        }
+    }
     match span(value, VALUE) {
         0 => fail(value, SyntaxErrorKind::Parameters),
         octets => {

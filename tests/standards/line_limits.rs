@@ -20,18 +20,20 @@ use esmtp::{
 /// Returns the octets that an extension adds to the line of MAIL and to that of RCPT.
 fn additions(extension: Extension) -> (usize, usize) {
     match extension {
-        Extension::Size => (26, 0),           // RFC 1870 section 3
-        Extension::BinaryMime => (16, 0),     // RFC 3030 section 3
-        Extension::Auth => (500, 0),          // RFC 4954 section 3
-        Extension::SmtpUtf8 => (10, 0),       // RFC 6531 section 3.1
-        Extension::RequireTls => (11, 0),     // RFC 8689 section 2
-        Extension::MtPriority => (15, 0),     // RFC 6710 section 3
-        Extension::DeliverBy => (17, 0),      // RFC 2852 section 2
-        Extension::FutureRelease => (34, 0),  // RFC 4865 section 3
-        Extension::NoSoliciting => (1007, 0), // RFC 3865 section 3
-        Extension::Dsn => (9 + 107, 530),     // RFC 3461 sections 4.3, 4.4 and 5.4
-        Extension::Rrvs => (0, 33),           // RFC 7293 section 3.1
-        Extension::Mtrk => (40 + 107, 507),   // RFC 3885 section 2
+        Extension::Size => (26, 0),            // RFC 1870 section 3
+        Extension::BinaryMime => (16, 0),      // RFC 3030 section 3
+        Extension::Auth => (500, 0),           // RFC 4954 section 3
+        Extension::SmtpUtf8 => (10, 0),        // RFC 6531 section 3.1
+        Extension::RequireTls => (11, 0),      // RFC 8689 section 2
+        Extension::MtPriority => (15, 0),      // RFC 6710 section 3
+        Extension::DeliverBy => (17, 0),       // RFC 2852 section 2
+        Extension::FutureRelease => (34, 0),   // RFC 4865 section 3
+        Extension::NoSoliciting => (1007, 0),  // RFC 3865 section 3
+        Extension::Dsn => (9 + 107, 530),      // RFC 3461 sections 4.3, 4.4 and 5.4
+        Extension::Rrvs => (0, 33),            // RFC 7293 section 3.1
+        Extension::Mtrk => (40 + 107, 507),    // RFC 3885 section 2
+        Extension::Xverp => (9, 0),            // ` XVERP=` and two characters
+        Extension::Submitter => (11 + 254, 0), // ` SUBMITTER=` and the mailbox of a path of 256 octets
         _ => (0, 0),
     }
 }
@@ -130,7 +132,7 @@ fn a_server_takes_what_all_extensions_add() {
             .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
         let held = if service == Service::Submission { 34 } else { 0 };
         // MTRK adds no second ENVID and no second ORCPT where there is DSN.
-        let mail = 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + held + 1007 + 116 + 40;
+        let mail = 512 + 26 + 16 + 500 + 10 + 11 + 15 + 17 + held + 1007 + 116 + 40 + 9 + 265;
         let rcpt = 512 + 530 + 33;
         let mut session = ByHand::after_hello(config, Security::TLS, accept);
         assert!(session.say(&line(MAIL, mail)).starts_with("250 "), "{service:?}");

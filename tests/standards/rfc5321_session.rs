@@ -186,7 +186,7 @@ fn ehlo_succeeds_without_extensions() {
 /// that it is registered.
 #[test]
 fn a_local_extension_begins_with_x() {
-    const REGISTERED: [&str; 27] = [
+    const REGISTERED: [&str; 28] = [
         "8BITMIME",
         "ATRN",
         "AUTH",
@@ -213,6 +213,7 @@ fn a_local_extension_begins_with_x() {
         "SIZE",
         "SMTPUTF8",
         "STARTTLS",
+        "SUBMITTER",
         "VRFY",
     ];
     for extension in Config::implemented() {
@@ -226,14 +227,14 @@ fn a_local_extension_begins_with_x() {
     for keyword in ["XFOO", "X-FOO a=b", "xfoo", "XCLIENT"] {
         assert!(none.clone().with_registered(keyword).is_err(), "{keyword}");
     }
-    let made = none.with_other("X-FOO a=b").and_then(|made| made.with_registered("SUBMITTER"));
+    let made = none.with_other("X-FOO a=b").and_then(|made| made.with_registered("SEND"));
     converse(
         config().with_extensions(made.unwrap()),
         "S: 220 mx.example.org ESMTP service ready
          C: EHLO client.example.net
          S: 250-mx.example.org
          S: 250-X-FOO a=b
-         S: 250 SUBMITTER",
+         S: 250 SEND",
     );
 }
 
@@ -291,6 +292,8 @@ fn brought_by(extension: Extension) -> &'static [&'static str] {
         Extension::Help => &["HELP"],
         Extension::Xclient => &["XCLIENT NAME=client.example"],
         Extension::Xforward => &["XFORWARD NAME=client.example"],
+        Extension::Xverp => &["MAIL FROM:<a@b.org> XVERP", "MAIL FROM:<a@b.org> XVERP=+="],
+        Extension::Submitter => &["MAIL FROM:<a@b.org> SUBMITTER=c@d.org"],
         other => panic!("what does {other} bring?"),
     }
 }

@@ -8,8 +8,22 @@ use crate::{
 use esmtp::{
     client::TlsPolicy,
     server::Limits,
-    syntax::{Extension, Extensions},
+    syntax::{Extension, Extensions, SessionLimits},
 };
+
+/// 9422-3-e: RFC 9422 section 3. The server announces the limits that it keeps, and those that the application brings.
+#[test]
+fn limits_of_the_application_are_announced() {
+    let limits = SessionLimits::default().with_rcpt_domain_max(3).with_rcpt_max(7);
+    let limits = limits.with_other("EXAMPLE_MAX", "5").unwrap();
+    converse(
+        config().with_extensions(Extensions::NONE.with_limits(limits)),
+        "S: 220 mx.example.org ESMTP service ready
+         C: EHLO client.example.net
+         S: 250-mx.example.org
+         S: 250 LIMITS RCPTMAX=1000 EXAMPLE_MAX=5",
+    );
+}
 
 /// 9422-4-c, 9422-3-e: RFC 9422 section 4.1. Every MAIL counts, whatever its outcome, and the commands pipelined after
 /// one MAIL beyond the limit are no errors.

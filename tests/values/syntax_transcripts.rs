@@ -17,7 +17,7 @@ struct Product {
 use Extension::{
     Auth, BinaryMime, Burl, Chunking, DeliverBy, Dsn, EightBitMime, EnhancedStatusCodes, Etrn,
     Expn, FutureRelease, Help, Limits, MtPriority, NoSoliciting, Pipelining, RequireTls, Rrvs,
-    Size, SmtpUtf8, StartTls, Vrfy, Xclient,
+    Size, SmtpUtf8, StartTls, Verb, Vrfy, Xclient,
 };
 
 const PRODUCTS: &[Product] = &[
@@ -90,10 +90,11 @@ const PRODUCTS: &[Product] = &[
             Etrn,
             Expn,
             Help,
+            Verb,
         ],
         size: None,
         mechanisms: &[GSSAPI, DIGEST_MD5, Mechanism::CRAM_MD5],
-        others: &["VERB"],
+        others: &[],
     },
     Product {
         name: "Microsoft Exchange",

@@ -378,6 +378,13 @@ fn mail_value(typed: &MailParameters<'_>, digits: &str) -> Option<Value> {
             _ => panic!("a new kind of submitter"),
         });
     }
+    if let Some(mailbox) = typed.responsible_submitter() {
+        return Some(json!({ "mailbox": latin(mailbox.to_string().as_bytes()) }));
+    }
+    if let Some(verp) = typed.verp() {
+        let delimiters = verp.delimiters().map(String::from_iter);
+        return Some(delimiters.map_or(Value::Null, Value::from));
+    }
     if let Some(by) = typed.deliver_by() {
         let written = by.to_string();
         let mode = written.trim_end_matches('T').chars().last().unwrap().to_string();

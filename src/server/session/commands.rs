@@ -382,6 +382,8 @@ impl Session {
         CustomParameter::check(own, Verb::Mail, raw)?;
         let submitter = typed.submitter().and_then(Submitter::mailbox);
         let used = submitter.map_or(Lenience::STRICT, Mailbox::deviations);
+        let responsible = typed.responsible_submitter();
+        let used = used.union(responsible.map_or(Lenience::STRICT, Mailbox::deviations));
         let used = self.facts.forgiven().union(used);
         self.facts.note_lenience(used);
         if !path.is_ascii() && !typed.is_smtputf8() {
