@@ -13,8 +13,8 @@ use arguments::{Arguments, Protocol, Ret, Tls};
 use clap::{Parser, error::ErrorKind};
 use esmtp::{
     client::{
-        Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Ready, Report, Timeouts,
-        TlsPolicy,
+        Client, Config, End, Event, MessageFacts, NotOffered, Obstacle, Outcome, Ready, Report,
+        Timeouts, TlsPolicy,
     },
     envelope::Envelope,
     io::{AsClient, tokio::Connection},
@@ -33,6 +33,7 @@ use indicatif::ProgressBar;
 use std::{
     collections::VecDeque,
     io::{self, IsTerminal, Read, Write},
+    iter::Peekable,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -85,37 +86,56 @@ async fn send(arguments: &Arguments) -> Result<Fate, Failure> {
     envelope(arguments, &paths, None)?;
     let helo = arguments.helo.as_deref().map(Host::parse).transpose();
     let helo = helo.map_err(|error| usage("--helo", &error))?;
-    let host = host(&arguments.server)
-        .ok_or_else(|| usage("--server", &"not HOST:PORT, with brackets around an IPv6 address"))?;
-    let end = match arguments.tls {
-        Tls::None => None,
-        _ => Some(tls_end(arguments, host)?),
-    };
+    let (first, further) = servers(arguments)?;
     let jobs = messages.iter().flat_map(|message| {
         (0..arguments.repeat.get()).map(|_| Job { message, paths: paths.clone() })
     });
-    let sender = Sender::new(arguments, credentials, Box::new(jobs));
-    let (stream, local) = match connect(arguments).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            complain(&format!("{}: {error}", arguments.server));
-            return sender.end(None, Some(error));
+    let mut sender = Sender::new(arguments, credentials, Box::new(jobs));
+    let mut server = first;
+    let mut further = further.into_iter().peekable();
+    loop {
+        sender.has_next = further.peek().is_some();
+        let over = sender.send_to(&server, helo.as_ref()).await?;
+        match further.next_if(|_| sender.passes_on(&server, &over)) {
+            Some(next) => server = next,
+            None => return sender.end(&over),
+        }
+    }
+}
+
+/// A server to connect to.
+struct Server<'a> {
+    /// HOST:PORT.
+    address: &'a str,
+    /// The configuration of TLS with the name of this host; `None` without TLS.
+    tls: Option<tls::Role>,
+}
+
+/// Returns the servers in the order in which they are tried: the first, and those after it. Mistakes in any of them are
+/// reported before a connection is opened.
+fn servers(arguments: &Arguments) -> Result<(Server<'_>, Vec<Server<'_>>), Failure> {
+    let client = match arguments.tls {
+        Tls::None => None,
+        _ => {
+            let tls = trust::client(trusted(arguments));
+            Some(tls.map_err(|error| usage("--ca", &error))?)
         }
     };
-    let mut client = Client::new(config(arguments, helo, local)?, Security::CLEAR);
-    if arguments.verbose {
-        client = client
-            .with_transcript(Box::new(Narrator { session: arguments.server.clone(), write: note }));
-    }
-    match (arguments.tls, end) {
-        (_, None) => sender.run(Connection::new(client, stream)).await,
-        (service, Some(end)) => {
-            let secured = match service {
-                Tls::Implicit => Secured::implicit(client, end),
-                _ => Secured::start_tls(client, end),
-            };
-            let secured = secured.with_handshake_timeout(at_most(arguments, HANDSHAKE));
-            sender.run(Connection::new(secured, stream)).await
+    let server = |flag, address| {
+        let host = host(address)
+            .ok_or_else(|| usage(flag, &"not HOST:PORT, with brackets around an IPv6 address"))?;
+        let tls = client.as_ref().map(|client| client.for_host(host)).transpose();
+        let tls = tls.map_err(|error| match error {
+            tls::ConfigError::Name(_) => usage(flag, &error),
+            error => usage("--ca", &error),
+        })?;
+        Ok(Server { address, tls })
+    };
+    match arguments.mx.split_first() {
+        None => Ok((server("--server", &arguments.server)?, Vec::new())),
+        Some((first, further)) => {
+            let further = further.iter().map(|address| server("--mx", address));
+            Ok((server("--mx", first)?, further.collect::<Result<_, _>>()?))
         }
     }
 }
@@ -184,15 +204,6 @@ fn trusted(arguments: &Arguments) -> Trust<'_> {
     }
 }
 
-/// Returns the configuration of TLS, with the name that the certificate has to carry.
-fn tls_end(arguments: &Arguments, host: &str) -> Result<tls::Role, Failure> {
-    let tls = trust::client(trusted(arguments)).map_err(|error| usage("--ca", &error))?;
-    tls.for_host(host).map_err(|error| match error {
-        tls::ConfigError::Name(_) => usage("--server", &error),
-        error => usage("--ca", &error),
-    })
-}
-
 fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
     let input = Path::new("-");
     let is_input = |path: &&Path| *path == input;
@@ -218,8 +229,8 @@ fn messages(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
         .collect()
 }
 
-async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
-    let connecting = TcpStream::connect(&arguments.server);
+async fn connect(arguments: &Arguments, server: &str) -> io::Result<(TcpStream, SocketAddr)> {
+    let connecting = TcpStream::connect(server);
     let connected = timeout(at_most(arguments, CONNECT), connecting).await;
     let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     stream.set_nodelay(true)?;
@@ -229,10 +240,10 @@ async fn connect(arguments: &Arguments) -> io::Result<(TcpStream, SocketAddr)> {
 
 fn config(
     arguments: &Arguments,
-    helo: Option<Host<'_>>,
+    helo: Option<&Host<'_>>,
     local: SocketAddr,
 ) -> Result<Config, Failure> {
-    let host = helo.map_or_else(|| own_host(local), Host::into_owned);
+    let host = helo.map_or_else(|| own_host(local), |host| host.clone().into_owned());
     let config = Config::from_host(host).map_err(|error| usage("--helo", &error))?;
     let mut config =
         config.with_line_ends(LineEnds::FromLf).with_service(match arguments.protocol {
@@ -344,15 +355,33 @@ struct Job<'a> {
     paths: Vec<&'a str>,
 }
 
+/// The end of a session: `end` is `None` where there was no connection.
+struct SessionEnd {
+    end: Option<End>,
+    cut_off: Option<io::Error>,
+}
+
+impl SessionEnd {
+    /// Returns whether the next host may be tried for the recipients that have no reply (RFC 5321 section 5.1).
+    fn try_next_host(&self) -> bool {
+        self.end.as_ref().is_none_or(End::try_next_host)
+    }
+}
+
 /// The state of the messages: to send, in flight, reported.
 struct Sender<'a> {
     arguments: &'a Arguments,
-    /// The credentials, until they have been used.
     credentials: Option<Credentials>,
+    /// AUTH was sent in this session, or cannot be.
+    has_authenticated: bool,
+    /// There is another host after this one.
+    has_next: bool,
     /// The messages that have not been sent.
-    jobs: Box<dyn Iterator<Item = Job<'a>> + 'a>,
+    jobs: Peekable<Box<dyn Iterator<Item = Job<'a>> + 'a>>,
     /// Recipients of a message that need another transaction.
     again: VecDeque<Job<'a>>,
+    /// Recipients of a message for the next host.
+    left: VecDeque<Job<'a>>,
     /// The messages in flight, in the order of their reports.
     underway: VecDeque<Job<'a>>,
     /// The unsent rest of the message in progress.
@@ -387,8 +416,11 @@ impl<'a> Sender<'a> {
         Self {
             arguments,
             credentials,
-            jobs,
+            has_authenticated: false,
+            has_next: false,
+            jobs: jobs.peekable(),
             again: VecDeque::new(),
+            left: VecDeque::new(),
             underway: VecDeque::new(),
             rest: &[],
             progress: ProgressBar::hidden(),
@@ -399,7 +431,38 @@ impl<'a> Sender<'a> {
         }
     }
 
-    async fn run<M>(mut self, mut session: Connection<M>) -> Result<Fate, Failure>
+    /// Connects to a server, and sends the messages as far as that succeeds.
+    async fn send_to(
+        &mut self,
+        server: &Server<'_>,
+        helo: Option<&Host<'_>>,
+    ) -> Result<SessionEnd, Failure> {
+        let arguments = self.arguments;
+        self.has_authenticated = false;
+        let (stream, local) = match connect(arguments, server.address).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                complain(&format!("{}: {error}", server.address));
+                return Ok(SessionEnd { end: None, cut_off: Some(error) });
+            }
+        };
+        let mut client = Client::new(config(arguments, helo, local)?, Security::CLEAR);
+        if arguments.verbose {
+            let session = server.address.to_owned();
+            client = client.with_transcript(Box::new(Narrator { session, write: note }));
+        }
+        let Some(tls) = server.tls.clone() else {
+            return self.run(Connection::new(client, stream)).await;
+        };
+        let secured = match arguments.tls {
+            Tls::Implicit => Secured::implicit(client, tls),
+            _ => Secured::start_tls(client, tls),
+        };
+        let secured = secured.with_handshake_timeout(at_most(arguments, HANDSHAKE));
+        self.run(Connection::new(secured, stream)).await
+    }
+
+    async fn run<M>(&mut self, mut session: Connection<M>) -> Result<SessionEnd, Failure>
     where
         M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
     {
@@ -431,7 +494,10 @@ impl<'a> Sender<'a> {
                         self.progress.finish_and_clear();
                     }
                 }
-                Event::Sent(sent) => self.report(&sent.take()),
+                Event::Sent(sent) => {
+                    let report = sent.take();
+                    self.report(&report, session.machine().as_client().end());
+                }
                 Event::Refused(refused) if refused.verb() == Verb::Auth => {
                     let reply = refused.reply();
                     let is_transient = reply.is_transient();
@@ -447,20 +513,23 @@ impl<'a> Sender<'a> {
             }
         }
         self.progress.finish_and_clear();
-        self.end(session.machine().as_client().end(), cut_off)
+        Ok(SessionEnd { end: session.machine().as_client().end().cloned(), cut_off })
     }
 
     /// Authenticates, then sends one message after the other.
     fn ready(&mut self, ready: Ready<'_>) -> Result<(), Failure> {
         if self.obstacle.is_some() {
             ready.quit();
-        } else if let Some(credentials) = self.credentials.take() {
+        } else if let Some(credentials) =
+            self.credentials.as_ref().filter(|_| !self.has_authenticated)
+        {
+            self.has_authenticated = true;
             let nonce =
                 Nonce::generate().map_err(|error| Failure(Fate::Retry, error.to_string()))?;
             // With `--insecure` the user accepts any certificate, but only inside TLS.
             let credentials = match self.arguments.insecure && ready.security().is_tls() {
-                true => credentials.with_secrets_in_clear(),
-                false => credentials,
+                true => credentials.clone().with_secrets_in_clear(),
+                false => credentials.clone(),
             };
             if let Err(error) = ready.authenticate_as(&credentials, nonce) {
                 let fate = match error {
@@ -473,7 +542,7 @@ impl<'a> Sender<'a> {
             let envelope = envelope(self.arguments, &job.paths, Some(ready.extensions()))?;
             match ready.send(envelope, MessageFacts::scan(job.message)) {
                 Ok(_) => self.begin(job),
-                Err(obstacles) => self.unfit(&job, &obstacles),
+                Err(obstacles) => self.unfit(job, &obstacles),
             }
         } else if self.underway.is_empty() {
             ready.quit();
@@ -492,13 +561,19 @@ impl<'a> Sender<'a> {
         self.underway.push_back(job);
     }
 
-    /// Reports a message that needs an extension that the server does not offer. No octet of it is sent.
-    fn unfit(&mut self, job: &Job<'_>, why: &NotOffered) {
+    /// Reports a message that needs an extension that the server does not offer, or leaves it to the next host, which
+    /// may offer it. No octet of it is sent.
+    fn unfit(&mut self, job: Job<'a>, why: &NotOffered) {
         let is_for_no_server = why.obstacles().iter().any(|obstacle| {
             // RFC 5322 allows no NUL in a message, whatever a server offers.
             obstacle.is_for_every_server()
                 || matches!(obstacle, Obstacle::Extension(Extension::BinaryMime))
         });
+        if self.has_next && !is_for_no_server {
+            complain(&format!("{why}; the next host is tried"));
+            self.left.push_back(job);
+            return;
+        }
         if is_for_no_server {
             self.bad = Some(why.to_string());
         } else {
@@ -516,13 +591,25 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn report(&mut self, report: &Report) {
+    /// Reports the outcomes of a transaction. `end` is that of the session if it is over.
+    fn report(&mut self, report: &Report, end: Option<&End>) {
         let Some(mut job) = self.underway.pop_front() else { return };
         // Recipients beyond the server's limit go into another transaction, as long as each transaction
         // reaches a recipient.
         let goes_on = report.is_delivered_to_any();
-        let mut rest = Vec::new();
+        let ending = end.filter(|end| self.has_next && end.try_next_host());
+        let (mut rest, mut left) = (Vec::new(), Vec::new());
         for (index, (path, outcome)) in job.paths.iter().zip(report.outcomes()).enumerate() {
+            // A recipient without a reply of its own is left to the next host; one that may have the message is not.
+            let is_left = ending.is_some_and(|end| match outcome {
+                Outcome::Untried => true,
+                Outcome::Replied(reply) => end.reply() == Some(reply),
+                _ => false,
+            });
+            if is_left {
+                left.push(*path);
+                continue;
+            }
             // The code alone does not decide: 552 to RCPT may be retried, 552 to the content may not.
             match report.retry(index) {
                 Some(Retry::NextTransaction) if goes_on => {
@@ -539,15 +626,35 @@ impl<'a> Sender<'a> {
                 None => say(&format!("{path} {NO_REPLY} {outcome}")),
             }
         }
+        if !left.is_empty() {
+            self.left.push_back(Job { message: job.message, paths: left });
+        }
         if !rest.is_empty() {
             job.paths = rest;
             self.again.push_back(job);
         }
     }
 
-    /// Returns the outcome of the session, and prints a line for each recipient of the messages that were not sent.
-    fn end(mut self, end: Option<&End>, cut_off: Option<io::Error>) -> Result<Fate, Failure> {
-        let why = match (&self.obstacle, end, &cut_off) {
+    /// Returns whether the next host is tried, and leaves to it the recipients without a reply.
+    fn passes_on(&mut self, server: &Server<'_>, over: &SessionEnd) -> bool {
+        let may_pass = self.obstacle.is_none() && over.try_next_host();
+        let is_left = !self.left.is_empty();
+        if !is_left && (!may_pass || self.again.is_empty() && self.jobs.peek().is_none()) {
+            return false;
+        }
+        // A failure to connect was reported.
+        if may_pass && over.end.is_some() {
+            complain(&format!("{}: {}; the next host is tried", server.address, self.why(over)));
+        }
+        // The messages that this host has seen come first.
+        self.left.append(&mut self.again);
+        std::mem::swap(&mut self.left, &mut self.again);
+        true
+    }
+
+    /// Returns the code and the text for the recipients that were not sent.
+    fn why(&self, over: &SessionEnd) -> String {
+        match (&self.obstacle, over.end.as_ref(), &over.cut_off) {
             (Some((_, why)), _, _) => why.clone(),
             (None, Some(End::Refused(reply) | End::TlsRefused(reply)), _) => line(reply),
             (None, Some(end @ End::TlsNotOffered), _) => format!("{NO_SECURITY} {end}"),
@@ -563,7 +670,12 @@ impl<'a> Sender<'a> {
             (None, Some(end), _) => format!("{NO_REPLY} {end}"),
             (None, None, Some(error)) => format!("{NO_REPLY} {error}"),
             (None, None, None) => format!("{NO_REPLY} the session is over"),
-        };
+        }
+    }
+
+    /// Returns the outcome of the last session, and prints a line for each recipient of the messages that were not sent.
+    fn end(mut self, over: &SessionEnd) -> Result<Fate, Failure> {
+        let why = self.why(over);
         let mut is_unsent = false;
         for job in self.again.drain(..).chain(self.jobs) {
             is_unsent = true;
@@ -574,7 +686,7 @@ impl<'a> Sender<'a> {
         if let Some((fate, why)) = self.obstacle {
             return Err(Failure(fate, why));
         }
-        match end {
+        match &over.end {
             Some(End::TlsFailed(failure)) if failure.kind() == TlsFailureKind::TimedOut => {
                 self.retry |= is_unsent;
             }

@@ -10,6 +10,13 @@ pub(crate) struct Arguments {
     /// Server to connect to, HOST:PORT
     #[arg(long, default_value = "127.0.0.1:2525")]
     pub(crate) server: String,
+    /// Host to try in place of --server, HOST:PORT; repeatable, in the order of preference
+    ///
+    /// The next one is tried for the recipients that have no reply: where a host is down, rejects the session, breaks
+    /// it off before the end of the message, or does not offer an extension that the message needs (RFC 5321
+    /// section 5.1).
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) mx: Vec<String>,
     /// Protocol of the server
     #[arg(long, value_enum, default_value = "smtp")]
     pub(crate) protocol: Protocol,

@@ -17,6 +17,7 @@
 mod disk;
 #[path = "../../examples/support/maildir.rs"]
 mod maildir;
+mod mx;
 mod program;
 mod receive;
 mod send;

@@ -10,10 +10,10 @@ use std::{
 
 /// The replies of a server that differ from its usual ones, by the beginning of the command: `.` is the
 /// end of the content, an empty string the greeting. Without a reply the connection is closed.
-type Script = &'static [(&'static str, Option<&'static str>)];
+pub(crate) type Script = &'static [(&'static str, Option<&'static str>)];
 
 /// Starts a server for one client, and returns its address and the lines that it hears.
-fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
+pub(crate) fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (hear, heard) = mpsc::channel();
@@ -52,8 +52,9 @@ fn scripted(script: Script) -> (SocketAddr, mpsc::Receiver<String>) {
     (address, heard)
 }
 
-const SIMPLE: &[&str] = &["--tls", "none", "--to", "bob@example.net"];
-const TWO: &[&str] = &["--tls", "none", "--to", "bob@example.net", "--to", "eve@example.net"];
+pub(crate) const SIMPLE: &[&str] = &["--tls", "none", "--to", "bob@example.net"];
+pub(crate) const TWO: &[&str] =
+    &["--tls", "none", "--to", "bob@example.net", "--to", "eve@example.net"];
 
 fn send_to(address: SocketAddr, flags: &[&str]) -> Ended {
     let address = address.to_string();
