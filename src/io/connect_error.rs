@@ -1,6 +1,6 @@
 //! The error of a connector.
 
-use super::address::AddressError;
+use super::{address::AddressError, session_error::SessionError};
 #[cfg(feature = "rustls")]
 use crate::tls;
 use crate::{
@@ -277,6 +277,13 @@ impl ConnectError {
             (_, ConnectStep::Settings) => ErrorKind::InvalidInput,
             _ => ErrorKind::Other,
         }
+    }
+}
+
+/// So that `?` works in the session function of a gateway.
+impl From<ConnectError> for SessionError {
+    fn from(error: ConnectError) -> Self {
+        Self::Application(Box::new(error))
     }
 }
 

@@ -236,6 +236,13 @@ impl core::error::Error for SendError {
     }
 }
 
+/// So that `?` works in the session function of a gateway.
+impl From<SendError> for SessionError {
+    fn from(error: SendError) -> Self {
+        Self::Application(Box::new(error))
+    }
+}
+
 /// An `io::Error` with the kind that fits the failure and the `SendError` inside, so that `?` works in
 /// functions that return one.
 impl From<SendError> for io::Error {

@@ -1,6 +1,7 @@
 //! The errors of a session on an adapter.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
+use core::error::Error;
 use std::io;
 
 /// The reason why the `next()` of an adapter returned no event.
@@ -42,6 +43,16 @@ pub enum SessionError {
         /// The number of times that it was returned.
         times: u32,
     },
+    /// The application failed: `?` in a session function of `serve` makes this variant of a
+    /// [`SendError`](super::SendError), of a [`ConnectError`](super::ConnectError), and of a boxed error (`Box<dyn Error + Send + Sync>`).
+    #[error(transparent)]
+    Application(Box<dyn Error + Send + Sync>),
+}
+
+impl From<Box<dyn Error + Send + Sync>> for SessionError {
+    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        Self::Application(error)
+    }
 }
 
 impl SessionError {
@@ -50,7 +61,7 @@ impl SessionError {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Io(error) => error.kind(),
-            Self::Unanswered { .. } => io::ErrorKind::Other,
+            Self::Unanswered { .. } | Self::Application(_) => io::ErrorKind::Other,
         }
     }
 }
@@ -59,6 +70,7 @@ impl From<SessionError> for io::Error {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Io(error) => error,
+            SessionError::Application(error) => Self::other(error),
             other @ SessionError::Unanswered { .. } => Self::other(other),
         }
     }

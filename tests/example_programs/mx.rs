@@ -108,10 +108,13 @@ fn a_host_that_is_down_is_followed_by_the_next() {
     assert_eq!(asked(&heard), (vec![BOB.to_owned(), EVE.to_owned()], 1));
 }
 
+/// The script of the last host, the lines that are printed, and the exit code.
+type Case = (Script, &'static [(&'static str, &'static str)], i32);
+
 #[test]
 fn the_last_host_tells_the_outcome_where_none_takes_the_message() {
     #[rustfmt::skip]
-    let cases: &[(Script, &[(&str, &str)], i32)] = &[
+    let cases: &[Case] = &[
         (&[("", Some("421 4.3.2 Busy"))], &[(BOB, "421"), (EVE, "421")], 75),
         (&[("", Some("554 5.3.2 No service"))], &[(BOB, "554"), (EVE, "554")], 69),
         (&[("", Some("HTTP/1.1 400 Bad Request"))], &[(BOB, "554"), (EVE, "554")], 76),
