@@ -11,7 +11,7 @@ use esmtp::{
 };
 use std::{error::Error, sync::Arc};
 
-/// The policy under test: bob has a mailbox, and takes no bounces.
+/// Plays the policy under test: bob has a mailbox, and takes no bounces.
 fn policy(event: Event<'_>) {
     match event {
         Event::Rcpt(rcpt) if rcpt.envelope().reverse_path().is_null() => {

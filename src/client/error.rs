@@ -6,7 +6,11 @@ use crate::{
     security::TlsFailure,
     syntax::{AttributeName, Extension, Reply, ReplyError, Status, SyntaxError, Verb},
 };
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
 use core::fmt;
 
 /// The reason for which a session has ended.
@@ -53,7 +57,10 @@ pub enum End {
     /// STARTTLS was accepted, and the client is in no TLS layer. The configuration asks for TLS, so the
     /// machine belongs in one: `tls::Secured::start_tls`, or one of the application's own that
     /// answers [`Event::Upgrade`](super::Event::Upgrade).
-    #[error("TLS is asked for, but the client is in no TLS layer (tls::Secured::start_tls)")]
+    #[error(
+        "TLS is asked for, but the client is in no TLS layer: connect with a Connector, or put the client into \
+         tls::Secured::start_tls"
+    )]
     NoTlsLayer,
     /// An exchange of AUTH has failed: the server broke the mechanism, or announced a success without
     /// having proven itself.
@@ -238,8 +245,19 @@ impl NotOffered {
 
 impl fmt::Display for NotOffered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, obstacle) in self.obstacles.iter().enumerate() {
-            write!(f, "{}{obstacle}", if index == 0 { "" } else { "; " })?;
+        // A thousand recipients with one parameter are one thing to be told.
+        let mut texts: Vec<(String, usize)> = Vec::new();
+        for text in self.obstacles.iter().map(ToString::to_string) {
+            match texts.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, times)) => *times += 1,
+                None => texts.push((text, 1)),
+            }
+        }
+        for (index, (text, times)) in texts.iter().enumerate() {
+            write!(f, "{}{text}", if index == 0 { "" } else { "; " })?;
+            if *times > 1 {
+                write!(f, " ({times} times)")?;
+            }
         }
         Ok(())
     }

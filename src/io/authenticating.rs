@@ -1,5 +1,6 @@
 //! The state of one call of `authenticate`, apart from how its adapter waits.
 
+use super::told;
 use crate::{
     client::{Client, End, Event},
     io::SessionError,
@@ -34,10 +35,6 @@ pub enum AuthenticateError {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     Lost(io::Error),
-}
-
-fn told(token_error: Option<&str>) -> String {
-    token_error.map_or_else(String::new, |told| alloc::format!(" ({})", told.escape_debug()))
 }
 
 impl AuthenticateError {

@@ -1,6 +1,6 @@
 //! The error of a connector.
 
-use super::{address::AddressError, session_error::SessionError};
+use super::{address::AddressError, session_error::SessionError, told};
 #[cfg(feature = "rustls")]
 use crate::tls;
 use crate::{
@@ -138,10 +138,6 @@ pub(super) enum Cause {
     #[cfg(feature = "getrandom")]
     #[error(transparent)]
     NoRandomness(#[from] crate::sasl::NoRandomness),
-}
-
-fn told(token_error: Option<&str>) -> String {
-    token_error.map_or_else(String::new, |told| alloc::format!(" ({})", told.escape_debug()))
 }
 
 fn list(mechanisms: &[Mechanism]) -> String {
@@ -387,7 +383,7 @@ mod tests {
         let error = ConnectError::new(&"mail", ConnectStep::Auth, cause);
         assert_eq!(error.token_error().map(str::len), Some(17));
         let shown = error.to_string();
-        assert!(shown.ends_with("535 5.7.8 no ({\\\"status\\\":\\\"401\\\"}\\u{1b})"), "{shown}");
+        assert!(shown.ends_with("535 5.7.8 no ({\"status\":\"401\"}\\u{1b})"), "{shown}");
         assert!(error.is_permanent() && !error.try_next_host());
     }
 }

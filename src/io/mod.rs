@@ -73,7 +73,10 @@ use crate::{
     server::{Config, Peer, Server},
     service::Service,
 };
-use alloc::sync::Arc;
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+};
 use core::{net::SocketAddr, time::Duration};
 use std::io;
 
@@ -156,6 +159,17 @@ impl<M: AsServer + crate::machine::Upgradable> AsServer for crate::tls::Secured<
     }
 }
 
+/// Returns the JSON of a rejected token in parentheses, without what a terminal would obey.
+fn told(token_error: Option<&str>) -> String {
+    let escaped = |octet: char| match octet.is_control() {
+        true => octet.escape_debug().to_string(),
+        false => String::from(octet),
+    };
+    token_error.map_or_else(String::new, |told| {
+        alloc::format!(" ({})", told.chars().map(escaped).collect::<String>())
+    })
+}
+
 /// Checks that LMTP is not on the port of SMTP (RFC 2033 section 5).
 fn check_port(service: Service, address: SocketAddr) -> io::Result<()> {
     match service.may_use_port(address.port()) {
@@ -228,6 +242,7 @@ mod tests {
             (Service::Submission, 25, 40_000, true),
         ] {
             let config = Config::new("mx.example.org").unwrap().with_service(service);
+            let config = config.with_required_auth(false);
             let made = server(Arc::new(config), at(local), at(peer));
             assert_eq!(made.is_ok(), is_served, "{service:?} on {local}");
             if let Err(error) = made {

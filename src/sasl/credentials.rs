@@ -54,7 +54,9 @@ pub enum NoCommonMechanism {
     NotOffered,
     /// A mechanism would fit, but only in TLS; with opportunistic TLS only if the server has proven
     /// its identity.
-    #[error("the mechanisms offered for these credentials need TLS")]
+    #[error(
+        "the mechanisms offered for these credentials need TLS with a server whose certificate is verified"
+    )]
     NeedsTls,
     /// The mechanisms that would fit are weaker than the credentials allow.
     #[error("the mechanisms offered for these credentials are too weak")]

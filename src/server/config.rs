@@ -346,9 +346,16 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A mechanism of AUTH that this build of the library cannot verify.
+    /// A mechanism of AUTH that this build of the library cannot verify, or required AUTH without a mechanism.
     pub fn check_in_tls_layer(&self) -> Result<(), ConfigError> {
-        self.auth.as_ref().map_or(Ok(()), Offer::check).map_err(ConfigError::Auth)
+        match &self.auth {
+            Some(offer) => offer.check().map_err(ConfigError::Auth),
+            // A trusted proxy can authenticate its client (XCLIENT LOGIN).
+            None if self.requires_auth() && !self.offered.contains(Extension::Xclient) => {
+                Err(ConfigError::RequiredAuthWithoutOffer)
+            }
+            None => Ok(()),
+        }
     }
 
     fn offer(mut self) -> Self {

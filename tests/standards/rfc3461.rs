@@ -238,7 +238,7 @@ fn a_server_without_dsn_gets_none_of_the_parameters() {
     assert_eq!(
         notes[0],
         "not offered: the parameter ENVID is not offered; the parameter RET is not offered; \
-         the parameter NOTIFY is not offered; the parameter NOTIFY is not offered; \
+         the parameter NOTIFY is not offered (2 times); \
          the parameter ORCPT is not offered"
     );
     let (obstacles, _) = relay_without_dsn(&envelope, &["250 ok"; 3]);

@@ -713,7 +713,7 @@ fn a_client_gives_no_secret_in_the_clear() {
                  S: 221 bye
                  C: (closed)"
             ));
-            let note = "not offered: the mechanisms offered for these credentials need TLS";
+            let note = "not offered: the mechanisms offered for these credentials need TLS with a server whose certificate is verified";
             assert_eq!(notes[0], note, "{mechanism}");
         }
     }

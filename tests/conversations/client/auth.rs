@@ -60,17 +60,17 @@ fn without_tls_or_a_common_mechanism_nothing_is_sent() {
         (
             Dialogue::new([Act::Auth(plain_and_login)]),
             "AUTH PLAIN LOGIN",
-            "the mechanisms offered for these credentials need TLS",
+            "the mechanisms offered for these credentials need TLS with a server whose certificate is verified",
         ),
         (
             Dialogue::new([Act::AuthAs(credentials.clone())]),
             "AUTH PLAIN LOGIN",
-            "the mechanisms offered for these credentials need TLS",
+            "the mechanisms offered for these credentials need TLS with a server whose certificate is verified",
         ),
         (
             Dialogue::new([Act::AuthBySteps("PLAIN", None, &[])]),
             "AUTH PLAIN LOGIN",
-            "the mechanisms offered for these credentials need TLS",
+            "the mechanisms offered for these credentials need TLS with a server whose certificate is verified",
         ),
         (
             secured([Act::Auth(plain_and_login)]),
