@@ -10,6 +10,10 @@ mod arguments;
 mod certificates;
 #[path = "support/server_config.rs"]
 mod config;
+#[path = "support/dialogue.rs"]
+mod dialogue;
+#[path = "support/forward.rs"]
+mod forward;
 #[path = "support/maildir.rs"]
 mod maildir;
 #[path = "support/networks.rs"]
@@ -26,6 +30,7 @@ mod transcript;
 use accounts::Accounts;
 use arguments::{Arguments, Tls};
 use clap::{CommandFactory, Parser, error::ErrorKind};
+use dialogue::Dialogue;
 use esmtp::{
     io::{AsServer, tokio::Connection},
     machine::Machine,
@@ -33,9 +38,10 @@ use esmtp::{
     sasl::Identity,
     security::Security,
     server::{Config, Deliver, Event, Peer, Rcpt, Server},
-    syntax::{HelloName, Host, Mailbox, Parameters, Rejection, Text},
+    syntax::{ForwardPath, HelloName, Host, Mailbox, Parameters, Rejection, Text},
     tls::{Secured, ServerTls},
 };
+use forward::{Backend, Forward};
 use maildir::Maildir;
 use networks::Network;
 use outlet::complain;
@@ -97,7 +103,7 @@ struct Receiver {
     takes_xclient: bool,
     trusted: Vec<Network>,
     places: Arc<Places>,
-    maildir: Maildir,
+    destination: Destination,
     accounts: Accounts,
     tls: Option<(Tls, ServerTls)>,
     handshake: Duration,
@@ -106,6 +112,23 @@ struct Receiver {
     is_proxied: bool,
     is_quiet: bool,
     is_verbose: bool,
+}
+
+/// The place where messages go.
+enum Destination {
+    Maildir(Maildir),
+    Forward(Forward),
+}
+
+impl Destination {
+    fn new(arguments: &Arguments, config: &Config) -> Result<Self, String> {
+        if let Some(address) = &arguments.forward {
+            return Forward::new(address, config).map(Self::Forward);
+        }
+        Maildir::open(&arguments.maildir)
+            .map(Self::Maildir)
+            .map_err(|error| format!("--maildir {}: {error}", arguments.maildir.display()))
+    }
 }
 
 impl Receiver {
@@ -133,6 +156,7 @@ impl Receiver {
             complain(&format!("the limit of file descriptors allows {possible} connections"));
         }
         Ok(Self {
+            destination: Destination::new(arguments, &config)?,
             config: Arc::new(config),
             trusted_config: Arc::new(trusted_config),
             takes_xclient: arguments.takes_xclient(),
@@ -142,8 +166,6 @@ impl Receiver {
             tls,
             handshake: Duration::from_secs(arguments.idle_timeout.get().min(60)),
             unknown: unknown.collect::<Result<_, String>>()?,
-            maildir: Maildir::open(&arguments.maildir)
-                .map_err(|error| format!("--maildir {}: {error}", arguments.maildir.display()))?,
             is_proxied: arguments.proxy_protocol,
             is_quiet: arguments.quiet,
             is_verbose: arguments.verbose,
@@ -158,9 +180,12 @@ impl Receiver {
         if self.takes_xclient && is_trusted { &self.trusted_config } else { &self.config }
     }
 
+    fn refuses(&self, path: &ForwardPath<'_>) -> bool {
+        path.mailbox().is_some_and(|mailbox| self.unknown.contains(mailbox))
+    }
+
     fn rcpt(&self, rcpt: Rcpt<'_>) {
-        let path = rcpt.forward_path();
-        if path.mailbox().is_some_and(|mailbox| self.unknown.contains(mailbox)) {
+        if self.refuses(&rcpt.forward_path()) {
             rcpt.reject(Rejection::NO_SUCH_MAILBOX);
         } else {
             rcpt.accept();
@@ -181,10 +206,8 @@ impl Receiver {
             Err(error) => return delivery.reject(lost(&error)),
         };
         // The message is accepted: a failure to print the report must not make the client send it again.
-        if !self.is_quiet
-            && let Err(error) = outlet::OUTPUT.say(report(&delivery, octets, &path)).await
-        {
-            complain(&format!("no line printed about {}: {error}", path.display()));
+        if !self.is_quiet {
+            print_report(&delivery, Some(octets), Some(&path)).await;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match Text::new(format!("queued as {name}")) {
@@ -221,8 +244,16 @@ fn lost(error: &io::Error) -> Rejection {
     }
 }
 
-/// Returns the JSON line about a message.
-fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
+/// Prints the JSON line about a message.
+async fn print_report(delivery: &Deliver<'_>, octets: Option<u64>, path: Option<&Path>) {
+    if let Err(error) = outlet::OUTPUT.say(report(delivery, octets, path)).await {
+        let name = path.map_or_else(|| "a message".to_owned(), |path| path.display().to_string());
+        complain(&format!("no line printed about {name}: {error}"));
+    }
+}
+
+/// Returns the JSON line about a message; one that was forwarded has no path.
+fn report(delivery: &Deliver<'_>, octets: Option<u64>, path: Option<&Path>) -> String {
     let (facts, envelope) = (delivery.facts(), delivery.envelope());
     let words = |parameters: Parameters<'_>| -> Vec<String> {
         parameters.as_str().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -241,7 +272,7 @@ fn report(delivery: &Deliver<'_>, octets: u64, path: &Path) -> String {
         "tls": facts.security().is_tls(),
         "auth": facts.identity().map(Identity::acts_as),
         "size": octets,
-        "path": path.to_string_lossy(),
+        "path": path.map(Path::to_string_lossy),
         "mail_parameters": words(envelope.mail_parameters()),
         "rcpt_parameters": envelope
             .recipients()
@@ -410,10 +441,11 @@ impl Client<'_> {
                 write: outlet::note,
             }));
         }
-        let ahead = self.ahead;
+        let (own, ahead) = (self.config, self.ahead);
         match &receiver.tls {
             None => {
-                converse(Connection::new(server, stream), ahead, receiver, stopped, place).await
+                converse(Connection::new(server, stream), ahead, receiver, own, stopped, place)
+                    .await
             }
             Some((service, config)) => {
                 let secured = match service {
@@ -421,7 +453,8 @@ impl Client<'_> {
                     _ => Secured::start_tls(server, config),
                 };
                 let secured = secured.with_handshake_timeout(receiver.handshake);
-                converse(Connection::new(secured, stream), ahead, receiver, stopped, place).await
+                converse(Connection::new(secured, stream), ahead, receiver, own, stopped, place)
+                    .await
             }
         }
     }
@@ -441,35 +474,76 @@ async fn proxied(stream: &mut TcpStream) -> io::Result<(Header, Vec<u8>)> {
 }
 
 async fn converse<M>(
-    mut session: Connection<M>,
-    mut ahead: &[u8],
+    session: Connection<M>,
+    ahead: &[u8],
     receiver: &Receiver,
-    mut stopped: watch::Receiver<Stop>,
+    own: &Config,
+    stopped: watch::Receiver<Stop>,
     place: Result<Arc<Place>, Rejection>,
 ) -> io::Result<()>
 where
-    M: for<'m> Machine<Event<'m> = Event<'m>> + AsServer + 'static,
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsServer + Send + 'static,
+{
+    let dialogue = Dialogue { session, ahead, stopped };
+    match &receiver.destination {
+        Destination::Maildir(maildir) => store(dialogue, receiver, maildir, place).await,
+        Destination::Forward(forward) => pass_on(dialogue, receiver, forward, own, place).await,
+    }
+}
+
+/// Passes the messages of a session on.
+async fn pass_on<M>(
+    mut dialogue: Dialogue<'_, M>,
+    receiver: &Receiver,
+    forward: &Forward,
+    own: &Config,
+    place: Result<Arc<Place>, Rejection>,
+) -> io::Result<()>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsServer + Send + 'static,
+{
+    let mut backend = Backend::new(forward, dialogue.stopped.clone(), receiver.is_quiet);
+    while dialogue.is_asked().await? {
+        match dialogue.event() {
+            Some(Event::Connect(mut connect)) => match &place {
+                Ok(_) => match backend.open(own).await {
+                    Ok(config) => {
+                        connect.configure(config);
+                        connect.accept();
+                    }
+                    Err(refusal) => connect.reject(refusal),
+                },
+                Err(refusal) => connect.reject_and_close(refusal.clone()),
+            },
+            Some(Event::Credentials(asked)) => receiver.accounts.answer(asked),
+            Some(Event::Xclient(xclient)) => xclient.accept(),
+            Some(Event::Xforward(xforward)) => xforward.accept(),
+            Some(Event::Mail(_)) => {
+                backend.transact(&mut dialogue, |path| receiver.refuses(path)).await?;
+            }
+            Some(other) => other.proceed(),
+            None => {}
+        }
+    }
+    backend.quit().await;
+    Ok(())
+}
+
+/// Stores the messages of a session.
+async fn store<M>(
+    mut dialogue: Dialogue<'_, M>,
+    receiver: &Receiver,
+    maildir: &Maildir,
+    place: Result<Arc<Place>, Rejection>,
+) -> io::Result<()>
+where
+    M: for<'m> Machine<Event<'m> = Event<'m>> + AsServer + Send + 'static,
 {
     let by: &Host<'_> = receiver.config.host();
+    let stopped = dialogue.stopped.clone();
     let mut message: Option<Message> = None;
-    loop {
-        if !ahead.is_empty() {
-            let taken = session.machine_mut().feed(ahead);
-            ahead = ahead.get(taken..).unwrap_or_default();
-        }
-        let event = tokio::select! {
-            biased; // at the end of the program, 421 comes before a greeting
-            Ok(()) = stopped.changed() => {
-                match *stopped.borrow_and_update() {
-                    Stop::Never => {}
-                    Stop::Finish => session.server_mut().shut_down(),
-                    Stop::Now => session.server_mut().close(),
-                }
-                continue;
-            }
-            event = session.next() => event?,
-        };
-        let Some(event) = event else { return Ok(()) };
+    while dialogue.is_asked().await? {
+        let Some(event) = dialogue.event() else { continue };
         match event {
             Event::Connect(connect) => match &place {
                 Ok(_) => connect.accept(),
@@ -483,7 +557,7 @@ where
             Event::Data(data) => match (data.facts().transaction(), &place) {
                 (Some(envelope), Ok(place)) => {
                     let place = Arc::clone(place);
-                    let draft = receiver.maildir.begin(by, data.facts(), envelope);
+                    let draft = maildir.begin(by, data.facts(), envelope);
                     message = Some(Message::new(draft, place));
                     data.accept();
                 }
@@ -513,4 +587,5 @@ where
             other => other.proceed(),
         }
     }
+    Ok(())
 }

@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
     /// Maildir that stores accepted messages
     #[arg(long, default_value = "./mail")]
     pub(crate) maildir: PathBuf,
+    /// Server to forward to: commands and content are passed on as they come (cut-through), every answer
+    /// is that server's, and nothing is stored
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) forward: Option<String>,
     /// TLS to offer [default: none, or starttls if a certificate is given]
     #[arg(long, value_enum)]
     pub(crate) tls: Option<Tls>,

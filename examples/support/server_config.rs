@@ -101,6 +101,43 @@ pub(crate) fn server(arguments: &Arguments, tls: Option<Tls>) -> Result<(Config,
     Ok((stranger, config))
 }
 
+/// The extensions that this server has whether the one that it forwards to has them or not: they end here.
+const OWN: &[Extension] = &[
+    Extension::StartTls,
+    Extension::Auth,
+    Extension::Pipelining,
+    Extension::Chunking,
+    Extension::Help,
+    Extension::Limits,
+    Extension::Xclient,
+    Extension::Xforward,
+];
+
+/// Returns the configuration for a client whose mail is forwarded to a server that offers these extensions: of the
+/// others only those are announced, with their arguments, and no larger size.
+pub(crate) fn forwarding(own: &Config, offered: &Extensions) -> Config {
+    let implemented = own.extensions();
+    let passes = |extension| match extension {
+        _ if OWN.contains(&extension) || !implemented.contains(extension) => false,
+        // The connection with that server is not verified.
+        Extension::RequireTls => false,
+        Extension::BinaryMime => offered.contains(Extension::Chunking),
+        _ => true,
+    };
+    let lines: Vec<_> = offered.lines().collect();
+    let lines = lines.iter().map(AsRef::as_ref).filter(|line: &&str| {
+        let keyword = line.split(' ').next().unwrap_or_default();
+        Extension::from_keyword(keyword).is_some_and(passes)
+    });
+    let passed = Extensions::from_lines(lines).unwrap_or(Extensions::NONE);
+    let kept = OWN.iter().copied().filter(|extension| implemented.contains(*extension));
+    let limits = own.limits().clone();
+    let most = offered.size().unwrap_or(u64::MAX).min(limits.message());
+    own.clone()
+        .with_limits(limits.with_message(most))
+        .with_extensions(kept.fold(passed, Extensions::with))
+}
+
 /// Returns the keywords of an explicit list of extensions.
 fn named(arguments: &Arguments) -> impl Iterator<Item = &str> {
     let list = match arguments.extensions.as_str() {

@@ -15,6 +15,7 @@
 )]
 
 mod disk;
+mod forward;
 #[path = "../../examples/support/maildir.rs"]
 mod maildir;
 mod mx;
