@@ -117,13 +117,13 @@ struct Receiver {
 /// The place where messages go.
 enum Destination {
     Maildir(Maildir),
-    Forward(Forward),
+    Forward(Box<Forward>),
 }
 
 impl Destination {
     fn new(arguments: &Arguments, config: &Config) -> Result<Self, String> {
         if let Some(address) = &arguments.forward {
-            return Forward::new(address, config).map(Self::Forward);
+            return Forward::new(address, config).map(|forward| Self::Forward(Box::new(forward)));
         }
         Maildir::open(&arguments.maildir)
             .map(Self::Maildir)

@@ -131,7 +131,7 @@ pub(crate) fn forwarding(own: &Config, offered: &Extensions) -> Config {
     });
     let passed = Extensions::from_lines(lines).unwrap_or(Extensions::NONE);
     let kept = OWN.iter().copied().filter(|extension| implemented.contains(*extension));
-    let limits = own.limits().clone();
+    let limits = *own.limits();
     let most = offered.size().unwrap_or(u64::MAX).min(limits.message());
     own.clone()
         .with_limits(limits.with_message(most))
