@@ -3,7 +3,7 @@
 use super::told;
 use crate::{
     client::{Client, End, Event},
-    io::SessionError,
+    io::{SessionError, session_error::end_or_loss},
     sasl::{Credentials, NoCommonMechanism, NoRandomness, Nonce},
     syntax::{Mechanism, Reply, Verb},
 };
@@ -52,11 +52,7 @@ impl AuthenticateError {
 
     /// Returns the error of a session that is over.
     pub(super) fn over(client: &Client, error: Option<SessionError>) -> Self {
-        match (client.end(), error.map(io::Error::from)) {
-            (Some(End::PeerClosed(_) | End::Unsendable) | None, Some(error)) => Self::Lost(error),
-            (Some(end), _) => Self::Ended(end.clone()),
-            (None, None) => Self::Lost(ErrorKind::NotConnected.into()),
-        }
+        end_or_loss(client, error).map_or_else(Self::Lost, Self::Ended)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     client::{Client, ContentError, End, NotOffered, Outcome},
     envelope::Envelope,
-    io::{ConnectError, SessionError},
+    io::{ConnectError, SessionError, session_error::end_or_loss},
     security::TlsFailureKind,
     syntax::{Reply, Verb},
 };
@@ -232,7 +232,7 @@ impl fmt::Display for SendError {
 
 impl core::error::Error for SendError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        self.inner.failure.source()
+        core::error::Error::source(&self.inner.failure)
     }
 }
 
@@ -271,14 +271,6 @@ impl SendFailure {
     /// Returns the failure of a call whose session is over, with the error of its stream if that is where
     /// it was lost.
     pub(crate) fn over(client: &Client, error: Option<SessionError>) -> Self {
-        match (client.end(), error.map(io::Error::from)) {
-            (Some(End::PeerClosed(_) | End::Unsendable) | None, Some(error)) => Self::Lost(error),
-            (Some(end), _) => Self::Ended(end.clone()),
-            (None, None) => Self::Lost(ErrorKind::NotConnected.into()),
-        }
-    }
-
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        core::error::Error::source(self)
+        end_or_loss(client, error).map_or_else(Self::Lost, Self::Ended)
     }
 }

@@ -119,6 +119,12 @@ impl Sending {
         };
     }
 
+    /// Passes octets in memory to the client, by copy; their end completes the content.
+    pub(super) fn feed_slice(&mut self, question: Content<'_>, octets: &mut &[u8]) {
+        let taken = self.feed(question, Poll::Ready(Ok(octets)));
+        *octets = octets.get(taken..).unwrap_or_default();
+    }
+
     /// Passes octets in memory to the client, without a copy; their end completes the content.
     pub(super) fn feed_bytes(&mut self, mut question: Content<'_>, octets: &mut Bytes) {
         let result = match octets.is_empty() {
@@ -152,13 +158,10 @@ impl Sending {
             }
         };
         let failure = match read {
-            Ok([]) => match question.finish() {
-                Ok(()) => return 0,
-                Err(error) => {
-                    self.failure = Some(SendFailure::Content(error));
-                    return 0;
-                }
-            },
+            Ok([]) => {
+                self.failure = question.finish().err().map(SendFailure::Content);
+                return 0;
+            }
             Ok(octets) => match question.write(octets) {
                 Ok(taken) => return taken,
                 Err(error) => SendFailure::Content(error),

@@ -1,5 +1,6 @@
 //! The errors of a session on an adapter.
 
+use crate::client::{Client, End};
 use alloc::{boxed::Box, string::String};
 use core::error::Error;
 use std::io;
@@ -73,6 +74,26 @@ impl From<SessionError> for io::Error {
             SessionError::Application(error) => Self::other(error),
             other @ SessionError::Unanswered { .. } => Self::other(other),
         }
+    }
+}
+
+/// Returns the error where no question was asked: the session is over, with an error of its stream or without.
+pub(super) fn over_unless_asked(
+    asked: Result<bool, SessionError>,
+) -> Result<(), Option<SessionError>> {
+    match asked {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(None),
+        Err(error) => Err(Some(error)),
+    }
+}
+
+/// Returns the end of a session that is over, or else the error of its stream if that is where it was lost.
+pub(super) fn end_or_loss(client: &Client, error: Option<SessionError>) -> Result<End, io::Error> {
+    match (client.end(), error.map(io::Error::from)) {
+        (Some(End::PeerClosed(_) | End::Unsendable) | None, Some(error)) => Err(error),
+        (Some(end), _) => Ok(end.clone()),
+        (None, None) => Err(io::ErrorKind::NotConnected.into()),
     }
 }
 

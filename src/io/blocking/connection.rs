@@ -17,6 +17,7 @@ use crate::{
         SendFailure, SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
+        session_error::over_unless_asked,
         stopper::{Attached, Stopper},
     },
     machine::{Closed, Machine, Need},
@@ -492,12 +493,7 @@ where
     ) -> Result<Report, SendError> {
         let mut sending = Sending::new(envelope.into(), facts);
         loop {
-            let error = match self.is_asked() {
-                Ok(true) => None,
-                Ok(false) => Some(None),
-                Err(error) => Some(Some(error)),
-            };
-            if let Some(error) = error {
+            if let Err(error) = self.drive() {
                 let failure = SendFailure::over(self.machine.as_client(), error);
                 return Err(sending.error(failure));
             }
@@ -570,13 +566,8 @@ where
         let mut authenticating = Authenticating::new(credentials)?;
         self.machine.as_client_mut().ready();
         loop {
-            match self.is_asked() {
-                Ok(true) => {}
-                Ok(false) => return Err(AuthenticateError::over(self.machine.as_client(), None)),
-                Err(error) => {
-                    return Err(AuthenticateError::over(self.machine.as_client(), Some(error)));
-                }
-            }
+            self.drive()
+                .map_err(|error| AuthenticateError::over(self.machine.as_client(), error))?;
             if let Some(event) = self.machine.event()
                 && let Some(done) = authenticating.on(event)
             {
@@ -603,8 +594,8 @@ where
     M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
     S: Stream,
 {
-    fn is_asked(&mut self) -> Result<bool, SessionError> {
-        self.is_asked()
+    fn drive(&mut self) -> Result<(), Option<SessionError>> {
+        over_unless_asked(self.is_asked())
     }
 
     fn event(&mut self) -> Option<Event<'_>> {

@@ -8,8 +8,9 @@ use std::io::BufRead;
 
 /// A session of a client: every [`Connection`](super::Connection) whose machine is one.
 pub(super) trait Driven {
-    /// Drives the machine until it asks a question (`true`), or the session is over.
-    fn is_asked(&mut self) -> Result<bool, SessionError>;
+    /// Drives the machine until it asks a question. The error is that of a session that is over, with the error of
+    /// its stream if there was one.
+    fn drive(&mut self) -> Result<(), Option<SessionError>>;
 
     /// Returns the question.
     fn event(&mut self) -> Option<Event<'_>>;

@@ -13,8 +13,8 @@ use crate::{
     },
 };
 use alloc::{boxed::Box, sync::Arc};
-use core::{iter::FusedIterator, marker::PhantomData, task::Poll};
-use std::io::{self, BufRead};
+use core::{iter::FusedIterator, marker::PhantomData};
+use std::io::BufRead;
 
 source! {
     /// The content of a message for a [`Queue`]: octets in memory, which are scanned for what they need of the
@@ -75,10 +75,8 @@ impl<'s, 'c, D: Driven, I, C> Queue<'s, 'c, D, I, C> {
     /// Drives the session to its next question, and answers it.
     fn step(&mut self) {
         let Self { session, messages, .. } = self;
-        match session.is_asked() {
-            Ok(true) => {}
-            Ok(false) => return messages.over(session.client(), None),
-            Err(error) => return messages.over(session.client(), Some(error)),
+        if let Err(error) = session.drive() {
+            return messages.over(session.client(), error);
         }
         let Some(event) = session.event() else { return };
         match messages.on(event) {
@@ -87,10 +85,7 @@ impl<'s, 'c, D: Driven, I, C> Queue<'s, 'c, D, I, C> {
                 let Some(Message { sending, content, .. }) = messages.current() else { return };
                 match &mut content.octets {
                     Octets::Bytes(octets) => sending.feed_bytes(question, octets),
-                    Octets::Slice(octets) => {
-                        let taken = sending.feed(question, Poll::Ready(io::Result::Ok(octets)));
-                        *octets = octets.get(taken..).unwrap_or_default();
-                    }
+                    Octets::Slice(octets) => sending.feed_slice(question, octets),
                     Octets::Reader(reader) => {
                         question.wait();
                         let taken = session.feed_from(sending, &mut **reader);

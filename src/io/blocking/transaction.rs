@@ -75,11 +75,7 @@ impl<'s, D: Driven> Inner<'s, D> {
         let Self { session, steps } = self;
         session.client_mut().ready();
         while !steps.is_done(&want) {
-            match session.is_asked() {
-                Ok(true) => {}
-                Ok(false) => return Err(steps.over(session.client(), None)),
-                Err(error) => return Err(steps.over(session.client(), Some(error))),
-            }
+            session.drive().map_err(|error| steps.over(session.client(), error))?;
             let Some(event) = session.event() else { continue };
             steps.on(event, &mut want).map_err(|failure| steps.error(failure))?;
         }

@@ -11,6 +11,7 @@ use crate::{
         SendFailure, SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
+        session_error::over_unless_asked,
         stopper::{Attached, Stopper},
     },
     machine::{Closed, Machine, Need},
@@ -390,15 +391,8 @@ where
                 sending.filled(read);
                 self.machine.as_client_mut().ready();
             }
-            let error = match ready!(self.poll_asked(context)) {
-                Ok(true) => None,
-                Ok(false) => Some(None),
-                Err(error) => Some(Some(error)),
-            };
-            if let Some(error) = error {
-                let failure = SendFailure::over(self.machine.as_client(), error);
-                return Poll::Ready(Err(failure));
-            }
+            ready!(self.poll_drive(context))
+                .map_err(|error| SendFailure::over(self.machine.as_client(), error))?;
             let Some(event) = self.machine.event() else { continue };
             match sending.on(event) {
                 Step::GoOn => {}
@@ -457,13 +451,9 @@ where
         let mut authenticating = Authenticating::new(credentials)?;
         self.machine.as_client_mut().ready();
         loop {
-            match poll_fn(|context| self.poll_asked(context)).await {
-                Ok(true) => {}
-                Ok(false) => return Err(AuthenticateError::over(self.machine.as_client(), None)),
-                Err(error) => {
-                    return Err(AuthenticateError::over(self.machine.as_client(), Some(error)));
-                }
-            }
+            poll_fn(|context| self.poll_drive(context))
+                .await
+                .map_err(|error| AuthenticateError::over(self.machine.as_client(), error))?;
             if let Some(event) = self.machine.event()
                 && let Some(done) = authenticating.on(event)
             {
@@ -490,8 +480,8 @@ where
     M: for<'m> Machine<Event<'m> = Event<'m>> + AsClient + 'static,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>> {
-        self.poll_asked(context)
+    fn poll_drive(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<SessionError>>> {
+        self.poll_asked(context).map(over_unless_asked)
     }
 
     fn event(&mut self) -> Option<Event<'_>> {

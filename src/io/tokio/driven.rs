@@ -8,8 +8,9 @@ use core::task::{Context, Poll};
 
 /// A session of a client: every [`Connection`](super::Connection) whose machine is one.
 pub(super) trait Driven {
-    /// Drives the machine until it asks a question (`true`), or the session is over.
-    fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>>;
+    /// Drives the machine until it asks a question. The error is that of a session that is over, with the error of
+    /// its stream if there was one.
+    fn poll_drive(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<SessionError>>>;
 
     /// Returns the question.
     fn event(&mut self) -> Option<Event<'_>>;

@@ -19,7 +19,6 @@ use core::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use std::io;
 
 source! {
     /// The content of a message for a [`Queue`]: octets in memory, which are scanned for what they need of the
@@ -142,16 +141,9 @@ impl<'s, 'c, D: Driven> Queue<'s, 'c, D> {
             sending.filled(read);
             session.client_mut().ready();
         }
-        match ready!(session.poll_asked(context)) {
-            Ok(true) => {}
-            Ok(false) => {
-                messages.over(session.client(), None);
-                return Poll::Ready(());
-            }
-            Err(error) => {
-                messages.over(session.client(), Some(error));
-                return Poll::Ready(());
-            }
+        if let Err(error) = ready!(session.poll_drive(context)) {
+            messages.over(session.client(), error);
+            return Poll::Ready(());
         }
         let Some(event) = session.event() else { return Poll::Ready(()) };
         match messages.on(event) {
@@ -162,10 +154,7 @@ impl<'s, 'c, D: Driven> Queue<'s, 'c, D> {
                 };
                 match &mut content.octets {
                     Octets::Bytes(octets) => sending.feed_bytes(question, octets),
-                    Octets::Slice(octets) => {
-                        let taken = sending.feed(question, Poll::Ready(io::Result::Ok(octets)));
-                        *octets = octets.get(taken..).unwrap_or_default();
-                    }
+                    Octets::Slice(octets) => sending.feed_slice(question, octets),
                     Octets::Reader(reader) => {
                         let read = reader.as_mut().poll_fill_buf(context);
                         let taken = sending.feed(question, read);

@@ -77,22 +77,13 @@ impl<'s, D: Driven> Inner<'s, D> {
         let Self { session, steps } = self;
         session.client_mut().ready();
         poll_fn(|context| {
-            loop {
-                if steps.is_done(&want) {
-                    return Poll::Ready(Ok(()));
-                }
-                match ready!(session.poll_asked(context)) {
-                    Ok(true) => {}
-                    Ok(false) => return Poll::Ready(Err(steps.over(session.client(), None))),
-                    Err(error) => {
-                        return Poll::Ready(Err(steps.over(session.client(), Some(error))));
-                    }
-                }
+            while !steps.is_done(&want) {
+                ready!(session.poll_drive(context))
+                    .map_err(|error| steps.over(session.client(), error))?;
                 let Some(event) = session.event() else { continue };
-                if let Err(failure) = steps.on(event, &mut want) {
-                    return Poll::Ready(Err(steps.error(failure)));
-                }
+                steps.on(event, &mut want).map_err(|failure| steps.error(failure))?;
             }
+            Poll::Ready(Ok(()))
         })
         .await
     }
