@@ -10,8 +10,8 @@ use crate::{
     envelope::Envelope,
     security::Security,
     syntax::{
-        ByMode, Extension, Extensions, ForwardPath, Hold, Lenience, MailParameters, Parameter,
-        Parameters, RcptParameters, SessionLimits, SyntaxErrorKind, Verb,
+        ByMode, Extension, Extensions, ForwardPath, Hold, Lenience, MailParameters, Parameters,
+        RcptParameters, SessionLimits, SyntaxErrorKind, Verb,
     },
     wire::LineEnds,
 };
@@ -59,8 +59,7 @@ impl Plan {
         let body = Body::of(envelope, facts);
         let mut parameters = memory;
         parameters.copy_from(envelope.parameters());
-        let given = envelope.parameters();
-        let mut needs = Needs { offered, given, obstacles: Vec::new(), parameters };
+        let mut needs = Needs { offered, obstacles: Vec::new(), parameters };
         needs.burl_and_utf8(envelope, facts, body);
         needs.body(facts, body);
         needs.form(facts, body, config);
@@ -74,9 +73,7 @@ impl Plan {
         too_long(&mut obstacles, None, line, offered.line_limit(Verb::Mail));
         let limit = offered.line_limit(Verb::Rcpt);
         for (index, (path, parameters)) in envelope.recipients().enumerate() {
-            check(&mut obstacles, Some(index), parameters, offered);
-            let line = Length::of("RCPT TO:", |line| path.write_to(line), parameters);
-            too_long(&mut obstacles, Some(index), line, limit);
+            check_rcpt(&mut obstacles, index, path, parameters, offered, limit);
         }
         if !obstacles.is_empty() {
             return Err(NotOffered { obstacles });
@@ -120,13 +117,26 @@ pub(super) fn check_recipient(
             false => Obstacle::Extension(Extension::SmtpUtf8),
         });
     }
-    check(&mut obstacles, Some(index), parameters, offered);
-    let line = Length::of("RCPT TO:", |line| path.write_to(line), parameters);
-    too_long(&mut obstacles, Some(index), line, offered.line_limit(Verb::Rcpt));
+    let limit = offered.line_limit(Verb::Rcpt);
+    check_rcpt(&mut obstacles, index, path, parameters, offered, limit);
     match obstacles.is_empty() {
         true => Ok(()),
         false => Err(NotOffered { obstacles }),
     }
+}
+
+/// Checks one RCPT, whose line may have `limit` octets.
+fn check_rcpt(
+    obstacles: &mut Vec<Obstacle>,
+    index: usize,
+    path: &ForwardPath<'_>,
+    parameters: &Parameters<'_>,
+    offered: &Extensions,
+    limit: usize,
+) {
+    check(obstacles, Some(index), parameters, offered);
+    let line = Length::of("RCPT TO:", |line| path.write_to(line), parameters);
+    too_long(obstacles, Some(index), line, limit);
 }
 
 /// The body of a message: as BODY in the envelope declares it, or else as its octets are.
@@ -157,8 +167,6 @@ impl Body {
 /// The needs of a message against the offer of a server: obstacles, and parameters to add to MAIL.
 struct Needs<'o> {
     offered: &'o Extensions,
-    /// The parameters of the envelope, which the application has set.
-    given: &'o Parameters<'static>,
     obstacles: Vec<Obstacle>,
     /// The parameters of MAIL: those of the envelope come first and are not replaced.
     parameters: Parameters<'static>,
@@ -176,8 +184,7 @@ impl Needs<'_> {
     }
 
     fn add(&mut self, keyword: &'static str, value: Option<&str>) {
-        let has = |one: Parameter<'_>| one.keyword().eq_ignore_ascii_case(keyword);
-        if !self.given.iter().any(has) {
+        if self.parameters.get(keyword).is_none() {
             // These keywords and values are valid: pushing them cannot fail.
             let _ = self.parameters.push(keyword, value);
         }

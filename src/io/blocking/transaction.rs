@@ -70,8 +70,8 @@ struct Inner<'s, D: Driven> {
 }
 
 impl<'s, D: Driven> Inner<'s, D> {
-    /// Drives the session until the step is done.
-    fn step(&mut self, mut want: Want<'_>) -> Result<(), SendError> {
+    /// Drives the session until the step is done; returns it with what was not taken of it.
+    fn step<'w>(&mut self, mut want: Want<'w>) -> Result<Want<'w>, SendError> {
         let Self { session, steps } = self;
         session.client_mut().ready();
         while !steps.is_done(&want) {
@@ -79,7 +79,7 @@ impl<'s, D: Driven> Inner<'s, D> {
             let Some(event) = session.event() else { continue };
             steps.on(event, &mut want).map_err(|failure| steps.error(failure))?;
         }
-        Ok(())
+        Ok(want)
     }
 
     /// Returns the result of a transaction that is over.
@@ -141,9 +141,8 @@ impl<'s, D: Driven> Transaction<'s, D> {
         parameters: Parameters<'static>,
     ) -> Result<usize, SendError> {
         let index = self.inner.steps.len();
-        let (path, parameters) = (forward_path.into(), parameters);
-        self.inner.step(Want::Add(Some((path.clone(), parameters.clone()))))?;
-        if self.inner.steps.len() == index {
+        let recipient = Some((forward_path.into(), parameters));
+        if let Want::Add(Some((path, parameters))) = self.inner.step(Want::Add(recipient))? {
             self.inner.steps.add_in_vain(path, parameters);
         }
         Ok(index)
@@ -201,7 +200,7 @@ impl<D: Driven> ContentWriter<'_, D> {
     /// - An octet must not be sent to this server: the content was aborted.
     /// - The session has ended.
     pub fn write(&mut self, octets: &[u8]) -> Result<(), SendError> {
-        self.inner.step(Want::Write(octets))
+        self.inner.step(Want::Write(octets)).map(drop)
     }
 
     /// Ends the content, and returns the report.

@@ -72,8 +72,8 @@ struct Inner<'s, D: Driven> {
 }
 
 impl<'s, D: Driven> Inner<'s, D> {
-    /// Drives the session until the step is done.
-    async fn step(&mut self, mut want: Want<'_>) -> Result<(), SendError> {
+    /// Drives the session until the step is done; returns it with what was not taken of it.
+    async fn step<'w>(&mut self, mut want: Want<'w>) -> Result<Want<'w>, SendError> {
         let Self { session, steps } = self;
         session.client_mut().ready();
         poll_fn(|context| {
@@ -86,6 +86,7 @@ impl<'s, D: Driven> Inner<'s, D> {
             Poll::Ready(Ok(()))
         })
         .await
+        .map(|()| want)
     }
 
     /// Returns the result of a transaction that is over.
@@ -149,9 +150,8 @@ impl<'s, D: Driven> Transaction<'s, D> {
         parameters: Parameters<'static>,
     ) -> Result<usize, SendError> {
         let index = self.inner.steps.len();
-        let (path, parameters) = (forward_path.into(), parameters);
-        self.inner.step(Want::Add(Some((path.clone(), parameters.clone())))).await?;
-        if self.inner.steps.len() == index {
+        let recipient = Some((forward_path.into(), parameters));
+        if let Want::Add(Some((path, parameters))) = self.inner.step(Want::Add(recipient)).await? {
             self.inner.steps.add_in_vain(path, parameters);
         }
         Ok(index)
@@ -211,7 +211,7 @@ impl<D: Driven> ContentWriter<'_, D> {
     /// - An octet must not be sent to this server: the content was aborted.
     /// - The session has ended.
     pub async fn write(&mut self, octets: &[u8]) -> Result<(), SendError> {
-        self.inner.step(Want::Write(octets)).await
+        self.inner.step(Want::Write(octets)).await.map(drop)
     }
 
     /// Ends the content, and returns the report.
