@@ -42,6 +42,7 @@ mod repeats;
 mod send_error;
 mod sending;
 pub mod serving;
+mod session;
 mod session_error;
 mod source;
 mod steps;

@@ -7,22 +7,21 @@ use super::{
     stream::Stream,
     transaction::Transaction,
 };
-#[cfg(feature = "rustls")]
-use crate::tls::{Secured, ServerTls};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
     io::{
-        AsClient, AsServer, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SendError,
-        SendFailure, SessionError, check_port, is_sending,
+        AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SendError, SendFailure,
+        SessionError, check_port, is_sending,
         repeats::Repeats,
         sending::{Sending, Step},
+        session::session,
         session_error::over_unless_asked,
-        stopper::{Attached, Stopper},
+        stopper::Attached,
     },
     machine::{Closed, Machine, Need},
     security::Security,
-    server::{Config, Server},
+    server::Server,
     syntax::{Parameters, ReversePath},
     time::Instant,
 };
@@ -334,98 +333,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     }
 }
 
-impl<M: AsClient, S> Connection<M, S> {
-    /// Returns the client, whether it is inside a layer or not.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        self.machine.as_client()
-    }
-
-    /// Returns the client, to change it from outside.
-    #[must_use]
-    pub fn client_mut(&mut self) -> &mut Client {
-        self.machine.as_client_mut()
-    }
-}
-
-impl<M: AsServer, S> Connection<M, S> {
-    /// Returns the server, whether it is inside a layer or not.
-    #[must_use]
-    pub fn server(&self) -> &Server {
-        self.machine.as_server()
-    }
-
-    /// Returns the server, to change it from outside (to shut it down, to configure it).
-    #[must_use]
-    pub fn server_mut(&mut self) -> &mut Server {
-        self.machine.as_server_mut()
-    }
-
-    /// Returns a handle that ends the session from another thread.
-    #[must_use]
-    pub fn stopper(&mut self) -> Stopper {
-        self.stopper.get_or_insert_with(|| Attached::new(Stopper::new())).stopper()
-    }
-
-    /// Attaches the session to a handle that ends it from another thread, and that it may share with
-    /// other sessions.
-    #[must_use]
-    pub fn with_stopper(mut self, stopper: &Stopper) -> Self {
-        self.stopper = Some(Attached::new(stopper.clone()));
-        self
-    }
-}
-
-impl ServerSession {
-    /// Creates the server's side of an accepted connection in the clear.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
-    /// cannot work without TLS ([`Config::check`], whose error is the inner one).
-    pub fn accept(stream: impl Into<Socket>, config: Arc<Config>) -> io::Result<Self> {
-        let stream = stream.into();
-        let server = crate::io::server(config, stream.local(), stream.peer())?;
-        Ok(Self::new(server.into(), stream))
-    }
-
-    /// Creates the server's side of an accepted connection that offers STARTTLS (RFC 3207), whether the
-    /// configuration names that extension or not.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
-    /// cannot work ([`Config::check_in_tls_layer`], whose error is the inner one).
-    #[cfg(feature = "rustls")]
-    pub fn accept_tls(
-        stream: impl Into<Socket>,
-        config: Arc<Config>,
-        tls: &ServerTls,
-    ) -> io::Result<Self> {
-        let stream = stream.into();
-        let config = crate::io::with_start_tls(config);
-        let server = crate::io::server_in_layer(config, stream.local(), stream.peer())?;
-        Ok(Self::new(Secured::start_tls(server, tls).into(), stream))
-    }
-
-    /// Creates the server's side of an accepted connection in TLS from the first octet (implicit TLS,
-    /// RFC 8314).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`]: it is LMTP on port 25 (RFC 2033 section 5), or the configuration
-    /// cannot work ([`Config::check_in_tls_layer`], whose error is the inner one).
-    #[cfg(feature = "rustls")]
-    pub fn accept_implicit_tls(
-        stream: impl Into<Socket>,
-        config: Arc<Config>,
-        tls: &ServerTls,
-    ) -> io::Result<Self> {
-        let stream = stream.into();
-        let server = crate::io::server_in_layer(config, stream.local(), stream.peer())?;
-        Ok(Self::new(Secured::implicit(server, tls).into(), stream))
-    }
-}
+session!();
 
 /// Connects to a server, trying the addresses of its name in turn; nothing is sent before the first
 /// call of a method.

@@ -1,0 +1,111 @@
+//! The methods of a session that do not wait, for the `Connection` of either adapter.
+
+/// Makes the methods of a `Connection`, which has a machine and a stopper, and accepts a `Socket`.
+macro_rules! session {
+    () => {
+        impl<M: $crate::io::AsClient, S> Connection<M, S> {
+            /// Returns the client, whether it is inside a layer or not.
+            #[must_use]
+            pub fn client(&self) -> &Client {
+                self.machine.as_client()
+            }
+
+            /// Returns the client, to change it from outside.
+            #[must_use]
+            pub fn client_mut(&mut self) -> &mut Client {
+                self.machine.as_client_mut()
+            }
+        }
+
+        impl<M: $crate::io::AsServer, S> Connection<M, S> {
+            /// Returns the server, whether it is inside a layer or not.
+            #[must_use]
+            pub fn server(&self) -> &Server {
+                self.machine.as_server()
+            }
+
+            /// Returns the server, to change it from outside (to shut it down, to configure it).
+            #[must_use]
+            pub fn server_mut(&mut self) -> &mut Server {
+                self.machine.as_server_mut()
+            }
+
+            /// Returns a handle that ends the session from another task or thread.
+            #[must_use]
+            pub fn stopper(&mut self) -> $crate::io::Stopper {
+                self.stopper
+                    .get_or_insert_with(|| Attached::new($crate::io::Stopper::new()))
+                    .stopper()
+            }
+
+            /// Attaches the session to a handle that ends it from another task or thread, and that it may
+            /// share with other sessions.
+            #[must_use]
+            pub fn with_stopper(mut self, stopper: &$crate::io::Stopper) -> Self {
+                self.stopper = Some(Attached::new(stopper.clone()));
+                self
+            }
+        }
+
+        impl ServerSession {
+            /// Creates the server's side of an accepted connection in the clear.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::InvalidInput`](std::io::ErrorKind::InvalidInput): it is LMTP on port 25 (RFC 2033
+            /// section 5), or the configuration cannot work without TLS
+            /// ([`Config::check`](crate::server::Config::check), whose error is the inner one).
+            pub fn accept(
+                stream: impl Into<Socket>,
+                config: alloc::sync::Arc<$crate::server::Config>,
+            ) -> std::io::Result<Self> {
+                let stream = stream.into();
+                let server = $crate::io::server(config, stream.local(), stream.peer())?;
+                Ok(Self::new(server.into(), stream))
+            }
+
+            /// Creates the server's side of an accepted connection that offers STARTTLS (RFC 3207), whether the
+            /// configuration names that extension or not.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::InvalidInput`](std::io::ErrorKind::InvalidInput): it is LMTP on port 25 (RFC 2033
+            /// section 5), or the configuration cannot work
+            /// ([`Config::check_in_tls_layer`](crate::server::Config::check_in_tls_layer), whose error is the
+            /// inner one).
+            #[cfg(feature = "rustls")]
+            pub fn accept_tls(
+                stream: impl Into<Socket>,
+                config: alloc::sync::Arc<$crate::server::Config>,
+                tls: &$crate::tls::ServerTls,
+            ) -> std::io::Result<Self> {
+                let stream = stream.into();
+                let config = $crate::io::with_start_tls(config);
+                let server = $crate::io::server_in_layer(config, stream.local(), stream.peer())?;
+                Ok(Self::new($crate::tls::Secured::start_tls(server, tls).into(), stream))
+            }
+
+            /// Creates the server's side of an accepted connection in TLS from the first octet (implicit TLS,
+            /// RFC 8314).
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::InvalidInput`](std::io::ErrorKind::InvalidInput): it is LMTP on port 25 (RFC 2033
+            /// section 5), or the configuration cannot work
+            /// ([`Config::check_in_tls_layer`](crate::server::Config::check_in_tls_layer), whose error is the
+            /// inner one).
+            #[cfg(feature = "rustls")]
+            pub fn accept_implicit_tls(
+                stream: impl Into<Socket>,
+                config: alloc::sync::Arc<$crate::server::Config>,
+                tls: &$crate::tls::ServerTls,
+            ) -> std::io::Result<Self> {
+                let stream = stream.into();
+                let server = $crate::io::server_in_layer(config, stream.local(), stream.peer())?;
+                Ok(Self::new($crate::tls::Secured::implicit(server, tls).into(), stream))
+            }
+        }
+    };
+}
+
+pub(super) use session;
