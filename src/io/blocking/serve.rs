@@ -160,11 +160,10 @@ where
     }
     handle.set_wake(None);
     drop(listener);
-    for time in options.ending() {
-        if handle.wait_until_over(time) {
-            break;
-        }
+    let [grace, closing] = options.ending();
+    if !handle.places().wait_until_free(grace, || handle.stopper().is_closing()) {
         handle.close();
+        handle.places().wait_until_free(closing, || false);
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use core::{
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use std::io;
@@ -199,29 +199,28 @@ where
             }
         }
         drop(listener);
-        for time in shared.options.ending() {
-            let over = async {
-                loop {
-                    let next = poll_fn(|context| match stop.poll_look(context) {
-                        Poll::Ready(()) => Poll::Ready(None), // closed before the time
-                        Poll::Pending => sessions.poll_join_next(context),
-                    });
-                    if next.await.is_none() {
-                        break;
-                    }
-                }
-            };
-            let _ = time::timeout(time, over).await;
-            if sessions.is_empty() {
-                break;
-            }
+        let [grace, closing] = shared.options.ending();
+        let mut closed = pin!(time::timeout(grace, shared.handle.stopper().closed()));
+        let ended = poll_fn(|context| match poll_over(&mut sessions, context) {
+            Poll::Pending => closed.as_mut().poll(context).map(drop),
+            ready => ready,
+        });
+        ended.await;
+        if !sessions.is_empty() {
             shared.handle.close();
-            stop.look(&mut ());
+            let over = poll_fn(|context| poll_over(&mut sessions, context));
+            let _ = time::timeout(closing, over).await;
         }
         // Sessions that wait for their application.
         sessions.shutdown().await;
         Ok(())
     }
+}
+
+/// Returns ready when every session is over.
+fn poll_over(sessions: &mut JoinSet<()>, context: &mut Context<'_>) -> Poll<()> {
+    while ready!(sessions.poll_join_next(context)).is_some() {}
+    Poll::Ready(())
 }
 
 impl<T, F, R> Shared<T, F>
