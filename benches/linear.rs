@@ -97,7 +97,7 @@ fn replies() {
         ("mechanisms", "250-mx\r\n250 AUTH", " X-AB", "\r\n"),
         ("the same mechanisms", "250-mx\r\n", "250-AUTH A B C D\r\n", "250 X\r\n"),
         ("the same keyword", "250-mx\r\n", "250-LIMITS RCPTMAX=1\r\n", "250 X\r\n"),
-        ("AUTH behind a long line", "250-mx\r\n250-LIMITS ", "x", "\r\n250 AUTH PLAIN\r\n"),
+        ("AUTH after a long line", "250-mx\r\n250-LIMITS ", "x", "\r\n250 AUTH PLAIN\r\n"),
         ("spaces", "250-mx\r\n250-SIZE", " ", "1\r\n250 X\r\n"),
         ("escapes", "250 ", "\u{1b}", "\r\n"),
     ];

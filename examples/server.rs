@@ -16,8 +16,6 @@ mod dialogue;
 mod forward;
 #[path = "support/maildir.rs"]
 mod maildir;
-#[path = "support/networks.rs"]
-mod networks;
 #[path = "support/outlet.rs"]
 mod outlet;
 #[path = "support/places.rs"]
@@ -32,7 +30,7 @@ use arguments::{Arguments, Tls};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use dialogue::Dialogue;
 use esmtp::{
-    io::{AsServer, tokio::Connection},
+    io::{AsServer, serving::Network, tokio::Connection},
     machine::Machine,
     proxy::Header,
     sasl::Identity,
@@ -43,7 +41,6 @@ use esmtp::{
 };
 use forward::{Backend, Forward};
 use maildir::Maildir;
-use networks::Network;
 use outlet::complain;
 use places::{Place, Places};
 use serde_json::json;

@@ -14,7 +14,7 @@ use esmtp::{
 use std::{collections::VecDeque, error::Error};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // A server that takes 80 recipients a transaction, knows not everybody, and is busy for some.
+    // A server that takes 80 recipients a transaction, lacks some mailboxes, and is busy for some.
     let server = LoopbackServer::new(Config::new("mx.example.net")?).with_answer(|event| {
         let Event::Rcpt(rcpt) = event else { return Some(event) };
         let path = rcpt.forward_path().to_string();

@@ -12,9 +12,6 @@ mod accounts;
 mod certificates;
 #[path = "support/maildir.rs"]
 mod maildir;
-#[allow(dead_code)] // the other kinds of trust
-#[path = "support/trust.rs"]
-mod trust;
 
 use accounts::Accounts;
 use esmtp::{
@@ -26,7 +23,7 @@ use esmtp::{
     server::{self, Peer, Server},
     syntax::{Extension, Rejection, Text},
     time::Instant,
-    tls::{Secured, ServerTls},
+    tls::{ClientTls, Secured, ServerTls},
     transcript::{Entry, Side, Transcript},
 };
 use maildir::{Draft, Maildir};
@@ -38,7 +35,6 @@ use std::{
     sync::Arc,
     thread,
 };
-use trust::Trust;
 
 const MESSAGE: &[u8] = b"From: Ann <ann@example.org>\r\n\
     To: Bob <bob@example.net>\r\n\
@@ -155,8 +151,8 @@ fn send(stream: TcpStream) -> Result<Report, Box<dyn Error>> {
     let credentials = Credentials::password("ann", "correct horse");
     let config = client::Config::new("client.example.org")?.with_tls(TlsPolicy::Required);
     let client = Client::new(config, Security::CLEAR).with_transcript(Box::new(Narrator));
-    // The server of this tour has a self-signed certificate. A real client uses `Trust::Roots`.
-    let tls = trust::client(Trust::Any)?;
+    // The server of this tour has a self-signed certificate. A real client verifies.
+    let tls = ClientTls::new().without_verification();
     let secured = Secured::start_tls(client, tls.for_host("mx.example.net")?);
     let mut session = Connection::new(secured, stream);
     let (mut is_known, mut report) = (false, None);

@@ -1,7 +1,7 @@
 //! The command line of `server`.
 
-use crate::networks::Network;
 use clap::{Parser, ValueEnum};
+use esmtp::io::serving::Network;
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,

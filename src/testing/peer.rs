@@ -146,7 +146,7 @@ impl ScriptedPeer {
     ///
     /// # Errors
     ///
-    /// The other side did not send what stands in the script, or the session has ended before it.
+    /// The other side did not send what the script says, or the session has ended before it.
     pub fn result(&self) -> Result<(), Mismatch> {
         match &self.mismatch {
             Some(mismatch) => Err(mismatch.clone()),
@@ -161,7 +161,7 @@ impl ScriptedPeer {
     ///
     /// # Errors
     ///
-    /// The other side did not send what stands in the script, or the connection failed.
+    /// The other side did not send what the script says, or the connection failed.
     pub fn run(self, stream: impl Stream) -> Result<(), Mismatch> {
         let mut connection = Connection::new(self, stream);
         let end = connection.next();
@@ -288,7 +288,10 @@ impl Machine for ScriptedPeer {
             }
             if !self.unsent().is_empty() && !self.is_unsendable {
                 // The other side may be blocked in a write itself.
-                let until = now.saturating_add(self.patience);
+                let until = *self.until.get_or_insert(now.saturating_add(self.patience));
+                if until.has_passed(now) {
+                    return self.fail(format!("reads nothing, within {:?}", self.patience));
+                }
                 return if self.closed.is_some() {
                     Need::Write(until)
                 } else {
@@ -382,6 +385,7 @@ impl Machine for ScriptedPeer {
 
     fn sent(&mut self, octets: usize) {
         self.sent = self.sent.saturating_add(octets).min(self.output.len());
+        self.until = None; // it waits anew
     }
 
     fn unsendable(&mut self) {

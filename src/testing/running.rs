@@ -34,7 +34,7 @@ impl RunningPeer {
     ///
     /// # Errors
     ///
-    /// The other side did not send what stands in the script.
+    /// The other side did not send what the script says.
     pub fn finish(self) -> Result<(), Mismatch> {
         match self.thread.join() {
             Ok(result) => result,

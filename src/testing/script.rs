@@ -169,7 +169,7 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// The machine did not send what stands in the script.
+    /// The machine did not send what the script says.
     pub fn check<M: Subject>(
         &self,
         mut machine: impl FnMut() -> M,
@@ -180,11 +180,13 @@ impl Script {
 
     /// Plays the script once with a machine, on a fake clock.
     ///
-    /// A question that `answer` leaves open is asked again, at most 1,000 times in a row, and then after the next step of the script. When a machine only waits (a delayed reply), the clock advances to the end of the wait.
+    /// A question that `answer` leaves open is asked again, at most 1,000 times in a row, and then after
+    /// the next step of the script. The clock advances only by the times of the script: a delayed reply
+    /// needs one before it.
     ///
     /// # Errors
     ///
-    /// The machine did not send what stands in the script.
+    /// The machine did not send what the script says.
     pub fn play<M: Subject>(
         &self,
         machine: &mut M,

@@ -10,7 +10,9 @@ use esmtp::{
     security::Security,
     server::{Config, Event, Limits, Peer, Server, Timeouts},
     syntax::{Code, Extension, Extensions, Rejection},
-    testing::{At, Cut, Fault, Faults, FaultyServer, Link, LoopbackServer, Script, ScriptedPeer},
+    testing::{
+        At, Cut, Driver, Fault, Faults, FaultyServer, Link, LoopbackServer, Script, ScriptedPeer,
+    },
     transcript::Side,
 };
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -183,6 +185,17 @@ fn a_scripted_server_without_a_connection_says_so() {
     let peer = peer.with_patience(Duration::from_millis(10)).listen().unwrap();
     let text = peer.finish().unwrap_err().to_string();
     assert!(text.starts_with("the client did not connect: "), "{text}");
+}
+
+#[test]
+fn a_side_that_reads_nothing_is_waited_for_as_long_as_is_set() {
+    let peer = ScriptedPeer::server(&Script::new("S: 220 mx").unwrap());
+    let mut peer = Driver::new(peer.with_patience(Duration::from_secs(3)));
+    peer.stop_reading();
+    peer.pass(Duration::from_secs(3), |event| match event {});
+    assert_eq!(peer.need(), Need::Close);
+    let text = peer.machine().result().unwrap_err().to_string();
+    assert!(text.starts_with("the client reads nothing, within 3s"), "{text}");
 }
 
 /// Sends a message over a link and returns its outcome, the time, and the number of deliveries.

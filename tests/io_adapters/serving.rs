@@ -430,6 +430,23 @@ fn a_session_function_that_does_not_return_is_not_waited_for() {
 }
 
 #[test]
+fn a_close_without_a_shut_down_leaves_no_grace() {
+    for adapter in ADAPTERS {
+        let running = Running::start(adapter, options().with_grace(Duration::from_secs(600)));
+        let mut client = running.connect();
+        client.enter(&["EHLO me.example.org\r\n", "MAIL FROM:<ann@example.org>\r\n"]);
+        client.say("RCPT TO:<stall@example.net>\r\n");
+        thread::sleep(Duration::from_millis(100));
+        running.handle.close();
+        let latest = Instant::now() + Duration::from_secs(30);
+        while !running.thread.is_finished() {
+            assert!(Instant::now() < latest, "{adapter:?} waits for the grace");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
 fn settings_that_cannot_work_are_an_error_at_the_start() {
     for adapter in ADAPTERS {
         let config = Config::new("mx.example.net").unwrap().with_extension(Extension::StartTls);

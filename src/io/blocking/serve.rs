@@ -5,8 +5,8 @@ use crate::{
     io::{
         SessionError,
         serving::{
-            Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME, Refusal, Watch,
-            canonical, is_about_one,
+            Admission, Handle, HeaderReader, Incident, Options, PAUSE, Place, Refusal, canonical,
+            client_of, is_about_one,
         },
     },
     proxy::{Header, ProxyError},
@@ -160,11 +160,10 @@ where
     }
     handle.set_wake(None);
     drop(listener);
-    for time in options.ending() {
-        if handle.wait_until_over(time) {
-            break;
-        }
+    let [grace, closing] = options.ending();
+    if !handle.places().wait_until_free(grace, || handle.stopper().is_closing()) {
         handle.close();
+        handle.places().wait_until_free(closing, || false);
     }
     Ok(())
 }
@@ -174,14 +173,12 @@ where
     F: Fn(ServerSession, Arc<T>) -> Result<(), SessionError>,
 {
     /// Serves one client.
-    fn attend(&self, mut socket: Socket, mut place: Result<Place, Option<Refusal>>) {
+    fn attend(&self, mut socket: Socket, place: Result<Place, Option<Refusal>>) {
         let (options, handle) = (&self.options, &self.handle);
         let mut peer = socket.peer().map(canonical);
         if options.is_proxy(peer) {
             match read_header(&mut socket, options.header_timeout(), handle) {
-                // A proxy that checks whether the server is up (LOCAL) is the client itself.
-                Ok(header) if header.is_local() => {}
-                Ok(header) => peer = header.source().map(canonical),
+                Ok(header) => peer = client_of(&header, peer),
                 // The listener ends, and no client is known that could be told.
                 Err(None) if handle.is_stopping() => return,
                 Err(error) => return options.report(&Incident::NoHeader { proxy: peer, error }),
@@ -189,34 +186,23 @@ where
         }
         if let Some(peer) = peer {
             socket = socket.with_peer(peer);
-            place = place.and_then(|place| place.counted(peer.ip()));
         }
-        match place {
-            Ok(place) => {
-                let watch = Watch::new(options, peer, place);
-                let (server, span) = options.server(peer, None);
-                let session = ServerSession::new(server, socket).with_stopper(handle.stopper());
+        let begin = |server| ServerSession::new(server, socket).with_stopper(handle.stopper());
+        match Admission::of(options, peer, place) {
+            Admission::Session(watch, server, span) => {
+                let session = begin(server);
                 watch.over(&span.within(|| (self.session)(session, Arc::clone(&self.state))));
             }
-            Err(refusal) => {
-                options.report(&Incident::NoPlace { peer });
-                self.refuse(socket, refusal);
+            Admission::Refused(_refusal, server, reply) => {
+                let mut session = begin(server);
+                while let Ok(Some(event)) = session.next() {
+                    match event {
+                        Event::Connect(connect) => connect.reject_and_close(reply.clone()),
+                        other => other.proceed(),
+                    }
+                }
             }
-        }
-    }
-
-    /// Tells a client that there is no place for it.
-    fn refuse(&self, socket: Socket, refusal: Option<Refusal>) {
-        let Some(reply) = refusal.as_ref().and_then(|refusal| self.options.reply(refusal)) else {
-            return;
-        };
-        let (server, _) = self.options.server(socket.peer(), Some(REFUSAL_TIME));
-        let mut session = ServerSession::new(server, socket).with_stopper(self.handle.stopper());
-        while let Ok(Some(event)) = session.next() {
-            match event {
-                Event::Connect(connect) => connect.reject_and_close(reply.clone()),
-                other => other.proceed(),
-            }
+            Admission::Disconnected => {}
         }
     }
 }

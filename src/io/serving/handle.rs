@@ -3,7 +3,7 @@
 use super::{Options, Places};
 use crate::io::Stopper;
 use alloc::{boxed::Box, sync::Arc};
-use core::{fmt, time::Duration};
+use core::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// A handle of a listener and all its sessions, for any thread or task; clones are handles of the
@@ -69,13 +69,6 @@ impl Handle {
     /// Sets the function that wakes a listener that blocks, or drops it.
     pub(in crate::io) fn set_wake(&self, wake: Option<Wake>) {
         *self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) = wake;
-    }
-
-    /// Blocks until all sessions are over, or for this time, or until the handle closes them; returns
-    /// whether they are over.
-    pub(in crate::io) fn wait_until_over(&self, time: Duration) -> bool {
-        let is_closing = self.0.stopper.is_closing();
-        self.0.places.wait_until_free(time, || !is_closing && self.0.stopper.is_closing())
     }
 
     fn wake(&self) {

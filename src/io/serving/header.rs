@@ -1,4 +1,4 @@
-//! Reading a PROXY header without an octet of what follows it.
+//! Reading a PROXY header, and no octet after it.
 
 use crate::proxy::{Header, ProxyError};
 use alloc::vec::Vec;

@@ -27,6 +27,7 @@
 //! # Ok::<(), esmtp::syntax::SyntaxError>(())
 //! ```
 
+mod admission;
 mod handle;
 mod header;
 mod incident;
@@ -41,6 +42,7 @@ pub use incident::Incident;
 pub use network::{Network, NotNetwork};
 pub use options::Options;
 
+pub(in crate::io) use admission::{Admission, client_of};
 pub(in crate::io) use header::HeaderReader;
 pub(in crate::io) use places::{Place, Places, Refusal};
 pub(in crate::io) use watch::Watch;

@@ -326,7 +326,7 @@ impl Options {
     }
 
     /// Returns the reply to a client without a place; `None` if it is to be disconnected.
-    pub(in crate::io) fn reply(&self, refusal: &Refusal) -> Option<Rejection> {
+    pub(super) fn reply(&self, refusal: &Refusal) -> Option<Rejection> {
         let (status, text) = match (&self.refusal, refusal.full()) {
             (Refusals::None, _) => return None,
             (Refusals::Given(reply), _) => return Some(reply.clone()),
@@ -351,7 +351,7 @@ impl Options {
 
     /// Creates the server of a session, with its transcript and its TLS, and its span; `handshake`
     /// limits the time for the handshake.
-    pub(in crate::io) fn server(
+    pub(super) fn server(
         &self,
         peer: Option<SocketAddr>,
         handshake: Option<Duration>,

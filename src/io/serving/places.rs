@@ -131,7 +131,7 @@ impl Place {
     ///
     /// Too many sessions are counted under it: the permission to answer the client, as in
     /// [`Places::take`].
-    pub(in crate::io) fn counted(mut self, address: IpAddr) -> Result<Self, Option<Refusal>> {
+    pub(super) fn counted(mut self, address: IpAddr) -> Result<Self, Option<Refusal>> {
         match self.count(address.to_canonical()) {
             Ok(()) => Ok(self),
             Err(full) => Err(self.places.refuse(full)),

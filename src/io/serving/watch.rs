@@ -14,11 +14,7 @@ pub(in crate::io) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(in crate::io) const fn new(
-        options: &'a Options,
-        peer: Option<SocketAddr>,
-        place: Place,
-    ) -> Self {
+    pub(super) const fn new(options: &'a Options, peer: Option<SocketAddr>, place: Place) -> Self {
         Self { options, peer, _place: place }
     }
 

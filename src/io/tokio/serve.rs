@@ -5,8 +5,8 @@ use crate::{
     io::{
         SessionError,
         serving::{
-            Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME, Refusal, Watch,
-            canonical, is_about_one,
+            Admission, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
+            Refusal, canonical, client_of, is_about_one,
         },
         stopper::Attached,
     },
@@ -20,7 +20,7 @@ use core::{
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use std::io;
@@ -199,29 +199,28 @@ where
             }
         }
         drop(listener);
-        for time in shared.options.ending() {
-            let over = async {
-                loop {
-                    let next = poll_fn(|context| match stop.poll_look(context) {
-                        Poll::Ready(()) => Poll::Ready(None), // closed before the time
-                        Poll::Pending => sessions.poll_join_next(context),
-                    });
-                    if next.await.is_none() {
-                        break;
-                    }
-                }
-            };
-            let _ = time::timeout(time, over).await;
-            if sessions.is_empty() {
-                break;
-            }
+        let [grace, closing] = shared.options.ending();
+        let mut closed = pin!(time::timeout(grace, shared.handle.stopper().closed()));
+        let ended = poll_fn(|context| match poll_over(&mut sessions, context) {
+            Poll::Pending => closed.as_mut().poll(context).map(drop),
+            ready => ready,
+        });
+        ended.await;
+        if !sessions.is_empty() {
             shared.handle.close();
-            stop.look(&mut ());
+            let over = poll_fn(|context| poll_over(&mut sessions, context));
+            let _ = time::timeout(closing, over).await;
         }
         // Sessions that wait for their application.
         sessions.shutdown().await;
         Ok(())
     }
+}
+
+/// Returns ready when every session is over.
+fn poll_over(sessions: &mut JoinSet<()>, context: &mut Context<'_>) -> Poll<()> {
+    while ready!(sessions.poll_join_next(context)).is_some() {}
+    Poll::Ready(())
 }
 
 impl<T, F, R> Shared<T, F>
@@ -230,65 +229,40 @@ where
     R: Future<Output = Result<(), SessionError>>,
 {
     /// Serves one client.
-    async fn attend(
-        self: Arc<Self>,
-        mut socket: Socket,
-        mut place: Result<Place, Option<Refusal>>,
-    ) {
+    async fn attend(self: Arc<Self>, mut socket: Socket, place: Result<Place, Option<Refusal>>) {
         let (options, handle) = (&self.options, &self.handle);
         let mut peer = socket.peer().map(canonical);
         if options.is_proxy(peer) {
             let mut stop = Attached::listener(handle.stopper().clone());
-            let mut header =
-                pin!(time::timeout(options.header_timeout(), read_header(&mut socket)));
+            let header = time::timeout(options.header_timeout(), read_header(&mut socket));
+            let mut header = pin!(header);
             let header = poll_fn(|context| match stop.poll_look(context) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => header.as_mut().poll(context).map(Some),
             });
-            let error = match header.await {
+            match header.await.map(|header| header.unwrap_or(Err(None))) {
                 // The listener ends, and no client is known that could be told.
                 None => return,
-                Some(Ok(Ok(header))) => {
-                    // A proxy that checks whether the server is up (LOCAL) is the client itself.
-                    if !header.is_local() {
-                        peer = header.source().map(canonical);
-                    }
-                    None
+                Some(Ok(header)) => peer = client_of(&header, peer),
+                Some(Err(error)) => {
+                    return options.report(&Incident::NoHeader { proxy: peer, error });
                 }
-                Some(Ok(Err(error))) => Some(error),
-                Some(Err(_)) => Some(None),
-            };
-            if let Some(error) = error {
-                return options.report(&Incident::NoHeader { proxy: peer, error });
             }
         }
         if let Some(peer) = peer {
             socket = socket.with_peer(peer);
-            place = place.and_then(|place| place.counted(peer.ip()));
         }
-        match place {
-            Ok(place) => {
-                let watch = Watch::new(options, peer, place);
-                let (server, span) = options.server(peer, None);
-                let session = ServerSession::new(server, socket).with_stopper(handle.stopper());
-                let running = (self.session)(session, Arc::clone(&self.state));
+        let begin = |server| ServerSession::new(server, socket).with_stopper(handle.stopper());
+        match Admission::of(options, peer, place) {
+            Admission::Session(watch, server, span) => {
+                let running = (self.session)(begin(server), Arc::clone(&self.state));
                 watch.over(&span.around(running).await);
             }
-            Err(refusal) => {
-                options.report(&Incident::NoPlace { peer });
-                self.refuse(socket, refusal).await;
+            Admission::Refused(_refusal, server, reply) => {
+                let _ = time::timeout(REFUSAL_TIME, reject(begin(server), reply)).await;
             }
+            Admission::Disconnected => {}
         }
-    }
-
-    /// Tells a client that there is no place for it.
-    async fn refuse(&self, socket: Socket, refusal: Option<Refusal>) {
-        let Some(reply) = refusal.as_ref().and_then(|refusal| self.options.reply(refusal)) else {
-            return;
-        };
-        let (server, _) = self.options.server(socket.peer(), Some(REFUSAL_TIME));
-        let session = ServerSession::new(server, socket).with_stopper(self.handle.stopper());
-        let _ = time::timeout(REFUSAL_TIME, reject(session, reply)).await;
     }
 }
 
