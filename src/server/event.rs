@@ -11,7 +11,8 @@ use super::{
     facts::Facts,
     replies,
     token::{
-        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, rejectable, tokens,
+        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, passes_on,
+        rejectable, tokens,
     },
     transaction::{Recipient, Transaction},
 };
@@ -721,7 +722,8 @@ impl PerRecipient<'_> {
     /// one accepts, a negative one rejects.
     pub fn answer(&mut self, recipient: usize, reply: &Reply<'_>) {
         self.exchange.number = self.exchange.number.wrapping_add(1);
-        self.verdicts.settle(recipient, self.recipients, judged(reply));
+        let verdict = judged(reply).map(Accepted::from);
+        self.verdicts.settle(recipient, self.recipients, verdict);
     }
 
     /// Returns whether the recipient with this index is settled.
