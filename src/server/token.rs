@@ -13,6 +13,13 @@ pub(super) struct Exchange {
     pub(super) configure: Option<Arc<Config>>,
 }
 
+impl Exchange {
+    /// Counts a new question, or what is left of one after a part of its answer.
+    pub(super) const fn count_question(&mut self) {
+        self.number = self.number.wrapping_add(1);
+    }
+}
+
 /// The place for the answer to one question. The question owns it, and its token borrows it.
 #[derive(Debug)]
 pub(super) enum Slot<T> {
