@@ -222,13 +222,10 @@ impl Session {
             Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Auth { mechanism, initial_response } => {
-                let is_without_hello = self.facts.hello.is_none();
-                let lenience = self.facts.forgiven();
-                let used = match is_without_hello {
-                    true => lenience.with_auth_without_hello(),
-                    false => lenience.without_auth_without_hello(),
-                };
-                self.facts.note_lenience(used);
+                if self.facts.hello.is_none() {
+                    let used = self.facts.forgiven().with_auth_without_hello();
+                    self.facts.note_lenience(used);
+                }
                 self.auth(mechanism, initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
