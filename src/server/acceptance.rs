@@ -138,14 +138,17 @@ impl Accepted {
     }
 }
 
-/// Returns the answer that a reply of another server is.
-pub(super) fn judged(reply: &Reply<'_>) -> Result<Accepted, Rejection> {
-    let reply = reply.as_borrowed();
-    match reply.is_positive() {
-        true => Ok(Accepted::Own(Box::new(Acceptance(reply.into_owned())))),
-        // It is negative, so that the other text is never needed.
-        false => Err(Rejection::try_from(reply).unwrap_or(Rejection::LOCAL_ERROR)),
+impl From<Acceptance> for Accepted {
+    fn from(acceptance: Acceptance) -> Self {
+        Self::Own(Box::new(acceptance))
     }
+}
+
+/// Returns the answer that a reply of another server is.
+pub(super) fn judged(reply: &Reply<'_>) -> Result<Acceptance, Rejection> {
+    // A reply is one of both, so that the other text is never needed.
+    Acceptance::try_from(reply.as_borrowed())
+        .map_err(|_| Rejection::try_from(reply.as_borrowed()).unwrap_or(Rejection::LOCAL_ERROR))
 }
 
 #[cfg(test)]

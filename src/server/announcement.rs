@@ -39,6 +39,11 @@ impl Offered {
             (true, true) => Self::TlsAuth,
         }
     }
+
+    /// Returns whether AUTH is in the list.
+    pub(super) const fn has_auth(self) -> bool {
+        matches!(self, Self::ClearAuth | Self::TlsAuth)
+    }
 }
 
 /// The greeting and the lists of extensions of one configuration.
@@ -124,7 +129,7 @@ impl Announcement {
         out.extend_from_slice(b"\r\n");
         if let Some(list) = list {
             extend(out, &list.before, &mut last);
-            if matches!(offered, Offered::ClearAuth | Offered::TlsAuth) {
+            if offered.has_auth() {
                 last = out.len();
                 out.extend_from_slice(LINE);
                 out.extend_from_slice(Extension::Auth.keyword().as_bytes());

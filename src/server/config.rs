@@ -16,7 +16,7 @@ use crate::{
     },
     wire::BareLineBreaks,
 };
-use alloc::vec::Vec;
+use alloc::{string::ToString, vec::Vec};
 
 /// The configuration of a server: its name, its service, the extensions it offers, its limits and
 /// time-outs.
@@ -242,7 +242,7 @@ impl Config {
     #[must_use]
     pub fn with_auth(mut self, offer: Offer) -> Self {
         let host = &self.host;
-        self.auth = Some(offer.or_host(|| alloc::string::ToString::to_string(host).into()));
+        self.auth = Some(offer.or_host(|| host.to_string().into()));
         self.offer()
     }
 
@@ -341,8 +341,8 @@ impl Config {
         }
     }
 
-    /// Checks like [`check`](Self::check), for a server inside a TLS layer: only what can work there
-    /// neither is an error.
+    /// Checks like [`check`](Self::check), for a server inside a TLS layer: only what cannot work there
+    /// either is an error.
     ///
     /// # Errors
     ///

@@ -1,9 +1,8 @@
 //! Parameters of the application's own on MAIL and RCPT.
 
-use super::custom_verb::announce;
+use super::{custom_verb::announce, transaction::every_extension};
 use crate::syntax::{
-    Extension, Extensions, MailParameters, Parameters, RcptParameters, SyntaxError,
-    SyntaxErrorKind, Verb,
+    Extensions, MailParameters, Parameters, RcptParameters, SyntaxError, SyntaxErrorKind, Verb,
 };
 use alloc::{boxed::Box, string::String};
 
@@ -62,7 +61,7 @@ impl CustomParameter {
         announce(Extensions::NONE, keyword)?;
         let mut alone = Parameters::NONE;
         alone.push(keyword, None)?;
-        let every = Extension::ALL.iter().copied().fold(Extensions::NONE, Extensions::with);
+        let every = every_extension();
         // Parameters are known by their keywords, which are not all keywords of EHLO.
         let is_unknown = MailParameters::parse_known(&alone, &every, |_| true).is_ok()
             && RcptParameters::parse_known(&alone, &every, |_| true).is_ok();

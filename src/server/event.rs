@@ -11,7 +11,8 @@ use super::{
     facts::Facts,
     replies,
     token::{
-        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, rejectable, tokens,
+        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, passes_on,
+        rejectable, tokens,
     },
     transaction::{Recipient, Transaction},
 };
@@ -712,16 +713,16 @@ impl PerRecipient<'_> {
     /// Reports whether the message was stored for the recipient with this index. Only the first
     /// answer for a recipient counts; an index without a recipient is ignored.
     pub fn settle(&mut self, recipient: usize, verdict: Result<(), Rejection>) {
-        // A part of the answer: the rest of the question has another number.
-        self.exchange.number = self.exchange.number.wrapping_add(1);
+        self.exchange.count_question();
         self.verdicts.settle(recipient, self.recipients, verdict.map(|()| Accepted::Default));
     }
 
     /// Settles the recipient with this index by the reply of another server, for a proxy: a positive
     /// one accepts, a negative one rejects.
     pub fn answer(&mut self, recipient: usize, reply: &Reply<'_>) {
-        self.exchange.number = self.exchange.number.wrapping_add(1);
-        self.verdicts.settle(recipient, self.recipients, judged(reply));
+        self.exchange.count_question();
+        let verdict = judged(reply).map(Accepted::from);
+        self.verdicts.settle(recipient, self.recipients, verdict);
     }
 
     /// Returns whether the recipient with this index is settled.

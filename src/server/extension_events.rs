@@ -6,7 +6,8 @@ use super::{
     content::Url,
     facts::Facts,
     token::{
-        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, rejectable, tokens,
+        Answer, Exchange, Rejected, Slot, acceptable, answerable, configurable, passes_on,
+        rejectable, tokens,
     },
 };
 use crate::syntax::{
@@ -102,6 +103,10 @@ answerable! {
     Xforward: core::convert::identity;
     Other: OtherAnswer::Accept;
 }
+passes_on! {
+    Verify: |acceptance| LookupAnswer::Own(Box::new(acceptance));
+    Expand: |acceptance| LookupAnswer::Own(Box::new(acceptance));
+}
 rejectable! { Verify Expand Burl Etrn Atrn Xclient Xforward Other }
 configurable! { Xclient }
 
@@ -121,21 +126,6 @@ impl<'s> Verify<'s> {
     pub fn cannot_verify(self) {
         self.slot.give(Ok(LookupAnswer::CannotVerify));
     }
-
-    /// Accepts with a reply of the application's own.
-    pub fn accept_as(self, acceptance: Acceptance) {
-        self.slot.give(Ok(LookupAnswer::Own(Box::new(acceptance))));
-    }
-
-    /// Passes on the reply of another server, for a proxy: a positive one
-    /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject).
-    pub fn answer(self, reply: &Reply<'_>) {
-        match judged(reply) {
-            Err(rejection) => self.reject(rejection),
-            Ok(Accepted::Own(acceptance)) => self.accept_as(*acceptance),
-            Ok(_) => self.cannot_verify(),
-        }
-    }
 }
 
 impl<'s> Expand<'s> {
@@ -154,21 +144,6 @@ impl<'s> Expand<'s> {
     /// Accepts with 252: the server cannot verify it.
     pub fn cannot_verify(self) {
         self.slot.give(Ok(LookupAnswer::CannotVerify));
-    }
-
-    /// Accepts with a reply of the application's own.
-    pub fn accept_as(self, acceptance: Acceptance) {
-        self.slot.give(Ok(LookupAnswer::Own(Box::new(acceptance))));
-    }
-
-    /// Passes on the reply of another server, for a proxy: a positive one
-    /// [accepts](Self::accept_as), and a negative one [rejects](Self::reject).
-    pub fn answer(self, reply: &Reply<'_>) {
-        match judged(reply) {
-            Err(rejection) => self.reject(rejection),
-            Ok(Accepted::Own(acceptance)) => self.accept_as(*acceptance),
-            Ok(_) => self.cannot_verify(),
-        }
     }
 }
 

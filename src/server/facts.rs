@@ -71,7 +71,7 @@ pub struct Facts {
     pub(super) had_hello: bool,
     /// Absent in an idle session.
     more: Option<Box<More>>,
-    /// Whether that command carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
+    /// The last VRFY or EXPN carried SMTPUTF8 (RFC 6531 section 3.7.4.2).
     pub(super) reads_utf8: bool,
 }
 
@@ -151,10 +151,8 @@ impl Facts {
 
     /// Notes the departures from the grammar in a command.
     pub(super) fn note_lenience(&mut self, used: Lenience) {
-        match &mut self.more {
-            Some(more) => more.lenience = used,
-            None if used == Lenience::STRICT => {}
-            None => self.more_mut().lenience = used,
+        if self.more.is_some() || used != Lenience::STRICT {
+            self.more_mut().lenience = used;
         }
     }
 

@@ -27,7 +27,7 @@ impl redaction::Known for Known<'_> {
 
     fn has_mechanism(&self, name: &str) -> bool {
         let channel = self.facts.security.channel();
-        matches!(self.offered, Offered::ClearAuth | Offered::TlsAuth)
+        self.offered.has_auth()
             && self.config.auth().is_some_and(|offer| {
                 let mut offered = offer.announced(&channel, self.facts.proven());
                 offered.any(|it| it.as_str().eq_ignore_ascii_case(name))

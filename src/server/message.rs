@@ -33,7 +33,9 @@ use core::mem;
 /// A message of more octets is rejected with 552 5.3.4 (RFC 1870 section 6.3), and its memory is given
 /// back. The client learns the limit before it sends if [`Limits::with_message`] is not greater.
 /// Octets of one message never stand in front of another, however the first one ended, and also where
-/// the application answers MAIL and DATA itself.
+/// the application answers MAIL and DATA itself. An application that answers both also
+/// [takes](Self::take) the octets of each message out, or [`octets`](Self::octets) still returns them at
+/// the delivery of a message that has none.
 ///
 /// A message that does not fit in memory, or a file that takes the octets as they come, needs
 /// [`Content`](super::Content) itself.
@@ -58,8 +60,8 @@ impl Message {
         self.limit
     }
 
-    /// Collects from an event, and answers it: appends content to the message, begins anew with each message, and forgets the
-    /// octets of one that was aborted. Every other event [proceeds](Event::proceed), so that a
+    /// Collects from an event, and answers it: appends content to the message, begins anew with each
+    /// message, and forgets the octets of one that was aborted. Every other event [proceeds](Event::proceed), so that a
     /// recipient or a delivery which the application has not accepted is rejected.
     pub fn collect(&mut self, event: Event<'_>) {
         match event {

@@ -76,7 +76,7 @@ async fn store(envelope: &Transaction, message: &[u8]) -> std::io::Result<()> {
 //! | [`Upgrade`] | waits for the handshake | leave it to the TLS layer, which answers it | ends the session: there is no layer |
 //! | [`Auth`] | sent AUTH | choose the verifier, or give it a nonce | makes the verifier of the [offer](Config::with_auth) |
 //! | [`Credentials`](CredentialsQuestion) | claims to be a user | [check](CredentialsQuestion::check) against what is stored, or give a verdict | 535 5.7.8 |
-//! | [`Authenticated`] | has proven who it is | decide whether the identity may act as another one | 235 if `Credentials` was answered positively and the identity acts as itself, otherwise 535 5.7.8 |
+//! | [`Authenticated`] | has proven its identity | decide whether the identity may act as another one | 235 if `Credentials` was answered positively and the identity acts as itself, otherwise 535 5.7.8 |
 //! | [`Mail`] | sent MAIL | reject by reverse-path, identity, size | 250 |
 //! | [`Rcpt`] | sent RCPT | accept known recipients | 550 5.7.1 |
 //! | [`Data`] | sent DATA or the first BDAT; once a message | reject | 354, or nothing before BDAT |

@@ -13,6 +13,13 @@ pub(super) struct Exchange {
     pub(super) configure: Option<Arc<Config>>,
 }
 
+impl Exchange {
+    /// Counts a new question, or what is left of one after a part of its answer.
+    pub(super) const fn count_question(&mut self) {
+        self.number = self.number.wrapping_add(1);
+    }
+}
+
 /// The place for the answer to one question. The question owns it, and its token borrows it.
 #[derive(Debug)]
 pub(super) enum Slot<T> {
@@ -151,7 +158,8 @@ macro_rules! acceptable {
     )*};
 }
 
-/// Gives tokens the answers that accept with any positive reply, or pass a reply on.
+/// Gives tokens the answers that accept with the default reply, another text or any positive reply, or
+/// pass a reply on.
 macro_rules! answerable {
     ($($name:ident: $accept:expr;)*) => {$(
         impl $name<'_> {
@@ -164,11 +172,19 @@ macro_rules! answerable {
             pub fn accept_with(self, text: Text<'static>) {
                 self.slot.give(Ok($accept(Accepted::Text(text))));
             }
+        }
+        passes_on! { $name: |acceptance| $accept(Accepted::from(acceptance)); }
+    )*};
+}
 
+/// Gives tokens the answers that accept with any positive reply, or pass a reply on.
+macro_rules! passes_on {
+    ($($name:ident: $accept:expr;)*) => {$(
+        impl $name<'_> {
             /// Accepts with a reply of the application's own: with another enhanced status, or several
             /// lines.
             pub fn accept_as(self, acceptance: Acceptance) {
-                self.slot.give(Ok($accept(Accepted::Own(Box::new(acceptance)))));
+                self.slot.give(Ok($accept(acceptance)));
             }
 
             /// Passes on the reply of another server, for a proxy: a positive one
@@ -214,4 +230,4 @@ macro_rules! configurable {
     )*};
 }
 
-pub(super) use {acceptable, answerable, configurable, rejectable, tokens};
+pub(super) use {acceptable, answerable, configurable, passes_on, rejectable, tokens};

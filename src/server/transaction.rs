@@ -63,12 +63,6 @@ impl Entry {
     }
 }
 
-impl Default for Transaction {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Transaction {
     pub(super) const fn new() -> Self {
         Self {
@@ -268,7 +262,7 @@ impl<'t> Recipient<'t> {
     }
 }
 
-/// Returns all extensions: whether a parameter was announced is checked before.
-fn every_extension() -> Extensions {
+/// Returns all extensions, for parameters of which it does not matter whether they are announced.
+pub(super) fn every_extension() -> Extensions {
     Extension::ALL.iter().copied().fold(Extensions::NONE, Extensions::with)
 }

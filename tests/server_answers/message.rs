@@ -79,6 +79,32 @@ fn a_message_begins_anew_with_its_first_octets() {
     assert_eq!(stored, ["one\r\n", "two\r\n"]);
 }
 
+/// No event tells an application that answers MAIL and DATA itself, and takes the octets out, of an
+/// empty message.
+#[test]
+fn an_empty_message_has_no_octets_of_the_one_before() {
+    let mut session = Session::new(config());
+    let (mut message, mut stored) = (Message::with_limit(1000), vec![]);
+    let mut reply = |lines: &str| {
+        session.say(lines, |event| match event {
+            Event::Mail(mail) => mail.accept(),
+            Event::Data(data) => data.accept(),
+            Event::Rcpt(rcpt) => rcpt.accept(),
+            Event::Deliver(delivery) => {
+                stored.push(String::from_utf8(message.take()).unwrap());
+                delivery.accept();
+            }
+            other => message.collect(other),
+        })
+    };
+    reply("EHLO c.example.net");
+    for content in ["one\r\n.", "."] {
+        reply(BEGIN);
+        reply(content);
+    }
+    assert_eq!(stored, ["one\r\n", ""]);
+}
+
 #[test]
 fn a_message_that_is_not_delivered_by_the_application_is_rejected_and_forgotten() {
     let mut session = Session::new(config());

@@ -46,6 +46,7 @@ impl Session {
         if self.refused.is_some() && verb != Verb::Bdat {
             // Even if it does not parse; of BDAT the number of octets that follow has to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
+                self.count_refused(verb);
                 self.refuse(replies::misplaced(why).reply(), Fault::Error);
                 return;
             }
@@ -61,17 +62,24 @@ impl Session {
         match (verb, &self.phase) {
             (Verb::Mail, Phase::Asked(Question::Mail(_)))
             | (Verb::Rcpt, Phase::Asked(Question::Rcpt(_))) => {}
-            (Verb::Mail, _) => self.mail_failed(),
-            (Verb::Rcpt, _) => self.work_mut().counts.refused_recipients.add(),
-            _ => {}
+            _ => self.failed(verb),
         }
     }
 
-    /// Notes that MAIL was not accepted: commands pipelined after it are no errors.
-    fn mail_failed(&mut self) {
-        self.work_mut().counts.refused_transactions.add();
-        if self.work().content.stage().is_none() {
+    /// Notes that a command was refused. After MAIL commands that were pipelined are no errors.
+    fn failed(&mut self, verb: Verb) {
+        self.count_refused(verb);
+        if verb == Verb::Mail && self.work().content.stage().is_none() {
             self.facts.transaction_mut().fail();
+        }
+    }
+
+    /// Counts a MAIL or RCPT that the machine refuses.
+    fn count_refused(&mut self, verb: Verb) {
+        match verb {
+            Verb::Mail => self.work_mut().counts.refused_transactions.add(),
+            Verb::Rcpt => self.work_mut().counts.refused_recipients.add(),
+            _ => {}
         }
     }
 
@@ -105,8 +113,10 @@ impl Session {
         match self.long_line {
             // How many octets of content follow is not known.
             Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
-            Verb::Mail => self.mail_failed(),
-            verb => self.omits_enhanced_code = is_hello(verb),
+            verb => {
+                self.failed(verb);
+                self.omits_enhanced_code = is_hello(verb);
+            }
         }
     }
 
@@ -212,13 +222,10 @@ impl Session {
             Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
             Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
             Command::Auth { mechanism, initial_response } => {
-                let is_without_hello = self.facts.hello.is_none();
-                let lenience = self.facts.forgiven();
-                let used = match is_without_hello {
-                    true => lenience.with_auth_without_hello(),
-                    false => lenience.without_auth_without_hello(),
-                };
-                self.facts.note_lenience(used);
+                if self.facts.hello.is_none() {
+                    let used = self.facts.forgiven().with_auth_without_hello();
+                    self.facts.note_lenience(used);
+                }
                 self.auth(mechanism, initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for

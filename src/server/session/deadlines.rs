@@ -95,8 +95,7 @@ impl Session {
                 self.channel.start_reading();
                 self.run_content_clock(now);
             }
-            Wait::Room => self.run_content_clock(now),
-            Wait::Content => self.run_content_clock(now),
+            Wait::Room | Wait::Content => self.run_content_clock(now),
             Wait::Answer => {
                 self.channel.pause();
                 if let Some(work) = &mut self.work {

@@ -385,7 +385,7 @@ impl Session {
 
     /// Counts a new question.
     const fn count_question(&mut self) {
-        self.exchange.number = self.exchange.number.wrapping_add(1);
+        self.exchange.count_question();
     }
 
     /// Returns the question that is open, as a token.

@@ -4,7 +4,7 @@ use esmtp::{
     machine::Need,
     sasl::{Attempt, Mechanism, Nonce, Offer, Question},
     security::Security,
-    server::{Config, End, Event, Limits, Peer, Server},
+    server::{Config, End, Event, Limits, Peer, Server, Totals},
     syntax::{AttributeName, Code, Extension, Extensions, Rejection, Status, Text},
     testing::Driver,
 };
@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug)]
 struct Outcome {
     said: String,
-    errors: u64,
+    totals: Totals,
     end: Option<End>,
     /// The time that it took, on a clock that only delays move.
     took: Duration,
@@ -38,7 +38,7 @@ fn play(config: Config, lines: &[&str], mut answer: impl FnMut(Event<'_>)) -> Ou
     }
     let took = driver.time().elapsed();
     let server = driver.machine();
-    Outcome { said, errors: server.totals().errors(), end: server.end(), took }
+    Outcome { said, totals: server.totals(), end: server.end(), took }
 }
 
 impl Outcome {
@@ -77,7 +77,7 @@ fn rset_and_noop_are_answered_250_up_to_the_end() {
         let outcome = play(config().with_limits(limits()), &[command; 100], accept);
         assert_eq!(outcome.count("250 2.0.0 Ok"), 12, "{}", outcome.said);
         assert!(outcome.said.ends_with(&format!("{TOO_MANY}\r\n")));
-        assert_eq!((outcome.end, outcome.errors), (Some(End::TooManyErrors), 1));
+        assert_eq!((outcome.end, outcome.totals.errors()), (Some(End::TooManyErrors), 1));
     }
     // With a transaction open, and with withheld replies.
     let delay = esmtp::server::Timeouts::default().with_error_delay(Duration::from_secs(2));
@@ -195,7 +195,7 @@ fn auth_that_cannot_be_decided_now_is_a_command_without_progress() {
         let outcome = play(with_auth(), &[PLAIN; 1000], answer);
         assert_eq!((outcome.count(reply), outcome.count(TOO_MANY)), (12, 1), "{}", outcome.said);
         assert_eq!(outcome.took, Duration::from_secs(12), "each is withheld as a failure is");
-        assert_eq!(outcome.errors, 0, "the verdict is not the machine's");
+        assert_eq!(outcome.totals.errors(), 0, "the verdict is not the machine's");
     }
     let lines = [[PLAIN; 10], ["AUTH PLAIN AGFubgB3cm9uZw=="; 10]].concat();
     let mut attempts = 0;
@@ -250,9 +250,45 @@ fn only_commands_that_the_machine_refuses_are_errors() {
         (&["QUIT"], 0),
     ] {
         let outcome = play(config().with_auth(offer()), lines, no);
-        assert_eq!(outcome.errors, errors, "{lines:?}: {}", outcome.said);
+        assert_eq!(outcome.totals.errors(), errors, "{lines:?}: {}", outcome.said);
     }
     let limits = Limits::default().with_recipients(1).with_transactions(Some(1));
     let outcome = play(config().with_limits(limits), &[mail, rcpt, rcpt, "RSET", mail], no);
-    assert_eq!(outcome.errors, 2, "{}", outcome.said);
+    assert_eq!(outcome.totals.errors(), 2, "{}", outcome.said);
+}
+
+#[test]
+fn each_transaction_and_recipient_is_counted_as_accepted_or_refused() {
+    let no = |event: Event<'_>| match event {
+        Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("nobody") => {
+            rcpt.reject(Rejection::NO_SUCH_MAILBOX);
+        }
+        Event::Mail(mail) if mail.reverse_path().to_string().contains("nobody") => {
+            mail.reject(Rejection::POLICY);
+        }
+        other => accept(other),
+    };
+    let counts = |outcome: &Outcome| {
+        let totals = &outcome.totals;
+        let transactions = [totals.transactions(), totals.refused_transactions()];
+        [transactions, [totals.recipients(), totals.refused_recipients()]]
+    };
+    let (mail, rcpt) = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>");
+    let long = "x".repeat(5000);
+    let (long_mail, long_rcpt) = (format!("{mail} {long}"), format!("{rcpt} {long}"));
+    for (lines, expected) in [
+        (&[mail, rcpt, rcpt][..], [[1, 0], [2, 0]]),
+        (&[mail, "RCPT TO:<nobody@d.example>", "RCPT TO:", &long_rcpt], [[1, 0], [0, 3]]),
+        (&["MAIL FROM:<nobody@b.example>", "MAIL FROM:", &long_mail], [[0, 3], [0, 0]]),
+        (&[rcpt, mail, mail], [[1, 1], [0, 1]]),
+    ] {
+        let outcome = play(config(), lines, no);
+        assert_eq!(counts(&outcome), expected, "{lines:?}: {}", outcome.said);
+    }
+    // There is no service for this client: only QUIT is served (RFC 5321 section 3.1).
+    let outcome = play(config(), &[mail, rcpt], |event| match event {
+        Event::Connect(connect) => connect.reject(Rejection::POLICY),
+        other => no(other),
+    });
+    assert_eq!(counts(&outcome), [[0, 1], [0, 1]], "{}", outcome.said);
 }
