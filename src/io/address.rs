@@ -130,7 +130,7 @@ impl Address {
         Ok(Self { place, service, protection, credentials })
     }
 
-    /// Reads what follows `lmtp+unix:`.
+    /// Reads the rest of the URL of a Unix socket, after the colon of its scheme.
     fn unix(scheme: &str, rest: &str) -> Result<Self, AddressError> {
         if !scheme.eq_ignore_ascii_case("lmtp+unix") {
             return Err(AddressError::Scheme(scheme.to_owned()));
@@ -217,7 +217,7 @@ fn decode(part: &'static str, text: &str) -> Result<String, AddressError> {
 
 /// Reads a host, or `host:port`; an IPv6 address stands in brackets if a port follows it.
 fn authority(text: &str) -> Result<Place, AddressError> {
-    // What stands before it may be a password, and must not be shown as a port.
+    // The text before the at sign may be a password, and must not be shown as a port.
     if text.contains('@') {
         return Err(AddressError::NoUrl);
     }

@@ -24,7 +24,7 @@
 //!
 //! The page of [`server`](crate::server) has a whole server with STARTTLS and AUTH, and
 //! [`CredentialsQuestion::check`](crate::server::CredentialsQuestion::check) tells what takes time.
-//! What follows is for mechanisms of one's own, and for other protocols.
+//! The rest of this page is for mechanisms of one's own, and for other protocols.
 //!
 //! # Exchanges
 //!

@@ -64,7 +64,7 @@ pub enum OfferError {
     /// There is no mechanism.
     #[error("AUTH is offered without a mechanism")]
     NoMechanism,
-    /// A mechanism is behind a feature of this crate that is off.
+    /// A mechanism needs a feature of this crate that is off.
     #[error("AUTH {mechanism} needs the feature `{feature}` of esmtp")]
     FeatureOff {
         /// The mechanism.
