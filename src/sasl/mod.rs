@@ -133,6 +133,8 @@ mod plain;
 pub mod prepare;
 pub mod question;
 #[cfg(feature = "scram")]
+mod scale;
+#[cfg(feature = "scram")]
 pub mod scram;
 mod secret;
 mod stored;
