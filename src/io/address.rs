@@ -84,6 +84,8 @@ pub enum AddressError {
     },
 }
 
+/// The protection of submission without implicit TLS (RFC 8314 section 3.3).
+const STARTTLS: Protection = Protection::Policy(TlsPolicy::Required);
 /// The port of submission with STARTTLS (RFC 6409 section 3.1).
 const SUBMISSION: u16 = 587;
 /// The port of submission in implicit TLS (RFC 8314 section 7.3).
@@ -92,14 +94,13 @@ const SUBMISSIONS: u16 = 465;
 impl Address {
     /// Reads a host, `host:port`, or a URL.
     pub(super) fn parse(text: &str) -> Result<Self, AddressError> {
-        const STARTTLS: Protection = Protection::Policy(TlsPolicy::Required);
         if let Some((scheme, rest)) = split_unix(text) {
             return Self::unix(scheme, rest);
         }
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
             Some(_) => return Err(AddressError::NoUrl),
-            None => return Self::by_port(authority(text)?, None),
+            None => return Ok(Self::by_port(authority(text)?, None)),
         };
         let (rest, credentials) = login(rest)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -107,7 +108,7 @@ impl Address {
             return Err(AddressError::Path);
         }
         let (service, protection) = match scheme.as_str() {
-            "smtp" => return Self::by_port(authority(rest)?, credentials),
+            "smtp" => return Ok(Self::by_port(authority(rest)?, credentials)),
             "submission" => (Service::Submission, Some(STARTTLS)),
             "smtps" | "submissions" => (Service::Submission, Some(Protection::Implicit)),
             "lmtp" => (Service::Lmtp, None),
@@ -117,20 +118,18 @@ impl Address {
     }
 
     /// Returns an address whose port tells the service, as no scheme does.
-    fn by_port(place: Place, credentials: Option<Credentials>) -> Result<Self, AddressError> {
+    fn by_port(place: Place, credentials: Option<Credentials>) -> Self {
         let (service, protection) = match place {
-            Place::Host { port: Some(SUBMISSION), .. } => {
-                (Service::Submission, Some(Protection::Policy(TlsPolicy::Required)))
-            }
+            Place::Host { port: Some(SUBMISSION), .. } => (Service::Submission, Some(STARTTLS)),
             Place::Host { port: Some(SUBMISSIONS), .. } => {
                 (Service::Submission, Some(Protection::Implicit))
             }
             _ => (Service::Smtp, None),
         };
-        Ok(Self { place, service, protection, credentials })
+        Self { place, service, protection, credentials }
     }
 
-    /// Reads what follows `lmtp+unix:`.
+    /// Reads the rest of the URL of a Unix socket, after the colon of its scheme.
     fn unix(scheme: &str, rest: &str) -> Result<Self, AddressError> {
         if !scheme.eq_ignore_ascii_case("lmtp+unix") {
             return Err(AddressError::Scheme(scheme.to_owned()));
@@ -217,7 +216,7 @@ fn decode(part: &'static str, text: &str) -> Result<String, AddressError> {
 
 /// Reads a host, or `host:port`; an IPv6 address stands in brackets if a port follows it.
 fn authority(text: &str) -> Result<Place, AddressError> {
-    // What stands before it may be a password, and must not be shown as a port.
+    // The text before the at sign may be a password, and must not be shown as a port.
     if text.contains('@') {
         return Err(AddressError::NoUrl);
     }
@@ -303,7 +302,7 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    const STARTTLS: Option<Protection> = Some(Protection::Policy(TlsPolicy::Required));
+    const STARTTLS: Option<Protection> = Some(super::STARTTLS);
     const IMPLICIT: Option<Protection> = Some(Protection::Implicit);
 
     #[test]

@@ -116,7 +116,7 @@ pub(super) enum Cause {
     NoTlsLayer,
     #[error("LMTP on port 25 (RFC 2033 section 5)")]
     LmtpPort,
-    #[error("a Unix socket has no port and no address to connect from")]
+    #[error("a Unix socket has no port")]
     NotTcp,
     #[error("the name has no address")]
     NoAddress,

@@ -7,7 +7,7 @@ use super::{
     layer::Layer,
 };
 #[cfg(feature = "rustls")]
-use crate::tls::{ClientTls, Secured};
+use crate::tls::{ClientTls, Role, Secured};
 use crate::{
     client::{Client, Config, End, Event, Ready, Timeouts, TlsPolicy},
     sasl::{Credentials, Nonce},
@@ -113,8 +113,9 @@ impl Options {
         };
         let credentials = self.credentials.as_ref().or(address.credentials.as_ref());
         let plan = Plan { options: self, target, service, protection, credentials };
-        // Mistakes in the settings of TLS are found before there is a connection.
-        plan.client(None)?;
+        // Mistakes in the settings are found before there is a connection.
+        plan.config(None)?;
+        plan.role()?;
         Ok(plan)
     }
 }
@@ -235,6 +236,9 @@ macro_rules! settings {
         }
 
         /// Sets the time to look up the name, and to connect to each of its addresses. Default: 30 seconds.
+        ///
+        /// The blocking connector cannot end a look-up, which takes as long as the resolver of the system
+        /// lets it, nor the connection to a Unix socket.
         #[must_use]
         pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
             self.options.connect_timeout = timeout;
@@ -309,6 +313,17 @@ pub(super) struct Plan<'o> {
 impl Plan<'_> {
     /// Returns the client for a connection from this address.
     pub(super) fn client(&self, local: Option<SocketAddr>) -> Result<Layer<Client>, ConnectError> {
+        let mut client = Client::new(self.config(local)?, Security::CLEAR);
+        if let Some(transcript) = &self.options.transcript {
+            client = client.with_transcript(transcript());
+        }
+        let mut layer = self.secured(client)?;
+        layer.set_limit(self.options.time_limit);
+        Ok(layer)
+    }
+
+    /// Returns the settings of a session whose connection comes from this address.
+    fn config(&self, local: Option<SocketAddr>) -> Result<Config, ConnectError> {
         let mistake = |cause| self.error(ConnectStep::Settings, cause);
         let options = self.options;
         let hello = options.hello.clone().unwrap_or_else(|| own_host(local));
@@ -327,23 +342,15 @@ impl Plan<'_> {
         if let Some(configure) = &options.configure {
             config = configure(config);
         }
-        let config = config.with_tls(policy);
-        let mut client = Client::new(config, Security::CLEAR);
-        if let Some(transcript) = &options.transcript {
-            client = client.with_transcript(transcript());
-        }
-        let mut layer = self.secured(client)?;
-        layer.set_limit(options.time_limit);
-        Ok(layer)
+        Ok(config.with_tls(policy))
     }
 
+    /// Returns the role in TLS; `None` for a session in the clear.
     #[cfg(feature = "rustls")]
-    fn secured(&self, client: Client) -> Result<Layer<Client>, ConnectError> {
-        let mistake =
-            |error: crate::tls::ConfigError| self.error(ConnectStep::Settings, Cause::from(error));
+    fn role(&self) -> Result<Option<Role>, ConnectError> {
         let tls = &self.options.tls;
         let standing = match self.protection {
-            Protection::Policy(TlsPolicy::Never) => return Ok(client.into()),
+            Protection::Policy(TlsPolicy::Never) => return Ok(None),
             Protection::Policy(TlsPolicy::IfOffered) => &tls.opportunistic,
             Protection::Policy(TlsPolicy::Required) | Protection::Implicit => &tls.strict,
         };
@@ -351,7 +358,13 @@ impl Plan<'_> {
             Target::Host { host, .. } => host,
             Target::Unix(_) => "localhost",
         };
-        let role = tls.given.as_ref().unwrap_or(standing).for_host(host).map_err(mistake)?;
+        let role = tls.given.as_ref().unwrap_or(standing).for_host(host);
+        role.map(Some).map_err(|error| self.error(ConnectStep::Settings, error))
+    }
+
+    #[cfg(feature = "rustls")]
+    fn secured(&self, client: Client) -> Result<Layer<Client>, ConnectError> {
+        let Some(role) = self.role()? else { return Ok(client.into()) };
         let secured = match self.protection {
             Protection::Implicit => Secured::implicit(client, role),
             Protection::Policy(_) => Secured::start_tls(client, role),
@@ -361,8 +374,14 @@ impl Plan<'_> {
 
     #[cfg(not(feature = "rustls"))]
     fn secured(&self, client: Client) -> Result<Layer<Client>, ConnectError> {
+        self.role().map(|()| client.into())
+    }
+
+    /// Fails where TLS is required.
+    #[cfg(not(feature = "rustls"))]
+    fn role(&self) -> Result<(), ConnectError> {
         match self.protection {
-            Protection::Policy(TlsPolicy::Never | TlsPolicy::IfOffered) => Ok(client.into()),
+            Protection::Policy(TlsPolicy::Never | TlsPolicy::IfOffered) => Ok(()),
             Protection::Policy(TlsPolicy::Required) | Protection::Implicit => {
                 Err(self.error(ConnectStep::Settings, Cause::NoTlsLayer))
             }

@@ -31,7 +31,7 @@
 //!     octets.extend_from_slice(stream.next().ok_or("closed")?);
 //! };
 //!
-//! // No source: the proxy speaks for itself, and the peer is who connected.
+//! // No source: the proxy speaks for itself, and the peer is the host that connected.
 //! let peer = header.source().map_or(Peer::UNKNOWN, Peer::from);
 //! let config = std::sync::Arc::new(Config::new("mx.example.org")?);
 //! let mut server = Server::new(config, peer, Security::CLEAR);

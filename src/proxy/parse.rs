@@ -174,7 +174,7 @@ fn inet(source: (IpAddr, u16), destination: (IpAddr, u16)) -> Parts {
     Parts::about(About::Inet { source, destination })
 }
 
-/// Checks the checksum, of which `place` is the position in the parts: it counts as zero (section
+/// Checks the checksum, of which `place` is the position in the header: it counts as zero (section
 /// 2.2.3).
 fn check_sum(whole: &[u8], place: Range<usize>, value: &[u8]) -> Result<(), ProxyError> {
     let zeroed = whole

@@ -24,7 +24,7 @@
 //!
 //! The page of [`server`](crate::server) has a whole server with STARTTLS and AUTH, and
 //! [`CredentialsQuestion::check`](crate::server::CredentialsQuestion::check) tells what takes time.
-//! What follows is for mechanisms of one's own, and for other protocols.
+//! The rest of this page is for mechanisms of one's own, and for other protocols.
 //!
 //! # Exchanges
 //!
@@ -132,6 +132,8 @@ mod offer;
 mod plain;
 pub mod prepare;
 pub mod question;
+#[cfg(feature = "scram")]
+mod scale;
 #[cfg(feature = "scram")]
 pub mod scram;
 mod secret;

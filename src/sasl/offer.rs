@@ -3,8 +3,10 @@
 use super::prepare::{Prepare, standard};
 use super::question::Question;
 #[cfg(feature = "scram")]
+use super::scale::Scale;
+#[cfg(feature = "scram")]
 use super::scram::{Decoy, Hash, ScramVerifier};
-use super::stored::{Scale, StoredPassword};
+use super::stored::StoredPassword;
 use super::{
     AnonymousVerifier, Channel, ExternalVerifier, LoginVerifier, Mechanism, Nonce,
     OauthBearerVerifier, PlainVerifier, Verifier, Xoauth2Verifier,
@@ -46,7 +48,7 @@ pub struct Offer {
     status: ErrorStatus,
     in_the_clear: bool,
     nonces: fn() -> Option<Nonce>,
-    #[cfg_attr(not(feature = "scram"), allow(dead_code, reason = "only stored keys have a scale"))]
+    #[cfg(feature = "scram")]
     scale: Scale,
     #[cfg(feature = "scram")]
     decoy: Option<Decoy>,
@@ -64,7 +66,7 @@ pub enum OfferError {
     /// There is no mechanism.
     #[error("AUTH is offered without a mechanism")]
     NoMechanism,
-    /// A mechanism is behind a feature of this crate that is off.
+    /// A mechanism needs a feature of this crate that is off.
     #[error("AUTH {mechanism} needs the feature `{feature}` of esmtp")]
     FeatureOff {
         /// The mechanism.
@@ -107,6 +109,7 @@ impl Offer {
             status: ErrorStatus::invalid_token(),
             in_the_clear: false,
             nonces: generated,
+            #[cfg(feature = "scram")]
             scale: Scale::default(),
             #[cfg(feature = "scram")]
             decoy: random_decoy(),
@@ -131,9 +134,7 @@ impl Offer {
             .chain([Hash::Sha256.mechanism(), Hash::Sha1.mechanism()]);
         #[cfg(not(feature = "scram"))]
         let scram = core::iter::empty();
-        let offer = Self::new(scram.chain(PASSWORD));
-        offer.scale.note_clear();
-        offer
+        Self::new(scram.chain(PASSWORD))
     }
 
     /// Creates the offer of a server that stores keys with this digest (`scram::Keys`): SCRAM with
@@ -291,9 +292,7 @@ impl Offer {
 
     /// Returns whether a mechanism can be announced on a channel without TLS.
     pub(crate) fn works_in_the_clear(&self) -> bool {
-        let is_external = |it: &&Mechanism| **it == Mechanism::EXTERNAL;
-        self.announced(&Channel::CLEAR, None).next().is_some()
-            || self.mechanisms.iter().any(|it| is_external(&it))
+        self.announced(&Channel::CLEAR, None).next().is_some() || self.knows(Mechanism::EXTERNAL)
     }
 
     /// Returns the mechanisms to announce after AUTH in the reply to EHLO on this channel. `proven`
@@ -317,16 +316,8 @@ impl Offer {
         let may_run =
             channel.carries(mechanism) || (self.in_the_clear && !mechanism.needs_channel_binding());
         may_run
-            && match mechanism {
-                Mechanism::EXTERNAL => proven.is_some(),
-                Mechanism::PLAIN
-                | Mechanism::LOGIN
-                | Mechanism::OAUTHBEARER
-                | Mechanism::XOAUTH2
-                | Mechanism::ANONYMOUS => true,
-                Mechanism::CRAM_MD5 => cfg!(feature = "cram-md5"),
-                _ => self.serves_scram(mechanism),
-            }
+            && (mechanism != Mechanism::EXTERNAL || proven.is_some())
+            && self.check_mechanism(mechanism).is_ok()
     }
 
     #[cfg(feature = "scram")]
@@ -423,6 +414,7 @@ impl Offer {
     /// Settles the question of a verifier by what is stored for its user; `None` stands for an
     /// unknown user, for whom the work is the same.
     pub(crate) fn answer(&self, question: Question<'_>, stored: Option<StoredPassword<'_>>) {
+        #[cfg(feature = "scram")]
         self.scale.note(stored);
         match question {
             Question::Password(question) => {

@@ -186,7 +186,7 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As for [`parse`](Self::parse).
     pub fn parse_with(line: &'a [u8], lenience: Lenience) -> Result<Parsed<'a>, SyntaxError> {
         let tolerance = Tolerance::new(lenience);
         match Self::read(line, &tolerance) {

@@ -187,7 +187,6 @@ mod tests {
         }
     }
 
-    /// 5321-4.1.1.1-b 6531-3.7.1-a
     #[test]
     fn spaces_at_the_end_are_not_part_of_a_name() {
         for (written, name) in
@@ -218,6 +217,7 @@ mod tests {
         }
     }
 
+    /// 5321-4.1.1.1-b 6531-3.7.1-a
     #[test]
     fn text_in_the_place_of_a_host_is_kept_and_reported() {
         for (argument, text) in [

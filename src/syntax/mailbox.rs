@@ -307,7 +307,6 @@ impl<'a> Mailbox<'a> {
 
 text_value!(read Mailbox, Mailbox::parse);
 
-/// `ann@example.org`, the local-part in its shortest form.
 impl Mailbox<'_> {
     /// Writes the mailbox without formatting where that is not needed: that is cheap.
     pub(crate) fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -323,6 +322,7 @@ impl Mailbox<'_> {
     }
 }
 
+/// `ann@example.org`, the local-part in its shortest form.
 impl fmt::Display for Mailbox<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_to(f)

@@ -387,7 +387,7 @@ impl Upgradable for FaultyServer {
     }
 
     fn upgraded(&mut self, security: Security) {
-        // What came in the clear is not passed on as if TLS had protected it.
+        // Octets that came in the clear are not passed on as if TLS had protected them.
         self.input = Inbox::default();
         self.server.upgraded(security);
     }

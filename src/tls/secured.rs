@@ -280,6 +280,6 @@ impl<M: fmt::Debug> fmt::Debug for Secured<M> {
 }
 
 const _: () = {
-    const fn is_at_home_everywhere<T: Send + Sync + Unpin + 'static>() {}
-    is_at_home_everywhere::<Secured<crate::server::Server>>();
+    const fn is_free<T: Send + Sync + Unpin + 'static>() {}
+    is_free::<Secured<crate::server::Server>>();
 };

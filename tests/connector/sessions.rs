@@ -14,7 +14,10 @@ use esmtp::{
 };
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -183,17 +186,22 @@ fn hello_name_transcript_and_further_settings_reach_the_session() {
     let (address, serving) =
         serve(|stream| blocking::Connection::accept(stream, config()).unwrap());
     let lines = Lines::default();
-    let made = lines.clone();
+    let (made, transcripts) = (lines.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&transcripts);
     let connector = blocking::Connector::new(address.to_string())
         .with_tls_policy(TlsPolicy::Never)
         .with_hello(Host::parse("client.example.org").unwrap().into_owned())
         .with_config(|config| config.with_transactions(8))
-        .with_transcript(move || Box::new(made.clone()));
+        .with_transcript(move || {
+            counted.fetch_add(1, Relaxed);
+            Box::new(made.clone())
+        });
     let mut session = connector.connect().unwrap();
     assert_eq!(session.client().config().transactions(), 8);
     session.quit().unwrap();
     connector.clone().verify().unwrap();
     assert_eq!(serving.join().unwrap(), [0, 0]);
+    assert_eq!(transcripts.load(Relaxed), 2, "one for each session");
     let lines = lines.0.lock().unwrap();
     let hellos = lines.iter().filter(|line| *line == "C: EHLO client.example.org").count();
     assert_eq!(hellos, 2, "{lines:?}");

@@ -51,7 +51,8 @@ use std::path::Path;
 /// # }
 /// ```
 ///
-/// Its futures may be dropped at any time, which closes the connection. A connector is cheap to clone and connects as often as it is asked to; its TLS sessions are resumed.
+/// Its futures may be dropped at any time, which closes the connection. A connector is cheap to clone and
+/// connects as often as it is asked to; its TLS sessions are resumed.
 #[derive(Clone, Debug)]
 pub struct Connector {
     options: Options,

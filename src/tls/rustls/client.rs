@@ -87,7 +87,7 @@ impl ClientTls {
     /// Returns TLS with the certificate authorities and the cryptography that the features of this crate
     /// provide, without a certificate of the client.
     ///
-    /// What is missing is an error when a session begins ([`for_host`](Self::for_host)).
+    /// Without authorities or without cryptography, a session fails as it begins ([`for_host`](Self::for_host)).
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -149,7 +149,7 @@ impl ClientTls {
         Ok(self)
     }
 
-    /// Accepts every certificate (opportunistic TLS, RFC 7435): this keeps out those who only listen,
+    /// Accepts every certificate (opportunistic TLS, RFC 7435): this keeps out an eavesdropper,
     /// not an attacker in the middle. With a configuration of the application, states that its verifier
     /// does so.
     ///
