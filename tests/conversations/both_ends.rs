@@ -19,7 +19,7 @@ use esmtp::{
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// A message and who is to get it.
+/// A message and its recipients.
 #[derive(Clone, Debug)]
 struct Mail {
     to: Vec<&'static str>,

@@ -1,7 +1,7 @@
 //! The test kit itself: scripts that do not fit are found, peers play their side, and faults occur
 //! where a test puts them.
 
-use crate::common::{config, converse_in_one_piece};
+use crate::common::config;
 use esmtp::{
     client::{self, Client, MessageFacts, Outcome},
     envelope::Envelope,
@@ -109,10 +109,6 @@ fn each_cut_is_played() {
     };
     script.check(machine, accept).unwrap();
     assert_eq!(machines, 7);
-    // The usual application of the conversations.
-    converse_in_one_piece(config(), "S: 220 ...\nC: QUIT\nS: 221 ...\nS: (closed)", |_, event| {
-        event.proceed();
-    });
 }
 
 /// Serves a session, as an application of a user does.
@@ -257,8 +253,7 @@ fn a_fault_occurs_at_its_place() {
             assert!(is_code(&outcome, 450), "{verb}: {outcome:?}");
             assert_eq!(deliveries, 0, "{verb}");
             let (outcome, _, deliveries) = send(At::command(verb), Fault::DROP);
-            assert_ne!(deliveries, 1, "{verb}");
-            assert!(!outcome.is_delivered(), "{verb}: {outcome:?}");
+            assert!(!outcome.is_delivered() && deliveries == 0, "{verb}: {outcome:?}");
             let (outcome, ..) = send(At::command(verb).nth(2), Fault::reply("450 4.2.0 Busy"));
             assert!(is_code(&outcome, 250), "{verb}, a second time: {outcome:?}");
         }

@@ -36,6 +36,8 @@ const ADAPTERS: [Adapter; 2] = [Adapter::Blocking, Adapter::Tokio];
 struct State {
     delivered: AtomicUsize,
     aborted: AtomicUsize,
+    /// The sessions that will not return.
+    stalled: AtomicUsize,
     /// The address of each client.
     peers: Mutex<Vec<Option<SocketAddr>>>,
 }
@@ -67,6 +69,7 @@ fn answer(event: Event<'_>, state: &State) -> Then {
             assert_ne!(path, "<panic@example.net>");
             rcpt.accept();
             if path == "<stall@example.net>" {
+                state.stalled.fetch_add(1, Ordering::SeqCst);
                 return Then::Sleep;
             }
         }
@@ -420,7 +423,7 @@ fn a_session_function_that_does_not_return_is_not_waited_for() {
         let mut client = running.connect();
         client.enter(&["EHLO me.example.org\r\n", "MAIL FROM:<ann@example.org>\r\n"]);
         client.say("RCPT TO:<stall@example.net>\r\n");
-        thread::sleep(Duration::from_millis(100));
+        running.wait_for(|running| running.state.stalled.load(Ordering::SeqCst) == 1);
         running.handle.shut_down();
         running.thread.join().unwrap().unwrap();
         // A task is dropped, a thread can only be left.

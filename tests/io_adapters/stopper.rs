@@ -88,23 +88,25 @@ fn a_session_is_shut_down_in_every_phase() {
 
 #[test]
 fn a_session_is_closed_in_every_phase() {
-    for (phase, steps) in PHASES {
-        let (stream, peer) = pair();
-        let stopper = Stopper::new();
-        let session = Connection::accept(stream, Arc::new(config())).unwrap();
-        let serving = serve(session.with_stopper(&stopper));
-        let mut client = Client::new(peer);
-        client.enter(steps);
-        // It ends after it was told to let content finish, too.
-        if phase.len() % 2 == 0 {
-            stopper.shut_down();
+    // It ends after it was told to let content finish, too.
+    for is_shut_down in [false, true] {
+        for (phase, steps) in PHASES {
+            let (stream, peer) = pair();
+            let stopper = Stopper::new();
+            let session = Connection::accept(stream, Arc::new(config())).unwrap();
+            let serving = serve(session.with_stopper(&stopper));
+            let mut client = Client::new(peer);
+            client.enter(steps);
+            if is_shut_down {
+                stopper.shut_down();
+            }
+            stopper.close();
+            assert_eq!(client.rest(), ["421"], "{phase}");
+            let (end, delivered, aborted) = serving.join().unwrap();
+            let has_transaction = steps.len() > 2 || phase == "after MAIL";
+            assert_eq!((end, delivered), (Some(End::ShutDown), 0), "{phase}");
+            assert_eq!(aborted, usize::from(has_transaction), "{phase}");
         }
-        stopper.close();
-        assert_eq!(client.rest(), ["421"], "{phase}");
-        let (end, delivered, aborted) = serving.join().unwrap();
-        let has_transaction = steps.len() > 2 || phase == "after MAIL";
-        assert_eq!((end, delivered), (Some(End::ShutDown), 0), "{phase}");
-        assert_eq!(aborted, usize::from(has_transaction), "{phase}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A session's queue, with many transactions in flight over a wire with a delay, and its transactions that go step by
 //! step; faults at every point.
 
-#![cfg(all(feature = "std", feature = "tokio"))]
+#![cfg(all(feature = "testing", feature = "tokio"))]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -8,11 +8,7 @@ use esmtp::{
     sasl::{Credentials, ErrorStatus},
     service::Service,
     syntax::{ForwardPath, Mailbox, Parameters, Reply, ReversePath},
-};
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    thread,
+    testing::{RunningPeer, Script, ScriptedPeer},
 };
 use tokio::time::Instant;
 
@@ -204,37 +200,32 @@ async fn a_recipient_that_the_server_cannot_take_leaves_the_transaction_open() {
     assert_eq!(taken.messages.len(), 1);
 }
 
-/// Starts a server on loopback that sends these pieces, the first at once, and each other one after it has received
-/// something.
-fn replies(pieces: &'static [&'static str]) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let mut stream = listener.accept().unwrap().0;
-        for (number, piece) in pieces.iter().enumerate() {
-            if number > 0 && stream.read(&mut [0; 4096]).unwrap_or_default() == 0 {
-                return;
-            }
-            stream.write_all(piece.as_bytes()).unwrap();
-        }
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
-    });
-    address
+/// Starts a server on loopback that plays a script once.
+fn plays(script: &str) -> RunningPeer {
+    ScriptedPeer::server(&Script::new(script).unwrap()).listen().unwrap()
 }
 
 #[test]
 fn a_blocking_transaction_goes_step_by_step() {
-    let address = replies(&[
-        "220 mx\r\n",
-        "250 mx\r\n",
-        "250 ann\r\n",
-        "250 bob\r\n",
-        "550 5.1.1 no carl\r\n",
-        "354 go\r\n",
-        "250 queued\r\n",
-        "221 bye\r\n",
-    ]);
-    let mut session = blocking::connect(address, sender()).unwrap();
+    let server = plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ann
+         C: RCPT TO:<bob@example.net>
+         S: 250 bob
+         C: RCPT TO:<carl@example.net>
+         S: 550 5.1.1 no carl
+         C: DATA
+         S: 354 go
+         C: Hi
+         C: .
+         S: 250 queued
+         C: QUIT
+         S: 221 bye",
+    );
+    let mut session = blocking::connect(server.address(), sender()).unwrap();
     let ann = from("ann@example.org");
     let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).unwrap();
     let replies = [
@@ -249,19 +240,24 @@ fn a_blocking_transaction_goes_step_by_step() {
     let shown: Vec<_> = report.outcomes().map(ToString::to_string).collect();
     assert_eq!(shown, ["250 queued", "550 5.1.1 no carl"]);
     session.quit().unwrap();
+    server.finish().unwrap();
 }
 
 const JSON: &str = r#"{"status":"invalid_token","scope":"mail"}"#;
 
 /// A token is rejected with a reason (RFC 7628 section 3.2.2), and the session goes on.
-const TOKENS: &[&str] = &[
-    "220 mx\r\n",
-    "250-mx\r\n250 AUTH XOAUTH2\r\n",
-    "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJtYWlsIn0=\r\n",
-    "535 5.7.8 no\r\n",
-    "235 2.7.0 welcome\r\n",
-    "221 bye\r\n",
-];
+const TOKENS: &str = "S: 220 mx
+    C: EHLO me.example.org
+    S: 250-mx
+    S: 250 AUTH XOAUTH2
+    C: AUTH XOAUTH2 dXNlcj1hbm4BYXV0aD1CZWFyZXIgc2VjcmV0AQE=
+    S: 334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJtYWlsIn0=
+    C:
+    S: 535 5.7.8 no
+    C: AUTH XOAUTH2 dXNlcj1hbm4BYXV0aD1CZWFyZXIgc2VjcmV0AQE=
+    S: 235 2.7.0 welcome
+    C: QUIT
+    S: 221 bye";
 
 fn token() -> Credentials {
     Credentials::token("ann", "secret").with_secrets_in_clear()
@@ -279,32 +275,39 @@ fn is_rejection(error: &AuthenticateError) {
 
 #[test]
 fn a_blocking_session_authenticates_after_a_rejection() {
-    let mut session = blocking::connect(replies(TOKENS), sender()).unwrap();
+    let server = plays(TOKENS);
+    let mut session = blocking::connect(server.address(), sender()).unwrap();
     is_rejection(&session.authenticate(&token()).unwrap_err());
     assert_eq!(session.authenticate(&token()).unwrap().as_str(), "XOAUTH2");
     let again = session.authenticate(&token()).unwrap_err();
     assert!(matches!(again, AuthenticateError::NoMechanism(_)), "{again}");
     session.quit().unwrap();
+    server.finish().unwrap();
 }
 
 #[tokio::test]
 async fn a_session_authenticates_after_a_rejection() {
-    let mut session = esmtp::io::tokio::connect(replies(TOKENS), sender()).await.unwrap();
+    let server = plays(TOKENS);
+    let mut session = esmtp::io::tokio::connect(server.address(), sender()).await.unwrap();
     is_rejection(&session.authenticate(&token()).await.unwrap_err());
     assert_eq!(session.authenticate(&token()).await.unwrap().as_str(), "XOAUTH2");
     session.quit().await.unwrap();
+    server.finish().unwrap();
 }
 
 #[test]
 fn a_session_that_ends_before_it_authenticates_says_why() {
-    let mut session =
-        blocking::connect(replies(&["554 5.3.2 no\r\n", "221 bye\r\n"]), sender()).unwrap();
+    let server = plays("S: 554 5.3.2 no\nC: QUIT\nS: 221 bye");
+    let mut session = blocking::connect(server.address(), sender()).unwrap();
     let error = session.authenticate(&token()).unwrap_err();
     assert!(error.to_string().contains("554 5.3.2 no"), "{error}");
-    let mut session =
-        blocking::connect(replies(&["220 mx\r\n", "250 mx\r\n", ""]), sender()).unwrap();
+    server.finish().unwrap();
+    let server = plays("S: 220 mx\nC: EHLO me.example.org\nS: 250 mx");
+    let mut session = blocking::connect(server.address(), sender()).unwrap();
     let error = session.authenticate(&token()).unwrap_err();
     assert!(matches!(error, AuthenticateError::NoMechanism(_)), "{error}");
+    drop(session);
+    server.finish().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,7 +78,7 @@ fn assert_serves<S: Stored>(offer: &Offer, stored: S, expected: &[Mechanism]) {
                 asked.check_with(|user| accounts.get(user));
             });
             assert!(reply.starts_with(code), "{mechanism} {user} {password}: {reply}");
-            let identity = session.0.facts().identity().map(|it| it.authcid().to_owned());
+            let identity = session.server().facts().identity().map(|it| it.authcid().to_owned());
             assert_eq!(identity.as_deref(), (code == "235 2.7.0").then_some("ann"));
         }
     }
@@ -193,7 +193,7 @@ fn a_verdict_from_elsewhere_needs_the_password_or_the_token() {
         }
     });
     assert!(reply.starts_with("235"), "{reply}");
-    assert_eq!(session.0.facts().identity().unwrap().authcid(), "ann@example.org");
+    assert_eq!(session.server().facts().identity().unwrap().authcid(), "ann@example.org");
     for (is_known, code) in [(true, "535 5.7.8"), (false, "454 4.7.0")] {
         let mut initiator = initiator(Mechanism::PLAIN, "ann", "secret");
         let (reply, _) =
@@ -255,7 +255,7 @@ fn proceed_accepts_only_an_identity_that_was_vouched_for() {
             other => other.proceed(),
         };
         session.say("EHLO client.example.net", &mut answer);
-        assert_eq!(session.0.facts().proven(), Some("ann"));
+        assert_eq!(session.server().facts().proven(), Some("ann"));
         let reply = session.say(line, &mut answer);
         assert!(reply.starts_with(code), "{line}: {reply}");
     }

@@ -39,7 +39,7 @@ fn a_parameter_of_the_application_is_announced_and_kept_raw() {
     assert!(say("MAIL FROM:<> XFLAG").starts_with("250"));
     assert!(say("RCPT TO:<b@x.y> NOTIFY=NEVER xrcptforward=c2VjcmV0").starts_with("250"));
     assert_eq!(values, ["c2VjcmV0"]);
-    let envelope = session.0.facts().transaction().unwrap();
+    let envelope = session.server().facts().transaction().unwrap();
     assert!(envelope.mail_parameters().get("XFLAG").is_some());
     // The parameters of the library are typed as before.
     let recipient = envelope.recipients().next().unwrap();

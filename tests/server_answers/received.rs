@@ -1,12 +1,10 @@
 //! The `Received:` field of a session.
 
-use crate::talk::config;
+use crate::talk::{Session, config};
 use esmtp::{
-    machine::{Machine, Need},
     security::Security,
     server::{Event, Peer, Server},
     syntax::{Domain, Extension, Host},
-    time::Instant,
     trace::{Received, Timestamp},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -15,35 +13,26 @@ fn field(security: Security, lines: &str) -> String {
     let config = config().with_extension(Extension::MtPriority).with_enforced_sync(false);
     let peer = Peer::from(SocketAddr::from(([192, 0, 2, 7], 40_000)))
         .with_name(Domain::new("client.example.net").unwrap().into_owned());
-    let mut server = Server::new(Arc::new(config), peer, security);
-    assert_eq!(server.feed(lines.as_bytes()), lines.len());
+    let mut session = Session::of(Server::new(Arc::new(config), peer, security));
     let by = Host::parse("mx.example.org").unwrap();
     let at = Timestamp::since_unix_epoch(Duration::from_secs(1_600_000_000));
-    loop {
-        match server.poll(Instant::ORIGIN) {
-            Need::Answer => match server.event() {
-                Some(Event::Rcpt(rcpt)) => rcpt.accept(),
-                Some(Event::Data(data)) => {
-                    return Received::of(data.facts(), &by, at).with_id("4711").to_string();
-                }
-                Some(other) => other.proceed(),
-                None => {}
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let octets = server.output(usize::MAX).len();
-                server.sent(octets);
-            }
-            need => panic!("{need:?}"),
+    let mut field = String::new();
+    session.say(lines, |event| match event {
+        Event::Rcpt(rcpt) => rcpt.accept(),
+        Event::Data(data) => {
+            field = Received::of(data.facts(), &by, at).with_id("4711").to_string();
+            data.accept();
         }
-    }
+        other => other.proceed(),
+    });
+    field
 }
 
 /// 5321-4.4-d
 #[test]
 fn a_received_field_tells_all_that_is_known_of_the_session() {
     let secured = Security::TLS.with_version("TLSv1.3").with_cipher("TLS_AES_256_GCM_SHA384");
-    let lines =
-        "EHLO me.example.net\r\nMAIL FROM:<a@x.y> MT-PRIORITY=3\r\nRCPT TO:<b@x.y>\r\nDATA\r\n";
+    let lines = "EHLO me.example.net\r\nMAIL FROM:<a@x.y> MT-PRIORITY=3\r\nRCPT TO:<b@x.y>\r\nDATA";
     assert_eq!(
         field(secured, lines).replace("\r\n ", " "),
         "Received: from me.example.net (client.example.net [192.0.2.7]) by mx.example.org with ESMTPS \
@@ -55,8 +44,7 @@ fn a_received_field_tells_all_that_is_known_of_the_session() {
 /// 5321-7.2-a: of several recipients the field names none.
 #[test]
 fn a_received_field_names_no_recipient_of_several() {
-    let lines =
-        "HELO me.example.net\r\nMAIL FROM:<>\r\nRCPT TO:<b@x.y>\r\nRCPT TO:<c@x.y>\r\nDATA\r\n";
+    let lines = "HELO me.example.net\r\nMAIL FROM:<>\r\nRCPT TO:<b@x.y>\r\nRCPT TO:<c@x.y>\r\nDATA";
     assert_eq!(
         field(Security::CLEAR, lines).replace("\r\n ", " "),
         "Received: from me.example.net (client.example.net [192.0.2.7]) by mx.example.org with SMTP \

@@ -86,7 +86,7 @@ fn a_421_of_another_server_ends_the_session() {
     session.say("EHLO c.example.net", |event| pass_on(event, &yes));
     let reply = session.say("MAIL FROM:<a@x.y>", |event| pass_on(event, &no));
     assert_eq!(reply, "421 4.3.2 Bye\r\n");
-    assert_eq!(session.0.end().unwrap().as_str(), "refused");
+    assert_eq!(session.server().end().unwrap().as_str(), "refused");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A client in memory that says one line at a time.
 
 use esmtp::{
-    machine::{Machine, Need},
+    machine::Need,
     security::Security,
     server::{Config, Event, Peer, Server, Timeouts},
-    time::Instant,
+    testing::Driver,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -14,37 +14,27 @@ pub(crate) fn config() -> Config {
 }
 
 /// A session of a server.
-pub(crate) struct Session(pub(crate) Server);
+pub(crate) struct Session(Driver<Server>);
 
 impl Session {
     pub(crate) fn new(config: Config) -> Self {
-        Self(Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR))
+        Self::of(Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR))
+    }
+
+    pub(crate) fn of(server: Server) -> Self {
+        Self(Driver::new(server))
     }
 
     /// Sends lines, and returns the replies to them.
     pub(crate) fn say(&mut self, lines: &str, mut answer: impl FnMut(Event<'_>)) -> String {
-        let (mut replies, mut lines) = (String::new(), Some(lines));
-        loop {
-            match self.0.poll(Instant::ORIGIN) {
-                Need::Answer => self.0.event().into_iter().for_each(&mut answer),
-                Need::Write(_) => self.take(&mut replies),
-                Need::Either(_) | Need::Read(_) => {
-                    self.take(&mut replies);
-                    let Some(lines) = lines.take() else { return replies };
-                    // The greeting.
-                    replies.clear();
-                    let octets = format!("{lines}\r\n");
-                    assert_eq!(self.0.feed(octets.as_bytes()), octets.len());
-                }
-                Need::Close => return replies,
-                Need::Wait(_) => panic!("a delay"),
-            }
-        }
+        // The greeting comes first.
+        self.0.exchange("", &mut answer);
+        let replies = self.0.exchange(format!("{lines}\r\n"), answer);
+        assert!(!matches!(self.0.need(), Need::Wait(_)), "a delay");
+        replies
     }
 
-    fn take(&mut self, replies: &mut String) {
-        let octets = self.0.output(usize::MAX);
-        replies.push_str(std::str::from_utf8(&octets).unwrap());
-        self.0.sent(octets.len());
+    pub(crate) const fn server(&self) -> &Server {
+        self.0.machine()
     }
 }

@@ -29,22 +29,6 @@ pub(crate) fn with(extensions: &[Extension]) -> Config {
     config().with_extensions(extensions.iter().copied().fold(Extensions::NONE, Extensions::with))
 }
 
-/// Returns the script after a greeting and a hello that announces `list`, whose lines are separated by bars.
-pub(crate) fn session(list: &str, script: &str) -> String {
-    format!("S: 220 mx.example.org ESMTP service ready\n{}{script}", hello(list))
-}
-
-/// Returns EHLO and the reply that announces `list`.
-pub(crate) fn hello(list: &str) -> String {
-    let mut hello = "C: EHLO client.example.net\n".to_owned();
-    let lines: Vec<&str> = ["mx.example.org"].into_iter().chain(list.split('|')).collect();
-    for (index, line) in lines.iter().enumerate() {
-        let mark = if index + 1 == lines.len() { ' ' } else { '-' };
-        hello.push_str(&format!("S: 250{mark}{line}\n"));
-    }
-    hello
-}
-
 /// Returns a message from ann@example.org to bob@example.net with these parameters of MAIL and of RCPT.
 pub(crate) fn asking(for_mail: &str, for_rcpt: &str) -> Mail {
     let parameters = |text: &str| Parameters::parse(text).unwrap().into_owned();
@@ -60,12 +44,8 @@ pub(crate) fn asking(for_mail: &str, for_rcpt: &str) -> Mail {
 pub(crate) fn goes_only_where_offered(line: &str, for_mail: &str, for_rcpt: &str) {
     let space = |text: &str| if text.is_empty() { String::new() } else { format!(" {text}") };
     let dialogue = Dialogue::new([Act::Send(asking(for_mail, for_rcpt))]);
-    let notes = dialogue.plays(&format!(
-        "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 {line}
-         C: MAIL FROM:<ann@example.org>{}
+    let script = format!(
+        "C: MAIL FROM:<ann@example.org>{}
          S: 250 ok
          C: RCPT TO:<bob@example.net>{}
          S: 250 ok
@@ -79,7 +59,8 @@ pub(crate) fn goes_only_where_offered(line: &str, for_mail: &str, for_rcpt: &str
          C: (closed)",
         space(for_mail),
         space(for_rcpt)
-    ));
+    );
+    let notes = dialogue.plays(&after_offer(line, &script));
     assert_eq!(notes[0], "0: <bob@example.net> 250 ok");
     let keyword = format!("{for_mail}{for_rcpt}");
     let keyword = keyword.split('=').next().unwrap();

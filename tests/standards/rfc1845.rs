@@ -1,13 +1,13 @@
 //! RFC 1845, checkpoint and restart, of which the machines make no use.
 
 use crate::{
-    common::{config, converse},
+    common::{announcing, config, converse},
     dialogue::{Act, Dialogue, after_offer},
-    offering::{asking, session},
+    offering::asking,
 };
 use esmtp::syntax::Extension;
 
-/// RFC 1845 section 3: who does not resume does not say so.
+/// RFC 1845 section 3: a client that does not resume does not say so.
 #[test]
 fn a_transaction_cannot_be_taken_up_again() {
     assert!(
@@ -18,7 +18,7 @@ fn a_transaction_cannot_be_taken_up_again() {
     );
     converse(
         config().with_extensions(esmtp::syntax::Extensions::NONE.with(Extension::Pipelining)),
-        &session(
+        &announcing(
             "PIPELINING",
             "C: MAIL FROM:<a@b.org> TRANSID=<12345@example.com>
              S: 555 Parameter not recognised or not implemented",

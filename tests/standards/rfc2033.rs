@@ -557,7 +557,7 @@ fn lmtp_does_not_use_port_25() {
         let error = runtime.block_on(connecting).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
-    // Only who has the right to listen there can be refused to serve.
+    // Only a process with the right to listen there can be refused to serve.
     if let Ok(listener) = TcpListener::bind("127.0.0.1:25") {
         let _client = std::net::TcpStream::connect("127.0.0.1:25").unwrap();
         let (stream, _) = listener.accept().unwrap();

@@ -1,8 +1,8 @@
 //! RFC 2645: on-demand mail relay.
 
 use crate::{
-    common::{Experience, config, converse, converse_in_one_piece, converse_with},
-    offering::{believe, session},
+    common::{Experience, announcing, config, converse, converse_in_one_piece, converse_with},
+    offering::believe,
 };
 use esmtp::{
     sasl::{Mechanism, Offer},
@@ -67,7 +67,7 @@ fn atrn_is_not_offered_by_relays_and_submission() {
         };
         let config = config.with_extensions(wanted);
         assert!(!config.extensions().contains(Extension::Atrn), "{service:?}");
-        converse(config, &session("PIPELINING", &format!("C: ATRN example.org\nS: {reply}")));
+        converse(config, &announcing("PIPELINING", &format!("C: ATRN example.org\nS: {reply}")));
     }
 }
 
@@ -84,7 +84,7 @@ fn atrn_needs_authentication() {
     assert_eq!(experience.end, None);
     let experience = converse_with(
         provider(),
-        &session(OFFERED, "C: ATRN started.example\nS: 530 Authentication required"),
+        &announcing(OFFERED, "C: ATRN started.example\nS: 530 Authentication required"),
         answer,
     );
     assert_eq!(experience.log.len(), 1, "{:?}", experience.log);
@@ -95,7 +95,7 @@ fn atrn_needs_authentication() {
 fn atrn_changes_nothing_in_a_transaction() {
     let experience = converse_with(
         provider(),
-        &session(
+        &announcing(
             OFFERED,
             &format!(
                 "{AUTH}
@@ -123,7 +123,7 @@ fn atrn_changes_nothing_in_a_transaction() {
 fn atrn_has_its_replies() {
     let experience = converse_with(
         provider(),
-        &session(
+        &announcing(
             OFFERED,
             &format!(
                 "{AUTH}
@@ -154,7 +154,7 @@ fn atrn_has_its_replies() {
     );
     assert_eq!(experience.end, Some(End::HandedOver));
     let script = format!("{AUTH}\nC: ATRN\nS: 250 OK now reversing the connection\nS: (closed)");
-    converse_with(provider(), &session(OFFERED, &script), answer);
+    converse_with(provider(), &announcing(OFFERED, &script), answer);
 }
 
 /// RFC 2645 section 5.2: octets after ATRN would be taken for the greeting.
@@ -162,7 +162,7 @@ fn atrn_has_its_replies() {
 fn nothing_is_pipelined_after_atrn() {
     let experience = converse_in_one_piece(
         provider(),
-        &session(
+        &announcing(
             OFFERED,
             &format!(
                 "{AUTH}

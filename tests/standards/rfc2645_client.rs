@@ -127,7 +127,7 @@ fn the_client_waits_until_the_channel_is_taken_over() {
     assert_eq!(numbers[0], numbers[1]);
     assert_eq!((client.state(), client.end()), (State::MustClose, None));
     assert!(client.security().is_tls());
-    // Who cannot say anything cannot take over.
+    // A client that cannot send anything cannot take over.
     client.unsendable();
     assert_eq!(client.poll(Instant::ORIGIN), Need::Close);
     assert_eq!(client.end(), Some(&End::Unsendable));

@@ -241,7 +241,7 @@ fn rset_mail_and_rcpt_are_anywhere_in_a_group() {
 }
 
 /// 2920-3.1-h: replies are taken in while commands and content are still on their way out; and the
-/// size of a group has a bound for who cannot read then.
+/// size of a group has a bound for peers that cannot read then.
 #[test]
 fn replies_are_read_while_octets_wait() {
     let mut client = Pair::client().client;

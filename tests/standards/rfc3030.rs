@@ -1,9 +1,9 @@
 //! RFC 3030, content in counted chunks and of any octets.
 
 use crate::{
-    common::{HELLO, config, converse, converse_with},
+    common::{HELLO, announcing, config, converse, converse_with},
     dialogue::{Act, Dialogue, Mail, after_offer, mail},
-    offering::{session, with},
+    offering::with,
 };
 use esmtp::{
     client::MessageFacts,
@@ -25,10 +25,10 @@ fn after_hello(script: &str) -> String {
 /// 3030-2-a, 3030-3-a, 3030-3-b: RFC 3030 sections 2 and 3.
 #[test]
 fn binarymime_is_announced_with_chunking_only() {
-    converse(with(&[Extension::Chunking]), &session("CHUNKING", ""));
+    converse(with(&[Extension::Chunking]), &announcing("CHUNKING", ""));
     converse(
         with(&[Extension::Chunking, Extension::BinaryMime]),
-        &session(
+        &announcing(
             "CHUNKING|BINARYMIME",
             "C: MAIL FROM:<a@b.org> BODY=BINARYMIME
              S: 250 Ok",
@@ -38,7 +38,7 @@ fn binarymime_is_announced_with_chunking_only() {
     for offered in [Extension::Pipelining, Extension::Chunking, Extension::EightBitMime] {
         converse(
             with(&[offered, Extension::Help]),
-            &session(
+            &announcing(
                 &format!("{}|HELP", offered.keyword()),
                 "C: MAIL FROM:<a@b.org> BODY=BINARYMIME
                  S: 555 Parameter not recognised or not implemented",

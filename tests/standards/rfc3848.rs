@@ -64,7 +64,7 @@ fn the_protocol_name_shows_tls_and_auth() {
         assert_eq!(clear(&[hello, AUTH]), format!("{word}A"));
         assert_eq!(clear(&[hello, "STARTTLS", hello]), format!("{word}S"));
         assert_eq!(clear(&[hello, "STARTTLS", hello, AUTH]), format!("{word}SA"));
-        // Who authenticated in the clear has proven nothing inside TLS.
+        // A client that authenticated in the clear has proven nothing inside TLS.
         assert_eq!(clear(&[hello, AUTH, "STARTTLS", hello]), format!("{word}S"));
         assert_eq!(tls(&[hello]), format!("{word}S"));
         assert_eq!(tls(&[hello, AUTH]), format!("{word}SA"));

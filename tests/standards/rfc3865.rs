@@ -1,8 +1,8 @@
 //! RFC 3865, solicitation.
 
 use crate::{
-    common::{config, converse},
-    offering::{goes_only_where_offered, session, with},
+    common::{announcing, config, converse},
+    offering::{goes_only_where_offered, with},
 };
 use esmtp::syntax::{Extension, Extensions, Solicitation};
 
@@ -12,7 +12,7 @@ fn a_message_says_how_it_solicits() {
     let classes = Solicitation::parse("net.example:ADV").unwrap().into_owned();
     let experience = converse(
         config().with_extensions(Extensions::NONE.with_no_soliciting(&classes)),
-        &session(
+        &announcing(
             "NO-SOLICITING net.example:ADV",
             "C: MAIL FROM:<a@b.org> SOLICIT=
              S: 501 Syntax error in parameters or arguments
@@ -28,7 +28,7 @@ fn a_message_says_how_it_solicits() {
     );
     converse(
         with(&[Extension::Pipelining]),
-        &session(
+        &announcing(
             "PIPELINING",
             "C: MAIL FROM:<a@b.org> SOLICIT=org.example:ADV
              S: 555 Parameter not recognised or not implemented",

@@ -1,8 +1,8 @@
 //! RFC 3885, message tracking.
 
 use crate::{
-    common::converse,
-    offering::{goes_only_where_offered, session, with},
+    common::{announcing, converse},
+    offering::{goes_only_where_offered, with},
 };
 use esmtp::syntax::Extension;
 
@@ -11,7 +11,7 @@ use esmtp::syntax::Extension;
 fn a_message_may_be_tracked_where_that_is_offered() {
     let experience = converse(
         with(&[Extension::Mtrk]),
-        &session(
+        &announcing(
             "MTRK",
             "C: MAIL FROM:<a@b.org> MTRK
              S: 501 This parameter needs a value
@@ -30,7 +30,7 @@ fn a_message_may_be_tracked_where_that_is_offered() {
     );
     converse(
         with(&[Extension::Dsn]),
-        &session(
+        &announcing(
             "DSN",
             "C: MAIL FROM:<a@b.org> MTRK=dGhpcyBpcyBhIGhhc2gh
              S: 555 Parameter not recognised or not implemented",

@@ -1,8 +1,8 @@
 //! RFC 4141, conversion of content.
 
 use crate::{
-    common::{converse, converse_with},
-    offering::{goes_only_where_offered, session, with},
+    common::{announcing, converse, converse_with},
+    offering::{goes_only_where_offered, with},
 };
 use esmtp::{
     server::Event,
@@ -14,7 +14,7 @@ use esmtp::{
 fn permission_to_convert_is_sent_on_request() {
     converse(
         with(&[Extension::ConPerm]),
-        &session(
+        &announcing(
             "CONPERM",
             "C: MAIL FROM:<a@b.org> CONPERM=yes
              S: 501 This parameter has no value
@@ -26,7 +26,7 @@ fn permission_to_convert_is_sent_on_request() {
     );
     converse(
         with(&[Extension::ConNeg]),
-        &session(
+        &announcing(
             "CONNEG",
             "C: MAIL FROM:<a@b.org> CONPERM
              S: 555 Parameter not recognised or not implemented",
@@ -46,7 +46,7 @@ fn conneg_and_conperm_are_sent_only_where_they_are_offered() {
 fn the_capabilities_of_a_recipient_come_with_the_reply() {
     converse_with(
         with(&[Extension::ConNeg, Extension::EnhancedStatusCodes]),
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|CONNEG",
             "C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok

@@ -1,8 +1,8 @@
 //! RFC 4405, the responsible submitter (experimental).
 
 use crate::{
-    common::converse_with,
-    offering::{goes_only_where_offered, session, with},
+    common::{announcing, converse_with},
+    offering::{goes_only_where_offered, with},
 };
 use esmtp::{
     server::Event,
@@ -14,7 +14,7 @@ use esmtp::{
 fn the_application_is_told_the_responsible_submitter() {
     let experience = converse_with(
         with(&[Extension::Submitter]),
-        &session(
+        &announcing(
             "SUBMITTER",
             "C: MAIL FROM:<a@b.org> SUBMITTER
              S: 501 ...

@@ -1,9 +1,9 @@
 //! RFC 4468, content that stands elsewhere.
 
 use crate::{
-    common::{Experience, config, converse_with},
+    common::{Experience, announcing, config, converse_with},
     dialogue::{Act, Dialogue, Mail, URL, mail},
-    offering::{believe, session},
+    offering::believe,
 };
 use esmtp::{
     client::MessageFacts,
@@ -52,7 +52,11 @@ fn burl_is_announced_with_what_it_takes() {
         (&["imap", "imap://mail.example"], "BURL imap imap://mail.example"),
     ] {
         let extensions = Extensions::NONE.with_burl(prefixes).unwrap();
-        converse_with(submission(extensions), &session(&format!("AUTH PLAIN|{line}"), ""), answer);
+        converse_with(
+            submission(extensions),
+            &announcing(&format!("AUTH PLAIN|{line}"), ""),
+            answer,
+        );
         let read = Extensions::from_lines([line]).unwrap();
         assert!(read.contains(Extension::Burl));
         assert!(read.burl().eq(prefixes.iter().copied()));
@@ -85,7 +89,7 @@ fn burl_needs_auth_and_an_envelope() {
         submission(Extensions::NONE.with(Extension::Burl).with(Extension::EnhancedStatusCodes));
     let experience = converse_with(
         config,
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|AUTH PLAIN|BURL",
             &format!(
                 "C: BURL imap://x.example/;uid=1 LAST
@@ -121,7 +125,7 @@ fn urls_go_with_chunks_and_not_with_data() {
     let config = submission(offered.into_iter().fold(Extensions::NONE, Extensions::with));
     let experience = converse_with(
         config,
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|CHUNKING|AUTH PLAIN|BURL",
             &format!(
                 r"{AUTH}{ENVELOPE}
@@ -154,7 +158,7 @@ fn an_unresolvable_url_rejects_the_content() {
     let config = submission(offered.into_iter().fold(Extensions::NONE, Extensions::with));
     let experience = converse_with(
         config,
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|AUTH PLAIN|BURL",
             &format!(
                 "{AUTH}{ENVELOPE}

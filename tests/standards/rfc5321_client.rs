@@ -468,7 +468,7 @@ fn refused_sizes_are_reported() {
     }
 }
 
-/// 5321-4.5.3.1.8-c: who was too many goes with the next transaction.
+/// 5321-4.5.3.1.8-c: a recipient that was too many goes with the next transaction.
 #[test]
 fn recipients_beyond_100_go_in_a_further_transaction() {
     let all: Vec<String> = (0..150).map(|number| format!("{number}@example.net")).collect();

@@ -820,7 +820,7 @@ fn disabled_lookups_reveal_nothing() {
         said.push(session.hear(&format!("{command}\r\n")));
     }
     assert!(said.iter().all(|reply| reply == &said[0] && reply.starts_with("252 ")), "{said:?}");
-    // Nor does who does not care; where they are not announced, there are no lists.
+    // Nor does an application that only proceeds; where they are not announced, there are no lists.
     let mut session = Session::with(crate::common::config(), |_, event| event.proceed());
     assert_eq!([session.code("VRFY known\r\n"), session.code("VRFY unknown\r\n")], [252, 252]);
     assert_eq!([session.code("EXPN known\r\n"), session.code("EXPN unknown\r\n")], [502, 502]);

@@ -1,9 +1,9 @@
 //! RFC 6710, priorities.
 
 use crate::{
-    common::converse,
+    common::{announcing, converse},
     dialogue::{Act, Dialogue, after_offer},
-    offering::{asking, goes_only_where_offered, session, with},
+    offering::{asking, goes_only_where_offered, with},
 };
 use esmtp::syntax::Extension;
 
@@ -12,7 +12,7 @@ use esmtp::syntax::Extension;
 fn a_priority_is_one_and_valid() {
     let experience = converse(
         with(&[Extension::MtPriority, Extension::EnhancedStatusCodes]),
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|MT-PRIORITY",
             "C: MAIL FROM:<a@b.org> MT-PRIORITY=ab
              S: 501 5.5.2 Not a value for this parameter

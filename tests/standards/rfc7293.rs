@@ -1,8 +1,8 @@
 //! RFC 7293, recipients that must have been valid since a time.
 
 use crate::{
-    common::{converse, converse_with},
-    offering::{goes_only_where_offered, session, with},
+    common::{announcing, converse, converse_with},
+    offering::{goes_only_where_offered, with},
 };
 use esmtp::{
     server::Event,
@@ -14,7 +14,7 @@ use esmtp::{
 fn rrvs_is_announced_without_parameters() {
     converse(
         with(&[Extension::Rrvs]),
-        &session(
+        &announcing(
             "RRVS",
             "C: MAIL FROM:<a@b.org>
              S: 250 Ok
@@ -26,7 +26,7 @@ fn rrvs_is_announced_without_parameters() {
     );
     converse(
         with(&[Extension::Pipelining]),
-        &session(
+        &announcing(
             "PIPELINING",
             "C: MAIL FROM:<a@b.org>
              S: 250 Ok
@@ -42,7 +42,7 @@ fn rrvs_is_announced_without_parameters() {
 fn rrvs_defines_the_action_of_a_relay_that_cannot_test() {
     let experience = converse_with(
         with(&[Extension::Rrvs]),
-        &session(
+        &announcing(
             "RRVS",
             "C: MAIL FROM:<a@b.org>
              S: 250 Ok
@@ -78,7 +78,7 @@ fn rrvs_defines_the_action_of_a_relay_that_cannot_test() {
 fn a_mailbox_with_another_owner_is_rejected_with_its_own_codes() {
     converse_with(
         with(&[Extension::Rrvs, Extension::EnhancedStatusCodes]),
-        &session(
+        &announcing(
             "ENHANCEDSTATUSCODES|RRVS",
             "C: MAIL FROM:<a@b.org>
              S: 250 2.1.0 Ok

@@ -1,9 +1,8 @@
 //! RFC 9422, limits of a session.
 
 use crate::{
-    common::{config, converse},
+    common::{announcing, config, converse},
     dialogue::{Act, Dialogue, mail},
-    offering::session,
 };
 use esmtp::{
     client::TlsPolicy,
@@ -35,7 +34,7 @@ fn no_more_transactions_are_taken_than_were_announced() {
         .with_limits(transactions);
     let experience = converse(
         config,
-        &session(
+        &announcing(
             "PIPELINING|LIMITS MAILMAX=3 RCPTMAX=1000",
             "C: MAIL FROM:<a@b.org>
              S: 250 Ok

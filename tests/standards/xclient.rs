@@ -2,9 +2,9 @@
 
 use crate::{
     by_hand::ByHand,
-    common::{Experience, config, converse_with},
+    common::{Experience, announcing, config, converse_with},
     dialogue::{Act, Dialogue, after_offer, mail},
-    offering::{believe, hello, session},
+    offering::believe,
 };
 use esmtp::{
     client::TlsPolicy,
@@ -48,7 +48,7 @@ fn attributes_that_were_not_announced_are_refused() {
     let extensions = Extensions::NONE.with_xclient(&[AttributeName::Name]);
     let experience = converse_with(
         config().with_extensions(extensions.with_xforward(&[AttributeName::Addr])),
-        &session(
+        &announcing(
             "XCLIENT NAME|XFORWARD ADDR",
             "C: XCLIENT NAME=a.example LOGIN=ann
              S: 501 Attribute not announced
@@ -83,7 +83,7 @@ fn attributes_that_were_not_announced_are_refused() {
 fn names_are_announced() {
     let names = [AttributeName::Name, AttributeName::Addr, AttributeName::Login];
     let line = format!("{ENHANCED}|XCLIENT NAME ADDR LOGIN");
-    converse_with(with(&names), &session(&line, ""), answer);
+    converse_with(with(&names), &announcing(&line, ""), answer);
     let read = Extensions::from_lines(["XCLIENT NAME ADDR LOGIN"]).unwrap();
     assert!(read.xclient().eq(names));
 }
@@ -94,7 +94,7 @@ fn xclient_has_its_time_its_client_and_its_form() {
     let line = format!("{ENHANCED}|XCLIENT NAME ADDR");
     let experience = converse_with(
         with(&[AttributeName::Name, AttributeName::Addr]),
-        &session(
+        &announcing(
             &line,
             "C: XCLIENT NAME
              S: 501 5.5.4 Syntax error in parameters or arguments
@@ -116,7 +116,7 @@ fn xclient_has_its_time_its_client_and_its_form() {
     assert!(experience.aborts().is_empty());
     converse_with(
         with(&[AttributeName::Name, AttributeName::Addr]),
-        &session(
+        &announcing(
             &line,
             "C: XCLIENT NAME=client.example\nS: 550 5.7.1 Not permitted for this client",
         ),
@@ -414,11 +414,12 @@ fn the_session_begins_anew_for_the_other_client() {
             ])
             .with(Extension::StartTls),
     );
-    let in_tls = hello("XCLIENT NAME ADDR PORT LOGIN");
+    let opening = announcing("XCLIENT NAME ADDR PORT LOGIN", "");
+    let (_, in_tls) = opening.split_once('\n').unwrap();
     let again = in_tls.replace("client.example.net", "other.example");
     let experience = converse_with(
         config,
-        &session(
+        &announcing(
             "STARTTLS|XCLIENT NAME ADDR PORT LOGIN",
             &format!(
                 "C: STARTTLS
@@ -463,7 +464,7 @@ fn the_other_client_has_not_authenticated_as_this_one() {
         .with_auth(Offer::new([Mechanism::PLAIN]));
     let experience = converse_with(
         config,
-        &session(
+        &announcing(
             "STARTTLS|XCLIENT NAME",
             "C: STARTTLS
              S: 220 Ready to start TLS

@@ -2,9 +2,8 @@
 
 use crate::{
     by_hand::ByHand,
-    common::{Experience, config, converse_with},
+    common::{Experience, announcing, config, converse_with},
     dialogue::{Act, Dialogue, after_offer, mail},
-    offering::session,
 };
 use esmtp::{
     security::Security,
@@ -39,7 +38,7 @@ fn answer(experience: &mut Experience, event: Event<'_>) {
 /// XFORWARD-1-a: the names that may come are announced.
 #[test]
 fn names_are_announced() {
-    converse_with(offering(), &session(ANNOUNCED, ""), answer);
+    converse_with(offering(), &announcing(ANNOUNCED, ""), answer);
     let read = Extensions::from_lines(["XFORWARD NAME ADDR HELO"]).unwrap();
     assert!(read.xforward().eq(NAMES));
 }
@@ -49,7 +48,7 @@ fn names_are_announced() {
 fn xforward_has_its_time_its_client_and_its_form() {
     converse_with(
         offering(),
-        &session(
+        &announcing(
             ANNOUNCED,
             "C: XFORWARD NAME=origin.example
              S: 250 2.0.0 Ok
@@ -66,7 +65,7 @@ fn xforward_has_its_time_its_client_and_its_form() {
     );
     converse_with(
         offering(),
-        &session(
+        &announcing(
             ANNOUNCED,
             "C: XFORWARD NAME=origin.example
              S: 550 5.7.1 Not permitted for this client
@@ -207,7 +206,7 @@ fn the_server_accepts_every_value_that_the_client_sends() {
 fn forwarded_attributes_apply_to_one_transaction() {
     let experience = converse_with(
         offering(),
-        &session(
+        &announcing(
             ANNOUNCED,
             "C: XFORWARD NAME=origin.example ADDR=192.0.2.7
              S: 250 2.0.0 Ok

@@ -1,8 +1,8 @@
 //! XVERP of Postfix: a reverse-path for each recipient.
 
 use crate::{
-    common::converse,
-    offering::{goes_only_where_offered, session, with},
+    common::{announcing, converse},
+    offering::{goes_only_where_offered, with},
 };
 use esmtp::syntax::Extension;
 
@@ -11,7 +11,7 @@ use esmtp::syntax::Extension;
 fn xverp_has_no_value_or_two_delimiters() {
     let experience = converse(
         with(&[Extension::Xverp]),
-        &session(
+        &announcing(
             "XVERP",
             "C: MAIL FROM:<a@b.org> XVERP=
              S: 501 ...

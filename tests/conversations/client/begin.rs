@@ -4,7 +4,7 @@ use esmtp::{
     client::{Client, Config, Event, MessageFacts, NotOffered, Obstacle},
     security::Security,
     service::Service,
-    syntax::{Extension, ForwardPath, Parameters, ReversePath},
+    syntax::{ForwardPath, Parameters, ReversePath},
     testing::{Cut, Script},
     transcript::Side,
 };
@@ -347,7 +347,6 @@ fn a_recipient_that_the_server_cannot_take_is_told_before_it_leaves() {
     let obstacles: Vec<_> = found.iter().flat_map(NotOffered::obstacles).collect();
     assert!(matches!(obstacles[0], Obstacle::MailWithoutSmtpUtf8), "{obstacles:?}");
     assert!(matches!(obstacles[1], Obstacle::Parameter { recipient: Some(0), .. }));
-    let _ = Extension::SmtpUtf8;
 }
 
 #[test]

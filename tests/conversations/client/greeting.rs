@@ -10,7 +10,7 @@ use esmtp::{
 };
 
 /// RFC 5321 section 3.2; after HELO no extension is used.
-/// 5321-3.2-b, 5321-3.2-c
+/// 5321-2.2.1-c, 5321-3.2-b, 5321-3.2-c
 #[test]
 fn helo_follows_a_rejected_ehlo() {
     for code in ["500", "501", "502", "503", "504", "530", "550", "554", "599"] {

@@ -60,7 +60,7 @@ fn early_talkers_are_rejected() {
         S: (closed)";
     let experience = converse(config().with_timeouts(delay), script);
     assert_eq!((experience.end, experience.log.len()), (Some(End::OutOfSync), 0));
-    // Who waits is greeted.
+    // A client that waits gets the greeting.
     let script = "
         (5 s)
         S: 220 mx.example.org ESMTP service ready
