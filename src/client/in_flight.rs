@@ -36,6 +36,17 @@ pub(super) enum Step {
     Over,
 }
 
+/// The place of MAIL, and of the commands after it, among the replies to content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// MAIL was sent when the reply to every earlier content was there.
+    Alone,
+    /// MAIL was sent before the reply to the content of the transaction before it (RFC 2920 section 3.1).
+    AfterContent,
+    /// The server refuses commands that were sent so. The group is sent again after its last reply.
+    Repeated,
+}
+
 /// The reply to MAIL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mail {
@@ -114,6 +125,7 @@ pub(super) struct InFlight {
     pub(super) content_end: Option<u64>,
     envelope: Arc<Envelope>,
     parameters: Parameters<'static>,
+    group: Group,
     mail: Mail,
     recipients: Vec<RecipientState>,
     /// The number of recipients that are [`RecipientState::Open`].
@@ -178,6 +190,7 @@ impl InFlight {
             is_limited: false,
             envelope,
             parameters: plan.parameters,
+            group: Group::Alone,
             mail: Mail::Open,
             kept: 0,
             refused: 0,
@@ -271,6 +284,34 @@ impl InFlight {
                 *recipient = RecipientState::Beyond;
             }
         }
+    }
+
+    /// Notes that MAIL leaves before the reply to the content of the transaction before it.
+    pub(super) const fn follows_content(&mut self) {
+        self.group = Group::AfterContent;
+    }
+
+    /// Takes 503 to MAIL. Returns whether it may refuse the order of the group alone, which is sent
+    /// again then.
+    pub(super) fn is_out_of_order(&mut self) -> bool {
+        let may_repeat = self.group == Group::AfterContent;
+        if may_repeat {
+            self.group = Group::Repeated;
+        }
+        may_repeat
+    }
+
+    /// Returns whether the group will be sent again: none of its commands has begun a transaction.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.group == Group::Repeated
+    }
+
+    /// Begins the group again, after its last reply.
+    pub(super) fn repeat(&mut self) {
+        self.group = Group::Alone;
+        self.is_overlapping = false;
+        self.step = Step::Reset;
+        (self.asked, self.replied) = (0, 0);
     }
 
     /// Takes a positive reply to MAIL; it is `None` where its text was discarded.
@@ -579,17 +620,19 @@ pub(super) struct Ending<'r> {
     pub(super) is_answered: bool,
 }
 
-/// The number of recipients that the server takes in one transaction, as far as this session has shown.
+/// The limits of the server, as far as this session has shown them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capacity {
     /// The least recipient limit that the server has shown.
     pub(super) most: usize,
     /// The greatest number of recipients that it has accepted in one transaction.
     pub(super) taken: usize,
+    /// Whether it refuses commands that come before its reply to content.
+    pub(super) is_content_alone: bool,
 }
 
 impl Capacity {
-    pub(super) const UNKNOWN: Self = Self { most: usize::MAX, taken: 0 };
+    pub(super) const UNKNOWN: Self = Self { most: usize::MAX, taken: 0, is_content_alone: false };
 }
 
 #[cfg(test)]

@@ -163,6 +163,11 @@ fn is_like(code: Code, wanted: Code) -> bool {
 /// The replies that are due, in order.
 pub(super) type Queue = VecDeque<Expected>;
 
+/// Returns whether the reply to the whole content of a transaction is due.
+pub(super) fn is_content_due(queue: &Queue) -> bool {
+    queue.iter().any(|due| matches!(due, Expected::End(_)))
+}
+
 /// A reader that finds whole replies in the octets received, within the limits, and scans each octet
 /// once.
 #[derive(Debug, Default)]

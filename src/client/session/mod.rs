@@ -231,9 +231,12 @@ impl Session {
             _ => facts.limits().reply_line(),
         };
         let expected = self.queue.front().copied();
-        let is_told = matches!(expected, Some(Expected::Mail(_) | Expected::Rcpt(..)))
-            && self.transactions.front().is_some_and(|front| front.told == Told::Every);
-        let is_enough = expected.is_some_and(Expected::discards_success) && !is_told;
+        let is_read = matches!(expected, Some(Expected::Mail(_) | Expected::Rcpt(..)))
+            && self
+                .transactions
+                .front()
+                .is_some_and(|front| front.told == Told::Every || front.is_repeated());
+        let is_enough = expected.is_some_and(Expected::discards_success) && !is_read;
         let next = self.next_reply(&facts.config, line, is_enough);
         if let Ok(Some(_)) = next {
             self.answered_chunk(expected.and_then(Expected::chunk), facts.config.timeouts());

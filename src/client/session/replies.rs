@@ -161,9 +161,13 @@ impl Session {
     /// Takes the reply to a command of the front transaction, besides those whose success alone counts.
     fn front_replied(&mut self, facts: &Facts, expected: Expected, reply: Arc<Reply<'static>>) {
         match expected {
+            _ if self.transactions.front().is_some_and(InFlight::is_repeated) => {
+                self.repeated_replied(expected, reply);
+            }
             Expected::Mail(_) | Expected::Rcpt(..) if reply.is_positive() => {
                 self.succeeded(Some(&reply));
             }
+            Expected::Mail(_) if self.is_out_of_order(&reply) => self.transaction_replied(),
             Expected::Mail(_) => {
                 self.with_front(|front, events| front.mail_refused(&reply, events));
                 self.transaction_replied();
@@ -193,6 +197,29 @@ impl Session {
             Expected::End(_) => self.content_replied(facts, &reply),
             _ => {}
         }
+    }
+
+    /// Returns whether the server refuses MAIL for its place after content whose reply was due. Some
+    /// servers do, though RFC 2920 section 3.1 allows it: they suspect that the end of the content is a
+    /// forged one. Nothing else is sent before the reply to content in this session.
+    fn is_out_of_order(&mut self, reply: &Reply<'_>) -> bool {
+        let is_newest = self.transactions.len() == 1;
+        let is_refused = reply.code() == Code::BAD_SEQUENCE
+            && is_newest
+            && matches!(self.position.phase(), Phase::Envelope)
+            && self.transactions.front_mut().is_some_and(InFlight::is_out_of_order);
+        self.capacity.is_content_alone |= is_refused;
+        is_refused
+    }
+
+    /// Takes the reply to a command after a MAIL that is sent again. A server that accepts it has begun
+    /// a transaction without MAIL: what it would do with content is not known.
+    fn repeated_replied(&mut self, expected: Expected, reply: Arc<Reply<'static>>) {
+        if !is_negative(&reply) {
+            let to = expected.verb();
+            return self.end(ProtocolError::UnexpectedReply { to, reply }.into());
+        }
+        self.transaction_replied();
     }
 
     /// Takes a reply that answers no command. 421 may come at any time (RFC 5321 section 3.8), and a
@@ -252,6 +279,9 @@ impl Session {
         let is_newest = self.transactions.len() == 1;
         let Some(front) = self.transactions.front_mut() else { return };
         front.awaiting = front.awaiting.saturating_sub(1);
+        if front.awaiting == 0 && front.is_repeated() && front.step != Step::Over {
+            return front.repeat();
+        }
         let is_sending = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(_));
         if is_newest && is_sending && front.is_dead() {
             // No recipient is left for which a chunk could be sent.

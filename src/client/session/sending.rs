@@ -9,7 +9,7 @@ use crate::{
         facts::Facts,
         in_flight::{InFlight, Step},
         outgoing::Framing,
-        queue::Expected,
+        queue::{Expected, is_content_due},
     },
     syntax::{Command, Verb},
     transcript::{Entry, Side},
@@ -54,7 +54,9 @@ impl Session {
     /// Sends the command outside transactions.
     fn send_command(&mut self, facts: &Facts) {
         let Phase::Asking(ask) = self.position.phase() else { return };
-        if !self.may_send() || ask.needs_silence() && !self.queue.is_empty() {
+        let must_wait = self.capacity.is_content_alone && is_content_due(&self.queue)
+            || ask.needs_silence() && !self.queue.is_empty();
+        if must_wait || !self.may_send() {
             return;
         }
         if ask.needs_silence() && self.needs_reset {
@@ -82,6 +84,10 @@ impl Session {
         };
         while self.may_send() && self.may_pipeline(facts) {
             let Some(newest) = self.transactions.back_mut() else { return };
+            let must_wait = self.capacity.is_content_alone && is_content_due(&self.queue);
+            if must_wait || newest.is_repeated() {
+                return;
+            }
             let transaction = newest.transaction;
             if newest.is_dead() && newest.step != Step::InProgress {
                 newest.step = Step::Over;
@@ -95,6 +101,9 @@ impl Session {
                     Expected::Reset(transaction)
                 }
                 Step::Mail => {
+                    if is_content_due(&self.queue) {
+                        newest.follows_content();
+                    }
                     self.channel.command(&newest.mail());
                     self.mails = self.mails.saturating_add(1);
                     self.needs_reset = true;

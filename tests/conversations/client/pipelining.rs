@@ -119,3 +119,140 @@ fn a_further_transaction_follows_without_waiting_if_configured() {
         ]
     );
 }
+
+/// RFC 2920 section 3.1 allows MAIL after the end of the content, and some servers refuse it all the same.
+#[test]
+fn a_transaction_that_is_refused_for_its_place_after_content_is_sent_again() {
+    let acts =
+        ["one", "two", "three"].map(|content| Act::Send(mail(&[BOB], &format!("{content}\r\n"))));
+    let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(8));
+    let opening = "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 PIPELINING
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: one
+         C: .
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 taken";
+    let again = "C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok";
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 503 5.5.1 not before the reply
+         S: 503 5.5.1 not before the reply
+         S: 503 5.5.1 not before the reply
+         {again}
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: two
+         C: .
+         S: 250 taken, too
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: three
+         C: .
+         S: 250 and this
+         C: QUIT
+         S: 221 bye
+         C: (closed)"
+    ));
+    assert_eq!(
+        notes,
+        [
+            "0: <bob@example.net> 250 taken",
+            "1: <bob@example.net> 250 taken, too",
+            "2: <bob@example.net> 250 and this",
+            "end: the session was ended with QUIT"
+        ]
+    );
+    // The second refusal is about something else.
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 503 no
+         S: 503 no
+         S: 503 no
+         {again}
+         S: 503 still no
+         S: 503 no
+         S: 503 no
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         C: three
+         C: .
+         S: 250 and this
+         C: QUIT
+         S: 221 bye
+         C: (closed)"
+    ));
+    assert_eq!(notes[1], "1: <bob@example.net> 503 still no");
+    assert_eq!(notes[2], "2: <bob@example.net> 250 and this");
+    // Any other refusal is final.
+    let notes = dialogue.plays(&format!(
+        "{opening}
+         S: 550 5.7.1 not you
+         S: 503 no
+         S: 503 no
+         C: RSET
+         C: MAIL FROM:<ann@example.org>
+         C: RCPT TO:<bob@example.net>
+         C: DATA
+         S: 421 down
+         C: (closed)"
+    ));
+    assert_eq!(notes[1], "1: <bob@example.net> 550 5.7.1 not you");
+}
+
+/// Content for a transaction that the server has refused and begun all the same could reach anyone.
+#[test]
+fn a_server_that_goes_on_after_it_refused_mail_for_its_place_gets_nothing_more() {
+    let acts = [Act::Send(mail(&[BOB], "one\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];
+    let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(2));
+    for (rest, reply) in [("S: 250 ok", "250 ok"), ("S: 503 no\nS: 354 go", "354 go")] {
+        let notes = dialogue.plays(&format!(
+            "S: 220 mx
+             C: EHLO me.example.org
+             S: 250-mx
+             S: 250 PIPELINING
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<bob@example.net>
+             C: DATA
+             S: 250 ok
+             S: 250 ok
+             S: 354 go
+             C: one
+             C: .
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<carl@example.net>
+             C: DATA
+             S: 250 taken
+             S: 503 no
+             {rest}
+             C: (closed)"
+        ));
+        assert_eq!(notes[0], "0: <bob@example.net> 250 taken");
+        assert_eq!(notes[1], "1: <carl@example.net> untried rest: <carl@example.net>");
+        assert!(notes[2].contains(reply), "{notes:?}");
+    }
+}
