@@ -118,6 +118,11 @@ impl Channel {
         need
     }
 
+    /// Returns whether the last poll has left the session waiting for the peer: deadlines pass in no other time.
+    pub(crate) const fn has_awaited_peer(&self) -> bool {
+        matches!(self.awaited, Awaited::Peer)
+    }
+
     /// Returns the moment of the last poll.
     pub(crate) const fn now(&self) -> Instant {
         self.now

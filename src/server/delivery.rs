@@ -1,7 +1,7 @@
 //! The verdicts on a whole message: one reply, or one for each recipient (RFC 2033 section 4.2).
 
-use super::{acceptance::Accepted, replies};
-use crate::syntax::{Code, Rejection, Reply};
+use super::acceptance::Accepted;
+use crate::syntax::{Code, Rejection};
 use alloc::vec::Vec;
 
 /// Whether a message was stored, and the reply.
@@ -16,6 +16,13 @@ pub(super) struct Verdicts {
     places: Vec<Option<Verdict>>,
     /// The number of replies sent.
     replied: usize,
+}
+
+/// A verdict whose reply is due.
+#[derive(Debug)]
+pub(super) enum Due<'v> {
+    Accepted(&'v Accepted),
+    Rejected(&'v Rejection),
 }
 
 /// The sum of all verdicts on a message.
@@ -54,13 +61,13 @@ impl Verdicts {
         self.replied >= replies
     }
 
-    /// Returns the next reply that is due, of this many `replies` in the order of RCPT. `rest` is
+    /// Returns the next verdict whose reply is due, of this many `replies` in the order of RCPT. `rest` is
     /// the verdict on the recipients that are not settled.
-    pub(super) fn next_reply<'v>(
+    pub(super) fn next_due<'v>(
         &'v mut self,
         replies: usize,
         rest: Option<&'v Verdict>,
-    ) -> Option<Reply<'v>> {
+    ) -> Option<Due<'v>> {
         if self.replied >= replies {
             return None;
         }
@@ -70,10 +77,10 @@ impl Verdicts {
         Some(match verdict {
             // A client reads nothing after 421, and would send again to the recipients after it.
             Err(rejection) if is_last_word(rejection) && replies > 1 => {
-                Reply::from(Rejection::LOCAL_ERROR)
+                Due::Rejected(const { &Rejection::LOCAL_ERROR })
             }
-            Err(rejection) => rejection.reply().as_borrowed(),
-            Ok(accepted) => accepted.clone().into_reply(replies::ACCEPTED),
+            Err(rejection) => Due::Rejected(rejection),
+            Ok(accepted) => Due::Accepted(accepted),
         })
     }
 
@@ -104,8 +111,11 @@ mod tests {
 
     fn codes(verdicts: &mut Verdicts, replies: usize, rest: Option<&Verdict>) -> Vec<u16> {
         let mut codes = Vec::new();
-        while let Some(reply) = verdicts.next_reply(replies, rest) {
-            codes.push(reply.code().get());
+        while let Some(due) = verdicts.next_due(replies, rest) {
+            codes.push(match due {
+                Due::Accepted(_) => 250,
+                Due::Rejected(rejection) => rejection.code().get(),
+            });
         }
         codes
     }

@@ -20,25 +20,54 @@ const fn negative(code: u16, subject: u16, detail: u16, text: &'static str) -> R
     Rejection::constant(Code::known(code), Status::known(subject, detail), Text::literal(text))
 }
 
+/// A reply of every session, with its wire form: it is said without being made.
+pub(super) struct Usual {
+    pub(super) reply: fn() -> Reply<'static>,
+    with_status: &'static str,
+    without_status: &'static str,
+}
+
+impl Usual {
+    /// Returns the reply with its CRLF, with or without its enhanced status.
+    pub(super) const fn wire(&self, is_enhanced: bool) -> &'static [u8] {
+        let wire = if is_enhanced { self.with_status } else { self.without_status };
+        wire.as_bytes()
+    }
+}
+
+macro_rules! usual {
+    (positive($code:literal, $subject:literal, $detail:literal, $text:literal)) => {
+        Usual {
+            reply: || positive($code, $subject, $detail, $text),
+            with_status: concat!($code, " 2.", $subject, ".", $detail, " ", $text, "\r\n"),
+            without_status: concat!($code, " ", $text, "\r\n"),
+        }
+    };
+    // The enhanced codes are for 2yz, 4yz and 5yz.
+    (intermediate($code:literal, $text:literal)) => {
+        Usual {
+            reply: || Reply::line(Code::known($code), None, Text::literal($text)),
+            with_status: concat!($code, " ", $text, "\r\n"),
+            without_status: concat!($code, " ", $text, "\r\n"),
+        }
+    };
+}
+
+pub(super) static REVERSE_PATH_OK: Usual = usual!(positive(250, 1, 0, "Ok"));
+pub(super) static FORWARD_PATH_OK: Usual = usual!(positive(250, 1, 5, "Ok"));
+/// RFC 5321 section 4.1.1.4.
+pub(super) static START_CONTENT: Usual =
+    usual!(intermediate(354, "Start mail input; end with <CRLF>.<CRLF>"));
+pub(super) static ACCEPTED: Usual = usual!(positive(250, 0, 0, "Message accepted"));
+pub(super) static CHUNK_OK: Usual = usual!(positive(250, 0, 0, "Chunk received"));
+pub(super) static FAREWELL: Usual =
+    usual!(positive(221, 0, 0, "Service closing transmission channel"));
+
 pub(super) const OK: Reply<'static> = positive(250, 0, 0, "Ok");
-pub(super) const REVERSE_PATH_OK: Reply<'static> = positive(250, 1, 0, "Ok");
-pub(super) const FORWARD_PATH_OK: Reply<'static> = positive(250, 1, 5, "Ok");
 pub(super) const WILL_FORWARD: Reply<'static> = positive(251, 5, 0, "Will forward");
 pub(super) const CANNOT_VERIFY: Reply<'static> =
     positive(252, 5, 0, "Cannot verify, but will accept a message and attempt delivery");
-pub(super) const ACCEPTED: Reply<'static> = positive(250, 0, 0, "Message accepted");
 pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start TLS");
-pub(super) const CHUNK_OK: Reply<'static> = positive(250, 0, 0, "Chunk received");
-pub(super) const FAREWELL: Reply<'static> =
-    positive(221, 0, 0, "Service closing transmission channel");
-/// Returns 354 (RFC 5321 section 4.1.1.4). It has no enhanced code: those are for 2yz, 4yz and 5yz.
-pub(super) fn start_content() -> Reply<'static> {
-    Reply::line(
-        Code::START_MAIL_INPUT,
-        None,
-        Text::literal("Start mail input; end with <CRLF>.<CRLF>"),
-    )
-}
 
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Timeout, closing connection");
@@ -326,6 +355,20 @@ mod tests {
             Some((numbers.next()??, numbers.next()??, numbers.next()??))
         };
         calls.filter_map(numbers).collect()
+    }
+
+    #[test]
+    fn the_wire_form_of_each_usual_reply_is_its_encoding() {
+        let usual =
+            [&REVERSE_PATH_OK, &FORWARD_PATH_OK, &START_CONTENT, &ACCEPTED, &CHUNK_OK, &FAREWELL];
+        for usual in usual {
+            for is_enhanced in [true, false] {
+                let (reply, mut wire) = ((usual.reply)(), Vec::new());
+                let reply = if is_enhanced { reply.as_borrowed() } else { reply.without_status() };
+                reply.encode(&mut wire);
+                assert_eq!(usual.wire(is_enhanced), wire);
+            }
+        }
     }
 
     fn go_together((code, subject, detail): (u16, u16, u16)) -> bool {

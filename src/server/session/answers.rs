@@ -158,7 +158,7 @@ impl Session {
             Ok(accepted) => {
                 self.facts.transaction_mut().accept();
                 self.work_mut().counts.transactions.add();
-                self.say(&accepted.into_reply(replies::REVERSE_PATH_OK));
+                self.say_accepted(accepted, &replies::REVERSE_PATH_OK);
             }
             Err(rejected) => {
                 self.facts.transaction_mut().fail();
@@ -170,23 +170,21 @@ impl Session {
 
     fn on_rcpt(&mut self, answer: Answer<RcptAnswer>) {
         let reads_utf8 = self.facts.envelope().is_utf8();
+        let usual = &replies::FORWARD_PATH_OK;
         let reply = match answer {
-            Ok(RcptAnswer::Accept(accepted)) => {
-                match accepted.into_reply(replies::FORWARD_PATH_OK) {
-                    // As below.
-                    reply if reply.code() == Code::WILL_FORWARD && !reads_utf8 => {
-                        replies::ascii_or(reply, replies::FORWARD_PATH_OK)
-                    }
-                    reply => reply,
+            Ok(RcptAnswer::Accept(Accepted::Default)) => None,
+            Ok(RcptAnswer::Accept(accepted)) => match accepted.into_reply((usual.reply)()) {
+                // As below.
+                reply if reply.code() == Code::WILL_FORWARD && !reads_utf8 => {
+                    Some(replies::ascii_or(reply, (usual.reply)()))
                 }
-            }
-            Ok(RcptAnswer::Lines(lines)) => replies::with_lines(replies::FORWARD_PATH_OK, lines),
+                reply => Some(reply),
+            },
+            Ok(RcptAnswer::Lines(lines)) => Some(replies::with_lines((usual.reply)(), lines)),
             // An address beyond ASCII is sent only to a client that asked for SMTPUTF8 (RFC 6531
             // section 3.7.4): otherwise 251 becomes 250, and 551 becomes 550.
-            Ok(RcptAnswer::Forward(text)) if !reads_utf8 && !text.is_ascii() => {
-                replies::FORWARD_PATH_OK
-            }
-            Ok(RcptAnswer::Forward(text)) => replies::WILL_FORWARD.with_text(*text),
+            Ok(RcptAnswer::Forward(text)) if !reads_utf8 && !text.is_ascii() => None,
+            Ok(RcptAnswer::Forward(text)) => Some(replies::WILL_FORWARD.with_text(*text)),
             Err(rejected) => {
                 let rejected = legible(rejected, reads_utf8);
                 self.facts.withdraw();
@@ -196,7 +194,10 @@ impl Session {
         };
         self.facts.transaction_mut().accept();
         self.work_mut().counts.recipients.add();
-        self.say(&reply);
+        match reply {
+            None => self.say_usual(usual),
+            Some(reply) => self.say(&reply),
+        }
     }
 
     fn on_lookup(&mut self, extension: Extension, answer: Answer<LookupAnswer>) {

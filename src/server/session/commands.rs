@@ -1,6 +1,6 @@
 //! The commands: whether they are admitted, and what they do.
 
-use super::{Phase, Question, Session};
+use super::{Phase, Question, Session, Then};
 use crate::{
     server::{
         budget::Fault,
@@ -241,7 +241,10 @@ impl Session {
             }
             Command::Noop(_) => self.charge(&replies::OK, Fault::NoProgress),
             Command::Help(_) => self.help(),
-            Command::Quit => self.end(&replies::FAREWELL, End::Quit),
+            Command::Quit => {
+                self.say_usual(&replies::FAREWELL);
+                self.abort_then(End::Quit.abort_reason(), Then::Farewell(End::Quit));
+            }
             Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify(Slot::Open)),
             Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand(Slot::Open)),
             _ => self.refuse(replies::NOT_IMPLEMENTED.reply(), Fault::Error),

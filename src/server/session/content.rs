@@ -8,7 +8,7 @@ use crate::{
         budget::{Fault, Penalty},
         config::Fitness,
         content::{Announced, ChunkSize, Ending, Progress, Url, Violation},
-        delivery::Verdict,
+        delivery::{Due, Verdict},
         end::{AbortReason, End},
         replies,
         token::{Answer, Asked, Rejected, Slot},
@@ -42,7 +42,7 @@ impl Session {
             }
             (Announced::Data, Err(rejected)) => self.reject_content(&rejected.rejection),
             (Announced::Data, Ok(accepted)) => {
-                self.say(&accepted.into_reply(replies::start_content()));
+                self.say_accepted(accepted, &replies::START_CONTENT);
                 self.work_mut().content.begin_data(fitness);
                 self.enter(Phase::Content(Slot::Open));
             }
@@ -73,7 +73,7 @@ impl Session {
             Ok(_) if url.is_last => self.ask_to_deliver(),
             Ok(accepted) => {
                 self.work_mut().content.url_accepted();
-                self.say(&accepted.into_reply(replies::CHUNK_OK));
+                self.say_accepted(accepted, &replies::CHUNK_OK);
             }
         }
     }
@@ -181,8 +181,10 @@ impl Session {
             Ending::Url(_) | Ending::Message => {}
             Ending::Chunk => {
                 // `BDAT 0` makes no progress; `BDAT 0 LAST` does (RFC 3030 section 2).
-                let fault = if wire == 0 { Fault::NoProgress } else { Fault::None };
-                self.charge(&replies::CHUNK_OK, fault);
+                match wire {
+                    0 => self.charge(&(replies::CHUNK_OK.reply)(), Fault::NoProgress),
+                    _ => self.say_usual(&replies::CHUNK_OK),
+                }
             }
             Ending::Refused(refusal) => {
                 self.work_mut().budget.discard(wire.max(CHUNK_COST));
@@ -254,10 +256,15 @@ impl Session {
     }
 
     fn say_verdicts(&mut self, rest: Option<&Verdict>) {
-        let replies = self.replies();
+        let due = self.replies();
         let mut verdicts = mem::take(&mut self.work_mut().verdicts);
-        while let Some(reply) = verdicts.next_reply(replies, rest) {
-            self.say(&reply);
+        while let Some(verdict) = verdicts.next_due(due, rest) {
+            match verdict {
+                Due::Accepted(accepted) => {
+                    self.say_accepted(accepted.clone(), &replies::ACCEPTED);
+                }
+                Due::Rejected(rejection) => self.say(rejection.reply()),
+            }
         }
         self.work_mut().verdicts = verdicts;
     }

@@ -41,20 +41,6 @@ pub(super) enum Wait {
     Answer,
 }
 
-impl Wait {
-    /// Returns the deadlines that hold while the peer is to send something.
-    const fn deadlines(self) -> &'static [Deadline] {
-        match self {
-            Self::Silence => &[Deadline::Greeting],
-            Self::Line => &[Deadline::Command, Deadline::Session, Deadline::Content],
-            Self::Content => &[Deadline::Content],
-            Self::Room => &[Deadline::Session, Deadline::Content],
-            Self::Delay => &[Deadline::Delay],
-            Self::Output | Self::Answer => &[],
-        }
-    }
-}
-
 impl Session {
     /// Waits: the only place that turns deadlines into a need. `None` if one has passed and the
     /// session has acted on it.
@@ -63,9 +49,7 @@ impl Session {
         if wait == Wait::Answer {
             return Some(Need::Answer);
         }
-        let deadlines = wait.deadlines().iter();
-        let deadline =
-            deadlines.fold(Instant::NEVER, |least, it| least.min(self.deadline(*it, now)));
+        let deadline = self.earliest(wait, now);
         let has_output = self.channel.has_output();
         let write = match has_output && wait != Wait::Silence {
             true => self.write_deadline(now),
@@ -84,6 +68,30 @@ impl Session {
             Wait::Room => Some(Need::Write(write.min(deadline))),
             Wait::Delay if !has_output => Some(Need::Wait(deadline)),
             Wait::Delay | Wait::Output | Wait::Answer => Some(Need::Write(write)),
+        }
+    }
+
+    /// Returns the earliest of the deadlines that hold while the peer is to send something.
+    fn earliest(&self, wait: Wait, now: Instant) -> Instant {
+        let at = |deadline| self.deadline(deadline, now);
+        match wait {
+            Wait::Silence => at(Deadline::Greeting),
+            Wait::Line => at(Deadline::Command).min(self.end_between_pieces(now)),
+            Wait::Content => at(Deadline::Content),
+            Wait::Room => self.end_between_pieces(now),
+            Wait::Delay => at(Deadline::Delay),
+            Wait::Output | Wait::Answer => Instant::NEVER,
+        }
+    }
+
+    /// Returns when to end the session while no piece of content comes in.
+    fn end_between_pieces(&self, now: Instant) -> Instant {
+        let session = self.deadline(Deadline::Session, now);
+        match &self.work {
+            Some(work) if work.content.stage().is_some() => {
+                session.min(self.deadline(Deadline::Content, now))
+            }
+            _ => session,
         }
     }
 
@@ -136,14 +144,10 @@ impl Session {
             Deadline::Greeting => self.channel.read_deadline(timeouts.greeting),
             Deadline::Command => self.channel.read_deadline(timeouts.command),
             Deadline::Content => {
-                let is_over = self.work().content.stage().is_none()
-                    && !matches!(self.phase, Phase::Content(_));
-                if is_over {
-                    return Instant::NEVER;
-                }
-                let at = self.work().content.deadline(now, timeouts, self.is_stopping);
+                let Some(work) = &self.work else { return Instant::NEVER };
+                let at = work.content.deadline(now, timeouts, self.is_stopping);
                 // Content that is discarded does not outlive the session.
-                match self.work().content.is_discarding() {
+                match work.content.is_discarding() {
                     true => at.min(self.deadline(Deadline::Session, now)),
                     false => at,
                 }
@@ -166,8 +170,7 @@ impl Session {
 
     /// Returns whether the session, or content between two pieces, has lasted too long.
     pub(super) fn is_over_time(&self, now: Instant) -> bool {
-        let session = self.deadline(Deadline::Session, now);
-        session.min(self.deadline(Deadline::Content, now)).has_passed(now)
+        self.end_between_pieces(now).has_passed(now)
     }
 
     /// Ends a session after a deadline that the client has missed. One that is shutting down, and

@@ -54,7 +54,7 @@ impl Session {
     pub(super) fn check_ends(&mut self, now: Instant) {
         if self.channel.is_lost() {
             self.connection_lost();
-        } else if self.is_writing_too_long(now) {
+        } else if self.channel.has_awaited_peer() && self.is_writing_too_long(now) {
             self.channel.closed(Closed::CutOff);
             self.end_silently(if self.is_closing { End::ShutDown } else { End::TimedOut });
         } else if matches!(self.phase, Phase::Command | Phase::Delayed(_)) && self.is_over_time(now)

@@ -14,6 +14,7 @@ mod phase;
 mod xclient;
 
 use super::{
+    acceptance::Accepted,
     announcement::Offered,
     budget::{Budget, Fault, Penalty},
     config::Config,
@@ -27,7 +28,7 @@ use super::{
     extension_events::{Atrn, Burl, Etrn, Expand, HandOver, Other, Verify, Xclient, Xforward},
     facts::{Facts, Peer},
     known::Known,
-    replies,
+    replies::{self, Usual},
     sequence::{Stage, Standing},
     token::{Exchange, Slot},
     totals::{Counts, Totals},
@@ -173,7 +174,9 @@ impl Session {
     pub(super) fn poll(&mut self, now: Instant) -> Need {
         self.channel.begin(now);
         self.began = self.began.min(now);
-        self.take_configuration();
+        if let Some(config) = self.exchange.configure.take() {
+            self.configure(config);
+        }
         self.take_answer();
         self.check_ends(now);
         loop {
@@ -431,8 +434,7 @@ impl Session {
     }
 
     /// Takes the configuration that a token has left.
-    fn take_configuration(&mut self) {
-        let Some(config) = self.exchange.configure.take() else { return };
+    fn configure(&mut self, config: Arc<Config>) {
         // A hello that is accepted ends the transaction whose limits must not sink.
         let is_over = match &self.phase {
             Phase::Asked(Question::Hello(asked)) => asked.is_accepted(),
@@ -548,10 +550,29 @@ impl Session {
 
     /// Says a reply.
     fn say(&mut self, reply: &Reply<'_>) {
-        // RFC 2034 section 4: neither the greeting nor the reply to a hello has an enhanced code.
-        let is_enhanced = !mem::take(&mut self.omits_enhanced_code)
-            && self.config.extensions().contains(Extension::EnhancedStatusCodes);
+        let is_enhanced = self.is_next_enhanced();
         self.channel.reply(reply, is_enhanced);
+    }
+
+    /// Says a reply whose wire form is known.
+    fn say_usual(&mut self, usual: &Usual) {
+        let wire = usual.wire(self.is_next_enhanced());
+        self.channel.write_reply(|text| text.extend_from_slice(wire));
+    }
+
+    /// Says the reply by which the application accepts, which by default is `usual`.
+    fn say_accepted(&mut self, accepted: Accepted, usual: &Usual) {
+        match accepted {
+            Accepted::Default => self.say_usual(usual),
+            other => self.say(&other.into_reply((usual.reply)())),
+        }
+    }
+
+    /// Returns whether the reply that is about to be said has its enhanced code: neither the greeting nor
+    /// the reply to a hello has one (RFC 2034 section 4).
+    fn is_next_enhanced(&mut self) -> bool {
+        !mem::take(&mut self.omits_enhanced_code)
+            && self.config.extensions().contains(Extension::EnhancedStatusCodes)
     }
 
     /// Refuses a command: the verdict is the machine's own.
