@@ -1,69 +1,50 @@
-//! Receives mail for one mailbox: the program of the README. `cargo run --example receive -- [ADDRESS]`
+//! Receives mail for one mailbox and its postmaster; it is the first program of the README:
+//! `cargo run --all-features --example receive -- [ADDRESS]`
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
 use esmtp::{
-    io::blocking::Connection,
+    io::{serving::Options, tokio::serve},
     server::{Config, Event, Message, Transaction},
     syntax::{ForwardPath, Mailbox, Rejection},
 };
-use std::{
-    error::Error,
-    io::{self, Write},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{env, error::Error, io, sync::Arc};
+use tokio::net::TcpListener;
 
-fn receive(stream: TcpStream, config: Arc<Config>) -> io::Result<()> {
-    let mut session = Connection::accept(stream, config)?;
-    let mut message = Message::with_limit(32 << 20);
-    while let Some(event) = session.next()? {
-        match event {
-            Event::Rcpt(rcpt) if known(&rcpt.forward_path()) => rcpt.accept(),
-            Event::Deliver(delivery) => match store(delivery.envelope(), message.octets()) {
-                Ok(()) => delivery.accept(),
-                Err(_) => delivery.reject(Rejection::LOCAL_ERROR),
-            },
-            other => message.collect(other), // takes content; rejects what nothing has accepted
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::args().nth(1).unwrap_or("127.0.0.1:2525".into());
+    let listener = TcpListener::bind(address).await?;
+    let options = Options::new(Config::new("mx.example.net")?); // 1,000 sessions at once
+    let bob = Arc::new(Mailbox::parse("bob@example.net")?);
+    serve(listener, options, bob, |mut session, bob| async move {
+        let mut message = Message::with_limit(32 << 20); // octets
+        while let Some(event) = session.next().await? {
+            match event {
+                Event::Rcpt(rcpt) if is_known(&rcpt.forward_path(), &bob) => rcpt.accept(),
+                Event::Deliver(one) => match store(one.envelope(), message.octets()).await {
+                    Ok(()) => one.accept(),
+                    Err(_) => one.reject(Rejection::LOCAL_ERROR), // the client tries again
+                },
+                other => message.collect(other), // takes content, rejects other recipients
+            }
         }
-    }
+        Ok(())
+    })
+    .await?;
     Ok(())
 }
 
-/// Compares by meaning: a domain has no case, and the postmaster is known with and without one.
-fn known(path: &ForwardPath<'_>) -> bool {
-    let Ok(bob) = Mailbox::parse("bob@example.net") else { return false };
+/// Every host has a postmaster, with and without a domain (RFC 5321 sections 4.1.1.3, 4.5.1).
+fn is_known(path: &ForwardPath<'_>, bob: &Mailbox<'_>) -> bool {
     match path.mailbox() {
         Some(mailbox) if path.is_postmaster() => mailbox.host() == bob.host(),
-        Some(mailbox) => *mailbox == bob,
-        None => true, // <Postmaster>
+        Some(mailbox) => mailbox == bob, // by meaning: a domain has no case
+        None => true,                    // <Postmaster>
     }
 }
 
-fn store(envelope: &Transaction, message: &[u8]) -> io::Result<()> {
-    writeln!(io::stdout(), "{} octets from {}", message.len(), envelope.reverse_path())
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let config = Arc::new(Config::new("mx.example.net")?);
-    let address = std::env::args().nth(1);
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:2525"))?;
-    thread::scope(|threads| {
-        // Each serves one client at a time; further clients wait to be accepted.
-        for _ in 0..64 {
-            threads.spawn(|| {
-                loop {
-                    match listener.accept() {
-                        // A connection that is lost ends its own session only.
-                        Ok((stream, _)) => drop(receive(stream, Arc::clone(&config))),
-                        // Out of file descriptors, perhaps: a session that ends makes room.
-                        Err(_) => thread::sleep(Duration::from_millis(100)),
-                    }
-                }
-            });
-        }
-    });
-    Ok(())
+async fn store(envelope: &Transaction, message: &[u8]) -> io::Result<()> {
+    println!("{} octets from {}", message.len(), envelope.reverse_path());
+    Ok(()) // the message is yours from here on: return Ok when it is safe on a disk
 }

@@ -1,3 +1,33 @@
+// The links of the README lead to pages here: of two definitions of a link, the first counts.
+#![cfg_attr(
+    all(
+        doc,
+        feature = "tokio",
+        feature = "ring",
+        feature = "scram",
+        feature = "getrandom",
+        feature = "testing"
+    ),
+    doc = "
+[guide]: crate::guide
+[changelog]: crate::guide::changelog
+[security]: crate::guide::security
+"
+)]
+#![cfg_attr(
+    not(all(
+        feature = "tokio",
+        feature = "ring",
+        feature = "scram",
+        feature = "getrandom",
+        feature = "testing"
+    )),
+    doc = "
+[guide]: https://docs.rs/esmtp/latest/esmtp/guide/index.html
+[changelog]: https://docs.rs/esmtp/latest/esmtp/guide/changelog/index.html
+[security]: https://docs.rs/esmtp/latest/esmtp/guide/security/index.html
+"
+)]
 // The programs of the README need these features; its text is the page of the crate with any.
 #![cfg_attr(
     any(

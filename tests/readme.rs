@@ -342,6 +342,40 @@ fn the_programs_of_the_readme_are_whole_and_hide_no_line() {
     }
 }
 
+/// The first is an example that runs, so that what the README says of it is tested.
+#[test]
+fn the_first_program_of_the_readme_is_the_example_receive() {
+    let program = README.split("```rust,no_run\n").nth(1).unwrap();
+    let (program, _) = program.split_once("```").unwrap();
+    let example = include_str!("../examples/receive.rs");
+    assert!(example.ends_with(program), "{program}");
+}
+
+/// A user reads no more than that to know how to send.
+#[test]
+fn the_programs_that_send_have_less_than_ten_lines() {
+    for program in README.split("```rust,no_run\n").skip(2) {
+        let (program, _) = program.split_once("```").unwrap();
+        let lines = program.lines().filter(|line| !line.trim().is_empty()).count();
+        assert!(lines < 10, "{lines} lines: {program}");
+    }
+}
+
+/// Each test that a sentence of the README names in brackets is there.
+#[test]
+fn the_tests_that_the_readme_names_exist() {
+    let (claims, _) = README.split_once("## Two commands").unwrap();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let named: Vec<_> =
+        claims.split("(`").skip(1).filter_map(|rest| rest.split('`').next()).collect();
+    assert!(named.len() > 5, "{named:?}");
+    for name in named.into_iter().filter(|name| !name.contains([' ', '-'])) {
+        let is_there = tests.join(name).join("main.rs").exists()
+            || tests.join(name).with_extension("rs").exists();
+        assert!(is_there, "there is no test {name}");
+    }
+}
+
 // --------------------------------------------------------------------- the texts of errors
 
 const TROUBLESHOOTING: &str = include_str!("../src/guide/troubleshooting.md");
@@ -469,9 +503,10 @@ fn the_crates_of_the_core_are_those_of_the_manifest() {
         .filter(|(_, value)| !value.contains("optional = true"))
         .map(|(name, _)| *name)
         .collect();
-    let drawn: BTreeSet<_> =
-        table(README, "crate").into_iter().flat_map(|row| quoted(row[0])).collect();
-    assert_eq!(drawn, core, "the README's table of crates, and Cargo.toml");
+    let (_, drawn) = README.split_once("Always required, without default features: ").unwrap();
+    let (drawn, _) = drawn.split_once("\n\n").unwrap();
+    let drawn = quoted(drawn);
+    assert_eq!(drawn, core, "the README's list of crates, and Cargo.toml");
     for name in core {
         assert!(dependencies[name].contains("default-features = false"), "{name}");
     }

@@ -318,6 +318,17 @@ impl Report {
     }
 }
 
+/// A line for each recipient, without a line end after the last: `<bob@example.net> 250 2.1.5 Ok`.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for recipient in self.recipients() {
+            let line_end = if recipient.index == 0 { "" } else { "\n" };
+            write!(f, "{line_end}{} {}", recipient.path, recipient.outcome)?;
+        }
+        Ok(())
+    }
+}
+
 /// A recipient of a [`Report`]: its place in the envelope, and its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recipient<'r> {

@@ -14,6 +14,8 @@
 //! | run a machine without an adapter | [`driving`] |
 //! | see which service extensions there are | [`extensions`] |
 //! | understand an error | [`troubleshooting`] |
+//! | know what is promised against attacks, and what is left to you | [`security`] |
+//! | see the changes of each version | [`changelog`] |
 //!
 //! The code needs the features `tokio`, `ring`, `scram`, `getrandom` and `testing` where it says so by its
 //! imports. It imports types and functions (`use esmtp::io::tokio::serve`), and never the module `esmtp::io::tokio`,
@@ -39,4 +41,6 @@ pages! {
     driving "driving.md"
     extensions "extensions.md"
     troubleshooting "troubleshooting.md"
+    security "../../SECURITY.md"
+    changelog "../../CHANGELOG.md"
 }

@@ -1,4 +1,4 @@
-//! `examples/receive`, the loop of the README.
+//! `examples/receive`, the first program of the README.
 
 use crate::program::{PATIENCE, Peer, example, wait_until};
 use std::{

@@ -71,12 +71,8 @@ impl Application {
                 content.finish().unwrap();
             }
             Event::Sent(sent) => {
-                let report = sent.take();
-                let outcomes: Vec<_> = report
-                    .recipients()
-                    .map(|recipient| format!("{} {}", recipient.path(), recipient.outcome()))
-                    .collect();
-                self.told.push(format!("sent: {}", outcomes.join(", ")));
+                let report = sent.take().to_string();
+                self.told.push(format!("sent: {}", report.replace('\n', ", ")));
             }
             other => other.quit(),
         }
