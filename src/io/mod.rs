@@ -35,6 +35,7 @@ pub mod blocking;
 mod connect_error;
 mod connector;
 mod layer;
+mod lent;
 pub mod nonblocking;
 mod progress;
 mod queue;

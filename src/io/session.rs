@@ -7,13 +7,13 @@ macro_rules! session {
             /// Returns the client, whether it is inside a layer or not.
             #[must_use]
             pub fn client(&self) -> &Client {
-                self.machine.as_client()
+                self.driver.machine.as_client()
             }
 
             /// Returns the client, to change it from outside.
             #[must_use]
             pub fn client_mut(&mut self) -> &mut Client {
-                self.machine.as_client_mut()
+                self.driver.machine.as_client_mut()
             }
         }
 
@@ -21,33 +21,57 @@ macro_rules! session {
             /// Returns the server, whether it is inside a layer or not.
             #[must_use]
             pub fn server(&self) -> &Server {
-                self.machine.as_server()
+                self.driver.machine.as_server()
             }
 
             /// Returns the server, to change it from outside (to shut it down, to configure it).
             #[must_use]
             pub fn server_mut(&mut self) -> &mut Server {
-                self.machine.as_server_mut()
+                self.driver.machine.as_server_mut()
             }
 
             /// Returns a handle that ends the session from another task or thread.
             #[must_use]
             pub fn stopper(&mut self) -> $crate::io::Stopper {
-                self.stopper
-                    .get_or_insert_with(|| Attached::new($crate::io::Stopper::new()))
-                    .stopper()
+                let stopper = &mut self.driver.stopper;
+                stopper.get_or_insert_with(|| Attached::new($crate::io::Stopper::new())).stopper()
             }
 
             /// Attaches the session to a handle that ends it from another task or thread, and that it may
             /// share with other sessions.
             #[must_use]
             pub fn with_stopper(mut self, stopper: &$crate::io::Stopper) -> Self {
-                self.stopper = Some(Attached::new(stopper.clone()));
+                self.driver.stopper = Some(Attached::new(stopper.clone()));
                 self
             }
         }
 
+        /// The place where a session of `serve` comes back that its function drops before its end.
+        pub(super) type SessionHome = Home<Driver<Layer<Server>, Socket>>;
+
         impl ServerSession {
+            /// Returns the place where a session comes back.
+            pub(super) fn home(config: &Arc<$crate::server::Config>) -> Arc<SessionHome> {
+                let stand_in = |config| {
+                    let server =
+                        Server::new(config, $crate::server::Peer::UNKNOWN, Security::CLEAR);
+                    Self::new(server.into(), Socket::none()).driver.into_inner()
+                };
+                Home::new(config, stand_in, Driver::is_over)
+            }
+
+            /// Lends the session to a holder that may drop it before its end.
+            pub(super) fn lent(self, home: &Arc<SessionHome>) -> Self {
+                Self { driver: home.lend(self.driver.into_inner()) }
+            }
+
+            /// Returns the session that has come back. It ends with its next need, as its application has failed.
+            pub(super) fn returned(home: &SessionHome) -> Option<Self> {
+                let mut session = Self { driver: Lent::Own(home.returned()?) };
+                session.server_mut().fail();
+                Some(session)
+            }
+
             /// Creates the server's side of an accepted connection in the clear.
             ///
             /// # Errors

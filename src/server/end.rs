@@ -28,6 +28,8 @@ pub enum AbortReason {
     TooManyErrors,
     /// The server is shutting down.
     ShutDown,
+    /// The application failed: see [`Server::fail`](super::Server::fail).
+    Failed,
     /// Another protocol continues on this channel.
     HandedOver,
 }
@@ -49,6 +51,7 @@ impl AbortReason {
             Self::TimedOut => "timed_out",
             Self::TooManyErrors => "too_many_errors",
             Self::ShutDown => "shut_down",
+            Self::Failed => "failed",
             Self::HandedOver => "handed_over",
         }
     }
@@ -97,6 +100,10 @@ pub enum End {
     /// The server was shut down.
     #[error("the server is shutting down")]
     ShutDown,
+    /// The application failed, and its session was ended in its place: see
+    /// [`Server::fail`](super::Server::fail).
+    #[error("the application of the server has failed")]
+    Failed,
     /// The channel was handed over, and no machine took it over.
     #[error("the channel was handed over, and no machine took it over")]
     HandedOver,
@@ -120,6 +127,7 @@ impl End {
             Self::OtherProtocol => "other_protocol",
             Self::Refused => "refused",
             Self::ShutDown => "shut_down",
+            Self::Failed => "failed",
             Self::HandedOver => "handed_over",
         }
     }
@@ -138,6 +146,7 @@ impl End {
             Self::TooManyErrors | Self::Unframed => AbortReason::TooManyErrors,
             Self::Refused => AbortReason::Refused,
             Self::ShutDown => AbortReason::ShutDown,
+            Self::Failed => AbortReason::Failed,
             Self::HandedOver => AbortReason::HandedOver,
         }
     }

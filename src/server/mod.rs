@@ -288,6 +288,17 @@ impl Server {
     pub const fn close(&mut self) {
         self.session.stop();
     }
+
+    /// Ends the session with the next poll because the application cannot go on with it: as
+    /// [`close`](Self::close) does, with 421 4.3.0 (RFC 5321 section 3.8 rules out a connection closed without a
+    /// reply).
+    ///
+    /// A transaction in progress is aborted, which the client learns from the 421: nothing was accepted. A
+    /// message that is whole still has its answer: answers that were given count, and others are the caller's
+    /// to give, in place of the application ([`Rejection::LOCAL_ERROR`](crate::syntax::Rejection::LOCAL_ERROR)).
+    pub const fn fail(&mut self) {
+        self.session.fail();
+    }
 }
 
 impl Machine for Server {

@@ -72,6 +72,7 @@ pub(super) const START_TLS: Reply<'static> = positive(220, 0, 0, "Ready to start
 pub(super) const TOO_MANY_ERRORS: Rejection = negative(421, 7, 0, "Too many errors");
 pub(super) const TIMED_OUT: Rejection = negative(421, 4, 2, "Timeout, closing connection");
 pub(super) const SHUTTING_DOWN: Rejection = negative(421, 3, 2, "Shutting down, try again later");
+pub(super) const FAILED: Rejection = negative(421, 3, 0, "Local error, closing connection");
 pub(super) const IMPROPER_PIPELINING: Rejection =
     negative(554, 5, 0, "Improper use of SMTP command pipelining");
 pub(super) const INJECTED: Rejection =

@@ -13,6 +13,8 @@
 
 mod blocking;
 #[cfg(feature = "tokio")]
+mod failing;
+#[cfg(feature = "tokio")]
 mod lending;
 mod misconfigured;
 mod nonblocking;

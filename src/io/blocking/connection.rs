@@ -13,6 +13,7 @@ use crate::{
     io::{
         AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SendError, SendFailure,
         SessionError, check_port, is_sending,
+        lent::{Home, Lent},
         repeats::Repeats,
         sending::{Sending, Step},
         session::session,
@@ -47,6 +48,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// A machine on a blocking stream: see [the module](super).
 #[derive(Debug)]
 pub struct Connection<M, S = TcpStream> {
+    driver: Lent<Driver<M, S>>,
+}
+
+/// All of a connection.
+#[derive(Debug)]
+pub(super) struct Driver<M, S> {
     machine: M,
     stream: S,
     origin: time::Instant,
@@ -76,7 +83,7 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     /// Puts `machine` on `stream`. Nothing happens before [`next`](Self::next).
     #[must_use]
     pub fn new(machine: M, stream: S) -> Self {
-        Self {
+        let driver = Driver {
             machine,
             stream,
             origin: time::Instant::now(),
@@ -88,7 +95,8 @@ impl<M: Machine, S: Stream> Connection<M, S> {
             repeats: Repeats::default(),
             is_over: false,
             stopper: None,
-        }
+        };
+        Self { driver: Lent::Own(driver) }
     }
 
     /// Drives the machine until it asks a question; returns `None` when the session is over and the
@@ -103,12 +111,46 @@ impl<M: Machine, S: Stream> Connection<M, S> {
     ///   [many times](SessionError::Unanswered). It may still answer; its session is best dropped.
     #[allow(clippy::should_implement_trait)] // an iterator can not lend
     pub fn next(&mut self) -> Result<Option<M::Event<'_>>, SessionError> {
-        match self.is_asked()? {
-            true => Ok(self.machine.event()),
+        match self.driver.is_asked()? {
+            true => Ok(self.driver.machine.event()),
             false => Ok(None),
         }
     }
 
+    /// Returns the machine.
+    #[must_use]
+    pub fn machine(&self) -> &M {
+        &self.driver.machine
+    }
+
+    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
+    #[must_use]
+    pub fn machine_mut(&mut self) -> &mut M {
+        &mut self.driver.machine
+    }
+
+    /// Returns the stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.driver.stream
+    }
+
+    /// Takes machine and stream apart. Octets that the machine holds stay in it.
+    #[must_use]
+    pub fn into_parts(self) -> (M, S) {
+        let Driver { machine, stream, .. } = self.driver.into_inner();
+        (machine, stream)
+    }
+}
+
+impl<M, S> Driver<M, S> {
+    /// Returns whether the session is over, and the connection shut down.
+    const fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl<M: Machine, S: Stream> Driver<M, S> {
     /// Drives the machine until it asks a question, or the session is over.
     fn is_asked(&mut self) -> Result<bool, SessionError> {
         loop {
@@ -176,30 +218,6 @@ impl<M: Machine, S: Stream> Connection<M, S> {
                 _ => return,
             }
         }
-    }
-
-    /// Returns the machine.
-    #[must_use]
-    pub fn machine(&self) -> &M {
-        &self.machine
-    }
-
-    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
-    #[must_use]
-    pub fn machine_mut(&mut self) -> &mut M {
-        &mut self.machine
-    }
-
-    /// Returns the stream.
-    #[must_use]
-    pub fn stream(&self) -> &S {
-        &self.stream
-    }
-
-    /// Takes machine and stream apart. Octets that the machine holds stay in it.
-    #[must_use]
-    pub fn into_parts(self) -> (M, S) {
-        (self.machine, self.stream)
     }
 
     fn now(&self) -> Instant {
@@ -402,10 +420,10 @@ where
         let mut sending = Sending::new(envelope.into(), facts);
         loop {
             if let Err(error) = self.drive() {
-                let failure = SendFailure::over(self.machine.as_client(), error);
+                let failure = SendFailure::over(self.driver.machine.as_client(), error);
                 return Err(sending.error(failure));
             }
-            let Some(event) = self.machine.event() else { continue };
+            let Some(event) = self.driver.machine.event() else { continue };
             match sending.on(event) {
                 Step::GoOn => {}
                 Step::Content(question) => {
@@ -414,7 +432,7 @@ where
                     content.consume(taken);
                 }
                 Step::Reported(report) => {
-                    return sending.result(report, self.machine.as_client().end());
+                    return sending.result(report, self.driver.machine.as_client().end());
                 }
                 Step::Failed(failure) => return Err(sending.error(failure)),
             }
@@ -438,7 +456,7 @@ where
         E: Into<Arc<Envelope>>,
         C: Into<Source<'c>>,
     {
-        self.machine.as_client_mut().set_transactions(in_flight);
+        self.driver.machine.as_client_mut().set_transactions(in_flight);
         Queue::new(self, messages.into_iter())
     }
 
@@ -472,11 +490,11 @@ where
         credentials: &Credentials,
     ) -> Result<Mechanism, AuthenticateError> {
         let mut authenticating = Authenticating::new(credentials)?;
-        self.machine.as_client_mut().ready();
+        self.driver.machine.as_client_mut().ready();
         loop {
             self.drive()
-                .map_err(|error| AuthenticateError::over(self.machine.as_client(), error))?;
-            if let Some(event) = self.machine.event()
+                .map_err(|error| AuthenticateError::over(self.driver.machine.as_client(), error))?;
+            if let Some(event) = self.driver.machine.event()
                 && let Some(done) = authenticating.on(event)
             {
                 return done;
@@ -503,33 +521,34 @@ where
     S: Stream,
 {
     fn drive(&mut self) -> Result<(), Option<SessionError>> {
-        over_unless_asked(self.is_asked())
+        over_unless_asked(self.driver.is_asked())
     }
 
     fn event(&mut self) -> Option<Event<'_>> {
-        self.machine.event()
+        self.driver.machine.event()
     }
 
     fn client(&self) -> &Client {
-        self.machine.as_client()
+        self.driver.machine.as_client()
     }
 
     fn client_mut(&mut self) -> &mut Client {
-        self.machine.as_client_mut()
+        self.driver.machine.as_client_mut()
     }
 
     fn feed_from(&mut self, sending: &mut Sending, content: &mut dyn BufRead) -> usize {
-        self.settle();
+        let driver = &mut *self.driver;
+        driver.settle();
         let read = content.fill_buf();
         // The server may have sent a reply while the source was read. Its deadlines are judged
         // after that.
-        while self.is_readable && self.read_arrived() {
-            let _ = self.machine.poll(self.now());
+        while driver.is_readable && driver.read_arrived() {
+            let _ = driver.machine.poll(driver.now());
         }
-        self.settle();
-        self.machine.as_client_mut().ready();
-        if self.machine.poll(self.now()) == Need::Answer
-            && let Some(event @ Event::Content(_)) = self.machine.event()
+        driver.settle();
+        driver.machine.as_client_mut().ready();
+        if driver.machine.poll(driver.now()) == Need::Answer
+            && let Some(event @ Event::Content(_)) = driver.machine.event()
             && let Step::Content(question) = sending.on(event)
         {
             return sending.feed(question, Poll::Ready(read));

@@ -5,8 +5,8 @@ use crate::{
     io::{
         SessionError,
         serving::{
-            Admission, Handle, HeaderReader, Incident, Options, PAUSE, Place, Refusal, canonical,
-            client_of, is_about_one,
+            Admission, Handle, HeaderReader, Incident, Options, PAUSE, Place, Refusal,
+            answer_for_failed, canonical, client_of, is_about_one,
         },
     },
     proxy::{Header, ProxyError},
@@ -25,8 +25,9 @@ use std::{
 ///
 /// `session` gets its session and the state that all sessions share, and returns when
 /// [`next`](ServerSession::next) has returned `None`. An error that it returns, or a panic, ends that
-/// session only, and is reported to the [log](Options::with_log). How clients are limited, protected
-/// by TLS, and told that the server ends: see [`Options`] and [`Handle`].
+/// session only, and is reported to the [log](Options::with_log). A session that it drops before its end gets
+/// 421 4.3.0, and is closed (RFC 5321 section 3.8). How clients are limited, protected by TLS, and told that
+/// the server ends: see [`Options`] and [`Handle`].
 ///
 /// ```
 /// use esmtp::{
@@ -190,8 +191,14 @@ where
         let begin = |server| ServerSession::new(server, socket).with_stopper(handle.stopper());
         match Admission::of(options, peer, place) {
             Admission::Session(watch, server, span) => {
-                let session = begin(server);
-                watch.over(&span.within(|| (self.session)(session, Arc::clone(&self.state))));
+                let home = ServerSession::home(options.config());
+                let session = begin(server).lent(&home);
+                watch.run(|| span.within(|| (self.session)(session, Arc::clone(&self.state))));
+                if let Some(mut session) = ServerSession::returned(&home) {
+                    while let Ok(Some(event)) = session.next() {
+                        answer_for_failed(event);
+                    }
+                }
             }
             Admission::Refused(_refusal, server, reply) => {
                 let mut session = begin(server);

@@ -78,6 +78,21 @@ macro_rules! socket {
     };
 }
 
+/// A stream without octets.
+impl Stream for io::Empty {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 macro_rules! pointer {
     ($pointer:ty) => {
         impl<S: Stream + ?Sized> Stream for $pointer {

@@ -12,7 +12,11 @@
 //!   after the grace all that is left gets 421;
 //! - report the [incidents](Incident) to a function of the application's own.
 //!
-//! A session function that returns an error, or panics, ends its session and no other.
+//! A session function that returns an error, or panics, ends its session and no other. A session that
+//! its function drops before its end is ended for it: the client gets 421 4.3.0, and not a connection that
+//! closes without a reply, after which it could not tell whether its message was accepted (RFC 5321
+//! section 3.8). Answers that the function has given count; a transaction without one is aborted, and a
+//! message that waits for its answer gets 451 4.3.0.
 //!
 //! ```
 //! use esmtp::{io::serving::Options, server::Config};
@@ -45,7 +49,7 @@ pub use options::Options;
 pub(in crate::io) use admission::{Admission, client_of};
 pub(in crate::io) use header::HeaderReader;
 pub(in crate::io) use places::{Place, Places, Refusal};
-pub(in crate::io) use watch::Watch;
+pub(in crate::io) use watch::{Watch, answer_for_failed};
 
 use core::{net::SocketAddr, time::Duration};
 use std::io::{self, ErrorKind};

@@ -1,9 +1,15 @@
 //! The end of a session function.
 
 use super::{Incident, Options, Place};
-use crate::io::SessionError;
-use core::net::SocketAddr;
-use std::thread;
+use crate::{io::SessionError, server::Event, syntax::Rejection};
+#[cfg(feature = "tokio")]
+use core::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+use core::{net::SocketAddr, panic::AssertUnwindSafe};
+use std::panic::catch_unwind;
 
 /// The place of a session while its function runs; reports an error of it, and a panic.
 #[derive(Debug)]
@@ -18,18 +24,44 @@ impl<'a> Watch<'a> {
         Self { options, peer, _place: place }
     }
 
-    /// Records the outcome of the function.
-    pub(in crate::io) fn over(self, outcome: &Result<(), SessionError>) {
-        if let Err(error) = outcome {
-            self.options.report(&Incident::Session { peer: self.peer, error });
+    /// Runs the function in this thread.
+    pub(in crate::io) fn run(&self, session: impl FnOnce() -> Result<(), SessionError>) {
+        // Nothing that the function may have left half done is used after a panic, but for its session.
+        self.report(catch_unwind(AssertUnwindSafe(session)).ok());
+    }
+
+    /// Runs the function in this task.
+    #[cfg(feature = "tokio")]
+    pub(in crate::io) async fn attend(
+        &self,
+        session: impl Future<Output = Result<(), SessionError>>,
+    ) {
+        let mut session = pin!(session);
+        let outcome = poll_fn(|context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| session.as_mut().poll(context)));
+            match polled {
+                Ok(polled) => polled.map(Some),
+                Err(_) => Poll::Ready(None),
+            }
+        });
+        self.report(outcome.await);
+    }
+
+    /// Reports the outcome of the function, if it is worth it; a panic has none.
+    fn report(&self, outcome: Option<Result<(), SessionError>>) {
+        let peer = self.peer;
+        match outcome {
+            Some(Ok(())) => {}
+            Some(Err(error)) => self.options.report(&Incident::Session { peer, error: &error }),
+            None => self.options.report(&Incident::Panic { peer }),
         }
     }
 }
 
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.options.report(&Incident::Panic { peer: self.peer });
-        }
+/// Answers in place of an application that has failed: nothing more is accepted.
+pub(in crate::io) fn answer_for_failed(event: Event<'_>) {
+    match event {
+        Event::Deliver(delivery) => delivery.reject(Rejection::LOCAL_ERROR),
+        other => other.proceed(),
     }
 }

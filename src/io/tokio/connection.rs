@@ -7,6 +7,7 @@ use crate::{
     io::{
         AsClient, DISCARD, LINGER_OCTETS, LINGER_TIME, Layer, SLICES, SendError, SendFailure,
         SessionError, check_port, is_sending,
+        lent::{Home, Lent},
         repeats::Repeats,
         sending::{Sending, Step},
         session::session,
@@ -44,10 +45,7 @@ use std::io::{self, ErrorKind, IoSlice};
 /// enabled.
 #[derive(Debug)]
 pub struct Connection<M, S = TcpStream> {
-    machine: M,
-    wire: Wire<S>,
-    /// The handle that may end the session from outside.
-    stopper: Option<Attached<M>>,
+    driver: Lent<Driver<M, S>>,
 }
 
 /// A session of a client that a function can name: in the clear or in TLS, over any stream.
@@ -55,6 +53,15 @@ pub type ClientSession = Connection<Layer<Client>, Socket>;
 
 /// A session of a server that a function can name: in the clear or in TLS, over any stream.
 pub type ServerSession = Connection<Layer<Server>, Socket>;
+
+/// All of a connection.
+#[derive(Debug)]
+pub(super) struct Driver<M, S> {
+    machine: M,
+    wire: Wire<S>,
+    /// The handle that may end the session from outside.
+    stopper: Option<Attached<M>>,
+}
 
 /// The stream and the time.
 #[derive(Debug)]
@@ -108,7 +115,7 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
             repeats: Repeats::default(),
             stage: Stage::Driving,
         };
-        Self { machine, wire, stopper: None }
+        Self { driver: Lent::Own(Driver { machine, wire, stopper: None }) }
     }
 
     /// Drives the machine until it asks a question; returns `None` when the session is over and the
@@ -127,12 +134,46 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
     ///   [many times](SessionError::Unanswered). It may still answer; its session is best dropped.
     #[allow(clippy::should_implement_trait)] // an iterator can not wait, nor lend
     pub async fn next(&mut self) -> Result<Option<M::Event<'_>>, SessionError> {
-        match poll_fn(|context| self.poll_stopped_or_asked(context)).await? {
-            true => Ok(self.machine.event()),
+        match poll_fn(|context| self.driver.poll_stopped_or_asked(context)).await? {
+            true => Ok(self.driver.machine.event()),
             false => Ok(None),
         }
     }
 
+    /// Returns the machine.
+    #[must_use]
+    pub fn machine(&self) -> &M {
+        &self.driver.machine
+    }
+
+    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
+    #[must_use]
+    pub fn machine_mut(&mut self) -> &mut M {
+        &mut self.driver.machine
+    }
+
+    /// Returns the stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.driver.wire.stream
+    }
+
+    /// Takes machine and stream apart. Octets that the machine holds stay in it.
+    #[must_use]
+    pub fn into_parts(self) -> (M, S) {
+        let Driver { machine, wire, .. } = self.driver.into_inner();
+        (machine, wire.stream)
+    }
+}
+
+impl<M, S> Driver<M, S> {
+    /// Returns whether the session is over, and the connection shut down.
+    const fn is_over(&self) -> bool {
+        matches!(self.wire.stage, Stage::Over)
+    }
+}
+
+impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Driver<M, S> {
     /// Drives the machine until it asks a question, or the session is over, which the stopper may
     /// cause meanwhile.
     fn poll_stopped_or_asked(
@@ -178,30 +219,6 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
         }
         ready!(wire.poll_close(context));
         Poll::Ready(Ok(false))
-    }
-
-    /// Returns the machine.
-    #[must_use]
-    pub fn machine(&self) -> &M {
-        &self.machine
-    }
-
-    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
-    #[must_use]
-    pub fn machine_mut(&mut self) -> &mut M {
-        &mut self.machine
-    }
-
-    /// Returns the stream.
-    #[must_use]
-    pub fn stream(&self) -> &S {
-        &self.wire.stream
-    }
-
-    /// Takes machine and stream apart. Octets that the machine holds stay in it.
-    #[must_use]
-    pub fn into_parts(self) -> (M, S) {
-        (self.machine, self.wire.stream)
     }
 }
 
@@ -279,7 +296,7 @@ where
         let awake = Awake(self);
         let sent = poll_fn(|context| awake.0.poll_send(&mut sending, content.as_mut(), context));
         match sent.await {
-            Ok(report) => sending.result(report, awake.0.machine.as_client().end()),
+            Ok(report) => sending.result(report, awake.0.driver.machine.as_client().end()),
             Err(failure) => Err(sending.error(failure)),
         }
     }
@@ -297,11 +314,11 @@ where
                 && let Poll::Ready(read) = content.as_mut().poll_fill_buf(context)
             {
                 sending.filled(read);
-                self.machine.as_client_mut().ready();
+                self.driver.machine.as_client_mut().ready();
             }
             ready!(self.poll_drive(context))
-                .map_err(|error| SendFailure::over(self.machine.as_client(), error))?;
-            let Some(event) = self.machine.event() else { continue };
+                .map_err(|error| SendFailure::over(self.driver.machine.as_client(), error))?;
+            let Some(event) = self.driver.machine.event() else { continue };
             match sending.on(event) {
                 Step::GoOn => {}
                 Step::Content(question) => {
@@ -323,7 +340,7 @@ where
     /// The number stays for the session, in place of
     /// [`Config::with_transactions`](client::Config::with_transactions).
     pub fn queue<'c>(&mut self, in_flight: usize) -> Queue<'_, 'c, Self> {
-        self.machine.as_client_mut().set_transactions(in_flight);
+        self.driver.machine.as_client_mut().set_transactions(in_flight);
         Queue::new(self)
     }
 
@@ -357,12 +374,12 @@ where
         credentials: &Credentials,
     ) -> Result<Mechanism, AuthenticateError> {
         let mut authenticating = Authenticating::new(credentials)?;
-        self.machine.as_client_mut().ready();
+        self.driver.machine.as_client_mut().ready();
         loop {
             poll_fn(|context| self.poll_drive(context))
                 .await
-                .map_err(|error| AuthenticateError::over(self.machine.as_client(), error))?;
-            if let Some(event) = self.machine.event()
+                .map_err(|error| AuthenticateError::over(self.driver.machine.as_client(), error))?;
+            if let Some(event) = self.driver.machine.event()
                 && let Some(done) = authenticating.on(event)
             {
                 return done;
@@ -389,19 +406,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     fn poll_drive(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<SessionError>>> {
-        self.poll_asked(context).map(over_unless_asked)
+        self.driver.poll_asked(context).map(over_unless_asked)
     }
 
     fn event(&mut self) -> Option<Event<'_>> {
-        self.machine.event()
+        self.driver.machine.event()
     }
 
     fn client(&self) -> &Client {
-        self.machine.as_client()
+        self.driver.machine.as_client()
     }
 
     fn client_mut(&mut self) -> &mut Client {
-        self.machine.as_client_mut()
+        self.driver.machine.as_client_mut()
     }
 }
 
@@ -411,7 +428,7 @@ struct Awake<'c, M: AsClient, S>(&'c mut Connection<M, S>);
 
 impl<M: AsClient, S> Drop for Awake<'_, M, S> {
     fn drop(&mut self) {
-        self.0.machine.as_client_mut().ready();
+        self.0.driver.machine.as_client_mut().ready();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
         SessionError,
         serving::{
             Admission, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
-            Refusal, canonical, client_of, is_about_one,
+            Refusal, answer_for_failed, canonical, client_of, is_about_one,
         },
         stopper::Attached,
     },
@@ -30,8 +30,9 @@ use std::io;
 ///
 /// `session` gets its session and the state that all sessions share, and returns when
 /// [`next`](ServerSession::next) has returned `None`. An error that it returns, or a panic, ends that
-/// session only, and is reported to the [log](Options::with_log). How clients are limited, protected
-/// by TLS, and told that the server ends: see [`Options`] and [`Handle`].
+/// session only, and is reported to the [log](Options::with_log). A session that it drops before its end gets
+/// 421 4.3.0, and is closed (RFC 5321 section 3.8). How clients are limited, protected by TLS, and told that
+/// the server ends: see [`Options`] and [`Handle`].
 ///
 /// ```
 /// use esmtp::{
@@ -255,14 +256,26 @@ where
         let begin = |server| ServerSession::new(server, socket).with_stopper(handle.stopper());
         match Admission::of(options, peer, place) {
             Admission::Session(watch, server, span) => {
-                let running = (self.session)(begin(server), Arc::clone(&self.state));
-                watch.over(&span.around(running).await);
+                let home = ServerSession::home(options.config());
+                let session = begin(server).lent(&home);
+                let running = async { (self.session)(session, Arc::clone(&self.state)).await };
+                watch.attend(span.around(running)).await;
+                if let Some(session) = ServerSession::returned(&home) {
+                    Box::pin(end(session)).await; // out of the memory of every task
+                }
             }
             Admission::Refused(_refusal, server, reply) => {
                 let _ = time::timeout(REFUSAL_TIME, reject(begin(server), reply)).await;
             }
             Admission::Disconnected => {}
         }
+    }
+}
+
+/// Ends a session that its function has dropped.
+async fn end(mut session: ServerSession) {
+    while let Ok(Some(event)) = session.next().await {
+        answer_for_failed(event);
     }
 }
 

@@ -53,6 +53,11 @@ impl Socket {
         Self { kind: Kind::Boxed(Mutex::new(Box::new(stream))), local: None, peer: None }
     }
 
+    /// Makes a stream without octets, for a connection that was taken apart.
+    pub(super) fn none() -> Self {
+        Self::boxed(::tokio::io::empty())
+    }
+
     /// Sets the address of this side.
     #[must_use]
     pub const fn with_local(mut self, local: SocketAddr) -> Self {

@@ -25,6 +25,12 @@ impl Session {
         self.is_closing = true;
     }
 
+    /// Ends the session with the next poll, as the application has failed.
+    pub(in crate::server) const fn fail(&mut self) {
+        self.is_closing = true;
+        self.has_failed = true;
+    }
+
     /// Returns whether the session was told to end.
     pub(in crate::server) const fn is_told_to_end(&self) -> bool {
         self.is_stopping || self.is_closing
@@ -47,8 +53,19 @@ impl Session {
     /// Ends the session because the TLS handshake failed.
     pub(in crate::server) fn upgrade_failed(&mut self, end: End) {
         self.channel.closed(Closed::CutOff);
-        let end = if self.is_told_to_end() { End::ShutDown } else { end };
+        let end = if self.is_told_to_end() { self.ordered_end() } else { end };
         self.close(end);
+    }
+
+    /// Returns why a session is over that was told to end.
+    const fn ordered_end(&self) -> End {
+        if self.has_failed { End::Failed } else { End::ShutDown }
+    }
+
+    /// Ends a session that was told to end.
+    fn end_as_ordered(&mut self) {
+        let reply = if self.has_failed { replies::FAILED } else { replies::SHUTTING_DOWN };
+        self.end(reply.reply(), self.ordered_end());
     }
 
     /// Acts on deadlines that have passed, on a lost connection, and on a shut-down.
@@ -57,7 +74,7 @@ impl Session {
             self.connection_lost();
         } else if self.channel.has_awaited_peer() && self.is_writing_too_long(now) {
             self.channel.closed(Closed::CutOff);
-            self.end_silently(if self.is_closing { End::ShutDown } else { End::TimedOut });
+            self.end_silently(if self.is_closing { self.ordered_end() } else { End::TimedOut });
         } else if matches!(self.phase, Phase::Command | Phase::Delayed(_)) && self.is_over_time(now)
         {
             self.time_out();
@@ -70,13 +87,13 @@ impl Session {
         let may_end = match self.phase {
             // A 421 would be read by another protocol.
             Phase::Asked(Question::HandOver(_)) if self.is_closing => {
-                return self.proceed(Then::Farewell(End::ShutDown));
+                return self.proceed(Then::Farewell(self.ordered_end()));
             }
             Phase::Asked(Question::Upgrade(_)) if self.is_closing => {
                 return match self.channel.take_back(self.work().marked) {
-                    true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
+                    true => self.end_as_ordered(),
                     // After 220 the client reads nothing in the clear.
-                    false => self.proceed(Then::Farewell(End::ShutDown)),
+                    false => self.proceed(Then::Farewell(self.ordered_end())),
                 };
             }
             Phase::Farewell(_) | Phase::Closed(_) | Phase::Abort(_) => false,
@@ -95,7 +112,7 @@ impl Session {
             | Phase::Taken(_) => true,
         };
         if may_end {
-            self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown);
+            self.end_as_ordered();
         }
     }
 

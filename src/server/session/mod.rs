@@ -64,6 +64,8 @@ pub(super) struct Session {
     offered: Offered,
     is_stopping: bool,
     is_closing: bool,
+    /// It is closing because the application has failed.
+    has_failed: bool,
     /// Octets have come after the line that is being answered.
     has_pipelined_input: bool,
     /// The verb of a line that is too long and is discarded.
@@ -136,6 +138,7 @@ impl Session {
             offered: Offered::Nothing,
             is_stopping: false,
             is_closing: false,
+            has_failed: false,
             has_pipelined_input: false,
             long_line: Verb::Other,
             omits_enhanced_code: true,

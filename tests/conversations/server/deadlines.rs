@@ -514,6 +514,30 @@ fn close_writes_the_pending_replies_and_takes_nothing_more() {
     assert_eq!(session.said.lines().count(), 3);
 }
 
+/// RFC 5321 section 3.8: no connection is closed without a reply.
+#[test]
+fn a_client_is_told_that_the_application_has_failed() {
+    const FAILED: &str = "421 4.3.0 Local error, closing connection";
+    for said in ["", "RCPT", "DATA\r\n", "BDAT 4\r\nab", "BDAT 2\r\nab"] {
+        let mut session = Session::addressed(config(), accept);
+        session.say(said);
+        session.server.fail();
+        session.pass(0);
+        session.assert_ended(Duration::ZERO, End::Failed, FAILED);
+        assert_eq!(session.aborts, [AbortReason::Failed], "{said:?}");
+    }
+    // An answer that was given counts.
+    let mut session = Session::addressed(config(), accept);
+    session.is_reading = false;
+    session.say("BDAT 3 LAST\r\nx\r\n");
+    session.server.fail();
+    session.is_reading = true;
+    session.pass(0);
+    session.assert_ended(Duration::ZERO, End::Failed, FAILED);
+    assert!(session.said.starts_with("250 2.0.0 Message accepted\r\n421"), "{}", session.said);
+    assert_eq!(session.aborts, []);
+}
+
 /// The application has said yes to the message, and to the other protocol.
 #[test]
 fn close_during_a_hand_over_writes_the_pending_replies() {
