@@ -1,6 +1,9 @@
 //! The budget of a session: how its client pays for errors.
 
-use super::limits::{Limits, Timeouts};
+use super::{
+    end::End,
+    limits::{Limits, Timeouts},
+};
 use core::time::Duration;
 
 /// An error counts two of these, a rejected recipient beyond the tenth one.
@@ -16,31 +19,73 @@ const DISCARDED_MESSAGES: u64 = 4;
 /// This many octets are discarded in any case.
 const DISCARDED_AT_LEAST: u64 = 8 * 1024 * 1024;
 
-/// The kind of fault that a command is, as far as its client pays for it.
+/// The kind of fault that a reply answers, as far as its client pays for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// No fault.
     None,
-    /// A command sent before the client could know that it would be refused (RFC 2920 section 3.1),
-    /// or a recipient by which the client finds the limit (RFC 5321 section 4.5.3.1.10): not
-    /// counted, unless there are more of them than a well-meaning client would send.
-    Pipelined,
-    /// A command that makes no progress towards a message.
+    /// A command that makes no progress towards a message: it was carried out, or the application
+    /// rejected it.
     NoProgress,
     /// A recipient that the application rejected: a few are normal, many are a search for valid
     /// addresses (directory harvest attack).
     RejectedRecipient,
-    /// An error of the client.
-    Error,
     /// An attempt to authenticate that failed.
     FailedAuth,
     /// An attempt to authenticate that could not be decided now (4yz): it must not lock a user out,
     /// but takes as long as one that failed.
     UndecidedAuth,
+    /// The application rejects, and closes.
+    Closing,
+    /// A chunk that came out of order: its octets were discarded before the reply (RFC 3030 section
+    /// 2), and the refusal was counted when that began.
+    Discarded,
+    /// A command sent before the client could know that it would be refused (RFC 2920 section 3.1),
+    /// or a recipient by which the client finds the limit (RFC 5321 section 4.5.3.1.10): not
+    /// counted, unless there are more of them than a well-meaning client would send.
+    Pipelined,
+    /// A command beyond a limit: it is refused, and makes no progress.
+    Limit,
+    /// An error of the client.
+    Error,
+    /// A line of the exchange of AUTH that is no response.
+    MalformedAuth,
+    /// A pipelining violation: the client has not waited for a reply that it must wait for.
+    OutOfSync,
+    /// Octets in the clear after STARTTLS (command injection).
+    Injection,
+    /// A chunk of unknown length.
+    Unframed,
+    /// A command of another protocol.
+    OtherProtocol,
+}
+
+impl Fault {
+    /// Returns whether the machine itself refuses for this fault: the totals of the session count
+    /// that, and no rejection by the application.
+    pub(super) const fn is_refusal(self) -> bool {
+        match self {
+            Self::None
+            | Self::NoProgress
+            | Self::RejectedRecipient
+            | Self::FailedAuth
+            | Self::UndecidedAuth
+            | Self::Closing
+            | Self::Discarded => false,
+            Self::Pipelined
+            | Self::Limit
+            | Self::Error
+            | Self::MalformedAuth
+            | Self::OutOfSync
+            | Self::Injection
+            | Self::Unframed
+            | Self::OtherProtocol => true,
+        }
+    }
 }
 
 /// The penalty for a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Penalty {
     /// The reply, at once.
     Reply,
@@ -48,6 +93,8 @@ pub(super) enum Penalty {
     Delay(Duration),
     /// 421 instead of the reply, and the end of the session.
     Close,
+    /// The reply, and the end of the session.
+    End(End),
 }
 
 /// The part of [`Limits`] that is spent. Only an accepted message restores some of it: RSET and a new
@@ -92,7 +139,7 @@ impl Budget {
                     false => Penalty::Reply,
                 }
             }
-            Fault::NoProgress => {
+            Fault::NoProgress | Fault::Limit => {
                 self.idle_commands = self.idle_commands.saturating_add(1);
                 match self.idle_commands > limits.idle_commands {
                     true => self.spend(HALVES, limits, timeouts),
@@ -104,8 +151,8 @@ impl Budget {
                 let is_typical = self.rejected_recipients <= TYPICAL_REJECTIONS;
                 self.spend(if is_typical { 0 } else { 1 }, limits, timeouts)
             }
-            Fault::Error => self.spend(HALVES, limits, timeouts),
-            Fault::FailedAuth => {
+            Fault::Error | Fault::Discarded => self.spend(HALVES, limits, timeouts),
+            Fault::FailedAuth | Fault::MalformedAuth => {
                 self.failed_attempts = self.failed_attempts.saturating_add(1);
                 match self.failed_attempts >= limits.auth_failures {
                     true => Penalty::Close,
@@ -113,10 +160,15 @@ impl Budget {
                 }
             }
             Fault::UndecidedAuth => match self.charge(Fault::NoProgress, limits, timeouts) {
-                Penalty::Close => Penalty::Close,
                 Penalty::Reply => Penalty::Delay(timeouts.auth_failure),
                 Penalty::Delay(delay) => Penalty::Delay(delay.max(timeouts.auth_failure)),
+                end @ (Penalty::Close | Penalty::End(_)) => end,
             },
+            Fault::Closing => Penalty::End(End::Refused),
+            Fault::OutOfSync => Penalty::End(End::OutOfSync),
+            Fault::Injection => Penalty::End(End::Injection),
+            Fault::Unframed => Penalty::End(End::Unframed),
+            Fault::OtherProtocol => Penalty::End(End::OtherProtocol),
         }
     }
 

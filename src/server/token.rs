@@ -1,6 +1,6 @@
 //! The parts that all questions share: the slot for an answer, and the methods of a token.
 
-use super::{Config, delivery::is_last_word};
+use super::{Config, budget::Fault, delivery::is_last_word};
 use crate::syntax::Rejection;
 use alloc::{boxed::Box, sync::Arc};
 
@@ -71,6 +71,11 @@ impl Rejected {
     /// Returns a rejection that ends the session.
     pub(super) fn closing(rejection: Rejection) -> Self {
         Self { rejection: Box::new(rejection), closes: true }
+    }
+
+    /// Returns the fault that the rejection answers: `fault`, unless it ends the session.
+    pub(super) const fn fault(&self, fault: Fault) -> Fault {
+        if self.closes { Fault::Closing } else { fault }
     }
 }
 

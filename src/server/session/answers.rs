@@ -12,7 +12,7 @@ use crate::{
         replies,
         token::{Answer, Asked, Rejected, Slot},
     },
-    syntax::{Code, Extension, Rejection, Reply, Text, XclientAttributes, XforwardAttributes},
+    syntax::{Code, Extension, Rejection, Text, XclientAttributes, XforwardAttributes},
 };
 use alloc::boxed::Box;
 
@@ -76,21 +76,9 @@ impl Session {
         }
     }
 
-    /// Ends the session with this reply of the application's.
-    pub(super) fn reject_and_close(&mut self, reply: &Reply<'_>) {
-        self.end(reply, End::Refused);
-    }
-
-    /// Says a rejection of the application's, and charges the client for it or ends the session.
+    /// Says a rejection of the application's.
     fn reject(&mut self, rejected: &Rejected, fault: Fault) {
-        self.reject_with(rejected.rejection.reply(), rejected.closes, fault);
-    }
-
-    fn reject_with(&mut self, reply: &Reply<'_>, closes: bool, fault: Fault) {
-        match closes {
-            true => self.reject_and_close(reply),
-            false => self.charge(reply, fault),
-        }
+        self.refuse(&rejected.rejection, rejected.fault(fault));
     }
 
     fn on_connect(&mut self, answer: Answer<Option<Text<'static>>>) {
@@ -121,8 +109,9 @@ impl Session {
                 return self.abort_then(AbortReason::Refused, Then::Command);
             }
             // The session stays as it was (RFC 5321 section 4.1.4).
-            Err(Rejected { rejection, closes }) => {
-                return self.reject_with(&replies::to_hello(&rejection), closes, Fault::NoProgress);
+            Err(rejected) => {
+                let reply = replies::to_hello(&rejected.rejection);
+                return self.charge(&reply, rejected.fault(Fault::NoProgress));
             }
         };
         self.facts.hello = Some(name);
@@ -140,8 +129,9 @@ impl Session {
                 self.say(&replies::with_text(replies::START_TLS, text));
                 self.ask(Question::Upgrade(Slot::Open));
             }
-            Err(Rejected { rejection, closes }) => {
-                self.reject_with(&replies::to_start_tls(&rejection), closes, Fault::NoProgress);
+            Err(rejected) => {
+                let reply = replies::to_start_tls(&rejected.rejection);
+                self.charge(&reply, rejected.fault(Fault::NoProgress));
             }
         }
     }

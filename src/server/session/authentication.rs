@@ -9,7 +9,7 @@ use crate::{
         budget::Fault,
         event::AuthAnswer,
         replies,
-        token::{Answer, Asked},
+        token::{Answer, Asked, Rejected},
     },
     syntax::{Base64, Code, Rejection, Reply, Text},
 };
@@ -34,8 +34,8 @@ impl Session {
             && mechanism.is_plaintext()
             && offer.is_some_and(|offer| offer.knows(mechanism));
         match needs_tls {
-            true => self.refuse(replies::ENCRYPTION_REQUIRED.reply(), Fault::Error),
-            false => self.refuse(replies::MECHANISM_UNKNOWN.reply(), Fault::Error),
+            true => self.refuse(&replies::ENCRYPTION_REQUIRED, Fault::Error),
+            false => self.refuse(&replies::MECHANISM_UNKNOWN, Fault::Error),
         }
     }
 
@@ -45,9 +45,11 @@ impl Session {
             Ok(AuthAnswer::Offered(nonce)) => match self.verifier(attempt.mechanism(), nonce) {
                 Some(verifier) => attempt.verify(verifier),
                 // There is no nonce.
-                None => return self.fail_auth(&replies::CANNOT_AUTHENTICATE_NOW),
+                None => {
+                    return self.refuse(&replies::CANNOT_AUTHENTICATE_NOW, Fault::UndecidedAuth);
+                }
             },
-            Err(rejected) => return self.reject_auth(&rejected.rejection, rejected.closes),
+            Err(rejected) => return self.reject_auth(&rejected),
         };
         self.follow(attempt, step);
     }
@@ -75,7 +77,7 @@ impl Session {
     ) {
         let step = match answer {
             Ok(accepted) => attempt.accept(accepted),
-            Err(rejected) => return self.reject_auth(&rejected.rejection, rejected.closes),
+            Err(rejected) => return self.reject_auth(&rejected),
         };
         self.follow(attempt, step);
     }
@@ -97,7 +99,7 @@ impl Session {
     pub(super) fn auth_response_too_long(&mut self) {
         self.response_received(None);
         self.take_phase();
-        self.refuse(replies::RESPONSE_TOO_LONG.reply(), Fault::FailedAuth);
+        self.refuse(&replies::RESPONSE_TOO_LONG, Fault::MalformedAuth);
         self.settle_phase();
     }
 
@@ -118,10 +120,8 @@ impl Session {
                 self.facts.more_mut().identity = Some(identity);
                 self.say(&reply);
             }
-            AuthStep::Failed(rejection) => self.fail_auth(&rejection),
-            AuthStep::Malformed(rejection) => {
-                self.refuse(rejection.reply(), Fault::FailedAuth);
-            }
+            AuthStep::Failed(rejection) => self.refuse(&rejection, failure(&rejection)),
+            AuthStep::Malformed(rejection) => self.refuse(&rejection, Fault::MalformedAuth),
         }
     }
 
@@ -135,20 +135,17 @@ impl Session {
         self.enter(Phase::Response(attempt));
     }
 
-    fn reject_auth(&mut self, rejection: &Rejection, closes: bool) {
-        match closes {
-            true => self.reject_and_close(rejection.reply()),
-            false => self.fail_auth(rejection),
-        }
+    fn reject_auth(&mut self, rejected: &Rejected) {
+        let rejection = &*rejected.rejection;
+        self.refuse(rejection, rejected.fault(failure(rejection)));
     }
+}
 
-    /// Ends an attempt without success. The client waits for the reply, so that guessing takes time. A
-    /// verdict that is not available now is not the client's failure.
-    fn fail_auth(&mut self, rejection: &Rejection) {
-        let fault = match rejection.code().is_transient() {
-            true => Fault::UndecidedAuth,
-            false => Fault::FailedAuth,
-        };
-        self.charge(rejection.reply(), fault);
+/// Returns the fault of an attempt without success. The client waits for the reply, so that guessing
+/// takes time. A verdict that is not available now is not the client's failure.
+fn failure(rejection: &Rejection) -> Fault {
+    match rejection.code().is_transient() {
+        true => Fault::UndecidedAuth,
+        false => Fault::FailedAuth,
     }
 }

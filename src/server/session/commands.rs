@@ -47,7 +47,7 @@ impl Session {
             // Even if it does not parse; of BDAT the number of octets that follow has to be known.
             if let Err(why) = sequence::permit(self.standing(), verb) {
                 self.count_refused(verb);
-                self.refuse(replies::misplaced(why).reply(), Fault::Error);
+                self.refuse(&replies::misplaced(why), Fault::Error);
                 return;
             }
         }
@@ -55,8 +55,8 @@ impl Session {
             let rejection = replies::syntax(error);
             match verb {
                 // How many octets of content follow is not known.
-                Verb::Bdat => self.refuse_and_end(rejection.reply(), End::Unframed),
-                _ => self.refuse(rejection.reply(), Fault::Error),
+                Verb::Bdat => self.refuse(&rejection, Fault::Unframed),
+                _ => self.refuse(&rejection, Fault::Error),
             }
         }
         match (verb, &self.phase) {
@@ -92,7 +92,7 @@ impl Session {
             Verb::Auth => replies::RESPONSE_TOO_LONG,
             _ => replies::LINE_TOO_LONG,
         };
-        self.refuse(rejection.reply(), Fault::Error);
+        self.refuse(&rejection, Fault::Error);
     }
 
     /// Returns the octets that the line with this front may have, its CRLF included. A line of AUTH
@@ -112,7 +112,7 @@ impl Session {
         self.channel.begin_long_line();
         match self.long_line {
             // How many octets of content follow is not known.
-            Verb::Bdat => self.refuse_and_end(replies::LINE_TOO_LONG.reply(), End::Unframed),
+            Verb::Bdat => self.refuse(&replies::LINE_TOO_LONG, Fault::Unframed),
             verb => {
                 self.failed(verb);
                 self.omits_enhanced_code = is_hello(verb);
@@ -193,7 +193,7 @@ impl Session {
             _ => {}
         }
         let fault = if is_pipelined { Fault::Pipelined } else { Fault::Error };
-        self.refuse(rejection.reply(), fault);
+        self.refuse(&rejection, fault);
     }
 
     /// Carries out a command that is admitted.
@@ -202,7 +202,7 @@ impl Session {
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
             Command::Mail { .. } if self.counts_transaction_too_many() => {
-                self.refuse(replies::TOO_MANY_TRANSACTIONS.reply(), Fault::NoProgress);
+                self.refuse(&replies::TOO_MANY_TRANSACTIONS, Fault::Limit);
             }
             Command::Mail { reverse_path, parameters } => {
                 return self.mail(&reverse_path, &parameters);
@@ -231,7 +231,7 @@ impl Session {
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
             // protected ones (command injection).
             Command::StartTls if self.has_pipelined_input => {
-                self.refuse_and_end(replies::INJECTED.reply(), End::Injection);
+                self.refuse(&replies::INJECTED, Fault::Injection);
             }
             Command::StartTls => self.ask(Question::StartTls(Slot::Open)),
             // RFC 5321 sections 4.1.1.5 and 4.1.1.9: 250, however many there were.
@@ -247,7 +247,7 @@ impl Session {
             }
             Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify(Slot::Open)),
             Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand(Slot::Open)),
-            _ => self.refuse(replies::NOT_IMPLEMENTED.reply(), Fault::Error),
+            _ => self.refuse(&replies::NOT_IMPLEMENTED, Fault::Error),
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Session {
         let may = self.work().budget.may_idle(self.config.limits());
         match may {
             true => self.work_mut().budget.idle(),
-            false => self.refuse(refusal.reply(), Fault::NoProgress),
+            false => self.refuse(refusal, Fault::Limit),
         }
         may
     }
@@ -284,8 +284,8 @@ impl Session {
         let Some(own) = self.config.custom_verb(&verb) else {
             // In any stage.
             return match HTTP.contains(&verb.as_str()) {
-                true => self.refuse_and_end(replies::HTTP.reply(), End::OtherProtocol),
-                false => self.refuse(replies::UNKNOWN_COMMAND.reply(), Fault::Error),
+                true => self.refuse(&replies::HTTP, Fault::OtherProtocol),
+                false => self.refuse(&replies::UNKNOWN_COMMAND, Fault::Error),
             };
         };
         let standing = self.standing();
@@ -295,7 +295,7 @@ impl Session {
                     standing.is_pipelined_in_good_faith(Verb::Other, why);
                 let fault =
                     if is_pipelined_in_good_faith { Fault::Pipelined } else { Fault::Error };
-                self.refuse(replies::misplaced(why).reply(), fault);
+                self.refuse(&replies::misplaced(why), fault);
             }
             // It makes no progress towards a message, as far as the machine knows.
             Ok(()) if self.may_idle(&replies::TOO_MANY_IDLE_COMMANDS) => {
@@ -363,7 +363,7 @@ impl Session {
         rejection: Rejection,
         is_pipelined_in_good_faith: bool,
     ) {
-        let fault = if is_pipelined_in_good_faith { Fault::None } else { Fault::Error };
+        let fault = if is_pipelined_in_good_faith { Fault::None } else { Fault::Discarded };
         self.count_error();
         self.work_mut().content.begin_discarded(size, rejection, fault);
         self.enter(Phase::Content(Slot::Open));
@@ -384,7 +384,7 @@ impl Session {
             // Some clients declare a size of their own besides the one of their user: where one of them
             // is too large, that is the better reason.
             Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
-                self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
+                self.refuse(&replies::DECLARED_TOO_LARGE, Fault::Limit);
                 return Ok(());
             }
             parsed => parsed?,
@@ -397,11 +397,11 @@ impl Session {
         let used = self.facts.forgiven().union(used);
         self.facts.note_lenience(used);
         if !path.is_ascii() && !typed.is_smtputf8() {
-            self.refuse(replies::SENDER_NEEDS_UTF8.reply(), Fault::Error);
+            self.refuse(&replies::SENDER_NEEDS_UTF8, Fault::Error);
         } else if typed.size().is_some_and(|octets| octets > limit) {
-            self.refuse(replies::DECLARED_TOO_LARGE.reply(), Fault::NoProgress);
+            self.refuse(&replies::DECLARED_TOO_LARGE, Fault::Limit);
         } else if let Some(refusal) = untimely(&typed, self.offered()) {
-            self.refuse(refusal.reply(), Fault::NoProgress);
+            self.refuse(&refusal, Fault::Limit);
         } else {
             self.clear_content();
             self.facts.transaction_mut().propose(path, raw, &typed);
@@ -418,12 +418,12 @@ impl Session {
         let limits = *self.config.limits();
         let transaction = self.facts.transaction_mut();
         if !path.is_ascii() && !transaction.is_utf8() {
-            self.refuse(replies::RECIPIENT_NEEDS_UTF8.reply(), Fault::Error);
+            self.refuse(&replies::RECIPIENT_NEEDS_UTF8, Fault::Error);
         } else if transaction.accepted() >= limits.recipients
             || transaction.octets() >= limits.envelope
         {
             // RFC 5321 section 4.5.3.1.10 lets a client find the limit in this way.
-            self.refuse(replies::TOO_MANY_RECIPIENTS.reply(), Fault::Pipelined);
+            self.refuse(&replies::TOO_MANY_RECIPIENTS, Fault::Pipelined);
         } else {
             transaction.address(path, raw);
             self.ask(Question::Rcpt(Slot::Open));

@@ -33,7 +33,7 @@ impl Session {
         let Some(announced) = self.work_mut().content.take_announced() else { return };
         match (announced, answer) {
             (_, Err(Rejected { rejection, closes: true })) => {
-                self.end(rejection.reply(), End::Refused);
+                self.refuse(&rejection, Fault::Closing);
             }
             (Announced::Url(url), Err(rejected)) => self.reject_url(&url, &rejected.rejection),
             (Announced::Url(url), Ok(_)) => {
@@ -67,7 +67,7 @@ impl Session {
     pub(super) fn on_burl(&mut self, url: &Url, answer: Answer<Accepted>) {
         match answer {
             Err(Rejected { rejection, closes: true }) => {
-                self.end(rejection.reply(), End::Refused);
+                self.refuse(&rejection, Fault::Closing);
             }
             Err(rejected) => self.reject_url(url, &rejected.rejection),
             Ok(_) if url.is_last => self.ask_to_deliver(),
@@ -121,7 +121,7 @@ impl Session {
         self.enter(Phase::Content(Slot::Open));
         match answer {
             Err(Rejected { rejection, closes: true }) => {
-                self.end(rejection.reply(), End::Refused);
+                self.refuse(&rejection, Fault::Closing);
             }
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
             Ok(octets) => {
@@ -282,7 +282,7 @@ impl Session {
         let is_said = self.replies() == 1;
         self.facts.end_transaction();
         match outcome.last_word {
-            Some(rejection) if !is_said => self.end(rejection.reply(), End::Refused),
+            Some(rejection) if !is_said => self.refuse(&rejection, Fault::Closing),
             None if penalty == Penalty::Close => {
                 let end = if closes { End::Refused } else { End::TooManyErrors };
                 self.end(replies::TOO_MANY_ERRORS.reply(), end);

@@ -5,6 +5,7 @@ use crate::{
     machine::Closed,
     security::TlsFailure,
     server::{
+        budget::Fault,
         end::{AbortReason, End},
         replies,
     },
@@ -161,7 +162,7 @@ impl Session {
     pub(super) fn is_pipelining_violation(&mut self) -> bool {
         self.facts.has_pipelined = true;
         if self.config.enforces_sync() {
-            self.refuse_and_end(replies::IMPROPER_PIPELINING.reply(), End::OutOfSync);
+            self.refuse(&replies::IMPROPER_PIPELINING, Fault::OutOfSync);
         }
         self.config.enforces_sync()
     }

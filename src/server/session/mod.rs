@@ -38,7 +38,7 @@ use crate::{
     machine::Need,
     sasl::Offer,
     security::Security,
-    syntax::{Extension, Extensions, Reply, Text, Verb},
+    syntax::{Extension, Extensions, Rejection, Reply, Text, Verb},
     time::{Instant, Stopwatch},
     transcript::{Entry, Transcript},
     wire::LineCutter,
@@ -575,16 +575,10 @@ impl Session {
             && self.config.extensions().contains(Extension::EnhancedStatusCodes)
     }
 
-    /// Refuses a command: the verdict is the machine's own.
-    fn refuse(&mut self, reply: &Reply<'_>, fault: Fault) {
-        self.count_error();
-        self.charge(reply, fault);
-    }
-
-    /// Refuses a command, and ends the session.
-    fn refuse_and_end(&mut self, reply: &Reply<'_>, end: End) {
-        self.count_error();
-        self.end(reply, end);
+    /// Says no to a command, and charges the client for its fault: the only way to do so, whether the
+    /// machine or the application decided it.
+    fn refuse(&mut self, rejection: &Rejection, fault: Fault) {
+        self.charge(rejection.reply(), fault);
     }
 
     /// Counts a command or message that the machine itself refuses.
@@ -603,10 +597,17 @@ impl Session {
 
     /// Says a reply, charges the client for it, and returns what comes after it.
     fn charged(&mut self, reply: &Reply<'_>, fault: Fault) -> Then {
+        if fault.is_refusal() {
+            self.count_error();
+        }
         match self.penalty(fault) {
+            Penalty::End(end) => {
+                self.say(reply);
+                Then::Farewell(end)
+            }
             Penalty::Close => {
                 let last = match fault {
-                    Fault::FailedAuth => replies::TOO_MANY_ATTEMPTS,
+                    Fault::FailedAuth | Fault::MalformedAuth => replies::TOO_MANY_ATTEMPTS,
                     _ => replies::TOO_MANY_ERRORS,
                 };
                 if reply.code().is_positive() {

@@ -15,7 +15,7 @@ impl Session {
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xclient(Asked::new(attributes))),
-            false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
+            false => self.refuse(&replies::ATTRIBUTE_NOT_OFFERED, Fault::Error),
         }
     }
 
@@ -25,7 +25,7 @@ impl Session {
         let are_offered = attributes.iter().all(|(name, _)| is_offered(name));
         match are_offered {
             true => self.ask(Question::Xforward(Asked::new(attributes))),
-            false => self.refuse(replies::ATTRIBUTE_NOT_OFFERED.reply(), Fault::Error),
+            false => self.refuse(&replies::ATTRIBUTE_NOT_OFFERED, Fault::Error),
         }
     }
 
