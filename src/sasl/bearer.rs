@@ -3,15 +3,11 @@
 //! Both have an error round: a server that rejects the token gives the reason in a challenge, in
 //! JSON; the client acknowledges it, and then the failing reply follows.
 
-mod status;
-
-pub use status::ErrorStatus;
-
 use super::gs2::{Flag, Header};
 use super::question::{Answer, Question, TokenQuestion};
 use super::{
-    CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Secret, Step,
-    Verifier, VerifierError,
+    CredentialsError, ErrorStatus, Identity, Initiator, InitiatorError, Malformed, Mechanism,
+    Secret, Step, Verifier, VerifierError,
 };
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

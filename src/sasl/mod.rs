@@ -122,6 +122,7 @@ mod channel;
 mod cram_md5;
 mod credentials;
 mod error;
+mod error_status;
 mod external;
 mod gs2;
 mod identity;
@@ -140,14 +141,13 @@ mod secret;
 mod stored;
 
 pub use anonymous::{AnonymousInitiator, AnonymousVerifier};
-pub use bearer::{
-    ErrorStatus, OauthBearerInitiator, OauthBearerVerifier, Xoauth2Initiator, Xoauth2Verifier,
-};
+pub use bearer::{OauthBearerInitiator, OauthBearerVerifier, Xoauth2Initiator, Xoauth2Verifier};
 pub use channel::{BindingType, Channel, ChannelBinding};
 #[cfg(feature = "cram-md5")]
 pub use cram_md5::{CramMd5Initiator, CramMd5Verifier};
 pub use credentials::{Credentials, NoCommonMechanism, strongest};
 pub use error::{CredentialsError, InitiatorError, Malformed, Reason, Refused, VerifierError};
+pub use error_status::ErrorStatus;
 pub use external::{ExternalInitiator, ExternalVerifier};
 pub use identity::Identity;
 pub use login::{LoginInitiator, LoginVerifier};

@@ -11,7 +11,7 @@ use super::{
     AnonymousVerifier, Channel, ExternalVerifier, LoginVerifier, Mechanism, Nonce,
     OauthBearerVerifier, PlainVerifier, Verifier, Xoauth2Verifier,
 };
-use crate::sasl::bearer::ErrorStatus;
+use crate::sasl::error_status::ErrorStatus;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

@@ -12,8 +12,8 @@
 //! }
 //! ```
 
-use super::bearer::ErrorStatus;
 use super::error::VerifierError;
+use super::error_status::ErrorStatus;
 use super::identity::Identity;
 use super::{Secret, Step};
 use alloc::boxed::Box;
