@@ -228,6 +228,66 @@ impl ScriptedPeer {
         rest.get(..octets).unwrap_or(rest)
     }
 
+    /// Waits for the octets to be written, at most as long as its patience.
+    fn await_writing(&mut self, now: Instant) -> Need {
+        let until = *self.until.get_or_insert(now.saturating_add(self.patience));
+        match self.closed {
+            _ if until.has_passed(now) => {
+                self.fail(format!("reads nothing, within {:?}", self.patience))
+            }
+            Some(_) => Need::Write(until),
+            // The other side may be blocked in a write itself.
+            None => Need::Either(until),
+        }
+    }
+
+    /// Takes a step of the script; `None` if it is done.
+    fn take_step(&mut self, step: &Step, now: Instant) -> Option<Need> {
+        match step {
+            Step::Octets { from, .. } if *from == self.side => self.speak(),
+            Step::Octets { octets, .. } => match octets.agree_with(self.input.octets()) {
+                Agreement::Whole(agreed) => {
+                    self.input.take(agreed);
+                    self.pass();
+                }
+                Agreement::Partial => return Some(self.wait(now, &octets.as_sent())),
+                Agreement::No => {
+                    let complaint = differs(&octets.as_sent(), self.input.octets());
+                    return Some(self.fail(complaint));
+                }
+            },
+            Step::Closed { from, .. } if *from == self.side => {
+                self.pass();
+                self.is_closing = true;
+            }
+            Step::Closed { .. } if !self.input.octets().is_empty() => {
+                let complaint = shown(self.input.octets());
+                return Some(self.fail(format!("does not close, but sent {complaint}")));
+            }
+            Step::Closed { .. } if self.closed.is_some() => self.pass(),
+            Step::Closed { .. } => {
+                let until = *self.until.get_or_insert(now.saturating_add(self.patience));
+                match until.has_passed(now) {
+                    true => return Some(self.fail("does not close".to_string())),
+                    false => return Some(Need::Read(until)),
+                }
+            }
+            Step::Passes(time) => {
+                let until = *self.until.get_or_insert(now.saturating_add(*time));
+                match until.has_passed(now) {
+                    true => self.pass(),
+                    false => return Some(Need::Wait(until)),
+                }
+            }
+            Step::Handshake { .. } => return Some(Need::Answer),
+            Step::Broken { .. } | Step::ShutDown => {
+                let complaint = "cannot be told to end, or not to write, by its peer";
+                return Some(self.fail(complaint.to_string()));
+            }
+        }
+        None
+    }
+
     /// Waits for the other side, at most as long as its patience.
     fn wait(&mut self, now: Instant, expected: &[u8]) -> Need {
         let until = *self.until.get_or_insert(now.saturating_add(self.patience));
@@ -287,16 +347,7 @@ impl Machine for ScriptedPeer {
                 return Need::Close;
             }
             if !self.unsent().is_empty() && !self.is_unsendable {
-                // The other side may be blocked in a write itself.
-                let until = *self.until.get_or_insert(now.saturating_add(self.patience));
-                if until.has_passed(now) {
-                    return self.fail(format!("reads nothing, within {:?}", self.patience));
-                }
-                return if self.closed.is_some() {
-                    Need::Write(until)
-                } else {
-                    Need::Either(until)
-                };
+                return self.await_writing(now);
             }
             let Some((step, _)) = self.script.steps().get(self.next) else {
                 return match self.input.octets() {
@@ -307,47 +358,9 @@ impl Machine for ScriptedPeer {
                     }
                 };
             };
-            match step.clone() {
-                Step::Octets { from, .. } if from == self.side => self.speak(),
-                Step::Octets { octets, .. } => match octets.agree_with(self.input.octets()) {
-                    Agreement::Whole(agreed) => {
-                        self.input.take(agreed);
-                        self.pass();
-                    }
-                    Agreement::Partial => return self.wait(now, &octets.as_sent()),
-                    Agreement::No => {
-                        let complaint = differs(&octets.as_sent(), self.input.octets());
-                        return self.fail(complaint);
-                    }
-                },
-                Step::Closed { from, .. } if from == self.side => {
-                    self.pass();
-                    self.is_closing = true;
-                }
-                Step::Closed { .. } if !self.input.octets().is_empty() => {
-                    let complaint = shown(self.input.octets());
-                    return self.fail(format!("does not close, but sent {complaint}"));
-                }
-                Step::Closed { .. } if self.closed.is_some() => self.pass(),
-                Step::Closed { .. } => {
-                    let until = *self.until.get_or_insert(now.saturating_add(self.patience));
-                    match until.has_passed(now) {
-                        true => return self.fail("does not close".to_string()),
-                        false => return Need::Read(until),
-                    }
-                }
-                Step::Passes(time) => {
-                    let until = *self.until.get_or_insert(now.saturating_add(time));
-                    match until.has_passed(now) {
-                        true => self.pass(),
-                        false => return Need::Wait(until),
-                    }
-                }
-                Step::Handshake { .. } => return Need::Answer,
-                Step::Broken { .. } | Step::ShutDown => {
-                    let complaint = "cannot be told to end, or not to write, by its peer";
-                    return self.fail(complaint.to_string());
-                }
+            let step = step.clone();
+            if let Some(need) = self.take_step(&step, now) {
+                return need;
             }
         }
     }

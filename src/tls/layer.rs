@@ -268,16 +268,12 @@ impl Layer {
         role: &Role,
         now: Instant,
     ) -> Option<Need> {
-        if self.closed == Some(Closed::CutOff) && self.told != Some(Closed::CutOff) {
-            // Input that has arrived counts as if it had arrived just before.
-            while matches!(self.engine.deliver(inner), Delivered::Octets) {
-                if let Err(failure) = self.turn(role) {
-                    self.fail(inner, failure, now);
-                    return None;
-                }
-            }
-            self.told = Some(Closed::CutOff);
-            inner.closed(Closed::CutOff);
+        if self.closed == Some(Closed::CutOff)
+            && self.told != Some(Closed::CutOff)
+            && let Err(failure) = self.cut_off(inner, role)
+        {
+            self.fail(inner, failure, now);
+            return None;
         }
         let need = inner.poll(now);
         if let Need::Read(_) | Need::Either(_) = need
@@ -299,15 +295,32 @@ impl Layer {
         {
             self.encrypt(inner);
         }
+        if need == Need::Close {
+            self.give_up();
+            self.stage = Stage::Closing;
+            self.until = now + FAREWELL;
+            self.engine.close_notify();
+            return None;
+        }
+        Some(self.need(need, now))
+    }
+
+    /// Tells the machine inside that the peer is gone.
+    fn cut_off(&mut self, inner: &mut impl Upgradable, role: &Role) -> Result<(), TlsFailure> {
+        // Input that has arrived counts as if it had arrived just before.
+        while matches!(self.engine.deliver(inner), Delivered::Octets) {
+            self.turn(role)?;
+        }
+        self.told = Some(Closed::CutOff);
+        inner.closed(Closed::CutOff);
+        Ok(())
+    }
+
+    /// Returns the need of the driver for that of the machine inside: ciphertext is pending or not,
+    /// whatever plaintext there is.
+    fn need(&self, inner: Need, now: Instant) -> Need {
         let is_pending = self.is_pending();
-        Some(match need {
-            Need::Close => {
-                self.give_up();
-                self.stage = Stage::Closing;
-                self.until = now + FAREWELL;
-                self.engine.close_notify();
-                return None;
-            }
+        match inner {
             // The peer's direction has ended: there is no more input for the machine.
             Need::Read(_) | Need::Either(_) if self.told.is_some() && !is_pending => Need::Close,
             Need::Write(_) if !is_pending => Need::Close,
@@ -320,12 +333,12 @@ impl Layer {
                 Need::Write(self.until)
             }
             need if !is_pending => need,
-            Need::Answer => Need::Answer,
+            Need::Answer | Need::Close => inner,
             Need::Read(until) | Need::Either(until) if self.told.is_none() => Need::Either(until),
             Need::Read(until) | Need::Either(until) | Need::Write(until) | Need::Wait(until) => {
                 Need::Write(until)
             }
-        })
+        }
     }
 }
 

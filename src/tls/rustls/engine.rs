@@ -119,17 +119,7 @@ impl Engine {
                 }
                 match acceptor.accept() {
                     Ok(None) => {}
-                    Ok(Some(accepted)) => {
-                        let chosen = match &role.0 {
-                            Kind::Server(tls) => tls.choose(&Hello(accepted.client_hello())),
-                            Kind::Client(_) => Chosen::Refused,
-                        };
-                        match chosen {
-                            Chosen::One(one) => self.accept(accepted, Some(&one), outbox),
-                            Chosen::Refused => self.accept(accepted, None, outbox),
-                            Chosen::Later => self.state = State::Chosen(Box::new(accepted)),
-                        }
-                    }
+                    Ok(Some(accepted)) => self.choose(role, accepted, outbox),
                     Err((error, mut alert)) => {
                         // Writing into a Vec cannot fail.
                         let _ = alert.write_all(outbox.text());
@@ -154,6 +144,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Chooses the configuration for a ClientHello, or leaves that to the application.
+    fn choose(&mut self, role: &Role, accepted: Accepted, outbox: &mut SendBuffer) {
+        let chosen = match &role.0 {
+            Kind::Server(tls) => tls.choose(&Hello(accepted.client_hello())),
+            Kind::Client(_) => Chosen::Refused,
+        };
+        match chosen {
+            Chosen::One(one) => self.accept(accepted, Some(&one), outbox),
+            Chosen::Refused => self.accept(accepted, None, outbox),
+            Chosen::Later => self.state = State::Chosen(Box::new(accepted)),
+        }
     }
 
     /// Moves the ciphertext that TLS has ready into the outbox, up to a size.
