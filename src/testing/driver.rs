@@ -5,7 +5,8 @@ use crate::{
     time::Instant,
 };
 use alloc::{string::String, vec::Vec};
-use core::time::Duration;
+use bytes::Bytes;
+use core::{mem, time::Duration};
 
 /// The number of times that an application is asked one question before it counts as undecided.
 const REPEATS: usize = 1000;
@@ -40,6 +41,8 @@ const REPEATS: usize = 1000;
 pub struct Driver<M> {
     machine: M,
     state: State,
+    /// The writes of the last call.
+    writes: Vec<Bytes>,
 }
 
 /// The state of a session between a machine and its test.
@@ -51,9 +54,11 @@ pub(super) struct State {
     pub(super) piece: usize,
     /// The question about a TLS handshake is not for the application.
     pub(super) holds_upgrade: bool,
+    /// No question is for the application: the test takes it from the machine.
+    holds_questions: bool,
     writes: Writes,
-    /// Octets of the machine that were not taken yet.
-    sent: Vec<u8>,
+    /// The writes of the machine that were not taken yet.
+    sent: Vec<Bytes>,
     /// Octets that came when the machine had no room for them.
     waiting: Vec<u8>,
 }
@@ -71,7 +76,7 @@ impl<M: Machine + 'static> Driver<M> {
     /// Puts a machine under the driver, at [`Instant::ORIGIN`]. Nothing happens before the next call.
     #[must_use]
     pub fn new(machine: M) -> Self {
-        Self { machine, state: State::default() }
+        Self { machine, state: State::default(), writes: Vec::new() }
     }
 
     /// Sets the most octets that one write takes; all by default.
@@ -97,24 +102,67 @@ impl<M: Machine + 'static> Driver<M> {
         mut answer: impl FnMut(M::Event<'_>),
     ) -> String {
         // A machine that breaks the contract of `Machine` is driven no further.
-        let Self { machine, state } = self;
+        let Self { machine, state, .. } = self;
         let _ = state.feed(machine, octets.as_ref(), &mut answer);
         let _ = state.drive(machine, &mut answer);
-        state.text()
+        self.text()
+    }
+
+    /// Gives the machine octets of its peer, like [`exchange`](Self::exchange), and leaves each question
+    /// to the test, which takes it from the [machine](Self::machine_mut): where [`need`](Self::need) is
+    /// [`Need::Answer`] there is one.
+    ///
+    /// ```
+    /// use esmtp::{
+    ///     client::{Client, Config, Event},
+    ///     machine::{Machine, Need},
+    ///     security::Security,
+    ///     testing::Driver,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = Client::new(Config::new("client.example.net")?, Security::CLEAR);
+    /// let mut client = Driver::new(client);
+    /// assert_eq!(client.advance("220 mx.example.org\r\n"), "EHLO client.example.net\r\n");
+    /// assert_eq!(client.advance("250 mx.example.org\r\n"), "");
+    /// assert_eq!(client.need(), Need::Answer);
+    /// let Some(Event::Ready(ready)) = client.machine_mut().event() else { panic!("not ready") };
+    /// ready.quit();
+    /// assert_eq!(client.advance(""), "QUIT\r\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn advance(&mut self, octets: impl AsRef<[u8]>) -> String {
+        self.state.holds_questions = true;
+        let sent = self.exchange(octets, |_| ());
+        self.state.holds_questions = false;
+        sent
+    }
+
+    /// Returns the octets of each write of the last call, in order: replies to a pipelined group leave
+    /// in one (RFC 2920 section 3.2).
+    #[must_use]
+    pub fn writes(&self) -> &[Bytes] {
+        &self.writes
     }
 
     /// Lets time pass, with a poll at each deadline, and returns the octets that the machine has sent,
     /// as text.
     pub fn pass(&mut self, time: Duration, mut answer: impl FnMut(M::Event<'_>)) -> String {
         let _ = self.state.wait(&mut self.machine, time, &mut answer);
-        self.state.text()
+        self.text()
     }
 
     /// Ends the direction of the peer, and returns the octets that the machine has sent, as text.
     pub fn close(&mut self, how: Closed, mut answer: impl FnMut(M::Event<'_>)) -> String {
         self.machine.closed(how);
         let _ = self.state.drive(&mut self.machine, &mut answer);
-        self.state.text()
+        self.text()
+    }
+
+    fn text(&mut self) -> String {
+        self.writes = mem::take(&mut self.state.sent);
+        String::from_utf8_lossy(&self.writes.concat()).into_owned()
     }
 
     /// Lets the peer read nothing from here on; the octets of the machine wait.
@@ -169,6 +217,7 @@ impl Default for State {
             need: Need::Wait(Instant::ORIGIN),
             piece: usize::MAX,
             holds_upgrade: false,
+            holds_questions: false,
             writes: Writes::Taken,
             sent: Vec::new(),
             waiting: Vec::new(),
@@ -181,13 +230,9 @@ impl State {
         self.writes = Writes::Failing;
     }
 
-    fn text(&mut self) -> String {
-        String::from_utf8_lossy(&self.take_sent()).into_owned()
-    }
-
     /// Takes the octets that the machine has sent.
     pub(super) fn take_sent(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.sent)
+        mem::take(&mut self.sent).concat()
     }
 
     /// Drives the machine until only the peer or a later time can change anything.
@@ -200,6 +245,7 @@ impl State {
         loop {
             self.need = machine.poll(self.time);
             match self.need {
+                Need::Answer if self.holds_questions => return Ok(()),
                 Need::Answer => {
                     let question = machine.question();
                     if self.holds_upgrade && question.is_some_and(|it| it.name() == "Upgrade") {
@@ -227,7 +273,7 @@ impl State {
                         }
                         repeats = 0;
                         machine.sent(octets.len());
-                        self.sent.extend_from_slice(&octets);
+                        self.sent.push(octets);
                     }
                 },
                 Need::Read(deadline) if deadline.has_passed(self.time) => {

@@ -15,6 +15,7 @@ use esmtp::{
         AttributeName, AttributeValue, Domain, Node, Rejection, XclientAttributes,
         XforwardAttributes,
     },
+    testing::Driver,
     time::Instant,
 };
 
@@ -244,7 +245,7 @@ fn rset_mail_and_rcpt_are_anywhere_in_a_group() {
 /// size of a group has a bound for peers that cannot read then.
 #[test]
 fn replies_are_read_while_octets_wait() {
-    let mut client = Pair::client().client;
+    let mut client = Pair::client().driver.into_machine();
     let Some(client::Event::Ready(ready)) = client.event() else { panic!("not ready") };
     ready.send(Envelope::new("", &[BOB; 90]).unwrap(), MessageFacts::UNKNOWN).unwrap();
     // MAIL has left, and nothing else.
@@ -270,7 +271,7 @@ fn replies_are_read_while_octets_wait() {
 
 /// A client, and each of its writes.
 struct Pair {
-    client: Client,
+    driver: Driver<Client>,
     writes: Vec<String>,
 }
 
@@ -280,76 +281,66 @@ impl Pair {
     }
 
     fn client_with(config: client::Config) -> Self {
-        let client = Client::new(config, Security::CLEAR);
-        let mut it = Self { client, writes: Vec::new() };
+        let driver = Driver::new(Client::new(config, Security::CLEAR));
+        let mut it = Self { driver, writes: Vec::new() };
         it.hear("220 mx\r\n");
         it.hear("250-mx\r\n250 PIPELINING\r\n");
         it
     }
 
     fn hear(&mut self, octets: &str) {
-        assert_eq!(self.client.feed(octets.as_bytes()), octets.len());
-        while let Need::Either(_) = self.client.poll(Instant::ORIGIN) {
-            let mut slices = [&b""[..]; 8];
-            let filled = self.client.to_send(&mut slices);
-            let octets = slices[..filled].concat();
-            self.client.sent(octets.len());
-            self.writes.push(String::from_utf8(octets).unwrap());
-        }
+        self.driver.advance(octets);
+        self.writes.extend(writes(&self.driver));
     }
 
     fn send(&mut self, to: &[&str]) {
-        let Some(client::Event::Ready(ready)) = self.client.event() else { panic!("not ready") };
+        let event = self.driver.machine_mut().event();
+        let Some(client::Event::Ready(ready)) = event else { panic!("not ready") };
         ready.send(Envelope::new("", to).unwrap(), MessageFacts::UNKNOWN).unwrap();
         self.hear("");
     }
 
     fn take_report(&mut self) {
-        let Some(client::Event::Sent(sent)) = self.client.event() else { panic!("no report") };
+        let event = self.driver.machine_mut().event();
+        let Some(client::Event::Sent(sent)) = event else { panic!("no report") };
         drop(sent.take());
         self.hear("");
     }
 }
 
-/// The writes of a server to which these octets arrive at once: one string a write.
+/// A server to which octets arrive at once.
 struct Line {
-    server: Server,
+    driver: Driver<Server>,
 }
 
 impl Line {
     fn new() -> Self {
         let server = Server::new(config().into(), Peer::UNKNOWN, Security::CLEAR);
-        let mut it = Self { server };
+        let mut it = Self { driver: Driver::new(server) };
         assert_eq!(it.hear(""), ["220 mx.example.org ESMTP service ready\r\n"]);
         assert_eq!(it.hear("EHLO client.example.net\r\n").len(), 1);
         it
     }
 
+    /// Returns what the server writes: one string a write.
     fn hear(&mut self, octets: &str) -> Vec<String> {
-        assert_eq!(self.server.feed(octets.as_bytes()), octets.len());
-        let mut writes = Vec::new();
-        loop {
-            match self.server.poll(Instant::ORIGIN) {
-                Need::Answer => match self.server.event().unwrap() {
-                    Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("nobody") => {
-                        rcpt.reject(Rejection::NO_SUCH_MAILBOX);
-                    }
-                    Event::Rcpt(rcpt) => rcpt.accept(),
-                    Event::Content(content) => drop(content.take()),
-                    Event::Deliver(delivery) => delivery.accept(),
-                    other => other.proceed(),
-                },
-                Need::Either(_) | Need::Write(_) => {
-                    let mut slices = [&b""[..]; 4];
-                    let filled = self.server.to_send(&mut slices);
-                    let octets = slices[..filled].concat();
-                    self.server.sent(octets.len());
-                    writes.push(String::from_utf8(octets).unwrap());
-                }
-                _ => return writes,
+        self.driver.exchange(octets, |event| match event {
+            Event::Rcpt(rcpt) if rcpt.forward_path().to_string().contains("nobody") => {
+                rcpt.reject(Rejection::NO_SUCH_MAILBOX);
             }
-        }
+            Event::Rcpt(rcpt) => rcpt.accept(),
+            Event::Content(content) => drop(content.take()),
+            Event::Deliver(delivery) => delivery.accept(),
+            other => other.proceed(),
+        });
+        writes(&self.driver)
     }
+}
+
+/// Returns the writes of the last call: one string a write.
+fn writes<M: Machine + 'static>(driver: &Driver<M>) -> Vec<String> {
+    let writes = driver.writes().iter();
+    writes.map(|octets| String::from_utf8(octets.to_vec()).unwrap()).collect()
 }
 
 /// Returns the codes of these replies.

@@ -11,6 +11,7 @@ use esmtp::{
         AttributeName, Code, DateTime, Extension, Extensions, ForwardPath, FutureRelease,
         HoldSeconds, Lenience, Mailbox, Rejection, Reply, Solicitation, Status, Text,
     },
+    testing::Driver,
     time::Instant,
     wire::BareLineBreaks,
 };
@@ -46,30 +47,36 @@ fn code(line: &str) -> u16 {
 
 /// A server that is talked to line by line; what happens is written down in its order.
 struct Talk<A> {
-    server: Server,
+    driver: Driver<Server>,
     /// `S: …` for each line of the server, and the entries that the application logs.
     happened: Vec<String>,
     answer: A,
-    is_closed: bool,
 }
 
 impl<A: FnMut(&mut Vec<String>, Event<'_>)> Talk<A> {
     fn new(config: Config, security: Security, answer: A) -> Self {
         let server = Server::new(Arc::new(config), Peer::UNKNOWN, security);
-        let mut talk = Self { server, happened: Vec::new(), answer, is_closed: false };
-        talk.go_on();
+        let mut talk = Self { driver: Driver::new(server), happened: Vec::new(), answer };
+        talk.say(b"");
         talk
     }
 
     /// Sends these octets, and returns the lines that the server sends.
     fn say(&mut self, octets: &[u8]) -> Vec<String> {
-        let before = self.happened.len();
-        let mut rest = octets;
-        while !rest.is_empty() && !self.is_closed {
-            rest = &rest[self.server.feed(rest)..];
-            self.go_on();
+        let Self { driver, happened, answer } = self;
+        let before = happened.len();
+        let mut lines = driver.advance(octets);
+        loop {
+            // What is ready goes out before a question is answered.
+            happened.extend(lines.lines().map(|line| format!("S: {line}")));
+            match driver.need() {
+                Need::Answer => answer(happened, driver.machine_mut().event().unwrap()),
+                Need::Read(_) | Need::Close => break,
+                need => panic!("{need:?}"),
+            }
+            lines = driver.advance("");
         }
-        let said = self.happened[before..].iter().filter_map(|line| line.strip_prefix("S: "));
+        let said = happened[before..].iter().filter_map(|line| line.strip_prefix("S: "));
         said.map(str::to_owned).collect()
     }
 
@@ -79,31 +86,12 @@ impl<A: FnMut(&mut Vec<String>, Event<'_>)> Talk<A> {
         code(said.last().unwrap_or_else(|| panic!("no reply to {line}: {:?}", self.happened)))
     }
 
-    fn go_on(&mut self) {
-        loop {
-            let need = self.server.poll(Instant::ORIGIN);
-            // What is ready goes out before a question is answered.
-            let mut slices = [&[][..]; 4];
-            let count = self.server.to_send(&mut slices);
-            let ready = slices[..count].concat();
-            if !ready.is_empty() {
-                let lines = String::from_utf8(ready.clone()).unwrap();
-                self.happened.extend(lines.lines().map(|line| format!("S: {line}")));
-                self.server.sent(ready.len());
-            }
-            match need {
-                Need::Answer => {
-                    let event = self.server.event().unwrap();
-                    (self.answer)(&mut self.happened, event);
-                }
-                Need::Read(_) => return,
-                Need::Close => {
-                    self.is_closed = true;
-                    return;
-                }
-                _ => assert!(!ready.is_empty(), "{need:?}"),
-            }
-        }
+    fn is_closed(&self) -> bool {
+        self.driver.need() == Need::Close
+    }
+
+    const fn server(&self) -> &Server {
+        self.driver.machine()
     }
 }
 
@@ -546,7 +534,7 @@ fn after_a_554_greeting_no_command_is_parsed() {
         assert_eq!(talk.ask(line), 503, "{line}");
     }
     assert_eq!(talk.ask("QUIT"), 221);
-    assert!(talk.is_closed);
+    assert!(talk.is_closed());
 }
 
 /// 5321-3.3-a 5321-4.1.1.2-b: RFC 5321 sections 3.3 and 4.1.1.2.
@@ -922,11 +910,11 @@ fn nothing_closes_but_quit() {
         }
         talk.say("FOO ".repeat(2000).as_bytes());
         talk.ask("");
-        assert!(!talk.is_closed, "{refused}: {:?}", talk.happened);
+        assert!(!talk.is_closed(), "{refused}: {:?}", talk.happened);
         assert_eq!(talk.ask("NOOP"), 250, "{refused}");
         assert_eq!(talk.ask("QUIT"), 221);
-        assert!(talk.is_closed);
-        assert_eq!(talk.server.end(), Some(End::Quit));
+        assert!(talk.is_closed());
+        assert_eq!(talk.server().end(), Some(End::Quit));
     }
 }
 
@@ -1014,17 +1002,17 @@ fn a_421_to_any_command_closes() {
                 }
             });
         for (name, line) in &lines[1..] {
-            if talk.is_closed {
+            if talk.is_closed() {
                 break;
             }
             let code = talk.ask(line);
-            assert_eq!(code == 421, talk.is_closed, "{closing}: {code} to {line}");
-            assert!(!talk.is_closed || *name == closing, "{closing}: {code} to {line}");
+            assert_eq!(code == 421, talk.is_closed(), "{closing}: {code} to {line}");
+            assert!(!talk.is_closed() || *name == closing, "{closing}: {code} to {line}");
         }
         let last = talk.happened.last().unwrap();
         assert_eq!(last, "S: 421 Service is shutting down", "{closing}");
-        assert!(talk.is_closed, "{closing}");
-        assert_eq!(talk.server.end(), Some(End::Refused), "{closing}");
+        assert!(talk.is_closed(), "{closing}");
+        assert_eq!(talk.server().end(), Some(End::Refused), "{closing}");
     }
     let script = format!(
         "{HELLO}{ENVELOPE}{DATA}

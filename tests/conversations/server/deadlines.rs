@@ -8,6 +8,7 @@ use esmtp::{
         AbortReason, Config, CustomVerb, End, Event, Limits, Peer, Server, Timeouts, VerbPlacement,
     },
     syntax::{Extension, Extensions, Rejection, Text},
+    testing::Driver,
     time::{Instant, Rate},
 };
 use std::{sync::Arc, time::Duration};
@@ -32,30 +33,24 @@ fn reject(event: Event<'_>) {
 
 /// A server, and the client at the other end, whose driver polls at each deadline.
 struct Session {
-    server: Server,
-    now: Instant,
+    driver: Driver<Server>,
     application: fn(Event<'_>),
     said: String,
     aborts: Vec<AbortReason>,
-    /// Whether the client reads what is said to it.
-    is_reading: bool,
-    need: Need,
     closed_at: Option<Duration>,
 }
 
 impl Session {
     fn new(config: Config, application: fn(Event<'_>)) -> Self {
+        let server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
         let mut session = Self {
-            server: Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR),
-            now: Instant::ORIGIN,
+            driver: Driver::new(server),
             application,
             said: String::new(),
             aborts: Vec::new(),
-            is_reading: true,
-            need: Need::Close,
             closed_at: None,
         };
-        session.drive();
+        session.say("");
         session
     }
 
@@ -71,67 +66,61 @@ impl Session {
 
     /// Gives the server octets of the client, as many as it takes.
     fn say(&mut self, octets: impl AsRef<[u8]>) {
-        let mut octets = octets.as_ref();
-        while !octets.is_empty() && self.closed_at.is_none() {
-            let taken = self.server.feed(octets);
-            octets = &octets[taken..];
-            self.drive();
-            if taken == 0 {
-                assert!(matches!(self.need, Need::Write(_)), "{:?}", self.need);
-                return;
-            }
-        }
+        self.drive(|driver, answer| driver.exchange(octets, answer));
     }
 
     /// Passes time; the server is polled whenever a deadline of its own has come.
     fn pass(&mut self, seconds: u64) {
-        let until = self.now + Duration::from_secs(seconds);
+        let until = self.driver.time() + Duration::from_secs(seconds);
         while let Some(deadline) = self.deadline().filter(|it| *it <= until) {
-            self.now = deadline.max(self.now);
-            self.drive();
+            self.pass_until(deadline);
         }
-        self.now = until;
-        self.drive();
+        self.pass_until(until);
+    }
+
+    fn pass_until(&mut self, moment: Instant) {
+        let time = moment.saturating_since(self.driver.time());
+        self.drive(|driver, answer| driver.pass(time, answer));
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.need {
+        match self.driver.need() {
             Need::Read(at) | Need::Write(at) | Need::Either(at) | Need::Wait(at) => Some(at),
             Need::Answer | Need::Close => None,
         }
     }
 
-    fn drive(&mut self) {
-        loop {
-            self.need = self.server.poll(self.now);
-            match self.need {
-                Need::Answer => match self.server.event().unwrap() {
-                    Event::Abort(abort) => {
-                        self.aborts.push(abort.reason());
-                        abort.acknowledge();
-                    }
-                    other => (self.application)(other),
-                },
-                Need::Write(_) | Need::Either(_) if self.is_reading => {
-                    let mut slices = [&[][..]; 4];
-                    let filled = self.server.to_send(&mut slices);
-                    let octets = slices[..filled].concat();
-                    self.server.sent(octets.len());
-                    self.said.push_str(std::str::from_utf8(&octets).unwrap());
-                }
-                Need::Close => {
-                    self.closed_at.get_or_insert(self.now.elapsed());
-                    return;
-                }
-                _ => return,
+    fn drive(
+        &mut self,
+        act: impl FnOnce(&mut Driver<Server>, &mut dyn FnMut(Event<'_>)) -> String,
+    ) {
+        let Self { driver, application, aborts, .. } = self;
+        let said = act(driver, &mut |event| match event {
+            Event::Abort(abort) => {
+                aborts.push(abort.reason());
+                abort.acknowledge();
             }
+            other => application(other),
+        });
+        self.said.push_str(&said);
+        if self.driver.need() == Need::Close {
+            self.closed_at.get_or_insert(self.driver.time().elapsed());
         }
+    }
+
+    const fn server(&mut self) -> &mut Server {
+        self.driver.machine_mut()
     }
 
     /// Asserts that the session has ended at this time with these words.
     #[track_caller]
     fn assert_ended(&self, at: Duration, end: End, last: &str) {
-        assert_eq!((self.closed_at, self.server.end()), (Some(at), Some(end)), "{}", self.said);
+        assert_eq!(
+            (self.closed_at, self.driver.machine().end()),
+            (Some(at), Some(end)),
+            "{}",
+            self.said
+        );
         assert_eq!(self.said.lines().last(), Some(last), "{}", self.said);
     }
 }
@@ -297,16 +286,18 @@ fn time_of_the_application_is_not_the_clients() {
     session.say("BDAT 2 LAST\r\n");
     session.pass(299);
     // The question stays open, as the application drops it.
-    assert_eq!(session.server.feed(b"x"), 1);
-    assert_eq!(session.server.poll(session.now), Need::Answer);
-    session.now = session.now + seconds(100_000);
-    assert_eq!(session.server.poll(session.now), Need::Answer);
-    match session.server.event() {
+    assert_eq!(session.server().feed(b"x"), 1);
+    session.pass(0);
+    assert_eq!(session.driver.need(), Need::Answer);
+    session.pass(100_000);
+    assert_eq!(session.driver.need(), Need::Answer);
+    match session.server().event() {
         Some(Event::Content(content)) => drop(content.take()),
         other => panic!("{other:?}"),
     }
-    let left = session.now + seconds(1) + earned(1);
-    assert_eq!(session.server.poll(session.now), Need::Read(left));
+    session.say("");
+    let left = session.driver.time() + seconds(1) + earned(1);
+    assert_eq!(session.driver.need(), Need::Read(left));
 }
 
 /// 3030-2-f, 3030-2-g
@@ -404,8 +395,8 @@ fn a_shut_down_does_not_wait_for_content_that_makes_no_progress() {
     let chunking = || {
         let mut session = Session::addressed(config(), accept);
         session.say("BDAT 4\r\nab\r\n");
-        session.server.shut_down();
-        session.drive();
+        session.server().shut_down();
+        session.say("");
         assert_eq!(session.closed_at, None);
         session.said.clear();
         session
@@ -435,13 +426,13 @@ fn a_shut_down_does_not_wait_for_content_that_makes_no_progress() {
     let mut session = chunking();
     session.say("BDAT 2 LAST\r\n\r\n");
     session.pass(1);
-    assert_eq!(session.server.end(), Some(End::ShutDown));
+    assert_eq!(session.server().end(), Some(End::ShutDown));
     // Content that is discarded.
     for (each_second, at) in [(0, 300), (499, 300), (5000, 300)] {
         let mut session = Session::addressed(config(), reject);
         session.say("DATA\r\n");
         session.say("x");
-        session.server.shut_down();
+        session.server().shut_down();
         drip(&mut session, each_second);
         session.assert_ended(seconds(at), End::ShutDown, SHUTTING_DOWN);
     }
@@ -449,7 +440,7 @@ fn a_shut_down_does_not_wait_for_content_that_makes_no_progress() {
     session.say("DATA\r\n");
     session.say("x");
     drip_for(&mut session, 500, 5000);
-    session.server.shut_down();
+    session.server().shut_down();
     session.pass(0);
     session.assert_ended(seconds(500), End::ShutDown, SHUTTING_DOWN);
 }
@@ -459,14 +450,14 @@ fn a_shut_down_does_not_wait_for_content_that_makes_no_progress() {
 fn a_client_that_reads_nothing_gains_no_time_by_commands() {
     for said in ["", "NOOP\r\n", "BDAT 0\r\n", "BDAT 1\r\nx"] {
         let mut session = Session::addressed(config(), accept);
-        session.is_reading = false;
+        session.driver.stop_reading();
         session.say("BDAT 4\r\nab\r\n");
         for _ in 0..5 {
             session.pass(99);
             session.say(said);
         }
         assert_eq!(session.closed_at, Some(seconds(300)), "{said:?}");
-        assert_eq!(session.server.end(), Some(End::TimedOut));
+        assert_eq!(session.server().end(), Some(End::TimedOut));
     }
 }
 
@@ -476,24 +467,24 @@ fn close_waits_for_a_client_that_does_not_read_for_a_limited_time() {
         let timeouts = timeouts().with_closing(seconds(closing));
         for said in ["", "NOOP\r\n", "DATA\r\n", "BDAT 1\r\nx", "BDAT 9\r\nx"] {
             let mut session = Session::addressed(config().with_timeouts(timeouts), accept);
-            session.is_reading = false;
+            session.driver.stop_reading();
             session.say(said);
             session.pass(10);
-            session.server.close();
+            session.server().close();
             session.pass(0);
-            assert!(matches!(session.need, Need::Write(_)), "{:?}", session.need);
+            assert!(matches!(session.driver.need(), Need::Write(_)), "{:?}", session.driver.need());
             session.say("NOOP\r\nMAIL FROM:<x@y.example>\r\n");
             session.pass(500);
-            let ended = (session.closed_at, session.server.end());
+            let ended = (session.closed_at, session.server().end());
             assert_eq!(ended, (Some(seconds(10 + closing)), Some(End::ShutDown)), "{said:?}");
         }
     }
     let mut session = Session::addressed(config(), accept);
-    session.is_reading = false;
+    session.driver.stop_reading();
     session.say("NOOP\r\n");
-    session.server.close();
+    session.server().close();
     session.pass(0);
-    session.server.unsendable();
+    session.server().unsendable();
     session.pass(0);
     assert_eq!(session.closed_at, Some(Duration::ZERO), "at once");
 }
@@ -501,11 +492,11 @@ fn close_waits_for_a_client_that_does_not_read_for_a_limited_time() {
 #[test]
 fn close_writes_the_pending_replies_and_takes_nothing_more() {
     let mut session = Session::addressed(config(), accept);
-    session.is_reading = false;
+    session.driver.stop_reading();
     session.say("BDAT 3 LAST\r\nx\r\nNOOP\r\n");
-    session.server.close();
+    session.server().close();
     session.pass(0);
-    session.is_reading = true;
+    session.driver.resume_reading();
     session.say("NOOP\r\n");
     session.pass(0);
     session.assert_ended(Duration::ZERO, End::ShutDown, SHUTTING_DOWN);
@@ -547,17 +538,11 @@ fn close_during_a_hand_over_writes_the_pending_replies() {
         Event::HandOver(_) => panic!("it is closing"),
         other => accept(other),
     });
-    session.is_reading = false;
-    let octets = b"BDAT 3 LAST\r\nabcXGO\r\nanother protocol";
-    assert_eq!(session.server.feed(octets), octets.len());
-    while session.need != Need::Write(Instant::ORIGIN + seconds(300)) {
-        session.need = session.server.poll(session.now);
-        if session.need == Need::Answer {
-            (session.application)(session.server.event().unwrap());
-        }
-    }
-    session.server.close();
-    session.is_reading = true;
+    session.driver.stop_reading();
+    session.say("BDAT 3 LAST\r\nabcXGO\r\nanother protocol");
+    assert_eq!(session.driver.need(), Need::Write(Instant::ORIGIN + seconds(300)));
+    session.server().close();
+    session.driver.resume_reading();
     session.pass(0);
     session.assert_ended(Duration::ZERO, End::ShutDown, "250 2.0.0 go");
     assert_eq!(session.said, "250 2.0.0 Message accepted\r\n250 2.0.0 go\r\n");
@@ -575,11 +560,11 @@ fn upgrading() -> Session {
     });
     session.say("EHLO client.example\r\n");
     session.said.clear();
-    session.is_reading = false;
+    session.driver.stop_reading();
     session.say("RSET\r\nSTARTTLS\r\n");
     // No need is exclusive: the answer comes before the reply to RSET is written.
-    (session.application)(session.server.event().unwrap());
-    session.drive();
+    (session.application)(session.server().event().unwrap());
+    session.say("");
     session
 }
 
@@ -587,10 +572,10 @@ fn upgrading() -> Session {
 #[test]
 fn the_replies_before_an_injection_are_written() {
     let mut session = upgrading();
-    assert!(matches!(session.need, Need::Write(_)));
-    assert_eq!(session.server.feed(b"NOOP\r\n"), 6);
-    session.is_reading = true;
-    session.drive();
+    assert!(matches!(session.driver.need(), Need::Write(_)));
+    assert_eq!(session.server().feed(b"NOOP\r\n"), 6);
+    session.driver.resume_reading();
+    session.say("");
     session.assert_ended(Duration::ZERO, End::Injection, "250 Ok");
     assert_eq!(session.said, "250 Ok\r\n", "nothing agrees to TLS");
 }
@@ -599,22 +584,22 @@ fn the_replies_before_an_injection_are_written() {
 #[test]
 fn a_220_that_has_begun_to_leave_is_not_taken_back() {
     let mut session = upgrading();
-    session.server.sent("250 Ok\r\n2".len());
-    assert_eq!(session.server.feed(b"NOOP\r\n"), 6);
-    session.is_reading = true;
-    session.drive();
+    session.server().sent("250 Ok\r\n2".len());
+    assert_eq!(session.server().feed(b"NOOP\r\n"), 6);
+    session.driver.resume_reading();
+    session.say("");
     assert_eq!(session.said, "20 Ready to start TLS\r\n");
-    assert_eq!(session.server.end(), Some(End::Injection));
+    assert_eq!(session.server().end(), Some(End::Injection));
 }
 
 #[test]
 fn close_before_a_handshake_takes_the_220_back() {
     let mut session = upgrading();
-    session.server.close();
-    session.is_reading = true;
+    session.server().close();
+    session.driver.resume_reading();
     session.pass(0);
     assert_eq!(session.said, "250 Ok\r\n421 Shutting down, try again later\r\n");
-    assert_eq!(session.server.end(), Some(End::ShutDown));
+    assert_eq!(session.server().end(), Some(End::ShutDown));
 }
 
 // ------------------------------------------------------------------------------- settings
