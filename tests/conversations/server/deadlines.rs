@@ -512,17 +512,17 @@ fn a_client_is_told_that_the_application_has_failed() {
     for said in ["", "RCPT", "DATA\r\n", "BDAT 4\r\nab", "BDAT 2\r\nab"] {
         let mut session = Session::addressed(config(), accept);
         session.say(said);
-        session.server.fail();
+        session.server().fail();
         session.pass(0);
         session.assert_ended(Duration::ZERO, End::Failed, FAILED);
         assert_eq!(session.aborts, [AbortReason::Failed], "{said:?}");
     }
     // An answer that was given counts.
     let mut session = Session::addressed(config(), accept);
-    session.is_reading = false;
+    session.driver.stop_reading();
     session.say("BDAT 3 LAST\r\nx\r\n");
-    session.server.fail();
-    session.is_reading = true;
+    session.server().fail();
+    session.driver.resume_reading();
     session.pass(0);
     session.assert_ended(Duration::ZERO, End::Failed, FAILED);
     assert!(session.said.starts_with("250 2.0.0 Message accepted\r\n421"), "{}", session.said);
