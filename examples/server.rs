@@ -22,15 +22,13 @@ mod outlet;
 mod places;
 #[path = "support/spool.rs"]
 mod spool;
-#[path = "support/transcript.rs"]
-mod transcript;
 
 use accounts::Accounts;
 use arguments::{Arguments, Tls};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use dialogue::Dialogue;
 use esmtp::{
-    io::{AsServer, serving::Network, tokio::Connection},
+    io::{AsServer, Tracer, serving::Network, tokio::Connection},
     machine::Machine,
     proxy::Header,
     sasl::Identity,
@@ -61,10 +59,10 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use transcript::Narrator;
 
 fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
+    outlet::log(arguments.verbose);
     let receiver = Receiver::new(&arguments).unwrap_or_else(|refusal| {
         refuse(&Arguments::command().error(ErrorKind::InvalidValue, refusal))
     });
@@ -433,10 +431,7 @@ impl Client<'_> {
     ) -> io::Result<()> {
         let mut server = Server::new(Arc::clone(self.config), self.peer, Security::CLEAR);
         if receiver.is_verbose {
-            server = server.with_transcript(Box::new(Narrator {
-                session: self.address.to_string(),
-                write: outlet::note,
-            }));
+            server = server.with_transcript(Box::new(Tracer::server(Some(self.address))));
         }
         let (own, ahead) = (self.config, self.ahead);
         match &receiver.tls {

@@ -22,9 +22,12 @@ const SLICE: Duration = Duration::from_millis(250);
 ///
 /// [`Connection::stopper`](super::blocking::Connection::stopper) makes the handle of one session,
 /// [`Connection::with_stopper`](super::blocking::Connection::with_stopper) attaches a session to a
-/// handle that it shares with others; the sessions of tokio have both methods, too. A session of
-/// tokio ends at once. A blocking session that waits for its peer looks at its stopper four times a
-/// second.
+/// handle that it shares with others; the sessions of tokio have both methods, too.
+///
+/// A session of tokio ends at once. A blocking session that waits for its peer ends within 250 ms: the standard
+/// library cannot wait for a socket and for something else, so it looks at its stopper four times a second.
+/// (Shutting down the reading direction of the socket would wake it at once, but a session that lets content
+/// finish still has to wait for octets of its client.)
 ///
 /// ```
 /// use esmtp::{

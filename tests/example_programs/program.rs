@@ -95,7 +95,12 @@ impl Server {
         flags: &[&str],
     ) -> Self {
         command.args(["--listen", "127.0.0.1:0", "--quiet", "--maildir"]).arg(&maildir).args(flags);
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::of(process, folder, maildir)
+    }
+
+    /// Reads the address at which a server listens that was started.
+    pub(crate) fn of(mut process: Child, folder: Folder, maildir: PathBuf) -> Self {
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("listening on ").expect(&line).trim().parse().unwrap();

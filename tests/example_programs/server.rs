@@ -4,9 +4,10 @@ use crate::program::{Folder, Peer, Server, example, names, send, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use std::{
     fs::{self, File, FileTimes},
+    io::Read,
     net::Shutdown,
     os::unix::fs::{PermissionsExt, symlink},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
 
@@ -315,4 +316,57 @@ fn a_client_whose_proxy_header_has_not_come_hears_421_after_sigterm() {
     assert!(other.reply().starts_with("421 "));
     drop((client, other));
     assert_eq!(server.end().code(), Some(0));
+}
+
+// ------------------------------------------------------------------------------ the output
+
+/// More than a pipe holds is printed on both, and neither is read.
+#[test]
+fn a_server_whose_output_is_not_read_takes_mail_and_ends() {
+    let folder = Folder::new();
+    let maildir = folder.0.join("mail");
+    let mut command = Command::new(example("server"));
+    command.args(["--listen", "127.0.0.1:0", "--verbose", "--maildir"]).arg(&maildir);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Server::of(command.spawn().unwrap(), folder, maildir);
+    let mut client = server.connect();
+    client.reply();
+    client.succeed(&["EHLO client.example"]);
+    let recipients: Vec<_> =
+        (0..1000).map(|number| format!("RCPT TO:<{number:060}@d.example>")).collect();
+    for _ in 0..3 {
+        client.succeed(&["MAIL FROM:<>"]);
+        client.succeed(&recipients.iter().map(String::as_str).collect::<Vec<_>>());
+        client.succeed(&["DATA"]);
+        assert!(client.ask("Subject: x\r\n\r\nhello\r\n.").starts_with("250 "));
+    }
+    assert_eq!(names(&server.maildir.join("new")).len(), 3);
+    server.terminate();
+    assert!(client.reply().starts_with("421 "));
+    drop(client);
+    assert_eq!(server.end().code(), Some(0));
+}
+
+#[test]
+fn the_log_has_the_lines_of_sessions_without_secrets() {
+    let folder = Folder::new();
+    let maildir = folder.0.join("mail");
+    let mut command = Command::new(example("server"));
+    command.args(["--listen", "127.0.0.1:0", "--verbose", "--maildir"]).arg(&maildir);
+    command.args(["--user", "ann:hunter2", "--allow-plaintext-auth"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Server::of(command.spawn().unwrap(), folder, maildir);
+    let mut client = server.connect();
+    client.reply();
+    // ann and hunter2.
+    let login = "AUTH PLAIN AGFubgBodW50ZXIy";
+    client.succeed(&["EHLO client.example", login, "QUIT"]);
+    server.terminate();
+    assert_eq!(server.end().code(), Some(0));
+    let mut log = String::new();
+    server.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    for line in ["line=EHLO client.example", "line=AUTH PLAIN", "line=235 ", "line=QUIT"] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    assert!(!log.contains("AGFubgBodW50ZXIy") && !log.contains("hunter2"), "{log}");
 }

@@ -35,6 +35,8 @@ impl Handle {
     /// are idle end at once with 421, content and delivery in progress may finish, for the
     /// [grace](Options::with_grace) of the options. After it the sessions that are left are
     /// [closed](Self::close).
+    ///
+    /// Sessions in tasks are told at once, sessions in threads within 250 ms: see [`Stopper`].
     pub fn shut_down(&self) {
         self.0.stopper.shut_down();
         self.wake();
