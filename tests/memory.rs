@@ -174,7 +174,7 @@ struct Room {
 
 /// The room of a server by default.
 const DEFAULT: Room =
-    Room { receive: 32 * 1024, send: 64 * 1024, envelope: 512 * 1024, recipients: 1000 };
+    Room { receive: 64 * 1024, send: 64 * 1024, envelope: 512 * 1024, recipients: 1000 };
 const SMALL: Room =
     Room { receive: AUTH_LINE, send: 4 * 1024, envelope: 8 * 1024, recipients: 100 };
 

@@ -1241,7 +1241,7 @@ fn a_layer_reads_ciphertext_into_lent_memory() {
     assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), lent);
 
     let mut server = Secured::start_tls(new_server(Security::CLEAR), server_end());
-    let memory = bytes::BytesMut::zeroed(4096);
+    let memory = bytes::BytesMut::zeroed(8192);
     let lent = memory.as_ptr();
     assert!(server.lend_buffer(memory).is_none());
     assert_eq!(server.receive_buffer().as_ptr(), lent, "that of the machine inside");

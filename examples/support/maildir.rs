@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -28,7 +28,14 @@ const ABANDONED: Duration = Duration::from_secs(36 * 60 * 60);
 /// A folder with `tmp/`, `new/` and `cur/`.
 #[derive(Debug)]
 pub(crate) struct Maildir {
-    root: Arc<Path>,
+    root: Arc<Root>,
+}
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    /// The syncs of `new/`.
+    syncs: SharedSync,
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -43,7 +50,7 @@ impl Maildir {
         // An earlier start may have ended before it synced the folders that it made.
         File::open(root)?.sync_all()?;
         sweep(&root.join("tmp"), SystemTime::now())?;
-        Ok(Self { root: root.into() })
+        Ok(Self { root: Arc::new(Root { path: root.into(), syncs: SharedSync::default() }) })
     }
 
     /// Begins a message with its trace lines (RFC 5321 section 4.4), in memory only.
@@ -94,7 +101,7 @@ fn sweep(folder: &Path, now: SystemTime) -> io::Result<()> {
 /// A message in progress. If it is dropped before it is kept, it leaves no file.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    root: Arc<Path>,
+    root: Arc<Root>,
     id: String,
     octets: u64,
     /// The octets that are not yet in the file.
@@ -119,7 +126,7 @@ impl Draft {
     pub(crate) fn write(&mut self) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(Temporary::create(self.root.join("tmp").join(&self.id))?),
+            none => none.insert(Temporary::create(self.root.path.join("tmp").join(&self.id))?),
         };
         file.file.write_all(&self.pending)?;
         self.pending.clear();
@@ -135,12 +142,53 @@ impl Draft {
         };
         file.sync_all()?;
         drop(file); // one descriptor at a time
-        let folder = self.root.join("new");
+        let folder = self.root.path.join("new");
         let path = folder.join(&self.id);
         fs::rename(&kept.path, &path)?;
         kept.path = path;
-        File::open(folder)?.sync_all()?;
+        self.root.syncs.run(|| File::open(folder)?.sync_all())?;
         Ok(kept)
+    }
+}
+
+/// A sync that concurrent deliveries share (group commit). Each caller gets the result of a sync that has begun
+/// after its call: those that call while one is under way share the next one.
+#[derive(Debug, Default)]
+pub(crate) struct SharedSync {
+    turns: Mutex<Turns>,
+    over: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    is_running: bool,
+    /// The sync that begins next.
+    next: Arc<Outcome>,
+}
+
+/// The result of one sync, once it is known.
+type Outcome = OnceLock<Result<(), io::ErrorKind>>;
+
+impl SharedSync {
+    /// Runs `sync`, unless another caller does so after this call has begun. Returns the result of that sync.
+    pub(crate) fn run(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = Arc::clone(&turns.next);
+        while turns.is_running && outcome.get().is_none() {
+            turns = self.over.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(result) = outcome.get() {
+            return result.map_err(io::Error::from);
+        }
+        // Callers from here on may have changed something after the sync has begun.
+        *turns = Turns { is_running: true, next: Arc::default() };
+        drop(turns);
+        let result = sync();
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.is_running = false;
+        let _ = outcome.set(result.as_ref().map(|()| ()).map_err(io::Error::kind));
+        self.over.notify_all();
+        result
     }
 }
 

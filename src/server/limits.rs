@@ -39,7 +39,7 @@ impl Default for Limits {
             errors: 20,
             auth_failures: 3,
             idle_commands: 100,
-            receive_buffer: 32 * 1024,
+            receive_buffer: 64 * 1024,
             send_buffer: 64 * 1024,
         }
     }

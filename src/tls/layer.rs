@@ -55,8 +55,8 @@ pub(super) enum Stage {
     Closing,
 }
 
-/// One read of ciphertext: a record and its overhead (RFC 8446 section 5.2).
-const INBOX: usize = 17 * 1024;
+/// One read of ciphertext: nearly four records of the greatest size (RFC 8446 section 5.2).
+const INBOX: usize = 64 * 1024;
 /// The greatest number of octets of plaintext that are encrypted at once.
 const OUTBOX: usize = 64 * 1024;
 /// The greatest number of slices of the machine inside that are encrypted at once.

@@ -70,7 +70,7 @@
 //!   machine inside: its octets count as sent as the peer takes the records that hold them, so a
 //!   peer that does not read, or reads slowly, exceeds its deadlines as in the clear.
 //! - Memory: plaintext is decrypted only when the machine inside asks for it, and encrypted, up to
-//!   64 KiB at once, when the peer has taken the records before. A layer holds at most about 300
+//!   64 KiB at once, when the peer has taken the records before. A layer holds at most about 350
 //!   KiB, whatever the peer does.
 //! - The end: a stream that ends without close_notify has been cut off (RFC 8446 section 6.1),
 //!   whatever the driver reports; octets after a close_notify are discarded.

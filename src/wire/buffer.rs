@@ -6,12 +6,14 @@ use core::fmt;
 use core::mem;
 use core::ops::Range;
 
-/// The first allocation of a [`ReceiveBuffer`]: a handful of pipelined commands.
-const FIRST_ALLOCATION: u32 = 4096;
+/// The first allocation of a [`ReceiveBuffer`]: a group of pipelined commands, or a short message with its header.
+const FIRST_ALLOCATION: u32 = 8192;
+/// The factor by which the next allocation grows when a read fills the memory: what fills it is content.
+const GROWTH: usize = 8;
 
 /// A bounded buffer of octets that were received and not yet consumed, allocated on demand.
 ///
-/// The first allocation is small; when a read fills it the next one is twice as large, up to
+/// The first allocation is small; when a read fills it the next one is eight times as large, up to
 /// the capacity, so that commands cost little and content is read in few calls.
 ///
 /// ```
@@ -100,8 +102,8 @@ impl ReceiveBuffer {
         let room = self.memory.len() - self.end as usize;
         self.end += small(octets.min(room));
         if octets >= room {
-            let twice = small(self.memory.len().saturating_mul(2));
-            self.next = twice.clamp(self.next, self.capacity);
+            let larger = small(self.memory.len().saturating_mul(GROWTH));
+            self.next = larger.clamp(self.next, self.capacity);
         }
     }
 
@@ -507,16 +509,16 @@ mod tests {
 
     #[test]
     fn a_buffer_that_is_read_full_grows_to_its_capacity() {
-        let mut buffer = ReceiveBuffer::new(16_384);
+        let mut buffer = ReceiveBuffer::new(200_000);
         let mut sizes = vec![];
-        for _ in 0..5 {
+        for _ in 0..4 {
             let room = buffer.room().len();
             sizes.push(room);
             buffer.received(room);
             buffer.consume(room);
         }
-        assert_eq!(sizes, [4096, 8192, 16_384, 16_384, 16_384]);
-        for size in [8192, 4096, 4096] {
+        assert_eq!(sizes, [8192, 65_536, 200_000, 200_000]);
+        for size in [100_000, 50_000, 25_000, 12_500, 8192, 8192] {
             buffer.release();
             assert_eq!(buffer.room().len(), size);
         }

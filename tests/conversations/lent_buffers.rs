@@ -89,17 +89,17 @@ fn client() -> Client {
 
 /// Lends memory, has `octets` read into it, and returns whether the memory comes back.
 fn has_used(machine: &mut impl Machine, octets: &[u8]) -> bool {
-    let memory = BytesMut::zeroed(4096);
+    let memory = BytesMut::zeroed(8192);
     let lent = memory.as_ptr();
     assert!(machine.lend_buffer(memory).is_none());
-    assert_eq!((machine.receive_buffer().as_ptr(), machine.receive_buffer().len()), (lent, 4096));
+    assert_eq!((machine.receive_buffer().as_ptr(), machine.receive_buffer().len()), (lent, 8192));
     assert_eq!(machine.feed(&octets[..2]), 2);
     let _ = machine.poll(Instant::ORIGIN);
     assert!(machine.reclaim_buffer().is_none(), "half a line is in it");
-    assert!(machine.lend_buffer(BytesMut::zeroed(4096)).is_some(), "half a line is in it");
+    assert!(machine.lend_buffer(BytesMut::zeroed(8192)).is_some(), "half a line is in it");
     assert_eq!(machine.feed(&octets[2..]), octets.len() - 2);
     let _ = machine.poll(Instant::ORIGIN);
-    machine.reclaim_buffer().is_some_and(|memory| memory.as_ptr() == lent && memory.len() == 4096)
+    machine.reclaim_buffer().is_some_and(|memory| memory.as_ptr() == lent && memory.len() == 8192)
 }
 
 #[test]

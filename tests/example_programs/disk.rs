@@ -4,7 +4,7 @@
 //! busy: an operation of the disk that happens all the same happens on the thread of the sessions.
 
 use crate::{
-    maildir::Maildir,
+    maildir::{Maildir, SharedSync},
     program::{Folder, names, wait_until},
     spool::Message,
 };
@@ -18,7 +18,12 @@ use std::{
     future::Future,
     io,
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
     time::Duration,
 };
 use tokio::{
@@ -167,4 +172,64 @@ fn a_disk_that_does_not_answer_is_given_up_in_time() {
     drop(thaw);
     drop(runtime);
     assert_eq!(names(&folder.0.join("new")), [""; 0]);
+}
+
+/// Syncs a folder from several threads at once. Returns the number of syncs.
+fn sync_at_once(callers: usize) -> usize {
+    // A change is numbered when it is made; a sync holds the changes that were made before it began.
+    let (changes, synced, syncs) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (shared, barrier) = (SharedSync::default(), Barrier::new(callers));
+    thread::scope(|scope| {
+        for _ in 0..callers {
+            scope.spawn(|| {
+                barrier.wait();
+                let change = changes.fetch_add(1, Ordering::SeqCst) + 1;
+                let sync = || {
+                    let holds = changes.load(Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(1));
+                    syncs.fetch_add(1, Ordering::SeqCst);
+                    synced.fetch_max(holds, Ordering::SeqCst);
+                    Ok(())
+                };
+                shared.run(sync).unwrap();
+                assert!(synced.load(Ordering::SeqCst) >= change, "a caller has returned before");
+            });
+        }
+    });
+    syncs.into_inner()
+}
+
+#[test]
+fn deliveries_share_a_sync_that_began_after_their_change() {
+    assert!((0..1000).any(|_| sync_at_once(8) < 8), "each has a sync of its own");
+    assert_eq!(sync_at_once(1), 1);
+}
+
+#[test]
+fn all_deliveries_that_share_a_sync_get_its_error() {
+    let shared = Arc::new(SharedSync::default());
+    let (finish, finished) = mpsc::channel::<()>();
+    let (begun, has_begun) = mpsc::channel();
+    let first = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            shared.run(|| {
+                begun.send(()).unwrap();
+                let _ = finished.recv();
+                Ok(())
+            })
+        })
+    };
+    has_begun.recv().unwrap();
+    let others: Vec<_> = (0..4)
+        .map(|_| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.run(|| Err(io::ErrorKind::StorageFull.into())))
+        })
+        .collect();
+    drop(finish);
+    assert!(first.join().unwrap().is_ok());
+    for other in others {
+        assert_eq!(other.join().unwrap().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
 }

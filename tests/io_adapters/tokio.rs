@@ -8,6 +8,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex},
     net::{TcpListener, TcpStream},
     task::yield_now,
+    time::{sleep, timeout},
 };
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -110,6 +111,31 @@ async fn a_silent_peer_meets_the_deadline() {
     });
     assert!(echo(&mut Connection::new(Toy::new(), stream)).await.is_empty());
     assert_eq!(listen.await.unwrap(), "late\r\n");
+}
+
+/// The timer is not set anew for a later deadline, and fires at that of the first wait.
+#[tokio::test(start_paused = true)]
+async fn each_line_has_its_own_deadline_be_it_later_or_earlier_than_the_one_before() {
+    let (stream, mut peer) = duplex(64);
+    let mut toy = Toy::new();
+    toy.patience = Duration::from_secs(10);
+    let session = tokio::spawn(async move { echo(&mut Connection::new(toy, stream)).await });
+    let mut heard = [0; 64];
+    for line in ["one\r\n", "two\r\n", "three\r\n"] {
+        // Later: the deadline before it passes within the second of these.
+        sleep(Duration::from_secs(7)).await;
+        peer.write_all(line.as_bytes()).await.unwrap();
+        let octets = peer.read(&mut heard).await.unwrap();
+        assert_eq!(&heard[..octets], line.as_bytes());
+    }
+    // Earlier: the delay ends before the deadline of the line before it.
+    peer.write_all(b"slow\r\nfour\r\n").await.unwrap();
+    let octets = timeout(Duration::from_secs(6), peer.read(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(&heard[..octets], b"four\r\n");
+    assert!(timeout(Duration::from_secs(9), peer.read(&mut heard)).await.is_err(), "too early");
+    let octets = timeout(Duration::from_secs(2), peer.read(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(&heard[..octets], b"late\r\n");
+    assert_eq!(session.await.unwrap(), ["one", "two", "three", "slow", "four"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -581,15 +581,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Returns ready when `deadline` has passed.
+    ///
+    /// The timer is set anew only where the deadline is earlier, or when it has fired too early: to set it takes the
+    /// lock of the runtime's timers and may wake its driver, and a session has a new deadline at every wait.
     fn poll_timer(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
         let is_set = deadline != Instant::NEVER;
         let Some(deadline) = self.origin.checked_add(deadline.elapsed()).filter(|_| is_set) else {
             return Poll::Pending; // later than any clock
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
-        if timer.deadline() != deadline {
+        if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
-        timer.as_mut().poll(context)
+        ready!(timer.as_mut().poll(context));
+        if timer.deadline() < deadline {
+            timer.as_mut().reset(deadline);
+            return timer.as_mut().poll(context);
+        }
+        Poll::Ready(())
     }
 }

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use core::cell::RefCell;
 
 /// The sizes of memory that are kept, smallest first: those that a receive buffer grows through.
-const SIZES: [usize; 5] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
+const SIZES: [usize; 4] = [8 << 10, 16 << 10, 32 << 10, 64 << 10];
 /// The number of pieces of each size that a thread keeps: about as many sessions as read at a time.
 const KEPT: usize = 8;
 
