@@ -186,7 +186,7 @@ impl SharedSync {
         let result = sync();
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.is_running = false;
-        let _ = outcome.set(result.as_ref().map(|()| ()).map_err(io::Error::kind));
+        let _ = outcome.set(result.as_ref().copied().map_err(io::Error::kind));
         self.over.notify_all();
         result
     }
