@@ -845,7 +845,7 @@ fn an_idle_session_is_small() {
         },
     );
     println!("a client after EHLO: {} + {}", size_of::<Client>(), client - size_of::<Client>());
-    assert!(client <= 1024, "{client}");
+    assert!(client <= 760, "{client}");
 }
 
 /// Sends `messages` messages of one envelope, by copy or shared, to a server that takes them all; returns the

@@ -405,7 +405,7 @@ impl Begun<'_> {
         parameters: Parameters<'static>,
     ) -> Result<usize, NotOffered> {
         self.session.position.close_question();
-        let Some(newest) = self.session.transactions.back_mut() else { return Ok(0) };
+        let Some(newest) = self.session.work_mut().transactions.back_mut() else { return Ok(0) };
         let path = forward_path.into();
         let (mail, offered) = (newest.mail_parameters(), &self.facts.offered);
         check_recipient(newest.len(), &path, &parameters, mail, offered)?;
@@ -416,7 +416,7 @@ impl Begun<'_> {
     /// recipient the transaction is over.
     pub fn content(self) {
         self.session.position.close_question();
-        if let Some(newest) = self.session.transactions.back_mut() {
+        if let Some(newest) = self.session.work_mut().transactions.back_mut() {
             newest.is_open = false;
         }
     }
@@ -425,7 +425,7 @@ impl Begun<'_> {
     /// next [`Answered`], or when [`Client::ready`](super::Client::ready) is called.
     pub fn wait(self) {
         self.session.position.close_question();
-        if let Some(newest) = self.session.transactions.back_mut() {
+        if let Some(newest) = self.session.work_mut().transactions.back_mut() {
             newest.is_waiting = true;
         }
     }
@@ -439,7 +439,7 @@ impl Begun<'_> {
 
 /// Returns the newest transaction; there is one while the application is asked about it.
 fn newest(session: &Session) -> TransactionNumber {
-    let newest = session.transactions.back();
+    let newest = session.work().transactions.back();
     newest.map_or(TransactionNumber::new(0), |newest| newest.transaction)
 }
 
@@ -642,10 +642,10 @@ impl Answered<'_> {
     /// Goes on.
     pub fn go_on(self) {
         self.session.position.close_question();
-        if let Some(events) = &mut self.session.recipient_events {
+        if let Some(events) = &mut self.session.work_mut().recipient_events {
             events.pop_front();
         }
-        if let Some(newest) = self.session.transactions.back_mut() {
+        if let Some(newest) = self.session.work_mut().transactions.back_mut() {
             newest.is_waiting = false;
         }
     }

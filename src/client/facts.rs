@@ -4,7 +4,7 @@ use super::config::{Config, Limits, TlsPolicy};
 use crate::{
     sasl::{self, Mechanism},
     security::Security,
-    syntax::{Code, Extension, Extensions, Reply, SessionLimits, Verb},
+    syntax::{Code, Extension, Extensions, Reply, Verb},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -18,8 +18,10 @@ pub(super) struct Facts {
     pub(super) hello: Option<Verb>,
     /// The extensions that the server offers and the client may use.
     pub(super) offered: Extensions,
-    /// The limits of a session and of its transactions among them (RFC 9422).
-    pub(super) session_limits: SessionLimits,
+    /// The greatest number of MAIL commands in the session (RFC 9422 section 4.1).
+    pub(super) mail_max: Option<u32>,
+    /// The greatest number of recipients in a transaction (RFC 9422 section 4.2).
+    pub(super) rcpt_max: Option<u32>,
     /// The last command outside transactions and its reply.
     pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
     /// The reason for which a token was rejected, as the server has sent it within the mechanism.
@@ -38,7 +40,8 @@ impl Facts {
             greeting: None,
             hello: None,
             offered: Extensions::NONE,
-            session_limits: SessionLimits::NONE,
+            mail_max: None,
+            rcpt_max: None,
             last: None,
             token_error: None,
             refused_hello: None,
@@ -59,7 +62,8 @@ impl Facts {
         self.greeting = None;
         self.hello = None;
         self.offered = Extensions::NONE;
-        self.session_limits = SessionLimits::NONE;
+        self.mail_max = None;
+        self.rcpt_max = None;
         self.last = None;
         self.token_error = None;
         self.refused_hello = None;
@@ -81,7 +85,9 @@ impl Facts {
         // A transaction that is resumed begins in the middle of its content (RFC 1845 section 4),
         // and this client always begins at its start.
         self.offered = offered.without(useless).without(Extension::Checkpoint);
-        self.session_limits = self.offered.known_limits();
+        let limits = self.offered.known_limits();
+        self.mail_max = limits.mail_max();
+        self.rcpt_max = limits.rcpt_max();
         self.hello = Some(hello);
         self.refused_hello = None;
         self.last = Some((hello, reply));

@@ -207,7 +207,7 @@ impl Client {
             | Phase::HandingOver
             | Phase::Asking(Ask::Quit(_)) => State::MustClose,
             Phase::Ready | Phase::Waiting
-                if session.is_exhausted(&self.facts) && session.transactions.is_empty() =>
+                if session.is_exhausted(&self.facts) && session.work().transactions.is_empty() =>
             {
                 State::MustClose
             }
@@ -275,7 +275,7 @@ impl Client {
     /// Ends a wait that [`Ready::wait`], [`Begun::wait`] or [`Content::wait`] has begun: the question comes
     /// again.
     pub fn ready(&mut self) {
-        if let Some(newest) = self.session.transactions.back_mut() {
+        if let Some(newest) = self.session.work_mut().transactions.back_mut() {
             newest.is_waiting = false;
         }
         if matches!(self.session.position.phase(), Phase::Waiting) {
@@ -324,14 +324,14 @@ impl Machine for Client {
             Question::Content => Event::Content(Content { session, facts }),
             Question::Answered => {
                 let RecipientEvent { transaction, index, reply, is_final } =
-                    session.recipient_events.as_ref()?.front()?;
+                    session.work().recipient_events.as_ref()?.front()?;
                 let (transaction, index, is_final) = (*transaction, *index, *is_final);
                 let reply = Arc::clone(reply);
                 Event::Answered(Answered { session, transaction, index, reply, is_final })
             }
             Question::Sent => {
-                let Session { position, reports, .. } = session;
-                Event::Sent(Sent { position, report: reports.front_mut()? })
+                let Session { position, work, .. } = session;
+                Event::Sent(Sent { position, report: work.as_mut()?.reports.front_mut()? })
             }
         })
     }
@@ -349,6 +349,7 @@ impl Machine for Client {
     }
 
     fn release(&mut self) {
+        self.session.release();
         self.session.channel.release();
     }
 
@@ -357,6 +358,7 @@ impl Machine for Client {
     }
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.session.release();
         self.session.channel.reclaim()
     }
 

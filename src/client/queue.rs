@@ -182,6 +182,9 @@ pub(super) struct ReplyReader {
 }
 
 impl ReplyReader {
+    /// A reader that has seen nothing.
+    pub(super) const NEW: Self = Self { lines: LineCutter::NEW, octets: 0, count: 0, looked_at: 0 };
+
     /// Returns the length of the reply at the front of `received`, which are all unconsumed octets;
     /// `None` while it is incomplete.
     ///

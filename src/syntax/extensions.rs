@@ -63,10 +63,6 @@ pub struct SessionLimits {
 }
 
 impl SessionLimits {
-    /// No limits.
-    pub(crate) const NONE: Self =
-        Self { mail_max: None, rcpt_max: None, rcpt_domain_max: None, others: String::new() };
-
     const MOST: u32 = 999_999;
 
     /// Returns the number of a limit: none for 0, and no more than 999999.

@@ -39,6 +39,9 @@ pub enum Cut {
 }
 
 impl LineCutter {
+    /// A cutter that has seen nothing.
+    pub(crate) const NEW: Self = Self { looked: 0, is_skipping: false };
+
     /// Looks at `octets`, which are all that is unconsumed.
     ///
     /// `limit` counts the octets of a line with its CRLF; the caller's buffer must have room for

@@ -47,7 +47,7 @@ impl Session {
                 self.channel.response(&AuthResponse::Response(base64));
             }
         }
-        self.queue.push_back(Expected::Auth);
+        self.work_mut().queue.push_back(Expected::Auth);
     }
 
     /// Takes the reply to AUTH or to a response.

@@ -24,9 +24,7 @@ impl Session {
                 self.channel.read_deadline(timeout)
             }
             (Deadline::Write, _) => {
-                if let Some(chunks) = &mut self.chunks {
-                    chunks.stop(self.channel.now());
-                }
+                self.pause_chunks();
                 self.channel.write_deadline(timeouts.block_pace())
             }
             (Deadline::Chunks, _) => self.chunk_deadline(timeouts),
@@ -49,7 +47,7 @@ impl Session {
     fn deadline(&self) -> Deadline {
         if self.channel.has_output() {
             Deadline::Write
-        } else if let Some(expected) = self.queue.front() {
+        } else if let Some(expected) = self.work().queue.front() {
             expected.deadline()
         } else if self.is_waiting() && !self.channel.is_broken() {
             Deadline::Never
@@ -62,8 +60,13 @@ impl Session {
     /// Stops the deadlines while the application is asked: this time is not the server's.
     pub(super) fn pause(&mut self) {
         self.channel.pause();
-        if let Some(chunks) = &mut self.chunks {
-            chunks.stop(self.channel.now());
+        self.pause_chunks();
+    }
+
+    fn pause_chunks(&mut self) {
+        let now = self.channel.now();
+        if let Some(chunks) = self.work.as_mut().and_then(|work| work.chunks.as_mut()) {
+            chunks.stop(now);
         }
     }
 
@@ -72,17 +75,17 @@ impl Session {
     /// rate: a server gains no time by small chunks.
     fn chunk_deadline(&mut self, timeouts: &Timeouts) -> Instant {
         let now = self.channel.now();
-        let chunks = self.chunks.get_or_insert(TransferTime::ZERO);
+        let chunks = self.work_mut().chunks.get_or_insert(TransferTime::ZERO);
         chunks.start(now);
         chunks.deadline(now, timeouts.chunk_pace())
     }
 
     /// Notes the reply to a chunk of `octets` octets, or to another command (`None`).
     pub(super) fn answered_chunk(&mut self, octets: Option<u64>, timeouts: &Timeouts) {
-        match (&mut self.chunks, octets) {
-            (Some(chunks), Some(octets)) => {
-                chunks.count(octets, self.channel.now(), timeouts.chunk_pace());
-            }
+        let now = self.channel.now();
+        let Some(work) = &mut self.work else { return };
+        match (&mut work.chunks, octets) {
+            (Some(chunks), Some(octets)) => chunks.count(octets, now, timeouts.chunk_pace()),
             (chunks, _) => *chunks = None,
         }
     }

@@ -89,7 +89,7 @@ impl Session {
         facts.security = security;
         self.channel.log(Entry::Secured);
         // In implicit TLS nothing was received, and the greeting is still to come.
-        if self.queue.front() == Some(&Expected::Greeting) {
+        if self.work().queue.front() == Some(&Expected::Greeting) {
             return;
         }
         // A layer may only report TLS after STARTTLS was accepted.
@@ -97,7 +97,7 @@ impl Session {
             return;
         }
         facts.forget();
-        self.reader = ReplyReader::default();
+        self.work_mut().reader = ReplyReader::default();
         self.needs_reset = false;
         self.position.answer(Phase::Asking(Ask::Hello(facts.config.service().hello())));
     }

@@ -36,21 +36,11 @@ use deadlines::TimedOut;
 pub(super) struct Session {
     pub(super) position: Position,
     pub(super) channel: Channel,
-    queue: Queue,
-    reader: ReplyReader,
     /// The deviations from the grammar that were met in replies.
     pub(super) forgiven: ReplyLenience,
     counts: Counts,
-    /// The memory of transactions that are over.
-    spare: Option<Box<Spare>>,
-    /// The time of the replies to chunks that are not the last, while one of them is due.
-    chunks: Option<TransferTime>,
-    /// Transactions without a report: the replies that are due belong to the front one first, and
-    /// what is being sent belongs to the back one.
-    pub(super) transactions: VecDeque<InFlight>,
-    pub(super) reports: VecDeque<Report>,
-    /// The replies for single recipients, where the application asks for an event for each.
-    pub(super) recipient_events: RecipientEvents,
+    /// Absent while the session is idle and was released.
+    pub(super) work: Option<Box<Work>>,
     /// The number of transactions that were begun.
     begun: u64,
     /// Whether the server may still hold a transaction, so that RSET must come before MAIL.
@@ -58,6 +48,36 @@ pub(super) struct Session {
     /// The number of times MAIL was sent.
     mails: u32,
     capacity: Capacity,
+}
+
+/// The state of a session in which something is due: an idle one, which a pool has many of, has none.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    queue: Queue,
+    reader: ReplyReader,
+    /// Transactions without a report: the replies that are due belong to the front one first, and
+    /// what is being sent belongs to the back one.
+    pub(super) transactions: VecDeque<InFlight>,
+    pub(super) reports: VecDeque<Report>,
+    /// The replies for single recipients, where the application asks for an event for each.
+    pub(super) recipient_events: RecipientEvents,
+    /// The memory of transactions that are over.
+    spare: Option<Box<Spare>>,
+    /// The time of the replies to chunks that are not the last, while one of them is due.
+    chunks: Option<TransferTime>,
+}
+
+impl Work {
+    /// Nothing is due.
+    const NONE: Self = Self {
+        queue: Queue::new(),
+        reader: ReplyReader::NEW,
+        transactions: VecDeque::new(),
+        reports: VecDeque::new(),
+        recipient_events: None,
+        spare: None,
+        chunks: None,
+    };
 }
 
 impl Session {
@@ -68,19 +88,33 @@ impl Session {
             channel: Channel::new(
                 config.limits().reply_octets().saturating_add(config.limits().reply_line() + 1),
             ),
-            queue: Queue::from([Expected::Greeting]),
-            reader: ReplyReader::default(),
             forgiven: ReplyLenience::STRICT,
             counts: Counts::default(),
-            spare: None,
-            chunks: None,
-            transactions: VecDeque::new(),
-            reports: VecDeque::new(),
-            recipient_events: config.has_recipient_events().then(VecDeque::new),
+            work: Some(Box::new(Work { queue: Queue::from([Expected::Greeting]), ..Work::NONE })),
             begun: 0,
             needs_reset: false,
             mails: 0,
             capacity: Capacity::UNKNOWN,
+        }
+    }
+
+    /// Returns the state of what is due.
+    pub(super) fn work(&self) -> &Work {
+        static NONE: Work = Work::NONE;
+        self.work.as_deref().unwrap_or(&NONE)
+    }
+
+    pub(super) fn work_mut(&mut self) -> &mut Work {
+        self.work.get_or_insert_default()
+    }
+
+    /// Frees the memory of what was due, if nothing is, and the application has nothing to send now.
+    pub(super) fn release(&mut self) {
+        let is_waiting = matches!(self.position.phase(), Phase::Waiting);
+        let has_events = self.work().recipient_events.as_ref().is_some_and(|it| !it.is_empty());
+        if is_waiting && self.is_idle() && self.work().reports.is_empty() && !has_events {
+            self.work = None;
+            self.position.release();
         }
     }
 
@@ -92,8 +126,8 @@ impl Session {
     /// Advances as far as possible, and returns what is needed then.
     pub(super) fn poll(&mut self, facts: &mut Facts, now: Instant) -> Need {
         self.channel.begin(now);
-        while self.reports.front().is_some_and(Report::is_taken) {
-            self.reports.pop_front();
+        while self.work().reports.front().is_some_and(Report::is_taken) {
+            self.work_mut().reports.pop_front();
         }
         if matches!(self.position.phase(), Phase::HandingOver) && self.channel.is_broken() {
             self.end(End::Unsendable);
@@ -101,9 +135,9 @@ impl Session {
         // Replies are read before anything more is sent: a refusal that has arrived keeps the next
         // chunk back.
         loop {
-            while self.take_reply(facts) {}
+            while self.may_have_reply() && self.take_reply(facts) {}
             self.send_next(facts);
-            if !self.take_reply(facts) {
+            if !(self.may_have_reply() && self.take_reply(facts)) {
                 break;
             }
         }
@@ -131,8 +165,8 @@ impl Session {
     }
 
     fn next_question(&self, facts: &Facts) -> Option<Question> {
-        let event = self.recipient_events.as_ref().and_then(VecDeque::front);
-        match (event, self.reports.front()) {
+        let event = self.work().recipient_events.as_ref().and_then(VecDeque::front);
+        match (event, self.work().reports.front()) {
             (Some(event), Some(report)) if event.transaction > report.transaction() => {
                 return Some(Question::Sent);
             }
@@ -150,14 +184,16 @@ impl Session {
             Phase::Authenticating(authentication) => {
                 authentication.is_asking().then_some(Question::Challenge)
             }
-            Phase::Ready => (self.transactions.len() < facts.transactions()
+            Phase::Ready => (self.work().transactions.len() < facts.transactions()
                 // RFC 4468 section 3.2: the client waits for the reply to LAST.
-                && !self.transactions.back().is_some_and(|newest| newest.has_url)
+                && !self.work().transactions.back().is_some_and(|newest| newest.has_url)
                 && self.may_send()
                 && !self.is_exhausted(facts))
             .then_some(Question::Ready),
-            Phase::Envelope => (self.transactions.back().is_some_and(InFlight::wants_recipient))
-                .then_some(Question::Begun),
+            Phase::Envelope => {
+                (self.work().transactions.back().is_some_and(InFlight::wants_recipient))
+                    .then_some(Question::Begun)
+            }
             Phase::Content(content) => (content.error().is_some()
                 || !content.is_flushing() && !content.is_waiting() && self.room(facts) > 0)
                 .then_some(Question::Content),
@@ -174,7 +210,9 @@ impl Session {
 
     /// Returns whether neither a transaction nor a reply is due, and nothing was received.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.transactions.is_empty() && self.channel.receive.is_empty()
+        self.work().queue.is_empty()
+            && self.work().transactions.is_empty()
+            && self.channel.receive.is_empty()
     }
 
     /// Returns whether RSET will come before the next MAIL.
@@ -184,7 +222,7 @@ impl Session {
 
     /// Returns whether the server takes no further transaction (MAILMAX, RFC 9422 section 4.1).
     pub(super) fn is_exhausted(&self, facts: &Facts) -> bool {
-        facts.session_limits.mail_max().is_some_and(|most| self.mails >= most)
+        facts.mail_max.is_some_and(|most| self.mails >= most)
     }
 
     /// Returns how many octets of content may be taken now.
@@ -199,24 +237,26 @@ impl Session {
 
     /// Returns whether something new may be sent: not while octets are there that answer no command.
     fn may_send(&self) -> bool {
-        !self.queue.is_empty() || self.channel.receive.is_empty()
+        !self.work().queue.is_empty() || self.channel.receive.is_empty()
     }
 
     /// Returns whether one more command may be sent after those that wait for replies.
     fn may_pipeline(&self, facts: &Facts) -> bool {
         if facts.is_pipelining() {
-            self.queue.len() < facts.config.in_flight()
+            self.work().queue.len() < facts.config.in_flight()
                 && self.channel.waiting() < facts.config.send_buffer()
         } else {
-            self.queue.is_empty()
+            self.work().queue.is_empty()
         }
+    }
+
+    /// Returns whether there are octets that may be a reply, or the server has closed the connection.
+    fn may_have_reply(&self) -> bool {
+        !self.channel.receive.is_empty() || self.channel.how_closed().is_some()
     }
 
     /// Takes one reply; returns whether there was one.
     fn take_reply(&mut self, facts: &mut Facts) -> bool {
-        if self.channel.receive.is_empty() && self.channel.how_closed().is_none() {
-            return false;
-        }
         // Octets after the reply to ATRN are for the machine that takes over.
         if matches!(self.position.phase(), Phase::Over(_) | Phase::HandingOver) {
             return false;
@@ -230,9 +270,10 @@ impl Session {
             Phase::Authenticating(_) => AuthResponse::MAX_OCTETS.max(facts.limits().reply_line()),
             _ => facts.limits().reply_line(),
         };
-        let expected = self.queue.front().copied();
+        let expected = self.work().queue.front().copied();
         let is_read = matches!(expected, Some(Expected::Mail(_) | Expected::Rcpt(..)))
             && self
+                .work()
                 .transactions
                 .front()
                 .is_some_and(|front| front.told == Told::Every || front.is_repeated());
@@ -268,7 +309,7 @@ impl Session {
     /// rejected EHLO it is part of the rejection.
     fn lost(&mut self, facts: &mut Facts, end: End) {
         if let (Phase::Quitting(reason), Some(Expected::Quit)) =
-            (self.position.phase(), self.queue.front())
+            (self.position.phase(), self.work().queue.front())
         {
             let reason = reason.clone();
             return self.end(reason);
@@ -282,8 +323,7 @@ impl Session {
     /// Begins a transaction to which the application adds its recipients, and is told every reply.
     pub(super) fn begin_open(&mut self, envelope: Envelope, plan: Plan) -> TransactionNumber {
         let transaction = self.begin(Arc::new(envelope), plan, Told::Every);
-        self.recipient_events.get_or_insert_default();
-        if let Some(newest) = self.transactions.back_mut() {
+        if let Some(newest) = self.work_mut().transactions.back_mut() {
             newest.is_open = true;
         }
         transaction
@@ -292,14 +332,16 @@ impl Session {
     /// Returns whether the application has nothing to send now.
     fn is_waiting(&self) -> bool {
         match self.position.phase() {
-            Phase::Envelope => self.transactions.back().is_some_and(|newest| newest.is_waiting),
+            Phase::Envelope => {
+                self.work().transactions.back().is_some_and(|newest| newest.is_waiting)
+            }
             phase => phase.is_waiting(),
         }
     }
 
     /// Sends nothing more of the newest transaction, to which recipients may be added. RSET comes before the next MAIL.
     pub(super) fn withdraw_envelope(&mut self) {
-        if let Some(newest) = self.transactions.back_mut() {
+        if let Some(newest) = self.work_mut().transactions.back_mut() {
             newest.is_open = false;
             newest.step = Step::Over;
         }
@@ -316,32 +358,35 @@ impl Session {
     ) -> TransactionNumber {
         let transaction = TransactionNumber::new(self.begun);
         self.begun += 1;
+        if told != Told::Nothing {
+            self.work_mut().recipient_events.get_or_insert_default();
+        }
         self.spare().forget();
         let first = if self.needs_reset { Step::Reset } else { Step::Mail };
         let mut newest = InFlight::new(transaction, envelope, plan, first, self.spare());
         newest.told = told;
-        newest.is_overlapping = !self.transactions.is_empty();
-        self.transactions.push_back(newest);
+        newest.is_overlapping = !self.work().transactions.is_empty();
+        self.work_mut().transactions.push_back(newest);
         self.position.answer(Phase::Envelope);
         transaction
     }
 
     /// Returns the memory of transactions that are over.
     pub(super) fn spare(&mut self) -> &mut Spare {
-        self.spare.get_or_insert_default()
+        self.work_mut().spare.get_or_insert_default()
     }
 
     /// Makes the reports of transactions that are complete.
     fn settle(&mut self) {
-        while self.transactions.front().is_some_and(InFlight::is_complete) {
-            if let Some(done) = self.transactions.pop_front() {
+        while self.work().transactions.front().is_some_and(InFlight::is_complete) {
+            if let Some(done) = self.work_mut().transactions.pop_front() {
                 let sent = self.channel.octets_sent();
                 let report =
                     done.report(Ending { sent, last: None, is_answered: false }, self.spare());
                 if report.is_delivered_to_any() {
                     self.counts.messages = self.counts.messages.saturating_add(1);
                 }
-                self.reports.push_back(report);
+                self.work_mut().reports.push_back(report);
             }
         }
     }
@@ -358,7 +403,12 @@ impl Session {
             Phase::Over(_) => return,
             Phase::Content(content) | Phase::Ending(content) | Phase::Aborting(content) => {
                 let octets = content.wire_octets();
-                if self.transactions.back().is_some_and(|newest| newest.framing == Framing::Dots) {
+                if self
+                    .work()
+                    .transactions
+                    .back()
+                    .is_some_and(|newest| newest.framing == Framing::Dots)
+                {
                     self.channel.log(Entry::Content { from: Side::Client, octets });
                 }
             }
@@ -369,11 +419,15 @@ impl Session {
             _ => Side::Client,
         };
         self.channel.log(Entry::Closed { from });
-        for (index, transaction) in self.transactions.drain(..).enumerate() {
-            let ending = Ending { sent: self.channel.octets_sent(), last, is_answered: index == 0 };
-            self.reports.push_back(transaction.report(ending, self.spare.get_or_insert_default()));
+        if let Some(work) = &mut self.work {
+            let Work { transactions, reports, spare, .. } = &mut **work;
+            for (index, transaction) in transactions.drain(..).enumerate() {
+                let sent = self.channel.octets_sent();
+                let ending = Ending { sent, last, is_answered: index == 0 };
+                reports.push_back(transaction.report(ending, spare.get_or_insert_default()));
+            }
+            work.queue.clear();
         }
-        self.queue.clear();
         self.channel.discard_output();
         self.position.answer(Phase::Over(end));
     }

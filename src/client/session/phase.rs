@@ -258,6 +258,11 @@ impl Position {
         self.enter(Phase::Content(content));
     }
 
+    /// Frees the memory of content that is over.
+    pub(super) fn release(&mut self) {
+        self.spare = None;
+    }
+
     /// Returns the exchange of AUTH.
     pub(in crate::client) const fn authentication(&mut self) -> Option<&mut Authentication> {
         match &mut self.phase {

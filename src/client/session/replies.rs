@@ -1,6 +1,6 @@
 //! The replies: each meets its command here.
 
-use super::{Phase, Session};
+use super::{Phase, Session, Work};
 use crate::{
     client::{
         config::Config,
@@ -28,7 +28,8 @@ impl Session {
     ) -> Result<Option<Received>, ProtocolError> {
         let (limits, lenience) = (config.limits(), config.reply_lenience());
         let received = self.channel.receive.octets();
-        let length = match self.reader.next(received, limits, line_limit, lenience.has_bare_lf()) {
+        let reader = &mut self.work.get_or_insert_default().reader;
+        let length = match reader.next(received, limits, line_limit, lenience.has_bare_lf()) {
             Ok(None) => return Ok(None),
             Ok(Some(length)) => length,
             Err(error) => {
@@ -49,9 +50,11 @@ impl Session {
             Some((reply, taken)) if taken == octets.len() => {
                 let is_discarded = is_enough && reply.class() == Class::Completion;
                 let is_refusal = reply.is_transient() || reply.is_permanent();
-                let kept = (!is_discarded).then(|| match &mut self.spare {
-                    Some(spare) => spare.reply(&reply),
-                    None => Arc::new(reply.into_owned()),
+                let kept = (!is_discarded).then(|| {
+                    match self.work.as_mut().and_then(|work| work.spare.as_mut()) {
+                        Some(spare) => spare.reply(&reply),
+                        None => Arc::new(reply.into_owned()),
+                    }
                 });
                 (kept, is_refusal)
             }
@@ -67,14 +70,16 @@ impl Session {
     /// Takes a positive reply of which [only the success](Expected::discards_success) counts.
     /// It is `None` where its text was discarded.
     pub(super) fn succeeded(&mut self, reply: Option<&Arc<Reply<'static>>>) {
-        match self.queue.front() {
+        match self.work().queue.front() {
             Some(Expected::Mail(_)) => {
                 self.with_front(|front, events| front.mail_accepted(reply, events));
             }
             Some(Expected::Rcpt(_, index)) => {
                 let index = *index;
-                if let Some(front) = self.transactions.front_mut() {
-                    front.rcpt_accepted(index, reply, &mut self.recipient_events);
+                let Work { transactions, recipient_events, .. } =
+                    &mut **self.work.get_or_insert_default();
+                if let Some(front) = transactions.front_mut() {
+                    front.rcpt_accepted(index, reply, recipient_events);
                     self.capacity.taken = self.capacity.taken.max(front.ever_accepted());
                 }
             }
@@ -85,7 +90,9 @@ impl Session {
 
     /// Takes any other whole reply of `octets` octets.
     pub(super) fn replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>, octets: usize) {
-        let Some(expected) = self.queue.front().copied() else { return self.unsolicited(reply) };
+        let Some(expected) = self.work().queue.front().copied() else {
+            return self.unsolicited(reply);
+        };
         if let (Phase::Quitting(end), Expected::Quit) = (self.position.phase(), expected) {
             let end = end.clone();
             return self.end(end);
@@ -103,7 +110,7 @@ impl Session {
         if expected.transaction().is_none() {
             self.command_replied(facts, expected, reply);
         } else if is_kept
-            && let Some(front) = self.transactions.front_mut()
+            && let Some(front) = self.work_mut().transactions.front_mut()
             && !front.keep(octets, facts.limits().report_octets())
         {
             self.end(ProtocolError::TooLong.into());
@@ -119,7 +126,7 @@ impl Session {
         expected: Expected,
         reply: Arc<Reply<'static>>,
     ) {
-        self.queue.pop_front();
+        self.work_mut().queue.pop_front();
         match expected {
             Expected::Greeting => self.greeted(facts, reply),
             Expected::Hello(verb) => self.hello_replied(facts, verb, reply),
@@ -161,7 +168,7 @@ impl Session {
     /// Takes the reply to a command of the front transaction, besides those whose success alone counts.
     fn front_replied(&mut self, facts: &Facts, expected: Expected, reply: Arc<Reply<'static>>) {
         match expected {
-            _ if self.transactions.front().is_some_and(InFlight::is_repeated) => {
+            _ if self.work().transactions.front().is_some_and(InFlight::is_repeated) => {
                 self.repeated_replied(expected, reply);
             }
             Expected::Mail(_) | Expected::Rcpt(..) if reply.is_positive() => {
@@ -173,9 +180,10 @@ impl Session {
                 self.transaction_replied();
             }
             Expected::Rcpt(_, index) => {
-                if let Some(front) = self.transactions.front_mut()
-                    && let Some(most) =
-                        front.rcpt_refused(index, &reply, &mut self.recipient_events)
+                let Work { transactions, recipient_events, .. } =
+                    &mut **self.work.get_or_insert_default();
+                if let Some(front) = transactions.front_mut()
+                    && let Some(most) = front.rcpt_refused(index, &reply, recipient_events)
                 {
                     self.capacity.most = self.capacity.most.min(most);
                 }
@@ -203,11 +211,11 @@ impl Session {
     /// servers do, though RFC 2920 section 3.1 allows it: they suspect that the end of the content is a
     /// forged one. Nothing else is sent before the reply to content in this session.
     fn is_out_of_order(&mut self, reply: &Reply<'_>) -> bool {
-        let is_newest = self.transactions.len() == 1;
+        let is_newest = self.work().transactions.len() == 1;
         let is_refused = reply.code() == Code::BAD_SEQUENCE
             && is_newest
             && matches!(self.position.phase(), Phase::Envelope)
-            && self.transactions.front_mut().is_some_and(InFlight::is_out_of_order);
+            && self.work_mut().transactions.front_mut().is_some_and(InFlight::is_out_of_order);
         self.capacity.is_content_alone |= is_refused;
         is_refused
     }
@@ -235,7 +243,8 @@ impl Session {
 
     /// Takes the positive reply to DATA (354): the content may follow.
     fn data_accepted(&mut self, facts: &Facts, reply: Arc<Reply<'static>>) {
-        let Some(newest) = self.transactions.back_mut() else { return };
+        let Some(work) = &mut self.work else { return };
+        let Some(newest) = work.transactions.back_mut() else { return };
         if newest.accepted() > 0 && newest.is_mail_accepted() {
             return self.position.begin_content(newest.framing, newest.allowed);
         }
@@ -254,35 +263,38 @@ impl Session {
 
     /// Takes the reply to the content, or in LMTP to the content for one recipient.
     fn content_replied(&mut self, facts: &Facts, reply: &Arc<Reply<'static>>) {
-        let is_newest = self.transactions.len() == 1;
         let is_for_one = facts.config.service().replies_per_recipient();
-        let Some(front) = self.transactions.front_mut() else { return };
-        if is_for_one && front.has_further_replies(reply, &mut self.recipient_events) {
+        let Work { transactions, recipient_events, .. } = &mut **self.work.get_or_insert_default();
+        let is_newest = transactions.len() == 1;
+        let Some(front) = transactions.front_mut() else { return };
+        if is_for_one && front.has_further_replies(reply, recipient_events) {
             return;
         }
         if is_newest && front.framing == Framing::Chunks && reply.is_positive() {
             self.needs_reset = false;
         }
-        front.content_replied(reply, &mut self.recipient_events);
+        front.content_replied(reply, recipient_events);
         self.transaction_replied();
     }
 
     fn with_front(&mut self, act: impl FnOnce(&mut InFlight, &mut RecipientEvents)) {
-        if let Some(front) = self.transactions.front_mut() {
-            act(front, &mut self.recipient_events);
+        let Work { transactions, recipient_events, .. } = self.work_mut();
+        if let Some(front) = transactions.front_mut() {
+            act(front, recipient_events);
         }
     }
 
     /// Counts the reply to the first command that waits, one of the front transaction.
     fn transaction_replied(&mut self) {
-        self.queue.pop_front();
-        let is_newest = self.transactions.len() == 1;
-        let Some(front) = self.transactions.front_mut() else { return };
+        let is_sending = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(_));
+        let work = self.work_mut();
+        work.queue.pop_front();
+        let is_newest = work.transactions.len() == 1;
+        let Some(front) = work.transactions.front_mut() else { return };
         front.awaiting = front.awaiting.saturating_sub(1);
         if front.awaiting == 0 && front.is_repeated() && front.step != Step::Over {
             return front.repeat();
         }
-        let is_sending = matches!(self.position.phase(), Phase::Content(_) | Phase::Ending(_));
         if is_newest && is_sending && front.is_dead() {
             // No recipient is left for which a chunk could be sent.
             self.withdraw_content();

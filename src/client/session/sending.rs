@@ -33,8 +33,8 @@ impl Session {
             Phase::Authenticating(_) => self.send_response(),
             Phase::Ready
                 if self.is_exhausted(facts)
-                    && self.queue.is_empty()
-                    && self.transactions.is_empty() =>
+                    && self.work().queue.is_empty()
+                    && self.work().transactions.is_empty() =>
             {
                 self.position.enter(Phase::Asking(Ask::Quit(End::MailMax)));
                 self.send_command(facts);
@@ -54,15 +54,15 @@ impl Session {
     /// Sends the command outside transactions.
     fn send_command(&mut self, facts: &Facts) {
         let Phase::Asking(ask) = self.position.phase() else { return };
-        let must_wait = self.capacity.is_content_alone && is_content_due(&self.queue)
-            || ask.needs_silence() && !self.queue.is_empty();
+        let must_wait = self.capacity.is_content_alone && is_content_due(&self.work().queue)
+            || ask.needs_silence() && !self.work().queue.is_empty();
         if must_wait || !self.may_send() {
             return;
         }
         if ask.needs_silence() && self.needs_reset {
             self.channel.command(&Command::Rset);
             self.needs_reset = false;
-            return self.queue.push_back(Expected::Clearing);
+            return self.work_mut().queue.push_back(Expected::Clearing);
         }
         let Self { position, channel, .. } = self;
         let expected = position.advance(|phase| match phase {
@@ -72,19 +72,20 @@ impl Session {
         if expected == Some(Expected::Single(Verb::Rset)) {
             self.needs_reset = false;
         }
-        self.queue.extend(expected);
+        self.work_mut().queue.extend(expected);
     }
 
     /// Sends RSET, MAIL, RCPT and DATA: as many as may wait for replies at once.
     fn send_envelope(&mut self, facts: &Facts) {
         // Recipients beyond an announced limit were left out before (RFC 9422 section 4.2).
-        let taken = match facts.session_limits.rcpt_max() {
+        let taken = match facts.rcpt_max {
             Some(_) => usize::MAX,
             None => self.capacity.taken,
         };
         while self.may_send() && self.may_pipeline(facts) {
-            let Some(newest) = self.transactions.back_mut() else { return };
-            let must_wait = self.capacity.is_content_alone && is_content_due(&self.queue);
+            let Some(work) = &mut self.work else { return };
+            let Some(newest) = work.transactions.back_mut() else { return };
+            let must_wait = self.capacity.is_content_alone && is_content_due(&work.queue);
             if must_wait || newest.is_repeated() {
                 return;
             }
@@ -101,7 +102,7 @@ impl Session {
                     Expected::Reset(transaction)
                 }
                 Step::Mail => {
-                    if is_content_due(&self.queue) {
+                    if is_content_due(&work.queue) {
                         newest.follows_content();
                     }
                     self.channel.command(&newest.mail());
@@ -141,13 +142,14 @@ impl Session {
                 Step::InProgress | Step::Over => return,
             };
             newest.awaiting += 1;
-            self.queue.push_back(expected);
+            work.queue.push_back(expected);
         }
     }
 
     /// Asks the application for content that goes in chunks, once it may be sent.
     fn begin_chunks(&mut self, facts: &Facts) {
-        let Some(newest) = self.transactions.back_mut() else { return };
+        let Some(work) = &mut self.work else { return };
+        let Some(newest) = work.transactions.back_mut() else { return };
         // BDAT LAST without a recipient has no reply in LMTP (RFC 2033 section 4.3), or one: there, and
         // without PIPELINING, a recipient must have been accepted.
         let is_speculative =
@@ -162,7 +164,7 @@ impl Session {
     fn send_content(&mut self, facts: &Facts) {
         let may_chunk = self.may_chunk(facts);
         // While the application waits for more, small chunks do not follow each other (RFC 896).
-        let is_chunk_due = matches!(self.queue.back(), Some(Expected::Chunk(..)));
+        let is_chunk_due = matches!(self.work().queue.back(), Some(Expected::Chunk(..)));
         let Some(content) = self.position.content() else { return };
         if content.pending() == 0 && !self.channel.has_output() {
             content.flushed();
@@ -182,11 +184,11 @@ impl Session {
     /// Returns whether a chunk may leave now (RFC 3030 section 4.2: chunks may be pipelined).
     fn may_chunk(&self, facts: &Facts) -> bool {
         self.may_send()
-            && self.transactions.back().is_some_and(InFlight::may_chunk)
+            && self.work().transactions.back().is_some_and(InFlight::may_chunk)
             && if facts.is_pipelining() {
-                self.queue.len() < facts.config.in_flight()
+                self.work().queue.len() < facts.config.in_flight()
             } else {
-                self.queue.is_empty()
+                self.work().queue.is_empty()
             }
     }
 
@@ -194,7 +196,8 @@ impl Session {
     /// is refused. Returns whether it was the last.
     fn send_chunk(&mut self, is_end: bool) -> bool {
         let Some(content) = self.position.outgoing() else { return false };
-        let Some(newest) = self.transactions.back_mut() else { return false };
+        let Some(work) = &mut self.work else { return false };
+        let Some(newest) = work.transactions.back_mut() else { return false };
         let room = if newest.ever_accepted() > 0 { usize::MAX } else { FIRST_CHUNK };
         let octets = content.pending().min(room);
         let last = is_end && octets == content.pending();
@@ -205,7 +208,7 @@ impl Session {
         newest.has_chunk = true;
         let octets = octets as u64;
         self.channel.log(Entry::Content { from: Side::Client, octets });
-        self.queue.push_back(if last {
+        work.queue.push_back(if last {
             Expected::End(newest.transaction)
         } else {
             Expected::Chunk(newest.transaction, octets)
@@ -216,14 +219,15 @@ impl Session {
     /// Sends the URL that comes next. Returns whether there was one.
     fn send_url(&mut self, last: bool) -> bool {
         let Some(content) = self.position.outgoing() else { return false };
-        let (Some(uri), Some(newest)) = (content.take_url(), self.transactions.back_mut()) else {
+        let Some(work) = &mut self.work else { return false };
+        let (Some(uri), Some(newest)) = (content.take_url(), work.transactions.back_mut()) else {
             return false;
         };
         self.channel.command(&Command::Burl { uri, last });
         newest.awaiting += 1;
         newest.has_chunk = true;
         newest.has_url = true;
-        self.queue.push_back(if last {
+        work.queue.push_back(if last {
             Expected::End(newest.transaction)
         } else {
             Expected::Url(newest.transaction)
@@ -234,8 +238,8 @@ impl Session {
     /// Sends the end of the content. It does not leave while the server sends an unsolicited reply.
     fn send_end(&mut self, facts: &Facts) {
         let may_chunk = self.may_chunk(facts);
-        let may_dot = self.queue.is_empty() && self.channel.receive.is_empty();
-        let framing = self.transactions.back().map(|newest| newest.framing);
+        let may_dot = self.work().queue.is_empty() && self.channel.receive.is_empty();
+        let framing = self.work().transactions.back().map(|newest| newest.framing);
         let Some(content) = self.position.ending() else { return };
         match framing {
             Some(Framing::Chunks) if may_chunk && content.has_url() => {
@@ -258,8 +262,9 @@ impl Session {
             }
             _ => return,
         }
-        if let Some(newest) = self.transactions.back_mut() {
-            newest.content_end = Some(self.channel.written());
+        let written = self.channel.written();
+        if let Some(newest) = self.work_mut().transactions.back_mut() {
+            newest.content_end = Some(written);
             newest.step = Step::Over;
         }
         self.position.enter(Phase::Ready);
@@ -267,18 +272,19 @@ impl Session {
 
     /// Notes that the dot was sent, after `octets` octets of content.
     pub(super) fn sent_dot(&mut self, octets: u64) {
-        let Some(newest) = self.transactions.back_mut() else { return };
+        let Some(work) = &mut self.work else { return };
+        let Some(newest) = work.transactions.back_mut() else { return };
         self.channel.log(Entry::Content { from: Side::Client, octets });
         self.channel.log(Entry::Line { from: Side::Client, octets: b"." });
         newest.awaiting += 1;
-        self.queue.push_back(Expected::End(newest.transaction));
+        work.queue.push_back(Expected::End(newest.transaction));
         self.needs_reset = false;
     }
 
     /// Gives the content up. After DATA only closing keeps what was sent from becoming a message;
     /// after BDAT there was no LAST, and RSET will come before the next MAIL.
     fn abort(&mut self) {
-        let framing = self.transactions.back().map(|newest| newest.framing);
+        let framing = self.work().transactions.back().map(|newest| newest.framing);
         if framing == Some(Framing::Dots) {
             return self.end(End::Aborted);
         }
@@ -287,7 +293,7 @@ impl Session {
 
     /// Sends no more content of the newest transaction.
     pub(super) fn withdraw_content(&mut self) {
-        if let Some(newest) = self.transactions.back_mut() {
+        if let Some(newest) = self.work_mut().transactions.back_mut() {
             newest.step = Step::Over;
         }
         self.position.enter(Phase::Ready);

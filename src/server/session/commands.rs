@@ -415,13 +415,14 @@ impl Session {
         let is_own = |keyword: &str| own.iter().any(|own| own.is(Verb::Rcpt, keyword));
         RcptParameters::parse_known(raw, self.offered(), is_own)?;
         CustomParameter::check(own, Verb::Rcpt, raw)?;
-        let limits = *self.config.limits();
+        let (most, most_octets) = {
+            let limits = self.config.limits();
+            (limits.recipients, limits.envelope)
+        };
         let transaction = self.facts.transaction_mut();
         if !path.is_ascii() && !transaction.is_utf8() {
             self.refuse(&replies::RECIPIENT_NEEDS_UTF8, Fault::Error);
-        } else if transaction.accepted() >= limits.recipients
-            || transaction.octets() >= limits.envelope
-        {
+        } else if transaction.accepted() >= most || transaction.octets() >= most_octets {
             // RFC 5321 section 4.5.3.1.10 lets a client find the limit in this way.
             self.refuse(&replies::TOO_MANY_RECIPIENTS, Fault::Pipelined);
         } else {
