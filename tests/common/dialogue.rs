@@ -9,13 +9,14 @@
 use esmtp::{
     client::{Client, Config, Event, MessageFacts, Outcome, Report},
     envelope::Envelope,
-    machine::Need,
+    machine::{Machine, Need},
     sasl::{Credentials, Initiator, Mechanism, Nonce, Secret},
     security::Security,
     syntax::{
         Argument, DomainList, Lookup, Node, UnknownVerb, Uri, XclientAttributes, XforwardAttributes,
     },
     testing::{Cut, Script},
+    time::Instant,
     transcript::Side,
 };
 use std::{collections::VecDeque, fmt::Write};
@@ -375,4 +376,26 @@ pub(crate) fn note(report: &Report) -> String {
         }
     }
     note
+}
+
+/// Drives a client by hand until it neither writes nor advances: returns the octets that it writes, and
+/// its next need.
+pub(crate) fn write(client: &mut Client, now: Instant) -> (String, Need) {
+    let mut written = Vec::new();
+    loop {
+        match client.poll(now) {
+            Need::Write(_) | Need::Either(_) => {
+                let octets = client.output(usize::MAX);
+                client.sent(octets.len());
+                written.extend_from_slice(&octets);
+            }
+            need => return (String::from_utf8(written).unwrap(), need),
+        }
+    }
+}
+
+/// Gives a client octets of its server, and drives it by hand.
+pub(crate) fn hear(client: &mut Client, octets: &str) -> (String, Need) {
+    assert_eq!(client.feed(octets.as_bytes()), octets.len());
+    write(client, Instant::ORIGIN)
 }

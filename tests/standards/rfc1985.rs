@@ -6,11 +6,11 @@ use crate::{
 };
 use esmtp::{
     client::{self, Client},
-    machine::{Machine, Need},
+    machine::Need,
     security::Security,
     server::{Event, Limits},
     syntax::{Code, Domain, Extension, Extensions, Node, Rejection, Reply, Status, Text, Verb},
-    time::Instant,
+    testing::Driver,
 };
 
 /// 1985-5.1-a: RFC 1985 section 5.1.
@@ -100,44 +100,31 @@ enum Answer {
 
 /// Returns the outcome of ETRN, and all that the client sent.
 fn start_queue(hello: &str, reply: &str) -> (Answer, String) {
-    let mut client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
-    let mut replies = ["220 mx\r\n", hello, reply, "221 bye\r\n"].into_iter();
-    let (mut answer, mut is_asked, mut said) = (None, false, Vec::new());
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Read(_) => {
-                let reply = replies.next().unwrap();
-                assert_eq!(client.feed(reply.as_bytes()), reply.len());
+    let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::CLEAR);
+    let mut client = Driver::new(client);
+    let (mut answer, mut is_asked, mut said) = (None, false, String::new());
+    for reply in ["220 mx\r\n", hello, reply, "221 bye\r\n"] {
+        said += &client.exchange(reply, |event| match event {
+            client::Event::Ready(ready) if !is_asked => {
+                is_asked = true;
+                let node = Node::Domain(Domain::new("me.example.org").unwrap());
+                answer = ready.etrn(node).err().map(Answer::NotOffered);
             }
-            Need::Answer => match client.event().unwrap() {
-                client::Event::Ready(ready) if !is_asked => {
-                    is_asked = true;
-                    let node = Node::Domain(Domain::new("me.example.org").unwrap());
-                    answer = ready.etrn(node).err().map(Answer::NotOffered);
+            client::Event::Ready(ready) => {
+                if let Some((Verb::Etrn, reply)) = ready.reply() {
+                    answer = Some(Answer::Success(reply.clone()));
                 }
-                client::Event::Ready(ready) => {
-                    if let Some((Verb::Etrn, reply)) = ready.reply() {
-                        answer = Some(Answer::Success(reply.clone()));
-                    }
-                    ready.quit();
-                }
-                client::Event::Refused(refused) => {
-                    answer = Some(Answer::Refusal(refused.reply().clone()));
-                    refused.quit();
-                }
-                _ => panic!("neither Ready nor Refused"),
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&b""[..]; 4];
-                let filled = client.to_send(&mut slices);
-                let octets = slices[..filled].concat();
-                client.sent(octets.len());
-                said.extend(octets);
+                ready.quit();
             }
-            Need::Wait(_) => panic!("there is nothing to wait for"),
-            Need::Close => return (answer.unwrap(), String::from_utf8(said).unwrap()),
-        }
+            client::Event::Refused(refused) => {
+                answer = Some(Answer::Refusal(refused.reply().clone()));
+                refused.quit();
+            }
+            _ => panic!("neither Ready nor Refused"),
+        });
     }
+    assert_eq!(client.need(), Need::Close);
+    (answer.unwrap(), said)
 }
 
 const OFFERED: &str = "250-mx\r\n250 ETRN\r\n";

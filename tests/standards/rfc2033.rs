@@ -12,6 +12,7 @@ use esmtp::{
     server::{Config, Event, Peer, Server},
     service::Service,
     syntax::{Extension, Extensions, Rejection, Retry, Status, Text},
+    testing::Driver,
     time::Instant,
 };
 use std::sync::Arc;
@@ -179,11 +180,13 @@ fn the_last_chunk_without_a_recipient_has_no_reply() {
 fn a_multiline_reply_belongs_to_one_recipient() {
     let text = "x".repeat(600);
     let rejection = Rejection::transient(Status::new(2, 2).unwrap(), Text::new(text).unwrap());
-    let mut server = Server::new(Arc::new(lmtp()), Peer::UNKNOWN, Security::CLEAR);
+    let mut server = server(lmtp());
     say(&mut server, "LHLO c.example\r\n");
     say(&mut server, "MAIL FROM:<>\r\nRCPT TO:<one@d.org>\r\nRCPT TO:<two@d.org>\r\nDATA\r\n");
     say(&mut server, "x\r\n.\r\n");
-    let Some(Event::Deliver(mut delivery)) = server.event() else { panic!("no message") };
+    let Some(Event::Deliver(mut delivery)) = server.machine_mut().event() else {
+        panic!("no message")
+    };
     let mut each = delivery.per_recipient().unwrap();
     each.settle(0, Err(rejection));
     each.settle(1, Ok(()));
@@ -224,49 +227,43 @@ fn a_multiline_reply_belongs_to_one_recipient() {
     );
 }
 
+/// Returns a server after the greeting.
+fn server(config: Config) -> Driver<Server> {
+    let server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+    let mut server = Driver::new(server);
+    assert!(say(&mut server, "").starts_with("220 "));
+    server
+}
+
 /// Feeds the server, accepts everything up to the end of a message, and returns the replies sent until the
 /// server needs octets or a verdict.
-fn say(server: &mut Server, octets: &str) -> String {
-    let mut said = Vec::new();
-    let mut rest = octets.as_bytes();
-    loop {
-        match server.poll(Instant::ORIGIN) {
-            Need::Answer => match server.event().unwrap() {
-                Event::Deliver(_) => break,
-                Event::Rcpt(rcpt) => rcpt.accept(),
-                Event::Content(content) => {
-                    let _ = content.take();
-                }
-                other => other.proceed(),
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&b""[..]; 4];
-                let count = server.to_send(&mut slices);
-                let octets = slices[..count].concat();
-                server.sent(octets.len());
-                said.extend(octets);
-            }
-            Need::Read(_) if !rest.is_empty() => {
-                let taken = server.feed(rest);
-                rest = &rest[taken..];
-            }
-            Need::Read(_) => break,
-            Need::Wait(_) | Need::Close => panic!("the server does not go on"),
+fn say(server: &mut Driver<Server>, octets: &str) -> String {
+    let mut said = server.advance(octets);
+    while server.need() == Need::Answer {
+        match server.machine_mut().event().unwrap() {
+            Event::Deliver(_) => return said,
+            Event::Rcpt(rcpt) => rcpt.accept(),
+            Event::Content(content) => drop(content.take()),
+            other => other.proceed(),
         }
+        said += &server.advance("");
     }
-    String::from_utf8(said).unwrap()
+    assert!(matches!(server.need(), Need::Read(_)), "the server does not go on");
+    said
 }
 
 /// 2033-5-e: RFC 2033 section 5.
 #[test]
 fn a_verdict_is_sent_before_the_next_is_known() {
-    let mut server = Server::new(Arc::new(lmtp()), Peer::UNKNOWN, Security::CLEAR);
+    let mut server = server(lmtp());
     say(&mut server, "LHLO c.example\r\n");
     let to = "RCPT TO:<one@d.org>\r\nRCPT TO:<two@d.org>\r\nRCPT TO:<three@d.org>\r\n";
     say(&mut server, &format!("MAIL FROM:<>\r\n{to}DATA\r\n"));
     assert_eq!(say(&mut server, "x\r\n.\r\n"), "");
     let mut settle = |recipient, verdict| {
-        let Some(Event::Deliver(mut delivery)) = server.event() else { panic!("no message") };
+        let Some(Event::Deliver(mut delivery)) = server.machine_mut().event() else {
+            panic!("no message")
+        };
         delivery.per_recipient().unwrap().settle(recipient, verdict);
         say(&mut server, "")
     };
@@ -328,7 +325,7 @@ fn lmtp_offers_pipelining_and_enhanced_codes_always() {
         lmtp().with_extensions(Extensions::NONE).with_extension(Extension::Dsn),
     ] {
         assert!(config.extensions().contains(pipelining) && config.extensions().contains(enhanced));
-        let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
+        let mut server = server(config);
         let said = say(&mut server, "LHLO c.example\r\n");
         let offers = |keyword| said.lines().any(|line| line.get(4..) == Some(keyword));
         assert!(offers("PIPELINING") && offers("ENHANCEDSTATUSCODES"), "{said}");
@@ -371,41 +368,31 @@ fn replies_that_came_before_the_connection_was_lost_count() {
 /// Loses the connection of a transaction with four recipients, after the first was accepted and the second rejected for good.
 fn lose_after_two(how: Closed) -> Report {
     let config = dialogue::config().with_service(Service::Lmtp);
-    let mut client = Client::new(config, Security::CLEAR);
-    let mut replies = [
+    let mut client = Driver::new(Client::new(config, Security::CLEAR));
+    let mut report = None;
+    let mut answer = |event: client::Event<'_>| match event {
+        client::Event::Ready(ready) => {
+            let to = ["a@d.org", "b@d.org", "c@d.org", "d@d.org"];
+            let envelope = Envelope::new("ann@example.org", &to).unwrap();
+            ready.send(envelope, MessageFacts::scan(b"x\r\n")).unwrap();
+        }
+        client::Event::Content(mut content) => {
+            content.write(b"x\r\n").unwrap();
+            content.finish().unwrap();
+        }
+        client::Event::Sent(sent) => report = Some(sent.take()),
+        _ => panic!("not asked for"),
+    };
+    for replies in [
         "220 mx\r\n",
         "250-mx\r\n250 PIPELINING\r\n",
         "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
         "250 stored\r\n550 5.2.1 disabled\r\n",
-    ]
-    .into_iter();
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&b""[..]; 4];
-                let filled = client.to_send(&mut slices);
-                client.sent(slices[..filled].concat().len());
-            }
-            Need::Read(_) => match replies.next() {
-                Some(reply) => assert_eq!(client.feed(reply.as_bytes()), reply.len()),
-                None => client.closed(how),
-            },
-            Need::Answer => match client.event().unwrap() {
-                client::Event::Ready(ready) => {
-                    let to = ["a@d.org", "b@d.org", "c@d.org", "d@d.org"];
-                    let envelope = Envelope::new("ann@example.org", &to).unwrap();
-                    ready.send(envelope, MessageFacts::scan(b"x\r\n")).unwrap();
-                }
-                client::Event::Content(mut content) => {
-                    content.write(b"x\r\n").unwrap();
-                    content.finish().unwrap();
-                }
-                client::Event::Sent(sent) => return sent.take(),
-                _ => panic!("not asked for"),
-            },
-            Need::Wait(_) | Need::Close => panic!("there is no report"),
-        }
+    ] {
+        client.exchange(replies, &mut answer);
     }
+    client.close(how, &mut answer);
+    report.unwrap()
 }
 
 /// 2033-5-f: RFC 2033 section 5. The reply for the first recipient is reported before that for the

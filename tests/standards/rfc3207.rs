@@ -8,6 +8,7 @@ use esmtp::{
     security::Security,
     server,
     syntax::{Extension, Rejection, Status, Text},
+    testing::Driver,
     time::Instant,
 };
 
@@ -297,28 +298,14 @@ fn nothing_is_done_in_the_clear_where_tls_is_required() {
     );
 }
 
-/// Returns a client after EHLO, where these extensions were offered.
-fn opened(policy: TlsPolicy, offered: &str) -> Client {
+/// Returns a client after EHLO, where these extensions were offered, and what it sends then.
+fn opened(policy: TlsPolicy, offered: &str) -> (Driver<Client>, String) {
     let config = Config::new("me.example.org").unwrap().with_tls(policy);
-    let mut client = Client::new(config, Security::CLEAR);
-    assert_eq!(said(&mut client), "");
-    client.feed(b"220 mx\r\n");
-    assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
-    client.feed(format!("250-mx\r\n250-PIPELINING\r\n250 {offered}\r\n").as_bytes());
-    client
-}
-
-/// Returns the octets that the client sends until it waits for something else.
-fn said(client: &mut Client) -> String {
-    let mut said = Vec::new();
-    while let Need::Write(_) | Need::Either(_) = client.poll(Instant::ORIGIN) {
-        let mut slices = [&b""[..]; 4];
-        let filled = client.to_send(&mut slices);
-        let octets = slices[..filled].concat();
-        client.sent(octets.len());
-        said.extend(octets);
-    }
-    String::from_utf8(said).unwrap()
+    let mut client = Driver::new(Client::new(config, Security::CLEAR));
+    assert_eq!(client.advance(""), "");
+    assert_eq!(client.advance("220 mx\r\n"), "EHLO me.example.org\r\n");
+    let said = client.advance(format!("250-mx\r\n250-PIPELINING\r\n250 {offered}\r\n"));
+    (client, said)
 }
 
 /// 3207-4-c, 3207-4.2-j, 3207-4.2-d: RFC 3207 sections 4 and 4.2, RFC 2920 section 3.1. STARTTLS goes
@@ -326,16 +313,15 @@ fn said(client: &mut Client) -> String {
 #[test]
 fn nothing_is_sent_around_the_handshake() {
     for policy in [TlsPolicy::Required, TlsPolicy::IfOffered] {
-        let mut client = opened(policy, "STARTTLS");
-        assert_eq!(said(&mut client), "STARTTLS\r\n");
-        assert!(matches!(client.poll(Instant::ORIGIN), Need::Read(_)));
-        client.feed(b"220 go\r\n");
-        assert_eq!(said(&mut client), "");
-        assert_eq!(client.to_send(&mut [&b""[..]; 4]), 0);
-        assert!(client.is_upgrading());
-        assert!(matches!(client.event(), Some(Event::Upgrade(_))));
-        client.upgraded(Security::TLS);
-        assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
+        let (mut client, said) = opened(policy, "STARTTLS");
+        assert_eq!(said, "STARTTLS\r\n");
+        assert!(matches!(client.need(), Need::Read(_)));
+        assert_eq!(client.advance("220 go\r\n"), "");
+        assert_eq!(client.machine().to_send(&mut [&b""[..]; 4]), 0);
+        assert!(client.machine().is_upgrading());
+        assert!(matches!(client.machine_mut().event(), Some(Event::Upgrade(_))));
+        client.machine_mut().upgraded(Security::TLS);
+        assert_eq!(client.advance(""), "EHLO me.example.org\r\n");
     }
 }
 
@@ -368,19 +354,19 @@ fn nothing_is_pipelined_with_starttls() {
 /// protected, and an application that finds it too weak ends with QUIT: no MAIL and no AUTH was sent.
 #[test]
 fn a_channel_that_is_too_weak_is_left_with_quit() {
-    let mut client = opened(TlsPolicy::Required, "STARTTLS");
-    assert_eq!(said(&mut client), "STARTTLS\r\n");
-    client.feed(b"220 go\r\n");
-    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
-    client.upgraded(Security::TLS.with_version("TLSv1_2").with_cipher("TLS_NULL"));
-    assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
-    client.feed(b"250-mx\r\n250 AUTH PLAIN\r\n");
-    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
-    let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
+    let (mut client, said) = opened(TlsPolicy::Required, "STARTTLS");
+    assert_eq!(said, "STARTTLS\r\n");
+    assert_eq!(client.advance("220 go\r\n"), "");
+    assert_eq!(client.need(), Need::Answer);
+    client.machine_mut().upgraded(Security::TLS.with_version("TLSv1_2").with_cipher("TLS_NULL"));
+    assert_eq!(client.advance(""), "EHLO me.example.org\r\n");
+    assert_eq!(client.advance("250-mx\r\n250 AUTH PLAIN\r\n"), "");
+    assert_eq!(client.need(), Need::Answer);
+    let Some(Event::Ready(ready)) = client.machine_mut().event() else { panic!("not ready") };
     assert_eq!(ready.security().cipher(), Some("TLS_NULL"));
     assert!(!ready.security().is_verified());
     ready.quit();
-    assert_eq!(said(&mut client), "QUIT\r\n");
+    assert_eq!(client.advance(""), "QUIT\r\n");
 }
 
 /// 3207-4.2-c, 3207-4.2-g: RFC 3207 section 4.2. What was learnt and proven in the clear does not count inside TLS: the
@@ -412,15 +398,15 @@ fn nothing_of_the_session_in_the_clear_counts_inside_tls() {
     ));
     let refused = "not offered: the message needs STARTTLS, which is not offered";
     assert_eq!(notes, [refused, "end: the session was ended with QUIT"]);
-    let mut client = opened(TlsPolicy::Required, "STARTTLS");
-    assert_eq!(said(&mut client), "STARTTLS\r\n");
-    client.feed(b"220 go\r\n");
-    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
-    client.upgraded(Security::TLS);
-    assert_eq!(said(&mut client), "EHLO me.example.org\r\n");
-    client.feed(b"250-mx\r\n250-SIZE\r\n250 STARTTLS\r\n");
-    assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
-    let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
+    let (mut client, said) = opened(TlsPolicy::Required, "STARTTLS");
+    assert_eq!(said, "STARTTLS\r\n");
+    assert_eq!(client.advance("220 go\r\n"), "");
+    assert_eq!(client.need(), Need::Answer);
+    client.machine_mut().upgraded(Security::TLS);
+    assert_eq!(client.advance(""), "EHLO me.example.org\r\n");
+    assert_eq!(client.advance("250-mx\r\n250-SIZE\r\n250 STARTTLS\r\n"), "");
+    assert_eq!(client.need(), Need::Answer);
+    let Some(Event::Ready(ready)) = client.machine_mut().event() else { panic!("not ready") };
     assert!(!ready.extensions().contains(Extension::StartTls));
     assert!(!ready.extensions().contains(Extension::Pipelining), "that was offered in the clear");
     ready.quit();

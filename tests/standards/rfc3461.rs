@@ -7,14 +7,13 @@ use crate::{
 use esmtp::{
     client::{self, Client, MessageFacts, Obstacle, Outcome},
     envelope::Envelope,
-    machine::{Machine, Need},
     security::Security,
     server::{Config, Event, Limits},
     syntax::{
         Extension, Extensions, ForwardPath, Mailbox, Notify, OriginalRecipient, Parameters,
         RcptParameters, ReversePath,
     },
-    time::Instant,
+    testing::Driver,
 };
 
 fn offering(extensions: &[Extension]) -> Config {
@@ -329,45 +328,32 @@ fn a_relay_without_dsn_reports_which_notifications_are_due() {
 
 /// Returns the parameters that the server does not support, by the recipient's index, and the outcomes without them.
 fn relay_without_dsn(envelope: &Envelope, rcpt: &[&str]) -> (Vec<Option<usize>>, Vec<Outcome>) {
-    let mut client = Client::new(dialogue::config(), Security::CLEAR);
-    let group = format!("250 ok\r\n{}\r\n", rcpt.join("\r\n"));
-    let mut replies =
-        ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", &group, "354 go\r\n", "250 ok\r\n"]
-            .into_iter();
-    let mut places = Vec::new();
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&b""[..]; 4];
-                let filled = client.to_send(&mut slices);
-                client.sent(slices[..filled].concat().len());
-            }
-            Need::Read(_) => {
-                let reply = replies.next().unwrap();
-                assert_eq!(client.feed(reply.as_bytes()), reply.len());
-            }
-            Need::Answer => match client.event().unwrap() {
-                client::Event::Ready(ready) if places.is_empty() => {
-                    let error = ready.send(envelope.clone(), MessageFacts::UNKNOWN).unwrap_err();
-                    assert!(!error.obstacles().is_empty());
-                    places.extend(error.obstacles().iter().map(|obstacle| match obstacle {
-                        Obstacle::Parameter { recipient, .. } => *recipient,
-                        other => panic!("{other}"),
-                    }));
-                }
-                client::Event::Ready(ready) => {
-                    ready.send(envelope.without_dsn(), MessageFacts::UNKNOWN).unwrap();
-                }
-                client::Event::Content(content) => content.finish().unwrap(),
-                client::Event::Sent(sent) => {
-                    let report = sent.take();
-                    return (places, report.outcomes().cloned().collect());
-                }
-                _ => panic!("not asked for"),
-            },
-            Need::Wait(_) | Need::Close => panic!("there is no report"),
+    let mut client = Driver::new(Client::new(dialogue::config(), Security::CLEAR));
+    let (mut places, mut outcomes) = (Vec::new(), None);
+    let mut answer = |event: client::Event<'_>| match event {
+        client::Event::Ready(ready) if places.is_empty() => {
+            let error = ready.send(envelope.clone(), MessageFacts::UNKNOWN).unwrap_err();
+            assert!(!error.obstacles().is_empty());
+            places.extend(error.obstacles().iter().map(|obstacle| match obstacle {
+                Obstacle::Parameter { recipient, .. } => *recipient,
+                other => panic!("{other}"),
+            }));
         }
+        client::Event::Ready(ready) if outcomes.is_none() => {
+            ready.send(envelope.without_dsn(), MessageFacts::UNKNOWN).unwrap();
+        }
+        client::Event::Ready(ready) => ready.quit(),
+        client::Event::Content(content) => content.finish().unwrap(),
+        client::Event::Sent(sent) => outcomes = Some(sent.take().outcomes().cloned().collect()),
+        _ => panic!("not asked for"),
+    };
+    let group = format!("250 ok\r\n{}\r\n", rcpt.join("\r\n"));
+    for replies in
+        ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", &group, "354 go\r\n", "250 ok\r\n"]
+    {
+        client.exchange(replies, &mut answer);
     }
+    (places, outcomes.unwrap())
 }
 
 /// 3461-4.2-b: RFC 3461 section 4.2. At first submission ORCPT has the address of RCPT.

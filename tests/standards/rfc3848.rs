@@ -1,13 +1,12 @@
 //! RFC 3848, the words of `Received:` for a transmission.
 
 use esmtp::{
-    machine::{Machine, Need},
     sasl::{Mechanism, Offer, PlainVerifier, Question},
     security::Security,
     server::{Config, Event, Peer, Server},
     service::Service,
     syntax::Extension,
-    time::Instant,
+    testing::Driver,
 };
 
 /// Returns the protocol that MAIL reports after these commands, each sent after the reply to the one before.
@@ -18,34 +17,27 @@ fn protocol(service: Service, security: Security, commands: &[&str]) -> String {
         .with_required_auth(false)
         .with_extension(Extension::StartTls)
         .with_auth(Offer::new([Mechanism::PLAIN]).with_secrets_in_clear());
-    let mut server = Server::new(config.into(), Peer::UNKNOWN, security);
-    let mut commands = commands.iter().chain(&["MAIL FROM:<ann@example.org>"]);
-    loop {
-        match server.poll(Instant::ORIGIN) {
-            Need::Answer => match server.event().unwrap() {
-                Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
-                Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
-                Event::Credentials(credentials) => match credentials.question {
-                    Question::Password(question) => question.accept(),
-                    other => other.reject(),
-                },
-                Event::Authenticated(authenticated) => authenticated.accept(),
-                Event::Mail(mail) => return mail.facts().protocol().to_string(),
-                other => other.proceed(),
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]];
-                server.to_send(&mut slices);
-                let octets = slices[0].len();
-                server.sent(octets);
-            }
-            Need::Read(_) => {
-                let line = format!("{}\r\n", commands.next().unwrap());
-                assert_eq!(server.feed(line.as_bytes()), line.len());
-            }
-            need => panic!("{need:?}"),
+    let mut server = Driver::new(Server::new(config.into(), Peer::UNKNOWN, security));
+    let mut protocol = None;
+    let mut answer = |event: Event<'_>| match event {
+        Event::Upgrade(upgrade) => upgrade.succeed(Security::TLS),
+        Event::Auth(auth) => auth.verify(Box::new(PlainVerifier::new())),
+        Event::Credentials(credentials) => match credentials.question {
+            Question::Password(question) => question.accept(),
+            other => other.reject(),
+        },
+        Event::Authenticated(authenticated) => authenticated.accept(),
+        Event::Mail(mail) => {
+            protocol = Some(mail.facts().protocol().to_string());
+            mail.accept();
         }
+        other => other.proceed(),
+    };
+    server.exchange("", &mut answer);
+    for command in commands.iter().chain(&["MAIL FROM:<ann@example.org>"]) {
+        server.exchange(format!("{command}\r\n"), &mut answer);
     }
+    protocol.unwrap()
 }
 
 const AUTH: &str = "AUTH PLAIN AGFubgBzZWNyZXQ=";

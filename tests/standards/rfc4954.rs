@@ -6,7 +6,7 @@ use crate::dialogue::{Act, Dialogue, after_offer, mail};
 use esmtp::{
     client::{self, Client},
     envelope::Envelope,
-    machine::{Machine, Need},
+    machine::Machine,
     sasl::{
         Attempt, Credentials, Identity, Initiator, LoginInitiator, Mechanism, Nonce,
         OauthBearerInitiator, Offer, PlainInitiator, Question, Step, Verifier, VerifierError,
@@ -15,7 +15,7 @@ use esmtp::{
     security::Security,
     server::{Auth, Config, Event, Limits, Timeouts},
     syntax::{Base64, Code, Extension, Parameters, Rejection, Status, Submitter, Text},
-    time::Instant,
+    testing::Driver,
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -260,51 +260,29 @@ fn a_client_takes_and_gives_lines_of_12288_octets() {
     let octets = [7; 9210];
     let base64 = Base64::encode(&octets);
     let mut client = client();
-    said(&mut client);
-    hear(&mut client, "250-mx\r\n250 AUTH X-OWN");
-    let Some(client::Event::Ready(ready)) = client.event() else { panic!("not ready") };
+    assert_eq!(client.advance("250-mx\r\n250 AUTH X-OWN\r\n"), "");
+    let Some(client::Event::Ready(ready)) = client.machine_mut().event() else {
+        panic!("not ready")
+    };
     ready.authenticate_by_steps(Mechanism::new("X-OWN").unwrap(), None).unwrap();
-    assert_eq!(said(&mut client), "AUTH X-OWN\r\n");
-    hear(&mut client, &format!("334 {}", base64.as_str()));
-    let Some(client::Event::Challenge(challenge)) = client.event() else { panic!("no challenge") };
+    assert_eq!(client.advance(""), "AUTH X-OWN\r\n");
+    assert_eq!(client.advance(format!("334 {}\r\n", base64.as_str())), "");
+    let Some(client::Event::Challenge(challenge)) = client.machine_mut().event() else {
+        panic!("no challenge")
+    };
     assert_eq!(challenge.octets(), octets);
     challenge.respond(octets.to_vec());
-    assert_eq!(said(&mut client), format!("{}\r\n", base64.as_str()));
-    hear(&mut client, "235 2.7.0 ok");
-    assert!(client.authenticated().is_some());
+    assert_eq!(client.advance(""), format!("{}\r\n", base64.as_str()));
+    assert_eq!(client.advance("235 2.7.0 ok\r\n"), "");
+    assert!(client.machine().authenticated().is_some());
 }
 
 /// Returns a client in TLS that has sent EHLO.
-fn client() -> Client {
-    let mut client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
-    assert_eq!(said(&mut client), "");
-    hear(&mut client, "220 mx");
+fn client() -> Driver<Client> {
+    let client = Client::new(client::Config::new("me.example.org").unwrap(), Security::TLS);
+    let mut client = Driver::new(client);
+    assert_eq!(client.advance("220 mx\r\n"), "EHLO me.example.org\r\n");
     client
-}
-
-/// Returns the octets that the client sends until it waits for something else.
-fn said(client: &mut Client) -> String {
-    let mut said = Vec::new();
-    while let Need::Write(_) | Need::Either(_) = client.poll(Instant::ORIGIN) {
-        let mut slices = [&b""[..]; 4];
-        let filled = client.to_send(&mut slices);
-        let octets = slices[..filled].concat();
-        client.sent(octets.len());
-        said.extend(octets);
-    }
-    String::from_utf8(said).unwrap()
-}
-
-/// Passes a line of the server to the client.
-fn hear(client: &mut Client, line: &str) {
-    let line = format!("{line}\r\n");
-    let mut rest = line.as_bytes();
-    while !rest.is_empty() {
-        let taken = client.feed(rest);
-        assert!(taken > 0, "no room");
-        rest = &rest[taken..];
-        let _ = client.poll(Instant::ORIGIN);
-    }
 }
 
 /// 4954-4-y, 4954-4-z: RFC 4954 section 4. Nothing is pipelined with AUTH, not even where its initial response is all:
@@ -727,18 +705,21 @@ fn a_temporary_failure_differs_from_a_wrong_password() {
         ("535 5.7.8 no", Code::CREDENTIALS_INVALID, false),
     ] {
         let mut client = client();
-        said(&mut client);
-        hear(&mut client, "250-mx\r\n250 AUTH PLAIN");
-        let Some(client::Event::Ready(ready)) = client.event() else { panic!("not ready") };
+        assert_eq!(client.advance("250-mx\r\n250 AUTH PLAIN\r\n"), "");
+        let Some(client::Event::Ready(ready)) = client.machine_mut().event() else {
+            panic!("not ready")
+        };
         let credentials = Credentials::password("test", "1234");
         ready.authenticate_as(&credentials, Nonce::new([0; 18])).unwrap();
-        assert_eq!(said(&mut client), "AUTH PLAIN AHRlc3QAMTIzNA==\r\n");
-        hear(&mut client, line);
-        let Some(client::Event::Refused(refused)) = client.event() else { panic!("not refused") };
+        assert_eq!(client.advance(""), "AUTH PLAIN AHRlc3QAMTIzNA==\r\n");
+        assert_eq!(client.advance(format!("{line}\r\n")), "");
+        let Some(client::Event::Refused(refused)) = client.machine_mut().event() else {
+            panic!("not refused")
+        };
         assert_eq!(refused.reply().code(), code);
         assert_eq!(refused.reply().is_transient(), is_transient);
         assert_eq!(refused.reply().is_permanent(), !is_transient);
-        assert!(client.authenticated().is_none());
+        assert!(client.machine().authenticated().is_none());
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(unused_must_use)] // a need that a test does not look at
 
-use crate::dialogue::{Act, Dialogue, Mail, mail};
+use crate::dialogue::{Act, Dialogue, Mail, hear, mail, write};
 use esmtp::{
     client::{Client, Config, End, Event, MessageFacts, Outcome, Report, State},
     envelope::Envelope,
@@ -26,29 +26,6 @@ const QUIT: &str = "
     C: QUIT
     S: 221 bye
     C: (closed)";
-
-/// Returns the octets that the client sends now, and its next need.
-fn write(client: &mut Client, now: Instant) -> (String, Need) {
-    let mut written = Vec::new();
-    loop {
-        match client.poll(now) {
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&b""[..]; 4];
-                let filled = client.to_send(&mut slices);
-                let octets = slices[..filled].concat();
-                client.sent(octets.len());
-                written.extend(octets);
-            }
-            need => return (String::from_utf8(written).unwrap(), need),
-        }
-    }
-}
-
-/// Passes octets of the server to the client, and returns the octets that it sends then and its next need.
-fn hear(client: &mut Client, octets: &str) -> (String, Need) {
-    assert_eq!(client.feed(octets.as_bytes()), octets.len());
-    write(client, Instant::ORIGIN)
-}
 
 fn report(client: &mut Client) -> Report {
     let Some(Event::Sent(sent)) = client.event() else { panic!("nothing was sent") };

@@ -6,11 +6,11 @@ use crate::{
 };
 use esmtp::{
     client::{Client, Config, End},
-    machine::{Machine, Need},
+    machine::Need,
     security::Security,
     server::{self, Event},
     syntax::{Code, Rejection, Status, Text},
-    time::Instant,
+    testing::Driver,
 };
 
 fn no_mail() -> Rejection {
@@ -53,24 +53,14 @@ fn a_host_that_takes_no_mail_greets_with_521() {
 /// Returns the octets that a client sends to these replies, and why its session ended.
 fn hears(replies: &[&str]) -> (String, End) {
     let config = Config::new("me.example.org").unwrap();
-    let mut client = Client::new(config, Security::CLEAR);
-    let (mut said, mut replies) = (String::new(), replies.iter());
-    loop {
-        match client.poll(Instant::ORIGIN) {
-            Need::Answer => panic!("{:?}", client.event()),
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]];
-                client.to_send(&mut slices);
-                let octets = slices[0].to_vec();
-                client.sent(octets.len());
-                said.push_str(&String::from_utf8(octets).unwrap());
-            }
-            Need::Read(_) | Need::Wait(_) => {
-                client.feed(format!("{}\r\n", replies.next().unwrap()).as_bytes());
-            }
-            Need::Close => return (said, client.end().unwrap().clone()),
-        }
+    let mut client = Driver::new(Client::new(config, Security::CLEAR));
+    let mut said = String::new();
+    for reply in replies {
+        let reply = format!("{reply}\r\n");
+        said += &client.exchange(reply, |event| panic!("{event:?}"));
     }
+    assert_eq!(client.need(), Need::Close, "{replies:?}");
+    (said, client.machine().end().unwrap().clone())
 }
 
 /// 7504-3-b, 7504-3-c: RFC 7504 section 3: QUIT is the only command sent to it, whatever it answers; the

@@ -3,6 +3,7 @@
 
 #![allow(unused_must_use)] // a need that a test does not look at
 
+use crate::dialogue::{hear, write};
 use esmtp::{
     client::{
         Client, Config, ContentError, End, Event, MessageFacts, Outcome, ProtocolError, Report,
@@ -30,29 +31,6 @@ fn client_with(change: impl FnOnce(Config) -> Config) -> Client {
 
 fn at(seconds: u64) -> Instant {
     Instant::since_origin(Duration::from_secs(seconds))
-}
-
-/// Polls until there is nothing to write, and returns what was written with the last need.
-fn write(client: &mut Client, now: Instant) -> (String, Need) {
-    let mut written = Vec::new();
-    loop {
-        match client.poll(now) {
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&b""[..]; 4];
-                let filled = client.to_send(&mut slices);
-                let octets = slices[..filled].concat();
-                client.sent(octets.len());
-                written.extend(octets);
-            }
-            need => return (String::from_utf8(written).unwrap(), need),
-        }
-    }
-}
-
-/// Gives the client octets of the server, and drives it on.
-fn hear(client: &mut Client, octets: &str) -> (String, Need) {
-    assert_eq!(client.feed(octets.as_bytes()), octets.len());
-    write(client, Instant::ORIGIN)
 }
 
 /// Returns a client that is ready, over these EHLO lines.
