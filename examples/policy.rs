@@ -9,12 +9,12 @@ use std::{collections::HashMap, error::Error, net::IpAddr, sync::Arc, time::Dura
 use tokio::{net::TcpListener, sync::Mutex, time::Instant, time::sleep};
 
 const GREY: Duration = Duration::from_millis(100); // minutes, in a real server
-const MESSAGES: u32 = 3; // an hour, in a real server from each address
+const MESSAGES: u32 = 3; // an hour, in a real server
 
 #[derive(Default)]
 struct Policy {
-    seen: Mutex<HashMap<String, Instant>>, // by address, reverse-path and recipient
-    messages: Mutex<HashMap<Option<IpAddr>, u32>>,
+    seen: Mutex<HashMap<String, Instant>>, // by address, reverse-path, recipient; a database forgets
+    messages: Mutex<HashMap<Option<IpAddr>, u32>>, // cleared every hour, in a real server
 }
 
 /// Asks a database whether there is such a mailbox. The deadlines of the client are suspended meanwhile.
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?.to_string();
     let (options, policy) = (Options::new(Config::new("mx.example.net")?), Arc::default());
     tokio::spawn(serve(listener, options, policy, |mut session, policy: Arc<Policy>| async move {
-        let client = session.server().facts().peer().address().map(|address| address.ip());
+        let client = session.server().facts().peer().ip();
         let mut message = Message::with_limit(1 << 20);
         while let Some(event) = session.next().await? {
             match event {

@@ -15,18 +15,18 @@ use tokio::net::TcpListener;
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or("127.0.0.1:2525".into());
     let listener = TcpListener::bind(address).await?;
-    let options = Options::new(Config::new("mx.example.net")?); // 1,000 sessions at once
+    let options = Options::new(Config::new("mx.example.net")?);
     let bob = Arc::new(Mailbox::parse("bob@example.net")?);
     serve(listener, options, bob, |mut session, bob| async move {
         let mut message = Message::with_limit(32 << 20); // octets
         while let Some(event) = session.next().await? {
             match event {
                 Event::Rcpt(rcpt) if is_known(&rcpt.forward_path(), &bob) => rcpt.accept(),
-                Event::Deliver(one) => match store(one.envelope(), message.octets()).await {
-                    Ok(()) => one.accept(),
-                    Err(_) => one.reject(Rejection::LOCAL_ERROR), // the client tries again
+                Event::Deliver(it) => match store(it.envelope(), message.octets()).await {
+                    Ok(()) => it.accept(),
+                    Err(_) => it.reject(Rejection::LOCAL_ERROR), // again, later
                 },
-                other => message.collect(other), // takes content, rejects other recipients
+                other => message.collect(other), // content; rejects the rest
             }
         }
         Ok(())
@@ -46,5 +46,5 @@ fn is_known(path: &ForwardPath<'_>, bob: &Mailbox<'_>) -> bool {
 
 async fn store(envelope: &Transaction, message: &[u8]) -> io::Result<()> {
     println!("{} octets from {}", message.len(), envelope.reverse_path());
-    Ok(()) // the message is yours from here on: return Ok when it is safe on a disk
+    Ok(()) // when it is safe on a disk: the message is yours from here on
 }

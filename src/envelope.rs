@@ -295,6 +295,7 @@ impl Envelope {
     }
 
     /// Returns the reverse-path, to which reports of non-delivery go.
+    #[doc(alias("sender", "from", "mail_from", "return_path"))]
     #[must_use]
     pub const fn reverse_path(&self) -> &ReversePath<'static> {
         &self.reverse_path
@@ -315,6 +316,7 @@ impl Envelope {
     }
 
     /// Iterates over the forward-paths, in order.
+    #[doc(alias("to", "rcpt_to"))]
     #[must_use]
     pub fn forward_paths(&self) -> impl ExactSizeIterator<Item = &ForwardPath<'static>> {
         self.recipients.iter().map(|(path, _)| path)

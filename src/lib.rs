@@ -6,7 +6,8 @@
         feature = "ring",
         feature = "scram",
         feature = "getrandom",
-        feature = "testing"
+        feature = "testing",
+        feature = "tracing"
     ),
     doc = "
 [guide]: crate::guide
@@ -20,7 +21,8 @@
         feature = "ring",
         feature = "scram",
         feature = "getrandom",
-        feature = "testing"
+        feature = "testing",
+        feature = "tracing"
     )),
     doc = "
 [guide]: https://docs.rs/esmtp/latest/esmtp/guide/index.html
@@ -53,8 +55,10 @@ pub mod envelope;
     feature = "ring",
     feature = "scram",
     feature = "getrandom",
-    feature = "testing"
+    feature = "testing",
+    feature = "tracing"
 ))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))] // pages of text, and not items that need a feature
 pub mod guide;
 #[cfg(feature = "std")]
 pub mod io;

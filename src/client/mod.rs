@@ -1,7 +1,35 @@
 //! The sending side: a [`Client`] that you drive with octets, and its results.
 //!
-//! Most senders use it through an adapter: `io::tokio` or `io::blocking`. There a `Connector` gives a session that is
+//! Most senders use it through an adapter: [`io::tokio`] or [`io::blocking`]. There a [`Connector`] gives a session that is
 //! secured and logged in; a message is one call, and its [`Report`] has an [`Outcome`] for each recipient.
+//!
+// Of two definitions of a link, the first counts.
+#![cfg_attr(
+    feature = "std",
+    doc = "
+[`io::blocking`]: crate::io::blocking
+[`io::Progress`]: crate::io::Progress
+[`io::SendError`]: crate::io::SendError
+"
+)]
+#![cfg_attr(
+    feature = "tokio",
+    doc = "
+[`io::tokio`]: crate::io::tokio
+[`Connector`]: crate::io::tokio::Connector
+[`send_from`]: crate::io::tokio::Connection::send_from
+[`queue`]: crate::io::tokio::Connection::queue
+[`begin`]: crate::io::tokio::Connection::begin
+"
+)]
+//! [`io::blocking`]: https://docs.rs/esmtp/latest/esmtp/io/blocking/index.html
+//! [`io::tokio`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/index.html
+//! [`io::Progress`]: https://docs.rs/esmtp/latest/esmtp/io/struct.Progress.html
+//! [`io::SendError`]: https://docs.rs/esmtp/latest/esmtp/io/struct.SendError.html
+//! [`Connector`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/struct.Connector.html
+//! [`send_from`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/struct.Connection.html#method.send_from
+//! [`queue`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/struct.Connection.html#method.queue
+//! [`begin`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/struct.Connection.html#method.begin
 //!
 //! ```no_run
 //! # #[cfg(feature = "std")]
@@ -35,11 +63,11 @@
 //!
 //! | task | see |
 //! |---|---|
-//! | a message from a file, with a progress bar | `send_from` of a session, `io::Progress` |
-//! | many messages in one session | `queue` of a session |
-//! | each reply before the next command: a gateway, a cut-through proxy | `begin` of a session, [`Ready::begin`] |
+//! | a message from a file, with a progress bar | [`send_from`] of a session, [`io::Progress`] |
+//! | many messages in one session | [`queue`] of a session |
+//! | each reply before the next command: a gateway, a cut-through proxy | [`begin`] of a session, [`Ready::begin`] |
 //! | AUTH on a session that is open | `authenticate` of a session, [`Ready::authenticate_as`] |
-//! | another host after a failure | [`End::try_next_host`], `io::SendError` |
+//! | another host after a failure | [`End::try_next_host`], [`io::SendError`] |
 //! | what may be retried, and when | [`Report::rest`], [`Recipient::retry`], [`Recipient::fault`] |
 //!
 //! To drive the machine yourself, make a [`Config`] and a [`Client`], drive it as a [`Machine`], and answer its

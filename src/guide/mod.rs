@@ -9,6 +9,7 @@
 //! | serve or use submission and LMTP | [`services`] |
 //! | send to many hosts, recipients or messages, and try again | [`sending`] |
 //! | know and set every limit and time-out | [`limits`] |
+//! | log, trace and count | [`observing`] |
 //! | end a server or a session in order | [`shutting_down`] |
 //! | test what you have written | [`testing`] |
 //! | run a machine without an adapter | [`driving`] |
@@ -17,12 +18,14 @@
 //! | know what is promised against attacks, and what is left to you | [`security`] |
 //! | see the changes of each version | [`changelog`] |
 //!
-//! The code needs the features `tokio`, `ring`, `scram`, `getrandom` and `testing` where it says so by its
+//! The code needs the features `tokio`, `ring`, `scram`, `getrandom`, `tracing` and `testing` where it says so by its
 //! imports. It imports types and functions (`use esmtp::io::tokio::serve`), and never the module `esmtp::io::tokio`,
 //! which would hide the crate `tokio`.
 
 macro_rules! pages {
-    ($($name:ident $file:literal)*) => {$(
+    ($($(#[doc = $lead:literal])? $name:ident $file:literal)*) => {$(
+        $(#[doc = $lead]
+        #[doc = ""])?
         #[doc = include_str!($file)]
         pub mod $name {}
     )*};
@@ -36,11 +39,14 @@ pages! {
     services "services.md"
     sending "sending.md"
     limits "limits.md"
+    observing "observing.md"
     shutting_down "shutting_down.md"
     testing "testing.md"
     driving "driving.md"
     extensions "extensions.md"
     troubleshooting "troubleshooting.md"
+    /// What is promised against attacks, with the tests that show it, and what is left to the application.
     security "../../SECURITY.md"
+    /// The changes of each version.
     changelog "../../CHANGELOG.md"
 }

@@ -222,6 +222,7 @@ macro_rules! settings {
         /// Sets the name for EHLO. Default: the name of the machine if it has several labels, else the
         /// address of this side as an address literal (RFC 5321 section 4.1.4).
         #[must_use]
+        #[doc(alias("EHLO", "HELO"))]
         pub fn with_hello(mut self, host: Host<'static>) -> Self {
             self.options.hello = Some(host);
             self

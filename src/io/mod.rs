@@ -1,8 +1,32 @@
-//! Adapters: a machine on a stream. Only this folder has sockets and clocks.
+//! Adapters: machines on streams, and listeners, connectors and pools on top of them.
+//!
+//! | to do | with |
+//! |---|---|
+//! | receive mail | `serve` of [`io::tokio`] or [`blocking`], with the options of [`serving`] |
+//! | send mail | `Connector` of [`io::tokio`] or [`blocking`], which gives a session that is ready |
+//! | send many messages | a session's `queue`, or `Pool` of [`io::tokio`] |
+//! | run a machine on a stream of your own | `Connection` of [`io::tokio`] or [`blocking`] |
+//! | run many machines in an event loop (mio, polling) | [`nonblocking`] |
+//! | end a session from elsewhere | [`Stopper`] |
+//!
+#![cfg_attr(feature = "tokio", doc = "[`io::tokio`]: crate::io::tokio")]
+//! [`io::tokio`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/index.html
+//!
+//! ```no_run
+//! use esmtp::{Envelope, io::blocking::Connector};
+//!
+//! let mut session = Connector::new("mx.example.net").connect()?;
+//! let envelope = Envelope::new("ann@example.org", ["bob@example.net"])?;
+//! println!("{}", session.send(envelope, b"Subject: hello\r\n\r\nA line.\r\n")?);
+//! session.quit()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How an adapter drives a machine
 //!
 //! Each adapter is one loop over [`Machine`], for the server, the client and any layer around them
 //! alike. Their `next()` drives the machine until it asks a question, moves the octets that it
-//! needs, and keeps its deadlines. [`blocking`] waits in a thread, `tokio` in a task, and
+//! needs, and keeps its deadlines. [`blocking`] waits in a thread, [`io::tokio`] in a task, and
 //! [`nonblocking`] returns what it waits for to an event loop of the application's own.
 //!
 //! - A failed read or write does not end the session at once: the machine is notified, `next()`

@@ -60,6 +60,7 @@ const SLICE: Duration = Duration::from_millis(250);
 /// assert_eq!(serving.join().expect("no panic")?, Some(End::ShutDown));
 /// # Ok::<(), io::Error>(())
 /// ```
+#[doc(alias("cancel", "shutdown", "CancellationToken"))]
 #[derive(Clone, Default)]
 pub struct Stopper(Arc<Shared>);
 

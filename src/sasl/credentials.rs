@@ -82,12 +82,14 @@ impl Credentials {
     }
 
     /// Creates credentials of a name and a password: SCRAM, CRAM-MD5, PLAIN, LOGIN.
+    #[doc(alias("PLAIN", "LOGIN", "SCRAM"))]
     #[must_use]
     pub fn password(user: impl Into<Box<str>>, password: &str) -> Self {
         Self::new(Kind::Password { user: user.into(), password: password.into() })
     }
 
     /// Creates credentials of a name and a bearer token: OAUTHBEARER, XOAUTH2.
+    #[doc(alias("OAuth", "OAUTHBEARER", "XOAUTH2", "bearer"))]
     #[must_use]
     pub fn token(user: impl Into<Box<str>>, token: &str) -> Self {
         Self::new(Kind::Token { user: user.into(), token: token.into(), endpoint: None })

@@ -37,6 +37,7 @@ impl Identity {
 
     /// Returns the authentication identity (authcid), which was proven. It is empty for an
     /// anonymous client, so that it matches no list of names.
+    #[doc(alias("user", "username", "login"))]
     #[must_use]
     pub fn authcid(&self) -> &str {
         &self.authcid

@@ -23,11 +23,30 @@ pub use super::login::{PASSWORD_PROMPT, USERNAME_PROMPT};
 pub use super::plain::PlainMessage;
 
 /// The header of the mechanisms of the GS2 family, and the names in it (RFC 5801 section 4).
+///
+/// ```
+/// use esmtp::sasl::message::gs2::{Flag, Header, quote};
+///
+/// let (header, rest) = Header::parse("n,a=ann,n=user,r=nonce")?;
+/// assert_eq!((header.flag(), header.authzid(), rest), (Flag::None, Some("ann"), "n=user,r=nonce"));
+/// assert_eq!(quote("a,b=c"), "a=2Cb=3Dc");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub mod gs2 {
     pub use crate::sasl::gs2::{Flag, Header, quote, unquote};
 }
 
 /// The four messages of SCRAM (RFC 5802 section 7).
+///
+/// ```
+/// use esmtp::sasl::message::scram::{ClientFirst, ServerFirst};
+///
+/// let first = ClientFirst::parse(b"n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL")?;
+/// assert_eq!((first.user(), first.nonce()), ("user", "fyko+d2lbbFgONRv9qkxdawL"));
+/// let reply = ServerFirst::parse(b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096")?;
+/// assert_eq!(reply.iterations(), 4096);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[cfg(feature = "scram")]
 pub mod scram {
     pub use crate::sasl::scram::message::{

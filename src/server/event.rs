@@ -740,6 +740,7 @@ impl Abort<'_> {
     }
 
     /// Acknowledges the abort.
+    #[doc(alias("accept", "proceed"))]
     pub fn acknowledge(self) {
         self.slot.give(());
     }

@@ -9,7 +9,7 @@ use crate::{
     trace::Protocol,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// The peer at the other end of the connection, as far as the driver knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +35,25 @@ impl Peer {
     }
 
     /// Returns the address of the peer.
+    #[doc(alias("remote_addr", "peer_addr"))]
     #[must_use]
     pub const fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Returns the IP address of the peer, without the port.
+    ///
+    /// ```
+    /// use esmtp::server::Peer;
+    /// use std::net::SocketAddr;
+    ///
+    /// let peer = Peer::from(SocketAddr::from(([192, 0, 2, 7], 54321)));
+    /// assert_eq!(peer.ip(), Some([192, 0, 2, 7].into()));
+    /// assert_eq!(Peer::UNKNOWN.ip(), None);
+    /// ```
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip())
     }
 
     /// Returns the name that was looked up for the address.

@@ -56,6 +56,7 @@ impl Limits {
 
     /// Sets the largest content in octets, CRLFs counted and stuffed dots not (RFC 1870 section 3).
     /// With 0 there is no limit, and SIZE is announced without a number (section 4).
+    #[doc(alias("SIZE", "max_message_size"))]
     #[must_use]
     pub const fn with_message(mut self, octets: u64) -> Self {
         self.message = match octets {
@@ -67,6 +68,7 @@ impl Limits {
 
     /// Sets the number of recipients of one transaction, at least one; more get 452 (RFC 5321 section
     /// 4.5.3.1.10).
+    #[doc(alias("RCPTMAX", "max_recipients"))]
     #[must_use]
     pub fn with_recipients(mut self, recipients: usize) -> Self {
         self.recipients = recipients.max(1);

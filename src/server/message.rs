@@ -87,6 +87,7 @@ impl Message {
 
     /// Returns the octets of the message: those so far, and the whole message at
     /// [`Deliver`](super::Deliver). An empty message has none.
+    #[doc(alias("len", "body", "data"))]
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.octets

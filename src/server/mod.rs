@@ -2,8 +2,16 @@
 //!
 //! The application answers [`Event`]s: it decides which client may send which message to which
 //! recipient, and stores the messages. [`Server`] holds the rest of the protocol: framing, order of
-//! commands, replies, limits, deadlines. An adapter in `io` puts it on a stream, and `serve` there
-//! accepts connections; [`Machine`] tells how to drive it without either.
+//! commands, replies, limits, deadlines. An adapter puts it on a stream, [`io::tokio`] or [`io::blocking`],
+//! and [`serve`] accepts connections; [`Machine`] tells how to drive it without either.
+//!
+// Of two definitions of a link, the first counts.
+#![cfg_attr(feature = "std", doc = "[`io::blocking`]: crate::io::blocking")]
+#![cfg_attr(feature = "tokio", doc = "[`io::tokio`]: crate::io::tokio")]
+#![cfg_attr(feature = "tokio", doc = "[`serve`]: crate::io::tokio::serve")]
+//! [`io::blocking`]: https://docs.rs/esmtp/latest/esmtp/io/blocking/index.html
+//! [`io::tokio`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/index.html
+//! [`serve`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/fn.serve.html
 //!
 //! # A whole server
 //!
@@ -68,27 +76,27 @@ async fn store(envelope: &Transaction, message: &[u8]) -> std::io::Result<()> {
 //! [`Event::proceed`] accepts questions that commit to nothing, and rejects the others, so that no
 //! catch-all arm accepts a message that was not stored:
 //!
-//! | event | the client | the application may | `proceed()` |
-//! |---|---|---|---|
-//! | [`Connect`] | has connected | reject by address, set a [configuration](Connect::configure) | greets with 220 |
-//! | [`Hello`] | sent EHLO, HELO or LHLO | reject by name, [prove](Hello::prove) an identity of the channel | 250 and the extensions |
-//! | [`StartTls`] | sent STARTTLS | reject | 220 |
-//! | [`Upgrade`] | waits for the handshake | leave it to the TLS layer, which answers it | ends the session: there is no layer |
-//! | [`Auth`] | sent AUTH | choose the verifier, or give it a nonce | makes the verifier of the [offer](Config::with_auth) |
-//! | [`Credentials`](CredentialsQuestion) | claims to be a user | [check](CredentialsQuestion::check) against what is stored, or give a verdict | 535 5.7.8 |
-//! | [`Authenticated`] | has proven its identity | decide whether the identity may act as another one | 235 if `Credentials` was answered positively and the identity acts as itself, otherwise 535 5.7.8 |
-//! | [`Mail`] | sent MAIL | reject by reverse-path, identity, size | 250 |
-//! | [`Rcpt`] | sent RCPT | accept known recipients | 550 5.7.1 |
-//! | [`Data`] | sent DATA or the first BDAT; once a message | reject | 354, or nothing before BDAT |
-//! | [`Content`] | sends octets | [take](Content::take) or [reject](Content::reject) them | 554 at the end of the message |
-//! | [`Deliver`] | has sent the whole message | store it and accept; in LMTP [per recipient](Deliver::per_recipient) | 554 5.3.0 |
-//! | [`Abort`] | reset, broke off or was refused after MAIL | drop what it keeps for the transaction | acknowledges |
-//! | [`Verify`], [`Expand`] | sent VRFY, EXPN | name mailboxes | 252, 502 |
-//! | [`Etrn`], [`Atrn`] | wants its mail | start the queue, reverse the roles | 458, 450 |
-//! | [`Burl`] | names a URL for content | fetch it | 554 |
-//! | [`Xclient`], [`Xforward`] | speaks for another client | trust it | 550 |
-//! | [`Other`] | sent a [verb of the application's own](Config::with_verb) | answer | 502 |
-//! | [`HandOver`] | continues with another protocol | take the channel over | closes |
+//! | event: the client | the application may | `proceed()` |
+//! |---|---|---|
+//! | [`Connect`]: has connected | reject by address, set a [configuration](Connect::configure) | greets with 220 |
+//! | [`Hello`]: sent EHLO, HELO or LHLO | reject by name, [prove](Hello::prove) an identity of the channel | 250 and the extensions |
+//! | [`StartTls`]: sent STARTTLS | reject | 220 |
+//! | [`Upgrade`]: waits for the handshake | leave it to the TLS layer, which answers it | ends the session: there is no layer |
+//! | [`Auth`]: sent AUTH | choose the verifier, or give it a nonce | makes the verifier of the [offer](Config::with_auth) |
+//! | [`Credentials`](CredentialsQuestion): claims to be a user | [check](CredentialsQuestion::check) against what is stored, or give a verdict | 535 5.7.8 |
+//! | [`Authenticated`]: has proven its identity | decide whether the identity may act as another one | 235 if `Credentials` was answered positively and the identity acts as itself, otherwise 535 5.7.8 |
+//! | [`Mail`]: sent MAIL | reject by reverse-path, identity, size | 250 |
+//! | [`Rcpt`]: sent RCPT | accept known recipients | 550 5.7.1 |
+//! | [`Data`]: sent DATA or the first BDAT; once a message | reject | 354, or nothing before BDAT |
+//! | [`Content`]: sends octets | [take](Content::take) or [reject](Content::reject) them | 554 at the end of the message |
+//! | [`Deliver`]: has sent the whole message | store it and accept; in LMTP [per recipient](Deliver::per_recipient) | 554 5.3.0 |
+//! | [`Abort`]: reset, broke off or was refused after MAIL | drop what it keeps for the transaction | acknowledges |
+//! | [`Verify`], [`Expand`]: sent VRFY, EXPN | name mailboxes | 252, 502 |
+//! | [`Etrn`], [`Atrn`]: wants its mail | start the queue, reverse the roles | 458, 450 |
+//! | [`Burl`]: names a URL for content | fetch it | 554 |
+//! | [`Xclient`], [`Xforward`]: speaks for another client | trust it | 550 |
+//! | [`Other`]: sent a [verb of the application's own](Config::with_verb) | answer | 502 |
+//! | [`HandOver`]: continues with another protocol | take the channel over | closes |
 //!
 //! Each is a token with only its legal answers. `reject` takes a [`Rejection`](crate::syntax::Rejection),
 //! of which the usual ones are constants; `accept_with` other text, `accept_as` a reply of several lines
@@ -245,6 +253,12 @@ impl Server {
     pub fn with_transcript(mut self, transcript: Box<dyn Transcript>) -> Self {
         self.session.set_transcript(transcript);
         self
+    }
+
+    /// Returns the configuration of the session, with the [host](Config::host) that its greeting names.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.session.config()
     }
 
     /// Returns the facts known of the session.

@@ -29,6 +29,7 @@ use super::{
 /// assert!(made.lines().eq(["SIZE 1000", "PIPELINING"]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("Capabilities", "EhloResponse"))]
 #[derive(Clone, Debug, Default)]
 pub struct Extensions {
     set: u64,

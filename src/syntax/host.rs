@@ -49,6 +49,7 @@ impl<'a> Domain<'a> {
     ///
     /// [`SyntaxErrorKind::Host`] outside the grammar, [`SyntaxErrorKind::DomainTooLong`] above 255 octets, or 63 of a
     /// label.
+    #[doc(alias = "parse")]
     pub fn new(domain: impl Into<Cow<'a, str>>) -> Result<Self, SyntaxError> {
         Self::new_with(domain, Lenience::STRICT)
     }

@@ -187,6 +187,7 @@ impl Hash for LocalPart<'_> {
 /// assert_eq!(mailbox.to_string(), "ann@EXAMPLE.org");
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
+#[doc(alias("EmailAddress", "Address", "addr_spec"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mailbox<'a> {
     local_part: LocalPart<'a>,

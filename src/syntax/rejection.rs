@@ -16,6 +16,7 @@ use super::{Class, Code, Reply, Status, Text};
 /// assert_eq!(GREYLISTED.code(), Code::LOCAL_ERROR);
 /// assert!(Rejection::new(Code::OK, Status::OTHER, Text::literal("No")).is_err());
 /// ```
+#[doc(alias("Refusal", "deny"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rejection(Reply<'static>);
 

@@ -32,6 +32,7 @@ const LINE_LIMIT: usize = 512;
 /// assert_eq!(out, b"221 2.0.0 Bye\r\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "Response")]
 #[derive(Clone)]
 pub struct Reply<'a> {
     code: Code,

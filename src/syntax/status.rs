@@ -17,6 +17,7 @@ use super::{Class, Code};
 /// assert!(Status::NO_SUCH_MAILBOX.goes_with(Code::MAILBOX_UNAVAILABLE));
 /// assert!(!Status::NO_SUCH_MAILBOX.goes_with(Code::OK));
 /// ```
+#[doc(alias("EnhancedStatusCode", "EnhancedCode"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status {
     subject: u16,

@@ -78,6 +78,7 @@ impl Fault {
     /// Sends nothing from here on, and keeps the connection open.
     pub const STALL: Self = Self(Act::Stall);
     /// Closes the connection without a reply.
+    #[doc(alias("close", "disconnect"))]
     pub const DROP: Self = Self(Act::Drop);
 
     /// Sends this reply: lines without CRLF, `\n` between them. It need not be a valid reply.

@@ -42,6 +42,7 @@ use std::{os::unix::net::UnixStream, path::Path};
 /// ```
 ///
 /// A connector is cheap to clone and connects as often as it is asked to; its TLS sessions are resumed.
+#[doc(alias("SmtpTransport", "SmtpClient", "Mailer", "relay"))]
 #[derive(Clone, Debug)]
 pub struct Connector {
     options: Options,

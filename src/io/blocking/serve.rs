@@ -63,6 +63,7 @@ use std::{
 /// running.join().expect("no panic")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("listen", "bind", "SmtpServer"))]
 pub fn serve<T, F>(
     listener: impl Into<Listener>,
     options: Options,

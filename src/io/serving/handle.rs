@@ -37,6 +37,7 @@ impl Handle {
     /// [closed](Self::close).
     ///
     /// Sessions in tasks are told at once, sessions in threads within 250 ms: see [`Stopper`].
+    #[doc(alias("shutdown", "stop", "graceful"))]
     pub fn shut_down(&self) {
         self.0.stopper.shut_down();
         self.wake();

@@ -1,7 +1,10 @@
 //! Listeners: accepting clients, each in a session of its own, with limits and an orderly end.
 //!
-//! `esmtp::io::tokio::serve` runs each session in a task, `esmtp::io::blocking::serve` in a thread.
-//! Both take these [`Options`], and have a [`Handle`]. They
+#![cfg_attr(feature = "tokio", doc = "[`io::tokio::serve`]: crate::io::tokio::serve")]
+//! [`io::tokio::serve`]: https://docs.rs/esmtp/latest/esmtp/io/tokio/fn.serve.html
+//!
+//! [`io::tokio::serve`] runs each session in a task, [`io::blocking::serve`](crate::io::blocking::serve) in a
+//! thread: their pages have a whole server. Both take these [`Options`], and have a [`Handle`]. They
 //!
 //! - count the sessions, in all, by address and by network; a client without a place gets 421 in
 //!   place of the greeting, which it may take for a reason to come again later;

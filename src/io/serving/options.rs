@@ -135,6 +135,7 @@ impl Options {
 
     /// Sets the greatest number of sessions at once. A session needs a file descriptor: the limit of
     /// the process has to be higher.
+    #[doc(alias("max_connections", "max_clients"))]
     #[must_use]
     pub const fn with_sessions(mut self, sessions: usize) -> Self {
         self.limits.all = sessions;
@@ -143,6 +144,7 @@ impl Options {
 
     /// Sets the greatest number of sessions at once with clients of one IP address. Clients of a proxy
     /// are counted by the address in its header.
+    #[doc(alias = "max_connections_per_ip")]
     #[must_use]
     pub const fn with_sessions_by_address(mut self, sessions: usize) -> Self {
         self.limits.by_address = Some(sessions);

@@ -53,6 +53,7 @@ use std::path::Path;
 ///
 /// Its futures may be dropped at any time, which closes the connection. A connector is cheap to clone and
 /// connects as often as it is asked to; its TLS sessions are resumed.
+#[doc(alias("SmtpTransport", "SmtpClient", "Mailer", "relay"))]
 #[derive(Clone, Debug)]
 pub struct Connector {
     options: Options,

@@ -10,17 +10,36 @@
 //! and `#[tokio::main]` would look for its runtime here.
 //!
 //! ```no_run
-//! use esmtp::{io::tokio::Connection, machine::Machine};
-//! use std::io;
-//! use tokio::net::TcpStream;
+//! use esmtp::{
+//!     Envelope,
+//!     io::{serving::Options, tokio::{Connector, serve}},
+//!     server::{Config, Event, Message},
+//! };
+//! use std::sync::Arc;
+//! use tokio::net::TcpListener;
 //!
-//! async fn drive<M: Machine>(machine: M, stream: TcpStream) -> io::Result<()> {
-//!     let mut connection = Connection::new(machine, stream);
-//!     while let Some(event) = connection.next().await? {
-//!         let _ = event; // answer it
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut session = Connector::new("mx.example.net").connect().await?;
+//! let envelope = Envelope::new("ann@example.org", ["bob@example.net"])?;
+//! println!("{}", session.send(envelope, b"Subject: hello\r\n\r\nA line.\r\n").await?);
+//! session.quit().await?;
+//!
+//! let listener = TcpListener::bind("127.0.0.1:2525").await?;
+//! let options = Options::new(Config::new("mx.example.net")?);
+//! serve(listener, options, Arc::new(()), |mut session, _| async move {
+//!     let mut message = Message::with_limit(32 << 20);
+//!     while let Some(event) = session.next().await? {
+//!         match event {
+//!             Event::Rcpt(rcpt) => rcpt.accept(),
+//!             Event::Deliver(delivery) => delivery.accept(), // after message.octets() are stored
+//!             other => message.collect(other),
+//!         }
 //!     }
 //!     Ok(())
-//! }
+//! })
+//! .await?;
+//! # Ok(())
+//! # }
 //! ```
 
 mod connection;

@@ -84,6 +84,7 @@ use std::io;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("listen", "bind", "SmtpServer"))]
 pub fn serve<T, F, R>(
     listener: impl Into<Listener>,
     options: Options,

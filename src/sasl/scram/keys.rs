@@ -2,6 +2,8 @@
 
 use super::Hash;
 use super::hash::xor;
+#[cfg(feature = "getrandom")]
+use crate::sasl::NoRandomness;
 use crate::sasl::Secret;
 use crate::sasl::prepare::{Unprepared, standard};
 use alloc::format;
@@ -57,6 +59,10 @@ pub enum KeysError {
     /// The preparation of the password failed.
     #[error("the password cannot be prepared")]
     Unprepared(#[from] Unprepared),
+    /// The operating system has no random octets for a salt.
+    #[cfg(feature = "getrandom")]
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// Text in another form than [`Keys::encode`] returns.
     #[error("not a text form of stored keys")]
     Text,
@@ -74,6 +80,7 @@ impl Keys {
     ///
     /// # Errors
     /// Fewer than 4096 iterations, an empty salt, a password that cannot be prepared.
+    #[doc(alias = "hash_password")]
     pub fn derive(
         hash: Hash,
         password: &str,
@@ -82,6 +89,28 @@ impl Keys {
     ) -> Result<Self, KeysError> {
         let password = Secret::new(standard(password)?.into_owned());
         Self::derive_prepared(hash, &password, salt, iterations)
+    }
+
+    /// Derives keys from a password, when it is set, with a salt of 16 random octets from the operating system.
+    ///
+    /// It takes as long as [`derive`](Self::derive).
+    ///
+    /// ```
+    /// use esmtp::sasl::scram::{DEFAULT_ITERATIONS, Hash, Keys};
+    ///
+    /// let keys = Keys::generate(Hash::Sha256, "correct horse", DEFAULT_ITERATIONS)?;
+    /// let line = keys.encode(); // stored in place of the password
+    /// assert!(line.parse::<Keys>()?.verify("correct horse"));
+    /// # Ok::<(), esmtp::sasl::scram::KeysError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fewer than 4096 iterations, a password that cannot be prepared, no random octets.
+    #[cfg(feature = "getrandom")]
+    pub fn generate(hash: Hash, password: &str, iterations: u32) -> Result<Self, KeysError> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|_| NoRandomness)?;
+        Self::derive(hash, password, salt, iterations)
     }
 
     /// Derives keys from a password that is prepared already.

@@ -151,6 +151,10 @@ impl Session {
         self.channel.set_transcript(transcript);
     }
 
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub(super) const fn facts(&self) -> &Facts {
         &self.facts
     }

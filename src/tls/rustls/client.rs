@@ -103,6 +103,7 @@ impl ClientTls {
     /// # Errors
     ///
     /// `pem` is not PEM, or holds no certificate.
+    #[doc(alias("root_certificate", "trust"))]
     pub fn with_ca_pem(self, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let certificates = pem::certificates("the certificate authorities", pem.as_ref())?;
         Ok(self.with(|settings| settings.authorities.extend(certificates)))
@@ -156,6 +157,7 @@ impl ClientTls {
     /// [`Security::is_verified`](crate::security::Security::is_verified) still tells whether the
     /// certificate is valid, as far as there are authorities to trust. A client shows passwords and
     /// tokens only to a server that is verified.
+    #[doc(alias("accept_invalid_certs", "danger_accept_invalid_certs", "insecure"))]
     #[must_use]
     pub fn without_verification(mut self) -> Self {
         if let Source::Own(_) = *self.source {
