@@ -3,7 +3,7 @@
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
-use esmtp::client::{MessageFacts, Outcome, TlsPolicy};
+use esmtp::client::{MessageFacts, TlsPolicy};
 use esmtp::io::tokio::{Connector, ServerSession, serve};
 use esmtp::io::{SessionError, serving::Options};
 use esmtp::{envelope::Envelope, server::Config, server::Event, testing::LoopbackServer};
@@ -20,28 +20,25 @@ async fn proxy(mut client: ServerSession, server: Arc<Connector>) -> io::Result<
         let (path, with) = (mail.reverse_path().into_owned(), mail.parameters().into_owned());
         let mut begun = server.begin(path, with, &MessageFacts::UNKNOWN).await?;
         mail.answer(&begun.mail().await?);
-        let mut accepted = 0; // the place of a recipient that was accepted
-        for index in 0.. {
+        loop {
             match client.next().await? {
                 Some(Event::Rcpt(rcpt)) => {
                     let (path, with) = (rcpt.forward_path(), rcpt.parameters());
-                    let reply = begun.rcpt(path.into_owned(), with.into_owned()).await?;
-                    accepted = if reply.is_positive() { index } else { accepted };
-                    rcpt.answer(&reply);
+                    rcpt.answer(&begun.rcpt(path.into_owned(), with.into_owned()).await?);
                 }
                 Some(Event::Data(_)) => break, // unanswered, it comes again
                 _ => continue 'next,           // no transaction any more
             }
         }
-        let mut content = begun.content().await?; // where DATA is rejected, the report has that reply
+        let mut content = begun.content().await?;
         while let Some(event) = client.next().await? {
-            match event {
-                Event::Data(data) => data.accept(),
-                Event::Content(octets) => content.write(octets.take()).await?, // waits as the server does
-                Event::Deliver(delivery) => {
-                    let report = content.finish().await?;
-                    let reply = report.outcomes().nth(accepted).and_then(Outcome::reply);
-                    delivery.answer(reply.ok_or(io::ErrorKind::ConnectionAborted)?);
+            match (event, content.refusal()) {
+                (Event::Data(data), Some(reply)) => data.answer(reply), // DATA was rejected
+                (Event::Data(data), None) => data.accept(),
+                (Event::Content(octets), _) => content.write(octets.take()).await?, // waits as the server does
+                (Event::Deliver(delivery), _) => {
+                    let reply = content.end().await?.ok_or(io::ErrorKind::ConnectionAborted)?;
+                    delivery.answer(reply);
                     break;
                 }
                 _ => break,

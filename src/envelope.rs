@@ -17,7 +17,9 @@ use crate::syntax::{
     EnvelopeId, ForwardPath, Lenience, Mailbox, Notify, Parameters, Ret, ReversePath, SyntaxError,
 };
 use alloc::{
+    format,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 use core::fmt::{self, Write};
@@ -49,7 +51,7 @@ use core::fmt::{self, Write};
 /// # Ok::<(), esmtp::syntax::SyntaxError>(())
 /// ```
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
     reverse_path: ReversePath<'static>,
     parameters: Parameters<'static>,
@@ -83,16 +85,21 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// The first address that is not a mailbox, with its index and what is wrong.
+    /// The first address that is not a mailbox, with its index and what is wrong: an IPv4 address without its brackets
+    /// (`ann@192.0.2.1`), too.
     pub fn new<F>(reverse_path: impl AsRef<str>, forward_paths: F) -> Result<Self, EnvelopeError>
     where
         F: IntoIterator<Item: AsRef<str>>,
     {
-        Self::new_with(reverse_path, forward_paths, Lenience::default())
+        Self::read(reverse_path.as_ref(), forward_paths, |address| {
+            Mailbox::parse(address).and_then(Mailbox::with_brackets)
+        })
     }
 
     /// Makes an envelope of plain addresses as [`new`](Self::new) does, with these deviations from the grammar of a mailbox
-    /// ([`Mailbox::parse_with`]); the client writes the addresses as they are.
+    /// ([`Mailbox::parse_with`]); the client writes the addresses as they are. It is for addresses that a server has accepted and
+    /// that were kept as text: it takes an IPv4 address without its brackets (`ann@192.0.2.1`), which `new` rejects and
+    /// RCPT does not.
     ///
     /// ```
     /// use esmtp::{envelope::Envelope, syntax::Lenience};
@@ -114,11 +121,24 @@ impl Envelope {
     where
         F: IntoIterator<Item: AsRef<str>>,
     {
+        Self::read(reverse_path.as_ref(), forward_paths, |address| {
+            Mailbox::parse_with(address, lenience)
+        })
+    }
+
+    /// Makes an envelope of addresses that a function reads.
+    fn read<F>(
+        reverse_path: &str,
+        forward_paths: F,
+        mailbox: impl Fn(&str) -> Result<Mailbox<'_>, SyntaxError>,
+    ) -> Result<Self, EnvelopeError>
+    where
+        F: IntoIterator<Item: AsRef<str>>,
+    {
         let owned_mailbox = |index, address: &str| {
-            let mailbox = Mailbox::parse_with(address, lenience).map(Mailbox::into_owned);
+            let mailbox = mailbox(address).map(Mailbox::into_owned);
             mailbox.map_err(|error| EnvelopeError { index, address: address.into(), error })
         };
-        let reverse_path = reverse_path.as_ref();
         let mut envelope = Self::from_reverse_path(match reverse_path {
             "" => ReversePath::Null,
             address => ReversePath::Mailbox(owned_mailbox(None, address)?),
@@ -150,7 +170,8 @@ impl Envelope {
         self
     }
 
-    /// Sets the identifier that notifications repeat (ENVID, RFC 3461 section 4.4).
+    /// Sets the identifier that notifications repeat (ENVID, RFC 3461 section 4.4): [`EnvelopeId::encode`] makes it of plain
+    /// text.
     #[must_use]
     pub fn with_envelope_id(mut self, id: &EnvelopeId<'_>) -> Self {
         self.parameters = with_value(&self.parameters, "ENVID", id.as_xtext().as_str());
@@ -402,7 +423,8 @@ impl fmt::Display for EnvelopeError {
                 false => f.write_char(character)?,
             }
         }
-        write!(f, "`: {}", self.error.reason())
+        f.write_str("`: ")?;
+        self.error.write_reason(f)
     }
 }
 
@@ -422,6 +444,46 @@ fn without(parameters: &Parameters<'_>, keywords: &[&str]) -> Parameters<'static
         rest.push_valid(one.keyword(), one.value());
     }
     rest
+}
+
+/// Copies the envelope, for a call that keeps it (`send` and its kin): the caller has it for another server. Shared in an
+/// `Arc`, it is not copied.
+impl From<&Envelope> for Arc<Envelope> {
+    fn from(envelope: &Envelope) -> Self {
+        Self::new(envelope.clone())
+    }
+}
+
+/// A list of which `Debug` shows the first few members, and how many there are besides.
+pub(crate) struct Few<I>(pub(crate) I);
+
+impl<I: ExactSizeIterator<Item: fmt::Debug> + Clone> fmt::Debug for Few<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        let mut list = f.debug_list();
+        list.entries(self.0.clone().take(SHOWN));
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => {}
+            more => drop(list.entry(&format_args!("and {more} more"))),
+        }
+        list.finish()
+    }
+}
+
+/// Text, and a few of the recipients, however many there are.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with = |path: &dyn fmt::Display, parameters: &Parameters<'_>| match parameters.as_str()
+        {
+            "" => path.to_string(),
+            parameters => format!("{path} {parameters}"),
+        };
+        let recipients = self.recipients.iter();
+        f.debug_struct("Envelope")
+            .field("reverse_path", &with(&self.reverse_path, &self.parameters))
+            .field("recipients", &Few(recipients.map(|(path, given)| with(path, given))))
+            .finish()
+    }
 }
 
 impl fmt::Display for Envelope {

@@ -192,6 +192,50 @@ fn a_session_that_is_over_reports_its_end() {
     assert_eq!(io::Error::from(error).kind(), ErrorKind::NotConnected);
 }
 
+/// `main` shows the `Debug` of an error that it returns.
+#[test]
+fn debug_shows_a_few_of_a_thousand_recipients() {
+    let many = || {
+        let members = (0..1000).map(|number| format!("{number}@example.net"));
+        Envelope::new("ann@example.org", members).unwrap()
+    };
+    let (address, _messages) = receiver();
+    let mut session = blocking::connect(address, sender()).unwrap();
+    let envelope = many().with_notify(esmtp::syntax::Notify::NEVER);
+    let error = session.send(&envelope, "Hi\r\n").unwrap_err();
+    let shown = format!("{error:?}");
+    assert!(shown.contains("\"<0@example.net> NOTIFY=NEVER\"") && shown.contains("and 992 more"));
+    assert!(!shown.contains("<8@example.net>"), "{shown}");
+    assert_eq!(error.into_envelope(), envelope);
+
+    let report = session.send(many(), "Hi\r\n").unwrap();
+    for shown in [format!("{:?}", many()), format!("{report:?}")] {
+        assert!(shown.contains("<7@example.net>") && shown.contains("and 992 more"), "{shown}");
+        assert!(shown.len() < 4000 && !shown.contains("<8@example.net>"), "{shown}");
+    }
+    let bob = format!("{:?}", bob());
+    assert!(bob.contains("\"<ann@example.org>\", recipients: [\"<bob@example.net>\"]"), "{bob}");
+    session.quit().unwrap();
+}
+
+#[test]
+fn an_envelope_and_text_are_sent_as_they_are_at_hand() {
+    let (address, messages) = receiver();
+    let host = String::from("me.example.org");
+    let mut session = blocking::connect(address, client::Config::new(host).unwrap()).unwrap();
+    let (envelope, text) = (bob(), String::from("Hi\r\n"));
+    session.send(&envelope, &text).unwrap();
+    session.send(envelope.clone(), text.as_str()).unwrap();
+    session.send(Arc::new(envelope.clone()), text.clone()).unwrap();
+    session.send(&envelope, text.clone().into_bytes()).unwrap();
+    session.send(&envelope, b"Hi\r\n").unwrap();
+    let results = session.queue(2, [(&envelope, &text), (&envelope, &text)]);
+    assert_eq!(results.filter(|(_, result)| result.is_ok()).count(), 2);
+    session.queue(2, [(&envelope, text)]).for_each(|(_, result)| drop(result.unwrap()));
+    session.quit().unwrap();
+    assert!((0..8).all(|_| messages.recv().unwrap() == b"Hi\r\n"));
+}
+
 /// Starts a server that sends each of these pieces when the client has sent something, the first at once, and
 /// then closes.
 fn replies(pieces: &'static [&'static str]) -> SocketAddr {

@@ -3,7 +3,7 @@
 use super::lenience::ReplyLenience;
 use crate::{
     service::Service,
-    syntax::{Extension, Host, SyntaxError, SyntaxErrorKind},
+    syntax::{Extension, Host, SyntaxError},
     time::{Pace, Rate},
     wire::LineEnds,
 };
@@ -47,22 +47,20 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// `host` is neither, or not ASCII: EHLO takes A-labels (RFC 6531 section 3.7.1).
-    pub fn new(host: &str) -> Result<Self, SyntaxError> {
-        Self::from_host(Host::of_self(host)?.into_owned())
+    /// `host` is neither, or not ASCII: EHLO takes A-labels (RFC 6531 section 3.7.1). The error names the usual mistakes: empty
+    /// text, white space, a line break, a port, an IP address without its brackets.
+    pub fn new(host: impl AsRef<str>) -> Result<Self, SyntaxError> {
+        Self::from_host(Host::parse(host.as_ref())?.into_owned())
     }
 
     /// Returns the defaults, with a host that was parsed before.
     ///
     /// # Errors
     ///
-    /// `host` is not ASCII.
+    /// `host` is not ASCII, or an IPv4 address in place of an address literal.
     pub fn from_host(host: Host<'static>) -> Result<Self, SyntaxError> {
-        if !host.is_ascii() {
-            return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
-        }
         Ok(Self {
-            host,
+            host: host.into_own()?,
             service: Service::default(),
             tls: None,
             unused: Vec::new(),
@@ -322,7 +320,9 @@ pub enum TlsPolicy {
     /// Not by itself; the application may call [`Ready::start_tls`](super::Ready::start_tls).
     Never,
     /// Where it is offered (opportunistic TLS, RFC 7435). An active attacker can remove the offer
-    /// (downgrade): this keeps out those who only listen. A rejection is a [`Refused`](super::Refused).
+    /// (downgrade): this keeps out those who only listen. A rejection is a
+    /// [`Refused`](super::Refused) that [`is_opportunistic`](super::Refused::is_opportunistic); a connector and the functions
+    /// of a session (`send` and its kin) go on in the clear then.
     /// Passwords and tokens are shown only to a server whose certificate was
     /// [verified](crate::security::Security::is_verified), as if the channel were clear otherwise.
     IfOffered,

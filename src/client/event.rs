@@ -2,6 +2,7 @@
 
 use super::{
     ask::Ask,
+    config::TlsPolicy,
     error::{ContentError, End, NotOffered},
     facts::Facts,
     plan::check_recipient,
@@ -199,6 +200,14 @@ impl<'c> Refused<'c> {
     #[must_use]
     pub const fn reply(&self) -> &'c Reply<'static> {
         self.reply
+    }
+
+    /// Returns whether STARTTLS was rejected and the TLS policy is [`IfOffered`](TlsPolicy::IfOffered): the session may go on in
+    /// the clear, and all that a session function or a connector does then is to [go on](Self::go_on) (RFC 7435 section
+    /// 4.2).
+    #[must_use]
+    pub fn is_opportunistic(&self) -> bool {
+        self.verb == Verb::StartTls && self.facts.config.tls() == TlsPolicy::IfOffered
     }
 
     /// Returns the JSON with which the server has rejected a token (RFC 7628 section 3.2.2);

@@ -2,7 +2,7 @@
 
 use crate::{
     channel::Channel,
-    envelope::Envelope,
+    envelope::{Envelope, Few},
     syntax::{FaultClass, ForwardPath, Parameters, Reply, Retry},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -194,12 +194,23 @@ impl Totals {
 /// # } else { panic!() }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Report {
     transaction: TransactionNumber,
     envelope: Arc<Envelope>,
     /// Shared with the session, which uses the memory again; absent once they were taken.
     outcomes: Option<Outcomes>,
+}
+
+/// A few of the recipients and of their outcomes, however many there are.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("transaction", &self.transaction)
+            .field("envelope", &self.envelope)
+            .field("outcomes", &Few(self.list().iter()))
+            .finish()
+    }
 }
 
 /// The outcomes of a transaction, and the retry that may succeed for each.

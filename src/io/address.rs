@@ -55,6 +55,12 @@ pub enum AddressError {
     /// A port that is not a number from 1 to 65535.
     #[error("the port is not a number from 1 to 65535")]
     Port,
+    /// White space before, in or after the host and its port.
+    #[error("white space in the address of the server")]
+    Space,
+    /// A CR or LF in the host or its port: the end of the line that it was read from.
+    #[error("a line break in the address of the server")]
+    LineBreak,
     /// A host with a character that no host has.
     #[error("`{}` is not a host", .0.escape_debug())]
     Host(String),
@@ -220,6 +226,12 @@ fn authority(text: &str) -> Result<Place, AddressError> {
     if text.contains('@') {
         return Err(AddressError::NoUrl);
     }
+    if text.contains(['\r', '\n']) {
+        return Err(AddressError::LineBreak);
+    }
+    if text.contains(char::is_whitespace) {
+        return Err(AddressError::Space);
+    }
     if text.parse::<Ipv6Addr>().is_ok() {
         return Ok(Place::Host { host: text.to_owned(), port: None });
     }
@@ -254,9 +266,7 @@ fn authority(text: &str) -> Result<Place, AddressError> {
 /// (`mail_relay` of a container), so only characters that no name has are rejected.
 fn named(host: &str) -> Result<String, AddressError> {
     let is_wrong = |c: char| {
-        c.is_control()
-            || c.is_whitespace()
-            || (c.is_ascii() && !c.is_ascii_alphanumeric() && !"-._".contains(c))
+        c.is_control() || (c.is_ascii() && !c.is_ascii_alphanumeric() && !"-._".contains(c))
     };
     match host {
         "" => Err(AddressError::NoHost),

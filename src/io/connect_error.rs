@@ -40,6 +40,7 @@ struct Inner {
     place: String,
     step: ConnectStep,
     cause: Cause,
+    hint: Option<&'static str>,
     /// The addresses that failed before.
     attempts: Vec<(SocketAddr, ConnectError)>,
 }
@@ -156,7 +157,13 @@ impl ConnectError {
         cause: impl Into<Cause>,
     ) -> Self {
         let (place, attempts) = (place.to_string(), Vec::new());
-        Self(Box::new(Inner { place, step, cause: cause.into(), attempts }))
+        Self(Box::new(Inner { place, step, cause: cause.into(), hint: None, attempts }))
+    }
+
+    /// Adds the likely remedy.
+    pub(super) fn with_hint(mut self, hint: Option<&'static str>) -> Self {
+        self.0.hint = hint;
+        self
     }
 
     /// Adds the addresses that failed before this one.
@@ -207,6 +214,13 @@ impl ConnectError {
             Cause::End(End::TlsFailed(failure)) => Some(failure),
             _ => None,
         }
+    }
+
+    /// Returns the likely remedy in words, where the server seems to begin TLS in the other way than this client: it says
+    /// nothing to a client in the clear, or greets a client of implicit TLS in the clear. `Display` has it, too.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        self.0.hint
     }
 
     /// Returns the addresses of the host that were tried before the last one, each with its error.
@@ -291,11 +305,14 @@ impl From<ConnectError> for io::Error {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { place, step, cause, attempts } = &*self.0;
+        let Inner { place, step, cause, hint, attempts } = &*self.0;
         if *step == ConnectStep::Settings {
             return cause.fmt(f);
         }
         write!(f, "{place}: {step}: {cause}")?;
+        if let Some(hint) = hint {
+            write!(f, " ({hint})")?;
+        }
         for (index, (_, error)) in attempts.iter().enumerate() {
             f.write_str(if index == 0 { " (before that: " } else { "; " })?;
             write!(f, "{error}")?;
@@ -306,9 +323,12 @@ impl fmt::Display for ConnectError {
 
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { place, step, cause, attempts } = &*self.0;
+        let Inner { place, step, cause, hint, attempts } = &*self.0;
         let mut shown = f.debug_struct("ConnectError");
         shown.field("place", place).field("step", step).field("cause", cause);
+        if let Some(hint) = hint {
+            shown.field("hint", hint);
+        }
         if !attempts.is_empty() {
             shown.field("attempts", attempts);
         }

@@ -9,11 +9,11 @@ use super::{
 #[cfg(feature = "rustls")]
 use crate::tls::{ClientTls, Role, Secured};
 use crate::{
-    client::{Client, Config, End, Event, Ready, Timeouts, TlsPolicy},
+    client::{Client, Config, End, Event, ProtocolError, Ready, Timeouts, TlsPolicy},
     sasl::{Credentials, Nonce},
-    security::Security,
+    security::{Security, TlsFailureKind},
     service::Service,
-    syntax::{Domain, Extension, Host, Mechanism, Reply, Verb},
+    syntax::{Domain, Extension, Host, Mechanism, Reply, SyntaxError},
     transcript::Transcript,
 };
 use alloc::{borrow::ToOwned, boxed::Box, sync::Arc, vec::Vec};
@@ -39,7 +39,7 @@ pub(super) struct Options {
     #[cfg(feature = "rustls")]
     pub(super) tls: Tls,
     pub(super) credentials: Option<Credentials>,
-    pub(super) hello: Option<Host<'static>>,
+    pub(super) hello: Option<Result<Host<'static>, SyntaxError>>,
     pub(super) timeouts: Timeouts,
     pub(super) connect_timeout: Duration,
     pub(super) handshake_timeout: Duration,
@@ -219,12 +219,18 @@ macro_rules! settings {
             self
         }
 
-        /// Sets the name for EHLO. Default: the name of the machine if it has several labels, else the
-        /// address of this side as an address literal (RFC 5321 section 4.1.4).
+        /// Sets the name for EHLO, a [`Host`] or its text: `me.example.org`, `[192.0.2.1]`. Default: the name of the
+        /// machine if it has several labels, else the address of this side as an address literal (RFC 5321 section
+        /// 4.1.4).
+        ///
+        /// A mistake in it is an error of `connect`.
         #[must_use]
         #[doc(alias("EHLO", "HELO"))]
-        pub fn with_hello(mut self, host: Host<'static>) -> Self {
-            self.options.hello = Some(host);
+        pub fn with_hello<'h>(
+            mut self,
+            host: impl TryInto<Host<'h>, Error: Into<$crate::syntax::SyntaxError>>,
+        ) -> Self {
+            self.options.hello = Some(host.try_into().map(Host::into_owned).map_err(Into::into));
             self
         }
 
@@ -327,13 +333,14 @@ impl Plan<'_> {
     fn config(&self, local: Option<SocketAddr>) -> Result<Config, ConnectError> {
         let mistake = |cause| self.error(ConnectStep::Settings, cause);
         let options = self.options;
-        let hello = options.hello.clone().unwrap_or_else(|| own_host(local));
+        let hello = options.hello.clone().unwrap_or_else(|| Ok(own_host(local)));
         let policy = match self.protection {
             Protection::Policy(policy) => policy,
             // There is no STARTTLS in TLS.
             Protection::Implicit => TlsPolicy::Never,
         };
-        let mut config = Config::from_host(hello)
+        let mut config = hello
+            .and_then(Config::from_host)
             .map_err(|error| mistake(Cause::Hello(error)))?
             .with_service(self.service)
             .with_timeouts(options.timeouts.clone());
@@ -403,6 +410,43 @@ impl Plan<'_> {
         ConnectError::new(&self.target, step, cause)
     }
 
+    /// Returns the remedy where the server seems to begin TLS in the other way.
+    fn hint(&self, client: &Client, step: ConnectStep, cause: &Cause) -> Option<&'static str> {
+        const IMPLICIT: &str = "does the server expect implicit TLS at this port? Use `smtps://`, port 465, or \
+                                with_implicit_tls";
+        const CLEAR: &str = "does the server begin in the clear at this port? Use STARTTLS: `submission://`, port 587, \
+                             or TlsPolicy::Required";
+        match (self.protection, step) {
+            (Protection::Implicit, ConnectStep::TlsHandshake) => match cause {
+                Cause::End(End::TlsFailed(failure)) if failure.kind() == TlsFailureKind::NotTls => {
+                    Some(CLEAR)
+                }
+                _ => None,
+            },
+            (Protection::Policy(_), ConnectStep::Greeting) if self.may_expect_tls() => {
+                match cause {
+                    // It waits for a ClientHello, until it or the client gives up, or answers the silence with an alert.
+                    Cause::TimedOut
+                    | Cause::Io(_)
+                    | Cause::End(
+                        End::TimedOut
+                        | End::PeerClosed(_)
+                        | End::Unsendable
+                        | End::Protocol(ProtocolError::Syntax(_)),
+                    ) if client.greeting().is_none() => Some(IMPLICIT),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether a server at this place may expect implicit TLS: not at a Unix socket, nor at the port that the
+    /// service has in the clear.
+    fn may_expect_tls(&self) -> bool {
+        matches!(self.target, Target::Host { port, .. } if port != self.service.port())
+    }
+
     /// Returns the error when every address has failed.
     pub(super) fn all_failed(&self, mut attempts: Vec<(SocketAddr, ConnectError)>) -> ConnectError {
         match attempts.pop() {
@@ -434,8 +478,7 @@ impl Opening<'_> {
                 }
                 _ => return true,
             },
-            // Opportunistic TLS: the session goes on in the clear.
-            Event::Refused(refused) if refused.verb() == Verb::StartTls => refused.go_on(),
+            Event::Refused(refused) if refused.is_opportunistic() => refused.go_on(),
             Event::Refused(refused) => {
                 let (verb, reply) = (refused.verb(), refused.reply().clone());
                 let token_error = refused.token_error().map(ToOwned::to_owned);
@@ -463,7 +506,8 @@ impl Opening<'_> {
             // The time for all of it has passed.
             (_, None, None) => (reached, Cause::TimedOut),
         };
-        self.plan.error(step, cause)
+        let hint = self.plan.hint(client, step, &cause);
+        self.plan.error(step, cause).with_hint(hint)
     }
 }
 

@@ -44,12 +44,10 @@ use std::io::{self, ErrorKind};
 ///     Err("no host takes the message".into())
 /// }
 /// ```
-#[derive(Debug)]
 pub struct SendError {
     inner: Box<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     envelope: Arc<Envelope>,
     has_begun: bool,
@@ -227,6 +225,17 @@ impl SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.inner.failure, f)
+    }
+}
+
+/// The failure, and a few of the recipients, however many there are: `main` shows an error in this form.
+impl fmt::Debug for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError")
+            .field("failure", &self.inner.failure)
+            .field("is_unsent", &self.is_unsent())
+            .field("envelope", &self.inner.envelope)
+            .finish()
     }
 }
 

@@ -177,9 +177,10 @@ impl Sending {
 
 /// Handles a question that concerns no transaction of this call: content that an earlier call has left is
 /// aborted, and a command that was rejected ends the session, as whether to go on is not this call's
-/// decision. Returns that rejection.
+/// decision. Returns that rejection. Only opportunistic TLS was decided before: the session goes on in the clear.
 pub(super) fn foreign(event: Event<'_>) -> Option<Rejected> {
     match event {
+        Event::Refused(refused) if refused.is_opportunistic() => refused.go_on(),
         Event::Refused(refused) => {
             let (verb, reply) = (refused.verb(), refused.reply().clone());
             refused.quit();

@@ -44,6 +44,18 @@ macro_rules! source {
             }
         }
 
+        impl<'c> From<&'c alloc::string::String> for Source<'c> {
+            fn from(text: &'c alloc::string::String) -> Self {
+                Self::from(text.as_bytes())
+            }
+        }
+
+        impl From<alloc::string::String> for Source<'_> {
+            fn from(text: alloc::string::String) -> Self {
+                Self::from(text.into_bytes())
+            }
+        }
+
         impl<'c> From<&'c str> for Source<'c> {
             fn from(text: &'c str) -> Self {
                 Self::from(text.as_bytes())

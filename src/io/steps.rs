@@ -163,6 +163,16 @@ impl Steps {
         self.report.is_none()
     }
 
+    /// Returns the reply that the recipients have in common whose RCPT was accepted, once the transaction is over: the
+    /// negative one to DATA, or that to the content. In LMTP it is that for the first of them.
+    pub(super) fn content_reply(&self) -> Option<&Reply<'static>> {
+        let report = self.report.as_ref()?;
+        let is_accepted =
+            |reply: &Option<Reply<'_>>| reply.as_ref().is_some_and(Reply::is_positive);
+        let accepted = self.rcpt.iter().position(is_accepted)?;
+        report.outcomes().nth(accepted)?.reply()
+    }
+
     /// Returns the error of a step.
     pub(super) fn error(&self, failure: SendFailure) -> SendError {
         let envelope = Arc::new(self.envelope.clone());

@@ -11,8 +11,7 @@ use crate::{
     sasl::Offer,
     service::Service,
     syntax::{
-        AttributeName, Extension, Extensions, Host, Lenience, SyntaxError, SyntaxErrorKind,
-        UnknownVerb, Verb,
+        AttributeName, Extension, Extensions, Host, Lenience, SyntaxError, UnknownVerb, Verb,
     },
     wire::BareLineBreaks,
 };
@@ -107,12 +106,10 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// `host` is neither a domain nor an address literal (RFC 5321 section 4.1.2).
-    pub fn new(host: &str) -> Result<Self, SyntaxError> {
-        let host = Host::of_self(host)?.into_owned();
-        if !host.is_ascii() {
-            return Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0));
-        }
+    /// `host` is neither a domain nor an address literal (RFC 5321 section 4.1.2), or not ASCII. The error names the usual
+    /// mistakes: empty text, white space, a line break, a port, an IP address without its brackets.
+    pub fn new(host: impl AsRef<str>) -> Result<Self, SyntaxError> {
+        let host = Host::of_self(host.as_ref())?.into_owned();
         let config = Self {
             host,
             service: Service::Smtp,

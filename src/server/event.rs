@@ -472,7 +472,8 @@ fn answer(asked: CredentialsQuestion<'_>, stored: Option<&Keys>) {
         }
     }
 
-    /// Checks like [`check`](Self::check), against what `find` returns for the name of the user.
+    /// Checks like [`check`](Self::check), against what `find` returns for the name of the user: in
+    /// `asked.check(passwords.get(asked.user()))` the question is moved before its user is read, which Rust rejects.
     pub fn check_with<'p, P: Stored + ?Sized + 'p>(self, find: impl FnOnce(&str) -> Option<&'p P>) {
         let stored = find(self.user());
         self.check(stored);

@@ -50,7 +50,7 @@ impl<'a> EnvelopeId<'a> {
     /// Octets of the xtext, RFC 3461 section 4.4.
     pub const LIMIT: usize = 100;
 
-    /// Checks and keeps an identifier.
+    /// Checks and keeps an identifier that is xtext already; [`encode`](Self::encode) takes plain text.
     ///
     /// # Errors
     ///
@@ -61,6 +61,23 @@ impl<'a> EnvelopeId<'a> {
             true => Ok(Self(text)),
             false => Err(SyntaxError::new(SyntaxErrorKind::ParameterValue, 0)),
         }
+    }
+
+    /// Makes an identifier of plain text, which it encodes.
+    ///
+    /// ```
+    /// use esmtp::syntax::EnvelopeId;
+    ///
+    /// let id = EnvelopeId::encode("order 17+4")?;
+    /// assert_eq!((id.to_string().as_str(), &*id.decoded()), ("order+2017+2B4", "order 17+4"));
+    /// # Ok::<(), esmtp::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxErrorKind::ParameterValue`] when it is empty, not printable ASCII, or has more than 100 octets as xtext.
+    pub fn encode(text: &str) -> Result<EnvelopeId<'static>, SyntaxError> {
+        EnvelopeId::new(Xtext::encode(text.as_bytes()))
     }
 
     /// Returns the xtext.

@@ -140,6 +140,15 @@ impl SyntaxError {
         }
     }
 
+    /// Writes the [reason](Self::reason), with the address as it has to be written.
+    pub(crate) fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())?;
+        match self.fault {
+            Some(AddressFault::BareIpv4(address)) => write!(f, ": [{address}]"),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the verb of the command, when a command was parsed.
     #[must_use]
     pub const fn verb(&self) -> Option<Verb> {
@@ -243,6 +252,12 @@ pub(crate) enum AddressFault {
     BareIpv4(Ipv4Addr),
     BareIpv6,
     Space,
+    LineBreak,
+    /// A port after a host.
+    Port,
+    NoHost,
+    SpaceInHost,
+    NonAsciiHost,
     SeveralAddresses,
     Brackets,
     NoBrackets,
@@ -279,6 +294,13 @@ impl AddressFault {
             Self::BareIpv4(_) => "an IPv4 address without its brackets",
             Self::BareIpv6 => "an IPv6 address without its brackets and its tag: [IPv6:...]",
             Self::Space => "a space in the address",
+            Self::LineBreak => "a line break",
+            Self::Port => "a port, which is not part of a host",
+            Self::NoHost => "an empty name of a host",
+            Self::SpaceInHost => "white space in the name of a host",
+            Self::NonAsciiHost => {
+                "the name of a host outside ASCII, which needs its A-labels (xn--...)"
+            }
             Self::SeveralAddresses => "more than one address",
             Self::Brackets => "angle brackets where an address stands alone",
             Self::NoBrackets => "no angle brackets around the address",
@@ -336,10 +358,7 @@ impl fmt::Display for SyntaxError {
         if let Some(verb) = self.verb {
             write!(f, "{}: ", verb.as_str())?;
         }
-        f.write_str(self.reason())?;
-        if let Some(AddressFault::BareIpv4(address)) = self.fault {
-            write!(f, ": [{address}]")?;
-        }
+        self.write_reason(f)?;
         if let Some(parameter) = self.parameter {
             write!(f, ": {parameter}")?;
         }
@@ -354,6 +373,13 @@ impl From<MechanismError> for SyntaxError {
             MechanismError::Octet { offset } => offset,
         };
         Self::new(SyntaxErrorKind::Mechanism, offset)
+    }
+}
+
+/// For functions that take a value or its text: a value is no error.
+impl From<core::convert::Infallible> for SyntaxError {
+    fn from(never: core::convert::Infallible) -> Self {
+        match never {}
     }
 }
 

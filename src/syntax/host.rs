@@ -66,7 +66,8 @@ impl<'a> Domain<'a> {
     ) -> Result<Self, SyntaxError> {
         let text = domain.into();
         let tolerance = Tolerance::new(lenience);
-        whole_address(&text, after_domain, |input| labels(input, &tolerance))?;
+        let found = whole_address(&text, after_domain, |input| labels(input, &tolerance));
+        found.map_err(|error| mistake_in(&text, error))?;
         Ok(Self(text))
     }
 
@@ -216,7 +217,8 @@ impl<'a> Host<'a> {
     /// As for [`parse`](Self::parse), for what is not tolerated.
     pub fn parse_with(input: &'a str, lenience: Lenience) -> Result<Self, SyntaxError> {
         let tolerance = Tolerance::new(lenience);
-        whole_address(input, after_domain, |input| host(input, &tolerance))
+        let found = whole_address(input, after_domain, |input| host(input, &tolerance));
+        found.map_err(|error| mistake_in(input, error))
     }
 
     /// Reads the host by which a client or a server of one's own calls itself, in EHLO and in the greeting: a domain, or an
@@ -235,14 +237,27 @@ impl<'a> Host<'a> {
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrorKind::Host`] or [`SyntaxErrorKind::DomainTooLong`]; [`SyntaxError::reason`] says it in words.
+    /// [`SyntaxErrorKind::Host`] or [`SyntaxErrorKind::DomainTooLong`]; [`SyntaxErrorKind::NonAscii`] outside ASCII, as these
+    /// places take A-labels (RFC 6531 section 3.7.1). [`SyntaxError::reason`] says it in words.
     pub fn of_self(input: &'a str) -> Result<Self, SyntaxError> {
-        let fault = match input.parse() {
-            Ok(IpAddr::V4(address)) => AddressFault::BareIpv4(address),
-            Ok(IpAddr::V6(_)) => AddressFault::BareIpv6,
-            Err(_) => return Self::parse(input),
-        };
-        Err(SyntaxError::new(SyntaxErrorKind::Host, 0).with_fault(Some(fault)))
+        Self::parse(input)?.into_own()
+    }
+
+    /// Checks that a client or a server may call itself so: with the brackets of an address literal, and in ASCII even where
+    /// SMTPUTF8 is in use (RFC 6531 section 3.7.1).
+    pub(crate) fn into_own(self) -> Result<Self, SyntaxError> {
+        self.with_brackets().map_err(|fault| mistake(0, fault))?;
+        match self.is_ascii() {
+            true => Ok(self),
+            false => Err(SyntaxError::new(SyntaxErrorKind::NonAscii, 0)
+                .with_fault(Some(AddressFault::NonAsciiHost))),
+        }
+    }
+
+    /// Checks that the host is not an IPv4 address without its brackets, which the grammar takes for a domain.
+    pub(super) fn with_brackets(&self) -> Result<(), AddressFault> {
+        let address = self.domain().and_then(|domain| domain.as_str().parse().ok());
+        address.map_or(Ok(()), |address| Err(AddressFault::BareIpv4(address)))
     }
 
     /// Returns whether the host is in the grammar: a domain without underscores, or a literal with a registered tag.
@@ -384,6 +399,29 @@ fn with_dot<'a>((rest, found): (&'a str, &'a str), tolerance: &Tolerance) -> (&'
     (rest, Domain::from_valid(found))
 }
 
+const fn mistake(at: usize, fault: AddressFault) -> SyntaxError {
+    SyntaxError::new(SyntaxErrorKind::Host, at).with_fault(Some(fault))
+}
+
+/// Returns the error for text that stands alone and is not a host: that of the parser, which knows only that a mailbox or a
+/// path does not go on, or the usual mistake in the settings of a program.
+#[cold]
+fn mistake_in(text: &str, error: SyntaxError) -> SyntaxError {
+    if text.is_empty() {
+        return mistake(0, AddressFault::NoHost);
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return mistake(0, AddressFault::BareIpv6);
+    }
+    if let Some(at) = text.find(['\r', '\n']) {
+        return mistake(at, AddressFault::LineBreak);
+    }
+    match text.find(char::is_whitespace) {
+        Some(at) => mistake(at, AddressFault::SpaceInHost),
+        None => error,
+    }
+}
+
 /// Returns what is wrong with the text after the host of a mailbox.
 #[cold]
 pub(crate) fn after_host(rest: &str) -> (SyntaxErrorKind, AddressFault) {
@@ -403,6 +441,8 @@ fn after_domain(rest: &str) -> (SyntaxErrorKind, AddressFault) {
         [b'_', ..] => AddressFault::Underscore,
         [b'.'] | [b'.', b'>' | b' ', ..] => AddressFault::TrailingDot,
         [b'.', ..] => AddressFault::EmptyLabel,
+        [b'\r' | b'\n', ..] => AddressFault::LineBreak,
+        [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => AddressFault::Port,
         _ => AddressFault::DomainName,
     };
     (SyntaxErrorKind::Host, fault)
@@ -503,6 +543,7 @@ fn no_label(input: &str) -> Parsed<'_, &str> {
         [] | [b'>', ..] => AddressFault::NoDomain,
         [b'@', ..] => AddressFault::SecondAt,
         [b' ' | b'\t', ..] => AddressFault::Space,
+        [b'\r' | b'\n', ..] => AddressFault::LineBreak,
         [b'_', ..] => AddressFault::Underscore,
         [b'.', ..] => AddressFault::EmptyLabel,
         _ => AddressFault::DomainName,

@@ -215,6 +215,9 @@ impl<'a> Mailbox<'a> {
     /// [`SyntaxErrorKind::LocalPart`], [`SyntaxErrorKind::Host`] or [`SyntaxErrorKind::DomainTooLong`] for what is wrong with
     /// that part; [`SyntaxErrorKind::Path`] without an `@`, with a second one, and with text that is not part of an address.
     /// [`SyntaxError::reason`] says it in words.
+    ///
+    /// `ann@192.0.2.1` is no error: by the grammar those digits are a domain, so a server accepts it, and whatever it accepts is
+    /// read back. [`Envelope::new`](crate::Envelope::new) rejects it and names the literal `[192.0.2.1]`.
     pub fn parse(input: &'a str) -> Result<Self, SyntaxError> {
         Self::parse_with(input, Lenience::default())
     }
@@ -242,6 +245,16 @@ impl<'a> Mailbox<'a> {
     #[must_use]
     pub const fn new(local_part: LocalPart<'a>, host: Host<'a>) -> Self {
         Self { local_part, host }
+    }
+
+    /// Checks that the host is not an IPv4 address without its brackets, which the grammar takes for a domain: mail to
+    /// it cannot be delivered (RFC 5321 sections 2.3.5, 4.1.3).
+    pub(crate) fn with_brackets(self) -> Result<Self, SyntaxError> {
+        let offset = self.local_part.as_str().len() + 1;
+        let checked = self.host.with_brackets();
+        checked.map(|()| self).map_err(|fault| {
+            SyntaxError::new(SyntaxErrorKind::Host, offset).with_fault(Some(fault))
+        })
     }
 
     /// Returns which deviations from the grammar this mailbox needs.
@@ -361,6 +374,7 @@ fn unquoted_fault(rest: &str) -> AddressFault {
     match rest.chars().next() {
         Some(' ') => AddressFault::Space,
         Some('<') => AddressFault::Brackets,
+        Some('\r' | '\n') => AddressFault::LineBreak,
         Some(c) if grammar::is_control_character(c) => AddressFault::QuotedCharacter,
         _ => AddressFault::LocalPartCharacter,
     }
@@ -476,6 +490,9 @@ fn quoted_string_of(input: &str, qtext: Class) -> Parsed<'_, &str> {
             [b'\\', b' '..=b'~', ..] => at += 2,
             text if grammar::begins(text, qtext) => at += 1,
             [] | [b'\\'] => return fail(at, AddressFault::OpenQuote),
+            [b'\r' | b'\n', ..] | [b'\\', b'\r' | b'\n', ..] => {
+                return fail(at, AddressFault::LineBreak);
+            }
             _ => return fail(at, AddressFault::QuotedCharacter),
         }
     }

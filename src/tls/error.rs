@@ -32,9 +32,17 @@ pub enum ConfigError {
         /// The error of the parser.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// PEM without the thing that was expected in it.
-    #[error("the PEM holds no {0}")]
-    Missing(&'static str),
+    /// PEM without the block that was expected in it: certificate and key were swapped, for example, or the name of a
+    /// file was passed in place of its content.
+    #[error("{what}: the PEM holds no {expected}, but {found}")]
+    Missing {
+        /// The thing that the PEM was passed for.
+        what: &'static str,
+        /// The block that was expected: a certificate or a private key.
+        expected: &'static str,
+        /// The first block that it holds, in words.
+        found: &'static str,
+    },
     /// Certificates or a key that the TLS library rejects: the key is not that of the certificate,
     /// for example.
     #[error("{what}: {source}")]

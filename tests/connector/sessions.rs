@@ -8,7 +8,6 @@ use esmtp::{
     sasl::{Credentials, Mechanism},
     server::{self, Event},
     service::Service,
-    syntax::Host,
     tls::{ClientTls, ServerTls},
     transcript::{Entry, Transcript},
 };
@@ -190,7 +189,7 @@ fn hello_name_transcript_and_further_settings_reach_the_session() {
     let counted = Arc::clone(&transcripts);
     let connector = blocking::Connector::new(address.to_string())
         .with_tls_policy(TlsPolicy::Never)
-        .with_hello(Host::parse("client.example.org").unwrap().into_owned())
+        .with_hello("client.example.org")
         .with_config(|config| config.with_transactions(8))
         .with_transcript(move || {
             counted.fetch_add(1, Relaxed);

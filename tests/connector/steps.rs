@@ -319,6 +319,85 @@ fn a_server_that_says_nothing_has_the_time_of_its_phase_and_of_all() {
     check(outcomes, expected, &["too long"]);
 }
 
+/// RFC 8314 section 3: a server in implicit TLS waits for the client.
+#[test]
+fn silence_at_the_greeting_hints_at_implicit_tls() {
+    let hint = "does the server expect implicit TLS at this port? Use `smtps://`, port 465, or with_implicit_tls";
+    let expected =
+        || Kind { step: ConnectStep::Greeting, is_permanent: false, try_next_host: true };
+    let silent = both!(
+        serve(&[Hang]).to_string(),
+        with_time_limit(Duration::from_millis(200)),
+        submission(ann())
+    );
+    let closed = both!(crate::script::serve_and_hang_up(&[]).to_string());
+    let alert = both!(serve(&[S("\u{15}\u{3}\u{3}\0\u{2}\u{2}F")]).to_string());
+    for outcomes in [silent, closed, alert] {
+        for outcome in &outcomes {
+            assert_eq!(outcome.as_ref().unwrap_err().hint(), Some(hint));
+        }
+        check(outcomes, expected(), &[&format!(" ({hint})")]);
+    }
+    // Not after a greeting, nor where the server rejects the session.
+    for script in [&[S("220 mx"), C("EHLO ")][..], &[S("554 no")]] {
+        for outcome in both!(crate::script::serve_and_hang_up(script).to_string()) {
+            assert_eq!(outcome.unwrap_err().hint(), None);
+        }
+    }
+}
+
+/// RFC 8314 section 7.3: TLS never begins with the first octet at the port of SMTP.
+#[test]
+fn silence_at_the_port_of_smtp_is_not_for_tls() {
+    for (port, is_hint) in [(25, false), (587, false), (2525, true), (4465, true)] {
+        let address = format!("mail.example.org:{port}");
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        drop(far);
+        let connector = esmtp::io::blocking::Connector::new(address).with_tls(trusting());
+        let error = connector.connect_over(near).unwrap_err();
+        assert_eq!(error.hint().is_some(), is_hint, "{error}");
+    }
+}
+
+/// RFC 8314 section 3.3.
+#[test]
+fn a_greeting_in_the_clear_hints_at_starttls() {
+    let hint = "does the server begin in the clear at this port? Use STARTTLS: `submission://`, port 587, or \
+                TlsPolicy::Required";
+    for (script, expected) in [(&[S("220 mx ESMTP"), Hang][..], Some(hint)), (&[Hang], None)] {
+        let limit = Duration::from_millis(400);
+        let outcomes = both!(
+            serve(script).to_string(),
+            with_implicit_tls(),
+            with_tls(trusting()),
+            with_time_limit(limit)
+        );
+        for outcome in &outcomes {
+            assert_eq!(outcome.as_ref().unwrap_err().hint(), expected);
+        }
+        let kind =
+            Kind { step: ConnectStep::TlsHandshake, is_permanent: false, try_next_host: true };
+        check(outcomes, kind, &[expected.unwrap_or("too long")]);
+    }
+}
+
+#[test]
+fn mistakes_in_the_name_for_the_hello_are_named() {
+    for (name, words) in [
+        ("", "the name for the hello: an empty name of a host"),
+        ("me.example.org ", "white space in the name of a host"),
+        ("me.example.org\r\n", "a line break"),
+        ("me.example.org:25", "a port, which is not part of a host"),
+        ("192.0.2.1", "an IPv4 address without its brackets: [192.0.2.1]"),
+        ("b\u{fc}cher.example", "outside ASCII, which needs its A-labels"),
+    ] {
+        let name = String::from(name);
+        let expected =
+            Kind { step: ConnectStep::Settings, is_permanent: true, try_next_host: false };
+        check(both!("mx.example.org", with_hello(name.as_str())), expected, &[words]);
+    }
+}
+
 #[test]
 fn mistakes_in_the_address_never_show_a_password() {
     for (address, words) in [
@@ -336,12 +415,18 @@ fn mistakes_in_the_address_never_show_a_password() {
             "user in the URL is not percent-encoded",
         ),
         ("ann:correct horse@mail.example.org", "belong into a URL"),
-        ("submission://ann:correct horse", "the port is not a number"),
+        ("submission://ann:correct", "the port is not a number"),
+        ("submission://ann:correct horse", "white space in the address of the server"),
         ("ann://correct horse://x", "no path"),
         ("ann:correct horse@x://y", "belong into a URL"),
         ("submission://ann@mail.example.org", "has a user and no password"),
         ("submission://:correct horse@mail.example.org", "has a password and no user"),
-        ("submission://ann:correct horse@mail example", "`mail example` is not a host"),
+        ("submission://ann:correct horse@mail!example", "`mail!example` is not a host"),
+        ("submission://ann:correct horse@mail example", "white space in the address of the server"),
+        ("mail.example.org ", "white space in the address of the server"),
+        (" mail.example.org:25", "white space in the address of the server"),
+        ("mail.example.org:25\r\n", "a line break in the address of the server"),
+        ("smtp://mail.example.org\n", "a line break in the address of the server"),
         ("[2001:db8::1:25", "not an IPv6 address in brackets"),
         ("lmtp+unix:lmtp", "no path"),
         ("smtp+unix:/run/smtp", "`smtp+unix` is not smtp"),

@@ -209,14 +209,61 @@ fn a_server_chooses_its_certificate_by_the_name_that_the_client_wants() {
     assert!(meet(trusting(), &tls, "mx.example.org").is_err());
 }
 
+/// Returns a block of PEM whose octets mean nothing.
+fn block(label: &str) -> String {
+    format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n")
+}
+
 #[test]
 fn mistakes_in_certificates_are_told() {
     let (one, other) = (AUTHORITY.issue("localhost"), AUTHORITY.issue("localhost"));
     let shown = |outcome: Result<ServerTls, ConfigError>| outcome.unwrap_err().to_string();
     for (outcome, words) in [
-        (ServerTls::from_pem("", &one.key), "the PEM holds no certificate"),
-        (ServerTls::from_pem(&one.key, &one.key), "the PEM holds no certificate"),
-        (ServerTls::from_pem(&one.chain, &one.chain), "the PEM holds no private key"),
+        (
+            ServerTls::from_pem("", &one.key),
+            "the certificate of the server: the PEM holds no certificate, but no block at all",
+        ),
+        (
+            ServerTls::from_pem("/etc/ssl/mx.pem", "/etc/ssl/mx.key"),
+            "no block at all: it is DER, or the name of a file, whose content is needed",
+        ),
+        (
+            ServerTls::from_pem(&one.key, &one.chain),
+            "the certificate of the server: the PEM holds no certificate, but a private key: were certificate and key \
+             swapped?",
+        ),
+        (
+            ServerTls::from_pem(&one.chain, &one.chain),
+            "the key of the server: the PEM holds no private key, but a certificate: were certificate and key swapped?",
+        ),
+        (
+            ServerTls::from_pem(&one.chain, block("ENCRYPTED PRIVATE KEY")),
+            "the key of the server: the PEM holds no private key, but an encrypted one",
+        ),
+        (
+            ServerTls::from_pem(
+                &one.chain,
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n\
+                 -----END RSA PRIVATE KEY-----\n",
+            ),
+            "the key of the server: the PEM holds no private key, but an encrypted one",
+        ),
+        (
+            ServerTls::from_pem(&one.chain, block("OPENSSH PRIVATE KEY")),
+            "no private key, but a key in the format of OpenSSH",
+        ),
+        (
+            ServerTls::from_pem(block("CERTIFICATE REQUEST"), &one.key),
+            "no certificate, but a request for a certificate",
+        ),
+        (ServerTls::from_pem(block("PUBLIC KEY"), &one.key), "no certificate, but a public key"),
+        (ServerTls::from_pem(block("X509 CRL"), &one.key), "no certificate, but other blocks"),
+        (
+            ServerTls::from_pem(&one.chain, &one.key)
+                .unwrap()
+                .with_client_ca_pem(&one.key, ClientCertificates::Wanted),
+            "the authorities of clients: the PEM holds no certificate, but a private key",
+        ),
         (ServerTls::from_pem("-----BEGIN CERTIFICATE-----\n", &one.key), "not PEM"),
         (ServerTls::from_pem(&one.chain, &other.key), "the certificate of the server: "),
         (
@@ -228,7 +275,14 @@ fn mistakes_in_certificates_are_told() {
         let shown = shown(outcome);
         assert!(shown.contains(words), "{shown}");
     }
-    assert!(ClientTls::new().with_ca_pem("").is_err());
+    let roots = ClientTls::new().with_ca_pem(&one.key).unwrap_err().to_string();
+    let key = ClientTls::new().with_client_certificate(&one.chain, &one.chain).unwrap_err();
+    for (shown, words) in [
+        (roots, "the certificate authorities: the PEM holds no certificate, but a private key"),
+        (key.to_string(), "the key of the client: the PEM holds no private key, but a certificate"),
+    ] {
+        assert!(shown.starts_with(words), "{shown}");
+    }
     let mismatch = ClientTls::new().with_client_certificate(&one.chain, &other.key).unwrap();
     let error = mismatch.with_ca_pem(AUTHORITY.pem()).unwrap().for_host("localhost").unwrap_err();
     assert!(error.to_string().starts_with("the certificate of the client: "), "{error}");

@@ -3,9 +3,13 @@
 use esmtp::{
     client::{self, Client},
     envelope::Envelope,
-    io::{Layer, SessionError, blocking},
+    io::{
+        Layer, SessionError, blocking,
+        nonblocking::{self, Step},
+    },
     security::Security,
     server::{self, Config, Event, Peer, Server},
+    time::Instant,
 };
 use std::{
     io::{self, Write},
@@ -101,6 +105,99 @@ fn a_forgotten_answer_is_found_inside_a_layer() {
         assert_eq!(session.next().unwrap().unwrap().name(), "Connect");
     }
     assert_unanswered(&session.next().unwrap_err(), "Connect");
+}
+
+#[cfg(all(feature = "rustls", feature = "ring"))]
+mod inside_tls {
+    use super::{answer, assert_unanswered, client, pair, server};
+    use esmtp::{
+        envelope::Envelope,
+        io::{AsServer, blocking},
+        tls::{ClientTls, Secured, ServerTls},
+    };
+
+    fn both() -> (ServerTls, ClientTls) {
+        let made = rcgen::generate_simple_self_signed(vec!["mx.example.org".to_owned()]).unwrap();
+        let certificate = made.cert.pem();
+        let server = ServerTls::from_pem(&certificate, made.signing_key.serialize_pem()).unwrap();
+        (server, ClientTls::new().with_ca_pem(&certificate).unwrap())
+    }
+
+    /// Neither a question of the server inside TLS, nor one of the client, is asked without end.
+    #[test]
+    fn a_forgotten_answer_is_an_error_that_names_the_question() {
+        let (server_tls, client_tls) = both();
+        for forgotten in ["Connect", "Hello", "Mail", "Rcpt", "Data", "Content", "Deliver"] {
+            let (stream, peer) = pair();
+            let role = client_tls.for_host("mx.example.org").unwrap();
+            let sends = std::thread::spawn(move || {
+                let machine = Secured::implicit(client(), role);
+                let mut session = blocking::Connection::new(machine, peer);
+                let envelope = Envelope::new("", ["bob@example.net"]).unwrap();
+                session.send(envelope, "Subject: x\r\n\r\n").map(drop)
+            });
+            let machine = Secured::implicit(server(), server_tls.clone());
+            let mut session = blocking::Connection::new(machine, stream);
+            let error = loop {
+                match session.next() {
+                    Ok(Some(event)) => answer(event, forgotten),
+                    Ok(None) => panic!("the session has ended"),
+                    Err(error) => break error,
+                }
+            };
+            assert_unanswered(&error, forgotten);
+            assert!(session.machine().as_server().facts().security().is_tls(), "{forgotten}");
+            drop(session);
+            // Whether its message is lost or unknown depends on how far it has come.
+            let _ = sends.join().unwrap();
+        }
+    }
+}
+
+/// A stream that is read and written as if it did not block: what is there is there, and there is nothing more.
+struct Ready(Vec<u8>);
+
+impl io::Read for Ready {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match io::Read::read(&mut &self.0[..], into)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            octets => {
+                self.0.drain(..octets);
+                Ok(octets)
+            }
+        }
+    }
+}
+
+impl Write for Ready {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Time stands still, as it does for an application that reads the clock once a round of its poller.
+#[test]
+fn a_forgotten_answer_is_found_without_blocking() {
+    for forgotten in ["Connect", "Hello", "Mail", "Rcpt", "Data", "Content", "Deliver"] {
+        let stream = Ready([GROUP, MESSAGE, b"Subject: x\r\n\r\n.\r\n"].concat());
+        let mut session = nonblocking::Connection::new(server(), stream, |_| Ok(()));
+        let error = loop {
+            match session.next(Instant::ORIGIN) {
+                Ok(Step::Event(event)) => answer(event, forgotten),
+                Ok(Step::Wait(wait)) if wait.until() > Instant::ORIGIN => panic!("{wait:?}"),
+                Ok(Step::Wait(_)) => {}
+                Ok(Step::Over) => panic!("the session has ended"),
+                Err(error) => break error,
+            }
+        };
+        assert_unanswered(&error, forgotten);
+        let Ok(Step::Event(event)) = session.next(Instant::ORIGIN) else { panic!("{forgotten}") };
+        assert_eq!(event.name(), forgotten);
+    }
 }
 
 /// A write is a part of the answer: content written an octet at a time is no forgotten answer.

@@ -51,6 +51,26 @@ async fn send_all(
     done
 }
 
+/// The session is free again after the last result.
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_finished_gives_its_results_and_the_session_back() {
+    let ((), taken) = over(receiver(true), sender(), [None; 2], async |mut session| {
+        let mut queue = session.queue(8);
+        for number in 0..5 {
+            queue.push(envelope(number), content(number)).await;
+        }
+        let first = queue.next().await.unwrap();
+        let rest = queue.finish().await;
+        let done: Vec<_> = std::iter::once(first).chain(rest).collect();
+        session.quit().await.unwrap();
+        assert_eq!(done.len(), 5);
+        assert!(done.iter().all(|(_, result)| result.as_ref().unwrap().is_delivered_to_all()));
+        assert!(session.queue(8).finish().await.is_empty());
+    })
+    .await;
+    assert_eq!(taken.messages.len(), 5);
+}
+
 /// The figures of `tests/round_trips.rs`, through the adapter.
 #[tokio::test(start_paused = true)]
 async fn a_message_costs_a_small_part_of_a_round_trip() {

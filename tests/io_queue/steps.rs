@@ -3,7 +3,7 @@ use super::{
     content, envelope, receiver, sender,
 };
 use esmtp::{
-    client::{MessageFacts, Outcome},
+    client::{Event, MessageFacts, Outcome, TlsPolicy},
     io::{AuthenticateError, Progress, SendError, SendFailure, blocking},
     sasl::{Credentials, ErrorStatus},
     service::Service,
@@ -241,6 +241,179 @@ fn a_blocking_transaction_goes_step_by_step() {
     assert_eq!(shown, ["250 queued", "550 5.1.1 no carl"]);
     session.quit().unwrap();
     server.finish().unwrap();
+}
+
+/// The session goes on in the clear after a rejected STARTTLS of the policy, and ends after one that the application has
+/// asked for.
+const NO_TLS: &str = "S: 220 mx
+    C: EHLO me.example.org
+    S: 250-mx
+    S: 250 STARTTLS
+    C: STARTTLS
+    S: 454 4.7.0 not now
+    C: MAIL FROM:<ann@example.org>
+    S: 250 ann
+    C: RCPT TO:<1@example.net>
+    S: 250 bob
+    C: DATA
+    S: 354 go
+    C: Subject: 1
+    C:
+    C: hello
+    C: .
+    S: 250 queued
+    C: QUIT
+    S: 221 bye";
+
+/// RFC 7435 section 4.2; RFC 3207 section 4.1.
+#[test]
+fn a_blocking_session_goes_on_in_the_clear_where_tls_is_opportunistic() {
+    let config = || sender().with_tls(TlsPolicy::IfOffered);
+    let server = plays(NO_TLS);
+    let mut session = blocking::connect(server.address(), config()).unwrap();
+    let report = session.send(envelope(1), content(1)).unwrap();
+    assert!(report.is_delivered_to_all());
+    session.quit().unwrap();
+    server.finish().unwrap();
+
+    let server = plays(NO_TLS);
+    let mut session = blocking::connect(server.address(), config()).unwrap();
+    let results: Vec<_> = session.queue(8, [(envelope(1), content(1))]).collect();
+    assert!(results[0].1.as_ref().unwrap().is_delivered_to_all());
+    session.quit().unwrap();
+    server.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_session_goes_on_in_the_clear_where_tls_is_opportunistic() {
+    let config = || sender().with_tls(TlsPolicy::IfOffered);
+    let server = plays(NO_TLS);
+    let mut session = esmtp::io::tokio::connect(server.address(), config()).await.unwrap();
+    assert!(session.send(envelope(1), content(1)).await.unwrap().is_delivered_to_all());
+    session.quit().await.unwrap();
+    server.finish().unwrap();
+
+    let server = plays(NO_TLS);
+    let mut session = esmtp::io::tokio::connect(server.address(), config()).await.unwrap();
+    let ann = from("ann@example.org");
+    let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+    transaction.rcpt(to("1@example.net"), Parameters::NONE).await.unwrap();
+    let mut writer = transaction.content().await.unwrap();
+    writer.write(content(1).as_bytes()).await.unwrap();
+    assert!(writer.finish().await.unwrap().is_delivered_to_all());
+    session.quit().await.unwrap();
+    server.finish().unwrap();
+}
+
+#[test]
+fn a_session_ends_where_tls_was_asked_for_by_the_application() {
+    let server = plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250-mx
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 454 4.7.0 not now
+         C: QUIT
+         S: 221 bye",
+    );
+    let mut session = blocking::connect(server.address(), sender()).unwrap();
+    let Event::Ready(ready) = session.next().unwrap().unwrap() else { panic!() };
+    ready.start_tls().unwrap();
+    let error = session.send(envelope(1), content(1)).unwrap_err();
+    assert!(matches!(error.failure(), SendFailure::Refused { .. }), "{error:?}");
+    assert_eq!(session.next().unwrap().map(|event| event.name()), None);
+    server.finish().unwrap();
+}
+
+/// A session in which DATA is rejected, then one in which the content is, each with a rejected recipient before the others.
+const REJECTED: [(&str, &str); 2] = [
+    ("C: DATA\nS: 554-5.7.1 not so\nS: 554 5.7.1 fast", "554-5.7.1 not so\r\n554 5.7.1 fast\r\n"),
+    ("C: DATA\nS: 354 go\nC: Hi\nC: .\nS: 550 5.7.1 spam", "550 5.7.1 spam\r\n"),
+];
+
+/// Starts a server that plays one of them.
+fn rejects(content: &str) -> RunningPeer {
+    plays(&format!(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: MAIL FROM:<ann@example.org>
+         S: 250 ann
+         C: RCPT TO:<carl@example.net>
+         S: 550 5.1.1 no carl
+         C: RCPT TO:<bob@example.net>
+         S: 250 bob
+         {content}
+         C: QUIT
+         S: 221 bye"
+    ))
+}
+
+/// Returns the octets of a reply.
+fn shown(reply: &Reply<'_>) -> String {
+    let mut octets = Vec::new();
+    reply.encode(&mut octets);
+    String::from_utf8(octets).unwrap()
+}
+
+#[tokio::test]
+async fn the_replies_to_data_and_to_the_content_are_known_unchanged() {
+    for (number, (script, expected)) in REJECTED.into_iter().enumerate() {
+        let server = rejects(script);
+        let mut session = esmtp::io::tokio::connect(server.address(), sender()).await.unwrap();
+        let ann = from("ann@example.org");
+        let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+        transaction.rcpt(to("carl@example.net"), Parameters::NONE).await.unwrap();
+        transaction.rcpt(to("bob@example.net"), Parameters::NONE).await.unwrap();
+        let mut writer = transaction.content().await.unwrap();
+        assert_eq!(writer.refusal().is_some(), number == 0);
+        assert_eq!(writer.is_wanted(), number == 1);
+        writer.write(b"Hi\r\n").await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(shown(writer.end().await.unwrap().unwrap()), expected);
+        }
+        let report = writer.finish().await.unwrap();
+        let shown: Vec<_> = report.outcomes().map(|it| it.reply().unwrap().code().get()).collect();
+        assert_eq!(shown[0], 550);
+        session.quit().await.unwrap();
+        server.finish().unwrap();
+    }
+}
+
+#[test]
+fn a_blocking_transaction_tells_the_replies_to_data_and_to_the_content() {
+    for (number, (script, expected)) in REJECTED.into_iter().enumerate() {
+        let server = rejects(script);
+        let mut session = blocking::connect(server.address(), sender()).unwrap();
+        let ann = from("ann@example.org");
+        let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).unwrap();
+        transaction.rcpt(to("carl@example.net"), Parameters::NONE).unwrap();
+        transaction.rcpt(to("bob@example.net"), Parameters::NONE).unwrap();
+        let mut writer = transaction.content().unwrap();
+        assert_eq!(writer.refusal().is_some(), number == 0);
+        writer.write(b"Hi\r\n").unwrap();
+        assert_eq!(shown(writer.end().unwrap().unwrap()), expected);
+        writer.finish().unwrap();
+        session.quit().unwrap();
+        server.finish().unwrap();
+    }
+}
+
+/// Without an accepted recipient there is no reply to DATA and none to the content.
+#[tokio::test(start_paused = true)]
+async fn content_without_recipients_has_no_reply() {
+    let ((), _) = over(receiver(true), sender(), [None; 2], async |mut session| {
+        let ann = from("ann@example.org");
+        let mut transaction = session.begin(ann, Parameters::NONE, UNKNOWN).await.unwrap();
+        transaction.rcpt(to("nobody@example.net"), Parameters::NONE).await.unwrap();
+        let mut writer = transaction.content().await.unwrap();
+        assert_eq!(writer.refusal(), None);
+        assert_eq!(writer.end().await.unwrap(), None);
+        writer.finish().await.unwrap();
+        session.quit().await.unwrap();
+    })
+    .await;
 }
 
 const JSON: &str = r#"{"status":"invalid_token","scope":"mail"}"#;

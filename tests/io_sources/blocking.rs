@@ -12,7 +12,7 @@ use std::{
 #[test]
 fn a_refused_recipient_stops_the_content_within_two_chunks() {
     let mut session = Connection::new(client(), refusing());
-    let report = session.send(bob(), &large()).unwrap();
+    let report = session.send(bob(), large()).unwrap();
     assert_eq!(report.outcomes().map(reply_code).collect::<Vec<_>>(), [Some(550)]);
     assert!(session.stream().chunks() <= 2, "{} chunks", session.stream().chunks());
 }

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "serde")]
 mod client_serde;
+mod mistakes;
 mod proxy;
 #[cfg(all(feature = "scram", feature = "cram-md5"))]
 mod sasl_exchanges;

@@ -143,7 +143,7 @@ impl Session {
         }
         let need = self.need(facts).unwrap_or_else(|TimedOut| {
             match self.channel.is_broken() {
-                false => self.end(End::TimedOut),
+                false => self.lost(facts, End::TimedOut),
                 true => self.lost(facts, End::Unsendable),
             }
             self.need(facts).unwrap_or(Need::Close)
@@ -305,13 +305,16 @@ impl Session {
         }
     }
 
-    /// Ends the session because the connection is lost. After QUIT that counts as 221, and after a
-    /// rejected EHLO it is part of the rejection.
+    /// Ends the session because the connection is lost, or nothing comes in time. After QUIT that counts as 221, but for a
+    /// time-out after the application's own QUIT; after a rejected EHLO a loss is part of the rejection.
     fn lost(&mut self, facts: &mut Facts, end: End) {
         if let (Phase::Quitting(reason), Some(Expected::Quit)) =
             (self.position.phase(), self.work().queue.front())
         {
-            let reason = reason.clone();
+            let reason = match (reason, &end) {
+                (End::Quit, End::TimedOut) => End::TimedOut,
+                (reason, _) => reason.clone(),
+            };
             return self.end(reason);
         }
         self.end(match (end, facts.refused_hello.take()) {

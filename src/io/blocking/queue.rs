@@ -39,6 +39,9 @@ impl<'c> Source<'c> {
 /// 9422 section 4.1). At most one is taken before it can begin, and none once the session is over: those
 /// that are left stay in the iterator (lend it with [`Iterator::by_ref`]), for another session.
 ///
+/// A queue has the session until it is dropped, as a `for` loop or `collect` does with it; one in a variable needs
+/// `drop(queue)` before the next call of the session.
+///
 /// ```no_run
 /// use esmtp::{client::Config, envelope::Envelope, io::blocking};
 ///

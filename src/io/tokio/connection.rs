@@ -262,8 +262,9 @@ where
     pub async fn send(
         &mut self,
         envelope: impl Into<Arc<Envelope>>,
-        content: &[u8],
+        content: impl AsRef<[u8]>,
     ) -> Result<Report, SendError> {
+        let content = content.as_ref();
         self.send_from(envelope, MessageFacts::scan(content), content).await
     }
 

@@ -330,8 +330,9 @@ impl Pool {
     pub async fn send(
         &self,
         envelope: impl Into<Arc<Envelope>>,
-        content: &[u8],
+        content: impl AsRef<[u8]>,
     ) -> Result<Report, SendError> {
+        let content = content.as_ref();
         let (envelope, facts) = (envelope.into(), MessageFacts::scan(content));
         match self.attempt(&envelope, &facts, content, Care::Usual).await {
             Err((_, true)) => {}

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use ::tokio::io::AsyncBufRead;
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     future::poll_fn,
     pin::Pin,
@@ -45,10 +45,13 @@ impl<'c> Source<'c> {
 /// A queue holds one message besides those in flight, however many are pushed: [`push`](Self::push)
 /// waits. Results are small and stay until they are taken, so take them while you push.
 ///
+/// A queue has the session until it is dropped. [`finish`](Self::finish) returns the remaining results and gives the session
+/// back, for QUIT, for example; in its place `drop(queue)` must stand before the next call of the session.
+///
 /// ```no_run
 /// use esmtp::{envelope::Envelope, io::tokio::ClientSession};
 ///
-/// async fn send_all(session: &mut ClientSession, messages: Vec<(Envelope, Vec<u8>)>) {
+/// async fn send_all(mut session: ClientSession, messages: Vec<(Envelope, Vec<u8>)>) {
 ///     let mut queue = session.queue(32);
 ///     for (envelope, content) in messages {
 ///         queue.push(envelope, content).await;
@@ -56,9 +59,10 @@ impl<'c> Source<'c> {
 ///             println!("{}: {result:?}", ticket.number());
 ///         }
 ///     }
-///     while let Some((ticket, result)) = queue.next().await {
+///     for (ticket, result) in queue.finish().await {
 ///         println!("{}: {result:?}", ticket.number());
 ///     }
+///     let _ = session.quit().await; // every result is known
 /// }
 /// ```
 #[derive(Debug)]
@@ -122,6 +126,17 @@ impl<'s, 'c, D: Driven> Queue<'s, 'c, D> {
     /// Returns the next result if it is there already.
     pub fn try_next(&mut self) -> Option<(Ticket, Result<Report, SendError>)> {
         self.messages.next()
+    }
+
+    /// Waits for the remaining results, those of [`next`](Self::next) in one list, and gives the session back.
+    ///
+    /// Where the future is dropped before it is ready, the results that it has collected are lost.
+    pub async fn finish(mut self) -> Vec<(Ticket, Result<Report, SendError>)> {
+        let mut results = Vec::with_capacity(self.messages.underway());
+        while let Some(result) = self.next().await {
+            results.push(result);
+        }
+        results
     }
 
     /// Returns the number of messages that were pushed and have no result yet.

@@ -214,6 +214,31 @@ impl<D: Driven> ContentWriter<'_, D> {
         self.inner.step(Want::Write(octets)).await.map(drop)
     }
 
+    /// Returns the negative reply to DATA as the server sent it, where that is why the content is not
+    /// [wanted](Self::is_wanted): for a proxy that passes it on before it has asked its client for the content.
+    ///
+    /// The positive one is 354 and is not kept. A server with CHUNKING is not asked before the content.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Reply<'static>> {
+        self.inner.steps.content_reply()
+    }
+
+    /// Ends the content, and returns the reply to it as the server sent it, for a proxy that passes it on. `None` where
+    /// no reply came: RCPT was accepted for no recipient, or the connection was lost. In LMTP it is the reply for the first
+    /// recipient that was accepted, and the report has those for the others.
+    ///
+    /// [`finish`](Self::finish) returns the report after it.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended, or the content must not end here: it was aborted.
+    pub async fn end(&mut self) -> Result<Option<&Reply<'static>>, SendError> {
+        self.inner.step(Want::Finish).await?;
+        Ok(self.inner.steps.content_reply())
+    }
+
     /// Ends the content, and returns the report.
     ///
     /// # Errors

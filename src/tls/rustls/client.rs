@@ -129,7 +129,7 @@ impl ClientTls {
         key: impl AsRef<[u8]>,
     ) -> Result<Self, ConfigError> {
         let chain = pem::certificates("the certificate of the client", chain.as_ref())?;
-        let key = Arc::new(pem::private_key(key.as_ref())?);
+        let key = Arc::new(pem::private_key("the key of the client", key.as_ref())?);
         Ok(self.with(|settings| settings.identity = Some(Identity { chain, key })))
     }
 

@@ -67,7 +67,7 @@ impl ServerTls {
     /// One of them is not PEM or unusable, they do not belong together, or there is no cryptography.
     pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let chain = pem::certificates("the certificate of the server", chain.as_ref())?;
-        let key = Arc::new(pem::private_key(key.as_ref())?);
+        let key = Arc::new(pem::private_key("the key of the server", key.as_ref())?);
         Self::make(Identity { chain, key }, None)
     }
 

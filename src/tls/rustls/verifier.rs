@@ -162,3 +162,21 @@ impl ServerCertVerifier for Any {
         self.0.supported_schemes()
     }
 }
+
+#[cfg(test)]
+#[cfg(all(feature = "ring", not(any(feature = "webpki-roots", feature = "platform-verifier"))))]
+mod tests {
+    use crate::tls::{ClientTls, ConfigError};
+
+    #[test]
+    fn without_roots_a_client_has_nothing_to_trust() {
+        let error = ClientTls::new().for_host("mx.example.org").unwrap_err();
+        assert!(matches!(error, ConfigError::NoRoots));
+        let error = alloc::string::ToString::to_string(&error);
+        for remedy in ["`platform-verifier`", "`webpki-roots`", "ClientTls::with_ca_pem"] {
+            assert!(error.contains(remedy), "{error}");
+        }
+        // Opportunistic TLS trusts nothing, and needs no roots.
+        assert!(ClientTls::new().without_verification().for_host("mx.example.org").is_ok());
+    }
+}

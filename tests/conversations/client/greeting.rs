@@ -154,11 +154,31 @@ fn a_server_that_rejects_the_session_gets_quit() {
              S: 221 bye
              C: (closed)"
         ));
-        assert_eq!(
-            notes,
-            [format!("end: the server refused to go on with the session: {refusal}")]
-        );
+        let end = [format!("end: the server refused to go on with the session: {refusal}")];
+        assert_eq!(notes, end);
+        // The reply to QUIT never comes, nor the end of the connection.
+        let notes = Dialogue::sends(&[BOB], "x\r\n").plays(&format!(
+            "{script}
+             C: QUIT
+             (300 s)
+             C: (closed)"
+        ));
+        assert_eq!(notes, end);
     }
+}
+
+/// A session that the application has ended has no other reason: without a reply to QUIT it took too long.
+#[test]
+fn a_quit_of_the_application_without_a_reply_times_out() {
+    let notes = Dialogue::new([]).plays(
+        "S: 220 mx
+         C: EHLO me.example.org
+         S: 250 mx
+         C: QUIT
+         (300 s)
+         C: (closed)",
+    );
+    assert_eq!(notes, ["end: the server took too long"]);
 }
 
 /// RFC 5321 section 4.1.1.1: what cannot be understood is ignored.

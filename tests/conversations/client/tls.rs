@@ -91,6 +91,24 @@ fn required_tls_that_is_not_offered_or_refused_ends_the_session() {
     assert_eq!(notes, ["end: the server refused to go on with the session: 502 what"]);
 }
 
+/// The reason for which TLS is not used stays the end of the session, though no reply to QUIT comes.
+#[test]
+fn a_missing_reply_to_quit_does_not_hide_why_tls_failed() {
+    for (offered, rejection, end) in [
+        ("", "", "end: TLS is required and not offered"),
+        (
+            "STARTTLS",
+            "C: STARTTLS\nS: 454 4.7.0 not now\n",
+            "end: TLS is required and the server rejected it: 454 4.7.0 not now",
+        ),
+    ] {
+        let notes = Dialogue::sends(&[BOB], "x\r\n")
+            .with(required)
+            .plays(&after_offer(offered, &format!("{rejection}C: QUIT\n(300 s)\nC: (closed)")));
+        assert_eq!(notes, [end]);
+    }
+}
+
 /// 3207-6-b: RFC 3207 section 4.1: to go on in the clear is a decision.
 #[test]
 fn a_rejected_starttls_is_a_question_if_tls_is_not_required() {
