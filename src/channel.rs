@@ -11,7 +11,6 @@ use crate::{
     wire::{ReceiveBuffer, SendBuffer},
 };
 use alloc::{boxed::Box, vec::Vec};
-use bytes::BytesMut;
 use core::{fmt, time::Duration};
 
 /// Octets of `AUTH`, the longest name of a mechanism (RFC 4422 section 3.1) and CRLF.
@@ -147,17 +146,14 @@ impl Channel {
         self.taken = self.taken.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
     }
 
-    /// Frees the buffers that are empty.
-    pub(crate) fn release(&mut self) {
-        self.receive.release();
+    /// Frees the send buffer of a session that is idle, if it is empty.
+    pub(crate) fn release_send(&mut self) {
         self.send.take_if(|send| send.is_empty());
     }
 
-    /// Takes the memory of the receive buffer out, if there are no octets in it, and frees the send buffer
-    /// if that is empty.
-    pub(crate) fn reclaim(&mut self) -> Option<BytesMut> {
-        self.send.take_if(|send| send.is_empty());
-        self.receive.reclaim()
+    /// Frees a send buffer that is empty and larger than the replies or commands of a transaction need.
+    pub(crate) fn release_large_send(&mut self) {
+        self.send.take_if(|send| send.is_empty() && send.text().capacity() > 2 * FIRST_SEND);
     }
 
     /// Returns the send buffer.

@@ -378,7 +378,7 @@ impl Machine for Client {
 
     fn release(&mut self) {
         self.session.release();
-        self.session.channel.release();
+        self.session.channel.receive.release();
     }
 
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
@@ -387,7 +387,7 @@ impl Machine for Client {
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
         self.session.release();
-        self.session.channel.reclaim()
+        self.session.channel.receive.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {

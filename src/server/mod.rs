@@ -339,7 +339,8 @@ impl Machine for Server {
     }
 
     fn release(&mut self) {
-        self.session.channel.release();
+        self.session.release();
+        self.session.channel.receive.release();
     }
 
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
@@ -347,7 +348,8 @@ impl Machine for Server {
     }
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
-        self.session.channel.reclaim()
+        self.session.release();
+        self.session.channel.receive.reclaim()
     }
 
     fn closed(&mut self, how: Closed) {

@@ -108,8 +108,13 @@ impl Session {
         self.work.get_or_insert_default()
     }
 
-    /// Frees the memory of what was due, if nothing is, and the application has nothing to send now.
+    /// Frees the memory of what was due, if nothing is, and the application has nothing to send now; and
+    /// the send buffer if it is empty. In a transaction a small one is kept.
     pub(super) fn release(&mut self) {
+        match self.work().transactions.is_empty() {
+            true => self.channel.release_send(),
+            false => self.channel.release_large_send(),
+        }
         let is_waiting = matches!(self.position.phase(), Phase::Waiting);
         let has_events = self.work().recipient_events.as_ref().is_some_and(|it| !it.is_empty());
         if is_waiting && self.is_idle() && self.work().reports.is_empty() && !has_events {

@@ -62,7 +62,8 @@ impl Session {
         match (verb, &self.phase) {
             (Verb::Mail, Phase::Asked(Question::Mail(_)))
             | (Verb::Rcpt, Phase::Asked(Question::Rcpt(_))) => {}
-            _ => self.failed(verb),
+            (Verb::Mail | Verb::Rcpt, _) => self.failed(verb),
+            _ => {}
         }
     }
 

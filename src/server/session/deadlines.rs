@@ -107,7 +107,9 @@ impl Session {
             Wait::Answer => {
                 self.channel.pause();
                 if let Some(work) = &mut self.work {
-                    work.closing.stop(now);
+                    if self.is_closing {
+                        work.closing.stop(now);
+                    }
                     work.content.pause(now);
                 }
             }

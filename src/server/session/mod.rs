@@ -177,6 +177,15 @@ impl Session {
         matches!(self.phase, Phase::Asked(Question::Upgrade(_)))
     }
 
+    /// Frees the send buffer if it is empty. In a transaction, each of whose commands has a reply, a small
+    /// one is kept.
+    pub(super) fn release(&mut self) {
+        match self.facts.envelope().is_open() {
+            true => self.channel.release_large_send(),
+            false => self.channel.release_send(),
+        }
+    }
+
     /// Advances as far as possible, and returns what is needed then.
     pub(super) fn poll(&mut self, now: Instant) -> Need {
         self.channel.begin(now);
