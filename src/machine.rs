@@ -155,6 +155,8 @@ pub trait Machine {
     /// holds no octets and the length suits it, and may replace it by memory of its own when a read
     /// fills it. A driver with many idle sessions lends from a pool when a stream is readable, and
     /// takes the memory back with [`reclaim_buffer`](Machine::reclaim_buffer).
+    ///
+    /// By default a machine reads into its own memory, and returns what is lent.
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
         Some(memory)
     }
@@ -163,13 +165,15 @@ pub trait Machine {
     /// [`release`](Machine::release) frees.
     ///
     /// The memory may still contain octets that the peer sent, credentials excepted.
+    ///
+    /// By default the memory is the machine's own: it is released, and none is returned.
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
         self.release();
         None
     }
 
     /// Copies octets into the [`receive_buffer`](Machine::receive_buffer) and returns how many it
-    /// took.
+    /// took. A driver that reads into the buffer itself needs no copy.
     fn feed(&mut self, octets: &[u8]) -> usize {
         let room = self.receive_buffer();
         let taken = room.len().min(octets.len());
@@ -188,7 +192,8 @@ pub trait Machine {
     fn to_send<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize;
 
     /// Returns a copy of the octets to send, up to `limit`, for a driver that must own what it
-    /// writes (completion I/O).
+    /// writes (completion I/O). A driver that can write borrowed slices needs no copy: it uses
+    /// [`to_send`](Machine::to_send), as the adapters of this crate do.
     ///
     /// Like those of [`to_send`](Machine::to_send) they wait until [`sent`](Machine::sent) records
     /// that they were written.

@@ -70,6 +70,7 @@ pub mod serving;
 mod session;
 mod session_error;
 mod source;
+mod spare;
 mod steps;
 mod stopper;
 #[cfg(feature = "tokio")]

@@ -1,6 +1,7 @@
 //! Sessions on streams that are ready when the test says so.
 
 use crate::toy::{Event, Toy};
+use allocation_counter::measure;
 use esmtp::{
     io::{
         LINGER_OCTETS, LINGER_TIME,
@@ -8,7 +9,7 @@ use esmtp::{
     },
     machine::{Closed, Machine},
     security::Security,
-    server::{self, Config, Peer, Server},
+    server::{self, Config, Limits, Peer, Server},
     time::Instant,
 };
 use proptest::prelude::*;
@@ -414,4 +415,28 @@ fn a_server_serves_accepted_connections() {
     peer.read_to_string(&mut heard).unwrap();
     let codes: Vec<_> = heard.lines().map(|line| &line[..3]).collect();
     assert_eq!((codes.first(), codes.last()), (Some(&"220"), Some(&"221")), "{heard}");
+}
+
+/// Returns how many octets are allocated in a session that waits for readiness this many times.
+fn allocated(waits: usize) -> u64 {
+    let config = Config::new("mx.example.net").unwrap();
+    let config = config.with_limits(Limits::default().with_idle_commands(1000));
+    let server = Server::new(config.into(), Peer::UNKNOWN, Security::CLEAR);
+    let mut session = session(server, Pipe { room: 1 << 20, ..Pipe::default() });
+    measure(|| {
+        for _ in 0..waits {
+            assert!(advance(&mut session, at(0)).unwrap().reads());
+            session.stream_mut().arrived.extend(b"NOOP\r\n");
+            session.set_readable();
+        }
+    })
+    .bytes_total
+}
+
+#[test]
+fn a_session_that_waits_again_and_again_does_not_allocate_memory_to_read_into_each_time() {
+    let _ = allocated(1);
+    let (few, many) = (allocated(10), allocated(90));
+    // A reply needs some memory; a receive buffer has 4 KiB at least.
+    assert!(many < few + 80 * 1024, "{few} and {many} octets");
 }

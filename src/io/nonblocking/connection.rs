@@ -1,13 +1,16 @@
 //! A machine on a non-blocking stream, advanced step by step.
 
 use crate::{
-    io::{DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, SessionError, is_sending, repeats::Repeats},
+    io::{
+        DISCARD, LINGER_OCTETS, LINGER_TIME, SLICES, SessionError, is_sending, repeats::Repeats,
+        spare,
+    },
     machine::{Closed, Machine, Need},
     server::{Config, Server},
     time::Instant,
 };
 use alloc::sync::Arc;
-use core::fmt;
+use core::{fmt, mem};
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},
     net::{Shutdown, TcpStream},
@@ -19,7 +22,8 @@ const TURN: u32 = 64;
 
 /// A machine on a non-blocking stream: see [the module](super).
 ///
-/// While the peer is silent the machine holds no receive buffer.
+/// While the peer is silent the machine holds no receive buffer: the sessions of a thread lend each
+/// other the memory to read into.
 pub struct Connection<M, S = TcpStream> {
     machine: M,
     stream: S,
@@ -34,6 +38,8 @@ pub struct Connection<M, S = TcpStream> {
     is_writable: bool,
     /// Octets were written that the stream may still hold.
     is_unflushed: bool,
+    /// The machine holds no memory to read into.
+    has_no_buffer: bool,
     /// Reads and writes since the last wait.
     turn: u32,
     /// The error of the session, until [`next`](Self::next) has returned it.
@@ -128,6 +134,7 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
             is_readable: true,
             is_writable: true,
             is_unflushed: false,
+            has_no_buffer: true,
             turn: 0,
             error: None,
             repeats: Repeats::default(),
@@ -264,7 +271,7 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
             return Ok(None);
         }
         if reads {
-            self.machine.release();
+            self.has_no_buffer |= spare::reclaim(&mut self.machine);
         }
         Ok(Some(wait))
     }
@@ -279,6 +286,9 @@ impl<M: Machine, S: Read + Write> Connection<M, S> {
     fn read(&mut self) -> bool {
         if !self.may_read {
             return false;
+        }
+        if mem::take(&mut self.has_no_buffer) {
+            spare::lend(&mut self.machine);
         }
         match self.stream.read(self.machine.receive_buffer()) {
             Ok(0) => {

@@ -1,6 +1,6 @@
 //! A machine on a tokio stream, driven until it asks a question.
 
-use super::{driven::Driven, queue::Queue, socket::Socket, spare, transaction::Transaction};
+use super::{driven::Driven, queue::Queue, socket::Socket, transaction::Transaction};
 use crate::{
     client::{self, Client, Event, MessageFacts, Report},
     envelope::Envelope,
@@ -12,6 +12,7 @@ use crate::{
         sending::{Sending, Step},
         session::session,
         session_error::over_unless_asked,
+        spare,
         stopper::Attached,
     },
     machine::{Closed, Machine, Need},

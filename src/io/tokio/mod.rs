@@ -50,7 +50,6 @@ mod pool;
 mod queue;
 mod serve;
 mod socket;
-mod spare;
 mod transaction;
 
 pub use connection::{ClientSession, Connection, ServerSession, connect};

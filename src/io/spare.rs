@@ -1,5 +1,5 @@
-//! Memory to read into, lent to the sessions of a thread in turn: a session that waits holds none, and none
-//! is allocated or zeroed at each wait.
+//! Memory to read into, lent to the sessions of a thread in turn, on tokio and on non-blocking streams: a
+//! session that waits holds none, and none is allocated or zeroed at each wait.
 
 use crate::machine::Machine;
 use alloc::vec::Vec;
