@@ -45,7 +45,7 @@ pages! {
     driving "driving.md"
     extensions "extensions.md"
     troubleshooting "troubleshooting.md"
-    /// What is promised against attacks, with the tests that show it, and what is left to the application.
+    /// The promises against attacks, with the tests that show them, and the duties of the application.
     security "../../SECURITY.md"
     /// The changes of each version.
     changelog "../../CHANGELOG.md"
