@@ -1,5 +1,5 @@
-//! Receives mail for one mailbox and its postmaster; it is the first program of the README:
-//! `cargo run --all-features --example receive -- [ADDRESS]`
+//! Receives mail for one mailbox and its postmaster: `cargo run --all-features --example receive`. It is the first
+//! program of the README, and listens on the address that follows ` -- `, or on port 2525.
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
