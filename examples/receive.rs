@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every host has a postmaster, with and without a domain (RFC 5321 sections 4.1.1.3, 4.5.1).
+/// Returns whether it is bob, or the postmaster that every host has (RFC 5321 section 4.5.1).
 fn is_known(path: &ForwardPath<'_>, bob: &Mailbox<'_>) -> bool {
     match path.mailbox() {
         Some(mailbox) if path.is_postmaster() => mailbox.host() == bob.host(),
