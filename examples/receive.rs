@@ -1,5 +1,5 @@
-//! Receives mail for one mailbox and its postmaster; it is the first program of the README:
-//! `cargo run --all-features --example receive -- [ADDRESS]`
+//! Receives mail for one mailbox and its postmaster: `cargo run --all-features --example receive`. It is the first
+//! program of the README, and listens on the address that follows ` -- `, or on port 2525.
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 
@@ -35,8 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns whether mail for the path is accepted. Every host has a postmaster, with and without a domain (RFC 5321
-/// sections 4.1.1.3, 4.5.1).
+/// Returns whether it is bob, or the postmaster that every host has (RFC 5321 section 4.5.1).
 fn is_known(path: &ForwardPath<'_>, bob: &Mailbox<'_>) -> bool {
     match path.mailbox() {
         Some(mailbox) if path.is_postmaster() => mailbox.host() == bob.host(),

@@ -15,7 +15,7 @@
 //! | run a machine without an adapter | [`driving`] |
 //! | see which service extensions there are | [`extensions`] |
 //! | understand an error | [`troubleshooting`] |
-//! | know what is promised against attacks, and what is left to you | [`security`] |
+//! | know the promises against attacks, and your own tasks | [`security`] |
 //! | see the changes of each version | [`changelog`] |
 //!
 //! The code needs the features `tokio`, `ring`, `scram`, `getrandom`, `tracing` and `testing` where it says so by its
@@ -45,7 +45,7 @@ pages! {
     driving "driving.md"
     extensions "extensions.md"
     troubleshooting "troubleshooting.md"
-    /// The promises against attacks, with the tests that show them, and the duties of the application.
+    /// The promises against attacks, with the tests that show them, and the tasks left to the application.
     security "../../SECURITY.md"
     /// The changes of each version.
     changelog "../../CHANGELOG.md"
