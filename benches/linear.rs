@@ -13,7 +13,8 @@
 )]
 
 use core::{hint::black_box, time::Duration};
-use std::{sync::Arc, time::Instant};
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
 
 use esmtp::{
     client::{self, Client},
@@ -24,12 +25,18 @@ use esmtp::{
     syntax::{Command, Extension, Extensions, Lenience, MailParameters, Reply, Verb},
 };
 
+/// Returns the processor time that this thread has had: other programs do not count.
+fn now() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap())
+}
+
 fn time(mut work: impl FnMut()) -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..7 {
-        let start = Instant::now();
+        let start = now();
         work();
-        best = best.min(start.elapsed());
+        best = best.min(now() - start);
     }
     best
 }
