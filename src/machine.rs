@@ -156,6 +156,8 @@ pub trait Machine {
     /// fills it. A driver with many idle sessions lends from a pool when a stream is readable, and
     /// takes the memory back with [`reclaim_buffer`](Machine::reclaim_buffer).
     ///
+    /// A layer takes memory a second time, for the machine inside: a driver may lend until one is returned.
+    ///
     /// By default a machine reads into its own memory, and returns what is lent.
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
         Some(memory)
@@ -163,6 +165,9 @@ pub trait Machine {
 
     /// Takes the memory of the receive buffer out, if it holds no octets, and frees what
     /// [`release`](Machine::release) frees.
+    ///
+    /// A layer returns its own memory first, and that of the machine inside at the next call: a driver calls until there
+    /// is none.
     ///
     /// The memory may still contain octets that the peer sent, credentials excepted.
     ///

@@ -1238,7 +1238,15 @@ fn a_layer_reads_ciphertext_into_lent_memory() {
     let lent = memory.as_ptr();
     assert!(server.lend_buffer(memory).is_none());
     assert_eq!(server.receive_buffer().as_ptr(), lent);
+    // The second is for the plaintext, and there is no third.
+    let memory = bytes::BytesMut::zeroed(8192);
+    let inside = memory.as_ptr();
+    assert!(server.lend_buffer(memory).is_none());
+    assert_eq!(server.lend_buffer(bytes::BytesMut::zeroed(8192)).unwrap().len(), 8192);
+    assert_eq!(server.receive_buffer().as_ptr(), lent);
     assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), lent);
+    assert_eq!(server.reclaim_buffer().unwrap().as_ptr(), inside);
+    assert!(server.reclaim_buffer().is_none());
 
     let mut server = Secured::start_tls(new_server(Security::CLEAR), server_end());
     let memory = bytes::BytesMut::zeroed(8192);

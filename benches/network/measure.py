@@ -54,9 +54,10 @@ def cpu(pid):
 class Server:
     """A server on a port of its own, stopped at the end of a `with`."""
 
-    def __init__(self, command, **more):
+    def __init__(self, command, core=None, **more):
         self.port = free_port()
-        self.process = subprocess.Popen(shlex.split(command.format(port=self.port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+        pin = [] if core is None else ["taskset", "-c", str(core)]
+        self.process = subprocess.Popen(pin + shlex.split(command.format(port=self.port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
         for _ in range(400):
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 5) as s:
@@ -76,8 +77,9 @@ class Server:
         self.process.wait()
 
 
-def source(port, messages, octets, connections, *more):
-    load = ["smtp-source", "-f", "ann@example.org", "-t", "bob@example.net", "-s", str(connections), "-l", str(octets), "-m", str(messages), *more, "127.0.0.1:%d" % port]
+def source(port, messages, octets, connections, *more, core=None):
+    pin = [] if core is None else ["taskset", "-c", str(core)]
+    load = pin + ["smtp-source", "-f", "ann@example.org", "-t", "bob@example.net", "-s", str(connections), "-l", str(octets), "-m", str(messages), *more, "127.0.0.1:%d" % port]
     subprocess.run(load, check=True, stderr=subprocess.DEVNULL, timeout=300)
 
 
@@ -115,10 +117,10 @@ def measure_receivers():
         for turn in range(ROUNDS):
             for name, (command, small, large) in programs[turn % len(programs):] + programs[:turn % len(programs)]:
                 messages = small if octets < 100000 else large
-                with Server(command) as server:
-                    source(server.port, max(10, messages // 10), octets, 10, "-d")
+                with Server(command, core=1) as server:
+                    source(server.port, max(10, messages // 10), octets, 10, "-d", core=0)
                     before = cpu(server.process.pid)
-                    source(server.port, messages, octets, 10, "-d")
+                    source(server.port, messages, octets, 10, "-d", core=0)
                     figures.setdefault(name, []).append(messages / (cpu(server.process.pid) - before))
         for name, speeds in figures.items():
             ratio = statistics.median(own / other for own, other in zip(figures["esmtp"], speeds))
@@ -192,8 +194,8 @@ def measure_idle():
         return int(re.search(r"RssAnon:\s+(\d+)", open("/proc/%d/status" % pid).read())[1]) * 1024
 
     for name, (command, _, _) in receivers().items():
-        if name == "mailin-embedded":
-            continue  # a thread for each
+        if name in ("mailin-embedded", "smtp-sink"):
+            continue  # a thread, or 256 KiB for each
         with Server(command) as server:
             before, held = memory(server.process.pid), []
             for _ in range(connections):

@@ -15,21 +15,32 @@ std::thread_local! {
     static SPARE: RefCell<[Vec<BytesMut>; SIZES.len()]> = const { RefCell::new([const { Vec::new() }; SIZES.len()]) };
 }
 
-/// Lends memory to a machine that has none: the smallest that suits it. Where the
-/// thread keeps no such memory, the machine allocates.
+/// Lends memory to a machine that has none, as much as it takes: a TLS layer reads into one and decrypts into
+/// another. Where the thread keeps no such memory, the machine allocates.
 pub(super) fn lend<M: Machine>(machine: &mut M) {
+    while has_lent(machine) {}
+}
+
+/// Lends the smallest memory that suits the machine; returns whether it took one.
+fn has_lent<M: Machine>(machine: &mut M) -> bool {
     for class in 0..SIZES.len() {
         let Some(memory) = take(class) else { continue };
         match machine.lend_buffer(memory) {
-            None => return,
+            None => return true,
             Some(memory) => keep(memory),
         }
     }
+    false
 }
 
-/// Takes the memory of a machine that waits; returns whether it had some to spare.
+/// Takes all memory of a machine that waits; returns whether it had some to spare.
 pub(super) fn reclaim<M: Machine>(machine: &mut M) -> bool {
-    machine.reclaim_buffer().map(keep).is_some()
+    let mut has_some = false;
+    while let Some(memory) = machine.reclaim_buffer() {
+        keep(memory);
+        has_some = true;
+    }
+    has_some
 }
 
 fn take(class: usize) -> Option<BytesMut> {

@@ -225,17 +225,21 @@ impl<M: Upgradable> Machine for Secured<M> {
     }
 
     fn lend_buffer(&mut self, memory: BytesMut) -> Option<BytesMut> {
-        let Some(layer) = self.layer() else { return self.inner.lend_buffer(memory) };
-        layer.inbox.lend(memory)
+        // Ciphertext is read into the first memory, and its plaintext moves to the second, in the machine inside.
+        match self.layer() {
+            Some(layer) => {
+                let memory = layer.inbox.lend(memory)?;
+                self.inner.lend_buffer(memory)
+            }
+            None => self.inner.lend_buffer(memory),
+        }
     }
 
     fn reclaim_buffer(&mut self) -> Option<BytesMut> {
         let State::Tls(layer) = &mut self.state else { return self.inner.reclaim_buffer() };
         let memory = layer.inbox.reclaim();
         layer.release();
-        // Memory that was lent before STARTTLS is in the machine inside.
-        let inner = self.inner.reclaim_buffer();
-        memory.or(inner)
+        memory.or_else(|| self.inner.reclaim_buffer())
     }
 
     fn closed(&mut self, how: Closed) {

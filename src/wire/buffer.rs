@@ -192,11 +192,14 @@ impl ReceiveBuffer {
     }
 
     /// Uses `memory` in place of an allocation of its own; returns it if there are octets in the
-    /// buffer, or if its length is beyond the capacity or too small for what is being received.
+    /// buffer, if it has memory that suffices, or if the length of `memory` is beyond the capacity or too small for what
+    /// is being received.
     pub fn lend(&mut self, memory: BytesMut) -> Option<BytesMut> {
+        let is_small = |memory: &BytesMut| memory.len() <= self.next as usize / 2;
         if !self.is_empty()
+            || !is_small(&self.memory)
+            || is_small(&memory)
             || memory.len() > self.capacity()
-            || memory.len() <= self.next as usize / 2
         {
             return Some(memory);
         }

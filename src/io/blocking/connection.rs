@@ -276,11 +276,15 @@ impl<M: Machine, S: Stream> Driver<M, S> {
         let timeout = self.limited(timeout);
         let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let count = self.machine.to_send(&mut slices);
-        let slices = slices.map(IoSlice::new);
-        let written = self
-            .stream
-            .set_write_timeout(timeout)
-            .and_then(|()| self.stream.write_vectored(slices.get(..count).unwrap_or_default()));
+        let stream = &mut self.stream;
+        let written = stream.set_write_timeout(timeout).and_then(|()| match slices.get(..count) {
+            // A vectored write of one slice costs the kernel more than a plain one.
+            Some([slice]) => stream.write(slice),
+            _ => {
+                let slices = slices.map(IoSlice::new);
+                stream.write_vectored(slices.get(..count).unwrap_or_default())
+            }
+        });
         match written {
             Ok(0) => self.unsendable(ErrorKind::WriteZero.into()),
             Ok(octets) => {

@@ -202,14 +202,15 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Driver<M, S> {
     fn poll_asked(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, SessionError>> {
         let Self { machine, wire, .. } = self;
         while let Stage::Driving = wire.stage {
-            match machine.poll(wire.now()) {
+            let now = wire.now();
+            match machine.poll(now) {
                 Need::Answer if wire.repeats.is_turn_over() => {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Need::Answer => {
                     let question = machine.question();
-                    return Poll::Ready(wire.repeats.ask(question, wire.now()).map(|()| true));
+                    return Poll::Ready(wire.repeats.ask(question, now).map(|()| true));
                 }
                 Need::Close => wire.end()?,
                 need => {
@@ -489,9 +490,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     fn poll_write<M: Machine>(&mut self, machine: &mut M, context: &mut Context<'_>) -> Poll<()> {
         let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let count = machine.to_send(&mut slices);
-        let slices = slices.map(IoSlice::new);
-        let slices = slices.get(..count).unwrap_or_default();
-        match ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices)) {
+        let stream = Pin::new(&mut self.stream);
+        let written = match slices.get(..count) {
+            // A vectored write of one slice costs the kernel more than a plain one.
+            Some([slice]) => stream.poll_write(context, slice),
+            _ => {
+                let slices = slices.map(IoSlice::new);
+                stream.poll_write_vectored(context, slices.get(..count).unwrap_or_default())
+            }
+        };
+        match ready!(written) {
             Ok(0) => self.unsendable(machine, ErrorKind::WriteZero.into()),
             Ok(octets) => {
                 machine.sent(octets);
