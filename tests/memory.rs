@@ -805,7 +805,8 @@ fn a_further_message_allocates_nothing() {
 fn a_command_of_a_transaction_allocates_no_buffer() {
     let config = server::Config::new("mx.example.org").unwrap();
     let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
-    let mut memory = Some(bytes::BytesMut::zeroed(16 * 1024));
+    let mut memory = Some(bytes::BytesMut::zeroed(server.receive_buffer().len()));
+    server.release();
     let mut say = |line: &[u8]| {
         assert!(server.lend_buffer(memory.take().unwrap()).is_none());
         exchange(&mut server, line);
