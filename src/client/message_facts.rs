@@ -1,6 +1,6 @@
 //! The facts of a message that are known before it is sent.
 
-use crate::wire::{LineEnds, Survey};
+use crate::wire::{LineEnds, Survey, count_printable};
 
 /// The facts of a message that are known before it is sent: they are compared with what the server
 /// offers before an octet leaves.
@@ -49,7 +49,7 @@ struct Scan {
     is_after_cr: bool,
     /// Octets of the line so far, without its end.
     line: u64,
-    /// The first of them, in lower case, while it is a line of the header.
+    /// The first of them, in lower case, while it is a line of the header and may be a field that is looked for.
     name: [u8; NAME],
 }
 
@@ -60,6 +60,112 @@ const NAME: usize = b"mime-version:".len();
 enum Part {
     Header,
     Body,
+}
+
+/// The lines of some octets of a message.
+struct Lines {
+    /// The state after them.
+    scan: Scan,
+    count: usize,
+    /// Octets of CRLF, bare LF and a CR at the end.
+    octets_of_ends: usize,
+    bare_lf: u64,
+    longest: u64,
+    /// The offset after the header, as far as it is here.
+    body: usize,
+    is_mime: bool,
+    has_return_path: bool,
+}
+
+impl Lines {
+    /// Finds the lines after those that led to `scan`.
+    ///
+    /// With `GUESSES`, where two lines of the body have one length, so has the next one if an LF is there. The caller
+    /// checks whether another LF is within it.
+    fn of<const GUESSES: bool>(scan: Scan, octets: &[u8]) -> Self {
+        let mut lines = Self {
+            scan,
+            count: 0,
+            octets_of_ends: 0,
+            bare_lf: 0,
+            longest: 0,
+            body: 0,
+            is_mime: false,
+            has_return_path: false,
+        };
+        let (mut start, mut length, mut is_even) = (0, 0, false);
+        loop {
+            let rest = octets.get(start..).unwrap_or_default();
+            if !is_even || rest.get(length) != Some(&b'\n') {
+                let Some(end) = memchr::memchr(b'\n', rest) else {
+                    lines.unended(rest, octets.len());
+                    break;
+                };
+                is_even = GUESSES && end > 0 && end == length && lines.scan.part == Part::Body;
+                length = end;
+            }
+            lines.ended(rest.get(..length).unwrap_or_default(), start + length);
+            start += length + 1;
+        }
+        lines
+    }
+
+    /// Takes the rest of a line, whose LF is at `end` of the octets.
+    #[inline(always)]
+    fn ended(&mut self, line: &[u8], end: usize) {
+        let has_cr = match line.last() {
+            Some(last) => *last == b'\r',
+            None => self.scan.is_after_cr,
+        };
+        self.count += 1;
+        // A CR that came before is not counted here.
+        self.octets_of_ends += 1 + usize::from(has_cr && !line.is_empty());
+        self.bare_lf += u64::from(!has_cr);
+        let length = (self.scan.line + line.len() as u64).saturating_sub(has_cr.into());
+        self.longest = self.longest.max(length);
+        if self.scan.part == Part::Header {
+            self.name(line);
+            self.scan.name = [0; NAME];
+            self.body = end;
+            if length == 0 {
+                self.scan.part = Part::Body;
+            }
+        }
+        self.scan.line = 0;
+        self.scan.is_after_cr = false;
+    }
+
+    /// Takes the octets after the last LF, up to `end`.
+    fn unended(&mut self, rest: &[u8], end: usize) {
+        let Some(last) = rest.last() else { return };
+        if self.scan.part == Part::Header {
+            self.name(rest);
+            self.body = end;
+        }
+        self.scan.is_after_cr = *last == b'\r';
+        self.octets_of_ends += usize::from(self.scan.is_after_cr);
+        self.scan.line = self.scan.line.saturating_add(rest.len() as u64);
+        self.longest = self.longest.max(self.scan.line - u64::from(self.scan.is_after_cr));
+    }
+
+    /// Takes octets of a line of the header, which may belong to the name of a field.
+    fn name(&mut self, octets: &[u8]) {
+        let at = match usize::try_from(self.scan.line) {
+            Ok(0) if octets.first().is_some_and(|first| b"MRmr".contains(first)) => 0,
+            Ok(at @ 1..NAME) if !self.scan.name.starts_with(&[0]) => at,
+            _ => return,
+        };
+        let free = self.scan.name.get_mut(at..).unwrap_or_default();
+        for (place, octet) in free.iter_mut().zip(octets) {
+            *place = octet.to_ascii_lowercase();
+        }
+        if self.scan.name == *b"mime-version:" {
+            self.is_mime = true;
+        }
+        if self.scan.name.starts_with(b"return-path:") {
+            self.has_return_path = true;
+        }
+    }
 }
 
 impl MessageFacts {
@@ -103,64 +209,49 @@ impl MessageFacts {
 
     /// Takes the next octets of the message into account. Any cutting gives the same facts.
     pub fn update(&mut self, octets: &[u8]) {
+        if octets.is_empty() {
+            return;
+        }
         if let Some(size) = &mut self.size {
             *size = size.saturating_add(octets.len() as u64);
         }
+        self.bare.cr |= self.scan.is_after_cr && octets.first() != Some(&b'\n');
+        let printable = count_printable(octets);
+        let mut lines = Lines::of::<true>(self.scan, octets);
+        if printable + lines.octets_of_ends != octets.len() {
+            // An LF within a line that was expected to be longer is one of these octets.
+            if memchr::memchr_iter(b'\n', octets).count() != lines.count {
+                lines = Lines::of::<false>(self.scan, octets);
+            }
+            if printable + lines.octets_of_ends != octets.len() {
+                self.survey(octets, lines.body);
+            }
+        }
+        self.scan = lines.scan;
+        self.bare.lf += lines.bare_lf;
+        self.longest_line = self.longest_line.max(lines.longest);
+        self.is_mime = self.is_mime.map(|before| before | lines.is_mime);
+        self.has_return_path = self.has_return_path.map(|before| before | lines.has_return_path);
+    }
+
+    /// Takes octets into account that are neither printable US-ASCII nor line ends. Those up to `body` belong to the
+    /// header.
+    #[cold]
+    fn survey(&mut self, octets: &[u8], body: usize) {
         let survey = Survey::of(octets);
+        let is_utf8_header =
+            survey.has_eight_bit && octets.get(..body).is_some_and(|header| !header.is_ascii());
         for (fact, occurs) in [
             (&mut self.has_eight_bit, survey.has_eight_bit),
+            (&mut self.has_utf8_header, is_utf8_header),
             (&mut self.has_nul, survey.has_nul),
             (&mut self.has_control, survey.has_control),
         ] {
             *fact = fact.map(|before| before | occurs);
         }
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', octets) {
-            self.line(octets.get(start..end).unwrap_or_default(), survey);
-            if !self.scan.is_after_cr {
-                self.bare.lf += 1;
-            }
-            let line = self.scan.line - u64::from(self.scan.is_after_cr);
-            if line == 0 {
-                self.scan.part = Part::Body;
-            }
-            self.longest_line = self.longest_line.max(line);
-            self.scan = Scan { is_after_cr: false, line: 0, name: [0; NAME], ..self.scan };
-            start = end + 1;
-        }
-        self.line(octets.get(start..).unwrap_or_default(), survey);
-        self.longest_line =
-            self.longest_line.max(self.scan.line - u64::from(self.scan.is_after_cr));
-    }
-
-    /// Takes octets of a line, without its LF, of the octets surveyed.
-    fn line(&mut self, octets: &[u8], survey: Survey) {
-        let Some((last, before)) = octets.split_last() else { return };
-        self.bare.cr |= self.scan.is_after_cr
-            || survey.has_bare_line_break && memchr::memchr(b'\r', before).is_some();
-        self.scan.is_after_cr = *last == b'\r';
-        if self.scan.part == Part::Header && self.scan.line < NAME as u64 {
-            self.name(octets);
-        }
-        self.scan.line = self.scan.line.saturating_add(octets.len() as u64);
-        if survey.has_eight_bit && self.scan.part == Part::Header && !octets.is_ascii() {
-            self.has_utf8_header = self.has_utf8_header.map(|_| true);
-        }
-    }
-
-    /// Takes octets of a line of the header, which may belong to the name of a field.
-    fn name(&mut self, octets: &[u8]) {
-        let at = usize::try_from(self.scan.line).unwrap_or(NAME);
-        let free = self.scan.name.get_mut(at..).unwrap_or_default();
-        for (place, octet) in free.iter_mut().zip(octets) {
-            *place = octet.to_ascii_lowercase();
-        }
-        if self.scan.name == *b"mime-version:" {
-            self.is_mime = self.is_mime.map(|_| true);
-        }
-        if self.scan.name.starts_with(b"return-path:") {
-            self.has_return_path = self.has_return_path.map(|_| true);
-        }
+        let is_bare = |cr| octets.get(cr + 1).is_some_and(|next| *next != b'\n');
+        self.bare.cr |=
+            survey.has_bare_line_break && memchr::memchr_iter(b'\r', octets).any(is_bare);
     }
 
     /// Sets the size in octets, each line end counted as CRLF.
@@ -363,6 +454,48 @@ pub(super) mod tests {
                 let mut facts = MessageFacts::empty();
                 cut(&content, cuts).into_iter().for_each(|piece| facts.update(piece));
                 assert_eq!(facts, whole, "{} cut {cuts:b}", content.escape_ascii());
+            }
+        }
+    }
+
+    /// Computes what the lines of a message are, octet by octet.
+    fn lines_of(message: &[u8]) -> (u64, u64, bool) {
+        let (mut bare_lf, mut longest, mut line) = (0, 0, 0);
+        let mut is_bare = false;
+        for (at, octet) in message.iter().enumerate() {
+            let is_after_cr = at > 0 && message[at - 1] == b'\r';
+            is_bare |= is_after_cr && *octet != b'\n' || *octet == b'\r' && at + 1 == message.len();
+            match octet {
+                b'\n' => {
+                    longest = longest.max(line - u64::from(is_after_cr));
+                    bare_lf += u64::from(!is_after_cr);
+                    line = 0;
+                }
+                _ => line += 1,
+            }
+        }
+        longest = longest.max(line - u64::from(message.ends_with(b"\r")));
+        (bare_lf, longest, is_bare)
+    }
+
+    #[test]
+    fn a_line_end_among_lines_of_one_length_is_counted_wherever_it_is() {
+        let lines = [b"Subject: lines\r\n\r\n".to_vec(), b"23456789\r\n".repeat(20)].concat();
+        for at in 1..lines.len() {
+            for what in [&b"\n"[..], b"\r", b"\r\n", b"\0", b"\xe9", b"a"] {
+                let message = [&lines[..at], what, &lines[at + 1..]].concat();
+                let facts = MessageFacts::scan(&message);
+                let (bare_lf, longest, is_bare) = lines_of(&message);
+                assert_eq!(facts.bare, Bare { lf: bare_lf, cr: facts.bare.cr }, "{at} {what:?}");
+                assert_eq!(facts.has_bare_line_break(LineEnds::FromLf), is_bare, "{at} {what:?}");
+                assert_eq!(facts.longest_line(), longest, "{at} {what:?}");
+                assert_eq!(facts.has_nul(), Some(what == b"\0"));
+                assert_eq!(facts.has_eight_bit(), Some(what == b"\xe9"));
+                assert_eq!(facts.has_control(), facts.has_nul());
+                let mut cut = MessageFacts::empty();
+                cut.update(&message[..at]);
+                cut.update(&message[at..]);
+                assert_eq!(cut, facts, "{at} {what:?}");
             }
         }
     }

@@ -73,8 +73,38 @@ pub struct Unstuffer {
     rejects_nul: bool,
     /// Something was reported.
     is_reported: bool,
-    /// A stuffed dot was removed since the last block without one: they come in groups.
-    has_dots: bool,
+    dots: Dots,
+}
+
+/// The frequency of stuffed dots so far: they come in groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dots {
+    Rare,
+    /// One in the last [`LONG`] octets.
+    Some,
+    /// One in the last two lines.
+    Near,
+    /// Two in the last few lines.
+    Many,
+}
+
+impl Dots {
+    /// Returns the frequency after a further stuffed dot.
+    const fn after_dot(self) -> Self {
+        match self {
+            Self::Rare | Self::Some => Self::Near,
+            Self::Near | Self::Many => Self::Many,
+        }
+    }
+
+    /// Returns the frequency after this many octets without a stuffed dot.
+    const fn after(self, octets: usize) -> Self {
+        match self {
+            Self::Near | Self::Many if octets < 2 * LINE => self,
+            Self::Some | Self::Near | Self::Many if octets < LONG => Self::Some,
+            _ => Self::Rare,
+        }
+    }
 }
 
 /// A description of the octets at the front.
@@ -106,6 +136,9 @@ pub enum Span {
 /// The octets of a usual line of content (RFC 5322 section 2.1.1).
 const LINE: usize = 78;
 
+/// Octets of content without a stuffed dot after which the next one is not expected soon.
+const LONG: usize = 4096;
+
 impl Unstuffer {
     /// Creates an unstuffer for content that is about to begin.
     #[must_use]
@@ -116,7 +149,7 @@ impl Unstuffer {
             offset: 0,
             rejects_nul: false,
             is_reported: false,
-            has_dots: false,
+            dots: Dots::Rare,
         }
     }
 
@@ -134,13 +167,31 @@ impl Unstuffer {
     /// next content may begin.
     #[must_use]
     pub fn next(&mut self, octets: &[u8]) -> Span {
-        let Some(first) = octets.first() else { return Span::Incomplete };
-        // Most octets that come one at a time.
-        if octets.len() == 1 && self.is_plain(*first) {
-            self.context = Context::Within;
-            self.offset = self.offset.saturating_add(1);
-            return Span::Content(1);
+        match octets {
+            // Most octets that come one at a time.
+            [octet] if self.is_plain(*octet) => {
+                self.context = Context::Within;
+                self.offset = self.offset.saturating_add(1);
+                Span::Content(1)
+            }
+            _ if self.is_at_stuffed_dot(octets) => {
+                self.pass_dot();
+                Span::Skip(1)
+            }
+            _ => match self.line_before_dot(octets) {
+                Some(line) => {
+                    self.pass_line(line);
+                    Span::Content(line)
+                }
+                None => self.next_of_any(octets),
+            },
         }
+    }
+
+    /// Does what [`next`](Self::next) does, for any octets. It stands apart so that the code before it saves few
+    /// registers: content of dotted lines is a fifth faster for it.
+    #[inline(never)]
+    fn next_of_any(&mut self, octets: &[u8]) -> Span {
         match self.front(octets) {
             Front::Content => {}
             Front::Is(span) => {
@@ -155,7 +206,6 @@ impl Unstuffer {
             (false, false) => self.first_piece::<false, false>(octets),
         };
         self.pass(content);
-        self.has_dots &= content.len() < 2 * LINE;
         Span::Content(content.len())
     }
 
@@ -198,7 +248,12 @@ impl Unstuffer {
         let mut scan = Scan::<BARE, NUL>::new();
         let mut found = Unstuffed { content: 0, consumed: 0 };
         loop {
-            let rest = octets.get(found.consumed..).unwrap_or_default();
+            let mut rest = octets.get(found.consumed..).unwrap_or_default();
+            if self.is_at_stuffed_dot(rest) {
+                self.pass_dot();
+                found.consumed += 1;
+                rest = rest.get(1..).unwrap_or_default();
+            }
             match self.front(rest) {
                 Front::Content => {}
                 Front::Is(span @ Span::Skip(dot)) => {
@@ -208,9 +263,15 @@ impl Unstuffer {
                 }
                 Front::Is(_) => return found,
             }
-            let piece = self.piece(&mut scan, octets, found.consumed);
-            let len = piece.len();
-            self.pass(piece);
+            let len = if let Some(len) = self.line_before_dot(rest) {
+                self.pass_line(len);
+                scan.pass(found.consumed + len);
+                len
+            } else {
+                let piece = self.piece(&mut scan, octets, found.consumed);
+                self.pass(piece);
+                piece.len()
+            };
             if found.content < found.consumed {
                 octets.copy_within(found.consumed..found.consumed + len, found.content);
             }
@@ -266,10 +327,7 @@ impl Unstuffer {
             Span::End(_) => {
                 *self = Self { rejects_nul: self.rejects_nul, ..Self::new(self.policy) };
             }
-            Span::Skip(_) => {
-                self.context = Context::Within;
-                self.has_dots = true;
-            }
+            Span::Skip(_) => self.pass_dot(),
             Span::LineBreak(_) => {
                 self.context = Context::Within;
                 self.offset = self.offset.saturating_add(2);
@@ -283,10 +341,49 @@ impl Unstuffer {
     fn pass(&mut self, content: &[u8]) {
         self.context = self.context.after(content);
         self.offset = self.offset.saturating_add(content.len() as u64);
+        self.dots = self.dots.after(content.len());
+    }
+
+    /// Returns whether a stuffed dot is at the front, and enough octets to tell it from the end.
+    #[inline(always)]
+    fn is_at_stuffed_dot(&self, octets: &[u8]) -> bool {
+        self.context == Context::LineStart && matches!(octets, [b'.', next, ..] if *next != b'\r')
+    }
+
+    /// Goes on after a stuffed dot.
+    #[inline(always)]
+    const fn pass_dot(&mut self) {
+        self.context = Context::Within;
+        self.dots = self.dots.after_dot();
+    }
+
+    /// Goes on after the rest of a line that a dot follows.
+    const fn pass_line(&mut self, octets: usize) {
+        self.context = Context::LineStart;
+        self.offset = self.offset.saturating_add(octets as u64);
+    }
+
+    /// Returns the octets up to the end of the line, if a dot follows, as one did the lines before, and none of them
+    /// needs a decision.
+    #[inline(always)]
+    fn line_before_dot(&self, octets: &[u8]) -> Option<usize> {
+        if self.dots != Dots::Many || self.context != Context::Within {
+            return None;
+        }
+        let cr = match self.reports_nul() {
+            true => memchr::memchr3(b'\r', b'\n', 0, octets)?,
+            false => memchr::memchr2(b'\r', b'\n', octets)?,
+        };
+        let end = octets.get(cr..)?.first_chunk::<3>()?;
+        (end == b"\r\n.").then_some(cr + 2)
     }
 
     fn first_piece<'a, const BARE: bool, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
-        let mut scan = if self.has_dots { Scan::dense() } else { Scan::<BARE, NUL>::new() };
+        let mut scan = match self.dots {
+            Dots::Rare => Scan::<BARE, NUL>::new(),
+            Dots::Some | Dots::Near => Scan::sparse(),
+            Dots::Many => Scan::dense(),
+        };
         self.piece(&mut scan, octets, 0)
     }
 
@@ -758,10 +855,13 @@ mod tests {
     /// 5321-4.5.2-d, 5321-4.5.2-e, 5321bis-4.1.1.4-a
     #[test]
     fn every_cutting_of_every_short_content_is_what_the_reference_says() {
-        for (policy, rejects_nul) in POLICIES.into_iter().flat_map(|it| [(it, false), (it, true)]) {
-            let first = Run::new(unstuffer(policy, rejects_nul));
+        let policies = POLICIES.into_iter().flat_map(|it| [(it, false), (it, true)]);
+        for ((policy, rejects_nul), dots) in
+            policies.flat_map(|it| [Dots::Rare, Dots::Many].map(|dots| (it, dots)))
+        {
+            let first = Run::new(Unstuffer { dots, ..unstuffer(policy, rejects_nul) });
             let mut runs = alloc::vec![alloc::vec![first]];
-            let longest = if rejects_nul { 6 } else { LONGEST };
+            let longest = if rejects_nul || dots == Dots::Many { 6 } else { LONGEST };
             let mut room = Vec::with_capacity(longest);
             let tried = try_all((policy, rejects_nul), longest, &mut room, &mut runs);
             assert_eq!(tried, (0..=longest as u32).map(|length| 5_u32.pow(length)).sum::<u32>());

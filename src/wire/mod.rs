@@ -6,7 +6,7 @@
 //! | `line` | commands and replies, at CRLF: [`LineCutter`] |
 //! | `dot` | content after DATA: [`Unstuffer`], [`Stuffer`] |
 //! | `chunk`, `line_breaks` | content after BDAT: [`Chunk`], [`LineBreaks`] |
-//! | `scan`, `survey` | (private) the loops that look at every octet of content |
+//! | `scan`, `lanes`, `survey` | (private) the loops that look at every octet of content |
 //!
 //! Everything here gives equal results however the octets are cut, examines each octet once when
 //! they arrive one at a time, and holds no more memory than its limit. Lines and content end at
@@ -41,6 +41,7 @@
 mod buffer;
 mod chunk;
 mod dot;
+mod lanes;
 mod line;
 mod line_breaks;
 mod scan;
@@ -51,4 +52,4 @@ pub use chunk::Chunk;
 pub use dot::{BareLineBreak, BareLineBreaks, LineEnds, Span, Stuffer, Unstuffed, Unstuffer};
 pub use line::{Cut, LineCutter};
 pub use line_breaks::LineBreaks;
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Survey, count_printable};

@@ -1,100 +1,25 @@
 //! The positions in content that need a decision: the one loop that looks at every octet.
 //!
-//! Whether an octet needs a decision depends on it and the octet before it, in arithmetic on `u8`
-//! over arrays of a fixed size: compilers make vector instructions of this form (and of few others:
-//! `bool` and `if` are ten times as slow). A stride that is clean costs eight such instructions for
-//! each vector; which octets of a stride need a decision is computed only where one may.
-//!
-//! With the feature `simd` the loop is compiled for AVX2 as well, and the processor decides when it
-//! runs.
+//! Most octets are passed by the instructions of [`lanes`]. Lines of one length, which base64 has, cost a third of
+//! that: the ends of lines are where they are expected, and there are no others.
 
-/// The octets of which a mask has a bit each.
-const BLOCK: usize = 64;
+use super::lanes::{self, Act, BLOCK, Lanes, STRIDE, judge, pair};
+use core::ops::RangeInclusive;
 
-/// The octets that are found to be clean at once.
-const STRIDE: usize = 4 * BLOCK;
-
-/// Returns a value with all bits set where `is` holds, else 0, as vector comparisons do.
+/// Returns the number of octets above CR and below 128, modulo 256.
 #[inline(always)]
-fn mask(is: bool) -> u8 {
-    0_u8.wrapping_sub(u8::from(is))
+fn count_text(octets: &[u8; STRIDE]) -> u8 {
+    octets
+        .iter()
+        .fold(0, |count: u8, octet| count.wrapping_add(u8::from(*octet as i8 > b'\r' as i8)))
 }
 
-/// Returns 1 when `octet` after `before` needs a decision, else 0.
-///
-/// Decisions are due at a dot after LF; with `BARE`, also at an LF that does not follow CR and at
-/// an octet other than LF after CR, which reveals the bare CR; with `NUL`, also at a NUL.
-#[inline(always)]
-fn judge<const BARE: bool, const NUL: bool>(before: u8, octet: u8) -> u8 {
-    let dot = u8::from(octet == b'.') & u8::from(before == b'\n');
-    let nul = if NUL { u8::from(octet == 0) } else { 0 };
-    let bare = if BARE { u8::from(octet == b'\n') ^ u8::from(before == b'\r') } else { 0 };
-    dot | bare | nul
-}
+/// The lengths of lines, CRLF included, that [`Scan::pass_even_lines`] passes. In each stride a CR begins, so that no
+/// count of it is 0 modulo 256.
+const EVEN: RangeInclusive<usize> = 8..=STRIDE / 2;
 
-/// The value of [`suspect`] for a TAB, which is common in mail and needs no decision.
-const TAB: u8 = 2;
-
-/// Returns a value other than 0 when `octet` after `before` may need a decision.
-///
-/// Whatever needs one is suspect, and also TAB and control characters that are rare in mail, NUL
-/// among them. That makes NUL free: one saturating subtraction tells LF (1), TAB (2) and NUL (11) from CR and what is
-/// printable (0), and a CR before it makes 0 of LF, and of nothing else.
-#[inline(always)]
-fn suspect<const BARE: bool, const NUL: bool>(before: u8, octet: u8) -> u8 {
-    if BARE {
-        let dot = mask(octet == b'.') & mask(before == b'\n');
-        dot | (b'\n' + 1).saturating_sub(octet).wrapping_add(mask(before == b'\r'))
-    } else {
-        judge::<false, NUL>(before, octet)
-    }
-}
-
-/// Returns whether an octet may need a decision.
-#[inline(always)]
-fn is_suspect<const BARE: bool, const NUL: bool, const OCTETS: usize>(
-    before: &[u8; OCTETS],
-    octets: &[u8; OCTETS],
-) -> bool {
-    let mut any = 0;
-    for (before, octet) in before.iter().zip(octets) {
-        any |= suspect::<BARE, NUL>(*before, *octet);
-    }
-    if any != TAB {
-        return any != 0;
-    }
-    let mut any = 0;
-    for (before, octet) in before.iter().zip(octets) {
-        any |= judge::<BARE, NUL>(*before, *octet);
-    }
-    any != 0
-}
-
-/// Returns a bit for each octet of a block that needs a decision, the first one lowest.
-#[inline(always)]
-fn bits<const BARE: bool, const NUL: bool>(before: &[u8; BLOCK], octets: &[u8; BLOCK]) -> u64 {
-    let mut judged = [0; BLOCK];
-    for ((before, octet), judged) in before.iter().zip(octets).zip(&mut judged) {
-        *judged = judge::<BARE, NUL>(*before, *octet);
-    }
-    let mut bits = 0;
-    let mut rest = &judged[..];
-    while let Some((front, eight)) = rest.split_last_chunk::<8>() {
-        // Eight octets of 0 or 1: the product has them as its highest eight bits.
-        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits = bits << 8 | gathered;
-        rest = front;
-    }
-    bits
-}
-
-/// Returns the octets from `at` on, and those before each of them.
-#[inline(always)]
-fn pair<const OCTETS: usize>(octets: &[u8], at: usize) -> Option<(&[u8; OCTETS], &[u8; OCTETS])> {
-    let before = octets.get(at.checked_sub(1)?..)?;
-    let (_, from) = before.split_first()?;
-    Some((before.first_chunk()?, from.first_chunk()?))
-}
+/// The most octets after which lines of one length are looked for again.
+const FAR: usize = 32 * STRIDE;
 
 /// A search for the positions that need a decision, from position 1 on: the first octet has no
 /// predecessor here, so the caller judges it.
@@ -109,30 +34,47 @@ pub(super) struct Scan<const BARE: bool, const NUL: bool> {
     /// The judged positions not yet returned: bit n is the octet at `base` + n.
     bits: u64,
     base: usize,
-    /// The number of blocks to look at before the next stride.
-    near: u8,
     /// The block before needed a decision, so that the next one is judged at once: decisions come in
     /// groups.
     is_dense: bool,
+    /// The position from which on lines of one length are looked for.
+    even_at: usize,
+    /// The octets after which they are looked for again if there are none.
+    even_step: usize,
 }
 
 impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { at: 1, bits: 0, base: 0, near: 0, is_dense: false }
+        Self { at: 1, bits: 0, base: 0, is_dense: false, even_at: 0, even_step: STRIDE }
+    }
+
+    /// Creates a search that looks for no lines of one length, because they are unlikely.
+    #[inline]
+    pub(super) const fn sparse() -> Self {
+        Self { even_at: FAR, ..Self::new() }
     }
 
     /// Creates a search whose first block is likely to need a decision, as the one before did.
     #[inline]
     pub(super) const fn dense() -> Self {
-        Self { near: 1, is_dense: true, ..Self::new() }
+        Self { is_dense: true, ..Self::sparse() }
+    }
+
+    /// Passes the octets before `at`, which the caller has judged.
+    #[inline]
+    pub(super) const fn pass(&mut self, at: usize) {
+        if self.at < at {
+            self.at = at;
+            self.bits = 0;
+        }
     }
 
     /// Returns the next position that needs a decision.
     #[inline]
     pub(super) fn next(&mut self, octets: &[u8]) -> Option<usize> {
         while self.bits == 0 {
-            if !self.advance(octets) {
+            if !lanes::run(Advance(self, octets)) {
                 return None;
             }
         }
@@ -142,63 +84,75 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
     }
 
     /// Judges blocks up to the first one that needs a decision; returns false after the last octet.
-    fn advance(&mut self, octets: &[u8]) -> bool {
-        #[cfg(all(feature = "simd", any(target_arch = "x86", target_arch = "x86_64")))]
-        if let Some(avx2) = fearless_simd::Level::new().as_avx2() {
-            return fearless_simd::Simd::vectorize(
-                avx2,
-                #[inline(always)]
-                || self.advance_by_blocks(octets),
-            );
-        }
-        self.advance_by_blocks(octets)
-    }
-
     #[inline(always)]
-    fn advance_by_blocks(&mut self, octets: &[u8]) -> bool {
+    fn advance(&mut self, lanes: impl Lanes, octets: &[u8]) -> bool {
         loop {
-            while self.near > 0 {
-                let Some((before, block)) = pair::<BLOCK>(octets, self.at) else { break };
-                self.near -= 1;
-                if !self.is_dense && !is_suspect::<BARE, NUL, BLOCK>(before, block) {
-                    self.at += BLOCK;
-                } else if self.judge_block(before, block) {
-                    self.near = self.near.max(1);
-                    self.is_dense = true;
-                    return true;
-                } else {
-                    self.is_dense = false;
-                }
+            if self.even_at <= self.at {
+                self.pass_even_lines(octets);
             }
-            match pair::<STRIDE>(octets, self.at) {
-                Some((before, stride)) if is_suspect::<BARE, NUL, STRIDE>(before, stride) => {
-                    self.near = (STRIDE / BLOCK) as u8;
-                }
-                Some(_) => self.at += STRIDE,
-                None => break,
+            if !self.is_dense {
+                self.at = lanes.pass_clean::<BARE, NUL>(octets, self.at, self.even_at);
             }
-        }
-        while let Some((before, block)) = pair::<BLOCK>(octets, self.at) {
-            if !is_suspect::<BARE, NUL, BLOCK>(before, block) {
-                self.at += BLOCK;
-            } else if self.judge_block(before, block) {
+            let Some((before, block)) = pair::<BLOCK>(octets, self.at) else { break };
+            self.base = self.at;
+            self.at += BLOCK;
+            self.bits = lanes.bits::<BARE, NUL>(before, block);
+            self.is_dense = self.bits != 0;
+            if self.is_dense {
                 return true;
             }
         }
-        self.judge_rest(octets)
+        self.judge_rest(lanes, octets)
     }
 
+    /// Passes lines of one length that need no decision: in each stride, CRLF is where it is expected, no dot
+    /// follows, and all other octets are above CR and below 128, which is known from their number.
     #[inline(always)]
-    fn judge_block(&mut self, before: &[u8; BLOCK], block: &[u8; BLOCK]) -> bool {
-        self.base = self.at;
-        self.at += BLOCK;
-        self.bits = bits::<BARE, NUL>(before, block);
-        self.bits != 0
+    fn pass_even_lines(&mut self, octets: &[u8]) {
+        self.even_at = self.at + self.even_step;
+        self.even_step = FAR.min(2 * self.even_step);
+        let Some(rest) = octets.get(self.at - 1..).filter(|rest| rest.len() > 4 * STRIDE) else {
+            return;
+        };
+        let mut ends = memchr::memchr_iter(b'\n', rest).map(|end| self.at - 1 + end);
+        let (Some(first), Some(second)) = (ends.next(), ends.next()) else { return };
+        let length = second - first;
+        let is_within = rest.first().is_some_and(|before| *before > b'\r');
+        if !is_within || !EVEN.contains(&length) || first <= self.at {
+            return;
+        }
+        let start = self.at;
+        let mut cr = first - 1;
+        let mut due = 0;
+        'strides: while let Some(stride) =
+            octets.get(self.at..).and_then(<[u8]>::first_chunk::<STRIDE>)
+        {
+            let end = self.at + STRIDE;
+            let mut control = due;
+            while cr < end {
+                let Some([b'\r', b'\n', next]) = octets.get(cr..cr + 3) else { break 'strides };
+                if *next == b'.' {
+                    break 'strides;
+                }
+                control += 2;
+                cr += length;
+            }
+            // An LF in the next stride, after a CR that is the last octet of this one.
+            due = u8::from(cr + 1 == end + length);
+            if count_text(stride).wrapping_add(control - due) != 0 {
+                break;
+            }
+            self.at = end;
+        }
+        if self.at - start >= 4 * STRIDE {
+            self.even_step = STRIDE;
+        }
+        self.even_at = self.at + self.even_step;
     }
 
     /// Judges the octets after the last whole block.
     #[inline(always)]
-    fn judge_rest(&mut self, octets: &[u8]) -> bool {
+    fn judge_rest(&mut self, lanes: impl Lanes, octets: &[u8]) -> bool {
         let Some(before) = octets.get(self.at - 1..) else { return false };
         let Some((_, rest)) = before.split_first().filter(|(_, rest)| !rest.is_empty()) else {
             return false;
@@ -209,7 +163,7 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
             octets.len().checked_sub(BLOCK).and_then(|at| pair::<BLOCK>(octets, at))
         {
             // The octets that were judged before fall out at the low end.
-            self.bits = bits::<BARE, NUL>(before, block) >> (BLOCK - rest.len());
+            self.bits = lanes.bits::<BARE, NUL>(before, block) >> (BLOCK - rest.len());
         } else if rest.len() > 8 {
             let mut padded = [b' '; BLOCK + 1];
             for (into, octet) in padded.iter_mut().zip(before) {
@@ -217,7 +171,8 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
             }
             if let Some((before, block)) = pair::<BLOCK>(&padded, 1) {
                 // A bare CR at the end is revealed by the octet that follows it, not by the padding.
-                self.bits = bits::<BARE, NUL>(before, block) & (u64::MAX >> (BLOCK - rest.len()));
+                self.bits =
+                    lanes.bits::<BARE, NUL>(before, block) & (u64::MAX >> (BLOCK - rest.len()));
             }
         } else {
             for (index, (before, octet)) in before.iter().zip(rest).enumerate() {
@@ -225,6 +180,18 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
             }
         }
         true
+    }
+}
+
+/// The search up to the first block that needs a decision.
+struct Advance<'s, 'o, const BARE: bool, const NUL: bool>(&'s mut Scan<BARE, NUL>, &'o [u8]);
+
+impl<const BARE: bool, const NUL: bool> Act for Advance<'_, '_, BARE, NUL> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, lanes: impl Lanes) -> bool {
+        self.0.advance(lanes, self.1)
     }
 }
 
@@ -251,24 +218,6 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_that_needs_a_decision_is_suspect() {
-        fn check<const BARE: bool, const NUL: bool>(before: u8, octet: u8) {
-            let suspect = suspect::<BARE, NUL>(before, octet);
-            let is_due = judge::<BARE, NUL>(before, octet) != 0;
-            assert!(suspect != 0 || !is_due, "{before} {octet}");
-            // No octet that is common in mail makes a stride slow.
-            let is_common = octet > 31 || b"\t\r\n".contains(&octet);
-            assert!(is_due || !is_common || [0, TAB].contains(&suspect), "{before} {octet}");
-        }
-        for (before, octet) in (0..=255).flat_map(|one| (0..=255).map(move |two| (one, two))) {
-            check::<true, true>(before, octet);
-            check::<true, false>(before, octet);
-            check::<false, true>(before, octet);
-            check::<false, false>(before, octet);
-        }
-    }
-
-    #[test]
     fn blocks_find_what_octets_find_at_every_length_and_place() {
         for length in (0..=140).chain(250..=262).chain(510..=520) {
             let plain = vec![b'a'; length];
@@ -283,6 +232,31 @@ mod tests {
                     assert_eq!(found::<true, false>(&octets), one_by_one::<true, false>(&octets));
                     assert_eq!(found::<false, true>(&octets), one_by_one::<false, true>(&octets));
                     assert_eq!(found::<false, false>(&octets), one_by_one::<false, false>(&octets));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_in_lines_of_one_length_is_found_wherever_it_is() {
+        fn check(octets: &[u8]) {
+            assert_eq!(found::<true, true>(octets), one_by_one::<true, true>(octets));
+            assert_eq!(found::<true, false>(octets), one_by_one::<true, false>(octets));
+            assert_eq!(found::<false, false>(octets), one_by_one::<false, false>(octets));
+        }
+        for length in [8, 61, 78, 128, 129] {
+            let line = [&vec![b'a'; length - 2][..], b"\r\n"].concat();
+            let lines = line.repeat(1800 / length);
+            check(&lines);
+            for at in 0..lines.len() - 300 {
+                // The sum of a stride that is all control characters is that of one without any.
+                for what in [&b"\n"[..], b"\r", b"\0", b".", b"\r\n", b"\n.", b"\t", &[0; 256]] {
+                    if what.len() > 9 && at % 32 != 0 || at > 400 && at % 8 > length % 7 {
+                        continue;
+                    }
+                    let mut octets = lines.clone();
+                    octets[at..at + what.len()].copy_from_slice(what);
+                    check(&octets);
                 }
             }
         }

@@ -27,6 +27,26 @@ struct Seen {
     bare: u8,
 }
 
+/// Returns the number of octets that are printable US-ASCII.
+///
+/// This costs four vector instructions for each vector, where [`Survey::of`] costs sixteen: it is made for
+/// messages that hold nothing else but line ends.
+pub(crate) fn count_printable(octets: &[u8]) -> usize {
+    let count = |octets: &[u8]| octets.iter().filter(|octet| (b' '..0x7f).contains(*octet)).count();
+    let (strides, rest) = octets.as_chunks::<STRIDE>();
+    strides.iter().map(count_in_stride).sum::<usize>() + count(rest)
+}
+
+/// Returns the number of octets that are printable US-ASCII.
+#[inline(always)]
+fn count_in_stride(stride: &[u8; STRIDE]) -> usize {
+    // In this form compilers make vector instructions of it.
+    let count = stride.iter().fold(0_u8, |count, octet| {
+        count.wrapping_add(u8::from(octet.wrapping_add(1) as i8 > b' ' as i8))
+    });
+    usize::from(count)
+}
+
 impl Survey {
     /// Looks at each octet once.
     #[inline]
@@ -100,6 +120,17 @@ mod tests {
                 .any(|octet| octet.is_ascii_control() && !b"\t\r\n".contains(octet)),
             has_bare_line_break: octets.windows(2).any(is_bare),
         }
+    }
+
+    #[test]
+    fn printable_octets_are_counted() {
+        let octets: Vec<u8> = (0..=255).cycle().take(700).collect();
+        for (start, end) in (0..300).flat_map(|start| [start, 400, 700].map(|end| (start, end))) {
+            let octets = &octets[start..end];
+            let expected = octets.iter().filter(|octet| (32..127).contains(*octet)).count();
+            assert_eq!(count_printable(octets), expected, "{start} to {end}");
+        }
+        assert_eq!(count_printable(&[b'a'; 1000]), 1000);
     }
 
     #[test]
