@@ -8,7 +8,8 @@ use esmtp::{
         tokio as asynchronous,
     },
     proxy::Header,
-    server::{Config, Event, Timeouts},
+    sasl::Offer,
+    server::{Config, Event, Limits, Timeouts},
     syntax::{Extension, Rejection},
 };
 use std::{
@@ -383,6 +384,67 @@ fn every_phase_of_a_session_is_shut_down() {
         let state = Arc::clone(&running.state);
         assert_eq!(running.end(), [""; 0], "{adapter:?}");
         assert_eq!(state.delivered.load(Ordering::SeqCst), 2);
+    }
+}
+
+/// Phases that not every configuration has.
+#[test]
+fn sessions_that_wait_for_something_else_are_shut_down() {
+    let enter = |running: &Running, steps: &[&str]| {
+        let mut client = running.connect();
+        client.enter(steps);
+        client
+    };
+    for adapter in ADAPTERS {
+        // The header of a proxy has not come: no client is known that could be told.
+        let proxied = options().with_proxies_only();
+        let running = Running::start(adapter, proxied);
+        let mut client = running.connect();
+        client.say("PROXY TCP4 ");
+        running.wait_for_sessions(1);
+        running.handle.shut_down();
+        assert!(client.was_disconnected(), "{adapter:?}");
+        running.end();
+
+        // The greeting is due later.
+        let timeouts = Timeouts::default().with_greeting_delay(Duration::from_secs(600));
+        let config = Config::new("mx.example.net").unwrap();
+        let running = Running::start(adapter, Options::new(config.with_timeouts(timeouts)));
+        let client = running.connect();
+        running.wait_for_sessions(1);
+        running.handle.shut_down();
+        assert_eq!(client.rest(), ["421"], "{adapter:?}");
+        running.end();
+
+        // A reply is withheld (tarpit).
+        let timeouts = Timeouts::default().with_error_delay(Duration::from_secs(600));
+        let config = Config::new("mx.example.net").unwrap();
+        let config = config.with_limits(Limits::default().with_errors(2));
+        let running = Running::start(adapter, Options::new(config.with_timeouts(timeouts)));
+        let mut client = enter(&running, &["EHLO me.example.org\r\n"]);
+        client.say("NONSENSE\r\n");
+        thread::sleep(Duration::from_millis(50));
+        running.handle.shut_down();
+        assert_eq!(client.rest(), ["421"], "{adapter:?}");
+        running.end();
+
+        // In the exchange of AUTH.
+        let config = Config::new("mx.example.net").unwrap();
+        let config = config.with_auth(Offer::for_passwords().with_secrets_in_clear());
+        let running = Running::start(adapter, Options::new(config));
+        let client = enter(&running, &["EHLO me.example.org\r\n", "AUTH LOGIN\r\n"]);
+        running.handle.shut_down();
+        assert_eq!(client.rest(), ["421"], "{adapter:?}");
+        running.end();
+
+        // The rest of a chunk is discarded, as nothing was accepted that it could be for.
+        let running = Running::start(adapter, options());
+        let mut client = enter(&running, &["EHLO me.example.org\r\n"]);
+        client.say("BDAT 10\r\nabc");
+        thread::sleep(Duration::from_millis(50));
+        running.handle.close();
+        assert_eq!(client.rest().last().map(String::as_str), Some("421"), "{adapter:?}");
+        running.end();
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod asynchronous;
 mod blocking;
+mod faults;
 mod steps;
 mod wire;
 

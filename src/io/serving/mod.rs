@@ -52,6 +52,8 @@ pub use options::Options;
 pub(in crate::io) use admission::{Admission, client_of};
 pub(in crate::io) use header::HeaderReader;
 pub(in crate::io) use places::{Place, Places, Refusal};
+#[cfg(feature = "tokio")]
+pub(in crate::io) use watch::{Running, begin};
 pub(in crate::io) use watch::{Watch, answer_for_failed};
 
 use core::{net::SocketAddr, time::Duration};

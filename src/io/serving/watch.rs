@@ -3,9 +3,11 @@
 use super::{Incident, Options, Place};
 use crate::{io::SessionError, server::Event, syntax::Rejection};
 #[cfg(feature = "tokio")]
+use alloc::boxed::Box;
+#[cfg(feature = "tokio")]
 use core::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::Pin,
     task::Poll,
 };
 use core::{net::SocketAddr, panic::AssertUnwindSafe};
@@ -19,6 +21,20 @@ pub(in crate::io) struct Watch<'a> {
     _place: Place,
 }
 
+/// The future of a session function.
+#[cfg(feature = "tokio")]
+pub(in crate::io) type Running = Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
+
+/// Calls a session function; returns its future, unless it panics.
+#[cfg(feature = "tokio")]
+pub(in crate::io) fn begin<R>(session: impl FnOnce() -> R) -> Option<Running>
+where
+    R: Future<Output = Result<(), SessionError>> + Send + 'static,
+{
+    let begun = catch_unwind(AssertUnwindSafe(session)).ok()?;
+    Some(Box::pin(begun))
+}
+
 impl<'a> Watch<'a> {
     pub(super) const fn new(options: &'a Options, peer: Option<SocketAddr>, place: Place) -> Self {
         Self { options, peer, _place: place }
@@ -30,13 +46,10 @@ impl<'a> Watch<'a> {
         self.report(catch_unwind(AssertUnwindSafe(session)).ok());
     }
 
-    /// Runs the function in this task.
+    /// Awaits the future of the function in this task; `None` is a function that panicked before it returned one.
     #[cfg(feature = "tokio")]
-    pub(in crate::io) async fn attend(
-        &self,
-        session: impl Future<Output = Result<(), SessionError>>,
-    ) {
-        let mut session = pin!(session);
+    pub(in crate::io) async fn attend(&self, session: Option<Running>) {
+        let Some(mut session) = session else { return self.report(None) };
         let outcome = poll_fn(|context| {
             let polled = catch_unwind(AssertUnwindSafe(|| session.as_mut().poll(context)));
             match polled {

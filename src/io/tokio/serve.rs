@@ -1,12 +1,16 @@
 //! A listener whose sessions are tasks.
 
-use super::{connection::ServerSession, listener::Listener, socket::Socket};
+use super::{
+    connection::{ServerSession, SessionHome},
+    listener::Listener,
+    socket::Socket,
+};
 use crate::{
     io::{
         SessionError,
         serving::{
             Admission, Handle, HeaderReader, Incident, Options, PAUSE, Place, REFUSAL_TIME,
-            Refusal, answer_for_failed, canonical, client_of, is_about_one,
+            Refusal, Running, Watch, answer_for_failed, begin, canonical, client_of, is_about_one,
         },
         stopper::Attached,
     },
@@ -19,6 +23,7 @@ use alloc::{boxed::Box, sync::Arc};
 use core::{
     fmt,
     future::{Future, poll_fn},
+    net::SocketAddr,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
@@ -187,7 +192,7 @@ where
                         shared.options.report(&Incident::NoPlace { peer: socket.peer() });
                     }
                     place => {
-                        sessions.spawn(Arc::clone(&shared).attend(socket, place));
+                        sessions.spawn(Arc::clone(&shared).attend(Box::new(socket), place));
                     }
                 },
                 Some(Err(error)) => {
@@ -225,50 +230,90 @@ fn poll_over(sessions: &mut JoinSet<()>, context: &mut Context<'_>) -> Poll<()> 
     Poll::Ready(())
 }
 
+/// A client whose session, or whose refusal, is about to run.
+enum Admitted<'a> {
+    Session(Watch<'a>, Arc<SessionHome>, Option<Running>),
+    Refused(Refusal, Box<ServerSession>, Rejection),
+    Disconnected,
+}
+
 impl<T, F, R> Shared<T, F>
 where
+    T: Send + Sync + 'static,
     F: Fn(ServerSession, Arc<T>) -> R,
-    R: Future<Output = Result<(), SessionError>>,
+    R: Future<Output = Result<(), SessionError>> + Send + 'static,
 {
     /// Serves one client.
-    async fn attend(self: Arc<Self>, mut socket: Socket, place: Result<Place, Option<Refusal>>) {
-        let (options, handle) = (&self.options, &self.handle);
+    ///
+    /// A listener has thousands of these tasks: each holds the future of its session, and nothing else that
+    /// is large.
+    async fn attend(
+        self: Arc<Self>,
+        mut socket: Box<Socket>,
+        place: Result<Place, Option<Refusal>>,
+    ) {
         let mut peer = socket.peer().map(canonical);
-        if options.is_proxy(peer) {
-            let mut stop = Attached::listener(handle.stopper().clone());
-            let header = time::timeout(options.header_timeout(), read_header(&mut socket));
-            let mut header = pin!(header);
-            let header = poll_fn(|context| match stop.poll_look(context) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => header.as_mut().poll(context).map(Some),
-            });
-            match header.await.map(|header| header.unwrap_or(Err(None))) {
+        if self.options.is_proxy(peer) {
+            match Box::pin(self.header(&mut socket)).await {
                 // The listener ends, and no client is known that could be told.
                 None => return,
                 Some(Ok(header)) => peer = client_of(&header, peer),
                 Some(Err(error)) => {
-                    return options.report(&Incident::NoHeader { proxy: peer, error });
+                    return self.options.report(&Incident::NoHeader { proxy: peer, error });
                 }
             }
         }
-        if let Some(peer) = peer {
-            socket = socket.with_peer(peer);
+        match self.admit(*socket, peer, place) {
+            Admitted::Session(watch, home, running) => {
+                watch.attend(running).await;
+                if let Some(session) = ServerSession::returned(&home) {
+                    Box::pin(end(session)).await;
+                }
+            }
+            Admitted::Refused(_refusal, session, reply) => {
+                let _ = time::timeout(REFUSAL_TIME, Box::pin(reject(session, reply))).await;
+            }
+            Admitted::Disconnected => {}
         }
-        let begin = |server| ServerSession::new(server, socket).with_stopper(handle.stopper());
+    }
+
+    /// Reads the header of a proxy; returns `None` when the listener ends.
+    async fn header(&self, socket: &mut Socket) -> Option<Result<Header, Option<ProxyError>>> {
+        let mut stop = Attached::listener(self.handle.stopper().clone());
+        let header = time::timeout(self.options.header_timeout(), read_header(socket));
+        let mut header = pin!(header);
+        let header = poll_fn(|context| match stop.poll_look(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => header.as_mut().poll(context).map(Some),
+        });
+        header.await.map(|header| header.unwrap_or(Err(None)))
+    }
+
+    /// Decides about a client, and begins its session.
+    fn admit(
+        &self,
+        socket: Socket,
+        peer: Option<SocketAddr>,
+        place: Result<Place, Option<Refusal>>,
+    ) -> Admitted<'_> {
+        let (options, stopper) = (&self.options, self.handle.stopper());
+        let socket = match peer {
+            Some(peer) => socket.with_peer(peer),
+            None => socket,
+        };
+        let begun = |server| ServerSession::new(server, socket).with_stopper(stopper);
         match Admission::of(options, peer, place) {
             Admission::Session(watch, server, span) => {
                 let home = ServerSession::home(options.config());
-                let session = begin(server).lent(&home);
-                let running = async { (self.session)(session, Arc::clone(&self.state)).await };
-                watch.attend(span.around(running)).await;
-                if let Some(session) = ServerSession::returned(&home) {
-                    Box::pin(end(session)).await; // out of the memory of every task
-                }
+                let session = begun(server).lent(&home);
+                let state = Arc::clone(&self.state);
+                let running = begin(|| span.around((self.session)(session, state)));
+                Admitted::Session(watch, home, running)
             }
-            Admission::Refused(_refusal, server, reply) => {
-                let _ = time::timeout(REFUSAL_TIME, reject(begin(server), reply)).await;
+            Admission::Refused(refusal, server, reply) => {
+                Admitted::Refused(refusal, Box::new(begun(server)), reply)
             }
-            Admission::Disconnected => {}
+            Admission::Disconnected => Admitted::Disconnected,
         }
     }
 }
@@ -280,7 +325,7 @@ async fn end(mut session: ServerSession) {
     }
 }
 
-async fn reject(mut session: ServerSession, reply: Rejection) -> Result<(), SessionError> {
+async fn reject(mut session: Box<ServerSession>, reply: Rejection) -> Result<(), SessionError> {
     while let Some(event) = session.next().await? {
         match event {
             Event::Connect(connect) => connect.reject_and_close(reply.clone()),
