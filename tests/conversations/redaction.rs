@@ -3,11 +3,12 @@
 use crate::overheard::overhear;
 use esmtp::{
     client,
-    machine::{Machine, Need},
+    machine::Need,
     sasl::{Attempt, Identity, Mechanism, Nonce, Offer, PlainInitiator, Question, Step, Verifier},
     security::Security,
     server::{Config, CustomVerb, Event, Limits, Peer, Server, Timeouts, VerbPlacement},
     syntax::{Argument, Code, Extension, Rejection, Status, Text, UnknownVerb},
+    testing::Driver,
     time::Instant,
     transcript::Entry,
 };
@@ -18,9 +19,8 @@ use std::{
 
 /// A server with a transcript, driven by hand: an application answers its questions.
 struct Overheard {
-    server: Server,
+    driver: Driver<Server>,
     transcript: Arc<Mutex<String>>,
-    now: Instant,
 }
 
 impl Overheard {
@@ -34,37 +34,22 @@ impl Overheard {
                 log.lock().unwrap().push_str(&format!("{entry}\n"));
             }),
         );
-        let mut it = Self { server, transcript, now: Instant::ORIGIN };
+        let mut it = Self { driver: Driver::new(server), transcript };
         it.say(b"");
         it.say(b"EHLO client.example.net\r\n");
         it.take();
         it
     }
 
-    /// Says these octets, and returns what was sent in return.
+    /// Says these octets, and returns what was sent in return; delayed replies are waited for.
     fn say(&mut self, octets: &[u8]) -> Vec<u8> {
-        let (mut rest, mut sent) = (octets, Vec::new());
-        loop {
-            match self.server.poll(self.now) {
-                Need::Answer => answer(self.server.event().unwrap()),
-                Need::Write(_) | Need::Either(_) => {
-                    let mut slices = [&[][..]; 4];
-                    let count = self.server.to_send(&mut slices);
-                    let octets = slices[..count].concat();
-                    self.server.sent(octets.len());
-                    sent.extend_from_slice(&octets);
-                }
-                Need::Read(_) if !rest.is_empty() => {
-                    let taken = self.server.feed(rest);
-                    rest = &rest[taken..];
-                }
-                Need::Wait(until) => self.now = until,
-                Need::Read(_) | Need::Close => {
-                    assert!(!format!("{:?}", self.server).contains("tanstaaf"));
-                    return sent;
-                }
-            }
+        let mut sent = self.driver.exchange(octets, answer);
+        while let Need::Wait(until) = self.driver.need() {
+            let wait = until.saturating_since(self.driver.time());
+            sent += &self.driver.pass(wait, answer);
         }
+        assert!(!format!("{:?}", self.driver.machine()).contains("tanstaaf"));
+        sent.into_bytes()
     }
 
     /// Returns the transcript since the last call, replies by their codes.
@@ -374,7 +359,7 @@ fn of_a_whole_exchange_only_its_outcome_is_shown() {
     loop {
         let sent = String::from_utf8(session.say(format!("{line}\r\n").as_bytes())).unwrap();
         // Nothing of it stands in `Debug` either.
-        for shown in [format!("{:?}", session.server), format!("{client:?}")] {
+        for shown in [format!("{:?}", session.driver.machine()), format!("{client:?}")] {
             let nonce = Nonce::new([2; 18]).as_str().to_owned();
             assert!(!shown.contains(&nonce), "{shown}");
         }

@@ -7,7 +7,7 @@ use crate::{
         ask::Ask,
         error::End,
         facts::Facts,
-        in_flight::{InFlight, Step},
+        in_flight::{Capacity, InFlight, Step},
         outgoing::Framing,
         queue::{Expected, is_content_due},
     },
@@ -78,14 +78,14 @@ impl Session {
     /// Sends RSET, MAIL, RCPT and DATA: as many as may wait for replies at once.
     fn send_envelope(&mut self, facts: &Facts) {
         // Recipients beyond an announced limit were left out before (RFC 9422 section 4.2).
-        let taken = match facts.rcpt_max {
-            Some(_) => usize::MAX,
-            None => self.capacity.taken,
+        let capacity = match facts.rcpt_max {
+            Some(_) => Capacity { taken: usize::MAX, ..self.capacity },
+            None => self.capacity,
         };
         while self.may_send() && self.may_pipeline(facts) {
             let Some(work) = &mut self.work else { return };
             let Some(newest) = work.transactions.back_mut() else { return };
-            let must_wait = self.capacity.is_content_alone && is_content_due(&work.queue);
+            let must_wait = capacity.is_content_alone && is_content_due(&work.queue);
             if must_wait || newest.is_repeated() {
                 return;
             }
@@ -111,28 +111,14 @@ impl Session {
                     newest.step = Step::Rcpt(0);
                     Expected::Mail(transaction)
                 }
-                Step::Rcpt(index) => {
-                    let index = newest.next_recipient(index);
-                    if newest.is_full(self.capacity.most) && !newest.is_open {
-                        newest.leave_from(index);
+                Step::Rcpt(index) => match send_rcpt(newest, index, capacity, &mut self.channel) {
+                    Rcpt::Sent(index) => Expected::Rcpt(transaction, index),
+                    Rcpt::AllSent => {
                         newest.step = Step::Content;
                         continue;
                     }
-                    let Some(command) = newest.rcpt(index) else {
-                        if newest.is_open {
-                            return;
-                        }
-                        newest.step = Step::Content;
-                        continue;
-                    };
-                    if !newest.may_ask(taken) {
-                        return;
-                    }
-                    self.channel.command(&command);
-                    drop(command);
-                    newest.ask(index);
-                    Expected::Rcpt(transaction, index)
-                }
+                    Rcpt::Waits => return,
+                },
                 Step::Content if newest.framing == Framing::Dots => {
                     self.channel.command(&Command::Data);
                     newest.step = Step::InProgress;
@@ -299,6 +285,40 @@ impl Session {
         self.position.enter(Phase::Ready);
         self.settle();
     }
+}
+
+/// The outcome of the attempt to send a RCPT.
+enum Rcpt {
+    /// That of the recipient with this index was sent.
+    Sent(usize),
+    /// No further recipient is left.
+    AllSent,
+    /// A reply is awaited, or a further recipient of the application's.
+    Waits,
+}
+
+/// Sends the RCPT of the next recipient from `index` on.
+fn send_rcpt(
+    newest: &mut InFlight,
+    index: usize,
+    capacity: Capacity,
+    channel: &mut Channel,
+) -> Rcpt {
+    let index = newest.next_recipient(index);
+    if newest.is_full(capacity.most) && !newest.is_open {
+        newest.leave_from(index);
+        return Rcpt::AllSent;
+    }
+    let Some(command) = newest.rcpt(index) else {
+        return if newest.is_open { Rcpt::Waits } else { Rcpt::AllSent };
+    };
+    if !newest.may_ask(capacity.taken) {
+        return Rcpt::Waits;
+    }
+    channel.command(&command);
+    drop(command);
+    newest.ask(index);
+    Rcpt::Sent(index)
 }
 
 /// Sends a command outside transactions. Returns the phase that it begins and the reply that it

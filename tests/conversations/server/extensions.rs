@@ -8,6 +8,7 @@ use esmtp::{
     server::{AbortReason, Config, CustomVerb, End, Event, Limits, Peer, Server, VerbPlacement},
     service::Service,
     syntax::{AttributeName, Extension, Extensions, FutureRelease, HoldSeconds, Text},
+    testing::Driver,
     time::Instant,
     wire::BareLineBreaks,
 };
@@ -641,14 +642,15 @@ fn a_session_counts_the_time_of_each_side() {
 fn a_channel_can_be_handed_over() {
     let verb = CustomVerb::new("XPROTO", VerbPlacement::AfterHello).unwrap();
     let config = Arc::new(with(&[Extension::Pipelining]).with_verb(verb));
-    let mut server = Server::new(config, Peer::UNKNOWN, Security::CLEAR);
-    let mut said = Vec::new();
-    let mut aborts = 0;
-    let script = b"EHLO client.example.net\r\nMAIL FROM:<a@b.org>\r\nXPROTO 1\r\nhello, world";
-    let mut rest = &script[..];
-    loop {
-        match server.poll(Instant::ORIGIN) {
-            Need::Answer => match server.event().unwrap() {
+    let mut server = Driver::new(Server::new(config, Peer::UNKNOWN, Security::CLEAR));
+    let (mut said, mut aborts) = (String::new(), 0);
+    // EHLO is alone in its packet.
+    for octets in
+        ["", "EHLO client.example.net\r\n", "MAIL FROM:<a@b.org>\r\nXPROTO 1\r\nhello, world"]
+    {
+        said += &server.advance(octets);
+        while server.need() == Need::Answer {
+            match server.machine_mut().event().unwrap() {
                 Event::Other(other) => other.hand_over(Text::literal("go")),
                 Event::Abort(abort) => {
                     assert_eq!(abort.reason(), AbortReason::HandedOver);
@@ -657,25 +659,13 @@ fn a_channel_can_be_handed_over() {
                 }
                 Event::HandOver(_) => break,
                 other => other.proceed(),
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]];
-                server.to_send(&mut slices);
-                said.extend_from_slice(slices[0]);
-                let octets = slices[0].len();
-                server.sent(octets);
             }
-            Need::Read(_) => {
-                // EHLO is alone in its packet.
-                let end = rest.iter().position(|it| *it == b'\n').unwrap() + 1;
-                let end = if end == 25 { end } else { rest.len() };
-                rest = &rest[server.feed(&rest[..end])..];
-            }
-            other => panic!("{other:?}"),
+            said += &server.advance("");
         }
     }
-    assert!(rest.is_empty() && aborts == 1, "{aborts}");
-    assert!(said.ends_with(b"250 Ok\r\n250 go\r\n"), "{}", said.escape_ascii());
+    let mut server = server.into_machine();
+    assert_eq!(aborts, 1);
+    assert!(said.ends_with("250 Ok\r\n250 go\r\n"), "{said}");
     // The question stays, and nothing more is read or said.
     let number = server.event().unwrap().number();
     assert_eq!(server.poll(Instant::since_origin(Duration::from_secs(1_000_000))), Need::Answer);
@@ -695,40 +685,31 @@ fn a_channel_can_be_handed_over() {
 #[test]
 fn a_question_between_two_chunks_does_not_cost_the_message() {
     let config = with(&[Extension::Chunking, Extension::Vrfy, Extension::Pipelining]);
-    let mut server = Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR);
-    let mut script = [
-        &b"EHLO client.example.net\r\n"[..],
-        b"MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 3\r\nabc",
-        b"VRFY ann\r\n",
-        b"BDAT 3 LAST\r\ndef",
-    ]
-    .into_iter();
-    let (mut said, mut message, mut is_asked) = (Vec::new(), Vec::new(), false);
-    loop {
-        match server.poll(Instant::ORIGIN) {
-            Need::Answer => match server.event().unwrap() {
-                Event::Verify(_) if !is_asked => {
-                    is_asked = true;
-                    server.shut_down();
-                }
-                Event::Rcpt(rcpt) => rcpt.accept(),
-                Event::Content(content) => message.extend_from_slice(content.take()),
-                Event::Deliver(delivery) => delivery.accept(),
-                other => other.proceed(),
-            },
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]];
-                server.to_send(&mut slices);
-                said.extend_from_slice(slices[0]);
-                let octets = slices[0].len();
-                server.sent(octets);
-            }
-            Need::Read(_) => assert!(server.feed(script.next().unwrap()) > 0),
-            _ => break,
-        }
+    let mut server = Driver::new(Server::new(Arc::new(config), Peer::UNKNOWN, Security::CLEAR));
+    let (mut said, mut message) = (String::new(), Vec::new());
+    let mut answer = |event: Event<'_>| match event {
+        Event::Verify(_) => {}
+        Event::Rcpt(rcpt) => rcpt.accept(),
+        Event::Content(content) => message.extend_from_slice(content.take()),
+        Event::Deliver(delivery) => delivery.accept(),
+        other => other.proceed(),
+    };
+    for octets in [
+        "",
+        "EHLO client.example.net\r\n",
+        "MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 3\r\nabc",
+        "VRFY ann\r\n",
+    ] {
+        said += &server.exchange(octets, &mut answer);
     }
+    assert_eq!(server.need(), Need::Answer);
+    server.machine_mut().shut_down();
+    said += &server.exchange("", |event| match event {
+        Event::Verify(verify) => verify.cannot_verify(),
+        other => panic!("{other:?}"),
+    });
+    said += &server.exchange("BDAT 3 LAST\r\ndef", &mut answer);
     assert_eq!(message, b"abcdef");
-    let said = String::from_utf8(said).unwrap();
     assert!(
         said.ends_with("\r\n250 Message accepted\r\n421 Shutting down, try again later\r\n"),
         "{said}"

@@ -2,13 +2,18 @@
 
 use crate::common::{config, converse, converse_in_one_piece, converse_with};
 use esmtp::{
-    machine::{Machine, Need},
+    machine::{Closed, Machine, Need},
     security::Security,
     server::{End, Event, Limits, Peer, Server, Timeouts},
     syntax::{Rejection, Text},
+    testing::Driver,
     time::Instant,
 };
 use std::{sync::Arc, time::Duration};
+
+fn proceed(event: Event<'_>) {
+    event.proceed();
+}
 
 /// 5321-3.2-a
 #[test]
@@ -118,28 +123,15 @@ fn a_tls_hello_in_the_clear_ends_the_session() {
 /// Commands before an orderly close are answered, also if the client did not wait for the greeting.
 #[test]
 fn commands_of_a_client_that_closes_before_the_greeting_are_answered_if_configured() {
-    let mut server =
+    let server =
         Server::new(Arc::new(config().with_enforced_sync(false)), Peer::UNKNOWN, Security::CLEAR);
-    server.feed(b"QUIT\r\n");
-    server.closed(esmtp::machine::Closed::Clean);
-    let mut said = Vec::new();
-    loop {
-        match server.poll(Instant::ORIGIN) {
-            Need::Answer => server.event().into_iter().for_each(Event::proceed),
-            Need::Write(_) | Need::Either(_) => {
-                let mut slices = [&[][..]];
-                let _ = server.to_send(&mut slices);
-                said.extend_from_slice(slices[0]);
-                let octets = slices[0].len();
-                server.sent(octets);
-            }
-            Need::Close => break,
-            need => panic!("{need:?}"),
-        }
-    }
+    let mut server = Driver::new(server);
+    assert_eq!(server.machine_mut().feed(b"QUIT\r\n"), 6);
+    let said = server.close(Closed::Clean, proceed);
+    assert_eq!(server.need(), Need::Close);
     assert!(
-        said.starts_with(b"220 ")
-            && said.ends_with(b"221 2.0.0 Service closing transmission channel\r\n")
+        said.starts_with("220 ")
+            && said.ends_with("221 2.0.0 Service closing transmission channel\r\n")
     );
 }
 
