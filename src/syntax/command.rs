@@ -14,8 +14,8 @@ use super::grammar::{
 use super::path::{after_path, forward_path, plain_path, reverse_path};
 use super::{
     Argument, Base64, DomainList, Extensions, ForwardPath, HelloName, Lenience, LineTooLong,
-    Lookup, Mailbox, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text,
-    UnknownVerb, Uri, Verb, XclientAttributes, XforwardAttributes, parameters,
+    Lookup, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text,
+    UnknownVerb, Uri, Verb, XclientAttributes, XforwardAttributes, lanes, parameters,
 };
 
 /// One command line (RFC 5321 section 4.1).
@@ -197,6 +197,14 @@ impl<'a> Command<'a> {
 
     /// Parses `command = verb [ SP argument ]`                        RFC 5321 sections 2.4, 4.1.1
     fn read(line: &'a [u8], tolerance: &Tolerance) -> Result<Self, SyntaxError> {
+        if let Some(command) = plain(line) {
+            return Ok(command);
+        }
+        if let [_, _, _, _] = line
+            && let verb @ (Verb::Data | Verb::Rset | Verb::Quit) = Verb::from_word(line)
+        {
+            return Self::of(verb, "", None, tolerance);
+        }
         // The only check for UTF-8: everything after it works on a str.
         let text = match core::str::from_utf8(line) {
             Ok(text) => text,
@@ -511,11 +519,6 @@ fn lossy_hello<'a>(line: &[u8], tolerance: &Tolerance) -> Option<Result<Command<
 /// Parses `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`  RFC 5321 section 4.1.1.2
 #[inline]
 fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
-    if let Ok((rest, _)) = word(b"from:", SyntaxErrorKind::Argument)(argument)
-        && let Some((mailbox, parameters)) = plain_arguments(rest)
-    {
-        return Ok(Command::Mail { reverse_path: ReversePath::Mailbox(mailbox), parameters });
-    }
     whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"from:", SyntaxErrorKind::Argument)(input)?;
         let (rest, reverse_path) = reverse_path(behind_colon(rest, tolerance), tolerance)?;
@@ -527,11 +530,6 @@ fn mail<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 /// Parses `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF`    RFC 5321 section 4.1.1.3
 #[inline]
 fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
-    if let Ok((rest, _)) = word(b"to:", SyntaxErrorKind::Argument)(argument)
-        && let Some((mailbox, parameters)) = plain_arguments(rest)
-    {
-        return Ok(Command::Rcpt { forward_path: ForwardPath::Mailbox(mailbox), parameters });
-    }
     whole_address(argument, after_path, |input| {
         let (rest, _) = word(b"to:", SyntaxErrorKind::Argument)(input)?;
         let (rest, forward_path) = forward_path(behind_colon(rest, tolerance), tolerance)?;
@@ -540,15 +538,37 @@ fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
     })
 }
 
-/// Reads the commonest path and list of parameters: those to which nothing has to be tolerated.
+/// Reads the commonest forms of MAIL and RCPT, to which nothing has to be tolerated: nearly all lines that have an address.
 #[inline]
-fn plain_arguments(input: &str) -> Option<(Mailbox<'_>, Parameters<'_>)> {
-    let (rest, mailbox) = plain_path(input)?;
-    if rest.is_empty() {
-        return Some((mailbox, Parameters::NONE));
-    }
-    let list = rest.strip_prefix(' ').filter(|list| parameters::is_plain_list(list))?;
-    Some((mailbox, Parameters::from_valid(list)))
+fn plain(line: &[u8]) -> Option<Command<'_>> {
+    // The bit of a space makes letters small, and nothing else becomes a letter by it.
+    let octets = lanes::load(line, 0);
+    let is_rcpt = octets | u64::from_le_bytes(*b"    \0  \0") == u64::from_le_bytes(*b"rcpt to:");
+    let is_mail = octets | u64::from_le_bytes(*b"    \0   ") == u64::from_le_bytes(*b"mail fro");
+    let arguments = match line.get("RCPT TO:".len()..)? {
+        arguments if is_rcpt => arguments,
+        [b'm' | b'M', b':', arguments @ ..] if is_mail => arguments,
+        _ => return None,
+    };
+    let arguments = core::str::from_utf8(arguments).ok()?;
+    let (rest, mailbox) = match arguments.strip_prefix("<>") {
+        Some(rest) if is_mail => (rest, None),
+        _ => plain_path(arguments).map(|(rest, mailbox)| (rest, Some(mailbox)))?,
+    };
+    let parameters = match rest {
+        "" => Parameters::NONE,
+        _ => {
+            let list = rest.strip_prefix(' ').filter(|list| parameters::is_plain_list(list))?;
+            Parameters::from_valid(list)
+        }
+    };
+    Some(match mailbox {
+        None => Command::Mail { reverse_path: ReversePath::Null, parameters },
+        Some(mailbox) if is_mail => {
+            Command::Mail { reverse_path: ReversePath::Mailbox(mailbox), parameters }
+        }
+        Some(mailbox) => Command::Rcpt { forward_path: ForwardPath::Mailbox(mailbox), parameters },
+    })
 }
 
 #[inline]
@@ -686,6 +706,75 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
+
+    /// Calls `look` with each text of up to `most` of these pieces.
+    fn for_each_text(pieces: &[&str], most: usize, look: &mut impl FnMut(&str)) {
+        fn extend(text: &mut String, pieces: &[&str], most: usize, look: &mut impl FnMut(&str)) {
+            look(text);
+            for piece in pieces.iter().filter(|_| most > 0) {
+                let length = text.len();
+                text.push_str(piece);
+                extend(text, pieces, most - 1, look);
+                text.truncate(length);
+            }
+        }
+        extend(&mut String::new(), pieces, most, look);
+    }
+
+    /// A line with white space after it is read by the grammar alone.
+    fn assert_read_as_by_the_grammar(line: &str) {
+        let spaced = alloc::format!("{line} ");
+        let read = Command::parse(line.as_bytes(), Lenience::default());
+        let by_grammar = Command::parse(spaced.as_bytes(), Lenience::default());
+        match by_grammar {
+            Ok(command) => assert_eq!(read, Ok(command), "{line}"),
+            Err(_) => assert!(read.is_err(), "{line}"),
+        }
+    }
+
+    /// 5321-4.1.2-k
+    #[test]
+    fn the_common_paths_are_read_as_by_the_grammar() {
+        let pieces = ["a", "7-8", "-", ".", ">", "_", "ü", "\u{85}", "@"];
+        for_each_text(&pieces, 4, &mut |text| {
+            assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<x@{text}>"));
+            assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<x@sub-12.{text}"));
+            assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<{text}@b>"));
+        });
+        for length in 55..70 {
+            for host in ["x".repeat(length), "x.".repeat(length / 2), "x".repeat(length) + ".y-"] {
+                assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<a@{host}>"));
+                assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<{host}@a>"));
+                assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<a@z{host}z> SIZE=1"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_common_parameters_are_read_as_by_the_grammar() {
+        let pieces = ["A", "b=", "=", "-", " ", "~", "ü", "\u{7f}", "\t", "AUTH", "12345678"];
+        for_each_text(&pieces, 4, &mut |text| {
+            assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<> {text}"));
+            assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<a@b> {text}"));
+        });
+    }
+
+    #[test]
+    fn verb_and_word_of_mail_and_rcpt_have_any_case_and_no_other_octet() {
+        for line in [&b"RCPT TO:<a@b>"[..], b"MAIL FROM:<a@b>", b"MAIL FROM:<>", b"DATA", b"QUIT"] {
+            let expected = Command::parse(line, Lenience::STRICT).unwrap();
+            let words = line.iter().position(|octet| *octet == b':').unwrap_or(line.len());
+            for at in 0..words {
+                for octet in 0..=u8::MAX {
+                    let mut other = line.to_vec();
+                    other[at] = octet;
+                    let found = Command::parse(&other, Lenience::STRICT).ok();
+                    let is_equal = octet.eq_ignore_ascii_case(&line[at]);
+                    assert_eq!(found.as_ref() == Some(&expected), is_equal, "{other:?}");
+                }
+            }
+        }
+    }
     use crate::syntax::Code;
 
     fn strict(line: &str) -> Result<Command<'_>, SyntaxError> {

@@ -104,9 +104,15 @@ impl Extension {
         Self::from_octets(keyword.as_bytes())
     }
 
-    #[inline]
     pub(super) fn from_octets(keyword: &[u8]) -> Option<Self> {
         KEYWORDS.find(keyword).and_then(|number| Self::ALL.get(number).copied())
+    }
+
+    /// Returns the extension whose keyword stands from `start` to `end`, in any case; there must be no control character in it.
+    #[inline]
+    pub(super) fn within(octets: &[u8], start: usize, end: usize) -> Option<Self> {
+        let number = KEYWORDS.find_within(octets, start, end)?;
+        Self::ALL.get(number).copied()
     }
 
     pub(super) const fn bit(self) -> u64 {

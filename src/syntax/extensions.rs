@@ -6,6 +6,7 @@ use alloc::string::String;
 use core::num::NonZeroU32;
 
 use super::grammar::{self, DIGIT, KEYWORD, VISIBLE, is_all, span_from};
+use super::lanes::visible_end;
 use super::line_limit::line_limit;
 use super::mechanism_list::MechanismList;
 use super::{
@@ -343,7 +344,8 @@ impl Extensions {
     pub fn with_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         self.mechanisms.clear();
         for mechanism in mechanisms {
-            self.mechanisms.add(mechanism.as_str().as_bytes());
+            let name = mechanism.as_str().as_bytes();
+            self.mechanisms.add(name, 0, name.len());
         }
         self.with(Extension::Auth)
     }
@@ -545,8 +547,9 @@ impl Extensions {
     #[must_use]
     pub fn parse(reply: &Reply<'_>) -> Self {
         let mut extensions = Self::NONE;
-        for line in reply.lines().skip(1) {
-            extensions.read(line);
+        match reply.plain_wire() {
+            Some(wire) => extensions.read_wire(wire),
+            None => reply.lines().skip(1).for_each(|line| extensions.read(line)),
         }
         extensions
     }
@@ -563,6 +566,41 @@ impl Extensions {
             extensions.read(line.as_bytes());
         }
         Ok(extensions)
+    }
+
+    /// Reads the lines of a reply but the first, as they came: each has a code, a separator and CRLF.
+    fn read_wire(&mut self, wire: &[u8]) {
+        let (_, mut rest) = cut_line(wire);
+        while let Some((_, text)) = rest.split_first_chunk::<4>() {
+            rest = self.read_known(text).unwrap_or_else(|| {
+                let (line, after) = cut_line(rest);
+                self.read(line.get(4..).unwrap_or_default());
+                after
+            });
+        }
+    }
+
+    /// Reads the text of the first line and returns the lines after it, if it has the form that nearly all have: a known keyword
+    /// alone, SIZE with a number, AUTH with mechanisms.
+    #[inline]
+    fn read_known<'a>(&mut self, lines: &'a [u8]) -> Option<&'a [u8]> {
+        let end = visible_end(lines, 0);
+        let extension = Extension::within(lines, 0, end)?;
+        let (_, rest) = lines.split_at_checked(end)?;
+        let rest = match (rest, extension) {
+            ([b'\r', b'\n', rest @ ..], _) => rest,
+            ([b' ', rest @ ..], Extension::Auth) => {
+                return self.read_mechanisms(rest)?.split_first_chunk::<2>().map(|(_, rest)| rest);
+            }
+            ([b' ', rest @ ..], Extension::Size) if !self.contains(Extension::Size) => {
+                let (size, rest) = number(rest)?;
+                self.size = Some(size).filter(|size| *size > 0);
+                rest
+            }
+            _ => return None,
+        };
+        self.set |= extension.bit();
+        Some(rest)
     }
 
     /// Reads a line with doubled and trailing spaces, and with the `AUTH=` of old servers; ignores an invalid one.
@@ -582,7 +620,7 @@ impl Extensions {
             _ => return,
         };
         match extension {
-            Some(Extension::Auth) => self.read_mechanisms(arguments),
+            Some(Extension::Auth) => _ = self.read_mechanisms(arguments),
             _ if !arguments.iter().all(|octet| *octet == b' ' || grammar::is(*octet, VISIBLE)) => {}
             // Both are ASCII.
             None => self.push_other(text(keyword), text(arguments)),
@@ -590,22 +628,28 @@ impl Extensions {
         }
     }
 
-    /// Reads the arguments of AUTH. A mechanism that is unknown or invalid does not invalidate the others, but an octet that
-    /// no argument holds does.
-    fn read_mechanisms(&mut self, arguments: &[u8]) {
+    /// Reads the arguments of AUTH up to a CR or the end of the octets, and returns what follows them. A mechanism that is unknown
+    /// or invalid does not invalidate the others, but an octet that no argument holds does.
+    fn read_mechanisms<'a>(&mut self, arguments: &'a [u8]) -> Option<&'a [u8]> {
         let mark = self.mechanisms.mark();
-        let mut at = 0;
-        while at < arguments.len() {
-            let end = span_from(arguments, at, VISIBLE);
-            if let Some(name @ [_, ..]) = arguments.get(at..end) {
-                self.mechanisms.add(name);
+        let mut rest = arguments;
+        loop {
+            let end = visible_end(rest, 0);
+            if end > 0 {
+                self.mechanisms.add(rest, 0, end);
             }
-            match arguments.get(end) {
-                None | Some(b' ') => at = end + 1,
-                Some(_) => return self.mechanisms.shorten(mark),
+            match rest.split_at_checked(end) {
+                Some((_, [b' ', after @ ..])) => rest = after,
+                Some((_, after @ ([] | [b'\r', ..]))) => {
+                    self.set |= Extension::Auth.bit();
+                    return Some(after);
+                }
+                _ => {
+                    self.mechanisms.shorten(mark);
+                    return None;
+                }
             }
         }
-        self.set |= Extension::Auth.bit();
     }
 
     fn read_arguments(&mut self, extension: Extension, arguments: &str) {
@@ -703,6 +747,27 @@ fn is_other_limit(name: &str, value: &str) -> bool {
         && !["MAILMAX", "RCPTMAX", "RCPTDOMAINMAX"].into_iter().any(is_known)
 }
 
+/// Cuts off the first line without its CRLF; no LF is without its CR.
+fn cut_line(lines: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+    let (line, rest) = lines.split_at_checked(end).unwrap_or((lines, &[]));
+    (line.strip_suffix(b"\r\n").unwrap_or(line), rest)
+}
+
+/// Reads `1*DIGIT CRLF`, where 64 bits hold the number, and returns what follows.
+#[inline]
+fn number(octets: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut rest) = (0_u64, octets);
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        rest = after;
+    }
+    match rest {
+        [b'\r', b'\n', after @ ..] if rest.len() < octets.len() => Some((number, after)),
+        _ => None,
+    }
+}
+
 /// Parses `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3
 fn size(argument: &str) -> Option<u64> {
     argument.parse().ok().filter(|size| *size > 0 && is_all(argument, DIGIT))
@@ -746,6 +811,62 @@ mod tests {
 
     fn lines(extensions: &Extensions) -> Vec<String> {
         extensions.lines().map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn lines_as_they_came_are_read_as_lines_that_were_made() {
+        let odd = [
+            "",
+            " ",
+            "DSN",
+            "dsn",
+            "DSN ",
+            "DSN x",
+            "DSNX",
+            "8BITMIME",
+            "-DSN",
+            "D\tSN",
+            "DSN\t",
+            "\u{fc}",
+            "SIZE",
+            "SIZE 1000",
+            "SIZE 0",
+            "SIZE 12 ",
+            "SIZE  12",
+            "SIZE x",
+            "SIZE 1 2",
+            "SIZE 1234567890123456789",
+            "SIZE 12345678901234567890",
+            "SIZE 99999999999999999999",
+            "AUTH",
+            "AUTH PLAIN LOGIN",
+            "AUTH=LOGIN",
+            "AUTH  PLAIN  X-ONE ",
+            "AUTH PLAIN\tLOGIN",
+            "AUTH SCRAM-SHA-256-PLUS NAME-OF-MORE-THAN-TWENTY-FOUR",
+            "AUTH \u{fc} EXTERNAL",
+            "LIMITS MAILMAX=5",
+            "XFOO one two",
+            "ENHANCEDSTATUSCODES",
+            "PIPELINING\u{1}",
+        ];
+        for first in odd {
+            for second in odd {
+                let lines = ["mx.example\thello", first, second, "CHUNKING"];
+                let wire: String = lines
+                    .iter()
+                    .map(|line| format!("250-{line}\r\n"))
+                    .chain(["250\r\n".into()])
+                    .collect();
+                let (came, _) = Reply::parse(wire.as_bytes()).unwrap().unwrap();
+                let mut extensions = Extensions::NONE;
+                came.lines().skip(1).for_each(|line| extensions.read(line));
+                assert_eq!(Extensions::parse(&came), extensions, "{wire:?}");
+                if let Ok(made) = Reply::new(came.code(), None, lines.join("\n")) {
+                    assert_eq!(Extensions::parse(&made), extensions, "{wire:?}");
+                }
+            }
+        }
     }
 
     /// 1870-3-a 1870-3-d 5321-4.1.1.1-f 5321-4.1.1.1-g 5321-4.1.1.1-h 5321-4.1.1.1-j 6531-3.1-b

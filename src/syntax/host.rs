@@ -20,9 +20,9 @@ use super::{Lenience, SyntaxError, SyntaxErrorKind};
 
 /// Octets of a domain: the DNS holds no longer one (RFC 1035 section 2.3.4, RFC 5321 section 4.5.3.1.2). With U-labels it is
 /// measured as with A-labels, so it is not counted here.
-pub(super) const DOMAIN_LIMIT: usize = 255;
+const DOMAIN_LIMIT: usize = 255;
 /// Octets of a label, RFC 1035 section 2.3.4. A U-label is measured as an A-label, so it is not counted here.
-const LABEL_LIMIT: usize = 63;
+pub(super) const LABEL_LIMIT: usize = 63;
 
 /// A domain: labels of letters, digits and hyphens, or U-labels (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
 ///
@@ -515,7 +515,7 @@ fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
 
 /// Returns whether octets of a label are one: without a hyphen at an end, and short enough.
 #[inline]
-pub(super) fn is_label(label: &[u8]) -> bool {
+fn is_label(label: &[u8]) -> bool {
     match (label.first(), label.last()) {
         (Some(first), Some(last)) => {
             *first != b'-' && *last != b'-' && (label.len() <= LABEL_LIMIT || !label.is_ascii())

@@ -4,7 +4,7 @@ use alloc::string::ToString as _;
 use core::fmt;
 
 use super::DateTime;
-use super::keywords::{Given, MAIL, read};
+use super::keywords::{Given, MAIL, MailKeyword, read};
 use super::xtext::encoded;
 use super::{
     DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Mailbox, Parameters,
@@ -132,50 +132,53 @@ impl<'a> MailParameters<'a> {
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
         let mut typed = Self::default();
-        read(&MAIL, (parameters, offered), is_known, |given| typed.take(given, offered, lenience))?;
+        read(&MAIL, (parameters, offered), is_known, |keyword, given| {
+            typed.take(keyword, given, (offered, lenience))
+        })?;
         Ok(typed)
     }
 
     fn take(
         &mut self,
+        keyword: MailKeyword,
         given: Given<'a>,
-        offered: &Extensions,
-        lenience: Lenience,
+        (offered, lenience): (&Extensions, Lenience),
     ) -> Result<(), SyntaxError> {
-        let keyword = given.keyword;
         match keyword {
-            "SIZE" => given.once(&mut self.size, size),
-            "BODY" => given.once(&mut self.body, |value| body(value, offered)),
-            "SMTPUTF8" => given.flag(&mut self.is_smtputf8),
-            "RET" => given.once(&mut self.ret, |value| Ret::parse(value).ok_or(VALUE)),
-            "ENVID" => {
+            MailKeyword::Size => given.once(&mut self.size, size),
+            MailKeyword::Body => given.once(&mut self.body, |value| body(value, offered)),
+            MailKeyword::SmtpUtf8 => given.flag(&mut self.is_smtputf8),
+            MailKeyword::Ret => given.once(&mut self.ret, |value| Ret::parse(value).ok_or(VALUE)),
+            MailKeyword::EnvelopeId => {
                 given.once(&mut self.envelope_id, |value| EnvelopeId::new(Xtext::parse(value)?))
             }
-            "AUTH" => {
+            MailKeyword::Auth => {
                 given.once(&mut self.submitter, |value| Submitter::parse_with(value, lenience))
             }
-            "REQUIRETLS" => given.flag(&mut self.is_tls_required),
-            "BY" => given.once(&mut self.deliver_by, DeliverBy::parse),
-            "HOLDFOR" => {
-                self.hold_once(matches!(self.hold, Some(Hold::Until(_))), keyword)?;
+            MailKeyword::RequireTls => given.flag(&mut self.is_tls_required),
+            MailKeyword::By => given.once(&mut self.deliver_by, DeliverBy::parse),
+            MailKeyword::HoldFor => {
+                self.hold_once(matches!(self.hold, Some(Hold::Until(_))), given.keyword)?;
                 given.once(&mut self.hold, |value| HoldSeconds::parse(value).map(Hold::For))
             }
-            "HOLDUNTIL" => {
-                self.hold_once(matches!(self.hold, Some(Hold::For(_))), keyword)?;
+            MailKeyword::HoldUntil => {
+                self.hold_once(matches!(self.hold, Some(Hold::For(_))), given.keyword)?;
                 given.once(&mut self.hold, |value| DateTime::new(value).map(Hold::Until))
             }
-            "MT-PRIORITY" => given.once(&mut self.priority, Priority::parse),
-            "SOLICIT" => given.once(&mut self.solicitation, Solicitation::parse),
-            "CONPERM" => given.flag(&mut self.is_conversion_permitted),
-            "MTRK" => given.once(&mut self.tracking, Tracking::parse),
-            "XVERP" => given.with_or_without(&mut self.verp, Verp::read),
-            "SUBMITTER" => given.once(&mut self.responsible_submitter, |value| {
+            MailKeyword::MtPriority => given.once(&mut self.priority, Priority::parse),
+            MailKeyword::Solicit => given.once(&mut self.solicitation, Solicitation::parse),
+            MailKeyword::ConPerm => given.flag(&mut self.is_conversion_permitted),
+            MailKeyword::Mtrk => given.once(&mut self.tracking, Tracking::parse),
+            MailKeyword::Xverp => given.with_or_without(&mut self.verp, Verp::read),
+            MailKeyword::Submitter => given.once(&mut self.responsible_submitter, |value| {
                 match Submitter::parse_with(value, lenience)? {
                     Submitter::Mailbox(mailbox) => Ok(mailbox),
                     Submitter::Unknown => Err(VALUE),
                 }
             }),
-            _ => given.once(&mut self.transaction_id, TransactionId::parse),
+            MailKeyword::TransactionId => {
+                given.once(&mut self.transaction_id, TransactionId::parse)
+            }
         }
     }
 
@@ -472,11 +475,18 @@ const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
 /// Parses `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
 fn size(value: &str) -> Result<u64, SyntaxError> {
-    let is_digits = value.bytes().all(|octet| octet.is_ascii_digit());
-    match value.len() {
+    let mut size = 0_u64;
+    for octet in value.bytes() {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 || value.len() > 20 {
+            return Err(SyntaxError::new(SyntaxErrorKind::Number, 0));
+        }
         // What 64 bits do not hold is as large as can be, and no server takes it.
-        1..=20 if is_digits => Ok(value.parse().unwrap_or(u64::MAX)),
-        _ => Err(SyntaxError::new(SyntaxErrorKind::Number, 0)),
+        size = size.saturating_mul(10).saturating_add(u64::from(digit));
+    }
+    match value.is_empty() {
+        true => Err(SyntaxError::new(SyntaxErrorKind::Number, 0)),
+        false => Ok(size),
     }
 }
 
@@ -604,7 +614,7 @@ mod tests {
     #[test]
     fn what_was_not_announced_is_refused() {
         let none = Extensions::NONE;
-        for (keyword, extensions) in MAIL.keywords {
+        for (_, keyword, extensions) in MAIL.keywords {
             let parameters = Parameters::parse(keyword).unwrap();
             let error = MailParameters::parse(&parameters, &none).unwrap_err();
             assert_eq!(error.kind(), SyntaxErrorKind::UnknownParameter);

@@ -53,40 +53,43 @@ static TABLE: NameTable<19> = NameTable::new([
     "GS2-KRB5",
 ]);
 
-/// Bits of the number of a known mechanism, counted from 1.
-const BITS: u32 = 5;
-const MASK: u128 = (1 << BITS) - 1;
-
 /// Names of SASL mechanisms, each once: the known ones in their order, as numbers, then the others.
 ///
 /// A list of known mechanisms needs no memory of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MechanismList {
-    known: u128,
-    /// A bit for each number in that list.
+    known: [u8; KNOWN.len()],
+    /// The length of that list.
+    count: u8,
+    /// A bit for each number in it.
     set: u32,
     /// In upper case, each followed by a space.
     others: String,
 }
 
 impl MechanismList {
-    pub(super) const NONE: Self = Self { known: 0, set: 0, others: String::new() };
+    pub(super) const NONE: Self =
+        Self { known: [0; KNOWN.len()], count: 0, set: 0, others: String::new() };
 
-    /// Appends the name of a mechanism; ignores a name that is invalid, or in the list.
+    /// Appends the mechanism whose name stands from `start` to `end`, without a control character; ignores a name that is invalid,
+    /// or in the list.
     #[inline]
-    pub(super) fn add(&mut self, name: &[u8]) {
-        match TABLE.find(name) {
+    pub(super) fn add(&mut self, octets: &[u8], start: usize, end: usize) {
+        match TABLE.find_within(octets, start, end) {
             Some(number) => self.add_known(number),
-            None => self.add_other(name),
+            None => self.add_other(octets.get(start..end).unwrap_or_default()),
         }
     }
 
     #[inline]
+    #[allow(clippy::cast_possible_truncation)] // a number below 19
     fn add_known(&mut self, number: usize) {
         let bit = 1 << number;
-        if self.set & bit == 0 {
-            // There is room for all: 19 numbers of 5 bits.
-            self.known |= (number as u128 + 1) << (BITS * self.set.count_ones());
+        if self.set & bit == 0
+            && let Some(place) = self.known.get_mut(usize::from(self.count))
+        {
+            *place = number as u8;
+            self.count += 1;
             self.set |= bit;
         }
     }
@@ -107,30 +110,26 @@ impl MechanismList {
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.known == 0 && self.others.is_empty()
+        self.count == 0 && self.others.is_empty()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Mechanism> + use<'_> {
-        let mut rest = self.known;
-        let known = core::iter::from_fn(move || {
-            let number = usize::try_from(rest & MASK).ok()?.checked_sub(1)?;
-            rest >>= BITS;
-            KNOWN.get(number).copied()
-        });
+        let known = self.known.iter().take(usize::from(self.count));
+        let known = known.filter_map(|number| KNOWN.get(usize::from(*number)).copied());
         let others = self.others.split_terminator(' ');
         known.chain(others.filter_map(|name| Mechanism::new(name).ok()))
     }
 
     /// Returns how much of the list there was, for [`shorten`](Self::shorten).
     #[inline]
-    pub(super) const fn mark(&self) -> (u128, u32, usize) {
-        (self.known, self.set, self.others.len())
+    pub(super) const fn mark(&self) -> (u8, u32, usize) {
+        (self.count, self.set, self.others.len())
     }
 
     /// Takes out everything that was added after the mark.
     #[cold]
-    pub(super) fn shorten(&mut self, (known, set, others): (u128, u32, usize)) {
-        (self.known, self.set) = (known, set);
+    pub(super) fn shorten(&mut self, (count, set, others): (u8, u32, usize)) {
+        (self.count, self.set) = (count, set);
         self.others.truncate(others);
     }
 }
@@ -141,19 +140,23 @@ mod tests {
 
     use super::*;
 
+    fn add(list: &mut MechanismList, name: &str) {
+        list.add(name.as_bytes(), 0, name.len());
+    }
+
     #[test]
     fn every_known_mechanism_has_its_number() {
         let mut list = MechanismList::NONE;
         for (number, mechanism) in KNOWN.iter().enumerate().rev() {
             assert_eq!(TABLE.find(mechanism.as_str().as_bytes()), Some(number));
             for _ in 0..2 {
-                list.add(mechanism.as_str().to_lowercase().as_bytes());
+                add(&mut list, &mechanism.as_str().to_lowercase());
             }
         }
         assert!(list.iter().eq(KNOWN.iter().rev().copied()));
         let mark = list.mark();
         for name in ["x-one", "X-TWO", "b.d", "", "X-ONE", "MECHANISM-NAME-OF-21X", "plain"] {
-            list.add(name.as_bytes());
+            add(&mut list, name);
         }
         let names: Vec<_> = list.iter().skip(KNOWN.len()).collect();
         assert_eq!(names, ["X-ONE", "X-TWO"].map(|name| Mechanism::new(name).unwrap()));

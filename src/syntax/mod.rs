@@ -56,6 +56,7 @@ mod host;
 mod idna;
 mod keywords;
 mod labels;
+mod lanes;
 mod lenience;
 mod line_limit;
 mod mail_parameters;

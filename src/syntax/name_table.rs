@@ -1,72 +1,59 @@
 //! A fixed list of names, in which a name is found without case.
 
-/// Slots of a table: twice as many as the longest list has names, so that nearly every name is in its own.
+use super::lanes::{LOWER, first_lanes, load};
+
+/// Slots of a table: three times as many as the longest list has names, so that a multiplier with a slot for each is soon found.
 const SLOTS: usize = 128;
 
-/// Names of up to 24 octets of ASCII.
+/// Names of up to 24 octets of ASCII, each in a slot of its own (a perfect hash).
 pub(super) struct NameTable<const N: usize> {
-    keys: [Key; N],
-    /// For each slot the number of its name, counted from 1; 0 is no name.
-    slots: [u8; SLOTS],
+    slots: [Slot; SLOTS],
+    multiplier: u64,
 }
 
-/// A name without its case, as numbers that are compared at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A name without its case, as numbers that are compared at once, and its place in the list.
+#[derive(Clone, Copy)]
+struct Slot {
+    key: Key,
+    place: u8,
+}
+
+#[derive(Clone, Copy)]
 struct Key {
-    length: usize,
     words: [u64; 3],
+    length: u8,
 }
-
-/// The bit by which small letters differ from capital ones, in each octet.
-const LOWER: u64 = 0x2020_2020_2020_2020;
-/// One of these two bits is set in each octet of ASCII that is no control character.
-const PRINTABLE: u64 = 0x4040_4040_4040_4040;
 
 impl Key {
-    const NONE: Self = Self { length: 0, words: [LOWER; 3] };
+    /// The key of no name.
+    const NONE: Self = Self { words: [0; 3], length: 0 };
 
-    /// Returns the key of a name; `None` for a name that no table holds: empty, too long, or with a control character.
-    #[inline]
-    const fn of(name: &[u8]) -> Option<Self> {
-        let mut words = [LOWER; 3];
-        match (name.first_chunk(), name.last_chunk()) {
-            (Some(first), Some(last)) => {
-                words = [u64::from_le_bytes(*first), u64::from_le_bytes(*last), LOWER];
-                if name.len() > 16 {
-                    let Some((_, rest)) = name.split_at_checked(8) else { return None };
-                    let Some(middle) = rest.first_chunk() else { return None };
-                    words[2] = u64::from_le_bytes(*middle);
-                }
-            }
-            _ => match (name.first_chunk(), name.last_chunk()) {
-                (Some(first), Some(last)) => {
-                    let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-                    words[0] = first as u64 | (last as u64) << 32;
-                }
-                _ => {
-                    let [a, b, c] = match *name {
-                        [] => return None,
-                        [a] => [a, b' ', b' '],
-                        [a, b] => [a, b, b' '],
-                        [a, b, c, ..] => [a, b, c],
-                    };
-                    words[0] = u64::from_le_bytes([a, b, c, b' ', b' ', b' ', b' ', b' ']);
-                }
-            },
-        }
-        // A control character would become a digit or a hyphen.
+    /// Returns the key of the octets from `start` to `end`, which must hold no control character; `None` for a name that no table
+    /// holds: empty, or too long.
+    #[inline(always)]
+    const fn of(octets: &[u8], start: usize, end: usize) -> Option<Self> {
+        let first = load(octets, start);
+        let (words, length) = match end.saturating_sub(start) {
+            length @ 1..=8 => ([first & first_lanes(length), 0, 0], length),
+            length @ 9..=16 => ([first, load(octets, end - 8), 0], length),
+            length @ 17..=24 => ([first, load(octets, end - 8), load(octets, start + 8)], length),
+            _ => return None,
+        };
         let [a, b, c] = words;
-        let is_printable = (a | a << 1) & (b | b << 1) & (c | c << 1) & PRINTABLE == PRINTABLE;
-        if !is_printable || name.len() > 24 {
-            return None;
-        }
-        Some(Self { length: name.len(), words: [a | LOWER, b | LOWER, c | LOWER] })
+        #[allow(clippy::cast_possible_truncation)] // at most 24
+        Some(Self { words: [a | LOWER, b | LOWER, c | LOWER], length: length as u8 })
     }
 
-    #[inline]
-    const fn slot(&self) -> usize {
+    #[inline(always)]
+    const fn is(&self, other: &Self) -> bool {
+        let ([a, b, c], [x, y, z]) = (self.words, other.words);
+        (a ^ x) | (b ^ y) | (c ^ z) == 0 && self.length == other.length
+    }
+
+    #[inline(always)]
+    const fn slot(&self, multiplier: u64) -> usize {
         let [a, b, c] = self.words;
-        let mixed = (a ^ b.rotate_left(9) ^ c.rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = (a ^ b.rotate_left(9) ^ c.rotate_left(23)).wrapping_mul(multiplier);
         (mixed >> 57) as usize % SLOTS
     }
 }
@@ -74,36 +61,44 @@ impl Key {
 impl<const N: usize> NameTable<N> {
     // Evaluated at compile time.
     #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::panic)]
-    pub(super) const fn new(names: [&str; N]) -> Self {
+    pub(super) const fn new(names: [&'static str; N]) -> Self {
         assert!(N < SLOTS, "more names than slots");
-        let mut slots = [0; SLOTS];
-        let mut keys = [Key::NONE; N];
-        let mut number = 0;
-        while number < N {
-            let Some(key) = Key::of(names[number].as_bytes()) else { panic!("not a name") };
-            let mut at = key.slot();
-            while slots[at] != 0 {
-                at = (at + 1) % SLOTS;
+        let mut multiplier: u64 = 0x9E37_79B9_7F4A_7C15;
+        loop {
+            let mut slots = [Slot { key: Key::NONE, place: 0 }; SLOTS];
+            let mut place = 0;
+            while place < N {
+                let name = names[place].as_bytes();
+                let Some(key) = Key::of(name, 0, name.len()) else { panic!("not a name") };
+                let slot = key.slot(multiplier);
+                if slots[slot].key.length != 0 {
+                    break;
+                }
+                slots[slot] = Slot { key, place: place as u8 };
+                place += 1;
             }
-            keys[number] = key;
-            slots[at] = number as u8 + 1;
-            number += 1;
+            if place == N {
+                return Self { slots, multiplier };
+            }
+            multiplier = multiplier.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(2);
         }
-        Self { keys, slots }
     }
 
     /// Returns the place of a name in the list, in any case.
-    #[inline]
     pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
-        let key = Key::of(name)?;
-        let mut at = key.slot();
-        loop {
-            let number = usize::from(*self.slots.get(at)?).checked_sub(1)?;
-            if *self.keys.get(number)? == key {
-                return Some(number);
-            }
-            at = (at + 1) % SLOTS;
+        // A control character would become a digit or a hyphen.
+        match name.iter().any(u8::is_ascii_control) {
+            true => None,
+            false => self.find_within(name, 0, name.len()),
         }
+    }
+
+    /// Returns the place in the list of the name from `start` to `end`, in any case; there must be no control character in it.
+    #[inline(always)]
+    pub(super) fn find_within(&self, octets: &[u8], start: usize, end: usize) -> Option<usize> {
+        let key = Key::of(octets, start, end)?;
+        let slot = self.slots.get(key.slot(self.multiplier))?;
+        slot.key.is(&key).then_some(usize::from(slot.place))
     }
 }
 
@@ -119,6 +114,11 @@ mod tests {
         for (place, name) in NAMES.iter().enumerate() {
             assert_eq!(TABLE.find(name.as_bytes()), Some(place));
             assert_eq!(TABLE.find(name.to_lowercase().as_bytes()), Some(place));
+            for rest in ["", " ", "X", " and seven more names of a line"] {
+                let text = alloc::format!("a {name}{rest}");
+                let end = "a ".len() + name.len();
+                assert_eq!(TABLE.find_within(text.as_bytes(), "a ".len(), end), Some(place));
+            }
             for at in 0..name.len() {
                 for octet in 0..=u8::MAX {
                     let mut other = name.as_bytes().to_vec();

@@ -7,6 +7,7 @@ use core::fmt::{self, Write as _};
 use super::grammar::{
     self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span, span_from,
 };
+use super::lanes::{keyword_end, value_end, word_end};
 use super::text_value::text_value;
 use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, Verp, xtext};
 
@@ -33,6 +34,16 @@ pub struct Parameters<'a>(Cow<'a, str>);
 pub struct Parameter<'a> {
     keyword: &'a str,
     value: Option<&'a str>,
+}
+
+/// The place of a parameter in its list.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    /// The end of the keyword.
+    pub(super) keyword: usize,
+    /// The end of the value, which follows a `=`; that of the keyword where there is none.
+    pub(super) end: usize,
 }
 
 impl<'a> Parameter<'a> {
@@ -143,35 +154,39 @@ impl<'a> Parameters<'a> {
 
     /// Iterates over the parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
-        self.with_offsets().map(|(_, parameter)| parameter)
-    }
-
-    /// Iterates over the parameters in order, each with its offset.
-    pub(crate) fn with_offsets(&self) -> impl Iterator<Item = (usize, Parameter<'_>)> {
-        let text = &*self.0;
-        let octets = text.as_bytes();
         let mut next = 0;
         core::iter::from_fn(move || {
-            let start = next;
-            let end = span_from(octets, start, KEYWORD);
-            let keyword = text.get(start..end).filter(|keyword| !keyword.is_empty())?;
-            let value = match octets.get(end) {
-                Some(b'=') => {
-                    let mut value_end = span_from(octets, end + 1, VALUE);
-                    // Only the value of XVERP has a `=`.
-                    while octets.get(value_end) == Some(&b'=') {
-                        value_end = span_from(octets, value_end + 1, VALUE);
-                    }
-                    next = value_end + 1;
-                    text.get(end + 1..value_end)
-                }
-                _ => {
-                    next = end + 1;
-                    None
-                }
-            };
-            Some((start, Parameter { keyword, value }))
+            let place = self.place_from(next)?;
+            next = place.end + 1;
+            Some(self.at(place))
         })
+    }
+
+    /// Returns the place of the parameter that begins at `start`, if one does.
+    #[inline(always)]
+    pub(super) fn place_from(&self, start: usize) -> Option<Place> {
+        let octets = self.0.as_bytes();
+        let keyword = keyword_end(octets, start);
+        let end = match octets.get(keyword) {
+            Some(b'=') => word_end(octets, keyword + 1),
+            _ => keyword,
+        };
+        (keyword > start).then_some(Place { start, keyword, end })
+    }
+
+    /// Returns the parameter at this place.
+    pub(super) fn at(&self, place: Place) -> Parameter<'_> {
+        let keyword = self.0.get(place.start..place.keyword).unwrap_or_default();
+        Parameter { keyword, value: self.value_at(place) }
+    }
+
+    /// Returns the value of the parameter at this place.
+    #[inline]
+    pub(super) fn value_at(&self, place: Place) -> Option<&str> {
+        match place.end > place.keyword {
+            true => self.0.get(place.keyword + 1..place.end),
+            false => None,
+        }
     }
 
     /// Returns the first parameter with this keyword, in any case.
@@ -234,8 +249,8 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
     }
 }
 
-/// Returns whether the input is a list to which nothing has to be tolerated, AUTH aside: the commonest case, in one look at
-/// each octet.
+/// Returns whether the input is a list of ASCII to which nothing has to be tolerated, AUTH aside: the commonest case, in one look
+/// at each octet.
 #[inline]
 pub(super) fn is_plain_list(input: &str) -> bool {
     let octets = input.as_bytes();
@@ -249,7 +264,7 @@ pub(super) fn is_plain_list(input: &str) -> bool {
         }
         if octets.get(at) == Some(&b'=') {
             let value = at + 1;
-            at = span_from(octets, value, VALUE);
+            at = value_end(octets, value);
             if at == value {
                 return false;
             }

@@ -5,8 +5,9 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::error::AddressFault;
-use super::grammar::{ATEXT, LABEL, Parsed, Tolerance, fail, fail_with, span_from, whole_address};
-use super::host::{DOMAIN_LIMIT, GeneralLiteral, after_host, domain, is_label};
+use super::grammar::{ATEXT, Parsed, Tolerance, fail, fail_with, span_from, whole_address};
+use super::host::{GeneralLiteral, LABEL_LIMIT, after_host, domain};
+use super::lanes::domain_end;
 use super::mailbox::{LOCAL_PART_MINIMUM, mailbox};
 use super::text_value::text_value;
 use super::{Domain, Host, Lenience, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb};
@@ -287,21 +288,8 @@ fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
     }
 }
 
-/// Parses `Path`.
-///
-/// ```text
-/// Path = "<" [ A-d-l ":" ] Mailbox ">"                         RFC 5321 section 4.1.2
-/// ```
-#[inline]
-fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
-    match plain_path(input) {
-        Some(found) => Ok(found),
-        None => any_path(input, tolerance),
-    }
-}
-
-/// Reads the commonest path, in one look at each octet: a dot-string and a domain in brackets, short enough that nothing has to
-/// be tolerated. For any other path, valid or not, it returns `None`.
+/// Reads the commonest path, in one look at each octet: a dot-string and a domain of ASCII in brackets, short enough that no label
+/// is too long and nothing has to be tolerated. For any other path, valid or not, it returns `None`.
 #[inline]
 pub(super) fn plain_path(input: &str) -> Option<(&str, Mailbox<'_>)> {
     let octets = input.as_bytes();
@@ -318,19 +306,8 @@ pub(super) fn plain_path(input: &str) -> Option<(&str, Mailbox<'_>)> {
         }
     }
     let at = end;
-    loop {
-        let start = end + 1;
-        end = span_from(octets, start, LABEL);
-        if !is_label(octets.get(start..end)?) {
-            return None;
-        }
-        match octets.get(end)? {
-            b'.' => {}
-            b'>' => break,
-            _ => return None,
-        }
-    }
-    if at > LOCAL_PART_MINIMUM || end - at > DOMAIN_LIMIT || end >= PATH_MINIMUM {
+    let end = domain_end(octets, at + 1, LABEL_LIMIT)?;
+    if octets.get(end) != Some(&b'>') || at > LOCAL_PART_MINIMUM {
         return None;
     }
     let local_part = LocalPart::from_valid(input.get(1..at)?);
@@ -338,7 +315,12 @@ pub(super) fn plain_path(input: &str) -> Option<(&str, Mailbox<'_>)> {
     Some((input.get(end + 1..)?, Mailbox::new(local_part, Host::Domain(domain))))
 }
 
-fn any_path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
+/// Parses `Path`.
+///
+/// ```text
+/// Path = "<" [ A-d-l ":" ] Mailbox ">"                         RFC 5321 section 4.1.2
+/// ```
+fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
     let (rest, found, missing) = match input.as_bytes() {
         [b'<', b'>', ..] => {
             let rest = input.get(1..).unwrap_or_default();
@@ -539,7 +521,7 @@ mod tests {
             }
             input.push_str("a>");
             if let Some(found) = plain_path(&input) {
-                assert_eq!(any_path(&input, &Tolerance::none()), Ok(found), "{input:?}");
+                assert_eq!(path(&input, &Tolerance::none()), Ok(found), "{input:?}");
                 read += 1;
             }
         }

@@ -1,6 +1,6 @@
 //! What RCPT may carry.
 
-use super::keywords::{Given, RCPT, read};
+use super::keywords::{Given, RCPT, RcptKeyword, read};
 use super::{Extensions, Notify, OriginalRecipient, Parameters, SyntaxError, ValidSince};
 
 /// The parameters of RCPT, each with its type. An absent one is `None`.
@@ -48,16 +48,18 @@ impl<'a> RcptParameters<'a> {
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
         let mut typed = Self::default();
-        read(&RCPT, (parameters, offered), is_known, |given| typed.take(given))?;
+        read(&RCPT, (parameters, offered), is_known, |keyword, given| typed.take(keyword, given))?;
         Ok(typed)
     }
 
-    fn take(&mut self, given: Given<'a>) -> Result<(), SyntaxError> {
-        match given.keyword {
-            "NOTIFY" => given.once(&mut self.notify, Notify::parse),
-            "ORCPT" => given.once(&mut self.original_recipient, OriginalRecipient::parse),
-            "RRVS" => given.once(&mut self.valid_since, ValidSince::parse),
-            _ => given.flag(&mut self.is_conneg_requested),
+    fn take(&mut self, keyword: RcptKeyword, given: Given<'a>) -> Result<(), SyntaxError> {
+        match keyword {
+            RcptKeyword::Notify => given.once(&mut self.notify, Notify::parse),
+            RcptKeyword::OriginalRecipient => {
+                given.once(&mut self.original_recipient, OriginalRecipient::parse)
+            }
+            RcptKeyword::Rrvs => given.once(&mut self.valid_since, ValidSince::parse),
+            RcptKeyword::ConNeg => given.flag(&mut self.is_conneg_requested),
         }
     }
 

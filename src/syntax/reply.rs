@@ -7,6 +7,7 @@ use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
 
 use super::grammar::{TEXT, span};
+use super::lanes::line_break;
 use super::text::kind_of;
 use super::{Class, Code, FaultClass, Status, SyntaxError, SyntaxErrorKind, Text};
 
@@ -146,29 +147,32 @@ impl<'a> Reply<'a> {
     ///
     /// Anything else that is not in the grammar: see [`ReplyError`]. The octets that follow cannot be trusted.
     pub fn parse(input: &'a [u8]) -> Result<Option<(Self, usize)>, ReplyError> {
-        let mut at = 0;
-        let mut first = None;
-        let code = loop {
-            let rest = input.get(at..).unwrap_or_default();
-            let Some(octets) = line_end(rest)? else { return Ok(None) };
-            let line = rest.get(..octets).unwrap_or_default();
-            let found = code_of(line)?;
-            match first {
-                None => first = Some((found, line)),
-                Some((code, _)) if code == found => {}
-                Some(_) => return Err(ReplyError::MixedCodes),
+        let Some((line, mut rest)) = cut_line(input)? else { return Ok(None) };
+        let (digits, first) = line.split_first_chunk().ok_or(ReplyError::Code)?;
+        let code = code_of(digits)?;
+        let mut text = first;
+        while !matches!(text, [] | [b' ', ..]) {
+            let [b'-', ..] = text else { return Err(ReplyError::Separator) };
+            let Some((line, after)) = cut_line(rest)? else { return Ok(None) };
+            let (found, after_code) = line.split_first_chunk().ok_or(ReplyError::Code)?;
+            if found != digits {
+                return Err(code_of(found).err().unwrap_or(ReplyError::MixedCodes));
             }
-            at += octets + 2;
-            match line.get(3) {
-                Some(b'-') => {}
-                Some(b' ') | None => break found,
-                Some(_) => return Err(ReplyError::Separator),
-            }
-        };
-        let text = first.and_then(|(_, line)| line.get(4..)).unwrap_or_default();
+            (text, rest) = (after_code, after);
+        }
+        let text = first.get(1..).unwrap_or_default();
         let status = Status::split(code, text).map(|(status, _)| status);
-        let wire = input.get(..at).unwrap_or_default();
-        Ok(Some((Self { code, status, body: Body::Wire(Cow::Borrowed(wire)) }, at)))
+        let octets = input.len() - rest.len();
+        let wire = input.get(..octets).unwrap_or_default();
+        Ok(Some((Self { code, status, body: Body::Wire(Cow::Borrowed(wire)) }, octets)))
+    }
+
+    /// Returns the octets as they came, unless there is an enhanced status to be cut off the text of its lines.
+    pub(super) fn plain_wire(&self) -> Option<&[u8]> {
+        match &self.body {
+            Body::Wire(wire) if self.status.is_none() => Some(wire),
+            _ => None,
+        }
     }
 
     /// Returns whether a line, with or without its CRLF, is the last of a reply: anything but `NNN-`.
@@ -434,20 +438,26 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Returns the length of the line that `input` begins with, without its CRLF; `None` while it is incomplete.
-fn line_end(input: &[u8]) -> Result<Option<usize>, ReplyError> {
-    match memchr::memchr3(b'\r', b'\n', 0, input) {
-        None => Ok(None),
-        Some(at) => match input.get(at..) {
-            Some([b'\r', b'\n', ..]) => Ok(Some(at)),
-            Some([b'\r']) => Ok(None),
-            _ => Err(ReplyError::LineBreak),
-        },
+/// A line without its CRLF, and the octets after it.
+type Cut<'a> = (&'a [u8], &'a [u8]);
+
+/// Cuts off the first line; `None` while it is incomplete.
+#[inline(always)]
+fn cut_line(input: &[u8]) -> Result<Option<Cut<'_>>, ReplyError> {
+    let mut end = line_break(input, 0);
+    loop {
+        match input.split_at_checked(end) {
+            Some((line, [b'\r', b'\n', rest @ ..])) => return Ok(Some((line, rest))),
+            None | Some((_, [] | [b'\r'])) => return Ok(None),
+            Some((_, [b'\r' | b'\n' | 0, ..])) => return Err(ReplyError::LineBreak),
+            // TAB, and other control octets that are tolerated.
+            Some((_, [_, ..])) => end = line_break(input, end + 1),
+        }
     }
 }
 
-fn code_of(line: &[u8]) -> Result<Code, ReplyError> {
-    let [first @ b'2'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9', ..] = line else {
+fn code_of(digits: &[u8; 3]) -> Result<Code, ReplyError> {
+    let [first @ b'2'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9'] = digits else {
         return Err(ReplyError::Code);
     };
     let digit = |octet: &u8| u16::from(octet - b'0');
@@ -623,6 +633,23 @@ mod tests {
         let mut out = Vec::new();
         reply.encode(&mut out);
         out
+    }
+
+    #[test]
+    fn controls_that_are_tolerated_end_no_line() {
+        let input = b"250-a\tb\x01\x0b\x0c\x0d\n250 \t\r\n\r\n";
+        let mut expected = None;
+        for length in 0..=input.len() {
+            let reply = Reply::parse(&input[..length]).unwrap();
+            assert_eq!(reply.is_some(), length >= 19, "{length}");
+            expected = reply;
+        }
+        let (reply, octets) = expected.unwrap();
+        assert_eq!(octets, 19);
+        assert!(reply.lines().eq([&b"a\tb\x01\x0b\x0c"[..], b"\t"]));
+        for line in [&b"250 \t\0\r\n"[..], b"250 \t\n", b"250 \t\r\t\r\n", b"250 1234567\t\x02\n"] {
+            assert_eq!(Reply::parse(line), Err(ReplyError::LineBreak), "{line:?}");
+        }
     }
 
     /// RFC 2034 section 4: what was read is passed on without its status like what was made.

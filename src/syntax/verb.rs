@@ -26,17 +26,10 @@ macro_rules! verbs {
                 }
             }
 
-            /// Returns the verb for a word in any case.
-            #[allow(non_upper_case_globals)]
-            #[inline]
-            pub(crate) fn from_word(word: &[u8]) -> Self {
-                $(const $name: u64 = u64::from_le_bytes(*$lower);)*
-                match packed(word) {
-                    $(Some($name) => Self::$name,)*
-                    _ => Self::Other,
-                }
-            }
         }
+
+        /// The known verbs, each by its letters.
+        const KEYS: &[(u64, Verb)] = &[$((u64::from_le_bytes(*$lower), Verb::$name)),*];
     };
 }
 
@@ -91,6 +84,30 @@ verbs! {
     Turn = "TURN" / b"turn\0\0\0\0";
 }
 
+/// Spreads the known verbs so that each has a slot of its own; found by trial. A command needs no chain of comparisons then, and no
+/// branch that depends on its verb.
+const SPREAD: u64 = 0x9faa_fdce_f664_9601;
+const SLOTS: usize = 32;
+
+static BY_SLOT: [(u64, Verb); SLOTS] = by_slot();
+
+#[allow(clippy::indexing_slicing)] // evaluated at compile time
+const fn by_slot() -> [(u64, Verb); SLOTS] {
+    let mut slots = [(0, Verb::Other); SLOTS];
+    let mut at = 0;
+    while at < KEYS.len() {
+        let slot = slot(KEYS[at].0);
+        assert!(slots[slot].0 == 0, "two verbs have one slot");
+        slots[slot] = KEYS[at];
+        at += 1;
+    }
+    slots
+}
+
+const fn slot(key: u64) -> usize {
+    (key.wrapping_mul(SPREAD) >> 59) as usize % SLOTS
+}
+
 /// Returns a word of up to eight octets as a number, in lower case: only a letter becomes one by the bit that is set.
 #[inline]
 fn packed(word: &[u8]) -> Option<u64> {
@@ -106,6 +123,15 @@ fn packed(word: &[u8]) -> Option<u64> {
 }
 
 impl Verb {
+    /// Returns the verb for a word in any case.
+    #[inline]
+    pub(crate) fn from_word(word: &[u8]) -> Self {
+        match packed(word).map(|key| (key, BY_SLOT.get(slot(key)))) {
+            Some((key, Some((known, verb)))) if key == *known => *verb,
+            _ => Self::Other,
+        }
+    }
+
     /// Returns the verb of a line with any argument (for a reply to a line that does not parse).
     #[must_use]
     pub fn of(line: &[u8]) -> Self {
