@@ -470,18 +470,21 @@ impl<I: ExactSizeIterator<Item: fmt::Debug> + Clone> fmt::Debug for Few<I> {
     }
 }
 
+/// Returns a path with its parameters, as MAIL and RCPT have them.
+pub(crate) fn with_parameters(path: &dyn fmt::Display, parameters: &Parameters<'_>) -> String {
+    match parameters.as_str() {
+        "" => path.to_string(),
+        parameters => format!("{path} {parameters}"),
+    }
+}
+
 /// Text, and a few of the recipients, however many there are.
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with = |path: &dyn fmt::Display, parameters: &Parameters<'_>| match parameters.as_str()
-        {
-            "" => path.to_string(),
-            parameters => format!("{path} {parameters}"),
-        };
         let recipients = self.recipients.iter();
         f.debug_struct("Envelope")
-            .field("reverse_path", &with(&self.reverse_path, &self.parameters))
-            .field("recipients", &Few(recipients.map(|(path, given)| with(path, given))))
+            .field("reverse_path", &with_parameters(&self.reverse_path, &self.parameters))
+            .field("recipients", &Few(recipients.map(|(path, given)| with_parameters(path, given))))
             .finish()
     }
 }

@@ -205,7 +205,7 @@ fn debug_shows_a_few_of_a_thousand_recipients() {
     let error = session.send(&envelope, "Hi\r\n").unwrap_err();
     let shown = format!("{error:?}");
     assert!(shown.contains("\"<0@example.net> NOTIFY=NEVER\"") && shown.contains("and 992 more"));
-    assert!(!shown.contains("<8@example.net>"), "{shown}");
+    assert!(shown.len() < 4000 && !shown.contains("<8@example.net>"), "{shown}");
     assert_eq!(error.into_envelope(), envelope);
 
     let report = session.send(many(), "Hi\r\n").unwrap();
@@ -216,6 +216,40 @@ fn debug_shows_a_few_of_a_thousand_recipients() {
     let bob = format!("{:?}", bob());
     assert!(bob.contains("\"<ann@example.org>\", recipients: [\"<bob@example.net>\"]"), "{bob}");
     session.quit().unwrap();
+}
+
+/// The envelope of a server is as short.
+#[test]
+fn debug_shows_a_few_of_the_recipients_that_a_server_has_accepted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let config = Arc::new(server::Config::new("mx.example.net").unwrap());
+        let stream = listener.accept().unwrap().0;
+        let mut session = blocking::Connection::accept(stream, config).unwrap();
+        let mut shown = String::new();
+        while let Some(event) = session.next().unwrap() {
+            match event {
+                Event::Rcpt(rcpt) => rcpt.accept(),
+                Event::Deliver(delivery) => {
+                    shown = format!("{:?}", delivery.envelope());
+                    delivery.accept();
+                }
+                Event::Content(content) => drop(content.take().to_vec()),
+                other => other.proceed(),
+            }
+        }
+        shown
+    });
+    let mut session = blocking::connect(address, sender()).unwrap();
+    let members = (0..100).map(|number| format!("{number}@example.net"));
+    session.send(Envelope::new("ann@example.org", members).unwrap(), "Hi\r\n").unwrap();
+    session.quit().unwrap();
+    let shown = server.join().unwrap();
+    assert!(
+        shown.contains("\"<ann@example.org> SIZE=4\"") && shown.contains("\"<7@example.net>\"")
+    );
+    assert!(shown.contains("and 92 more") && !shown.contains("<8@example.net>"), "{shown}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The reasons for which a session ends, and for which a message or its content cannot be sent.
 
 use crate::{
+    envelope::Few,
     machine::Closed,
     sasl::InitiatorError,
     security::TlsFailure,
@@ -223,7 +224,7 @@ pub enum AuthError {
 }
 
 /// The obstacles that [`Ready::send`](super::Ready::send) has found before an octet was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NotOffered {
     pub(super) obstacles: Vec<Obstacle>,
 }
@@ -240,6 +241,13 @@ impl NotOffered {
     #[must_use]
     pub fn is_for_every_server(&self) -> bool {
         self.obstacles.iter().any(Obstacle::is_for_every_server)
+    }
+}
+
+/// A few of the obstacles, however many recipients have one.
+impl fmt::Debug for NotOffered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NotOffered").field(&Few(self.obstacles.iter())).finish()
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 #[cfg(feature = "rustls")]
 use crate::tls::{ClientTls, Role, Secured};
 use crate::{
-    client::{Client, Config, End, Event, ProtocolError, Ready, Timeouts, TlsPolicy},
+    client::{Client, Config, End, Event, Ready, Timeouts, TlsPolicy},
     sasl::{Credentials, Nonce},
     security::{Security, TlsFailureKind},
     service::Service,
@@ -425,15 +425,14 @@ impl Plan<'_> {
             },
             (Protection::Policy(_), ConnectStep::Greeting) if self.may_expect_tls() => {
                 match cause {
-                    // It waits for a ClientHello, until it or the client gives up, or answers the silence with an alert.
+                    // It waits for a ClientHello, until it or the client gives up.
                     Cause::TimedOut
                     | Cause::Io(_)
-                    | Cause::End(
-                        End::TimedOut
-                        | End::PeerClosed(_)
-                        | End::Unsendable
-                        | End::Protocol(ProtocolError::Syntax(_)),
-                    ) if client.greeting().is_none() => Some(IMPLICIT),
+                    | Cause::End(End::TimedOut | End::PeerClosed(_) | End::Unsendable)
+                        if client.greeting().is_none() =>
+                    {
+                        Some(IMPLICIT)
+                    }
                     _ => None,
                 }
             }

@@ -1,17 +1,19 @@
 //! The transaction in progress: its envelope in one reused buffer.
 
-use crate::syntax::{
-    Body, Extension, Extensions, ForwardPath, Lenience, MailParameters, Parameters, PathParts,
-    RcptParameters, Ret, ReversePath,
+use crate::{
+    envelope::{Few, with_parameters},
+    syntax::{
+        Body, Extension, Extensions, ForwardPath, Lenience, MailParameters, Parameters, PathParts,
+        RcptParameters, Ret, ReversePath,
+    },
 };
 use alloc::{string::String, vec::Vec};
-use core::ops::Range;
+use core::{fmt, ops::Range};
 
 /// The envelope of the transaction in progress, lent by the machine.
 ///
 /// The texts of all paths and parameters stand in one buffer, which is reused from one
 /// transaction to the next.
-#[derive(Debug)]
 pub struct Transaction {
     text: String,
     progress: Progress,
@@ -233,7 +235,7 @@ impl Transaction {
 }
 
 /// One recipient of the transaction in progress.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Recipient<'t> {
     text: &'t str,
     entry: &'t Entry,
@@ -259,6 +261,26 @@ impl<'t> Recipient<'t> {
         let parameters = self.parameters();
         let typed = RcptParameters::parse_known(&parameters, &every_extension(), |_| true);
         typed.unwrap_or_default().into_owned()
+    }
+}
+
+/// Text, and a few of the recipients, however many there are.
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recipients = self.recipients.iter();
+        let recipients = recipients.map(|entry| Recipient { text: &self.text, entry });
+        f.debug_struct("Transaction")
+            .field("progress", &self.progress)
+            .field("reverse_path", &with_parameters(&self.reverse_path(), &self.mail_parameters()))
+            .field("recipients", &Few(recipients))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The forward-path and its parameters as text.
+impl fmt::Debug for Recipient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&with_parameters(&self.forward_path(), &self.parameters()), f)
     }
 }
 
