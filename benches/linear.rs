@@ -145,7 +145,7 @@ fn config() -> Arc<server::Config> {
     Arc::new(config.with_enforced_sync(false))
 }
 
-/// Has a server receive these octets, in pieces of a size, and returns the messages that it accepted.
+/// Receives these octets with a server, in pieces of a size, and returns the messages that it accepted.
 fn receive(config: &Arc<server::Config>, octets: &[u8], piece: usize) -> usize {
     let mut server = Server::new(Arc::clone(config), Peer::UNKNOWN, Security::CLEAR);
     let (mut rest, mut messages) = (octets, 0);
@@ -214,7 +214,7 @@ fn received() {
     }
 }
 
-/// Has a client send a message, and returns whether every recipient has it.
+/// Sends a message with a client, and returns whether every recipient has it.
 fn send(envelope: &Arc<Envelope>, message: &[u8]) -> bool {
     let config = client::Config::new("client.example.net").unwrap();
     let mut client = Client::new(config, Security::CLEAR);

@@ -166,8 +166,8 @@ pub trait Machine {
     /// Takes the memory of the receive buffer out, if it holds no octets, and frees what
     /// [`release`](Machine::release) frees.
     ///
-    /// A layer returns its own memory first, and that of the machine inside at the next call: a driver calls until there
-    /// is none.
+    /// A layer returns its own memory first, and that of the machine inside at the next call: a driver calls until
+    /// `None` is returned.
     ///
     /// The memory may still contain octets that the peer sent, credentials excepted.
     ///
