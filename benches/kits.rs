@@ -43,7 +43,7 @@ const SERVER: &str = "ESMTP_BENCH_SERVER";
 /// The delay of the link in each direction: a round trip takes 20 ms.
 const DELAY: Duration = Duration::from_millis(10);
 
-/// How much is measured.
+/// The number of sessions, connections and messages that are measured.
 struct Scale {
     sessions: usize,
     idle: usize,

@@ -60,7 +60,7 @@ impl<'a> Watch<'a> {
         self.report(outcome.await);
     }
 
-    /// Reports the outcome of the function, if it is worth it; a panic has none.
+    /// Reports the outcome of the function unless it is success; a panic has none.
     fn report(&self, outcome: Option<Result<(), SessionError>>) {
         let peer = self.peer;
         match outcome {
