@@ -1,8 +1,8 @@
 //! ANONYMOUS: a client without an identity, with an optional trace (RFC 4505).
 
 use super::{
-    CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Once, Question,
-    Secret, Step, Verifier, VerifierError,
+    CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Once, Secret,
+    Step, Verifier, VerifierError,
 };
 use alloc::boxed::Box;
 
@@ -156,14 +156,6 @@ impl Verifier for AnonymousVerifier {
             }
             Err(malformed) => Step::Failed(malformed.into()),
         }
-    }
-
-    fn question(&mut self) -> Option<Question<'_>> {
-        None
-    }
-
-    fn resume(&mut self) -> Step {
-        Step::Failed(VerifierError::OutOfTurn)
     }
 }
 

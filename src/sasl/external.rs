@@ -2,8 +2,8 @@
 //! A).
 
 use super::{
-    CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Once, Question,
-    Secret, Step, Verifier, VerifierError,
+    CredentialsError, Identity, Initiator, InitiatorError, Malformed, Mechanism, Once, Secret,
+    Step, Verifier, VerifierError,
 };
 use alloc::boxed::Box;
 
@@ -99,14 +99,6 @@ impl Verifier for ExternalVerifier {
         self.is_over = true;
         self.read(response).unwrap_or_else(Step::Failed)
     }
-
-    fn question(&mut self) -> Option<Question<'_>> {
-        None
-    }
-
-    fn resume(&mut self) -> Step {
-        Step::Failed(VerifierError::OutOfTurn)
-    }
 }
 
 #[cfg(test)]
@@ -138,5 +130,7 @@ mod tests {
         let identity = proven.into_identity();
         assert_eq!((identity.authcid(), identity.authzid()), ("ann", Some("fred")));
         assert!(matches!(verifier.step(Some(b"")), Step::Failed(VerifierError::OutOfTurn)));
+        assert!(verifier.question().is_none());
+        assert!(matches!(verifier.resume(), Step::Failed(VerifierError::OutOfTurn)));
     }
 }

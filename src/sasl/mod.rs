@@ -231,10 +231,18 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     fn step(&mut self, response: Option<&[u8]>) -> Step;
 
     /// Returns the open question after [`Step::Ask`], again and again until it is answered.
-    fn question(&mut self) -> Option<Question<'_>>;
+    ///
+    /// By default there is none: a mechanism whose exchange tells everything never asks.
+    fn question(&mut self) -> Option<Question<'_>> {
+        None
+    }
 
     /// Resumes with the answer; returns [`Step::Ask`] again until there is one.
-    fn resume(&mut self) -> Step;
+    ///
+    /// By default the call is out of turn, as nothing was asked.
+    fn resume(&mut self) -> Step {
+        Step::Failed(VerifierError::OutOfTurn)
+    }
 }
 
 /// The next step of a verifier.

@@ -445,12 +445,6 @@ impl Verifier for Own {
             Some(_) => Step::proved(Identity::new("ann")),
         }
     }
-    fn question(&mut self) -> Option<Question<'_>> {
-        None
-    }
-    fn resume(&mut self) -> Step {
-        Step::Ask
-    }
 }
 
 #[test]

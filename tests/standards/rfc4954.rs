@@ -9,8 +9,7 @@ use esmtp::{
     machine::Machine,
     sasl::{
         Attempt, Credentials, Identity, Initiator, LoginInitiator, Mechanism, Nonce,
-        OauthBearerInitiator, Offer, PlainInitiator, Question, Step, Verifier, VerifierError,
-        Xoauth2Initiator,
+        OauthBearerInitiator, Offer, PlainInitiator, Question, Step, Verifier, Xoauth2Initiator,
     },
     security::Security,
     server::{Auth, Config, Event, Limits, Timeouts},
@@ -120,14 +119,6 @@ impl Verifier for Parrot {
             Some(challenge) => Step::Challenge(challenge),
             None => Step::proved(Identity::new(self.heard.join(", "))),
         }
-    }
-
-    fn question(&mut self) -> Option<Question<'_>> {
-        None
-    }
-
-    fn resume(&mut self) -> Step {
-        Step::Failed(VerifierError::Rejected)
     }
 }
 
