@@ -721,7 +721,7 @@ mod tests {
         extend(&mut String::new(), pieces, most, look);
     }
 
-    /// A line with white space after it is read by the grammar alone.
+    /// Checks that a line is read as it is with white space after it, which the grammar alone reads.
     fn assert_read_as_by_the_grammar(line: &str) {
         let spaced = alloc::format!("{line} ");
         let read = Command::parse(line.as_bytes(), Lenience::default());

@@ -42,7 +42,7 @@ pub(super) struct Place {
     pub(super) start: usize,
     /// The end of the keyword.
     pub(super) keyword: usize,
-    /// The end of the value, which follows a `=`; that of the keyword where there is none.
+    /// The end of the value, which follows a `=`; that of the keyword where the value is absent.
     pub(super) end: usize,
 }
 
