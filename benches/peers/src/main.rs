@@ -57,8 +57,11 @@ struct Act {
     /// Items, or octets, of one call.
     amount: usize,
     unit: Unit,
-    call: Box<dyn Fn(&mut dyn Subject) -> Option<()>>,
+    call: Call,
 }
+
+/// Returns `None` where the subject does not offer the act.
+type Call = Box<dyn Fn(&mut dyn Subject) -> Option<()>>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Unit {
