@@ -39,7 +39,7 @@ pub(super) struct Scan<const BARE: bool, const NUL: bool> {
     is_dense: bool,
     /// The position from which on lines of one length are looked for.
     even_at: usize,
-    /// The octets after which they are looked for again if there are none.
+    /// The octets after which they are looked for again after a failure.
     even_step: usize,
 }
 
