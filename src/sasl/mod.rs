@@ -232,7 +232,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
 
     /// Returns the open question after [`Step::Ask`], again and again until it is answered.
     ///
-    /// By default there is none: a mechanism whose exchange tells everything never asks.
+    /// By default it returns `None`: a mechanism whose exchange tells everything never asks.
     fn question(&mut self) -> Option<Question<'_>> {
         None
     }
