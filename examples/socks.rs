@@ -1,5 +1,6 @@
 //! Sends through a SOCKS5 proxy, with the crate `fast-socks5`: `cargo run --all-features --example socks`.
-//! Any other stream works as well: after HTTP CONNECT (RFC 9110 section 9.3.6), the TCP connection to that proxy.
+//! Any other stream works as well: after HTTP CONNECT (RFC 9110 section 9.3.6), the TCP connection to that proxy. The reply
+//! of such a proxy is read up to its empty line and no further, for the greeting may come with it.
 
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)] // a program has std
 

@@ -703,9 +703,9 @@ fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, Sy
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
-
     use super::*;
+    use crate::syntax::Code;
+    use alloc::string::ToString;
 
     /// Calls `look` with each text of up to `most` of these pieces.
     fn for_each_text(pieces: &[&str], most: usize, look: &mut impl FnMut(&str)) {
@@ -775,7 +775,6 @@ mod tests {
             }
         }
     }
-    use crate::syntax::Code;
 
     fn strict(line: &str) -> Result<Command<'_>, SyntaxError> {
         Command::parse(line.as_bytes(), Lenience::STRICT)
