@@ -118,7 +118,9 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
         let (Some(first), Some(second)) = (ends.next(), ends.next()) else { return };
         let length = second - first;
         let is_within = rest.first().is_some_and(|before| *before > b'\r');
-        if !is_within || !EVEN.contains(&length) || first <= self.at {
+        // A CR begins in the first stride, too: without one, octets that are all below space would count as none.
+        let is_near = (self.at + 1..self.at + STRIDE).contains(&first);
+        if !is_within || !EVEN.contains(&length) || !is_near {
             return;
         }
         let start = self.at;
@@ -258,6 +260,26 @@ mod tests {
                     octets[at..at + what.len()].copy_from_slice(what);
                     check(&octets);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn octets_before_lines_of_one_length_are_judged() {
+        let lines = [&[b'a'; 76][..], b"\r\n"].concat().repeat(20);
+        for length in (1..=300).chain([512, 513, 1024, 1100]) {
+            for octet in [b'\0', b'\t', 0x80, 0xFF] {
+                let mut octets = vec![octet; length];
+                for before in [&b""[..], b"x", b"\r", b"\n", b"\r\n", b"\r\x80"] {
+                    let octets = [before, &octets, b"x", &lines].concat();
+                    assert_eq!(found::<true, true>(&octets), one_by_one::<true, true>(&octets));
+                    assert_eq!(found::<true, false>(&octets), one_by_one::<true, false>(&octets));
+                    assert_eq!(found::<false, true>(&octets), one_by_one::<false, true>(&octets));
+                }
+                // The count of a whole stride is 0 for all of these, and for none.
+                octets.insert(length / 2, b'\r');
+                let octets = [b"x", &octets[..], &lines].concat();
+                assert_eq!(found::<true, true>(&octets), one_by_one::<true, true>(&octets));
             }
         }
     }
