@@ -15,21 +15,11 @@
 [security]: crate::guide::security
 "
 )]
-#![cfg_attr(
-    not(all(
-        feature = "tokio",
-        feature = "ring",
-        feature = "scram",
-        feature = "getrandom",
-        feature = "testing",
-        feature = "tracing"
-    )),
-    doc = "
+#![doc = "
 [guide]: https://docs.rs/esmtp/latest/esmtp/guide/index.html
 [changelog]: https://docs.rs/esmtp/latest/esmtp/guide/changelog/index.html
 [security]: https://docs.rs/esmtp/latest/esmtp/guide/security/index.html
-"
-)]
+"]
 // The programs of the README need these features; its text is the page of the crate with any.
 #![cfg_attr(
     any(

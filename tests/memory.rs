@@ -876,9 +876,8 @@ fn an_idle_session_is_small() {
     assert!(client <= 760, "{client}");
 }
 
-/// `cargo test --release --test memory a_million -- --ignored --nocapture` prints the sum.
+/// `cargo test --test memory a_million -- --nocapture` prints the sum.
 #[test]
-#[ignore = "takes 400 MiB"]
 fn a_million_idle_sessions_take_420_mib_at_most() {
     const SESSIONS: usize = 1_000_000;
     let config = Arc::new(server::Config::new("mx.example.org").unwrap());

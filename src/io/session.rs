@@ -3,6 +3,20 @@
 /// Makes the methods of a `Connection`, which has a machine and a stopper, and accepts a `Socket`.
 macro_rules! session {
     () => {
+        impl<M, S> Connection<M, S> {
+            /// Returns the machine.
+            #[must_use]
+            pub fn machine(&self) -> &M {
+                &self.driver.machine
+            }
+
+            /// Returns the machine, to change it from outside (to shut it down, to wake it up).
+            #[must_use]
+            pub fn machine_mut(&mut self) -> &mut M {
+                &mut self.driver.machine
+            }
+        }
+
         impl<M: $crate::io::AsClient, S> Connection<M, S> {
             /// Returns the client, whether it is inside a layer or not.
             #[must_use]

@@ -67,7 +67,7 @@ impl<A: FnMut(&mut Vec<String>, Event<'_>)> Talk<A> {
         let before = happened.len();
         let mut lines = driver.advance(octets);
         loop {
-            // What is ready goes out before a question is answered.
+            // The server sends its replies before it waits for an answer.
             happened.extend(lines.lines().map(|line| format!("S: {line}")));
             match driver.need() {
                 Need::Answer => answer(happened, driver.machine_mut().event().unwrap()),

@@ -141,18 +141,6 @@ impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
         }
     }
 
-    /// Returns the machine.
-    #[must_use]
-    pub fn machine(&self) -> &M {
-        &self.driver.machine
-    }
-
-    /// Returns the machine, to change it from outside (to shut it down, to wake it up).
-    #[must_use]
-    pub fn machine_mut(&mut self) -> &mut M {
-        &mut self.driver.machine
-    }
-
     /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &S {

@@ -2,6 +2,20 @@
 
 use crate::dialogue::{Act, BOB, CARL, Dialogue, mail};
 
+/// A session up to the end of its first content.
+const FIRST: &str = "S: 220 mx
+    C: EHLO me.example.org
+    S: 250-mx
+    S: 250 PIPELINING
+    C: MAIL FROM:<ann@example.org>
+    C: RCPT TO:<bob@example.net>
+    C: DATA
+    S: 250 ok
+    S: 250 ok
+    S: 354 go
+    C: one
+    C: .";
+
 /// RFC 2920 section 4.
 /// 2920-3.1-b, 2920-3.1-e
 #[test]
@@ -64,21 +78,12 @@ fn a_single_dot_follows_354_without_a_recipient() {
 fn a_further_transaction_follows_without_waiting_if_configured() {
     let acts = [Act::Send(mail(&[BOB], "one\r\n")), Act::Send(mail(&[CARL], "two\r\n"))];
     let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(2));
-    let opening = "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
-         C: MAIL FROM:<ann@example.org>
-         C: RCPT TO:<bob@example.net>
-         C: DATA
-         S: 250 ok
-         S: 250 ok
-         S: 354 go
-         C: one
-         C: .
+    let opening = format!(
+        "{FIRST}
          C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<carl@example.net>
-         C: DATA";
+         C: DATA"
+    );
     let notes = dialogue.plays(&format!(
         "{opening}
          S: 250 taken
@@ -126,22 +131,13 @@ fn a_transaction_that_is_refused_for_its_place_after_content_is_sent_again() {
     let acts =
         ["one", "two", "three"].map(|content| Act::Send(mail(&[BOB], &format!("{content}\r\n"))));
     let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(8));
-    let opening = "S: 220 mx
-         C: EHLO me.example.org
-         S: 250-mx
-         S: 250 PIPELINING
+    let opening = format!(
+        "{FIRST}
          C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
          C: DATA
-         S: 250 ok
-         S: 250 ok
-         S: 354 go
-         C: one
-         C: .
-         C: MAIL FROM:<ann@example.org>
-         C: RCPT TO:<bob@example.net>
-         C: DATA
-         S: 250 taken";
+         S: 250 taken"
+    );
     let again = "C: RSET
          C: MAIL FROM:<ann@example.org>
          C: RCPT TO:<bob@example.net>
@@ -231,18 +227,7 @@ fn a_server_that_goes_on_after_it_refused_mail_for_its_place_gets_nothing_more()
     let dialogue = Dialogue::new(acts).with(|config| config.with_transactions(2));
     for (rest, reply) in [("S: 250 ok", "250 ok"), ("S: 503 no\nS: 354 go", "354 go")] {
         let notes = dialogue.plays(&format!(
-            "S: 220 mx
-             C: EHLO me.example.org
-             S: 250-mx
-             S: 250 PIPELINING
-             C: MAIL FROM:<ann@example.org>
-             C: RCPT TO:<bob@example.net>
-             C: DATA
-             S: 250 ok
-             S: 250 ok
-             S: 354 go
-             C: one
-             C: .
+            "{FIRST}
              C: MAIL FROM:<ann@example.org>
              C: RCPT TO:<carl@example.net>
              C: DATA
