@@ -157,7 +157,7 @@ fn hold(data: &[u8; 4], said: &[u8], piece: usize) -> Session {
             }
             Need::Read(deadline) | Need::Wait(deadline) => {
                 assert!(deadline > Instant::ORIGIN);
-                assert!(!is_closed, "reads on behind the end");
+                assert!(!is_closed, "reads on after the end");
                 if line.is_empty() {
                     line = lines.next().unwrap_or_default();
                 }

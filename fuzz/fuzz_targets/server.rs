@@ -108,7 +108,7 @@ fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
             session.proven += usize::from(decide(credentials.question));
         }
         Event::Authenticated(authenticated) => {
-            assert!(session.proven > 0, "nobody has proven anything");
+            assert!(session.proven > 0, "no identity was proven");
             authenticated.accept();
         }
         Event::Upgrade(upgrade) if is_accepted => upgrade.succeed(Security::TLS),
@@ -123,7 +123,7 @@ fn answer(session: &mut Session, event: Event<'_>, mood: u8) {
         Event::Data(data) if !is_accepted => data.reject(Rejection::LOCAL_ERROR),
         Event::Deliver(mut delivery) => {
             let recipients = delivery.envelope().recipients().count();
-            assert!(recipients > 0, "a message for nobody");
+            assert!(recipients > 0, "a message without a recipient");
             session.log.push(format!("{}", session.content.escape_ascii()));
             session.ended += 1;
             if let (Some(mut each), false) = (delivery.per_recipient(), is_accepted) {
@@ -181,7 +181,7 @@ fn hold(
                     assert!(taken > 0, "asks for octets and has no room");
                     fed += taken;
                 } else {
-                    assert!(!is_closed, "reads on behind the end");
+                    assert!(!is_closed, "reads on after the end");
                     server.closed(how);
                     is_closed = true;
                 }

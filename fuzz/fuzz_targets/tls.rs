@@ -79,7 +79,7 @@ fn hold(
                     assert!(taken > 0, "asks for octets and has no room");
                     fed += taken;
                 } else {
-                    assert!(!is_closed, "reads on behind the end");
+                    assert!(!is_closed, "reads on after the end");
                     machine.closed(how);
                     is_closed = true;
                 }
