@@ -1,9 +1,10 @@
 //! The list of service extensions that EHLO announces.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use core::num::NonZeroU32;
+use core::num::{NonZeroU32, NonZeroU64};
 
 use super::grammar::{self, DIGIT, KEYWORD, VISIBLE, is_all, span_from};
 use super::lanes::visible_end;
@@ -34,9 +35,16 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Extensions {
     set: u64,
-    size: Option<u64>,
+    size: Option<NonZeroU64>,
     mechanisms: MechanismList,
-    /// Lines of other known extensions that have arguments, each followed by `\n`.
+    /// Absent without such lines: each idle session of a client has a list.
+    texts: Option<Box<Texts>>,
+}
+
+/// The lines that are kept as text.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    /// Lines of known extensions that have arguments, SIZE and AUTH aside, each followed by `\n`.
     arguments: String,
     /// Lines with other keywords, each followed by `\n`.
     others: String,
@@ -243,13 +251,8 @@ impl<'a> FutureRelease<'a> {
 
 impl Extensions {
     /// No extension, as after HELO.
-    pub const NONE: Self = Self {
-        set: 0,
-        size: None,
-        mechanisms: MechanismList::NONE,
-        arguments: String::new(),
-        others: String::new(),
-    };
+    pub const NONE: Self =
+        Self { set: 0, size: None, mechanisms: MechanismList::NONE, texts: None };
 
     /// Returns whether the extension is announced.
     #[must_use]
@@ -260,7 +263,7 @@ impl Extensions {
     /// Returns whether nothing is announced.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.set == 0 && self.others.is_empty()
+        self.set == 0 && self.others().next().is_none()
     }
 
     /// Iterates over the announced extensions.
@@ -296,9 +299,10 @@ impl Extensions {
     fn set_arguments(&mut self, extension: Extension, arguments: &str) {
         if self.arguments(extension).is_some() {
             let keyword = extension.keyword();
+            let texts = self.texts.get_or_insert_default();
             let others =
-                self.arguments.lines().filter(|line| line.split(' ').next() != Some(keyword));
-            self.arguments = others.flat_map(|line| [line, "\n"]).collect();
+                texts.arguments.lines().filter(|line| line.split(' ').next() != Some(keyword));
+            texts.arguments = others.flat_map(|line| [line, "\n"]).collect();
         }
         if !arguments.is_empty() {
             self.push_arguments(extension, arguments.split(' '));
@@ -310,33 +314,33 @@ impl Extensions {
         extension: Extension,
         arguments: impl Iterator<Item = &'a str>,
     ) {
-        self.arguments.push_str(extension.keyword());
+        let lines = &mut self.texts.get_or_insert_default().arguments;
+        lines.push_str(extension.keyword());
         for argument in arguments {
-            self.arguments.push(' ');
-            self.arguments.push_str(argument);
+            lines.push(' ');
+            lines.push_str(argument);
         }
-        self.arguments.push('\n');
+        lines.push('\n');
     }
 
     /// Returns the arguments of an extension as they stand, those of SIZE and AUTH aside, which have types.
     #[must_use]
     pub fn arguments(&self, extension: Extension) -> Option<&str> {
-        self.arguments
-            .lines()
-            .find_map(|line| line.strip_prefix(extension.keyword())?.strip_prefix(' '))
+        let mut lines = self.texts.as_ref()?.arguments.lines();
+        lines.find_map(|line| line.strip_prefix(extension.keyword())?.strip_prefix(' '))
     }
 
     /// Adds SIZE and a limit in octets; 0 means no limit.
     #[must_use]
     pub fn with_size(mut self, octets: u64) -> Self {
-        self.size = Some(octets).filter(|octets| *octets > 0);
+        self.size = NonZeroU64::new(octets);
         self.with(Extension::Size)
     }
 
     /// Returns the largest message in octets (RFC 1870 section 3); `None`: no stated limit (absent, no argument, or 0).
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.size
+        self.size.map(NonZeroU64::get)
     }
 
     /// Adds AUTH and these mechanisms, in this order (RFC 4954 section 3).
@@ -529,14 +533,15 @@ impl Extensions {
         {
             return Err(SyntaxError::new(SyntaxErrorKind::Keyword, 0));
         }
-        self.others.push_str(line);
-        self.others.push('\n');
+        let others = &mut self.texts.get_or_insert_default().others;
+        others.push_str(line);
+        others.push('\n');
         Ok(self)
     }
 
     /// Iterates over the lines whose keywords are not in [`Extension::ALL`], as they stand.
     pub fn others(&self) -> impl Iterator<Item = &str> {
-        self.others.lines()
+        self.texts.iter().flat_map(|texts| texts.others.lines())
     }
 
     /// Reads the list of an EHLO reply: all lines but the first.
@@ -594,7 +599,7 @@ impl Extensions {
             }
             ([b' ', rest @ ..], Extension::Size) if !self.contains(Extension::Size) => {
                 let (size, rest) = number(rest)?;
-                self.size = Some(size).filter(|size| *size > 0);
+                self.size = NonZeroU64::new(size);
                 rest
             }
             _ => return None,
@@ -666,12 +671,13 @@ impl Extensions {
 
     #[cold]
     fn push_other(&mut self, keyword: &str, arguments: &str) {
-        self.others.push_str(keyword);
+        let others = &mut self.texts.get_or_insert_default().others;
+        others.push_str(keyword);
         for argument in arguments.split(' ').filter(|argument| !argument.is_empty()) {
-            self.others.push(' ');
-            self.others.push_str(argument);
+            others.push(' ');
+            others.push_str(argument);
         }
-        self.others.push('\n');
+        others.push('\n');
     }
 
     /// Returns the octets that a line of this command may have, its CRLF included: 512, and the additions of the
@@ -769,8 +775,8 @@ fn number(octets: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// Parses `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3
-fn size(argument: &str) -> Option<u64> {
-    argument.parse().ok().filter(|size| *size > 0 && is_all(argument, DIGIT))
+fn size(argument: &str) -> Option<NonZeroU64> {
+    argument.parse().ok().filter(|_| is_all(argument, DIGIT))
 }
 
 /// Parses `priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")`   RFC 6710 section 3

@@ -1,5 +1,6 @@
 //! The SASL mechanisms that a line of EHLO names.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Mechanism;
@@ -63,13 +64,16 @@ pub(super) struct MechanismList {
     count: u8,
     /// A bit for each number in it.
     set: u32,
-    /// In upper case, each followed by a space.
-    others: String,
+    /// Absent without such names: each idle session of a client has a list.
+    others: Option<Box<Others>>,
 }
 
+/// The names of unknown mechanisms, in upper case, each followed by a space.
+#[derive(Clone, Debug, Default)]
+struct Others(String);
+
 impl MechanismList {
-    pub(super) const NONE: Self =
-        Self { known: [0; KNOWN.len()], count: 0, set: 0, others: String::new() };
+    pub(super) const NONE: Self = Self { known: [0; KNOWN.len()], count: 0, set: 0, others: None };
 
     /// Appends the mechanism whose name stands from `start` to `end`, without a control character; ignores a name that is invalid,
     /// or in the list.
@@ -98,10 +102,10 @@ impl MechanismList {
     fn add_other(&mut self, name: &[u8]) {
         let Ok(mechanism) = Mechanism::of(name) else { return };
         let name = mechanism.as_str();
-        let mut others = self.others.split_terminator(' ');
-        if others.clone().count() < OTHERS && !others.any(|other| other == name) {
-            self.others.push_str(name);
-            self.others.push(' ');
+        if self.others().count() < OTHERS && !self.others().any(|other| other == name) {
+            let Others(names) = &mut **self.others.get_or_insert_default();
+            names.push_str(name);
+            names.push(' ');
         }
     }
 
@@ -109,28 +113,34 @@ impl MechanismList {
         *self = Self::NONE;
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0 && self.others.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0 && self.others().next().is_none()
+    }
+
+    /// Iterates over the names of unknown mechanisms.
+    fn others(&self) -> impl Iterator<Item = &str> {
+        self.others.iter().flat_map(|others| others.0.split_terminator(' '))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Mechanism> + use<'_> {
         let known = self.known.iter().take(usize::from(self.count));
         let known = known.filter_map(|number| KNOWN.get(usize::from(*number)).copied());
-        let others = self.others.split_terminator(' ');
-        known.chain(others.filter_map(|name| Mechanism::new(name).ok()))
+        known.chain(self.others().filter_map(|name| Mechanism::new(name).ok()))
     }
 
     /// Returns how much of the list there was, for [`shorten`](Self::shorten).
     #[inline]
-    pub(super) const fn mark(&self) -> (u8, u32, usize) {
-        (self.count, self.set, self.others.len())
+    pub(super) fn mark(&self) -> (u8, u32, usize) {
+        (self.count, self.set, self.others.as_ref().map_or(0, |others| others.0.len()))
     }
 
     /// Takes out everything that was added after the mark.
     #[cold]
     pub(super) fn shorten(&mut self, (count, set, others): (u8, u32, usize)) {
         (self.count, self.set) = (count, set);
-        self.others.truncate(others);
+        if let Some(Others(names)) = self.others.as_deref_mut() {
+            names.truncate(others);
+        }
     }
 }
 
