@@ -185,8 +185,8 @@ impl Needs<'_> {
 
     fn add(&mut self, keyword: &'static str, value: Option<&str>) {
         if self.parameters.get(keyword).is_none() {
-            // These keywords and values are valid: pushing them cannot fail.
-            let _ = self.parameters.push(keyword, value);
+            // These keywords and values are valid.
+            self.parameters.push_valid(keyword, value);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{config::Limits, deadline::Deadline, error::ProtocolError, report::TransactionNumber};
 use crate::{
-    syntax::{Class, Code, ReplyError, Verb},
+    syntax::{Class, Code, Reply, ReplyError, Verb},
     wire::{Cut, LineCutter},
 };
 use alloc::collections::VecDeque;
@@ -185,6 +185,23 @@ impl ReplyReader {
     /// A reader that has seen nothing.
     pub(super) const NEW: Self = Self { lines: LineCutter::NEW, octets: 0, count: 0, looked_at: 0 };
 
+    /// Returns the reply at the front of `received` with its length, if it is of one line that is whole, within the
+    /// limits and not looked at before, and no [`ReplyLenience`](super::ReplyLenience) may apply to it: for nearly
+    /// all replies one search for line ends is enough. Any other is for [`next`](Self::next).
+    pub(super) fn single_line<'r>(
+        &self,
+        received: &'r [u8],
+        limits: &Limits,
+        line_limit: usize,
+    ) -> Option<(Reply<'r>, usize)> {
+        let is_new = self.octets == 0 && self.looked_at == 0;
+        let ([_, _, _, b' ', first, ..], true) = (received, is_new) else { return None };
+        let (reply, length) = Reply::parse(received).ok()??;
+        let is_within =
+            length <= line_limit && length <= limits.reply_octets() && limits.reply_lines() > 0;
+        (is_within && *first != b'#').then_some((reply, length))
+    }
+
     /// Returns the length of the reply at the front of `received`, which are all unconsumed octets;
     /// `None` while it is incomplete.
     ///
@@ -268,6 +285,9 @@ mod tests {
     fn read(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let whole = ReplyReader::default().next(input, &limits(), 20, false);
         let mut reader = ReplyReader::default();
+        if let Some((_, length)) = reader.single_line(input, &limits(), 20) {
+            assert_eq!(whole, Ok(Some(length)), "{}", input.escape_ascii());
+        }
         for end in 0..=input.len() {
             let cut = reader.next(&input[..end], &limits(), 20, false);
             if cut != Ok(None) {

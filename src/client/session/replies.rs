@@ -27,39 +27,49 @@ impl Session {
         is_enough: bool,
     ) -> Result<Option<Received>, ProtocolError> {
         let (limits, lenience) = (config.limits(), config.reply_lenience());
-        let received = self.channel.receive.octets();
         let reader = &mut self.work.get_or_insert_default().reader;
-        let length = match reader.next(received, limits, line_limit, lenience.has_bare_lf()) {
-            Ok(None) => return Ok(None),
-            Ok(Some(length)) => length,
-            Err(error) => {
-                // The transcript shows what it was, as far as it fits a line.
-                self.channel.malformed_received(limits.reply_line());
-                return Err(error);
-            }
+        let single = match self.channel.has_record() {
+            false => reader.single_line(self.channel.receive.octets(), limits, line_limit),
+            // The lines are shown before they are parsed.
+            true => None,
         };
-        let scrubbed = self.channel.reply_received(length);
-        let received = self.channel.receive.octets();
-        let octets = match &scrubbed {
-            Some(octets) => octets,
-            None => received.get(..length).unwrap_or_default(),
-        };
-        let corrected = lenience.correct(octets, &mut self.forgiven);
-        let octets = corrected.as_deref().unwrap_or(octets);
-        let (reply, is_refusal) = match Reply::parse(octets)? {
-            Some((reply, taken)) if taken == octets.len() => {
-                let is_discarded = is_enough && reply.class() == Class::Completion;
-                let is_refusal = reply.is_transient() || reply.is_permanent();
-                let kept = (!is_discarded).then(|| {
-                    match self.work.as_mut().and_then(|work| work.spare.as_mut()) {
-                        Some(spare) => spare.reply(&reply),
-                        None => Arc::new(reply.into_owned()),
+        let (scrubbed, corrected);
+        let (reply, length) = match single {
+            Some(single) => single,
+            None => {
+                let received = self.channel.receive.octets();
+                let length = match reader.next(received, limits, line_limit, lenience.has_bare_lf())
+                {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(length)) => length,
+                    Err(error) => {
+                        // The transcript shows what it was, as far as it fits a line.
+                        self.channel.malformed_received(limits.reply_line());
+                        return Err(error);
                     }
-                });
-                (kept, is_refusal)
+                };
+                scrubbed = self.channel.reply_received(length);
+                let received = self.channel.receive.octets();
+                let octets = match &scrubbed {
+                    Some(octets) => octets,
+                    None => received.get(..length).unwrap_or_default(),
+                };
+                corrected = lenience.correct(octets, &mut self.forgiven);
+                let octets = corrected.as_deref().unwrap_or(octets);
+                match Reply::parse(octets)? {
+                    Some((reply, taken)) if taken == octets.len() => (reply, length),
+                    _ => return Err(ReplyError::Code.into()),
+                }
             }
-            _ => return Err(ReplyError::Code.into()),
         };
+        let is_discarded = is_enough && reply.class() == Class::Completion;
+        let is_refusal = reply.is_transient() || reply.is_permanent();
+        let reply = (!is_discarded).then(|| {
+            match self.work.as_mut().and_then(|work| work.spare.as_mut()) {
+                Some(spare) => spare.reply(&reply),
+                None => Arc::new(reply.into_owned()),
+            }
+        });
         self.channel.receive.consume(length);
         self.channel.end_reading();
         self.counts.replies = self.counts.replies.saturating_add(1);
