@@ -10,6 +10,7 @@ use crate::{
     syntax::{Code, Command, ForwardPath, Parameters, Reply, Retry},
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use bytes::Bytes;
 
 /// The number of RCPT that may wait for their replies while it is not known how many recipients the
 /// server takes in one transaction.
@@ -123,6 +124,8 @@ pub(super) struct InFlight {
     pub(super) told: Told,
     /// The place of the end of the content in the octets sent in this session, once that is written.
     pub(super) content_end: Option<u64>,
+    /// Shared octets that content may lie in, and is sent as it is then; absent once the content has begun.
+    pub(super) clean: Option<Bytes>,
     envelope: Arc<Envelope>,
     parameters: Parameters<'static>,
     group: Group,
@@ -177,6 +180,7 @@ impl InFlight {
             is_waiting: false,
             told: Told::Nothing,
             content_end: None,
+            clean: None,
             open: recipients
                 .iter()
                 .filter(|recipient| matches!(recipient, RecipientState::Open))

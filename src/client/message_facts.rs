@@ -1,6 +1,7 @@
 //! The facts of a message that are known before it is sent.
 
-use crate::wire::{LineEnds, Survey, count_printable};
+use crate::wire::{LineEnds, Stuffer, Survey, count_printable};
+use bytes::Bytes;
 
 /// The facts of a message that are known before it is sent: they are compared with what the server
 /// offers before an octet leaves.
@@ -20,7 +21,7 @@ use crate::wire::{LineEnds, Survey, count_printable};
 /// assert_eq!(facts.size(LineEnds::FromLf), Some(22));
 /// assert_eq!(MessageFacts::UNKNOWN.with_size(22).has_eight_bit(), None);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct MessageFacts {
     size: Option<u64>,
     has_eight_bit: Option<bool>,
@@ -33,6 +34,17 @@ pub struct MessageFacts {
     bare: Bare,
     longest_line: u64,
     scan: Scan,
+    clean: Option<Clean>,
+}
+
+/// Octets in which nothing is to be stuffed or refused, but octets above 127 perhaps.
+///
+/// They are shared: while they are, they cannot change, and no other octets can be in their place. So content that
+/// lies within them is clean, too, and needs no scan.
+#[derive(Clone, Debug)]
+struct Clean {
+    octets: Bytes,
+    is_ascii: bool,
 }
 
 /// Line ends that are not CRLF.
@@ -182,6 +194,7 @@ impl MessageFacts {
         bare: Bare { cr: false, lf: 0 },
         longest_line: 0,
         scan: Scan { part: Part::Header, is_after_cr: false, line: 0, name: [0; NAME] },
+        clean: None,
     };
 
     /// Returns the facts of a message without octets, to be brought up to date with [`update`](Self::update).
@@ -205,6 +218,32 @@ impl MessageFacts {
         let mut facts = Self::empty();
         facts.update(message);
         facts
+    }
+
+    /// Returns the facts of a whole message that is shared, and keeps a share of it: with these facts, content of
+    /// it that is written with [`write_bytes`](super::Content::write_bytes) is not scanned again, as far as
+    /// it goes as it is. That pays where a message is sent more than once.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use esmtp::client::MessageFacts;
+    ///
+    /// let message = Bytes::from_static(b"Subject: hello\r\n\r\nHello.\r\n");
+    /// assert_eq!(MessageFacts::scan_bytes(&message), MessageFacts::scan(&message));
+    /// ```
+    #[must_use]
+    pub fn scan_bytes(message: &Bytes) -> Self {
+        let mut facts = Self::scan(message);
+        if facts.has_nul == Some(false) && Stuffer::is_unchanged(message) {
+            let is_ascii = facts.has_eight_bit == Some(false);
+            facts.clean = Some(Clean { octets: message.clone(), is_ascii });
+        }
+        facts
+    }
+
+    /// Takes the octets of which the scan has shown that they are sent as they are where octets above 127 `may_come`.
+    pub(super) fn into_clean(self, may_come: bool) -> Option<Bytes> {
+        self.clean.filter(|clean| clean.is_ascii || may_come).map(|clean| clean.octets)
     }
 
     /// Takes the next octets of the message into account. Any cutting gives the same facts.
@@ -409,6 +448,21 @@ impl MessageFacts {
         self.longest_line
     }
 }
+
+/// The facts are compared, and not which octets they are of.
+impl PartialEq for MessageFacts {
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |it: &Self| {
+            (
+                (it.size, it.has_eight_bit, it.has_utf8_header, it.has_nul, it.has_control),
+                (it.is_mime, it.has_return_path, it.has_burl, it.bare, it.longest_line, it.scan),
+            )
+        };
+        facts(self) == facts(other)
+    }
+}
+
+impl Eq for MessageFacts {}
 
 impl Default for MessageFacts {
     /// Returns [`UNKNOWN`](Self::UNKNOWN).

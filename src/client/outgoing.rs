@@ -2,7 +2,7 @@
 
 use super::error::ContentError;
 use crate::syntax::{Command, Uri};
-use crate::wire::{BareLineBreak, LineEnds, SendBuffer, Stuffer};
+use crate::wire::{BareLineBreak, Inside, LineEnds, SendBuffer, Stuffer};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -48,6 +48,8 @@ pub(super) struct Outgoing {
     url: Option<Uri<'static>>,
     /// The octets that end the content after DATA, once it is whole.
     tail: Vec<u8>,
+    /// Shared octets in which nothing is to be stuffed or refused.
+    clean: Option<Bytes>,
 }
 
 /// The time at which octets that were written leave.
@@ -72,7 +74,7 @@ enum Form {
 }
 
 impl Outgoing {
-    pub(super) fn new(framing: Framing, allowed: Allowed) -> Self {
+    pub(super) fn new(framing: Framing, allowed: Allowed, clean: Option<Bytes>) -> Self {
         let form = match framing {
             Framing::Dots => Form::Dots(Stuffer::new(allowed.line_ends)),
             Framing::Chunks => Form::Chunks {
@@ -95,22 +97,28 @@ impl Outgoing {
             pace: Pace::Gather,
             url: None,
             tail: Vec::new(),
+            clean,
         }
     }
 
     /// Begins anew with the content of another transaction, in the memory that this one has.
-    pub(super) fn restart(&mut self, framing: Framing, allowed: Allowed) {
+    pub(super) fn restart(&mut self, framing: Framing, allowed: Allowed, clean: Option<Bytes>) {
         let mut tail = core::mem::take(&mut self.tail);
         tail.clear();
         let parts = match &mut self.form {
             Form::Chunks { pending, .. } => core::mem::take(&mut pending.parts),
             Form::Dots(_) => Vec::new(),
         };
-        *self = Self { tail, ..Self::new(framing, allowed) };
+        *self = Self { tail, ..Self::new(framing, allowed, clean) };
         if let Form::Chunks { pending, .. } = &mut self.form {
             pending.parts = parts;
             pending.parts.clear();
         }
+    }
+
+    /// Gives back the memory of the application.
+    pub(super) fn end(&mut self) {
+        self.clean = None;
     }
 
     /// Returns the octets that end the content after DATA.
@@ -170,7 +178,7 @@ impl Outgoing {
         content: &[u8],
         send: &mut SendBuffer,
     ) -> Result<(), ContentError> {
-        self.check(content)?;
+        self.check(content, Inside::Unscanned)?;
         let result = match &mut self.form {
             Form::Dots(stuffer) => {
                 let out = send.text();
@@ -201,18 +209,24 @@ impl Outgoing {
         content: Bytes,
         send: &mut SendBuffer,
     ) -> Result<(), ContentError> {
-        self.check(&content)?;
+        let inside = match self.clean.as_ref().is_some_and(|clean| lies_in(&content, clean)) {
+            true => Inside::Unchanged,
+            false => Inside::Unscanned,
+        };
+        self.check(&content, inside)?;
         let result = match &mut self.form {
             Form::Dots(stuffer) => {
                 let before = send.len();
-                let result = stuffer.stuff_into(&content, send);
+                let result = stuffer.stuff_into(&content, inside, send);
                 self.wire += send.len().saturating_sub(before) as u64;
                 result
             }
             Form::Chunks { line_ends, pending } => {
                 let before = pending.len;
                 let result = match line_ends {
-                    Some(stuffer) => stuffer.stuff_bytes(content, |piece| pending.push(piece)),
+                    Some(stuffer) => {
+                        stuffer.stuff_known(&content, inside, |piece| pending.push(piece))
+                    }
                     None => {
                         pending.push(content);
                         Ok(())
@@ -301,17 +315,19 @@ impl Outgoing {
 
     /// Finds the first octet that the server does not accept. Only octets that may be refused are
     /// searched for.
-    fn check(&mut self, content: &[u8]) -> Result<(), ContentError> {
+    fn check(&mut self, content: &[u8], inside: Inside) -> Result<(), ContentError> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let at = |index: usize| self.taken.saturating_add(index as u64);
-        let eight_bit = if self.allowed.has_eight_bit || content.is_ascii() {
+        let is_clean = inside == Inside::Unchanged;
+        let eight_bit = if is_clean || self.allowed.has_eight_bit || content.is_ascii() {
             None
         } else {
             content.iter().position(|octet| !octet.is_ascii())
         };
-        let nul = if self.allowed.is_binary { None } else { memchr::memchr(0, content) };
+        let nul =
+            if is_clean || self.allowed.is_binary { None } else { memchr::memchr(0, content) };
         let size = match (self.allowed.size, self.allowed.line_ends) {
             (None, _) => 0,
             (Some(_), LineEnds::Strict) => self.size.saturating_add(content.len() as u64),
@@ -343,6 +359,12 @@ impl Outgoing {
     fn note(&mut self, result: Result<(), BareLineBreak>) -> Result<(), ContentError> {
         result.map_err(|BareLineBreak(at)| *self.error.insert(ContentError::BareLineBreak(at)))
     }
+}
+
+/// Returns whether shared octets are part of others: the memory of both is kept, so that it is one memory.
+fn lies_in(octets: &Bytes, whole: &Bytes) -> bool {
+    let (part, whole) = (octets.as_ptr_range(), whole.as_ptr_range());
+    whole.start <= part.start && part.end <= whole.end
 }
 
 /// Checks that no CR is held back, as more content will not follow at once.
@@ -383,7 +405,10 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::message_facts::tests::{cut, short_contents};
+    use crate::client::message_facts::{
+        MessageFacts,
+        tests::{cut, short_contents},
+    };
 
     fn allowed(line_ends: LineEnds) -> Allowed {
         Allowed {
@@ -395,16 +420,34 @@ mod tests {
         }
     }
 
-    /// Returns the octets that leave for content in these pieces, by copy and without.
+    #[derive(Clone, Copy)]
+    enum Given {
+        Copied,
+        Shared,
+        Scanned,
+    }
+
+    /// Returns the octets that leave for content in these pieces, by copy, shared, and scanned before.
     fn send(framing: Framing, allowed: Allowed, pieces: &[&[u8]]) -> Result<Vec<u8>, ContentError> {
-        let mut sent = [false, true].map(|is_shared| {
+        let mut sent = [Given::Copied, Given::Shared, Given::Scanned].map(|given| {
             let mut send = SendBuffer::default();
-            let mut content = Outgoing::new(framing, allowed);
+            let mut whole = Bytes::from(pieces.concat());
+            let clean = match given {
+                Given::Scanned => {
+                    MessageFacts::scan_bytes(&whole).into_clean(allowed.has_eight_bit)
+                }
+                Given::Copied | Given::Shared => None,
+            };
+            let mut content = Outgoing::new(framing, allowed, clean);
             for piece in pieces {
-                if is_shared {
-                    content.write_bytes(Bytes::copy_from_slice(piece), &mut send)?;
-                } else {
-                    content.write(piece, &mut send)?;
+                match given {
+                    Given::Copied => content.write(piece, &mut send)?,
+                    Given::Shared => {
+                        content.write_bytes(Bytes::copy_from_slice(piece), &mut send)?;
+                    }
+                    Given::Scanned => {
+                        content.write_bytes(whole.split_to(piece.len()), &mut send)?;
+                    }
                 }
             }
             content.finish()?;
@@ -439,6 +482,7 @@ mod tests {
             Ok(out)
         });
         assert_eq!(sent[0], sent[1], "by copy and without");
+        assert_eq!(sent[0], sent[2], "scanned before");
         core::mem::replace(&mut sent[0], Ok(Vec::new()))
     }
 
@@ -479,6 +523,66 @@ mod tests {
     }
 
     #[test]
+    fn every_short_content_after_data_is_stuffed_in_any_cutting() {
+        for content in short_contents().filter(|content| !content.contains(&0)) {
+            let whole = send(Framing::Dots, allowed(LineEnds::Strict), &[&content]);
+            for cuts in 0..1 << content.len().saturating_sub(1) {
+                let sent = send(Framing::Dots, allowed(LineEnds::Strict), &cut(&content, cuts));
+                assert_eq!(sent, whole, "{} cut {cuts:b}", content.escape_ascii());
+            }
+        }
+    }
+
+    /// Facts are believed only of the octets that were scanned.
+    #[test]
+    fn other_octets_than_those_that_were_scanned_are_stuffed_and_checked() {
+        let message = Bytes::from_static(b"a\r\nb.c\r\n\r\nd\r\n");
+        let clean = || MessageFacts::scan_bytes(&message).into_clean(false);
+        assert!(clean().is_some());
+        let seven = Allowed { has_eight_bit: false, ..allowed(LineEnds::Strict) };
+        let send = |pieces: &[&Bytes]| {
+            let mut send = SendBuffer::default();
+            let mut content = Outgoing::new(Framing::Dots, seven, clean());
+            for piece in pieces {
+                content.write_bytes((*piece).clone(), &mut send)?;
+            }
+            content.finish()?;
+            Ok([send.text().as_slice(), content.tail()].concat())
+        };
+        let dots = Bytes::from_static(b".\r\n.\r\n");
+        assert_eq!(send(&[&dots]), Ok(b"..\r\n..\r\n.\r\n".to_vec()));
+        // Pieces of the message in another order: the first octet of each is looked at.
+        let (line, dot) = (message.slice(..3), message.slice(4..8));
+        assert_eq!(send(&[&line, &dot]), Ok(b"a\r\n..c\r\n.\r\n".to_vec()));
+        let (text, end) = (message.slice(..1), message.slice(2..3));
+        assert_eq!(send(&[&text, &end]), Err(ContentError::BareLineBreak(1)));
+        let (cr, rest) = (message.slice(..2), message.slice(3..));
+        assert_eq!(send(&[&cr, &rest]), Err(ContentError::BareLineBreak(1)));
+        for (octets, error) in [
+            (&b"a\0"[..], ContentError::Nul(1)),
+            (b"a\xe9", ContentError::EightBit(1)),
+            (b"a\nb", ContentError::BareLineBreak(1)),
+        ] {
+            assert_eq!(send(&[&Bytes::from_static(octets)]), Err(error));
+        }
+    }
+
+    #[test]
+    fn octets_above_127_are_checked_where_they_may_not_come() {
+        let message = Bytes::from_static(b"a\xe9\r\n");
+        let facts = || MessageFacts::scan_bytes(&message).without_eight_bit();
+        assert!(facts().into_clean(true).is_some() && facts().into_clean(false).is_none());
+    }
+
+    #[test]
+    fn content_that_is_stuffed_corrected_or_refused_is_not_clean() {
+        for content in [&b".\r\n"[..], b"a\r\n.b\r\n", b"a\n", b"a\rb", b"a\r", b"a\0b\r\n"] {
+            let facts = MessageFacts::scan_bytes(&Bytes::from_static(content));
+            assert!(facts.into_clean(true).is_none(), "{}", content.escape_ascii());
+        }
+    }
+
+    #[test]
     fn binary_content_leaves_unchanged() {
         let binary = Allowed { is_binary: true, ..allowed(LineEnds::Strict) };
         assert_eq!(send(Framing::Chunks, binary, &[b"\r\0\n", b"\r"]), Ok(b"\r\0\n\r".to_vec()));
@@ -509,7 +613,7 @@ mod tests {
     fn a_url_follows_the_octets_written_before_it_and_fits_a_line() {
         let uri = |octets: usize| Uri::new(alloc::format!("a:{}", "b".repeat(octets - 2))).unwrap();
         let mut send = SendBuffer::default();
-        let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));
+        let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict), None);
         content.write(b"one\r\n", &mut send).unwrap();
         assert_eq!(content.burl(uri(505), false), Ok(())); // `BURL `, this, CRLF
         assert!(content.is_flushing() && content.take_url().is_none(), "the chunk comes first");
@@ -518,13 +622,13 @@ mod tests {
         assert!(!content.is_flushing());
         for (octets, last, length) in [(506, false, 513), (501, true, 513)] {
             let error = ContentError::BurlTooLong { octets: length, limit: 512 };
-            let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict));
+            let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::Strict), None);
             assert_eq!(content.burl(uri(octets), last), Err(error));
             assert_eq!(content.finish(), Err(error));
         }
-        let mut content = Outgoing::new(Framing::Dots, allowed(LineEnds::Strict));
+        let mut content = Outgoing::new(Framing::Dots, allowed(LineEnds::Strict), None);
         assert_eq!(content.burl(uri(9), true), Err(ContentError::Burl));
-        let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::FromLf));
+        let mut content = Outgoing::new(Framing::Chunks, allowed(LineEnds::FromLf), None);
         content.write(b"one\r", &mut send).unwrap();
         assert_eq!(content.burl(uri(9), true), Err(ContentError::BareLineBreak(3)));
     }

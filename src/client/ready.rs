@@ -88,7 +88,8 @@ impl<'c> Ready<'c> {
             (true, _) => Told::Final,
             _ => Told::Nothing,
         };
-        Ok(self.session.begin(envelope, plan, told))
+        let clean = facts.into_clean(plan.allowed.has_eight_bit);
+        Ok(self.session.begin(envelope, plan, told, clean))
     }
 
     /// Begins a transaction step by step, as a gateway or a cut-through proxy needs it: MAIL leaves,

@@ -516,7 +516,7 @@ impl Stuffer {
     /// A bare CR or LF; what precedes it was appended.
     pub fn stuff(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
         out.reserve(content.len());
-        self.pieces(content, |piece| match piece {
+        self.pieces(content, Inside::Unscanned, |piece| match piece {
             Piece::Content(start, end) => {
                 out.extend_from_slice(content.get(start..end).unwrap_or_default());
             }
@@ -545,7 +545,7 @@ impl Stuffer {
         content: &[u8],
         mut piece: impl FnMut(&[u8]),
     ) -> Result<(), BareLineBreak> {
-        self.pieces(content, |part| match part {
+        self.pieces(content, Inside::Unscanned, |part| match part {
             Piece::Content(start, end) if start >= end => {}
             Piece::Content(start, end) => piece(content.get(start..end).unwrap_or_default()),
             Piece::Added(octet) => piece(octet),
@@ -556,9 +556,10 @@ impl Stuffer {
     pub(crate) fn stuff_into(
         &mut self,
         content: &Bytes,
+        inside: Inside,
         out: &mut SendBuffer,
     ) -> Result<(), BareLineBreak> {
-        self.pieces(content, |part| match part {
+        self.pieces(content, inside, |part| match part {
             Piece::Content(start, end) => out.push_part(content, start..end),
             Piece::Added(octet) => out.text().extend_from_slice(octet),
         })
@@ -574,9 +575,19 @@ impl Stuffer {
     pub fn stuff_bytes(
         &mut self,
         content: Bytes,
+        piece: impl FnMut(Bytes),
+    ) -> Result<(), BareLineBreak> {
+        self.stuff_known(&content, Inside::Unscanned, piece)
+    }
+
+    /// Passes the wire form of content that may be known to `piece`, as [`stuff_bytes`](Self::stuff_bytes) does.
+    pub(crate) fn stuff_known(
+        &mut self,
+        content: &Bytes,
+        inside: Inside,
         mut piece: impl FnMut(Bytes),
     ) -> Result<(), BareLineBreak> {
-        self.pieces(&content, |part| match part {
+        self.pieces(content, inside, |part| match part {
             Piece::Content(start, end) if start >= end => {}
             Piece::Content(start, end) => piece(content.slice(start..end)),
             Piece::Added(octet) => piece(Bytes::from_static(octet)),
@@ -621,7 +632,23 @@ impl Stuffer {
         Err(error)
     }
 
-    fn pieces(&mut self, content: &[u8], mut emit: impl FnMut(Piece)) -> Result<(), BareLineBreak> {
+    /// Returns whether these octets are the wire form of themselves: no line begins with a dot, and each ends in CRLF,
+    /// but for the last, which may have no end yet.
+    pub(crate) fn is_unchanged(content: &[u8]) -> bool {
+        let mut stuffer = Self::new(LineEnds::Strict);
+        let mut is_unchanged = true;
+        let result = stuffer.pieces(content, Inside::Unscanned, |piece| {
+            is_unchanged &= piece == Piece::Content(0, content.len());
+        });
+        is_unchanged && result.is_ok()
+    }
+
+    fn pieces(
+        &mut self,
+        content: &[u8],
+        inside: Inside,
+        mut emit: impl FnMut(Piece),
+    ) -> Result<(), BareLineBreak> {
         self.check()?;
         let is_strict = self.line_ends == LineEnds::Strict;
         match (self.context, content) {
@@ -635,7 +662,9 @@ impl Stuffer {
         }
         let mut start = 0;
         let mut scan = Scan::<true, false>::new();
-        while let Some(at) = scan.next(content) {
+        while inside == Inside::Unscanned
+            && let Some(at) = scan.next(content)
+        {
             let (bare, added) = match content.get(at - 1..=at) {
                 Some([b'\r', _]) => (at - 1, None),
                 Some([_, b'\n']) if is_strict => (at, None),
@@ -662,7 +691,17 @@ impl Stuffer {
     }
 }
 
+/// The knowledge of the octets of content after its first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inside {
+    /// They may hold any octets.
+    Unscanned,
+    /// They are part of content that is [unchanged](Stuffer::is_unchanged).
+    Unchanged,
+}
+
 /// A part of the wire form.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Piece {
     /// From here to there in the content.
     Content(usize, usize),
@@ -1091,7 +1130,8 @@ mod tests {
                 let mut stuffers = [Stuffer::new(LineEnds::Strict), Stuffer::new(LineEnds::Strict)];
                 for piece in content.chunks(cut) {
                     stuffers[0].stuff_slices(piece, |part| lent.extend_from_slice(part)).unwrap();
-                    stuffers[1].stuff_into(&Bytes::copy_from_slice(piece), &mut buffer).unwrap();
+                    let piece = Bytes::copy_from_slice(piece);
+                    stuffers[1].stuff_into(&piece, Inside::Unscanned, &mut buffer).unwrap();
                 }
                 stuffers[0].finish(&mut lent).unwrap();
                 stuffers[1].finish(buffer.text()).unwrap();

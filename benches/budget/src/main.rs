@@ -293,7 +293,7 @@ fn client_messages(repetitions: usize) {
 /// Sends one message that is shared and was scanned before.
 fn shared_messages(repetitions: usize) {
     let message = Bytes::from(lines(4 << 10, false));
-    let facts = MessageFacts::scan(&message);
+    let facts = MessageFacts::scan_bytes(&message);
     send(repetitions, Some((message, facts)));
 }
 

@@ -333,7 +333,8 @@ impl Subject for Sending {
     fn deliver(&mut self, messages: usize, script: &Script<'_>, sink: &mut Sink) -> Option<usize> {
         if let Given::Shared(known @ None) = &mut self.content {
             let message = Bytes::copy_from_slice(script.message);
-            *known = Some((message, MessageFacts::scan(script.message)));
+            let facts = MessageFacts::scan_bytes(&message);
+            *known = Some((message, facts));
         }
         let mut client = Client::new(Arc::clone(&self.config), Security::CLEAR);
         let (mut sent, mut begun) = (0, 0);

@@ -29,6 +29,7 @@ use crate::{
     transcript::{Entry, Side},
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
+use bytes::Bytes;
 use deadlines::TimedOut;
 
 /// Everything of a session that changes, besides the [`Facts`].
@@ -330,7 +331,7 @@ impl Session {
 
     /// Begins a transaction to which the application adds its recipients, and is told every reply.
     pub(super) fn begin_open(&mut self, envelope: Envelope, plan: Plan) -> TransactionNumber {
-        let transaction = self.begin(Arc::new(envelope), plan, Told::Every);
+        let transaction = self.begin(Arc::new(envelope), plan, Told::Every, None);
         if let Some(newest) = self.work_mut().transactions.back_mut() {
             newest.is_open = true;
         }
@@ -357,12 +358,13 @@ impl Session {
         self.settle();
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction. Content that lies in `clean` is sent as it is.
     pub(super) fn begin(
         &mut self,
         envelope: Arc<Envelope>,
         plan: Plan,
         told: Told,
+        clean: Option<Bytes>,
     ) -> TransactionNumber {
         let transaction = TransactionNumber::new(self.begun);
         self.begun += 1;
@@ -373,6 +375,7 @@ impl Session {
         let first = if self.needs_reset { Step::Reset } else { Step::Mail };
         let mut newest = InFlight::new(transaction, envelope, plan, first, self.spare());
         newest.told = told;
+        newest.clean = clean;
         newest.is_overlapping = !self.work().transactions.is_empty();
         self.work_mut().transactions.push_back(newest);
         self.position.answer(Phase::Envelope);

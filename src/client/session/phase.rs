@@ -7,6 +7,7 @@ use crate::client::{
     outgoing::{Allowed, Framing, Outgoing},
 };
 use alloc::boxed::Box;
+use bytes::Bytes;
 
 /// The phase of the sending half of a session. The receiving half is the
 /// [`Queue`](crate::client::queue::Queue) of replies that are due: a transaction whose end was sent
@@ -206,8 +207,11 @@ impl Position {
     /// Enters the next phase.
     pub(in crate::client) fn enter(&mut self, next: Phase) {
         let before = self.advance(|phase| (next, phase));
-        if let Phase::Content(content) | Phase::Ending(content) | Phase::Aborting(content) = before
+        if let Phase::Content(mut content)
+        | Phase::Ending(mut content)
+        | Phase::Aborting(mut content) = before
         {
+            content.end();
             self.spare = Some(content);
         }
     }
@@ -247,13 +251,18 @@ impl Position {
     }
 
     /// Begins the content of the newest transaction.
-    pub(super) fn begin_content(&mut self, framing: Framing, allowed: Allowed) {
+    pub(super) fn begin_content(
+        &mut self,
+        framing: Framing,
+        allowed: Allowed,
+        clean: Option<Bytes>,
+    ) {
         let content = match self.spare.take() {
             Some(mut content) => {
-                content.restart(framing, allowed);
+                content.restart(framing, allowed, clean);
                 content
             }
-            None => Box::new(Outgoing::new(framing, allowed)),
+            None => Box::new(Outgoing::new(framing, allowed, clean)),
         };
         self.enter(Phase::Content(content));
     }

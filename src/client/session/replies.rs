@@ -256,7 +256,8 @@ impl Session {
         let Some(work) = &mut self.work else { return };
         let Some(newest) = work.transactions.back_mut() else { return };
         if newest.accepted() > 0 && newest.is_mail_accepted() {
-            return self.position.begin_content(newest.framing, newest.allowed);
+            let clean = newest.clean.take();
+            return self.position.begin_content(newest.framing, newest.allowed, clean);
         }
         // RFC 2920 section 3.1: without a recipient, a single dot. In LMTP its replies cannot be
         // counted (RFC 2033 section 4.2), and after a rejected MAIL whose recipients the server

@@ -142,7 +142,8 @@ impl Session {
             facts.is_pipelining() && !facts.config.service().replies_per_recipient();
         if is_speculative || newest.may_have_content() {
             newest.step = Step::InProgress;
-            self.position.begin_content(newest.framing, newest.allowed);
+            let clean = newest.clean.take();
+            self.position.begin_content(newest.framing, newest.allowed, clean);
         }
     }
 
