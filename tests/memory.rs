@@ -904,7 +904,7 @@ fn allocations(extensions: &str, is_shared: bool, messages: usize) -> Vec<u64> {
     let mut client = Client::new(config, Security::CLEAR);
     let envelope = Arc::new(Envelope::new("ann@example.org", ["bob@example.net"]).unwrap());
     let content = bytes::Bytes::from("Subject: x\r\n\r\n".to_owned() + &"line\r\n".repeat(600));
-    let facts = MessageFacts::scan(&content);
+    let facts = MessageFacts::scan_bytes(&content);
     let mut state = (0, 0, bytes::Bytes::new());
     let mut counts = Vec::new();
     let hello = format!("250-mx\r\n{extensions}250 SIZE 1000000\r\n");

@@ -118,8 +118,24 @@ impl Lines {
             }
             lines.ended(rest.get(..length).unwrap_or_default(), start + length);
             start += length + 1;
+            if is_even {
+                start = lines.pass(octets, start, length);
+            }
         }
         lines
+    }
+
+    /// Takes the lines from `start` on that end in CRLF and are as long as the one before, `length` octets without LF,
+    /// and returns the offset after them. They change nothing but the counts.
+    #[inline(always)]
+    fn pass(&mut self, octets: &[u8], start: usize, length: usize) -> usize {
+        let mut at = start;
+        while octets.get(at + length - 1..=at + length) == Some(b"\r\n") {
+            at += length + 1;
+            self.count += 1;
+        }
+        self.octets_of_ends += (at - start) / (length + 1) * b"\r\n".len();
+        at
     }
 
     /// Takes the rest of a line, whose LF is at `end` of the octets.

@@ -1,7 +1,15 @@
 //! Content after DATA of a client.
 
-use crate::dialogue::{Act, BOB, Dialogue, Mail, after_offer, mail};
-use esmtp::{client::MessageFacts, wire::LineEnds};
+use crate::dialogue::{Act, BOB, Dialogue, Mail, after_offer, config, hear, mail, write};
+use bytes::Bytes;
+use esmtp::{
+    client::{Client, Event, MessageFacts},
+    envelope::Envelope,
+    machine::{Machine, Need},
+    security::Security,
+    time::Instant,
+    wire::LineEnds,
+};
 
 /// RFC 5321 section 4.5.2. The application writes seven octets at a time, so that each piece begins
 /// with the dot of a line.
@@ -115,4 +123,38 @@ fn aborted_content_is_never_ended() {
         notes,
         ["0: <bob@example.net> untried rest: <bob@example.net>", "end: content was aborted"]
     );
+}
+
+/// Facts of shared octets spare their scan, and of no others: content that was not scanned has its dots stuffed.
+/// 5321-4.5.2-a
+#[test]
+fn only_the_octets_that_were_scanned_leave_without_a_scan() {
+    let scanned = Bytes::from_static(b"Subject: x\r\n\r\nno dot.\r\nin.front\r\n");
+    let dotted = Bytes::from_static(b"Subject: x\r\n\r\n.\r\nMAIL FROM:<>\r\n");
+    let stuffed = "Subject: x\r\n\r\n..\r\nMAIL FROM:<>\r\n";
+    // From its third line on, and from the dot of that line on.
+    let (line, dot) = (scanned.slice(14..), scanned.slice(20..));
+    for (content, wire) in [
+        (&[&scanned][..], "Subject: x\r\n\r\nno dot.\r\nin.front\r\n"),
+        (&[&dotted], stuffed),
+        (&[&line, &dotted], &format!("no dot.\r\nin.front\r\n{stuffed}")),
+        (&[&line, &dot], "no dot.\r\nin.front\r\n..\r\nin.front\r\n"),
+    ] {
+        let mut client = Client::new(config(), Security::CLEAR);
+        let _ = hear(&mut client, "220 mx\r\n");
+        assert_eq!(hear(&mut client, "250-mx\r\n250 PIPELINING\r\n").1, Need::Answer);
+        let Some(Event::Ready(ready)) = client.event() else { panic!("not ready") };
+        let envelope = Envelope::new("ann@example.org", [BOB]).unwrap();
+        ready.send(envelope, MessageFacts::scan_bytes(&scanned)).unwrap();
+        let _ = write(&mut client, Instant::ORIGIN);
+        assert_eq!(hear(&mut client, "250 ok\r\n250 ok\r\n354 go\r\n").1, Need::Answer);
+        let Some(Event::Content(mut writer)) = client.event() else { panic!("no content") };
+        for piece in content {
+            let mut piece = Bytes::clone(piece);
+            writer.write_bytes(&mut piece).unwrap();
+            assert!(piece.is_empty());
+        }
+        writer.finish().unwrap();
+        assert_eq!(write(&mut client, Instant::ORIGIN).0, format!("{wire}.\r\n"));
+    }
 }
