@@ -873,7 +873,7 @@ fn an_idle_session_is_small() {
         },
     );
     println!("a client after EHLO: {} + {}", size_of::<Client>(), client - size_of::<Client>());
-    assert!(client <= 760, "{client}");
+    assert!(client <= 378, "{client}");
 }
 
 /// `cargo test --test memory a_million -- --nocapture` prints the sum.

@@ -176,7 +176,7 @@ impl Event<'_> {
 /// Sends QUIT next, unless something else is being sent.
 fn quit_if_ready(position: &mut Position) {
     if matches!(position.phase(), Phase::Ready | Phase::Waiting) {
-        position.enter(Phase::Asking(Ask::Quit(End::Quit)));
+        position.enter(Phase::asking(Ask::Quit(End::Quit)));
     }
 }
 
@@ -214,7 +214,7 @@ impl<'c> Refused<'c> {
     /// [`ErrorStatus`](crate::sasl::ErrorStatus) reads it. `None` for other commands and mechanisms.
     #[must_use]
     pub fn token_error(&self) -> Option<&'c str> {
-        self.facts.token_error.as_deref().filter(|_| self.verb == Verb::Auth)
+        self.facts.token_error().filter(|_| self.verb == Verb::Auth)
     }
 
     /// Returns the service extensions that the server offers.
@@ -228,13 +228,13 @@ impl<'c> Refused<'c> {
         self.session.position.answer(match self.facts.hello {
             Some(_) => Phase::Ready,
             // An earlier line of XCLIENT was accepted: the session opens again.
-            None => Phase::Asking(Ask::Hello(self.facts.config.service().hello())),
+            None => Phase::asking(Ask::Hello(self.facts.config.service().hello())),
         });
     }
 
     /// Ends the session with QUIT.
     pub fn quit(self) {
-        self.session.position.answer(Phase::Asking(Ask::Quit(End::Quit)));
+        self.session.position.answer(Phase::asking(Ask::Quit(End::Quit)));
     }
 }
 

@@ -13,23 +13,33 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 pub(super) struct Facts {
     pub(super) config: Arc<Config>,
     pub(super) security: Security,
-    pub(super) greeting: Option<Arc<Reply<'static>>>,
+    /// The lines of the greeting, which is read again when the application asks for it.
+    greeting: Option<Box<[u8]>>,
     /// The command that opened the session.
     pub(super) hello: Option<Verb>,
     /// The extensions that the server offers and the client may use.
     pub(super) offered: Extensions,
+    /// The last command outside transactions, until the application has nothing more to send, ...
+    last_verb: Verb,
+    /// ... and its reply.
+    last_reply: Option<Arc<Reply<'static>>>,
+    /// Absent where there are none.
+    rare: Option<Box<Rare>>,
+}
+
+/// Facts that most sessions do not have.
+#[derive(Debug, Default)]
+struct Rare {
     /// The greatest number of MAIL commands in the session (RFC 9422 section 4.1).
-    pub(super) mail_max: Option<u32>,
+    mail_max: Option<u32>,
     /// The greatest number of recipients in a transaction (RFC 9422 section 4.2).
-    pub(super) rcpt_max: Option<u32>,
-    /// The last command outside transactions and its reply.
-    pub(super) last: Option<(Verb, Arc<Reply<'static>>)>,
+    rcpt_max: Option<u32>,
     /// The reason for which a token was rejected, as the server has sent it within the mechanism.
-    pub(super) token_error: Option<Box<str>>,
+    token_error: Option<Box<str>>,
     /// The negative reply to EHLO after which HELO was sent, while that has not succeeded.
-    pub(super) refused_hello: Option<Arc<Reply<'static>>>,
+    refused_hello: Option<Arc<Reply<'static>>>,
     /// The mechanism with which AUTH has succeeded.
-    pub(super) authenticated: Option<Mechanism>,
+    authenticated: Option<Mechanism>,
 }
 
 impl Facts {
@@ -40,13 +50,82 @@ impl Facts {
             greeting: None,
             hello: None,
             offered: Extensions::NONE,
-            mail_max: None,
-            rcpt_max: None,
-            last: None,
-            token_error: None,
-            refused_hello: None,
-            authenticated: None,
+            last_verb: Verb::Ehlo,
+            last_reply: None,
+            rare: None,
         }
+    }
+
+    /// Returns the greeting.
+    pub(super) fn greeting(&self) -> Option<Reply<'_>> {
+        // It was a reply when it came.
+        Reply::parse(self.greeting.as_ref()?).ok().flatten().map(|(reply, _)| reply)
+    }
+
+    /// Notes the greeting.
+    pub(super) fn greeted(&mut self, reply: &Reply<'_>) {
+        self.greeting = Some(reply.wire().into());
+    }
+
+    /// Returns the last command outside transactions, and its reply.
+    pub(super) fn last(&self) -> Option<(Verb, &Reply<'static>)> {
+        self.last_reply.as_deref().map(|reply| (self.last_verb, reply))
+    }
+
+    /// Notes the last command outside transactions, and its reply.
+    pub(super) fn replied(&mut self, verb: Verb, reply: Arc<Reply<'static>>) {
+        self.last_verb = verb;
+        self.last_reply = Some(reply);
+    }
+
+    /// Forgets the reply to the last command: an idle session does not keep it.
+    pub(super) fn forget_last(&mut self) {
+        self.last_reply = None;
+    }
+
+    /// Returns the greatest number of MAIL commands in the session (RFC 9422 section 4.1).
+    pub(super) fn mail_max(&self) -> Option<u32> {
+        self.rare.as_ref()?.mail_max
+    }
+
+    /// Returns the greatest number of recipients in a transaction (RFC 9422 section 4.2).
+    pub(super) fn rcpt_max(&self) -> Option<u32> {
+        self.rare.as_ref()?.rcpt_max
+    }
+
+    /// Returns the reason for which a token was rejected, as the server has sent it within the mechanism.
+    pub(super) fn token_error(&self) -> Option<&str> {
+        self.rare.as_ref()?.token_error.as_deref()
+    }
+
+    /// Notes the reason for which a token was rejected, or that there is none.
+    pub(super) fn token_refused(&mut self, reason: Option<Box<str>>) {
+        if reason.is_some() || self.rare.is_some() {
+            self.rare.get_or_insert_default().token_error = reason;
+        }
+    }
+
+    /// Notes a negative reply to EHLO after which HELO is sent.
+    pub(super) fn hello_refused(&mut self, reply: Arc<Reply<'static>>) {
+        self.rare.get_or_insert_default().refused_hello = Some(reply);
+    }
+
+    /// Takes the negative reply to EHLO after which HELO was sent, while that has not succeeded.
+    pub(super) fn take_refused_hello(&mut self) -> Option<Arc<Reply<'static>>> {
+        self.rare.as_mut()?.refused_hello.take()
+    }
+
+    /// Returns the mechanism with which AUTH has succeeded.
+    pub(super) const fn authenticated(&self) -> Option<Mechanism> {
+        match &self.rare {
+            Some(rare) => rare.authenticated,
+            None => None,
+        }
+    }
+
+    /// Notes the mechanism with which AUTH has succeeded.
+    pub(super) fn authenticated_by(&mut self, mechanism: Mechanism) {
+        self.rare.get_or_insert_default().authenticated = Some(mechanism);
     }
 
     pub(super) fn is_pipelining(&self) -> bool {
@@ -62,12 +141,8 @@ impl Facts {
         self.greeting = None;
         self.hello = None;
         self.offered = Extensions::NONE;
-        self.mail_max = None;
-        self.rcpt_max = None;
-        self.last = None;
-        self.token_error = None;
-        self.refused_hello = None;
-        self.authenticated = None;
+        self.last_reply = None;
+        self.rare = None;
     }
 
     /// Notes a positive reply to EHLO, LHLO or HELO, and the extensions in it that may be used.
@@ -85,12 +160,15 @@ impl Facts {
         // A transaction that is resumed begins in the middle of its content (RFC 1845 section 4),
         // and this client always begins at its start.
         self.offered = offered.without(useless).without(Extension::Checkpoint);
-        let limits = self.offered.known_limits();
-        self.mail_max = limits.mail_max();
-        self.rcpt_max = limits.rcpt_max();
         self.hello = Some(hello);
-        self.refused_hello = None;
-        self.last = Some((hello, reply));
+        self.replied(hello, reply);
+        if self.offered.contains(Extension::Limits) || self.rare.is_some() {
+            let limits = self.offered.known_limits();
+            let rare = self.rare.get_or_insert_default();
+            rare.mail_max = limits.mail_max();
+            rare.rcpt_max = limits.rcpt_max();
+            rare.refused_hello = None;
+        }
     }
 
     /// Returns whether HELO is tried after EHLO was rejected with this code. An old server may not
@@ -120,7 +198,7 @@ impl Facts {
     /// Returns the mechanisms that may be used now: none after AUTH has succeeded (RFC 4954 section
     /// 4).
     pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
-        if self.authenticated.is_some() || !self.offered.contains(Extension::Auth) {
+        if self.authenticated().is_some() || !self.offered.contains(Extension::Auth) {
             return Vec::new();
         }
         self.offered.mechanisms().collect()

@@ -1,7 +1,7 @@
 //! A transaction in flight: the commands that may be sent for it, and the state of its recipients.
 
 use super::{
-    outgoing::{Allowed, Framing},
+    outgoing::{Allowed, Framing, Outgoing},
     plan::Plan,
     report::{Outcome, Outcomes, Report, TransactionNumber},
 };
@@ -9,7 +9,7 @@ use crate::{
     envelope::Envelope,
     syntax::{Code, Command, ForwardPath, Parameters, Reply, Retry},
 };
-use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use bytes::Bytes;
 
 /// The number of RCPT that may wait for their replies while it is not known how many recipients the
@@ -198,6 +198,18 @@ impl InFlight {
             mail: Mail::Open,
             kept: 0,
             refused: 0,
+        }
+    }
+
+    /// Begins the content.
+    pub(super) fn begin_content(&mut self, spare: &mut Spare) -> Box<Outgoing> {
+        let (framing, allowed, clean) = (self.framing, self.allowed, self.clean.take());
+        match spare.content.take() {
+            Some(mut content) => {
+                content.restart(framing, allowed, clean);
+                content
+            }
+            None => Box::new(Outgoing::new(framing, allowed, clean)),
         }
     }
 
@@ -550,9 +562,16 @@ pub(super) struct Spare {
     recipients: Vec<RecipientState>,
     outcomes: Option<Outcomes>,
     reply: Option<Arc<Reply<'static>>>,
+    content: Option<Box<Outgoing>>,
 }
 
 impl Spare {
+    /// Keeps the memory of content that is over.
+    pub(super) fn keep_content(&mut self, mut over: Box<Outgoing>) {
+        over.give_back();
+        self.content = Some(over);
+    }
+
     /// Takes the memory of the parameters of MAIL.
     pub(super) fn parameters(&mut self) -> Parameters<'static> {
         core::mem::take(&mut self.parameters)
@@ -628,15 +647,41 @@ pub(super) struct Ending<'r> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capacity {
     /// The least recipient limit that the server has shown.
-    pub(super) most: usize,
+    most: u32,
     /// The greatest number of recipients that it has accepted in one transaction.
-    pub(super) taken: usize,
+    taken: u32,
     /// Whether it refuses commands that come before its reply to content.
     pub(super) is_content_alone: bool,
 }
 
 impl Capacity {
-    pub(super) const UNKNOWN: Self = Self { most: usize::MAX, taken: 0, is_content_alone: false };
+    pub(super) const UNKNOWN: Self = Self { most: u32::MAX, taken: 0, is_content_alone: false };
+
+    /// Returns the least recipient limit that the server has shown.
+    pub(super) const fn most(self) -> usize {
+        match self.most {
+            u32::MAX => usize::MAX,
+            most => most as usize,
+        }
+    }
+
+    /// Returns how many recipients the server is known to take in one transaction.
+    pub(super) const fn taken(self) -> usize {
+        match self.taken {
+            u32::MAX => usize::MAX,
+            taken => taken as usize,
+        }
+    }
+
+    /// Notes that the server takes no more recipients than this.
+    pub(super) fn limit(&mut self, most: usize) {
+        self.most = self.most.min(u32::try_from(most).unwrap_or(u32::MAX));
+    }
+
+    /// Notes that the server has taken this number of recipients.
+    pub(super) fn take(&mut self, taken: usize) {
+        self.taken = self.taken.max(u32::try_from(taken).unwrap_or(u32::MAX));
+    }
 }
 
 #[cfg(test)]

@@ -230,10 +230,8 @@ impl Client {
             return State::MustClose;
         }
         match session.position.phase() {
-            Phase::Quitting(_)
-            | Phase::Over(_)
-            | Phase::HandingOver
-            | Phase::Asking(Ask::Quit(_)) => State::MustClose,
+            Phase::Quitting(_) | Phase::Over(_) | Phase::HandingOver => State::MustClose,
+            Phase::Asking(ask) if matches!(**ask, Ask::Quit(_)) => State::MustClose,
             Phase::Ready | Phase::Waiting
                 if session.is_exhausted(&self.facts) && session.work().transactions.is_empty() =>
             {
@@ -267,8 +265,8 @@ impl Client {
 
     /// Returns the greeting of the server.
     #[must_use]
-    pub fn greeting(&self) -> Option<&Reply<'static>> {
-        self.facts.greeting.as_deref()
+    pub fn greeting(&self) -> Option<Reply<'_>> {
+        self.facts.greeting()
     }
 
     /// Returns the service extensions that the server offers, as far as they may be used.
@@ -288,7 +286,7 @@ impl Client {
     /// itself, and not as the one that [XCLIENT](Ready::xclient) names.
     #[must_use]
     pub const fn authenticated(&self) -> Option<Mechanism> {
-        self.facts.authenticated
+        self.facts.authenticated()
     }
 
     /// Sets how many transactions may be in flight from now on, at least 1, in place of
@@ -303,10 +301,13 @@ impl Client {
     /// Ends a wait that [`Ready::wait`], [`Begun::wait`] or [`Content::wait`] has begun: the question comes
     /// again.
     pub fn ready(&mut self) {
-        if let Some(newest) = self.session.work_mut().transactions.back_mut() {
+        if let Some(work) = &mut self.session.work
+            && let Some(newest) = work.transactions.back_mut()
+        {
             newest.is_waiting = false;
         }
         if matches!(self.session.position.phase(), Phase::Waiting) {
+            self.facts.forget_last();
             self.session.position.enter(Phase::Ready);
         } else if let Some(content) = self.session.position.content() {
             content.resume();
@@ -339,12 +340,12 @@ impl Machine for Client {
         Some(match session.position.question()? {
             Question::Ready => Event::Ready(Ready { session, facts }),
             Question::Refused => {
-                let (verb, reply) = facts.last.as_ref()?;
-                Event::Refused(Refused { session, facts, verb: *verb, reply })
+                let (verb, reply) = facts.last()?;
+                Event::Refused(Refused { session, facts, verb, reply })
             }
             Question::Upgrade => Event::Upgrade(Upgrade { session, facts }),
             Question::HandOver => {
-                let (_, reply) = facts.last.as_ref()?;
+                let (_, reply) = facts.last()?;
                 Event::HandOver(HandOver { session, facts, reply })
             }
             Question::Challenge => Event::Challenge(Challenge { session }),

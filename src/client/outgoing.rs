@@ -117,7 +117,7 @@ impl Outgoing {
     }
 
     /// Gives back the memory of the application.
-    pub(super) fn end(&mut self) {
+    pub(super) fn give_back(&mut self) {
         self.clean = None;
     }
 

@@ -60,10 +60,11 @@ impl<'c> Ready<'c> {
     }
 
     /// Returns the last command outside transactions, EHLO or AUTH, NOOP, VRFY, RSET since, with its
-    /// reply.
+    /// reply; `None` once the application has [waited](Self::wait) after it, for an idle session keeps no reply but the
+    /// [greeting](super::Client::greeting).
     #[must_use]
     pub fn reply(&self) -> Option<(Verb, &'c Reply<'static>)> {
-        self.facts.last.as_ref().map(|(verb, reply)| (*verb, &**reply))
+        self.facts.last()
     }
 
     /// Begins a transaction: MAIL, RCPT for every recipient, and the content, pipelined where that
@@ -204,7 +205,7 @@ impl<'c> Ready<'c> {
     /// Returns the mechanism with which this session has authenticated.
     #[must_use]
     pub const fn authenticated(&self) -> Option<Mechanism> {
-        self.facts.authenticated
+        self.facts.authenticated()
     }
 
     /// Sends VRFY, which asks whether the server knows a user or mailbox (RFC 5321 section 3.5): the
@@ -357,7 +358,7 @@ impl<'c> Ready<'c> {
     }
 
     fn ask(self, ask: Ask) {
-        self.session.position.answer(Phase::Asking(ask));
+        self.session.position.answer(Phase::asking(ask));
     }
 
     /// Sends a command if it fits its line (RFC 5321 section 4.5.3.1.4).

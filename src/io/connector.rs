@@ -551,7 +551,7 @@ const fn step_of(end: &End) -> Option<ConnectStep> {
 /// Returns the step that a client has reached.
 fn step(plan: &Plan<'_>, client: &Client, has_asked: bool) -> ConnectStep {
     let is_tls = client.security().is_tls();
-    let is_rejected = |greeting: &Reply<'_>| !greeting.is_positive();
+    let is_rejected = |greeting: Reply<'_>| !greeting.is_positive();
     match plan.protection {
         _ if has_asked => ConnectStep::Auth,
         Protection::Implicit if !is_tls => ConnectStep::TlsHandshake,

@@ -167,6 +167,18 @@ impl<'a> Reply<'a> {
         Ok(Some((Self { code, status, body: Body::Wire(Cow::Borrowed(wire)) }, octets)))
     }
 
+    /// Returns the lines with their CRLFs: as they came, or as they are sent.
+    pub(crate) fn wire(&self) -> Cow<'_, [u8]> {
+        match &self.body {
+            Body::Wire(wire) => Cow::Borrowed(wire),
+            Body::Line(_) | Body::Lines(_) => {
+                let mut out = Vec::new();
+                self.encode(&mut out);
+                Cow::Owned(out)
+            }
+        }
+    }
+
     /// Returns the octets as they came, unless there is an enhanced status to be cut off the text of its lines.
     pub(super) fn plain_wire(&self) -> Option<&[u8]> {
         match &self.body {

@@ -54,10 +54,10 @@ impl Session {
     pub(super) fn auth_replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>) {
         let Some(authentication) = self.position.authentication() else { return };
         let outcome = authentication.replied(&reply);
-        facts.token_error = match outcome {
+        facts.token_refused(match outcome {
             AuthOutcome::Refused => authentication.token_error(),
             _ => None,
-        };
+        });
         let next = match outcome {
             AuthOutcome::Open => return,
             AuthOutcome::Unexpected => {
@@ -65,13 +65,13 @@ impl Session {
                 return self.end(ProtocolError::UnexpectedReply { to, reply }.into());
             }
             AuthOutcome::Succeeded => {
-                facts.authenticated = Some(authentication.mechanism());
+                facts.authenticated_by(authentication.mechanism());
                 Phase::Ready
             }
             AuthOutcome::Refused => Phase::Refused,
-            AuthOutcome::Ended(end) => Phase::Asking(Ask::Quit(end)),
+            AuthOutcome::Ended(end) => Phase::asking(Ask::Quit(end)),
         };
-        facts.last = Some((Verb::Auth, reply));
+        facts.replied(Verb::Auth, reply);
         self.position.enter(next);
     }
 }

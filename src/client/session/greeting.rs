@@ -25,8 +25,8 @@ impl Session {
         } else {
             Ask::Hello(facts.config.service().hello())
         };
-        facts.greeting = Some(reply);
-        self.position.enter(Phase::Asking(next));
+        facts.greeted(&reply);
+        self.position.enter(Phase::asking(next));
     }
 
     /// Takes the reply to EHLO, LHLO or HELO.
@@ -40,11 +40,11 @@ impl Session {
             facts.opened(verb, reply);
             opened(facts)
         } else if verb == Verb::Ehlo && facts.may_try_helo(reply.code()) {
-            facts.refused_hello = Some(reply);
-            Phase::Asking(Ask::Hello(Verb::Helo))
+            facts.hello_refused(reply);
+            Phase::asking(Ask::Hello(Verb::Helo))
         } else {
-            let reply = facts.refused_hello.take().unwrap_or(reply);
-            Phase::Asking(Ask::Quit(End::Refused(reply)))
+            let reply = facts.take_refused_hello().unwrap_or(reply);
+            Phase::asking(Ask::Quit(End::Refused(reply)))
         });
     }
 
@@ -56,27 +56,27 @@ impl Session {
             let to = Some(Verb::StartTls);
             return self.end(ProtocolError::UnexpectedReply { to, reply }.into());
         } else if facts.config.tls() == TlsPolicy::Required {
-            Phase::Asking(Ask::Quit(End::TlsRefused(Arc::clone(&reply))))
+            Phase::asking(Ask::Quit(End::TlsRefused(Arc::clone(&reply))))
         } else {
             Phase::Refused
         });
-        facts.last = Some((Verb::StartTls, reply));
+        facts.replied(Verb::StartTls, reply);
     }
 
     /// Takes the reply to XCLIENT. With 220 the session is that of another client and opens again;
     /// the state of TLS stays, and AUTH is forgotten (XCLIENT_README).
     pub(super) fn xclient_replied(&mut self, facts: &mut Facts, reply: Arc<Reply<'static>>) {
         if is_negative(&reply) {
-            facts.last = Some((Verb::Xclient, reply));
+            facts.replied(Verb::Xclient, reply);
             return self.position.enter(Phase::Refused);
         }
         facts.forget();
         self.capacity = Capacity::UNKNOWN;
-        facts.greeting = Some(reply);
+        facts.greeted(&reply);
         let hello = facts.config.service().hello();
         self.position.advance(|phase| match phase {
             Phase::Asked(Some(further)) => (Phase::Asking(further), ()),
-            _ => (Phase::Asking(Ask::Hello(hello)), ()),
+            _ => (Phase::asking(Ask::Hello(hello)), ()),
         });
     }
 
@@ -99,7 +99,7 @@ impl Session {
         facts.forget();
         self.work_mut().reader = ReplyReader::default();
         self.needs_reset = false;
-        self.position.answer(Phase::Asking(Ask::Hello(facts.config.service().hello())));
+        self.position.answer(Phase::asking(Ask::Hello(facts.config.service().hello())));
     }
 
     /// Ends the session because the handshake failed: the octets on the wire are no longer SMTP.
@@ -113,8 +113,8 @@ fn opened(facts: &Facts) -> Phase {
     let is_offered = facts.offered.contains(Extension::StartTls);
     match facts.config.tls() {
         _ if facts.security.is_tls() => Phase::Ready,
-        TlsPolicy::Required | TlsPolicy::IfOffered if is_offered => Phase::Asking(Ask::StartTls),
-        TlsPolicy::Required => Phase::Asking(Ask::Quit(End::TlsNotOffered)),
+        TlsPolicy::Required | TlsPolicy::IfOffered if is_offered => Phase::asking(Ask::StartTls),
+        TlsPolicy::Required => Phase::asking(Ask::Quit(End::TlsNotOffered)),
         TlsPolicy::IfOffered | TlsPolicy::Never => Phase::Ready,
     }
 }

@@ -120,7 +120,6 @@ impl Session {
         let has_events = self.work().recipient_events.as_ref().is_some_and(|it| !it.is_empty());
         if is_waiting && self.is_idle() && self.work().reports.is_empty() && !has_events {
             self.work = None;
-            self.position.release();
         }
     }
 
@@ -135,8 +134,10 @@ impl Session {
         while self.work().reports.front().is_some_and(Report::is_taken) {
             self.work_mut().reports.pop_front();
         }
-        if matches!(self.position.phase(), Phase::HandingOver) && self.channel.is_broken() {
-            self.end(End::Unsendable);
+        match self.position.phase() {
+            Phase::HandingOver if self.channel.is_broken() => self.end(End::Unsendable),
+            Phase::Waiting => facts.forget_last(),
+            _ => {}
         }
         // Replies are read before anything more is sent: a refusal that has arrived keeps the next
         // chunk back.
@@ -228,7 +229,7 @@ impl Session {
 
     /// Returns whether the server takes no further transaction (MAILMAX, RFC 9422 section 4.1).
     pub(super) fn is_exhausted(&self, facts: &Facts) -> bool {
-        facts.mail_max.is_some_and(|most| self.mails >= most)
+        facts.mail_max().is_some_and(|most| self.mails >= most)
     }
 
     /// Returns how many octets of content may be taken now.
@@ -317,13 +318,13 @@ impl Session {
         if let (Phase::Quitting(reason), Some(Expected::Quit)) =
             (self.position.phase(), self.work().queue.front())
         {
-            let reason = match (reason, &end) {
+            let reason = match (&**reason, &end) {
                 (End::Quit, End::TimedOut) => End::TimedOut,
                 (reason, _) => reason.clone(),
             };
             return self.end(reason);
         }
-        self.end(match (end, facts.refused_hello.take()) {
+        self.end(match (end, facts.take_refused_hello()) {
             (End::PeerClosed(_) | End::Unsendable, Some(refusal)) => End::Refused(refusal),
             (end, _) => end,
         });
@@ -440,6 +441,6 @@ impl Session {
             work.queue.clear();
         }
         self.channel.discard_output();
-        self.position.answer(Phase::Over(end));
+        self.position.answer(Phase::Over(Box::new(end)));
     }
 }

@@ -1,13 +1,7 @@
 //! The phases of a session, and which may follow which.
 
-use crate::client::{
-    ask::Ask,
-    auth::Authentication,
-    error::End,
-    outgoing::{Allowed, Framing, Outgoing},
-};
+use crate::client::{ask::Ask, auth::Authentication, error::End, outgoing::Outgoing};
 use alloc::boxed::Box;
-use bytes::Bytes;
 
 /// The phase of the sending half of a session. The receiving half is the
 /// [`Queue`](crate::client::queue::Queue) of replies that are due: a transaction whose end was sent
@@ -51,9 +45,9 @@ pub(in crate::client) enum Phase {
     /// The next reply is the greeting or the reply to EHLO, LHLO or HELO.
     Opening,
     /// A command that leaves at the next poll.
-    Asking(Ask),
+    Asking(Box<Ask>),
     /// A command whose reply is due, and the line that follows a positive reply.
-    Asked(Option<Ask>),
+    Asked(Option<Box<Ask>>),
     /// A transaction may begin.
     Ready,
     /// The application has nothing to send now.
@@ -75,10 +69,13 @@ pub(in crate::client) enum Phase {
     /// Content that will never be complete.
     Aborting(Box<Outgoing>),
     /// QUIT was sent, and the end to report after its reply.
-    Quitting(End),
+    Quitting(Box<End>),
     /// The session has ended.
-    Over(End),
+    Over(Box<End>),
 }
+
+/// Each idle session has one: what few phases hold is boxed.
+const _: () = assert!(size_of::<Phase>() <= 16);
 
 /// A [`Phase`] without its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +129,11 @@ impl Kind {
 }
 
 impl Phase {
+    /// Returns the phase in which this command is sent.
+    pub(in crate::client) fn asking(ask: Ask) -> Self {
+        Self::Asking(Box::new(ask))
+    }
+
     const fn kind(&self) -> Kind {
         match self {
             Self::Opening => Kind::Opening,
@@ -189,15 +191,13 @@ pub(in crate::client) enum Question {
 pub(in crate::client) struct Position {
     phase: Phase,
     question: Option<Question>,
-    /// The number of questions that were asked.
-    questions: u64,
-    /// The memory of content that is over.
-    spare: Option<Box<Outgoing>>,
+    /// The number of questions that were asked, which may begin anew at 0.
+    questions: u32,
 }
 
 impl Position {
     pub(super) const fn new() -> Self {
-        Self { phase: Phase::Opening, question: None, questions: 0, spare: None }
+        Self { phase: Phase::Opening, question: None, questions: 0 }
     }
 
     pub(in crate::client) const fn phase(&self) -> &Phase {
@@ -206,14 +206,7 @@ impl Position {
 
     /// Enters the next phase.
     pub(in crate::client) fn enter(&mut self, next: Phase) {
-        let before = self.advance(|phase| (next, phase));
-        if let Phase::Content(mut content)
-        | Phase::Ending(mut content)
-        | Phase::Aborting(mut content) = before
-        {
-            content.end();
-            self.spare = Some(content);
-        }
+        drop(self.advance(|phase| (next, phase)));
     }
 
     /// Enters the phase that `next` makes of the present one, which may be the same again.
@@ -250,26 +243,15 @@ impl Position {
         }
     }
 
-    /// Begins the content of the newest transaction.
-    pub(super) fn begin_content(
-        &mut self,
-        framing: Framing,
-        allowed: Allowed,
-        clean: Option<Bytes>,
-    ) {
-        let content = match self.spare.take() {
-            Some(mut content) => {
-                content.restart(framing, allowed, clean);
-                content
+    /// Enters the phase after the content, or after a transaction that never had any; returns the content for its
+    /// memory.
+    pub(super) fn leave_content(&mut self) -> Option<Box<Outgoing>> {
+        self.advance(|phase| match phase {
+            Phase::Content(content) | Phase::Ending(content) | Phase::Aborting(content) => {
+                (Phase::Ready, Some(content))
             }
-            None => Box::new(Outgoing::new(framing, allowed, clean)),
-        };
-        self.enter(Phase::Content(content));
-    }
-
-    /// Frees the memory of content that is over.
-    pub(super) fn release(&mut self) {
-        self.spare = None;
+            _ => (Phase::Ready, None),
+        })
     }
 
     /// Returns the exchange of AUTH.
@@ -287,7 +269,7 @@ impl Position {
 
     /// Returns the number of the question, which stays while it is open.
     pub(in crate::client) const fn number(&self) -> u64 {
-        self.questions
+        self.questions as u64
     }
 
     /// Notes that a part of the answer to the open question was given: this many octets of content. The
@@ -301,7 +283,7 @@ impl Position {
     /// Asks `question`, which may be open already.
     pub(super) fn ask(&mut self, question: Option<Question>) {
         if question.is_some() && question != self.question {
-            self.questions += 1;
+            self.questions = self.questions.wrapping_add(1);
         }
         self.question = question;
     }

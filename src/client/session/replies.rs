@@ -90,7 +90,7 @@ impl Session {
                     &mut **self.work.get_or_insert_default();
                 if let Some(front) = transactions.front_mut() {
                     front.rcpt_accepted(index, reply, recipient_events);
-                    self.capacity.taken = self.capacity.taken.max(front.ever_accepted());
+                    self.capacity.take(front.ever_accepted());
                 }
             }
             _ => {}
@@ -104,12 +104,12 @@ impl Session {
             return self.unsolicited(reply);
         };
         if let (Phase::Quitting(end), Expected::Quit) = (self.position.phase(), expected) {
-            let end = end.clone();
+            let end = End::clone(end);
             return self.end(end);
         }
         // RFC 5321 section 3.8: to any command.
         if reply.code() == Code::NOT_AVAILABLE {
-            let refused = facts.refused_hello.take().unwrap_or_else(|| Arc::clone(&reply));
+            let refused = facts.take_refused_hello().unwrap_or_else(|| Arc::clone(&reply));
             return self.end_with(End::Refused(refused), Some(&reply));
         }
         if !expected.accepts(reply.code()) {
@@ -145,7 +145,7 @@ impl Session {
             Expected::Xclient => self.xclient_replied(facts, reply),
             Expected::Atrn => {
                 let is_accepted = !is_negative(&reply);
-                facts.last = Some((Verb::Atrn, reply));
+                facts.replied(Verb::Atrn, reply);
                 self.position.enter(match is_accepted {
                     true => Phase::HandingOver,
                     false => Phase::Refused,
@@ -154,7 +154,7 @@ impl Session {
             Expected::Single(verb) => {
                 let is_refused = is_negative(&reply);
                 self.needs_reset |= verb == Verb::Rset && is_refused;
-                facts.last = Some((verb, reply));
+                facts.replied(verb, reply);
                 self.position.advance(|phase| match phase {
                     _ if is_refused => (Phase::Refused, ()),
                     Phase::Asked(Some(next)) => (Phase::Asking(next), ()),
@@ -195,7 +195,7 @@ impl Session {
                 if let Some(front) = transactions.front_mut()
                     && let Some(most) = front.rcpt_refused(index, &reply, recipient_events)
                 {
-                    self.capacity.most = self.capacity.most.min(most);
+                    self.capacity.limit(most);
                 }
                 self.transaction_replied();
             }
@@ -256,8 +256,8 @@ impl Session {
         let Some(work) = &mut self.work else { return };
         let Some(newest) = work.transactions.back_mut() else { return };
         if newest.accepted() > 0 && newest.is_mail_accepted() {
-            let clean = newest.clean.take();
-            return self.position.begin_content(newest.framing, newest.allowed, clean);
+            let content = newest.begin_content(work.spare.get_or_insert_default());
+            return self.position.enter(Phase::Content(content));
         }
         // RFC 2920 section 3.1: without a recipient, a single dot. In LMTP its replies cannot be
         // counted (RFC 2033 section 4.2), and after a rejected MAIL whose recipients the server

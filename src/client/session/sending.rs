@@ -14,6 +14,7 @@ use crate::{
     syntax::{Command, Verb},
     transcript::{Entry, Side},
 };
+use alloc::boxed::Box;
 
 /// Octets of the one chunk that leaves before a recipient is accepted: it may be in vain.
 const FIRST_CHUNK: usize = 64 * 1024;
@@ -36,7 +37,7 @@ impl Session {
                     && self.work().queue.is_empty()
                     && self.work().transactions.is_empty() =>
             {
-                self.position.enter(Phase::Asking(Ask::Quit(End::MailMax)));
+                self.position.enter(Phase::asking(Ask::Quit(End::MailMax)));
                 self.send_command(facts);
             }
             Phase::Opening
@@ -66,7 +67,7 @@ impl Session {
         }
         let Self { position, channel, .. } = self;
         let expected = position.advance(|phase| match phase {
-            Phase::Asking(ask) => send(ask, facts, channel),
+            Phase::Asking(ask) => send(*ask, facts, channel),
             other => (other, None),
         });
         if expected == Some(Expected::Single(Verb::Rset)) {
@@ -77,11 +78,11 @@ impl Session {
 
     /// Sends RSET, MAIL, RCPT and DATA: as many as may wait for replies at once.
     fn send_envelope(&mut self, facts: &Facts) {
-        // Recipients beyond an announced limit were left out before (RFC 9422 section 4.2).
-        let capacity = match facts.rcpt_max {
-            Some(_) => Capacity { taken: usize::MAX, ..self.capacity },
-            None => self.capacity,
-        };
+        let mut capacity = self.capacity;
+        if facts.rcpt_max().is_some() {
+            // Recipients beyond an announced limit were left out before (RFC 9422 section 4.2).
+            capacity.take(usize::MAX);
+        }
         while self.may_send() && self.may_pipeline(facts) {
             let Some(work) = &mut self.work else { return };
             let Some(newest) = work.transactions.back_mut() else { return };
@@ -142,8 +143,8 @@ impl Session {
             facts.is_pipelining() && !facts.config.service().replies_per_recipient();
         if is_speculative || newest.may_have_content() {
             newest.step = Step::InProgress;
-            let clean = newest.clean.take();
-            self.position.begin_content(newest.framing, newest.allowed, clean);
+            let spare = work.spare.get_or_insert_default();
+            self.position.enter(Phase::Content(newest.begin_content(spare)));
         }
     }
 
@@ -254,7 +255,7 @@ impl Session {
             newest.content_end = Some(written);
             newest.step = Step::Over;
         }
-        self.position.enter(Phase::Ready);
+        self.leave_content();
     }
 
     /// Notes that the dot was sent, after `octets` octets of content.
@@ -283,8 +284,15 @@ impl Session {
         if let Some(newest) = self.work_mut().transactions.back_mut() {
             newest.step = Step::Over;
         }
-        self.position.enter(Phase::Ready);
+        self.leave_content();
         self.settle();
+    }
+
+    /// Ends the content, and keeps its memory for that of another transaction.
+    fn leave_content(&mut self) {
+        if let Some(over) = self.position.leave_content() {
+            self.spare().keep_content(over);
+        }
     }
 }
 
@@ -306,14 +314,14 @@ fn send_rcpt(
     channel: &mut Channel,
 ) -> Rcpt {
     let index = newest.next_recipient(index);
-    if newest.is_full(capacity.most) && !newest.is_open {
+    if newest.is_full(capacity.most()) && !newest.is_open {
         newest.leave_from(index);
         return Rcpt::AllSent;
     }
     let Some(command) = newest.rcpt(index) else {
         return if newest.is_open { Rcpt::Waits } else { Rcpt::AllSent };
     };
-    if !newest.may_ask(capacity.taken) {
+    if !newest.may_ask(capacity.taken()) {
         return Rcpt::Waits;
     }
     channel.command(&command);
@@ -339,7 +347,9 @@ fn send(ask: Ask, facts: &Facts, channel: &mut Channel) -> (Phase, Option<Expect
         Ask::Auth(mut authentication) => match begin_exchange(&mut authentication, channel) {
             Ok(()) => return (Phase::Authenticating(authentication), Some(Expected::Auth)),
             // Nothing was sent.
-            Err(error) => (Command::Quit, Phase::Quitting(End::Auth(error)), Expected::Quit),
+            Err(error) => {
+                (Command::Quit, Phase::Quitting(Box::new(End::Auth(error))), Expected::Quit)
+            }
         },
         Ask::Single(command) => {
             let expected = Expected::of(command.verb());
@@ -348,12 +358,12 @@ fn send(ask: Ask, facts: &Facts, channel: &mut Channel) -> (Phase, Option<Expect
         Ask::Lines(mut lines) => {
             let Some(command) = lines.pop_front() else { return (Phase::Ready, None) };
             // One after the other: a server may take the second for that of another client.
-            let further = (!lines.is_empty()).then_some(Ask::Lines(lines));
+            let further = (!lines.is_empty()).then(|| Box::new(Ask::Lines(lines)));
             let expected = Expected::of(command.verb());
             (command, Phase::Asked(further), expected)
         }
         Ask::Reset => (Command::Rset, Phase::Asked(None), Expected::Single(Verb::Rset)),
-        Ask::Quit(end) => (Command::Quit, Phase::Quitting(end), Expected::Quit),
+        Ask::Quit(end) => (Command::Quit, Phase::Quitting(Box::new(end)), Expected::Quit),
     };
     channel.command(&command);
     (phase, Some(expected))

@@ -68,6 +68,35 @@ fn with_content(extensions: &[&str]) -> Client {
     client
 }
 
+/// An idle session keeps its greeting, and no other reply.
+#[test]
+fn a_reply_is_there_until_the_application_has_nothing_more_to_send() {
+    fn reply(client: &mut Client) -> Option<String> {
+        let Some(Event::Ready(event)) = client.event() else { panic!("not ready") };
+        event.reply().map(|(verb, reply)| format!("{} {reply}", verb.as_str()))
+    }
+    for has_polled in [false, true] {
+        let mut client = ready(client(), &["PIPELINING"]);
+        assert_eq!(reply(&mut client).as_deref(), Some("EHLO 250 mx PIPELINING HELP"));
+        let Some(Event::Ready(event)) = client.event() else { panic!() };
+        event.wait();
+        if has_polled {
+            assert_eq!(client.poll(Instant::ORIGIN), Need::Read(Instant::NEVER));
+            client.release();
+        }
+        client.ready();
+        assert_eq!(client.poll(Instant::ORIGIN), Need::Answer);
+        assert_eq!(reply(&mut client), None);
+        assert_eq!(client.greeting().map(|reply| reply.to_string()).as_deref(), Some("220 mx"));
+        assert!(client.extensions().contains(Extension::Pipelining));
+        let Some(Event::Ready(event)) = client.event() else { panic!() };
+        event.noop();
+        write(&mut client, Instant::ORIGIN);
+        hear(&mut client, "250 2.0.0 ok\r\n");
+        assert_eq!(reply(&mut client).as_deref(), Some("NOOP 250 2.0.0 ok"));
+    }
+}
+
 #[test]
 fn a_question_stays_until_it_is_answered() {
     let mut client = ready(client(), &[]);
