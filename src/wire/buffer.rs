@@ -222,8 +222,9 @@ impl ReceiveBuffer {
 /// A shared slice up to this length is copied: that is cheaper than one more slice in a vectored
 /// write, which takes only a few per call.
 const WORTH_SHARING: usize = 1024;
-/// The size of text memory that is kept for reuse when everything is sent.
-const KEPT_TEXT: usize = 64 * 1024;
+/// The size of text memory that is kept for reuse when everything is sent: four TLS records of the greatest size with
+/// what encryption adds to each (RFC 8446 section 5.2), so that content sent in TLS does not allocate anew each time.
+const KEPT_TEXT: usize = 4 * (5 + (1 << 14) + 256);
 /// The number of sent octets of text after which the rest moves to the front.
 const WORTH_MOVING: usize = 4096;
 
@@ -625,6 +626,18 @@ mod tests {
         buffer.clear();
         buffer.release();
         assert_eq!(buffer.text.capacity(), 0);
+    }
+
+    #[test]
+    fn memory_of_four_tls_records_is_reused() {
+        let mut buffer = SendBuffer::default();
+        for _ in 0..4 {
+            buffer.text().extend_from_slice(&[b'a'; 5 + (1 << 14) + 1 + 16]);
+        }
+        let memory = buffer.text().as_ptr();
+        buffer.sent(usize::MAX);
+        buffer.text().push(b'a');
+        assert_eq!(buffer.text().as_ptr(), memory);
     }
 
     #[test]
