@@ -11,11 +11,12 @@ use super::argument::{is_string, is_string_or_mailbox};
 use super::grammar::{
     self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, whole_address, word,
 };
-use super::path::{after_path, forward_path, plain_path, reverse_path};
+use super::path::{PlainPath, after_path, forward_path, reverse_path};
+use super::window::Window;
 use super::{
-    Argument, Base64, DomainList, Extensions, ForwardPath, HelloName, Lenience, LineTooLong,
-    Lookup, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind, Text,
-    UnknownVerb, Uri, Verb, XclientAttributes, XforwardAttributes, lanes, parameters,
+    Argument, Base64, Domain, DomainList, Extensions, ForwardPath, HelloName, Lenience,
+    LineTooLong, Lookup, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind,
+    Text, UnknownVerb, Uri, Verb, XclientAttributes, XforwardAttributes, parameters,
 };
 
 /// One command line (RFC 5321 section 4.1).
@@ -200,10 +201,11 @@ impl<'a> Command<'a> {
         if let Some(command) = plain(line) {
             return Ok(command);
         }
-        if let [_, _, _, _] = line
-            && let verb @ (Verb::Data | Verb::Rset | Verb::Quit) = Verb::from_word(line)
-        {
-            return Self::of(verb, "", None, tolerance);
+        if let Some(command) = bare(line) {
+            return Ok(command);
+        }
+        if let Some(command) = plain_hello(line) {
+            return Ok(command);
         }
         // The only check for UTF-8: everything after it works on a str.
         let text = match core::str::from_utf8(line) {
@@ -542,18 +544,26 @@ fn rcpt<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 #[inline]
 fn plain(line: &[u8]) -> Option<Command<'_>> {
     // The bit of a space makes letters small, and nothing else becomes a letter by it.
-    let octets = lanes::load(line, 0);
+    let octets = u64::from_le_bytes(*line.first_chunk()?);
     let is_rcpt = octets | u64::from_le_bytes(*b"    \0  \0") == u64::from_le_bytes(*b"rcpt to:");
     let is_mail = octets | u64::from_le_bytes(*b"    \0   ") == u64::from_le_bytes(*b"mail fro");
-    let arguments = match line.get("RCPT TO:".len()..)? {
-        arguments if is_rcpt => arguments,
-        [b'm' | b'M', b':', arguments @ ..] if is_mail => arguments,
+    let start = match line.get("RCPT TO:".len()..)? {
+        [b'<', ..] if is_rcpt => "RCPT TO:<".len(),
+        [b'm' | b'M', b':', b'<', ..] if is_mail => "MAIL FROM:<".len(),
         _ => return None,
     };
-    let arguments = core::str::from_utf8(arguments).ok()?;
-    let (rest, mailbox) = match arguments.strip_prefix("<>") {
-        Some(rest) if is_mail => (rest, None),
-        _ => plain_path(arguments).map(|(rest, mailbox)| (rest, Some(mailbox)))?,
+    let (text, from);
+    let (mailbox, rest) = match PlainPath::find(line, start) {
+        Some(path) => {
+            (text, from) = grammar::text_behind(line, start)?;
+            let (mailbox, rest) = path.mailbox(text, from)?;
+            (Some(mailbox), rest)
+        }
+        None if is_mail && line.get(start) == Some(&b'>') => {
+            (text, from) = grammar::text_behind(line, start)?;
+            (None, text.get(start - from..)?.strip_prefix('>')?)
+        }
+        None => return None,
     };
     let parameters = match rest {
         "" => Parameters::NONE,
@@ -568,6 +578,44 @@ fn plain(line: &[u8]) -> Option<Command<'_>> {
             Command::Mail { reverse_path: ReversePath::Mailbox(mailbox), parameters }
         }
         Some(mailbox) => Command::Rcpt { forward_path: ForwardPath::Mailbox(mailbox), parameters },
+    })
+}
+
+/// Reads a line of a verb alone, which takes no argument or needs none.
+#[inline]
+fn bare(line: &[u8]) -> Option<Command<'_>> {
+    let verb = match line.len() {
+        4 | 8 => Verb::from_word(line),
+        _ => return None,
+    };
+    match verb {
+        Verb::Data => Some(Command::Data),
+        Verb::Rset => Some(Command::Rset),
+        Verb::Quit => Some(Command::Quit),
+        Verb::Noop => Some(Command::Noop(None)),
+        Verb::StartTls => Some(Command::StartTls),
+        _ => None,
+    }
+}
+
+/// Reads the hello of a domain to which nothing has to be tolerated.
+#[inline]
+fn plain_hello(line: &[u8]) -> Option<Command<'_>> {
+    let verb = Verb::from_word(line.first_chunk::<4>()?);
+    let start = "EHLO ".len();
+    if !matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
+        || line.get(start - 1) != Some(&b' ')
+        || Window::of(line, start).domain_end(start) != Some(line.len())
+    {
+        return None;
+    }
+    let (text, from) = grammar::text_behind(line, start)?;
+    let domain = Domain::from_valid(text.get(start - from..)?);
+    let name = HelloName::of_domain(domain);
+    Some(match verb {
+        Verb::Ehlo => Command::Ehlo(name),
+        Verb::Helo => Command::Helo(name),
+        _ => Command::Lhlo(name),
     })
 }
 
@@ -741,11 +789,30 @@ mod tests {
             assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<x@sub-12.{text}"));
             assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<{text}@b>"));
         });
-        for length in 55..70 {
+        for length in (1..20).chain(55..70) {
             for host in ["x".repeat(length), "x.".repeat(length / 2), "x".repeat(length) + ".y-"] {
                 assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<a@{host}>"));
                 assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<{host}@a>"));
                 assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<a@z{host}z> SIZE=1"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_alike_wherever_it_stands_in_memory() {
+        for line in [
+            "RCPT TO:<first.middle.last@mx1.bulk.example.net>",
+            "RCPT TO:<a@b>",
+            "MAIL FROM:<> SIZE=1000 BODY=8BITMIME",
+            "MAIL FROM:<a@b.example> X=\u{fc}",
+            "EHLO mail.example.org",
+        ] {
+            for at in 0..16 {
+                let memory = [&[b' '; 16][..at], line.as_bytes(), b"\xFF"].concat();
+                let read = Command::parse(&memory[at..at + line.len()], Lenience::STRICT).unwrap();
+                assert_eq!(read.to_string(), line);
+                let error = Command::parse(&memory[at..], Lenience::STRICT).unwrap_err();
+                assert_eq!((error.kind(), error.offset()), (SyntaxErrorKind::NotUtf8, line.len()));
             }
         }
     }

@@ -8,7 +8,7 @@ use super::error::AddressFault;
 use super::grammar::{Tolerance, fail, is_all, is_control_character, whole};
 use super::host::hello_host;
 use super::text_value::text_value;
-use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
+use super::{Domain, Host, Lenience, SyntaxError, SyntaxErrorKind};
 
 /// The argument of EHLO, HELO or LHLO: a host (RFC 5321 section 4.1.1.1), or any other text that a client sends in its place
 /// ([`Lenience::has_text_as_host`](super::Lenience::has_text_as_host)).
@@ -44,6 +44,11 @@ impl<'a> HelloName<'a> {
     /// [`SyntaxErrorKind::MissingArgument`] when it is blank, [`SyntaxErrorKind::Host`] with a control character.
     pub fn new(name: &'a str) -> Result<Self, SyntaxError> {
         Self::parse(name, false, &Tolerance::new(Lenience::default()))
+    }
+
+    /// Makes the name of a domain of ASCII.
+    pub(super) const fn of_domain(domain: Domain<'a>) -> Self {
+        Self(Name::Host(Host::Domain(domain)))
     }
 
     fn of_text(text: Cow<'a, str>) -> Result<Self, SyntaxError> {

@@ -11,15 +11,23 @@ const MARKS: u64 = ONES << 7;
 pub(super) const LOWER: u64 = ONES << 5;
 
 /// Returns the eight octets from `at` on; zeros stand for those after the end.
+///
+/// Octets near the end are those of the last eight, shifted: no branch depends on how many are left.
 #[inline]
+#[allow(clippy::cast_possible_truncation)] // a shift by 64 or more gives zero
 pub(super) const fn load(octets: &[u8], at: usize) -> u64 {
-    let Some((_, rest)) = octets.split_at_checked(at) else { return 0 };
-    match (rest.first_chunk(), octets.last_chunk()) {
-        (Some(word), _) => u64::from_le_bytes(*word),
-        (None, Some(_)) if rest.is_empty() => 0,
-        (None, Some(last)) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
-        (None, None) => few(rest),
-    }
+    let Some(last) = octets.len().checked_sub(8) else {
+        return match octets.split_at_checked(at) {
+            Some((_, rest)) => few(rest),
+            None => 0,
+        };
+    };
+    let from = if at < last { at } else { last };
+    let Some((_, rest)) = octets.split_at_checked(from) else { return 0 };
+    let Some(word) = rest.first_chunk() else { return 0 };
+    let beyond = at - from;
+    let word = u64::from_le_bytes(*word);
+    if beyond < 8 { word >> (8 * beyond) } else { 0 }
 }
 
 /// Returns fewer than eight octets.
@@ -99,43 +107,22 @@ pub(super) fn line_break(octets: &[u8], start: usize) -> usize {
     find(octets, start, |word| below(word, 0x0E))
 }
 
-/// Returns the place after a domain of ASCII from `start` on that needs no further check: labels between dots, without a hyphen
-/// at an end of one, in at most `limit` octets.
+/// Marks the lanes whose octet, below 128, is in one of the ranges, which are given by their bounds in ascending order: the first
+/// octet of a range, and the one after its last. Other bits than the marks are of no use.
 ///
-/// ```text
-/// Domain     = sub-domain *("." sub-domain)                    RFC 5321 section 4.1.2
-/// sub-domain = Let-dig [Ldh-str]
-/// ```
-///
-/// Of two neighbours one at least is a letter or a digit where the other is a dot; a dot stands for what is before the domain and
-/// after it.
+/// The sum of a lane reaches its mark from a bound on, and an octet in a range has reached an odd number of bounds.
 #[inline]
-pub(super) fn domain_end(octets: &[u8], start: usize, limit: usize) -> Option<usize> {
-    let mut at = start;
-    let (mut dot_before, mut sign_before) = (0x80, 0x80);
-    loop {
-        let word = load(octets, at);
+fn within<const N: usize>(low: u64, bounds: [u8; N]) -> u64 {
+    bounds.into_iter().fold(0, |sum, bound| sum ^ (low + ONES * u64::from(0x80 - bound)))
+}
+
+/// Returns the place after the letters, digits and hyphens from `start` on.
+#[inline]
+pub(super) fn ldh_end(octets: &[u8], start: usize) -> usize {
+    find(octets, start, |word| {
         let low = word & !MARKS;
-        let lower = low | LOWER;
-        // The sum of a lane reaches its mark from the first octet of the range on.
-        let from = |lanes: u64, first: u8| lanes + ONES * (0x80 - first) as u64;
-        let letters = from(lower, b'a') & !from(lower, b'z' + 1);
-        let digits = from(low, b'0') & !from(low, b'9' + 1);
-        let signs = from(low, b'-') & !from(low, b'.' + 1) & MARKS;
-        let dots = from(low, b'.') & signs;
-        let others = !(letters | digits | signs) & MARKS | word & MARKS;
-        let end = others & others.wrapping_neg();
-        let dots = dots | end;
-        let faults = dots & (signs << 8 | sign_before) | signs & (dots << 8 | dot_before);
-        // Lanes after the end are no part of the domain.
-        if faults & (end | end.wrapping_sub(1)) != 0 {
-            return None;
-        }
-        if end != 0 {
-            at += (end.trailing_zeros() / 8) as usize;
-            return (at - start <= limit).then_some(at);
-        }
-        (dot_before, sign_before) = (dots >> 56, signs >> 56);
-        at += 8;
-    }
+        let letters = within(low | LOWER, [b'a', b'z' + 1]);
+        let others = within(low, [b'-', b'.', b'0', b'9' + 1]);
+        (!(letters | others) | word) & MARKS
+    })
 }

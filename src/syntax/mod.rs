@@ -79,6 +79,7 @@ mod text_value;
 mod timing;
 mod verb;
 mod verp;
+mod window;
 mod xtext;
 
 pub use crate::mechanism::{Mechanism, MechanismError};

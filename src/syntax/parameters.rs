@@ -4,10 +4,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-use super::grammar::{
-    self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span, span_from,
-};
-use super::lanes::{keyword_end, value_end, word_end};
+use super::grammar::{self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span};
+use super::lanes::{LOWER, keyword_end, ldh_end, load, value_end, word_end};
 use super::text_value::text_value;
 use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, Verp, xtext};
 
@@ -256,10 +254,10 @@ pub(super) fn is_plain_list(input: &str) -> bool {
     let octets = input.as_bytes();
     let mut at = 0;
     loop {
-        let start = at;
-        at = span_from(octets, at, KEYWORD);
-        let is_keyword = octets.get(start).is_some_and(|octet| grammar::is(*octet, LET_DIG));
-        if !is_keyword || at - start == 4 && input.get(start..at).is_some_and(is_auth) {
+        let keyword = at;
+        at = ldh_end(octets, keyword);
+        let is_keyword = at > keyword && octets.get(keyword) != Some(&b'-');
+        if !is_keyword || at - keyword == AUTH.len() && is_auth(octets, keyword) {
             return false;
         }
         if octets.get(at) == Some(&b'=') {
@@ -277,8 +275,13 @@ pub(super) fn is_plain_list(input: &str) -> bool {
     }
 }
 
-fn is_auth(keyword: &str) -> bool {
-    keyword.eq_ignore_ascii_case("AUTH")
+const AUTH: [u8; 4] = *b"auth";
+
+/// Returns whether the four octets from `at` on are AUTH, in any case.
+#[inline]
+fn is_auth(octets: &[u8], at: usize) -> bool {
+    let word = (load(octets, at) | LOWER).to_le_bytes();
+    word.first_chunk() == Some(&AUTH)
 }
 
 /// Returns whether this is the value of XVERP in the form that Postfix takes: `XVERP=+=` is outside the grammar of values.

@@ -5,11 +5,11 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::error::AddressFault;
-use super::grammar::{ATEXT, Parsed, Tolerance, fail, fail_with, span_from, whole_address};
-use super::host::{GeneralLiteral, LABEL_LIMIT, after_host, domain};
-use super::lanes::domain_end;
-use super::mailbox::{LOCAL_PART_MINIMUM, mailbox};
+use super::grammar::{Parsed, Tolerance, fail, fail_with, whole_address};
+use super::host::{GeneralLiteral, after_host, domain};
+use super::mailbox::mailbox;
 use super::text_value::text_value;
+use super::window::Window;
 use super::{Domain, Host, Lenience, LocalPart, Mailbox, SyntaxError, SyntaxErrorKind, Verb};
 
 /// Octets of a path with its brackets that every implementation takes (RFC 5321 section 4.5.3.1.3).
@@ -288,31 +288,41 @@ fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
     }
 }
 
-/// Reads the commonest path, in one look at each octet: a dot-string and a domain of ASCII in brackets, short enough that no label
-/// is too long and nothing has to be tolerated. For any other path, valid or not, it returns `None`.
-#[inline]
-pub(super) fn plain_path(input: &str) -> Option<(&str, Mailbox<'_>)> {
-    let octets = input.as_bytes();
-    let Some(b'<') = octets.first() else { return None };
-    let mut end = 0;
-    loop {
-        let start = end + 1;
-        end = span_from(octets, start, ATEXT);
-        match octets.get(end)? {
-            _ if end == start => return None,
-            b'.' => {}
-            b'@' => break,
-            _ => return None,
+/// The places of a mailbox in a line: of its first octet, of its `@`, and of the bracket after it.
+pub(super) struct PlainPath {
+    start: usize,
+    at: usize,
+    pub(super) end: usize,
+}
+
+impl PlainPath {
+    /// Finds the commonest mailbox: a dot-string and a domain of ASCII before a closing bracket, short enough that no label is too
+    /// long and nothing has to be tolerated. For any other, valid or not, it returns `None`.
+    #[inline]
+    pub(super) fn find(line: &[u8], start: usize) -> Option<Self> {
+        let window = Window::of(line, start);
+        let at = window.dot_string_end(start)?;
+        if line.get(at) != Some(&b'@') {
+            return None;
         }
+        let end = match window.domain_end(at + 1) {
+            Some(end) => end,
+            None => Window::of(line, at + 1).domain_end(at + 1)?,
+        };
+        (line.get(end) == Some(&b'>')).then_some(Self { start, at, end })
     }
-    let at = end;
-    let end = domain_end(octets, at + 1, LABEL_LIMIT)?;
-    if octets.get(end) != Some(&b'>') || at > LOCAL_PART_MINIMUM {
-        return None;
+
+    /// Returns the mailbox, and the text after its bracket; `text` is that of the line from `from` on.
+    #[inline]
+    pub(super) fn mailbox<'a>(&self, text: &'a str, from: usize) -> Option<(Mailbox<'a>, &'a str)> {
+        let (_, rest) = text.split_at_checked(self.start - from)?;
+        let (local_part, rest) = rest.split_at_checked(self.at - self.start)?;
+        let (_, rest) = rest.split_at_checked("@".len())?;
+        let (domain, rest) = rest.split_at_checked(self.end - self.at - "@".len())?;
+        let (_, rest) = rest.split_at_checked(">".len())?;
+        let host = Host::Domain(Domain::from_valid(domain));
+        Some((Mailbox::new(LocalPart::from_valid(local_part), host), rest))
     }
-    let local_part = LocalPart::from_valid(input.get(1..at)?);
-    let domain = Domain::from_valid(input.get(at + 1..end)?);
-    Some((input.get(end + 1..)?, Mailbox::new(local_part, Host::Domain(domain))))
 }
 
 /// Parses `Path`.
@@ -520,8 +530,9 @@ mod tests {
                 number /= 23;
             }
             input.push_str("a>");
-            if let Some(found) = plain_path(&input) {
-                assert_eq!(path(&input, &Tolerance::none()), Ok(found), "{input:?}");
+            if let Some(found) = PlainPath::find(input.as_bytes(), 1) {
+                let (mailbox, rest) = found.mailbox(&input, 0).unwrap();
+                assert_eq!(path(&input, &Tolerance::none()), Ok((rest, mailbox)), "{input:?}");
                 read += 1;
             }
         }

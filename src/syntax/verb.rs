@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::lanes::{LOWER, first_lanes, load};
+
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $text:literal / $lower:literal;)*) => {
         /// The verb of a command.
@@ -111,15 +113,13 @@ const fn slot(key: u64) -> usize {
 /// Returns a word of up to eight octets as a number, in lower case: only a letter becomes one by the bit that is set.
 #[inline]
 fn packed(word: &[u8]) -> Option<u64> {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
     if let Ok(four) = <[u8; 4]>::try_from(word) {
         return Some(u64::from(u32::from_le_bytes(four) | 0x2020_2020));
     }
-    let mut octets = [0; 8];
-    octets.get_mut(..word.len())?.copy_from_slice(word);
-    let bits = word.len() * 8;
-    let mask = LOWER.checked_shr(u32::try_from(64 - bits).ok()?).unwrap_or(0);
-    Some(u64::from_le_bytes(octets) | mask)
+    match word.len() {
+        octets @ 1..=8 => Some((load(word, 0) | LOWER) & first_lanes(octets)),
+        _ => None,
+    }
 }
 
 impl Verb {
