@@ -23,7 +23,7 @@ pub(super) struct Facts {
     last_verb: Verb,
     /// ... and its reply.
     last_reply: Option<Arc<Reply<'static>>>,
-    /// Absent where there are none.
+    /// Absent in most sessions.
     rare: Option<Box<Rare>>,
 }
 
@@ -98,7 +98,7 @@ impl Facts {
         self.rare.as_ref()?.token_error.as_deref()
     }
 
-    /// Notes the reason for which a token was rejected, or that there is none.
+    /// Notes the reason for which a token was rejected; `None` where the server has told no reason.
     pub(super) fn token_refused(&mut self, reason: Option<Box<str>>) {
         if reason.is_some() || self.rare.is_some() {
             self.rare.get_or_insert_default().token_error = reason;
