@@ -137,6 +137,13 @@ impl Channel {
         self.octets_received = self.octets_received.saturating_add(octets as u64);
     }
 
+    /// Copies octets into the receive buffer, as many as it has room for, and returns how many.
+    pub(crate) fn feed(&mut self, octets: &[u8]) -> usize {
+        let taken = self.receive.append(octets);
+        self.octets_received = self.octets_received.saturating_add(taken as u64);
+        taken
+    }
+
     /// Counts octets that were sent.
     pub(crate) fn sent(&mut self, octets: usize) {
         let Some(send) = &mut self.send else { return };
@@ -158,12 +165,7 @@ impl Channel {
 
     /// Returns the send buffer.
     pub(crate) fn send(&mut self) -> &mut SendBuffer {
-        self.send.get_or_insert_with(|| {
-            let mut send = SendBuffer::default();
-            // Most sessions need no more.
-            send.text().reserve(FIRST_SEND);
-            Box::new(send)
-        })
+        self.send.get_or_insert_with(first_send)
     }
 
     /// Returns how many octets wait to be sent.
@@ -346,6 +348,15 @@ impl Channel {
             record.log(self.now, entry);
         }
     }
+}
+
+/// Returns an empty send buffer.
+#[cold]
+fn first_send() -> Box<SendBuffer> {
+    let mut send = SendBuffer::default();
+    // Most sessions need no more.
+    send.text().reserve(FIRST_SEND);
+    Box::new(send)
 }
 
 /// The lines of a client.

@@ -182,8 +182,8 @@ pub trait Machine {
     fn feed(&mut self, octets: &[u8]) -> usize {
         let room = self.receive_buffer();
         let taken = room.len().min(octets.len());
-        for (into, octet) in room.iter_mut().zip(octets) {
-            *into = *octet;
+        if let (Some(room), Some(octets)) = (room.get_mut(..taken), octets.get(..taken)) {
+            room.copy_from_slice(octets);
         }
         self.received(taken);
         taken

@@ -377,6 +377,10 @@ impl Machine for Client {
         self.session.channel.received(octets);
     }
 
+    fn feed(&mut self, octets: &[u8]) -> usize {
+        self.session.channel.feed(octets)
+    }
+
     fn release(&mut self) {
         self.session.release();
         self.session.channel.receive.release();

@@ -415,6 +415,9 @@ impl Content {
         loop {
             // The octets of one read are one piece: stuffed dots are removed where they are.
             if let Framing::Dots(unstuffer) = &mut self.framing {
+                if receive.is_empty() {
+                    return Progress::Need;
+                }
                 let found = unstuffer.unstuff(receive.octets_mut());
                 let (content, consumed) = (found.content(), found.consumed());
                 self.count(content, consumed, now, pace);

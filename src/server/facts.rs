@@ -123,6 +123,12 @@ impl More {
     };
 }
 
+/// Returns the facts of a session that is no longer idle.
+#[cold]
+fn first_more() -> Box<More> {
+    Box::default()
+}
+
 impl Facts {
     pub(super) const fn new(peer: Peer, security: Security, service: Service) -> Self {
         Self {
@@ -148,7 +154,7 @@ impl Facts {
     }
 
     pub(super) fn more_mut(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
+        self.more.get_or_insert_with(first_more)
     }
 
     /// Returns the transaction, whether it has begun or not.

@@ -338,6 +338,10 @@ impl Machine for Server {
         self.session.channel.received(octets);
     }
 
+    fn feed(&mut self, octets: &[u8]) -> usize {
+        self.session.channel.feed(octets)
+    }
+
     fn release(&mut self) {
         self.session.release();
         self.session.channel.receive.release();

@@ -3,6 +3,7 @@
 use super::{Config, budget::Fault, delivery::is_last_word};
 use crate::syntax::Rejection;
 use alloc::{boxed::Box, sync::Arc};
+use core::mem;
 
 /// The state that the tokens of a session share.
 #[derive(Debug, Default)]
@@ -38,6 +39,14 @@ impl<T> Slot<T> {
     /// Returns whether the question is answered.
     pub(super) const fn is_given(&self) -> bool {
         matches!(self, Self::Given(_))
+    }
+
+    /// Takes the answer out, if there is one: the question is open again.
+    pub(super) fn take(&mut self) -> Option<T> {
+        if !self.is_given() {
+            return None;
+        }
+        mem::replace(self, Self::Open).into_answer()
     }
 
     /// Returns the answer, if there is one.

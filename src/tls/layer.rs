@@ -88,6 +88,13 @@ impl Layer {
         self.until = until;
     }
 
+    /// Discards the octets received if the machine inside will never read them.
+    pub(super) fn discard_unread(&mut self) {
+        if self.told.is_some() || matches!(self.stage, Stage::Failed | Stage::Closing) {
+            self.inbox.consume(usize::MAX);
+        }
+    }
+
     /// Returns what the handshake needs, or why it is over.
     pub(super) fn await_handshake(
         &mut self,

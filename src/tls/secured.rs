@@ -211,10 +211,14 @@ impl<M: Upgradable> Machine for Secured<M> {
     fn received(&mut self, octets: usize) {
         let Some(layer) = self.layer() else { return self.inner.received(octets) };
         layer.inbox.received(octets);
-        if layer.told.is_some() || matches!(layer.stage, Stage::Failed | Stage::Closing) {
-            // The machine inside will never read it.
-            layer.inbox.consume(usize::MAX);
-        }
+        layer.discard_unread();
+    }
+
+    fn feed(&mut self, octets: &[u8]) -> usize {
+        let Some(layer) = self.layer() else { return self.inner.feed(octets) };
+        let taken = layer.inbox.append(octets);
+        layer.discard_unread();
+        taken
     }
 
     fn release(&mut self) {

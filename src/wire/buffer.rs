@@ -27,7 +27,8 @@ const GROWTH: usize = 8;
 /// buffer.release(); // no memory is held
 /// ```
 pub struct ReceiveBuffer {
-    /// One allocation, every octet of which is initialised.
+    /// One allocation. Its octets beyond the length of this value are not initialised: only the caller of
+    /// [`room`](Self::room) needs them to be.
     memory: BytesMut,
     /// Octets received and unconsumed: `start..end` of `memory`.
     ///
@@ -69,10 +70,36 @@ impl ReceiveBuffer {
     /// The octets move to the front when the space after them has become small and as many were
     /// consumed before, so that moving costs no more than receiving.
     pub fn room(&mut self) -> &mut [u8] {
+        self.make_room(BytesMut::zeroed);
+        let size = self.size();
+        if self.memory.len() < size {
+            self.memory.resize(size, 0);
+        }
+        self.memory.get_mut(self.end as usize..).unwrap_or_default()
+    }
+
+    /// Copies octets into the [`room`](Self::room), as many as it holds, and returns how many: as reading
+    /// them into it would, but without zeroing the memory first.
+    pub fn append(&mut self, octets: &[u8]) -> usize {
+        self.make_room(BytesMut::with_capacity);
+        let (end, size) = (self.end as usize, self.size());
+        let octets = octets.get(..size - end).unwrap_or(octets);
+        write(&mut self.memory, end, octets);
+        self.count_received(octets.len(), size);
+        octets.len()
+    }
+
+    /// Returns the size of the memory.
+    fn size(&self) -> usize {
+        self.memory.capacity().min(self.capacity())
+    }
+
+    /// Makes free space after the octets unless it is full, in memory that `allocate` returns if it needs more.
+    fn make_room(&mut self, allocate: fn(usize) -> BytesMut) {
         let (held, start, end) = (self.len(), self.start as usize, self.end as usize);
-        let size = self.memory.len();
+        let size = self.size();
         if held == size || held == 0 && size <= self.next as usize / 2 {
-            self.enlarge(held);
+            self.enlarge(held, allocate);
         } else if end == size || size - end < size / 4 && held <= start {
             self.memory.copy_within(start..end, 0);
             // Their old place may hold half of a secret.
@@ -80,17 +107,14 @@ impl ReceiveBuffer {
             self.start = 0;
             self.end = small(held);
         }
-        self.memory.get_mut(self.end as usize..).unwrap_or_default()
     }
 
-    /// Allocates more memory, unless `held` octets are the capacity.
-    fn enlarge(&mut self, held: usize) {
+    /// Moves to more memory, unless `held` octets are the capacity.
+    fn enlarge(&mut self, held: usize, allocate: fn(usize) -> BytesMut) {
         let size = (self.next as usize).max(held.saturating_mul(2)).min(self.capacity());
         if size > held {
-            let mut memory = BytesMut::zeroed(size);
-            for (into, octet) in memory.iter_mut().zip(self.octets()) {
-                *into = *octet;
-            }
+            let mut memory = allocate(size);
+            write(&mut memory, 0, self.octets());
             self.fill_with_zeros(self.start as usize, self.end as usize);
             *self = Self { memory, start: 0, end: small(held), next: small(size), ..*self };
         }
@@ -100,10 +124,14 @@ impl ReceiveBuffer {
     /// beyond its length counts as its length.
     pub fn received(&mut self, octets: usize) {
         let room = self.memory.len() - self.end as usize;
-        self.end += small(octets.min(room));
-        if octets >= room {
-            let larger = small(self.memory.len().saturating_mul(GROWTH));
-            self.next = larger.clamp(self.next, self.capacity);
+        self.count_received(octets.min(room), self.size());
+    }
+
+    /// Counts octets after the others in memory of this size.
+    fn count_received(&mut self, octets: usize, size: usize) {
+        self.end += small(octets);
+        if self.end as usize == size {
+            self.next = small(size.saturating_mul(GROWTH)).clamp(self.next, self.capacity);
         }
     }
 
@@ -213,10 +241,25 @@ impl ReceiveBuffer {
         if !self.is_empty() {
             return None;
         }
-        let memory = core::mem::take(&mut self.memory);
+        let size = self.size();
+        let mut memory = core::mem::take(&mut self.memory);
+        if memory.len() < size {
+            // The length of lent memory is its size.
+            memory.resize(size, 0);
+        }
         self.release();
         (!memory.is_empty()).then_some(memory)
     }
+}
+
+/// Writes octets at this place of the memory, over what is there and beyond its length, within its capacity.
+fn write(memory: &mut BytesMut, at: usize, octets: &[u8]) {
+    let there = octets.len().min(memory.len().saturating_sub(at));
+    let (over, beyond) = octets.split_at_checked(there).unwrap_or((octets, &[]));
+    if let Some(place) = memory.get_mut(at..).and_then(|rest| rest.get_mut(..over.len())) {
+        place.copy_from_slice(over);
+    }
+    memory.extend_from_slice(beyond);
 }
 
 /// A shared slice up to this length is copied: that is cheaper than one more slice in a vectored
@@ -312,6 +355,10 @@ impl SendBuffer {
     /// Fills in slices of the octets that wait, in order, and returns how many were filled in; none
     /// of them is empty.
     pub fn slices<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        if self.shared.is_empty() {
+            let text = self.text.get(self.sent..).filter(|text| !text.is_empty());
+            return slices.iter_mut().zip(text).map(|(slot, text)| *slot = text).count();
+        }
         let mut at = self.sent;
         let waiting = self.shared.iter().flat_map(|shared| {
             let text = self.text.get(at..shared.position).unwrap_or_default();
@@ -423,6 +470,13 @@ mod tests {
         buffer.received(octets.len());
     }
 
+    fn append(buffer: &mut ReceiveBuffer, octets: &[u8]) {
+        assert_eq!(buffer.append(octets), octets.len());
+    }
+
+    /// The two ways in which octets come into a buffer.
+    const WAYS: [fn(&mut ReceiveBuffer, &[u8]); 2] = [receive, append];
+
     #[test]
     fn the_memory_of_a_secret_does_not_grow_and_is_wiped_when_it_was_sent() {
         let mut buffer = SendBuffer::default();
@@ -445,17 +499,18 @@ mod tests {
     /// Moves octets about while they wait.
     #[test]
     fn what_is_wiped_is_nowhere_in_memory() {
-        for front in [0, 1, 3000, 4090] {
+        for (front, come) in [0, 1, 3000, 4090].into_iter().flat_map(|it| WAYS.map(|way| (it, way)))
+        {
             for back in [0, 1, 10] {
                 let mut buffer = ReceiveBuffer::new(9000);
-                receive(&mut buffer, &vec![b'.'; front]);
+                come(&mut buffer, &vec![b'.'; front]);
                 for octet in 0..1500 {
                     if octet == 3 {
                         buffer.consume(front);
                     }
-                    receive(&mut buffer, b"x");
+                    come(&mut buffer, b"x");
                 }
-                receive(&mut buffer, &vec![b'.'; back]);
+                come(&mut buffer, &vec![b'.'; back]);
                 assert_eq!(buffer.octets().iter().filter(|octet| **octet == b'x').count(), 1500);
                 buffer.wipe(1500);
                 assert_eq!(buffer.octets(), vec![b'.'; back]);
@@ -485,6 +540,50 @@ mod tests {
             }
             buffer.consume(1);
             assert_eq!(buffer.room().len(), 1);
+        }
+    }
+
+    #[test]
+    fn octets_that_are_appended_stand_as_if_they_were_read() {
+        for (capacity, piece) in [(1, 1), (9, 4), (9000, 700), (9000, 9000), (200_000, 8192)] {
+            let (mut read, mut appended) =
+                (ReceiveBuffer::new(capacity), ReceiveBuffer::new(capacity));
+            for round in 0..200_usize {
+                let octets: Vec<u8> = (0..piece).map(|it| (it + round) as u8).collect();
+                let room = read.room();
+                let there = room.len().min(octets.len());
+                room[..there].copy_from_slice(&octets[..there]);
+                read.received(there);
+                // Some of it is read into the room, too, in memory that was not initialised.
+                if round % 7 == 6 {
+                    receive(&mut appended, &octets[..there]);
+                } else {
+                    assert_eq!(appended.append(&octets), there);
+                }
+                assert_eq!(read.octets(), appended.octets());
+                assert_eq!((read.size(), read.next), (appended.size(), appended.next));
+                if round % 5 == 0 {
+                    assert_eq!(read.take(piece / 2), appended.take(piece / 2));
+                } else {
+                    read.consume(piece);
+                    appended.consume(piece);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memory_that_is_taken_out_has_its_whole_length() {
+        for come in WAYS {
+            let mut buffer = ReceiveBuffer::new(9000);
+            come(&mut buffer, b"NOOP\r\n");
+            assert_eq!(buffer.reclaim(), None, "there are octets in it");
+            buffer.consume(6);
+            let memory = buffer.reclaim().unwrap();
+            assert_eq!(memory.len(), FIRST_ALLOCATION as usize);
+            assert_eq!(buffer.lend(memory), None);
+            come(&mut buffer, b"QUIT\r\n");
+            assert_eq!((buffer.octets(), buffer.memory.len()), (&b"QUIT\r\n"[..], 8192));
         }
     }
 

@@ -18,7 +18,21 @@ use alloc::boxed::Box;
 
 impl Session {
     /// Acts on the answer that a token has left in its slot.
+    #[inline]
     pub(super) fn take_answer(&mut self) {
+        match &mut self.phase {
+            Phase::Content(slot) => {
+                if let Some(answer) = slot.take() {
+                    self.on_content(answer);
+                }
+            }
+            Phase::Asked(_) | Phase::Abort(_) => self.take_answer_to_question(),
+            _ => {}
+        }
+    }
+
+    /// Acts on the answer to a question that is no piece of content.
+    fn take_answer_to_question(&mut self) {
         if let Phase::Asked(Question::Deliver(_)) = self.phase {
             self.reply_to_settled();
         }
@@ -27,11 +41,6 @@ impl Session {
         }
         match self.take_phase() {
             Phase::Asked(question) => self.answered(question),
-            Phase::Content(slot) => {
-                if let Some(answer) = slot.into_answer() {
-                    self.on_content(answer);
-                }
-            }
             Phase::Abort(aborted) => {
                 self.facts.end_transaction();
                 self.proceed(aborted.then);

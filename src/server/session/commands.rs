@@ -17,7 +17,7 @@ use crate::{
     },
     syntax::{
         Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, HelloName, Hold,
-        Lenience, Lookup, MailParameters, Mailbox, Parameters, RcptParameters, Rejection,
+        Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
         ReversePath, Submitter, SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
 };
@@ -27,12 +27,16 @@ impl Session {
     pub(super) fn command(&mut self, line: &[u8], is_last: bool) {
         self.line_received();
         self.has_pipelined_input = !is_last;
-        self.note_command(line);
-        let verb = Verb::of(line);
+        if self.channel.has_record() {
+            self.note_command(line);
+        }
+        let parsed = Command::parse_with(line, self.config.lenience());
+        let verb = match &parsed {
+            Ok(parsed) => parsed.command().verb(),
+            Err(_) => Verb::of(line),
+        };
         self.omits_enhanced_code = is_hello(verb);
-        let pipelines = self.offered().contains(Extension::Pipelining);
-        if !is_last && !sequence::may_be_followed(verb, pipelines) && self.is_pipelining_violation()
-        {
+        if !is_last && !self.may_be_followed(verb) && self.is_pipelining_violation() {
             return;
         }
         if self.is_stopping
@@ -51,7 +55,11 @@ impl Session {
                 return;
             }
         }
-        if let Err(error) = self.interpret(line) {
+        let result = match parsed {
+            Ok(parsed) => self.carry_out(parsed, verb),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
             let rejection = replies::syntax(error);
             match verb {
                 // How many octets of content follow is not known.
@@ -67,7 +75,13 @@ impl Session {
         }
     }
 
+    /// Returns whether octets may follow the command before its reply is sent.
+    fn may_be_followed(&self, verb: Verb) -> bool {
+        sequence::may_be_followed(verb, self.offered().contains(Extension::Pipelining))
+    }
+
     /// Notes that a command was refused. After MAIL commands that were pipelined are no errors.
+    #[cold]
     fn failed(&mut self, verb: Verb) {
         self.count_refused(verb);
         if verb == Verb::Mail && self.work().content.stage().is_none() {
@@ -76,6 +90,7 @@ impl Session {
     }
 
     /// Counts a MAIL or RCPT that the machine refuses.
+    #[cold]
     fn count_refused(&mut self, verb: Verb) {
         match verb {
             Verb::Mail => self.work_mut().counts.refused_transactions.add(),
@@ -85,6 +100,7 @@ impl Session {
     }
 
     /// Refuses a line that was longer than the limit and was discarded.
+    #[cold]
     pub(super) fn line_too_long(&mut self) {
         self.line_received();
         self.channel.note_long_line();
@@ -108,6 +124,7 @@ impl Session {
     }
 
     /// Checks the front of a line that is longer than the limit, in the receive buffer.
+    #[cold]
     pub(super) fn check_long_line(&mut self) {
         self.long_line = Verb::of(self.channel.receive.octets());
         self.channel.begin_long_line();
@@ -126,18 +143,18 @@ impl Session {
         self.channel.end_reading();
     }
 
-    /// Parses a line and carries the command out.
-    fn interpret(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
-        let (command, used) = Command::parse_with(line, self.config.lenience())?.into_parts();
-        self.facts.note_lenience(used);
+    /// Carries a command with this verb out, if it may come now.
+    fn carry_out(&mut self, parsed: Parsed<'_>, verb: Verb) -> Result<(), SyntaxError> {
+        self.facts.note_lenience(parsed.used());
+        let (command, _) = parsed.into_parts();
         if let Command::Other { verb, argument } = command {
             self.other(verb, argument);
             return Ok(());
         }
-        if !self.is_within_limit(command.verb()) {
+        if !self.is_within_limit(verb) {
             return Ok(());
         }
-        match self.admit(command.verb()) {
+        match self.admit(verb) {
             Ok(()) => self.perform(command),
             Err((rejection, is_pipelined)) => {
                 self.refuse_command(&command, rejection, is_pipelined);
@@ -179,6 +196,7 @@ impl Session {
     }
 
     /// Refuses a command that is not admitted.
+    #[cold]
     fn refuse_command(&mut self, command: &Command<'_>, rejection: Rejection, is_pipelined: bool) {
         match *command {
             Command::Bdat { octets, last } => {
@@ -281,6 +299,7 @@ impl Session {
     }
 
     /// Interprets a verb of the application's own, or an unknown one.
+    #[cold]
     fn other(&mut self, verb: UnknownVerb<'_>, argument: Option<Argument<'_>>) {
         let Some(own) = self.config.custom_verb(&verb) else {
             // In any stage.

@@ -1,6 +1,6 @@
 //! The content of a message: how the session receives it, refuses it, and has it delivered.
 
-use super::{Phase, Question, Session, Then, Work};
+use super::{Phase, Question, Session, Then, Work, first_work};
 use crate::{
     machine::Need,
     server::{
@@ -100,15 +100,19 @@ impl Session {
 
 impl Session {
     /// Receives content, wanted or not; `None` if something has changed.
+    #[inline(never)]
     pub(super) fn take_in(&mut self, now: Instant) -> Option<Need> {
         let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
-        match self.work.get_or_insert_default().content.advance(
+        match self.work.get_or_insert_with(first_work).content.advance(
             &mut self.channel.receive,
             most,
             now,
             pace,
         ) {
-            Progress::Lent => self.count_question(),
+            Progress::Lent => {
+                self.count_question();
+                return Some(self.await_answer(now));
+            }
             Progress::Discarded => self.check_discarded(),
             Progress::Violation(violation) => self.refuse_violation(violation),
             Progress::End(ending) => self.end_of_content(ending, now),
@@ -118,14 +122,16 @@ impl Session {
     }
 
     pub(super) fn on_content(&mut self, answer: Answer<usize>) {
-        self.enter(Phase::Content(Slot::Open));
         match answer {
             Err(Rejected { rejection, closes: true }) => {
                 self.refuse(&rejection, Fault::Closing);
             }
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
             Ok(octets) => {
-                self.work.get_or_insert_default().content.taken(octets, &mut self.channel.receive);
+                self.work
+                    .get_or_insert_with(first_work)
+                    .content
+                    .taken(octets, &mut self.channel.receive);
                 // Where nothing was consumed the question is not answered.
                 if self.work().content.is_lent() && octets > 0 {
                     // A new question about the rest.
@@ -136,6 +142,7 @@ impl Session {
     }
 
     /// Refuses the content in progress, which breaks a rule.
+    #[cold]
     fn refuse_violation(&mut self, violation: Violation) {
         self.count_error();
         let (reason, rejection) = match violation {
@@ -149,6 +156,7 @@ impl Session {
     }
 
     /// Refuses the content in progress: its rest is discarded, and the reply comes at its end.
+    #[cold]
     fn refuse_content(&mut self, reason: AbortReason, rejection: Rejection) {
         let replies = self.replies();
         self.work_mut().content.refuse(rejection, replies);
@@ -156,6 +164,7 @@ impl Session {
     }
 
     /// Ends the session if too much refused content has been discarded.
+    #[cold]
     pub(super) fn check_discarded(&mut self) {
         let Work { budget, content, .. } = self.work();
         if budget.is_discarding_too_much(content.wire(), self.config.limits()) {

@@ -1,6 +1,6 @@
 //! The deadlines of a session, and how it waits for them.
 
-use super::{Phase, Session};
+use super::{Phase, Session, first_work};
 use crate::{
     machine::Need,
     server::{end::End, replies, sequence::Stage},
@@ -37,8 +37,6 @@ pub(super) enum Wait {
     Output,
     /// The moment of a reply that is withheld.
     Delay,
-    /// An answer of the application.
-    Answer,
 }
 
 impl Session {
@@ -46,9 +44,6 @@ impl Session {
     /// session has acted on it.
     pub(super) fn wait(&mut self, wait: Wait, now: Instant) -> Option<Need> {
         self.run_clocks(wait, now);
-        if wait == Wait::Answer {
-            return Some(Need::Answer);
-        }
         let deadline = self.earliest(wait, now);
         let has_output = self.channel.has_output();
         let write = match has_output && wait != Wait::Silence {
@@ -67,7 +62,7 @@ impl Session {
             Wait::Silence | Wait::Line | Wait::Content => Some(Need::Read(deadline)),
             Wait::Room => Some(Need::Write(write.min(deadline))),
             Wait::Delay if !has_output => Some(Need::Wait(deadline)),
-            Wait::Delay | Wait::Output | Wait::Answer => Some(Need::Write(write)),
+            Wait::Delay | Wait::Output => Some(Need::Write(write)),
         }
     }
 
@@ -80,7 +75,7 @@ impl Session {
             Wait::Content => at(Deadline::Content),
             Wait::Room => self.end_between_pieces(now),
             Wait::Delay => at(Deadline::Delay),
-            Wait::Output | Wait::Answer => Instant::NEVER,
+            Wait::Output => Instant::NEVER,
         }
     }
 
@@ -95,7 +90,19 @@ impl Session {
         }
     }
 
-    /// Starts the stopwatches of what is awaited, and stops the others.
+    /// Waits for an answer of the application: no deadline holds meanwhile.
+    pub(super) fn await_answer(&mut self, now: Instant) -> Need {
+        self.channel.pause();
+        if let Some(work) = &mut self.work {
+            if self.is_closing {
+                work.closing.stop(now);
+            }
+            work.content.pause(now);
+        }
+        Need::Answer
+    }
+
+    /// Starts the stopwatches of what the peer is to send.
     fn run_clocks(&mut self, wait: Wait, now: Instant) {
         match wait {
             Wait::Silence => self.channel.start_reading(),
@@ -104,15 +111,6 @@ impl Session {
                 self.run_content_clock(now);
             }
             Wait::Room | Wait::Content => self.run_content_clock(now),
-            Wait::Answer => {
-                self.channel.pause();
-                if let Some(work) = &mut self.work {
-                    if self.is_closing {
-                        work.closing.stop(now);
-                    }
-                    work.content.pause(now);
-                }
-            }
             Wait::Output | Wait::Delay => {}
         }
     }
@@ -134,7 +132,7 @@ impl Session {
         if !self.is_closing {
             return at;
         }
-        let closing = &mut self.work.get_or_insert_default().closing;
+        let closing = &mut self.work.get_or_insert_with(first_work).closing;
         closing.start(now);
         at.min(closing.deadline(now, timeouts.closing))
     }
@@ -177,6 +175,7 @@ impl Session {
 
     /// Ends a session after a deadline that the client has missed. One that is shutting down, and
     /// waited only for the rest of content, ends as an idle one does.
+    #[cold]
     pub(super) fn time_out(&mut self) {
         let is_rest = matches!(self.phase, Phase::Command | Phase::Delayed(_))
             || self.work().content.is_discarding();

@@ -63,6 +63,7 @@ impl Session {
     }
 
     /// Ends a session that was told to end.
+    #[cold]
     fn end_as_ordered(&mut self) {
         let reply = if self.has_failed { replies::FAILED } else { replies::SHUTTING_DOWN };
         self.end(reply.reply(), self.ordered_end());
@@ -83,6 +84,7 @@ impl Session {
         }
     }
 
+    #[cold]
     fn check_shut_down(&mut self) {
         let may_end = match self.phase {
             // A 421 would be read by another protocol.
@@ -117,18 +119,21 @@ impl Session {
     }
 
     /// Says the last reply, and ends; a question that is open is withdrawn.
+    #[cold]
     pub(super) fn end(&mut self, reply: &Reply<'_>, end: End) {
         self.say(reply);
         self.abort_then(end.abort_reason(), Then::Farewell(end));
     }
 
     /// Ends the session because the connection is lost.
+    #[cold]
     pub(super) fn connection_lost(&mut self) {
         let failure = self.channel.tls_failure().cloned();
         self.end_silently(failure.map_or(End::ConnectionLost, End::TlsFailed));
     }
 
     /// Ends the session without a further reply.
+    #[cold]
     pub(super) fn end_silently(&mut self, end: End) {
         if self.channel.is_lost() {
             self.channel.discard_output();
@@ -176,6 +181,7 @@ impl Session {
 
     /// Notes a pipelining violation: the client has not waited for a reply that it must wait for.
     /// Returns whether that ended the session.
+    #[cold]
     pub(super) fn is_pipelining_violation(&mut self) -> bool {
         self.facts.has_pipelined = true;
         if self.config.enforces_sync() {
@@ -185,6 +191,7 @@ impl Session {
     }
 
     /// Notes an early talker: octets came before the greeting.
+    #[cold]
     pub(super) fn talked_early(&mut self) {
         self.facts.has_talked_early = true;
         if is_client_hello(self.channel.receive.octets()) {
@@ -196,12 +203,14 @@ impl Session {
 
     /// Ends the session of a client that speaks TLS in the clear. It waits for TLS: no reply would
     /// reach it.
+    #[cold]
     pub(super) fn end_other_protocol(&mut self) {
         self.end_silently(End::OtherProtocol);
     }
 
     /// Ends the session after octets in the clear that followed the 220 to STARTTLS (command
     /// injection). Only the replies to the commands before STARTTLS are still sent.
+    #[cold]
     pub(super) fn end_after_injection(&mut self) {
         self.channel.take_back(self.work().marked);
         self.proceed(Then::Farewell(End::Injection));

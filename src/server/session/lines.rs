@@ -11,6 +11,7 @@ use core::mem;
 
 impl Session {
     /// Reads a command line.
+    #[inline(never)]
     pub(super) fn step_command(&mut self, now: Instant) -> Option<Need> {
         let is_at_front = self.lines.is_at_front();
         let received = self.channel.receive.octets();
@@ -46,6 +47,7 @@ impl Session {
     }
 
     /// Reads a line of the exchange of AUTH.
+    #[inline(never)]
     pub(super) fn step_response(&mut self, now: Instant) -> Option<Need> {
         match self.lines.cut(self.channel.receive.octets(), AUTH_LINE) {
             Cut::Line(octets) => {

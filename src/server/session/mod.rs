@@ -46,7 +46,7 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc};
 use core::mem;
 use deadlines::Wait;
-use phase::{Aborted, Delayed, Phase, Question, Then};
+use phase::{Aborted, Delayed, Phase, Question, State, Then};
 
 /// The whole state of a server.
 #[derive(Debug)]
@@ -121,6 +121,12 @@ impl Work {
         marked: 0,
         closing: Stopwatch::ZERO,
     };
+}
+
+/// Returns the state at the beginning of the work, which is once a session.
+#[cold]
+fn first_work() -> Box<Work> {
+    Box::default()
 }
 
 // The driver's side.
@@ -203,6 +209,7 @@ impl Session {
     }
 
     /// Takes the next step; `None` if something has changed.
+    #[inline]
     fn step(&mut self, now: Instant) -> Option<Need> {
         match &self.phase {
             Phase::Start | Phase::Asked(Question::Connect(_)) if self.is_early() => {
@@ -230,7 +237,7 @@ impl Session {
                 }
                 false => self.wait(Wait::Delay, now),
             },
-            Phase::Content(_) if self.work().content.is_lent() => self.wait(Wait::Answer, now),
+            Phase::Content(_) if self.work().content.is_lent() => Some(self.await_answer(now)),
             Phase::Content(_) => self.take_in(now),
             // Octets that have come since belong to no handshake.
             Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
@@ -247,7 +254,7 @@ impl Session {
             {
                 self.wait(Wait::Output, now)
             }
-            Phase::Asked(_) | Phase::Abort(_) => self.wait(Wait::Answer, now),
+            Phase::Asked(_) | Phase::Abort(_) => Some(self.await_answer(now)),
             Phase::Farewell(_) if self.channel.has_output() => self.wait(Wait::Output, now),
             Phase::Farewell(end) => {
                 let end = end.clone();
@@ -273,7 +280,7 @@ impl Session {
     }
 
     fn work_mut(&mut self) -> &mut Work {
-        self.work.get_or_insert_default()
+        self.work.get_or_insert_with(first_work)
     }
 
     /// Forgets the content: the transaction is over.
@@ -289,7 +296,7 @@ impl Session {
         match fault {
             Fault::None => Penalty::Reply,
             fault => {
-                let budget = &mut work.get_or_insert_default().budget;
+                let budget = &mut work.get_or_insert_with(first_work).budget;
                 budget.charge(fault, config.limits(), config.timeouts())
             }
         }
@@ -298,17 +305,16 @@ impl Session {
     /// Counts a MAIL in order; returns whether it is one too many.
     fn counts_transaction_too_many(&mut self) -> bool {
         let Self { work, config, .. } = self;
-        work.get_or_insert_default().budget.transaction(config.limits())
+        work.get_or_insert_with(first_work).budget.transaction(config.limits())
     }
 
     /// Reports a command line of the client to the transcript.
+    #[cold]
     fn note_command(&mut self, line: &[u8]) {
         let Self { channel, config, facts, work, offered, .. } = self;
-        if channel.has_record() {
-            let announced_by = work.as_ref().and_then(|work| work.announced_by.as_ref());
-            let config = announced_by.unwrap_or(config);
-            channel.note_command(line, &Known { config, facts, offered: *offered });
-        }
+        let announced_by = work.as_ref().and_then(|work| work.announced_by.as_ref());
+        let config = announced_by.unwrap_or(config);
+        channel.note_command(line, &Known { config, facts, offered: *offered });
     }
 }
 
@@ -323,7 +329,8 @@ impl Session {
 
     /// Takes the phase out to act on it.
     fn take_phase(&mut self) -> Phase {
-        let state = self.phase.state();
+        // The kind is for the check of `enter` alone.
+        let state = if cfg!(debug_assertions) { self.phase.state() } else { State::Command };
         self.enter(Phase::Taken(state))
     }
 
@@ -423,7 +430,7 @@ impl Session {
                 // The reply has to be sent before another machine takes over.
                 Question::HandOver(_) if channel.has_output() => None,
                 Question::Deliver(slot) => {
-                    let verdicts = &mut work.get_or_insert_default().verdicts;
+                    let verdicts = &mut work.get_or_insert_with(first_work).verdicts;
                     Some(Event::Deliver(Deliver { facts, exchange, slot, verdicts }))
                 }
                 Question::Data(slot) => {
@@ -450,6 +457,7 @@ impl Session {
     }
 
     /// Takes the configuration that a token has left.
+    #[cold]
     fn configure(&mut self, config: Arc<Config>) {
         // A hello that is accepted ends the transaction whose limits must not sink.
         let is_over = match &self.phase {
@@ -593,11 +601,13 @@ impl Session {
 
     /// Says no to a command, and charges the client for its fault: the only way to do so, whether the
     /// machine or the application decided it.
+    #[cold]
     fn refuse(&mut self, rejection: &Rejection, fault: Fault) {
         self.charge(rejection.reply(), fault);
     }
 
     /// Counts a command or message that the machine itself refuses.
+    #[cold]
     fn count_error(&mut self) {
         self.work_mut().counts.errors.add();
     }
@@ -645,6 +655,7 @@ impl Session {
     }
 
     /// Says the reply that was withheld.
+    #[cold]
     fn end_delay(&mut self) {
         if let Phase::Delayed(delayed) = self.take_phase() {
             self.say(&delayed.reply);

@@ -261,6 +261,7 @@ impl Phase {
 
     /// Returns whether the application has answered. A question of the verifier counts as
     /// answered, since only the verifier knows.
+    #[inline]
     pub(super) fn is_answered(&self) -> bool {
         match self {
             Self::Asked(question) => question.is_answered(),
@@ -302,6 +303,7 @@ impl Question {
         }
     }
 
+    #[inline]
     fn is_answered(&self) -> bool {
         match self {
             Self::Connect(slot) | Self::StartTls(slot) => slot.is_given(),

@@ -260,12 +260,7 @@ impl Engine {
             // RFC 8446 section 6.1.
             Ok([]) => Delivered::End(Closed::Clean),
             Ok(octets) => {
-                let room = inner.receive_buffer();
-                let taken = room.len().min(octets.len());
-                if let (Some(room), Some(octets)) = (room.get_mut(..taken), octets.get(..taken)) {
-                    room.copy_from_slice(octets);
-                }
-                inner.received(taken);
+                let taken = inner.feed(octets);
                 reader.consume(taken);
                 if taken == 0 { Delivered::Nothing } else { Delivered::Octets }
             }
