@@ -6,7 +6,9 @@ other load adds to it."""
 import os, resource, subprocess, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# As a dependency is built: with the profile as it is, and not incrementally.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CARGO_PROFILE_")}
+ENVIRONMENT["CARGO_INCREMENTAL"] = "0"
 
 
 def cargo(*arguments):
