@@ -12,7 +12,7 @@ use super::grammar::{
     self, Parsed as Found, Tolerance, VERB, WSP, cut, fail, is, span, whole, whole_address, word,
 };
 use super::path::{PlainPath, after_path, forward_path, reverse_path};
-use super::window::Window;
+use super::window::{Window, is_plain_list};
 use super::{
     Argument, Base64, Domain, DomainList, Extensions, ForwardPath, HelloName, Lenience,
     LineTooLong, Lookup, Mechanism, Node, Parameters, ReversePath, SyntaxError, SyntaxErrorKind,
@@ -568,7 +568,7 @@ fn plain(line: &[u8]) -> Option<Command<'_>> {
     let parameters = match rest {
         "" => Parameters::NONE,
         _ => {
-            let list = rest.strip_prefix(' ').filter(|list| parameters::is_plain_list(list))?;
+            let list = rest.strip_prefix(' ').filter(|list| is_plain_list(list.as_bytes()))?;
             Parameters::from_valid(list)
         }
     };
@@ -663,7 +663,7 @@ fn bdat<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 /// initial-response = base64 / "="
 /// ```
 fn auth<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
-    let (name, rest) = cut(argument, argument.find(' ').unwrap_or(argument.len()));
+    let (name, rest) = grammar::first_word(argument);
     let mechanism = Mechanism::new(name)?;
     if rest.is_empty() {
         return Ok(Command::Auth { mechanism, initial_response: None });
@@ -682,7 +682,7 @@ fn auth<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 
 /// Parses `burl-cmd = "BURL" SP absolute-URI [SP end-marker] CRLF`      RFC 4468 section 3
 fn burl<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, SyntaxError> {
-    let (uri, rest) = cut(argument, argument.find(' ').unwrap_or(argument.len()));
+    let (uri, rest) = grammar::first_word(argument);
     let uri = Uri::new(uri)?;
     let last = match rest {
         "" => false,

@@ -278,6 +278,12 @@ pub(crate) fn cut(input: &str, octets: usize) -> (&str, &str) {
     input.split_at_checked(octets).unwrap_or((input, ""))
 }
 
+/// Splits at the first space.
+#[inline]
+pub(crate) fn first_word(input: &str) -> (&str, &str) {
+    cut(input, input.bytes().position(|octet| octet == b' ').unwrap_or(input.len()))
+}
+
 /// Parses `1*class`
 #[inline]
 pub(crate) fn run(class: Class, kind: SyntaxErrorKind) -> impl Fn(&str) -> Parsed<'_, &str> {

@@ -16,6 +16,7 @@ use super::grammar::{
     whole, whole_address, word,
 };
 use super::text_value::text_value;
+use super::window::Window;
 use super::{Lenience, SyntaxError, SyntaxErrorKind};
 
 /// Octets of a domain: the DNS holds no longer one (RFC 1035 section 2.3.4, RFC 5321 section 4.5.3.1.2). With U-labels it is
@@ -488,6 +489,13 @@ pub(crate) fn dns_name(text: &str) -> Option<Domain<'_>> {
 #[inline]
 fn domain_within(input: &str, class: Class) -> Parsed<'_, &str> {
     let octets = input.as_bytes();
+    if class == LABEL
+        && let Some(end) = Window::of(octets, 0).domain_end(0)
+        && octets.get(end).is_none_or(u8::is_ascii)
+    {
+        let (found, rest) = cut(input, end);
+        return Ok((rest, found));
+    }
     let mut start = 0;
     loop {
         let end = grammar::span_from(octets, start, class);
@@ -612,9 +620,13 @@ fn ipv4(input: &str) -> Parsed<'_, Ipv4Addr> {
 }
 
 fn snum(input: &str) -> Parsed<'_, u8> {
-    let (digits, rest) = cut(input, span(input, grammar::DIGIT));
-    match digits.parse() {
-        Ok(number) if digits.len() <= 3 => Ok((rest, number)),
+    let (mut number, mut digits) = (0, 0);
+    for octet in input.bytes().take_while(u8::is_ascii_digit).take(4) {
+        number = 10 * number + u16::from(octet - b'0');
+        digits += 1;
+    }
+    match u8::try_from(number) {
+        Ok(number) if matches!(digits, 1..=3) => Ok((cut(input, digits).1, number)),
         _ => fail(input, SyntaxErrorKind::Host),
     }
 }

@@ -48,6 +48,19 @@ pub(super) const fn first_lanes(lanes: usize) -> u64 {
     u64::MAX >> (64 - 8 * lanes)
 }
 
+/// Returns a word of one to eight octets as a number, in lower case: only a letter becomes one by the bit that is set, but a control
+/// character may become a digit or a sign.
+#[inline]
+pub(super) fn packed(word: &[u8]) -> Option<u64> {
+    if let Ok(four) = <[u8; 4]>::try_from(word) {
+        return Some(u64::from(u32::from_le_bytes(four) | 0x2020_2020));
+    }
+    match word.len() {
+        octets @ 1..=8 => Some((load(word, 0) | LOWER) & first_lanes(octets)),
+        _ => None,
+    }
+}
+
 /// Marks the lanes below `bound`, which is at most 128.
 #[inline]
 const fn below(word: u64, bound: u8) -> u64 {
@@ -76,6 +89,18 @@ fn find(octets: &[u8], start: usize, marked: impl Fn(u64) -> u64) -> usize {
     octets.len() - rest.len() + (marks.trailing_zeros() / 8) as usize
 }
 
+/// Finds what [`find`] finds, in words that seldom have more than eight octets: no branch depends on how many octets are left.
+#[inline]
+fn find_near(octets: &[u8], start: usize, marked: impl Fn(u64) -> u64) -> usize {
+    let mut at = start;
+    loop {
+        match marked(load(octets, at)) {
+            0 => at += 8,
+            marks => return at + (marks.trailing_zeros() / 8) as usize,
+        }
+    }
+}
+
 /// Returns the place after the visible octets of ASCII (%d33-126) from `start` on.
 #[inline]
 pub(super) fn visible_end(octets: &[u8], start: usize) -> usize {
@@ -85,44 +110,17 @@ pub(super) fn visible_end(octets: &[u8], start: usize) -> usize {
 /// Returns the place of the first space or control character of ASCII from `start` on, or the end.
 #[inline]
 pub(super) fn word_end(octets: &[u8], start: usize) -> usize {
-    find(octets, start, |word| below(word, b'!'))
+    find_near(octets, start, |word| below(word, b'!'))
 }
 
 /// Returns the place of the first `=`, space or control character of ASCII from `start` on, or the end.
 #[inline]
 pub(super) fn keyword_end(octets: &[u8], start: usize) -> usize {
-    find(octets, start, |word| below(word, b'!') | equal(word, b'='))
-}
-
-/// Returns the place after the octets of ASCII from `start` on that a value may hold: %d33-60 / %d62-126 (RFC 5321 section 4.1.2).
-#[inline]
-pub(super) fn value_end(octets: &[u8], start: usize) -> usize {
-    let others = |word: u64| (word.wrapping_add(ONES) | word) & MARKS;
-    find(octets, start, |word| below(word, b'!') | others(word) | equal(word, b'='))
+    find_near(octets, start, |word| below(word, b'!') | equal(word, b'='))
 }
 
 /// Returns the place of the first octet below SO from `start` on, or the end: CR, LF and NUL are below it.
 #[inline]
 pub(super) fn line_break(octets: &[u8], start: usize) -> usize {
     find(octets, start, |word| below(word, 0x0E))
-}
-
-/// Marks the lanes whose octet, below 128, is in one of the ranges, which are given by their bounds in ascending order: the first
-/// octet of a range, and the one after its last. Other bits than the marks are of no use.
-///
-/// The sum of a lane reaches its mark from a bound on, and an octet in a range has reached an odd number of bounds.
-#[inline]
-fn within<const N: usize>(low: u64, bounds: [u8; N]) -> u64 {
-    bounds.into_iter().fold(0, |sum, bound| sum ^ (low + ONES * u64::from(0x80 - bound)))
-}
-
-/// Returns the place after the letters, digits and hyphens from `start` on.
-#[inline]
-pub(super) fn ldh_end(octets: &[u8], start: usize) -> usize {
-    find(octets, start, |word| {
-        let low = word & !MARKS;
-        let letters = within(low | LOWER, [b'a', b'z' + 1]);
-        let others = within(low, [b'-', b'.', b'0', b'9' + 1]);
-        (!(letters | others) | word) & MARKS
-    })
 }

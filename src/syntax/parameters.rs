@@ -5,8 +5,9 @@ use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 use super::grammar::{self, KEYWORD, LET_DIG, Parsed, Tolerance, VALUE, cut, error_in, fail, span};
-use super::lanes::{LOWER, keyword_end, ldh_end, load, value_end, word_end};
+use super::lanes::{keyword_end, word_end};
 use super::text_value::text_value;
+use super::window::is_plain_list;
 use super::{Lenience, Mailbox, SyntaxError, SyntaxErrorKind, Verp, xtext};
 
 /// The parameters of MAIL or RCPT: valid in form, in their order (RFC 5321 section 4.1.2).
@@ -210,7 +211,7 @@ impl fmt::Display for Parameter<'_> {
 
 /// Parses `Mail-parameters = esmtp-param *(SP esmtp-param)`, to the end of the line     RFC 5321 section 4.1.2
 pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Parameters<'a>> {
-    if is_plain_list(input) {
+    if is_plain_list(input.as_bytes()) {
         return Ok(("", Parameters::from_valid(input)));
     }
     let mut rest = input;
@@ -245,43 +246,6 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
         }
         rest = if next.starts_with(' ') { next.trim_start_matches(' ') } else { next };
     }
-}
-
-/// Returns whether the input is a list of ASCII to which nothing has to be tolerated, AUTH aside: the commonest case, in one look
-/// at each octet.
-#[inline]
-pub(super) fn is_plain_list(input: &str) -> bool {
-    let octets = input.as_bytes();
-    let mut at = 0;
-    loop {
-        let keyword = at;
-        at = ldh_end(octets, keyword);
-        let is_keyword = at > keyword && octets.get(keyword) != Some(&b'-');
-        if !is_keyword || at - keyword == AUTH.len() && is_auth(octets, keyword) {
-            return false;
-        }
-        if octets.get(at) == Some(&b'=') {
-            let value = at + 1;
-            at = value_end(octets, value);
-            if at == value {
-                return false;
-            }
-        }
-        match octets.get(at) {
-            None => return true,
-            Some(b' ') => at += 1,
-            Some(_) => return false,
-        }
-    }
-}
-
-const AUTH: [u8; 4] = *b"auth";
-
-/// Returns whether the four octets from `at` on are AUTH, in any case.
-#[inline]
-fn is_auth(octets: &[u8], at: usize) -> bool {
-    let word = (load(octets, at) | LOWER).to_le_bytes();
-    word.first_chunk() == Some(&AUTH)
 }
 
 /// Returns whether this is the value of XVERP in the form that Postfix takes: `XVERP=+=` is outside the grammar of values.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::lanes::{LOWER, first_lanes, load};
+use super::lanes::packed;
 
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $text:literal / $lower:literal;)*) => {
@@ -108,18 +108,6 @@ const fn by_slot() -> [(u64, Verb); SLOTS] {
 
 const fn slot(key: u64) -> usize {
     (key.wrapping_mul(SPREAD) >> 59) as usize % SLOTS
-}
-
-/// Returns a word of up to eight octets as a number, in lower case: only a letter becomes one by the bit that is set.
-#[inline]
-fn packed(word: &[u8]) -> Option<u64> {
-    if let Ok(four) = <[u8; 4]>::try_from(word) {
-        return Some(u64::from(u32::from_le_bytes(four) | 0x2020_2020));
-    }
-    match word.len() {
-        octets @ 1..=8 => Some((load(word, 0) | LOWER) & first_lanes(octets)),
-        _ => None,
-    }
 }
 
 impl Verb {

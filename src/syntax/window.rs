@@ -1,82 +1,124 @@
-//! The octets of a line as places: a bit for each octet, in a number for each class.
+//! The octets of a line as places: a bit for each of 64 octets, in a number for each class.
 //!
-//! A path is read from these numbers without a branch that depends on the length of a word, which nothing predicts.
+//! Paths and parameters are read from these numbers without a branch that depends on the length of a word, which no processor
+//! predicts.
 
-use super::grammar::{ATEXT, Class, LABEL, is};
+use super::grammar::{ATEXT, KEYWORD, LABEL, LET_DIG, VALUE, is};
 
 /// Octets of a block, which are looked up together.
 const BLOCK: usize = 16;
 /// Octets of a window, the bits of a number.
 const OCTETS: usize = 64;
 
-/// The places of the octets of ASCII of each class, in the octets of a line from one on.
-#[derive(Default)]
+/// Four classes of each octet: a bit in each quarter of a number. No octet beyond ASCII is in one.
+type Rows = [u64; 256];
+
+/// `atext` and dots; letters, digits, hyphens and dots; dots; hyphens.
+static PATH: Rows = {
+    const fn row(octet: u8) -> u64 {
+        let is_dot = octet == b'.';
+        quarters([is(octet, ATEXT) || is_dot, is(octet, LABEL) || is_dot, is_dot, octet == b'-'])
+    }
+    let mut rows = [0; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        rows[octet] = row(octet as u8);
+        octet += 1;
+    }
+    rows
+};
+
+/// The octets of a keyword; those that begin one, but A; those of a value, and spaces; spaces and `=`.
+static LIST: Rows = {
+    const fn row(octet: u8) -> u64 {
+        let is_space = octet == b' ';
+        let is_first = is(octet, LET_DIG) && !octet.eq_ignore_ascii_case(&b'A');
+        let is_value = is(octet, VALUE);
+        quarters([is(octet, KEYWORD), is_first, is_value || is_space, is_space || octet == b'='])
+    }
+    let mut rows = [0; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        rows[octet] = row(octet as u8);
+        octet += 1;
+    }
+    rows
+};
+
+const fn quarters([a, b, c, d]: [bool; 4]) -> u64 {
+    a as u64 | (b as u64) << BLOCK | (c as u64) << (2 * BLOCK) | (d as u64) << (3 * BLOCK)
+}
+
+/// Looks up the first 64 octets, or those that there are.
+#[inline]
+fn look_up(octets: &[u8], rows: &Rows) -> [u64; 4] {
+    let octets = octets.first_chunk::<OCTETS>().map_or(octets, |first| first);
+    let mut places = [0; 4];
+    let Some(last) = octets.last_chunk() else {
+        add(&padded(octets), 0, rows, &mut places);
+        return places;
+    };
+    let mut at = 0;
+    while let Some(block) = octets.get(at..octets.len() - 1).and_then(<[u8]>::first_chunk) {
+        add(block, at, rows, &mut places);
+        at += BLOCK;
+    }
+    // It may overlap the one before it, and its bits are equal there.
+    add(last, octets.len() - BLOCK, rows, &mut places);
+    places
+}
+
+#[inline]
+#[allow(clippy::indexing_slicing)] // a u8 is below 256
+fn add(block: &[u8; BLOCK], at: usize, rows: &Rows, places: &mut [u64; 4]) {
+    let sum = |half: &[u8]| {
+        half.iter().rev().fold(0_u64, |sum, octet| 2 * sum + rows[usize::from(*octet)])
+    };
+    // Two sums, for each waits for itself.
+    let (first, second) = block.split_at(BLOCK / 2);
+    let sum = sum(first) | sum(second) << (BLOCK / 2);
+    for (quarter, places) in places.iter_mut().enumerate() {
+        *places |= (sum >> (BLOCK * quarter) & 0xFFFF) << at;
+    }
+}
+
+/// Returns fewer octets than a block, with zeros after them, which are of no class.
+fn padded(octets: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+    block
+}
+
+/// Returns the number with this bit, which is below 64.
+#[inline]
+const fn bit(place: usize) -> u64 {
+    1 << (place % OCTETS)
+}
+
+/// Returns the place of the first bit from `start` on that is not set, which may be `start`, and the bits in front of it.
+#[inline]
+fn run(bits: u64, start: usize) -> Option<(usize, u64)> {
+    let behind = (!bits).checked_shr(u32::try_from(start).ok()?)?;
+    let end = start + behind.trailing_zeros() as usize;
+    (end < OCTETS).then(|| (end, bit(end) - bit(start)))
+}
+
+/// The places of the octets of a path, in a line from one octet on.
 pub(super) struct Window {
     /// The place in the line of the first bit.
     from: usize,
-    /// `atext` and dots.
     atoms: u64,
-    /// Letters, digits, hyphens and dots.
     labels: u64,
     dots: u64,
     hyphens: u64,
-}
-
-/// The classes of each octet: a bit in each quarter of a number.
-static ROWS: [u64; 256] = rows();
-
-#[allow(clippy::indexing_slicing)] // evaluated at compile time
-const fn rows() -> [u64; 256] {
-    const fn bit(is_member: bool, quarter: u32) -> u64 {
-        (is_member as u64) << (BLOCK as u32 * quarter)
-    }
-    const fn belongs(octet: u8, class: Class) -> bool {
-        octet.is_ascii() && (octet == b'.' || is(octet, class))
-    }
-    let mut rows = [0; 256];
-    let mut octet = 0_u8;
-    loop {
-        rows[octet as usize] = bit(belongs(octet, ATEXT), 0)
-            | bit(belongs(octet, LABEL), 1)
-            | bit(octet == b'.', 2)
-            | bit(octet == b'-', 3);
-        if octet == u8::MAX {
-            return rows;
-        }
-        octet += 1;
-    }
 }
 
 impl Window {
     /// Looks at 64 octets from `from` on, or at those that there are.
     #[inline]
     pub(super) fn of(line: &[u8], from: usize) -> Self {
-        let octets = line.get(from..).unwrap_or_default();
-        let octets = octets.first_chunk::<OCTETS>().map_or(octets, |first| first);
-        let mut window = Self { from, ..Self::default() };
-        let Some(last) = octets.last_chunk() else {
-            window.add(&padded(octets), 0);
-            return window;
-        };
-        let mut at = 0;
-        while let Some(block) = octets.get(at..octets.len() - 1).and_then(<[u8]>::first_chunk) {
-            window.add(block, at);
-            at += BLOCK;
-        }
-        // It may overlap the one before it, and its bits are equal there.
-        window.add(last, octets.len() - BLOCK);
-        window
-    }
-
-    #[inline]
-    #[allow(clippy::indexing_slicing)] // a u8 is below 256
-    fn add(&mut self, block: &[u8; BLOCK], at: usize) {
-        let sum = block.iter().rev().fold(0, |sum, octet| 2 * sum + ROWS[usize::from(*octet)]);
-        let quarter = |number: usize| (sum >> (BLOCK * number) & 0xFFFF) << at;
-        self.atoms |= quarter(0);
-        self.labels |= quarter(1);
-        self.dots |= quarter(2);
-        self.hyphens |= quarter(3);
+        let [atoms, labels, dots, hyphens] = look_up(line.get(from..).unwrap_or_default(), &PATH);
+        Self { from, atoms, labels, dots, hyphens }
     }
 
     /// Returns the place after a dot-string from `start` on, if it is one and ends in the window.
@@ -114,23 +156,41 @@ impl Window {
     }
 }
 
-/// Returns the place of the first bit from `start` on that is not set, which may be `start`, and the bits in front of it.
-#[inline]
-fn run(bits: u64, start: usize) -> Option<(usize, u64)> {
-    let behind = (!bits).checked_shr(u32::try_from(start).ok()?)?;
-    let end = start + behind.trailing_zeros() as usize;
-    (end < OCTETS).then(|| (end, bit(end) - bit(start)))
-}
-
-/// Returns the number with this bit, which is below 64.
-#[inline]
-const fn bit(place: usize) -> u64 {
-    1 << (place % OCTETS)
-}
-
-/// Returns fewer octets than a block, with zeros after them, which are of no class.
-fn padded(octets: &[u8]) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    block.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
-    block
+/// Returns whether the octets are a list of parameters in the grammar, all ASCII and none of more than 63 octets, without a keyword
+/// that begins with A.
+///
+/// ```text
+/// Mail-parameters = esmtp-param *(SP esmtp-param)              RFC 5321 section 4.1.2
+/// esmtp-param     = esmtp-keyword ["=" esmtp-value]
+/// esmtp-keyword   = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
+/// esmtp-value     = 1*(%d33-60 / %d62-126)
+/// ```
+pub(super) fn is_plain_list(list: &[u8]) -> bool {
+    let mut rest = list;
+    loop {
+        let [keywords, firsts, values, signs] = look_up(rest, &LIST);
+        let (spaces, equals, values) = (values & signs, signs & !values, values & !signs);
+        let is_last = rest.len() < OCTETS;
+        // Of a longer list, the parameters up to the last space in the window.
+        let end = match is_last {
+            true => rest.len(),
+            false if spaces == 0 => return false,
+            false => OCTETS - 1 - spaces.leading_zeros() as usize,
+        };
+        let inside = bit(end) - 1;
+        let (spaces, equals, values) = (spaces & inside, equals & inside, values & inside);
+        let starts = spaces << 1 | 1;
+        // The sum carries a start to the octet after its keyword.
+        let keywords = keywords & inside;
+        let ends = keywords.wrapping_add(starts) & !keywords;
+        let faults = starts & !firsts
+            | ends & !(equals | spaces | bit(end))
+            | equals & !ends
+            | equals << 1 & !values
+            | inside & !(values | equals | spaces);
+        if faults != 0 || is_last {
+            return faults == 0;
+        }
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
-use super::grammar::{XCHAR, is, span};
+use super::grammar::{XCHAR, is, span, span_from};
 use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -115,10 +115,10 @@ fn check(text: &str, is_lower_case_fine: bool) -> Result<(), usize> {
     let octets = text.as_bytes();
     let mut at = 0;
     loop {
+        at = span_from(octets, at, XCHAR);
         match octets.get(at..).unwrap_or_default() {
             [] => return Ok(()),
             [b'+', high, low, ..] if is_hexadecimal(*high) && is_hexadecimal(*low) => at += 3,
-            [octet, ..] if is(*octet, XCHAR) => at += 1,
             _ => return Err(at),
         }
     }
