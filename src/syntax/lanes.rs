@@ -89,18 +89,6 @@ fn find(octets: &[u8], start: usize, marked: impl Fn(u64) -> u64) -> usize {
     octets.len() - rest.len() + (marks.trailing_zeros() / 8) as usize
 }
 
-/// Finds what [`find`] finds, in words that seldom have more than eight octets: no branch depends on how many octets are left.
-#[inline]
-fn find_near(octets: &[u8], start: usize, marked: impl Fn(u64) -> u64) -> usize {
-    let mut at = start;
-    loop {
-        match marked(load(octets, at)) {
-            0 => at += 8,
-            marks => return at + (marks.trailing_zeros() / 8) as usize,
-        }
-    }
-}
-
 /// Returns the place after the visible octets of ASCII (%d33-126) from `start` on.
 #[inline]
 pub(super) fn visible_end(octets: &[u8], start: usize) -> usize {
@@ -110,13 +98,13 @@ pub(super) fn visible_end(octets: &[u8], start: usize) -> usize {
 /// Returns the place of the first space or control character of ASCII from `start` on, or the end.
 #[inline]
 pub(super) fn word_end(octets: &[u8], start: usize) -> usize {
-    find_near(octets, start, |word| below(word, b'!'))
+    find(octets, start, |word| below(word, b'!'))
 }
 
 /// Returns the place of the first `=`, space or control character of ASCII from `start` on, or the end.
 #[inline]
 pub(super) fn keyword_end(octets: &[u8], start: usize) -> usize {
-    find_near(octets, start, |word| below(word, b'!') | equal(word, b'='))
+    find(octets, start, |word| below(word, b'!') | equal(word, b'='))
 }
 
 /// Returns the place of the first octet below SO from `start` on, or the end: CR, LF and NUL are below it.
