@@ -19,9 +19,9 @@ pub(super) struct Facts {
     pub(super) hello: Option<Verb>,
     /// The extensions that the server offers and the client may use.
     pub(super) offered: Extensions,
-    /// The last command outside transactions, until the application has nothing more to send, ...
+    /// The last command outside transactions.
     last_verb: Verb,
-    /// ... and its reply.
+    /// The reply to it, until the application has nothing more to send.
     last_reply: Option<Arc<Reply<'static>>>,
     /// Absent in most sessions.
     rare: Option<Box<Rare>>,

@@ -1,5 +1,6 @@
 //! The facts of a message that are known before it is sent.
 
+use super::outgoing::Allowed;
 use crate::wire::{LineEnds, Stuffer, Survey, count_printable};
 use bytes::Bytes;
 
@@ -236,9 +237,12 @@ impl MessageFacts {
         facts
     }
 
-    /// Returns the facts of a whole message that is shared, and keeps a share of it: with these facts, content of
-    /// it that is written with [`write_bytes`](super::Content::write_bytes) is not scanned again, as far as
-    /// it goes as it is. That pays where a message is sent more than once.
+    /// Returns the facts of a whole message that is shared, and keeps a share of it. That pays where a message is sent more
+    /// than once.
+    ///
+    /// If no line of the message begins with a dot, each ends in CRLF, and NUL does not occur, octets of it that are
+    /// written with [`write_bytes`](super::Content::write_bytes) in a transaction with these facts are not scanned
+    /// again. All other octets are, whatever the facts say.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -257,9 +261,9 @@ impl MessageFacts {
         facts
     }
 
-    /// Takes the octets of which the scan has shown that they are sent as they are where octets above 127 `may_come`.
-    pub(super) fn into_clean(self, may_come: bool) -> Option<Bytes> {
-        self.clean.filter(|clean| clean.is_ascii || may_come).map(|clean| clean.octets)
+    /// Returns the octets that need no further scan for a server that takes what is `allowed`.
+    pub(super) fn into_clean(self, allowed: &Allowed) -> Option<Bytes> {
+        self.clean.filter(|clean| clean.is_ascii || allowed.has_eight_bit).map(|clean| clean.octets)
     }
 
     /// Takes the next octets of the message into account. Any cutting gives the same facts.

@@ -433,9 +433,7 @@ mod tests {
             let mut send = SendBuffer::default();
             let mut whole = Bytes::from(pieces.concat());
             let clean = match given {
-                Given::Scanned => {
-                    MessageFacts::scan_bytes(&whole).into_clean(allowed.has_eight_bit)
-                }
+                Given::Scanned => MessageFacts::scan_bytes(&whole).into_clean(&allowed),
                 Given::Copied | Given::Shared => None,
             };
             let mut content = Outgoing::new(framing, allowed, clean);
@@ -537,9 +535,9 @@ mod tests {
     #[test]
     fn other_octets_than_those_that_were_scanned_are_stuffed_and_checked() {
         let message = Bytes::from_static(b"a\r\nb.c\r\n\r\nd\r\n");
-        let clean = || MessageFacts::scan_bytes(&message).into_clean(false);
-        assert!(clean().is_some());
         let seven = Allowed { has_eight_bit: false, ..allowed(LineEnds::Strict) };
+        let clean = || MessageFacts::scan_bytes(&message).into_clean(&seven);
+        assert!(clean().is_some());
         let send = |pieces: &[&Bytes]| {
             let mut send = SendBuffer::default();
             let mut content = Outgoing::new(Framing::Dots, seven, clean());
@@ -571,14 +569,17 @@ mod tests {
     fn octets_above_127_are_checked_where_they_may_not_come() {
         let message = Bytes::from_static(b"a\xe9\r\n");
         let facts = || MessageFacts::scan_bytes(&message).without_eight_bit();
-        assert!(facts().into_clean(true).is_some() && facts().into_clean(false).is_none());
+        let eight = allowed(LineEnds::Strict);
+        let seven = Allowed { has_eight_bit: false, ..eight };
+        assert!(facts().into_clean(&eight).is_some() && facts().into_clean(&seven).is_none());
     }
 
     #[test]
     fn content_that_is_stuffed_corrected_or_refused_is_not_clean() {
         for content in [&b".\r\n"[..], b"a\r\n.b\r\n", b"a\n", b"a\rb", b"a\r", b"a\0b\r\n"] {
             let facts = MessageFacts::scan_bytes(&Bytes::from_static(content));
-            assert!(facts.into_clean(true).is_none(), "{}", content.escape_ascii());
+            let clean = facts.into_clean(&allowed(LineEnds::Strict));
+            assert!(clean.is_none(), "{}", content.escape_ascii());
         }
     }
 

@@ -89,7 +89,7 @@ impl<'c> Ready<'c> {
             (true, _) => Told::Final,
             _ => Told::Nothing,
         };
-        let clean = facts.into_clean(plan.allowed.has_eight_bit);
+        let clean = facts.into_clean(&plan.allowed);
         Ok(self.session.begin(envelope, plan, told, clean))
     }
 
