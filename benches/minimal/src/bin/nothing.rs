@@ -1,4 +1,4 @@
-//! What `receiver` is without the library: threads, a listener, and a line printed for each read.
+//! The size of `receiver` without the library: a thread a connection, and a line printed for each read.
 
 use std::{
     io::{self, Read, Write},
