@@ -524,16 +524,17 @@ impl Content {
 
     /// Consumes the first `octets` of those that are lent: the application has processed them.
     pub(super) fn taken(&mut self, octets: usize, receive: &mut ReceiveBuffer) {
-        self.lent = match self.lent {
-            Lent::Input { octets: lent, gap } if octets < lent => {
+        match &mut self.lent {
+            Lent::Input { octets: 0, gap: 0 } => {}
+            Lent::Input { octets: lent, .. } if octets < *lent => {
                 receive.consume(octets);
-                Lent::Input { octets: lent - octets, gap }
+                *lent -= octets;
             }
             Lent::Input { octets, gap } => {
-                receive.consume(octets.saturating_add(gap));
-                Lent::NOTHING
+                receive.consume(octets.saturating_add(*gap));
+                self.lent = Lent::NOTHING;
             }
-            Lent::LineBreak(rest) => Lent::LineBreak(rest.get(octets..).unwrap_or_default()),
-        };
+            Lent::LineBreak(rest) => *rest = rest.get(octets..).unwrap_or_default(),
+        }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Whether an octet needs a decision depends on it and the octet before it, in arithmetic on `u8`
 //! over arrays of a fixed size: compilers make vector instructions of this form (and of few others:
-//! `bool` and `if` are ten times as slow). A stride that is clean costs eight such instructions for
-//! each vector; which octets of a block need a decision is computed only where one may.
+//! `bool` and `if` are ten times as slow). A stride that is clean costs seven such instructions for
+//! each vector, and the first stuffed dot in it a search for the verdict on it; which octets of a block need
+//! a decision is computed only where one may.
 //!
 //! With the feature `simd` the instructions of AVX2 are named one by one, and the processor decides when it
 //! runs whether they are used.
@@ -16,14 +17,13 @@ pub(super) const STRIDE: usize = 4 * BLOCK;
 
 /// A set of instructions.
 pub(super) trait Lanes: Copy {
-    /// Returns the position of the first block from `at` on that may need a decision, of one with fewer than
-    /// 64 octets, or of one after `until`.
+    /// Passes blocks from `at` on that need no decision, up to one after `until`.
     fn pass_clean<const BARE: bool, const NUL: bool>(
         self,
         octets: &[u8],
         at: usize,
         until: usize,
-    ) -> usize;
+    ) -> Passed;
 
     /// Returns a bit for each octet of a block that needs a decision, the first one lowest.
     fn bits<const BARE: bool, const NUL: bool>(
@@ -31,6 +31,14 @@ pub(super) trait Lanes: Copy {
         before: &[u8; BLOCK],
         octets: &[u8; BLOCK],
     ) -> u64;
+}
+
+/// The end of the octets that were passed, because they need no decision.
+pub(super) enum Passed {
+    /// Before a block that may need one, or has fewer than 64 octets.
+    Clean(usize),
+    /// Before an octet that needs one.
+    Due(usize),
 }
 
 /// An act that is done with the best instructions at hand.
@@ -79,6 +87,33 @@ pub(super) fn judge<const BARE: bool, const NUL: bool>(before: u8, octet: u8) ->
     dot | bare | nul
 }
 
+/// Returns the position of the first octet up to CR: a line break, NUL, TAB or another control character.
+///
+/// For a line of usual length this is half of a search by memchr, which is called through a pointer. Nothing is
+/// found in the last octets, fewer than 32.
+#[inline(always)]
+pub(super) fn first_control(octets: &[u8]) -> Option<usize> {
+    const LANES: usize = 32;
+    const WORD: usize = 8;
+    const ABOVE_CR: u64 = u64::from_le_bytes([b'\r' + 1; WORD]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; WORD]);
+    for (lane, octets) in octets.as_chunks::<LANES>().0.iter().enumerate() {
+        if octets.iter().fold(0, |any, octet| any | mask(*octet <= b'\r')) == 0 {
+            continue;
+        }
+        for (word, octets) in octets.as_chunks::<WORD>().0.iter().enumerate() {
+            let octets = u64::from_le_bytes(*octets);
+            // The lowest bit is right; a borrow may set the ones above it.
+            let found = octets.wrapping_sub(ABOVE_CR) & !octets & HIGHEST;
+            if found != 0 {
+                let octet = found.trailing_zeros() / u8::BITS;
+                return Some(LANES * lane + WORD * word + octet as usize);
+            }
+        }
+    }
+    None
+}
+
 /// Loops of which compilers make vector instructions.
 #[derive(Clone, Copy)]
 struct Portable;
@@ -89,42 +124,78 @@ fn mask(is: bool) -> u8 {
     0_u8.wrapping_sub(u8::from(is))
 }
 
-/// The value of [`suspect`] for a TAB, which is common in mail and needs no decision.
-const TAB: u8 = 2;
+/// The bits that [`verdict`] sets for each octet that needs no decision.
+const CLEAN: u8 = 0x17;
+/// The verdict on a dot after LF.
+const DOT: u8 = 0x0f;
 
-/// Returns a value other than 0 when `octet` after `before` may need a decision.
+/// Returns a value with all bits of [`CLEAN`] unless `octet` after `before` may need a decision, line breaks outside
+/// CRLF and NUL among them.
 ///
-/// Whatever needs one is suspect, and also TAB and control characters that are rare in mail, NUL
-/// among them. That makes NUL free: one saturating subtraction tells LF (1), TAB (2) and NUL (11) from CR and what is
-/// printable (0), and a CR before it makes 0 of LF, and of nothing else.
+/// Both are cut off where they are printable, and what is left tells LF (10) from CR (13) from the rest. The sum is
+/// 0x1f of printable octets and of CR after one, and 0x17 of LF after CR and of what follows LF; it lacks a bit of
+/// `CLEAN` for a bare CR or LF, NUL, and control characters that need no decision, TAB among them. A dot takes 8
+/// away, which only that after LF cannot spare.
 #[inline(always)]
-fn suspect<const BARE: bool, const NUL: bool>(before: u8, octet: u8) -> u8 {
-    if BARE {
-        let dot = mask(octet == b'.') & mask(before == b'\n');
-        dot | (b'\n' + 1).saturating_sub(octet).wrapping_add(mask(before == b'\r'))
-    } else {
-        judge::<false, NUL>(before, octet)
-    }
+fn verdict(before: u8, octet: u8) -> u8 {
+    let dot = mask(octet == b'.') & 0xf8;
+    before.min(18).wrapping_add(octet.min(b'\r')).wrapping_add(dot)
 }
 
-/// Returns whether an octet may need a decision.
+/// Returns whether an octet needs a decision.
 #[inline(always)]
-fn is_suspect<const BARE: bool, const NUL: bool, const OCTETS: usize>(
+fn is_due<const BARE: bool, const NUL: bool, const OCTETS: usize>(
     before: &[u8; OCTETS],
     octets: &[u8; OCTETS],
 ) -> bool {
     let mut any = 0;
     for (before, octet) in before.iter().zip(octets) {
-        any |= suspect::<BARE, NUL>(*before, *octet);
-    }
-    if any != TAB {
-        return any != 0;
-    }
-    let mut any = 0;
-    for (before, octet) in before.iter().zip(octets) {
         any |= judge::<BARE, NUL>(*before, *octet);
     }
     any != 0
+}
+
+/// Returns whether a stride holds a position that needs a decision, and that position if it is the first one, and a dot.
+#[inline(always)]
+fn find_due<const BARE: bool, const NUL: bool>(
+    before: &[u8; STRIDE],
+    octets: &[u8; STRIDE],
+) -> Due {
+    if !BARE {
+        return if is_due::<BARE, NUL, STRIDE>(before, octets) {
+            Due::Somewhere
+        } else {
+            Due::Nowhere
+        };
+    }
+    let mut verdicts = [0; STRIDE];
+    let mut all = CLEAN;
+    for ((before, octet), into) in before.iter().zip(octets).zip(&mut verdicts) {
+        let verdict = verdict(*before, *octet);
+        *into = verdict;
+        all &= verdict;
+    }
+    if all == CLEAN {
+        return Due::Nowhere;
+    }
+    // Where no other bit is missing, nothing but dots is found.
+    if all == CLEAN & DOT
+        && let Some(at) = memchr::memchr(DOT, &verdicts)
+        && (before.get(at), octets.get(at)) == (Some(&b'\n'), Some(&b'.'))
+    {
+        return Due::At(at);
+    }
+    match is_due::<BARE, NUL, STRIDE>(before, octets) {
+        true => Due::Somewhere,
+        false => Due::Nowhere,
+    }
+}
+
+/// The first position of a stride that needs a decision.
+enum Due {
+    Nowhere,
+    Somewhere,
+    At(usize),
 }
 
 impl Lanes for Portable {
@@ -134,28 +205,28 @@ impl Lanes for Portable {
         octets: &[u8],
         mut at: usize,
         until: usize,
-    ) -> usize {
+    ) -> Passed {
         let mut near = 0;
         while at < until {
             if near == 0
                 && let Some((before, stride)) = pair::<STRIDE>(octets, at)
             {
-                if is_suspect::<BARE, NUL, STRIDE>(before, stride) {
-                    near = STRIDE / BLOCK;
-                } else {
-                    at += STRIDE;
+                match find_due::<BARE, NUL>(before, stride) {
+                    Due::Nowhere => at += STRIDE,
+                    Due::Somewhere => near = STRIDE / BLOCK,
+                    Due::At(dot) => return Passed::Due(at + dot),
                 }
                 continue;
             }
             match pair::<BLOCK>(octets, at) {
-                Some((before, block)) if !is_suspect::<BARE, NUL, BLOCK>(before, block) => {
+                Some((before, block)) if !is_due::<BARE, NUL, BLOCK>(before, block) => {
                     at += BLOCK;
                     near = near.saturating_sub(1);
                 }
                 _ => break,
             }
         }
-        at
+        Passed::Clean(at)
     }
 
     #[inline(always)]
@@ -182,7 +253,7 @@ impl Lanes for Portable {
 
 #[cfg(all(feature = "simd", any(target_arch = "x86", target_arch = "x86_64")))]
 mod avx2 {
-    use super::{BLOCK, Lanes, pair};
+    use super::{BLOCK, CLEAN, Lanes, Passed, pair};
     use fearless_simd::{Bytes, Simd, SimdBase, SimdMask, i8x32, mask8x32, u8x32, x86};
 
     /// AVX2, on a processor that has it.
@@ -201,18 +272,16 @@ mod avx2 {
             octets: &[u8],
             mut at: usize,
             until: usize,
-        ) -> usize {
+        ) -> Passed {
             while at < until
                 && let Some((before, block)) = pair::<BLOCK>(octets, at)
             {
-                let one = self.suspect::<BARE, NUL>(self.load(before, 0), self.load(block, 0));
-                let two = self.suspect::<BARE, NUL>(self.load(before, 1), self.load(block, 1));
-                if self.signs(self.is(self.0.or_u8x32(one, two), 0)) != u32::MAX.into() {
+                if !self.is_clean::<BARE, NUL>(before, block) {
                     break;
                 }
                 at += BLOCK;
             }
-            at
+            Passed::Clean(at)
         }
 
         #[inline(always)]
@@ -266,21 +335,33 @@ mod avx2 {
             due
         }
 
-        /// Does what [`suspect`](super::suspect) does.
+        /// Does what [`verdict`](super::verdict) does.
         #[inline(always)]
-        fn suspect<const BARE: bool, const NUL: bool>(
+        fn verdict(self, before: Vector, octets: Vector) -> Vector {
+            let dot = self.0.and_u8x32(self.is(octets, b'.'), self.0.splat_u8x32(0xf8));
+            let before = self.0.min_u8x32(before, self.0.splat_u8x32(18));
+            let octets = self.0.min_u8x32(octets, self.0.splat_u8x32(b'\r'));
+            self.0.add_u8x32(self.0.add_u8x32(before, octets), dot)
+        }
+
+        /// Returns whether no octet of a block may need a decision.
+        #[inline(always)]
+        fn is_clean<const BARE: bool, const NUL: bool>(
             self,
-            before: Vector,
-            octets: Vector,
-        ) -> Vector {
-            if BARE {
-                let dot = self.0.and_u8x32(self.is(octets, b'.'), self.is(before, b'\n'));
-                let limit = self.0.splat_u8x32(b'\n' + 1);
-                let low = self.0.saturating_sub_u8x32(limit, octets);
-                self.0.or_u8x32(dot, self.0.add_u8x32(low, self.is(before, b'\r')))
+            before: &[u8; BLOCK],
+            octets: &[u8; BLOCK],
+        ) -> bool {
+            let (low_before, low) = (self.load(before, 0), self.load(octets, 0));
+            let (high_before, high) = (self.load(before, 1), self.load(octets, 1));
+            let (all, clean) = if BARE {
+                let low = self.verdict(low_before, low);
+                let all = self.0.and_u8x32(low, self.verdict(high_before, high));
+                (self.0.and_u8x32(all, self.0.splat_u8x32(CLEAN)), CLEAN)
             } else {
-                self.judged::<false, NUL>(before, octets)
-            }
+                let low = self.judged::<false, NUL>(low_before, low);
+                (self.0.or_u8x32(low, self.judged::<false, NUL>(high_before, high)), 0)
+            };
+            self.signs(self.is(all, clean)) == u32::MAX.into()
         }
     }
 }
@@ -290,20 +371,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_that_needs_a_decision_is_suspect() {
-        fn check<const BARE: bool, const NUL: bool>(before: u8, octet: u8) {
-            let suspect = suspect::<BARE, NUL>(before, octet);
-            let is_due = judge::<BARE, NUL>(before, octet) != 0;
-            assert!(suspect != 0 || !is_due, "{before} {octet}");
-            // No octet that is common in mail makes a stride slow.
-            let is_common = octet > 31 || b"\t\r\n".contains(&octet);
-            assert!(is_due || !is_common || [0, TAB].contains(&suspect), "{before} {octet}");
-        }
+    fn no_pair_that_needs_a_decision_has_the_verdict_clean() {
         for (before, octet) in (0..=255).flat_map(|one| (0..=255).map(move |two| (one, two))) {
-            check::<true, true>(before, octet);
-            check::<true, false>(before, octet);
-            check::<false, true>(before, octet);
-            check::<false, false>(before, octet);
+            let is_due = judge::<true, true>(before, octet) != 0;
+            let is_clean = verdict(before, octet) & CLEAN == CLEAN;
+            assert!(!is_clean || !is_due, "{before} {octet}");
+            // No octet that is common in mail, save TAB, makes a stride slow.
+            let is_common = |octet| octet > 31 || b"\r\n".contains(&octet);
+            assert!(
+                is_clean || is_due || !is_common(before) || !is_common(octet),
+                "{before} {octet}"
+            );
+        }
+        assert_eq!(verdict(b'\n', b'.'), DOT);
+    }
+
+    #[test]
+    fn the_first_control_character_is_found_but_in_the_last_octets() {
+        for (length, at) in (0..100).flat_map(|length| (0..length).map(move |at| (length, at))) {
+            for octet in 0..=255 {
+                let mut octets = [b'a'; 100];
+                octets[at] = octet;
+                // One after it is not the first.
+                octets[at + 1..length.max(at + 1)].fill(b'\r');
+                let expected = if octet <= b'\r' { at } else { at + 1 };
+                let found = first_control(&octets[..length]);
+                assert_eq!(found, Some(expected).filter(|at| *at < length / 32 * 32));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Most octets are passed by the instructions of [`lanes`]. Lines of one length, which base64 has, cost a third of
 //! that: the ends of lines are where they are expected, and there are no others.
 
-use super::lanes::{self, Act, BLOCK, Lanes, STRIDE, judge, pair};
+use super::lanes::{self, Act, BLOCK, Lanes, Passed, STRIDE, judge, pair};
 use core::ops::RangeInclusive;
 
 /// Returns the number of octets above CR and below 128, modulo 256.
@@ -64,9 +64,10 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
     /// Passes the octets before `at`, which the caller has judged.
     #[inline]
     pub(super) const fn pass(&mut self, at: usize) {
+        let judged = at.saturating_sub(self.base);
+        self.bits = if judged < BLOCK { self.bits & (u64::MAX << judged) } else { 0 };
         if self.at < at {
             self.at = at;
-            self.bits = 0;
         }
     }
 
@@ -91,7 +92,16 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
                 self.pass_even_lines(octets);
             }
             if !self.is_dense {
-                self.at = lanes.pass_clean::<BARE, NUL>(octets, self.at, self.even_at);
+                match lanes.pass_clean::<BARE, NUL>(octets, self.at, self.even_at) {
+                    Passed::Clean(at) => self.at = at,
+                    Passed::Due(at) => {
+                        self.is_dense = at - self.at < 2 * BLOCK;
+                        self.base = at;
+                        self.bits = 1;
+                        self.at = at + 1;
+                        return true;
+                    }
+                }
             }
             let Some((before, block)) = pair::<BLOCK>(octets, self.at) else { break };
             self.base = self.at;
