@@ -32,7 +32,7 @@ def main():
             print("| build of the library, %s, processor seconds | %.1f |" % (title, min(seconds)), flush=True)
         cargo("build", "--release", "--manifest-path", HERE + "/Cargo.toml", "--target-dir", target)
         for name in ("receiver", "nothing"):
-            print("| size of `%s`, KiB | %d |" % (name, os.path.getsize("%s/release/%s" % (target, name)) // 1024))
+            print("| size of `%s`, kB | %d |" % (name, os.path.getsize("%s/release/%s" % (target, name)) // 1000))
 
 
 main()
