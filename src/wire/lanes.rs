@@ -126,8 +126,10 @@ fn mask(is: bool) -> u8 {
 
 /// The bits that [`verdict`] sets for each octet that needs no decision.
 const CLEAN: u8 = 0x17;
-/// The verdict on a dot after LF.
+/// The verdict on a dot after LF, and on few pairs of control characters.
 const DOT: u8 = 0x0f;
+/// The only other verdict that lacks the same bit of [`CLEAN`] and no other. NUL after BEL has it.
+const DOUBT: u8 = 0x07;
 
 /// Returns a value with all bits of [`CLEAN`] unless `octet` after `before` may need a decision, line breaks outside
 /// CRLF and NUL among them.
@@ -178,9 +180,9 @@ fn find_due<const BARE: bool, const NUL: bool>(
     if all == CLEAN {
         return Due::Nowhere;
     }
-    // Where no other bit is missing, nothing but dots is found.
+    // Where no other bit is missing, the first octet that lacks it is the first that may need a decision.
     if all == CLEAN & DOT
-        && let Some(at) = memchr::memchr(DOT, &verdicts)
+        && let Some(at) = memchr::memchr2(DOT, DOUBT, &verdicts)
         && (before.get(at), octets.get(at)) == (Some(&b'\n'), Some(&b'.'))
     {
         return Due::At(at);
@@ -384,6 +386,11 @@ mod tests {
             );
         }
         assert_eq!(verdict(b'\n', b'.'), DOT);
+        for (before, octet) in (0..=255).flat_map(|one| (0..=255).map(move |two| (one, two))) {
+            let verdict = verdict(before, octet);
+            let is_searched = [DOT, DOUBT].contains(&verdict);
+            assert_eq!(is_searched, verdict & CLEAN == CLEAN & DOT, "{before} {octet}");
+        }
     }
 
     #[test]
