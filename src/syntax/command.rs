@@ -824,6 +824,18 @@ mod tests {
             assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<> {text}"));
             assert_read_as_by_the_grammar(&alloc::format!("RCPT TO:<a@b> {text}"));
         });
+        for length in 1..140 {
+            let long = "y".repeat(length);
+            for rest in
+                ["", " B", " -B", "  B", " AUTH=<>", "=x", " =x", " B=", " \u{fc}", "\t", " B=x C"]
+            {
+                for list in [alloc::format!("X={long}{rest}"), alloc::format!("{long}{rest} D=1")] {
+                    assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<> {list}"));
+                    assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<> A1=2 {list}"));
+                    assert_read_as_by_the_grammar(&alloc::format!("MAIL FROM:<> B={list} {list}"));
+                }
+            }
+        }
     }
 
     #[test]
