@@ -18,7 +18,7 @@ pub struct Transaction {
     text: String,
     progress: Progress,
     reverse_path: Option<Entry>,
-    recipients: Vec<Entry>,
+    recipients: Entries,
     declared_size: Option<u64>,
     is_utf8: bool,
     body: Option<Body>,
@@ -65,13 +65,52 @@ impl Entry {
     }
 }
 
+/// The positions of the recipients. Most messages have one, which takes no memory of its own.
+#[derive(Clone, Debug)]
+enum Entries {
+    One(Option<Entry>),
+    /// It stays so, for the memory serves the next transaction.
+    Many(Vec<Entry>),
+}
+
+impl Entries {
+    const fn as_slice(&self) -> &[Entry] {
+        match self {
+            Self::One(entry) => entry.as_slice(),
+            Self::Many(entries) => entries.as_slice(),
+        }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        match self {
+            Self::One(one @ None) => *one = Some(entry),
+            Self::One(one) => *self = Self::Many(one.take().into_iter().chain([entry]).collect()),
+            Self::Many(entries) => entries.push(entry),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        match self {
+            Self::One(one) => one.take(),
+            Self::Many(entries) => entries.pop(),
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Self::One(one) => *one = None,
+            Self::Many(entries) => entries.clear(),
+        }
+    }
+}
+
 impl Transaction {
     pub(super) const fn new() -> Self {
         Self {
             text: String::new(),
             progress: Progress::Empty,
             reverse_path: None,
-            recipients: Vec::new(),
+            recipients: Entries::One(None),
             declared_size: None,
             is_utf8: false,
             body: None,
@@ -115,7 +154,8 @@ impl Transaction {
     /// is asked about a recipient, that one is the last.
     #[must_use]
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
-        self.recipients.iter().map(|entry| Recipient { text: &self.text, entry })
+        let recipients = self.recipients.as_slice().iter();
+        recipients.map(|entry| Recipient { text: &self.text, entry })
     }
 
     /// Returns the size that MAIL declared, in octets (RFC 1870 section 3).
@@ -154,13 +194,13 @@ impl Transaction {
 
     /// Returns the last recipient and its index.
     pub(super) fn last(&self) -> Option<(usize, Recipient<'_>)> {
-        let entry = self.recipients.last()?;
-        Some((self.recipients.len().saturating_sub(1), Recipient { text: &self.text, entry }))
+        let (entry, before) = self.recipients.as_slice().split_last()?;
+        Some((before.len(), Recipient { text: &self.text, entry }))
     }
 
     /// Returns the octets of memory that the envelope takes.
     pub(super) const fn octets(&self) -> usize {
-        let entries = self.recipients.len().saturating_mul(size_of::<Entry>());
+        let entries = self.recipients.as_slice().len().saturating_mul(size_of::<Entry>());
         self.text.len().saturating_add(entries)
     }
 
@@ -168,8 +208,8 @@ impl Transaction {
     pub(super) const fn accepted(&self) -> usize {
         match self.progress {
             Progress::Empty | Progress::Refused | Progress::Proposed => 0,
-            Progress::Open => self.recipients.len(),
-            Progress::Addressing => self.recipients.len().saturating_sub(1),
+            Progress::Open => self.recipients.as_slice().len(),
+            Progress::Addressing => self.recipients.as_slice().len().saturating_sub(1),
         }
     }
 
@@ -267,7 +307,7 @@ impl<'t> Recipient<'t> {
 /// Text, and a few of the recipients, however many there are.
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let recipients = self.recipients.iter();
+        let recipients = self.recipients.as_slice().iter();
         let recipients = recipients.map(|entry| Recipient { text: &self.text, entry });
         f.debug_struct("Transaction")
             .field("progress", &self.progress)
