@@ -89,10 +89,7 @@ fn carry(from: &mut impl Machine, to: &mut impl Machine) -> bool {
     let count = from.to_send(&mut slices);
     let mut carried = 0;
     for slice in &slices[..count] {
-        let room = to.receive_buffer();
-        let octets = room.len().min(slice.len());
-        room[..octets].copy_from_slice(&slice[..octets]);
-        to.received(octets);
+        let octets = to.feed(slice);
         carried += octets;
         if octets < slice.len() {
             break;
@@ -236,12 +233,7 @@ fn serve(config: &Arc<server::Config>, said: &[u8]) -> Heard {
                 server.sent(octets);
             }
             Need::Read(_) => {
-                let piece = &said[fed..said.len().min(fed + PIECE)];
-                let room = server.receive_buffer();
-                let octets = room.len().min(piece.len());
-                room[..octets].copy_from_slice(&piece[..octets]);
-                server.received(octets);
-                fed += octets;
+                fed += server.feed(&said[fed..said.len().min(fed + PIECE)]);
             }
             Need::Wait(_) => unreachable!(),
             Need::Close => return heard,

@@ -555,12 +555,12 @@ fn plain(line: &[u8]) -> Option<Command<'_>> {
     let (text, from);
     let (mailbox, rest) = match PlainPath::find(line, start) {
         Some(path) => {
-            (text, from) = grammar::text_behind(line, start)?;
+            (text, from) = grammar::text_from(line, start)?;
             let (mailbox, rest) = path.mailbox(text, from)?;
             (Some(mailbox), rest)
         }
         None if is_mail && line.get(start) == Some(&b'>') => {
-            (text, from) = grammar::text_behind(line, start)?;
+            (text, from) = grammar::text_from(line, start)?;
             (None, text.get(start - from..)?.strip_prefix('>')?)
         }
         None => return None,
@@ -609,7 +609,7 @@ fn plain_hello(line: &[u8]) -> Option<Command<'_>> {
     {
         return None;
     }
-    let (text, from) = grammar::text_behind(line, start)?;
+    let (text, from) = grammar::text_from(line, start)?;
     let domain = Domain::from_valid(text.get(start - from..)?);
     let name = HelloName::of_domain(domain);
     Some(match verb {

@@ -201,7 +201,7 @@ pub(crate) const fn is_control_character(c: char) -> bool {
 /// The standard library checks 16 octets at a time, but octet by octet up to the first aligned one: 40 instructions a line, and a
 /// branch that nothing predicts.
 #[inline]
-pub(crate) fn text_behind(line: &[u8], start: usize) -> Option<(&str, usize)> {
+pub(crate) fn text_from(line: &[u8], start: usize) -> Option<(&str, usize)> {
     let aligned = start.saturating_sub(line.as_ptr().addr().wrapping_add(start) % 8);
     let text = core::str::from_utf8(line.get(aligned..)?).ok()?;
     Some((text, aligned))

@@ -672,10 +672,8 @@ impl Stuffer {
         }
         let mut start = 0;
         let mut scan = Scan::<true, false>::new();
-        // Dots come in groups: where one did, the next line may begin with one, too.
-        let mut next_dot = None;
         while inside == Inside::Unscanned
-            && let Some(at) = next_dot.take().or_else(|| scan.next(content))
+            && let Some(at) = scan.next(content)
         {
             let (bare, added) = match content.get(at - 1..=at) {
                 Some([b'\r', _]) => (at - 1, None),
@@ -689,10 +687,6 @@ impl Stuffer {
                 return self.fail(self.offset.saturating_add(bare as u64));
             };
             emit(Piece::Added(added));
-            if added == b"." && at - start < 2 * LINE {
-                next_dot = content.get(at..).and_then(line_before_dot).map(|line| at + line);
-                scan.pass(next_dot.map_or(0, |dot| dot + 1));
-            }
             start = at;
         }
         let held_back = usize::from(content.ends_with(b"\r"));
