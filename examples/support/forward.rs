@@ -242,8 +242,7 @@ impl<'r> Backend<'r> {
                 return state;
             }
         };
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let at = Timestamp::since_unix_epoch(time);
+        let at = Timestamp::from(SystemTime::now());
         let trace = Received::of(data.facts(), &self.forward.host, at).to_string();
         let begun = self.step(async {
             let mut writer = transaction.content().await?;

@@ -99,13 +99,14 @@ use crate::{
     security::Security,
     server::{Config, Peer, Server},
     service::Service,
+    trace::Timestamp,
 };
 use alloc::{
     string::{String, ToString},
     sync::Arc,
 };
 use core::{net::SocketAddr, time::Duration};
-use std::io;
+use std::{io, time::SystemTime};
 
 /// The time that a connection being closed waits for the peer to close it too: enough for a round
 /// trip to anywhere.
@@ -183,6 +184,22 @@ impl<M: AsServer + crate::machine::Upgradable> AsServer for crate::tls::Secured<
 
     fn as_server_mut(&mut self) -> &mut Server {
         self.machine_mut().as_server_mut()
+    }
+}
+
+/// Converts the time of the system's clock; a time before 1970 becomes 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use esmtp::trace::Timestamp;
+/// use std::time::SystemTime;
+///
+/// let at = Timestamp::from(SystemTime::UNIX_EPOCH);
+/// assert_eq!(at.to_string(), "Thu, 1 Jan 1970 00:00:00 +0000");
+/// ```
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        Self::since_unix_epoch(since.unwrap_or_default())
     }
 }
 
