@@ -22,7 +22,7 @@ use bytes::Bytes;
 /// assert_eq!(facts.size(LineEnds::FromLf), Some(22));
 /// assert_eq!(MessageFacts::UNKNOWN.with_size(22).has_eight_bit(), None);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageFacts {
     size: Option<u64>,
     has_eight_bit: Option<bool>,
@@ -35,7 +35,7 @@ pub struct MessageFacts {
     bare: Bare,
     longest_line: u64,
     scan: Scan,
-    clean: Option<Clean>,
+    clean: Share,
 }
 
 /// Octets in which nothing is to be stuffed or refused, but octets above 127 perhaps.
@@ -47,6 +47,18 @@ struct Clean {
     octets: Bytes,
     is_ascii: bool,
 }
+
+/// The share that is kept. Any equals any other: facts are compared, and not which octets they are of.
+#[derive(Clone, Debug)]
+struct Share(Option<Clean>);
+
+impl PartialEq for Share {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Share {}
 
 /// Line ends that are not CRLF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,7 +223,7 @@ impl MessageFacts {
         bare: Bare { cr: false, lf: 0 },
         longest_line: 0,
         scan: Scan { part: Part::Header, is_after_cr: false, line: 0, name: [0; NAME] },
-        clean: None,
+        clean: Share(None),
     };
 
     /// Returns the facts of a message without octets, to be brought up to date with [`update`](Self::update).
@@ -256,14 +268,15 @@ impl MessageFacts {
         let mut facts = Self::scan(message);
         if facts.has_nul == Some(false) && Stuffer::is_unchanged(message) {
             let is_ascii = facts.has_eight_bit == Some(false);
-            facts.clean = Some(Clean { octets: message.clone(), is_ascii });
+            facts.clean = Share(Some(Clean { octets: message.clone(), is_ascii }));
         }
         facts
     }
 
     /// Returns the octets that need no further scan for a server that takes what is `allowed`.
     pub(super) fn into_clean(self, allowed: &Allowed) -> Option<Bytes> {
-        self.clean.filter(|clean| clean.is_ascii || allowed.has_eight_bit).map(|clean| clean.octets)
+        let Share(clean) = self.clean;
+        clean.filter(|clean| clean.is_ascii || allowed.has_eight_bit).map(|clean| clean.octets)
     }
 
     /// Takes the next octets of the message into account. Any cutting gives the same facts.
@@ -468,21 +481,6 @@ impl MessageFacts {
         self.longest_line
     }
 }
-
-/// The facts are compared, and not which octets they are of.
-impl PartialEq for MessageFacts {
-    fn eq(&self, other: &Self) -> bool {
-        let facts = |it: &Self| {
-            (
-                (it.size, it.has_eight_bit, it.has_utf8_header, it.has_nul, it.has_control),
-                (it.is_mime, it.has_return_path, it.has_burl, it.bare, it.longest_line, it.scan),
-            )
-        };
-        facts(self) == facts(other)
-    }
-}
-
-impl Eq for MessageFacts {}
 
 impl Default for MessageFacts {
     /// Returns [`UNKNOWN`](Self::UNKNOWN).

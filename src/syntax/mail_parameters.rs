@@ -4,8 +4,8 @@ use alloc::string::ToString as _;
 use core::fmt;
 
 use super::DateTime;
+use super::grammar::{DIGIT, is_all};
 use super::keywords::{Given, MAIL, MailKeyword, read};
-use super::lanes::packed;
 use super::xtext::encoded;
 use super::{
     DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Mailbox, Parameters,
@@ -476,34 +476,17 @@ const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
 /// Parses `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
 fn size(value: &str) -> Result<u64, SyntaxError> {
-    let (mut size, mut is_number) = (0_u64, matches!(value.len(), 1..=20));
-    for octet in value.bytes().take(19) {
-        let digit = octet.wrapping_sub(b'0');
-        is_number &= digit < 10;
-        size = size.wrapping_mul(10).wrapping_add(u64::from(digit));
-    }
-    // What 64 bits do not hold is as large as can be, and no server takes it.
-    for octet in value.bytes().skip(19) {
-        is_number &= octet.is_ascii_digit();
-        size = size.saturating_mul(10).saturating_add(u64::from(octet.wrapping_sub(b'0')));
-    }
-    match is_number {
-        true => Ok(size),
-        false => Err(SyntaxError::new(SyntaxErrorKind::Number, 0)),
+    match value.len() {
+        // A number beyond 64 bits is larger than any limit.
+        1..=20 if is_all(value, DIGIT) => Ok(value.parse().unwrap_or(u64::MAX)),
+        _ => Err(SyntaxError::new(SyntaxErrorKind::Number, 0)),
     }
 }
 
 /// Parses `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`          RFC 3030 section 3
 fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
-    const SEVEN: u64 = u64::from_le_bytes(*b"7bit\0\0\0\0");
-    const EIGHT: u64 = u64::from_le_bytes(*b"8bitmime");
-    // A value holds no control character.
-    let body = match packed(value.as_bytes()) {
-        Some(SEVEN) => Body::SevenBit,
-        Some(EIGHT) => Body::EightBitMime,
-        None if value.eq_ignore_ascii_case(Body::BinaryMime.as_str()) => Body::BinaryMime,
-        _ => return Err(VALUE),
-    };
+    let is_named = |body: &Body| body.as_str().eq_ignore_ascii_case(value);
+    let body = *Body::ALL.iter().find(|body| is_named(body)).ok_or(VALUE)?;
     let extension = match body {
         Body::SevenBit => return Ok(body),
         Body::EightBitMime => Extension::EightBitMime,

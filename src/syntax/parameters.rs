@@ -269,7 +269,7 @@ fn raw_auth<'a>(
         return None;
     }
     let value = start.get("AUTH".len()..)?.strip_prefix('=')?;
-    let (value, rest) = cut(value, memchr::memchr(b' ', value.as_bytes()).unwrap_or(value.len()));
+    let (value, rest) = grammar::first_word(value);
     let address = match value.strip_prefix('<').and_then(|value| value.strip_suffix('>')) {
         Some(inside) => inside,
         None if value.contains('=') => value,
@@ -302,7 +302,7 @@ fn parameter(input: &str) -> Parsed<'_, Parameter<'_>> {
         return Ok((rest, Parameter { keyword, value: None }));
     };
     if keyword.eq_ignore_ascii_case("XVERP") {
-        let (word, rest) = cut(value, value.find(' ').unwrap_or(value.len()));
+        let (word, rest) = grammar::first_word(value);
         if is_verp_value(keyword, word) {
             return Ok((rest, Parameter { keyword, value: Some(word) }));
         }

@@ -14,38 +14,37 @@ const OCTETS: usize = 64;
 type Rows = [u64; 256];
 
 /// `atext` and dots; letters, digits, hyphens and dots; dots; hyphens.
-#[allow(clippy::indexing_slicing)] // evaluated at compile time
-static PATH: Rows = {
-    const fn row(octet: u8) -> u64 {
-        let is_dot = octet == b'.';
-        quarters([is(octet, ATEXT) || is_dot, is(octet, LABEL) || is_dot, is_dot, octet == b'-'])
-    }
-    let mut rows = [0; 256];
-    let mut octet = 0;
-    while octet < 128 {
-        rows[octet] = row(octet as u8);
-        octet += 1;
-    }
-    rows
-};
-
+static PATH: Rows = rows(Of::Path);
 /// The octets of a keyword; those that begin one, but A; those of a value, and spaces; spaces and `=`.
+static LIST: Rows = rows(Of::List);
+
+/// The text whose octets are classed.
+#[derive(Clone, Copy)]
+enum Of {
+    Path,
+    List,
+}
+
 #[allow(clippy::indexing_slicing)] // evaluated at compile time
-static LIST: Rows = {
-    const fn row(octet: u8) -> u64 {
-        let is_space = octet == b' ';
-        let is_first = is(octet, LET_DIG) && !octet.eq_ignore_ascii_case(&b'A');
-        let is_value = is(octet, VALUE);
-        quarters([is(octet, KEYWORD), is_first, is_value || is_space, is_space || octet == b'='])
-    }
+const fn rows(of: Of) -> Rows {
     let mut rows = [0; 256];
-    let mut octet = 0;
-    while octet < 128 {
-        rows[octet] = row(octet as u8);
+    let mut octet = 0_u8;
+    while octet.is_ascii() {
+        let (is_dot, is_space) = (octet == b'.', octet == b' ');
+        rows[octet as usize] = quarters(match of {
+            Of::Path => {
+                [is(octet, ATEXT) || is_dot, is(octet, LABEL) || is_dot, is_dot, octet == b'-']
+            }
+            Of::List => {
+                let is_first = is(octet, LET_DIG) && !octet.eq_ignore_ascii_case(&b'A');
+                let is_sign = is_space || octet == b'=';
+                [is(octet, KEYWORD), is_first, is(octet, VALUE) || is_space, is_sign]
+            }
+        });
         octet += 1;
     }
     rows
-};
+}
 
 const fn quarters([a, b, c, d]: [bool; 4]) -> u64 {
     a as u64 | (b as u64) << BLOCK | (c as u64) << (2 * BLOCK) | (d as u64) << (3 * BLOCK)
@@ -100,8 +99,8 @@ const fn bit(place: usize) -> u64 {
 /// Returns the place of the first bit from `start` on that is not set, which may be `start`, and the bits in front of it.
 #[inline]
 fn run(bits: u64, start: usize) -> Option<(usize, u64)> {
-    let behind = (!bits).checked_shr(u32::try_from(start).ok()?)?;
-    let end = start + behind.trailing_zeros() as usize;
+    let others = (!bits).checked_shr(u32::try_from(start).ok()?)?;
+    let end = start + others.trailing_zeros() as usize;
     (end < OCTETS).then(|| (end, bit(end) - bit(start)))
 }
 

@@ -377,7 +377,9 @@ impl Unstuffer {
         if self.dots != Dots::Many || self.context != Context::Within {
             return None;
         }
-        line_before_dot(octets)
+        let cr = first_control(octets)?;
+        let end = octets.get(cr..)?.first_chunk::<3>()?;
+        (end == b"\r\n.").then_some(cr + 2)
     }
 
     fn first_piece<'a, const BARE: bool, const NUL: bool>(&self, octets: &'a [u8]) -> &'a [u8] {
@@ -422,14 +424,6 @@ impl Unstuffer {
             content => content,
         }
     }
-}
-
-/// Returns the octets of the line at the front, with its CRLF, if a dot follows it and none of them needs a decision.
-#[inline(always)]
-fn line_before_dot(octets: &[u8]) -> Option<usize> {
-    let cr = first_control(octets)?;
-    let end = octets.get(cr..)?.first_chunk::<3>()?;
-    (end == b"\r\n.").then_some(cr + 2)
 }
 
 /// The span at the front of the octets.
