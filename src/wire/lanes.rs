@@ -2,9 +2,8 @@
 //!
 //! Whether an octet needs a decision depends on it and the octet before it, in arithmetic on `u8`
 //! over arrays of a fixed size: compilers make vector instructions of this form (and of few others:
-//! `bool` and `if` are ten times as slow). A stride that is clean costs seven such instructions for
-//! each vector, and the first stuffed dot in it a search for the verdict on it; which octets of a block need
-//! a decision is computed only where one may.
+//! `bool` and `if` are ten times as slow). Two blocks that are clean cost seven such instructions for
+//! each vector and one test; which octets of a block need a decision is computed only where one may.
 //!
 //! With the feature `simd` the instructions of AVX2 are named one by one, and the processor decides when it
 //! runs whether they are used.
@@ -12,12 +11,19 @@
 /// The octets of which a mask has a bit each.
 pub(super) const BLOCK: usize = 64;
 
-/// The octets that are found to be clean at once.
-pub(super) const STRIDE: usize = 4 * BLOCK;
+/// The octets of which one test tells whether any needs a decision. Twice as many would cost a tenth less in text without
+/// stuffed dots, and more in text with some.
+const PASS: usize = 2 * BLOCK;
+
+/// The blocks of which every octet is judged after a verdict that was wrong, as that on TAB is.
+const EXACT: usize = 4;
+
+/// The octets of a vector of SSE2.
+const LANES: usize = 16;
 
 /// A set of instructions.
 pub(super) trait Lanes: Copy {
-    /// Passes blocks from `at` on that need no decision, up to one after `until`.
+    /// Passes blocks from `at` on that need no decision, up to one that begins after `until`.
     fn pass_clean<const BARE: bool, const NUL: bool>(
         self,
         octets: &[u8],
@@ -35,10 +41,10 @@ pub(super) trait Lanes: Copy {
 
 /// The end of the octets that were passed, because they need no decision.
 pub(super) enum Passed {
-    /// Before a block that may need one, or has fewer than 64 octets.
+    /// There were no more, or fewer than a block.
     Clean(usize),
-    /// Before an octet that needs one.
-    Due(usize),
+    /// A block begins here of which an octet needs one: its bits.
+    Due(usize, u64),
 }
 
 /// An act that is done with the best instructions at hand.
@@ -126,10 +132,6 @@ fn mask(is: bool) -> u8 {
 
 /// The bits that [`verdict`] sets for each octet that needs no decision.
 const CLEAN: u8 = 0x17;
-/// The verdict on a dot after LF, and on few pairs of control characters.
-const DOT: u8 = 0x0f;
-/// The only other verdict that lacks the same bit of [`CLEAN`] and no other. NUL after BEL has it.
-const DOUBT: u8 = 0x07;
 
 /// Returns a value with all bits of [`CLEAN`] unless `octet` after `before` may need a decision, line breaks outside
 /// CRLF and NUL among them.
@@ -144,60 +146,49 @@ fn verdict(before: u8, octet: u8) -> u8 {
     before.min(18).wrapping_add(octet.min(b'\r')).wrapping_add(dot)
 }
 
-/// Returns whether an octet needs a decision.
+/// Returns the number of blocks at the front of which no octet needs a decision. It may be too small.
 #[inline(always)]
-fn is_due<const BARE: bool, const NUL: bool, const OCTETS: usize>(
-    before: &[u8; OCTETS],
-    octets: &[u8; OCTETS],
-) -> bool {
-    let mut any = 0;
-    for (before, octet) in before.iter().zip(octets) {
-        any |= judge::<BARE, NUL>(*before, *octet);
+fn count_clean<const BARE: bool, const NUL: bool>(
+    before: &[u8; PASS],
+    octets: &[u8; PASS],
+) -> usize {
+    let ([before_first, before_second], [first, second]) =
+        (before.as_chunks::<BLOCK>().0, octets.as_chunks::<BLOCK>().0)
+    else {
+        return 0;
+    };
+    let first = join_verdicts::<BARE, NUL>(before_first, first);
+    let second = join_verdicts::<BARE, NUL>(before_second, second);
+    match first & second == ALL_CLEAN {
+        true => 2,
+        false => usize::from(first == ALL_CLEAN),
     }
-    any != 0
 }
 
-/// Returns whether a stride holds a position that needs a decision, and that position if it is the first one, and a dot.
+/// [`CLEAN`] in every octet. Compilers compare a number of this size by one vector instruction, an array by four others.
+const ALL_CLEAN: u128 = u128::from_ne_bytes([CLEAN; LANES]);
+
+/// Returns the bits of [`CLEAN`] that the verdicts on every 16th octet of a block have in common, an octet for each of
+/// the first 16.
 #[inline(always)]
-fn find_due<const BARE: bool, const NUL: bool>(
-    before: &[u8; STRIDE],
-    octets: &[u8; STRIDE],
-) -> Due {
-    if !BARE {
-        return if is_due::<BARE, NUL, STRIDE>(before, octets) {
-            Due::Somewhere
-        } else {
-            Due::Nowhere
+fn join_verdicts<const BARE: bool, const NUL: bool>(
+    before: &[u8; BLOCK],
+    octets: &[u8; BLOCK],
+) -> u128 {
+    let mut verdicts = [0; BLOCK];
+    for ((before, octet), into) in before.iter().zip(octets).zip(&mut verdicts) {
+        *into = match BARE {
+            true => verdict(*before, *octet),
+            false => judge::<false, NUL>(*before, *octet).wrapping_sub(1),
         };
     }
-    let mut verdicts = [0; STRIDE];
-    let mut all = CLEAN;
-    for ((before, octet), into) in before.iter().zip(octets).zip(&mut verdicts) {
-        let verdict = verdict(*before, *octet);
-        *into = verdict;
-        all &= verdict;
+    let mut all = [CLEAN; LANES];
+    for verdicts in verdicts.as_chunks::<LANES>().0 {
+        for (all, verdict) in all.iter_mut().zip(verdicts) {
+            *all &= verdict;
+        }
     }
-    if all == CLEAN {
-        return Due::Nowhere;
-    }
-    // Where no other bit is missing, the first octet that lacks it is the first that may need a decision.
-    if all == CLEAN & DOT
-        && let Some(at) = memchr::memchr2(DOT, DOUBT, &verdicts)
-        && (before.get(at), octets.get(at)) == (Some(&b'\n'), Some(&b'.'))
-    {
-        return Due::At(at);
-    }
-    match is_due::<BARE, NUL, STRIDE>(before, octets) {
-        true => Due::Somewhere,
-        false => Due::Nowhere,
-    }
-}
-
-/// The first position of a stride that needs a decision.
-enum Due {
-    Nowhere,
-    Somewhere,
-    At(usize),
+    u128::from_ne_bytes(all)
 }
 
 impl Lanes for Portable {
@@ -208,25 +199,25 @@ impl Lanes for Portable {
         mut at: usize,
         until: usize,
     ) -> Passed {
-        let mut near = 0;
+        let mut exact = 0;
         while at < until {
-            if near == 0
-                && let Some((before, stride)) = pair::<STRIDE>(octets, at)
+            if exact == 0
+                && let Some((before, pass)) = pair::<PASS>(octets, at)
             {
-                match find_due::<BARE, NUL>(before, stride) {
-                    Due::Nowhere => at += STRIDE,
-                    Due::Somewhere => near = STRIDE / BLOCK,
-                    Due::At(dot) => return Passed::Due(at + dot),
+                let clean = count_clean::<BARE, NUL>(before, pass);
+                at += clean * BLOCK;
+                if clean == PASS / BLOCK {
+                    continue;
                 }
-                continue;
+                exact = EXACT;
             }
-            match pair::<BLOCK>(octets, at) {
-                Some((before, block)) if !is_due::<BARE, NUL, BLOCK>(before, block) => {
-                    at += BLOCK;
-                    near = near.saturating_sub(1);
-                }
-                _ => break,
+            let Some((before, block)) = pair::<BLOCK>(octets, at) else { break };
+            let bits = self.bits::<BARE, NUL>(before, block);
+            if bits != 0 {
+                return Passed::Due(at, bits);
             }
+            at += BLOCK;
+            exact -= usize::from(exact > 0);
         }
         Passed::Clean(at)
     }
@@ -241,21 +232,17 @@ impl Lanes for Portable {
         for ((before, octet), judged) in before.iter().zip(octets).zip(&mut judged) {
             *judged = judge::<BARE, NUL>(*before, *octet);
         }
-        let mut bits = 0;
-        let mut rest = &judged[..];
-        while let Some((front, eight)) = rest.split_last_chunk::<8>() {
-            // Eight octets of 0 or 1: the product has them as its highest eight bits.
-            let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            bits = bits << 8 | gathered;
-            rest = front;
-        }
-        bits
+        // Eight octets of 0 or 1: the product has them as its highest eight bits.
+        let eights = judged.as_chunks::<8>().0.iter().map(|eight| {
+            u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> (u64::BITS - 8)
+        });
+        eights.enumerate().fold(0, |bits, (at, eight)| bits | eight << (8 * at))
     }
 }
 
 #[cfg(all(feature = "simd", any(target_arch = "x86", target_arch = "x86_64")))]
 mod avx2 {
-    use super::{BLOCK, CLEAN, Lanes, Passed, pair};
+    use super::{BLOCK, Lanes, PASS, Passed, pair};
     use fearless_simd::{Bytes, Simd, SimdBase, SimdMask, i8x32, mask8x32, u8x32, x86};
 
     /// AVX2, on a processor that has it.
@@ -276,12 +263,27 @@ mod avx2 {
             until: usize,
         ) -> Passed {
             while at < until
-                && let Some((before, block)) = pair::<BLOCK>(octets, at)
+                && let Some((before, octets)) = pair::<PASS>(octets, at)
             {
-                if !self.is_clean::<BARE, NUL>(before, block) {
+                let ([before_first, before_second], [first, second]) =
+                    (before.as_chunks::<BLOCK>().0, octets.as_chunks::<BLOCK>().0)
+                else {
                     break;
+                };
+                let first = self.judge_block::<BARE, NUL>(before_first, first);
+                let second = self.judge_block::<BARE, NUL>(before_second, second);
+                let any = self.0.or_u8x32(
+                    self.0.or_u8x32(first.0, first.1),
+                    self.0.or_u8x32(second.0, second.1),
+                );
+                if self.signs(any) == 0 {
+                    at += PASS;
+                    continue;
                 }
-                at += BLOCK;
+                return match self.bits_of(first) {
+                    0 => Passed::Due(at + BLOCK, self.bits_of(second)),
+                    bits => Passed::Due(at, bits),
+                };
             }
             Passed::Clean(at)
         }
@@ -292,21 +294,11 @@ mod avx2 {
             before: &[u8; BLOCK],
             octets: &[u8; BLOCK],
         ) -> u64 {
-            let low = self.judged::<BARE, NUL>(self.load(before, 0), self.load(octets, 0));
-            let high = self.judged::<BARE, NUL>(self.load(before, 1), self.load(octets, 1));
-            self.signs(low) | self.signs(high) << LANES
+            self.bits_of(self.judge_block::<BARE, NUL>(before, octets))
         }
     }
 
     impl Avx2 {
-        #[inline(always)]
-        fn load(self, block: &[u8; BLOCK], place: usize) -> Vector {
-            match block.as_chunks::<LANES>().0.get(place) {
-                Some(octets) => Vector::load_array_ref(self.0, octets),
-                None => self.0.splat_u8x32(0),
-            }
-        }
-
         /// Returns 255 where a vector has `octet`, else 0.
         #[inline(always)]
         fn is(self, vector: Vector, octet: u8) -> Vector {
@@ -319,9 +311,31 @@ mod avx2 {
             mask8x32::from_vector(i8x32::from_bytes(vector)).to_bitmask()
         }
 
+        #[inline(always)]
+        fn judge_block<const BARE: bool, const NUL: bool>(
+            self,
+            before: &[u8; BLOCK],
+            octets: &[u8; BLOCK],
+        ) -> (Vector, Vector) {
+            let load = |block: &[u8; BLOCK], at: usize| match block.as_chunks::<LANES>().0.get(at) {
+                Some(octets) => Vector::load_array_ref(self.0, octets),
+                None => self.0.splat_u8x32(0),
+            };
+            (
+                self.judge::<BARE, NUL>(load(before, 0), load(octets, 0)),
+                self.judge::<BARE, NUL>(load(before, 1), load(octets, 1)),
+            )
+        }
+
+        /// Returns a bit for each octet of a judged block.
+        #[inline(always)]
+        fn bits_of(self, (low, high): (Vector, Vector)) -> u64 {
+            self.signs(low) | self.signs(high) << LANES
+        }
+
         /// Does what [`judge`](super::judge) does, with 255 for 1.
         #[inline(always)]
-        fn judged<const BARE: bool, const NUL: bool>(
+        fn judge<const BARE: bool, const NUL: bool>(
             self,
             before: Vector,
             octets: Vector,
@@ -335,35 +349,6 @@ mod avx2 {
                 due = self.0.or_u8x32(due, self.is(octets, 0));
             }
             due
-        }
-
-        /// Does what [`verdict`](super::verdict) does.
-        #[inline(always)]
-        fn verdict(self, before: Vector, octets: Vector) -> Vector {
-            let dot = self.0.and_u8x32(self.is(octets, b'.'), self.0.splat_u8x32(0xf8));
-            let before = self.0.min_u8x32(before, self.0.splat_u8x32(18));
-            let octets = self.0.min_u8x32(octets, self.0.splat_u8x32(b'\r'));
-            self.0.add_u8x32(self.0.add_u8x32(before, octets), dot)
-        }
-
-        /// Returns whether no octet of a block may need a decision.
-        #[inline(always)]
-        fn is_clean<const BARE: bool, const NUL: bool>(
-            self,
-            before: &[u8; BLOCK],
-            octets: &[u8; BLOCK],
-        ) -> bool {
-            let (low_before, low) = (self.load(before, 0), self.load(octets, 0));
-            let (high_before, high) = (self.load(before, 1), self.load(octets, 1));
-            let (all, clean) = if BARE {
-                let low = self.verdict(low_before, low);
-                let all = self.0.and_u8x32(low, self.verdict(high_before, high));
-                (self.0.and_u8x32(all, self.0.splat_u8x32(CLEAN)), CLEAN)
-            } else {
-                let low = self.judged::<false, NUL>(low_before, low);
-                (self.0.or_u8x32(low, self.judged::<false, NUL>(high_before, high)), 0)
-            };
-            self.signs(self.is(all, clean)) == u32::MAX.into()
         }
     }
 }
@@ -384,12 +369,6 @@ mod tests {
                 is_clean || is_due || !is_common(before) || !is_common(octet),
                 "{before} {octet}"
             );
-        }
-        assert_eq!(verdict(b'\n', b'.'), DOT);
-        for (before, octet) in (0..=255).flat_map(|one| (0..=255).map(move |two| (one, two))) {
-            let verdict = verdict(before, octet);
-            let is_searched = [DOT, DOUBT].contains(&verdict);
-            assert_eq!(is_searched, verdict & CLEAN == CLEAN & DOT, "{before} {octet}");
         }
     }
 

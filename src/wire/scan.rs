@@ -3,8 +3,11 @@
 //! Most octets are passed by the instructions of [`lanes`]. Lines of one length, which base64 has, cost a third of
 //! that: the ends of lines are where they are expected, and there are no others.
 
-use super::lanes::{self, Act, BLOCK, Lanes, Passed, STRIDE, judge, pair};
+use super::lanes::{self, Act, BLOCK, Lanes, Passed, judge, pair};
 use core::ops::RangeInclusive;
+
+/// The octets that are counted at once in lines of one length.
+const STRIDE: usize = 4 * BLOCK;
 
 /// Returns the number of octets above CR and below 128, modulo 256.
 #[inline(always)]
@@ -94,11 +97,11 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
             if !self.is_dense {
                 match lanes.pass_clean::<BARE, NUL>(octets, self.at, self.even_at) {
                     Passed::Clean(at) => self.at = at,
-                    Passed::Due(at) => {
+                    Passed::Due(at, bits) => {
                         self.is_dense = at - self.at < 2 * BLOCK;
                         self.base = at;
-                        self.bits = 1;
-                        self.at = at + 1;
+                        self.bits = bits;
+                        self.at = at + BLOCK;
                         return true;
                     }
                 }
@@ -192,6 +195,30 @@ impl<const BARE: bool, const NUL: bool> Scan<BARE, NUL> {
             }
         }
         true
+    }
+}
+
+/// Looks for the first position after the first octet that needs a decision, as [`Scan`] does, but in whole blocks only.
+///
+/// # Errors
+///
+/// The number of octets at the front of which none but the first may need one.
+pub(super) fn first_due(octets: &[u8]) -> Result<usize, usize> {
+    lanes::run(First(octets))
+}
+
+/// The search for the first position that needs a decision.
+struct First<'o>(&'o [u8]);
+
+impl Act for First<'_> {
+    type Output = Result<usize, usize>;
+
+    #[inline(always)]
+    fn run(self, lanes: impl Lanes) -> Result<usize, usize> {
+        match lanes.pass_clean::<true, true>(self.0, 1, self.0.len()) {
+            Passed::Due(at, bits) => Ok(at + bits.trailing_zeros() as usize),
+            Passed::Clean(at) => Err(at),
+        }
     }
 }
 
