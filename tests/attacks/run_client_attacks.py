@@ -464,6 +464,9 @@ def main():
     ap.add_argument("--summary", action="store_true")
     ap.add_argument("--results")
     opt = ap.parse_args()
+    # Removed at the end with all that stands in it, also what a program that cannot be started leaves.
+    folder = tempfile.TemporaryDirectory(prefix="smtp-client-")
+    tempfile.tempdir = folder.name
     cases = [json.loads(ln) for ln in open(opt.cases, encoding="utf-8") if ln.strip()]
     cases = [c for c in cases if (not opt.klass or c["class"] in opt.klass) and
              (not opt.only or any(c["id"] == o or (o.endswith("*") and c["id"].startswith(o[:-1])) for o in opt.only))]

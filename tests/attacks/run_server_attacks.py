@@ -583,6 +583,9 @@ def main():
     ap.add_argument("--summary", action="store_true", help="also print passed/total per class")
     ap.add_argument("--results", help="write one JSON line per case here")
     opt = ap.parse_args()
+    # Removed at the end with all that stands in it, also what a program that cannot be started leaves.
+    folder = tempfile.TemporaryDirectory(prefix="smtp-attack-")
+    tempfile.tempdir = folder.name
     opt.trace = [x for x in opt.trace.split(",") if x]
     cases = []
     for n, ln in enumerate(open(opt.cases, encoding="utf-8"), 1):
