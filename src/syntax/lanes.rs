@@ -48,6 +48,81 @@ pub(super) const fn first_lanes(lanes: usize) -> u64 {
     u64::MAX >> (64 - 8 * lanes)
 }
 
+/// Returns the eight octets from `at` on as [`load`] does, at less cost in front of the last eight.
+#[inline(always)]
+pub(super) fn word(octets: &[u8], at: usize) -> u64 {
+    match octets.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => last_word(octets, at),
+    }
+}
+
+#[inline(never)]
+fn last_word(octets: &[u8], at: usize) -> u64 {
+    load(octets, at)
+}
+
+/// Returns 24 octets as words.
+#[inline(always)]
+pub(super) fn words(octets: &[u8; 24]) -> [u64; 3] {
+    [0, 8, 16].map(|at| word(octets, at))
+}
+
+/// The octets at which a name ends.
+#[derive(Clone, Copy)]
+pub(super) enum NameEnd {
+    /// A space, or a control character of ASCII.
+    Space,
+    /// These, and `=`.
+    SpaceOrEquals,
+}
+
+impl NameEnd {
+    /// Returns the first lane that is an end.
+    #[inline(always)]
+    pub(super) const fn lane(self, word: u64) -> Option<usize> {
+        let marks = match self {
+            Self::Space => below(word, b'!'),
+            Self::SpaceOrEquals => below(word, b'!') | equal(word, b'='),
+        };
+        match marks {
+            0 => None,
+            _ => Some((marks.trailing_zeros() / 8) as usize),
+        }
+    }
+}
+
+/// Returns the number that the digits from `start` on are, unless it needs more than 64 bits, and the place after them.
+#[inline]
+pub(super) fn decimal(octets: &[u8], start: usize) -> (Option<u64>, usize) {
+    let (number, count) = digits(word(octets, start));
+    let (mut number, mut end) = (Some(number), start + count);
+    while count == 8
+        && let Some(digit @ b'0'..=b'9') = octets.get(end)
+    {
+        let more = u64::from(digit - b'0');
+        number = number.and_then(|number| number.checked_mul(10)?.checked_add(more));
+        end += 1;
+    }
+    (number, end)
+}
+
+/// Returns the number that the digits in front are, and how many they are.
+#[inline]
+const fn digits(word: u64) -> (u64, usize) {
+    /// Two lanes of eight, for a sum in the upper half.
+    const LANES: u64 = 0xFF | 0xFF << 32;
+    let values = word ^ (ONES * b'0' as u64);
+    let marks = (values.wrapping_add(ONES * (0x80 - 10)) | values) & MARKS;
+    let count = marks.trailing_zeros() / 8;
+    // Zeros in front of the digits make them eight.
+    let Some(values) = values.checked_shl(64 - 8 * count) else { return (0, 0) };
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
+    let upper = (pairs & LANES).wrapping_mul(100 | 1_000_000 << 32);
+    let lower = (pairs >> 16 & LANES).wrapping_mul(1 | 10_000 << 32);
+    (upper.wrapping_add(lower) >> 32, count as usize)
+}
+
 /// Returns a word of one to eight octets as a number, in lower case: only a letter becomes one by the bit that is set, but a control
 /// character may become a digit or a sign.
 #[inline]

@@ -502,6 +502,7 @@ fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
 mod tests {
     use super::*;
     use crate::syntax::Verb;
+    use crate::syntax::keywords::MAIL_KEYWORDS;
 
     fn all() -> Extensions {
         Extension::ALL.iter().copied().collect()
@@ -607,7 +608,7 @@ mod tests {
     #[test]
     fn what_was_not_announced_is_refused() {
         let none = Extensions::NONE;
-        for (_, keyword, extensions) in MAIL.keywords {
+        for (_, keyword, extensions) in MAIL_KEYWORDS {
             let parameters = Parameters::parse(keyword).unwrap();
             let error = MailParameters::parse(&parameters, &none).unwrap_err();
             assert_eq!(error.kind(), SyntaxErrorKind::UnknownParameter);
