@@ -114,7 +114,7 @@ impl Extension {
     /// character.
     #[inline]
     pub(super) fn at(octets: &[u8], start: usize) -> Option<(Self, usize)> {
-        KEYWORDS.find_at(octets, start, NameEnd::Space)
+        KEYWORDS.find_at(octets, start, NameEnd::Space).map(|(extension, end)| (*extension, end))
     }
 
     pub(super) const fn bit(self) -> u64 {

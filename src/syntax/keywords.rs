@@ -120,8 +120,13 @@ const fn names<K: Copy, const N: usize>(rows: &[Row<K>; N]) -> NameTable<Keyword
 impl<K: Copy, const N: usize> Command<K, N> {
     /// Returns the keyword from `start` on and its end, if an announced extension defines it.
     #[inline(always)]
-    fn find(&self, list: &[u8], start: usize, offered: &Extensions) -> Option<(Keyword<K>, usize)> {
-        let found = self.names.find_at(list, start, NameEnd::SpaceOrEquals)?;
+    fn find(
+        &self,
+        list: &[u8],
+        start: usize,
+        offered: &Extensions,
+    ) -> Option<(&Keyword<K>, usize)> {
+        let found = self.names.find_short(list, start, NameEnd::SpaceOrEquals)?;
         offered.contains_any(found.0.extensions).then_some(found)
     }
 }
@@ -138,7 +143,7 @@ pub(super) fn read<'a, K: Copy, const N: usize>(
     let mut start = 0;
     while start < list.len() {
         let (result, end) = match command.find(list, start, offered) {
-            Some((Keyword { meaning, name, .. }, keyword)) => {
+            Some((&Keyword { meaning, name, .. }, keyword)) => {
                 let place = parameters.place_of(start, keyword);
                 let given = Given { keyword: name, value: parameters.value_at(place) };
                 (take(meaning, given), place.end)

@@ -75,6 +75,8 @@ pub(super) enum NameEnd {
     Space,
     /// These, and `=`.
     SpaceOrEquals,
+    /// These, and `,`.
+    SpaceOrComma,
 }
 
 impl NameEnd {
@@ -84,6 +86,7 @@ impl NameEnd {
         let marks = match self {
             Self::Space => below(word, b'!'),
             Self::SpaceOrEquals => below(word, b'!') | equal(word, b'='),
+            Self::SpaceOrComma => below(word, b'!') | equal(word, b','),
         };
         match marks {
             0 => None,
@@ -136,6 +139,17 @@ pub(super) fn packed(word: &[u8]) -> Option<u64> {
     }
 }
 
+/// Returns whether a word without control characters is this name in any case, in one comparison for four and eight octets.
+#[inline(always)]
+pub(super) fn is_name(word: &[u8], name: &'static str) -> bool {
+    let name = name.as_bytes();
+    word.len() == name.len()
+        && match name.len() {
+            4 | 8 => packed(word) == packed(name),
+            _ => word.eq_ignore_ascii_case(name),
+        }
+}
+
 /// Marks the lanes below `bound`, which is at most 128.
 #[inline]
 const fn below(word: u64, bound: u8) -> u64 {
@@ -170,6 +184,15 @@ pub(super) fn visible_end(octets: &[u8], start: usize) -> usize {
     find(octets, start, |word| below(word, b'!') | (word.wrapping_add(ONES) | word) & MARKS)
 }
 
+/// Returns the place after the `xchar` (%d33-42 / %d44-60 / %d62-126) from `start` on, as xtext has them (RFC 3461 section 4).
+#[inline]
+pub(super) fn xchar_end(octets: &[u8], start: usize) -> usize {
+    find(octets, start, |word| {
+        let invisible = below(word, b'!') | (word.wrapping_add(ONES) | word) & MARKS;
+        invisible | equal(word, b'+') | equal(word, b'=')
+    })
+}
+
 /// Returns the place of the first space or control character of ASCII from `start` on, or the end.
 #[inline]
 pub(super) fn word_end(octets: &[u8], start: usize) -> usize {
@@ -186,4 +209,39 @@ pub(super) fn keyword_end(octets: &[u8], start: usize) -> usize {
 #[inline]
 pub(super) fn line_break(octets: &[u8], start: usize) -> usize {
     find(octets, start, |word| below(word, 0x0E))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_up_to_64_bits() {
+        let digits = "18446744073709551616";
+        for length in 0..=digits.len() {
+            for zeros in ["", "0", "0000000", "00000000"] {
+                for rest in ["", " ", "/", ":", "\u{b0}", "x23456789", "\r\n123456789"] {
+                    let number = String::from(zeros) + digits.get(..length).unwrap();
+                    let (value, end) = decimal(format!("a{number}{rest}").as_bytes(), 1);
+                    assert_eq!(end, 1 + number.len(), "{number}{rest}");
+                    let expected = if number.is_empty() { Some(0) } else { number.parse().ok() };
+                    assert_eq!(value, expected, "{number}{rest}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_compared_without_case() {
+        for name in ["7BIT", "FULL", "8BITMIME", "BINARYMIME"] {
+            assert!(is_name(name.as_bytes(), name));
+            assert!(is_name(name.to_lowercase().as_bytes(), name));
+            for other in ["7BITS", "FUL", "8BITMIM", "8BIT-IME", "FU\u{4c}\u{4d}", "BINARYMIM_"] {
+                assert!(!is_name(other.as_bytes(), name), "{other}");
+            }
+        }
+    }
 }

@@ -89,7 +89,7 @@ impl MechanismList {
     #[inline]
     pub(super) fn add_at(&mut self, octets: &[u8], start: usize) -> Option<usize> {
         let (number, end) = TABLE.find_at(octets, start, NameEnd::Space)?;
-        self.add_known(number);
+        self.add_known(*number);
         Some(end)
     }
 

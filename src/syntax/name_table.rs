@@ -1,6 +1,6 @@
 //! A fixed list of names, in which a name is found without case.
 
-use super::lanes::{NameEnd, load, words};
+use super::lanes::{NameEnd, load, word, words};
 
 /// Slots of a table: three times as many as the longest list has names, so that a multiplier is soon found.
 const SLOTS: usize = 128;
@@ -107,12 +107,12 @@ impl<T: Copy, const N: usize> NameTable<T, N> {
     /// Returns the value of a name, in any case.
     pub(super) fn find(&self, name: &[u8]) -> Option<T> {
         let (value, end) = self.find_at(name, 0, NameEnd::Space)?;
-        (end == name.len()).then_some(value)
+        (end == name.len()).then_some(*value)
     }
 
     /// Returns the value of the name from `start` on, in any case, and the place of its end.
     #[inline(always)]
-    pub(super) fn find_at(&self, octets: &[u8], start: usize, end: NameEnd) -> Option<(T, usize)> {
+    pub(super) fn find_at(&self, octets: &[u8], start: usize, end: NameEnd) -> Option<(&T, usize)> {
         let (value, length) = match octets.get(start..).and_then(<[u8]>::first_chunk) {
             Some(chunk) => {
                 let [first, second, third] = words(chunk);
@@ -125,10 +125,23 @@ impl<T: Copy, const N: usize> NameTable<T, N> {
 
     /// Returns what [`find_at`](Self::find_at) returns, near the end of the octets, and the length for the place.
     #[inline(never)]
-    fn find_last(&self, octets: &[u8], start: usize, end: NameEnd) -> Option<(T, usize)> {
+    fn find_last(&self, octets: &[u8], start: usize, end: NameEnd) -> Option<(&T, usize)> {
         // A zero, which is an end, stands for each octet after the last.
         let word = |at| load(octets, start + at);
         self.find_in(end, word(0), || word(8), || word(16))
+    }
+
+    /// Returns what [`find_at`](Self::find_at) returns, at less cost where the octets are few.
+    #[inline(always)]
+    pub(super) fn find_short(
+        &self,
+        octets: &[u8],
+        start: usize,
+        end: NameEnd,
+    ) -> Option<(&T, usize)> {
+        let word = |at| word(octets, start + at);
+        let (value, length) = self.find_in(end, word(0), || word(8), || word(16))?;
+        Some((value, start + length))
     }
 
     /// Returns the value of the name that begins with these words, and its length.
@@ -139,7 +152,7 @@ impl<T: Copy, const N: usize> NameTable<T, N> {
         first: u64,
         second: impl FnOnce() -> u64,
         third: impl FnOnce() -> u64,
-    ) -> Option<(T, usize)> {
+    ) -> Option<(&T, usize)> {
         if let Some(length) = end.lane(first) {
             return Some((self.get([first], length)?, length));
         }
@@ -154,13 +167,13 @@ impl<T: Copy, const N: usize> NameTable<T, N> {
 
     /// Returns the value of the name of these words, which has this length.
     #[inline(always)]
-    fn get<const W: usize>(&self, words: [u64; W], length: usize) -> Option<T> {
+    fn get<const W: usize>(&self, words: [u64; W], length: usize) -> Option<&T> {
         let mut next = *self.slots.get(slot(*words.first()?, self.multiplier))?;
         loop {
             // The number of no name is beyond the list.
             let name = self.names.get(usize::from(next))?;
             if name.is(words, length) {
-                return Some(name.value);
+                return Some(&name.value);
             }
             next = name.next;
         }
@@ -202,7 +215,7 @@ mod tests {
             assert_eq!(TABLE.find(name.to_lowercase().as_bytes()), Some(place));
             for rest in ["", " ", "\r\n", "\0", "=", "X", "\u{fc}", " and seven more of a line"] {
                 let text = alloc::format!("a {name}{rest}");
-                let found = Some((place, "a ".len() + name.len()));
+                let found = Some((&place, "a ".len() + name.len()));
                 let find = |end| TABLE.find_at(text.as_bytes(), "a ".len(), end);
                 let (is_longer, is_given) = (matches!(rest, "X" | "\u{fc}"), rest == "=");
                 assert_eq!(find(NameEnd::Space), found.filter(|_| !is_longer && !is_given));
