@@ -5,7 +5,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use super::grammar::{self, ATEXT, XCHAR, is_all};
+use super::grammar::{self, ATEXT, span};
+use super::lanes::{NameEnd, is_name};
+use super::name_table::NameTable;
 use super::text_value::text_value;
 use super::{Mailbox, SyntaxError, SyntaxErrorKind, Xtext, xtext};
 
@@ -31,7 +33,14 @@ impl Ret {
 
     /// Parses `ret-value = "FULL" / "HDRS"`                           RFC 3461 section 4.3
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        [Self::Full, Self::Headers].into_iter().find(|ret| ret.as_str().eq_ignore_ascii_case(value))
+        let is = |ret: Self| is_name(value.as_bytes(), ret.as_str());
+        if is(Self::Headers) {
+            Some(Self::Headers)
+        } else if is(Self::Full) {
+            Some(Self::Full)
+        } else {
+            None
+        }
     }
 }
 
@@ -107,7 +116,7 @@ impl fmt::Display for EnvelopeId<'_> {
 }
 
 fn is_printable(text: &Xtext<'_>) -> bool {
-    text.octets().all(|octet| matches!(octet, b' '..=b'~'))
+    xtext::is_plain(text.as_str()) || text.octets().all(|octet| matches!(octet, b' '..=b'~'))
 }
 
 /// NOTIFY: which events are to be notified (RFC 3461 section 4.1).
@@ -133,8 +142,12 @@ impl Notify {
     /// The delivery of the message is delayed.
     pub const DELAY: Self = Self(4);
 
-    const EVENTS: [(Self, &'static str); 3] =
-        [(Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
+    const NAMES: [(&'static str, Self); 4] = [
+        ("SUCCESS", Self::SUCCESS),
+        ("FAILURE", Self::FAILURE),
+        ("DELAY", Self::DELAY),
+        ("NEVER", Self::NEVER),
+    ];
 
     /// Returns whether the value is NEVER: no notification.
     #[must_use]
@@ -171,22 +184,25 @@ impl Notify {
     ///
     /// [`SyntaxErrorKind::ParameterValue`], also for NEVER beside others.
     pub fn parse(value: &str) -> Result<Self, SyntaxError> {
-        if value.eq_ignore_ascii_case("NEVER") {
-            return Ok(Self::NEVER);
+        let octets = value.as_bytes();
+        let (mut notify, mut at) = (Self::NEVER, 0);
+        loop {
+            let error = SyntaxError::new(SyntaxErrorKind::ParameterValue, at);
+            let (event, end) = NOTIFY.find_short(octets, at, NameEnd::SpaceOrComma).ok_or(error)?;
+            if event.is_never() && end - at < octets.len() {
+                return Err(error);
+            }
+            notify = notify | *event;
+            match octets.get(end) {
+                None => return Ok(notify),
+                Some(b',') => at = end + 1,
+                Some(_) => return Err(error),
+            }
         }
-        let mut notify = Self::NEVER;
-        let mut at = 0;
-        for word in value.split(',') {
-            let (event, _) = Self::EVENTS
-                .into_iter()
-                .find(|(_, name)| name.eq_ignore_ascii_case(word))
-                .ok_or(SyntaxError::new(SyntaxErrorKind::ParameterValue, at))?;
-            notify = notify | event;
-            at += word.len() + 1;
-        }
-        Ok(notify)
     }
 }
+
+static NOTIFY: NameTable<Notify, 4> = NameTable::new(Notify::NAMES);
 
 /// Returns the events of both.
 impl core::ops::BitOr for Notify {
@@ -202,8 +218,8 @@ impl fmt::Display for Notify {
         if self.is_never() {
             return f.write_str("NEVER");
         }
-        let events = Self::EVENTS.into_iter().filter(|(event, _)| self.0 & event.0 != 0);
-        for (number, (_, name)) in events.enumerate() {
+        let events = Self::NAMES.into_iter().filter(|(_, event)| self.0 & event.0 != 0);
+        for (number, (name, _)) in events.enumerate() {
             if number > 0 {
                 f.write_str(",")?;
             }
@@ -338,26 +354,34 @@ text_value!(OriginalRecipient, OriginalRecipient::parse);
 const UTF8: &str = "utf-8";
 
 fn is_original_recipient(value: &str) -> bool {
-    let Some((address_type, address)) = value.split_once(';') else { return false };
-    let is_utf8 = address_type.eq_ignore_ascii_case(UTF8);
-    let is_known_octet = |octet: u8| {
-        octet.is_ascii() && grammar::is(octet, XCHAR) || octet == b'+' || is_utf8 && octet > 127
-    };
-    if value.len() > OriginalRecipient::LIMIT
-        || !address_type.is_ascii()
-        || !is_all(address_type, ATEXT)
-        || !address.bytes().all(is_known_octet)
-    {
+    let Some((address_type, address)) = value.split_at_checked(span(value, ATEXT)) else {
         return false;
-    }
-    // Octets that stand for themselves cannot break a `+` and its two digits apart, so the check of xtext works around them.
-    let is_plain = address.split(|c: char| !c.is_ascii()).all(|piece| Xtext::parse(piece).is_ok());
-    let decoded = || xtext::octets_of(address);
+    };
+    let Some(address) = address.strip_prefix(';') else { return false };
+    !address_type.is_empty()
+        && address_type.is_ascii()
+        && value.len() <= OriginalRecipient::LIMIT
+        && (xtext::is_plain(address) || is_encoded_address(address_type, address))
+}
+
+/// Returns whether this is xtext, or text beyond ASCII where the type allows it, and printable when decoded.
+fn is_encoded_address(address_type: &str, address: &str) -> bool {
+    let is_xtext = |piece: &str| Xtext::parse(piece).is_ok();
+    let is_fine = match address.is_ascii() {
+        true => is_xtext(address),
+        // Octets that stand for themselves cannot break a `+` and its two digits apart, so the check of xtext works around them.
+        false => {
+            address_type.eq_ignore_ascii_case(UTF8)
+                && address.split(|c: char| !c.is_ascii()).all(is_xtext)
+        }
+    };
+    let mut is_ascii = true;
+    let mut decoded = xtext::octets_of(address).inspect(|octet| is_ascii &= octet.is_ascii());
     // Relays write an internationalized address as `rfc822` too, so UTF-8 is taken in every type.
-    is_plain
-        && decoded().all(|octet| matches!(octet, b' '..=b'~' | 128..))
-        && (decoded().all(|octet| octet.is_ascii())
-            || String::from_utf8(decoded().collect())
+    is_fine
+        && decoded.all(|octet| matches!(octet, b' '..=b'~' | 128..))
+        && (is_ascii
+            || String::from_utf8(xtext::octets_of(address).collect())
                 .is_ok_and(|text| !grammar::has_control(&text)))
 }
 

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::grammar::{self, KEYWORD, VISIBLE, cut, span};
+use super::lanes::NameEnd;
 use super::name_table::NameTable;
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -24,7 +25,8 @@ macro_rules! extensions {
             }
         }
 
-        static KEYWORDS: NameTable<{ Extension::ALL.len() }> = NameTable::new([$($keyword),*]);
+        static KEYWORDS: NameTable<Extension, { Extension::ALL.len() }> =
+            NameTable::new([$(($keyword, Extension::$name)),*]);
     };
 }
 
@@ -105,14 +107,14 @@ impl Extension {
     }
 
     pub(super) fn from_octets(keyword: &[u8]) -> Option<Self> {
-        KEYWORDS.find(keyword).and_then(|number| Self::ALL.get(number).copied())
+        KEYWORDS.find(keyword)
     }
 
-    /// Returns the extension whose keyword stands from `start` to `end`, in any case; there must be no control character in it.
+    /// Returns the extension whose keyword stands from `start` on, in any case, and the place of its end: a space or a control
+    /// character.
     #[inline]
-    pub(super) fn within(octets: &[u8], start: usize, end: usize) -> Option<Self> {
-        let number = KEYWORDS.find_within(octets, start, end)?;
-        Self::ALL.get(number).copied()
+    pub(super) fn at(octets: &[u8], start: usize) -> Option<(Self, usize)> {
+        KEYWORDS.find_at(octets, start, NameEnd::Space).map(|(extension, end)| (*extension, end))
     }
 
     pub(super) const fn bit(self) -> u64 {

@@ -7,7 +7,7 @@ use alloc::string::String;
 use core::num::NonZeroU64;
 
 use super::grammar::{self, DIGIT, KEYWORD, VISIBLE, is_all, span_from};
-use super::lanes::visible_end;
+use super::lanes::{decimal, visible_end};
 use super::line_limit::line_limit;
 use super::mechanism_list::MechanismList;
 use super::session_limits::SessionLimits;
@@ -87,6 +87,11 @@ impl Extensions {
     #[must_use]
     pub const fn contains(&self, extension: Extension) -> bool {
         self.set & extension.bit() != 0
+    }
+
+    /// Returns whether one of the extensions with these bits is announced.
+    pub(super) const fn contains_any(&self, bits: u64) -> bool {
+        self.set & bits != 0
     }
 
     /// Returns whether nothing is announced.
@@ -177,8 +182,7 @@ impl Extensions {
     pub fn with_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         self.mechanisms.clear();
         for mechanism in mechanisms {
-            let name = mechanism.as_str().as_bytes();
-            self.mechanisms.add(name, 0, name.len());
+            self.mechanisms.add(mechanism.as_str().as_bytes());
         }
         self.with(Extension::Auth)
     }
@@ -404,37 +408,43 @@ impl Extensions {
 
     /// Reads the lines of a reply but the first, as they came: each has a code, a separator and CRLF.
     fn read_wire(&mut self, wire: &[u8]) {
-        let (_, mut rest) = cut_line(wire);
-        while let Some((_, text)) = rest.split_first_chunk::<4>() {
-            rest = self.read_known(text).unwrap_or_else(|| {
-                let (line, after) = cut_line(rest);
-                self.read(line.get(4..).unwrap_or_default());
-                after
+        let (_, mut lines) = cut_line(wire);
+        while !lines.is_empty() {
+            lines = self.read_known(lines).unwrap_or_else(|| {
+                let (line, rest) = cut_line(lines);
+                self.read(line.get("250 ".len()..).unwrap_or_default());
+                rest
             });
         }
     }
 
-    /// Reads the text of the first line and returns the lines after it, if it has the form that nearly all have: a known keyword
-    /// alone, SIZE with a number, AUTH with mechanisms.
+    /// Reads the first line and returns the lines after it, if it has the form that nearly all have: a known keyword alone, SIZE with a
+    /// number, AUTH with mechanisms.
     #[inline]
     fn read_known<'a>(&mut self, lines: &'a [u8]) -> Option<&'a [u8]> {
-        let end = visible_end(lines, 0);
-        let extension = Extension::within(lines, 0, end)?;
-        let (_, rest) = lines.split_at_checked(end)?;
-        let rest = match (rest, extension) {
-            ([b'\r', b'\n', rest @ ..], _) => rest,
-            ([b' ', rest @ ..], Extension::Auth) => {
-                return self.read_mechanisms(rest)?.split_first_chunk::<2>().map(|(_, rest)| rest);
+        let (extension, end) = Extension::at(lines, "250 ".len())?;
+        match (lines.get(end..)?, extension) {
+            ([b'\r', b'\n', rest @ ..], _) => {
+                self.set |= extension.bit();
+                Some(rest)
             }
-            ([b' ', rest @ ..], Extension::Size) if !self.contains(Extension::Size) => {
-                let (size, rest) = number(rest)?;
-                self.size = NonZeroU64::new(size);
-                rest
+            ([b' ', ..], Extension::Auth) => {
+                let end = self.read_mechanisms(lines, end + 1)?;
+                lines.get(end + b"\r\n".len()..)
             }
-            _ => return None,
-        };
-        self.set |= extension.bit();
-        Some(rest)
+            ([b' ', ..], Extension::Size) if !self.contains(extension) => {
+                let (size, after) = decimal(lines, end + 1);
+                match lines.get(after..)? {
+                    [b'\r', b'\n', rest @ ..] if after > end + 1 => {
+                        self.size = NonZeroU64::new(size?);
+                        self.set |= extension.bit();
+                        Some(rest)
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
 
     /// Reads a line with doubled and trailing spaces, and with the `AUTH=` of old servers; ignores an invalid one.
@@ -454,7 +464,7 @@ impl Extensions {
             _ => return,
         };
         match extension {
-            Some(Extension::Auth) => _ = self.read_mechanisms(arguments),
+            Some(Extension::Auth) => _ = self.read_mechanisms(arguments, 0),
             _ if !arguments.iter().all(|octet| *octet == b' ' || grammar::is(*octet, VISIBLE)) => {}
             // Both are ASCII.
             None => self.push_other(text(keyword), text(arguments)),
@@ -462,23 +472,24 @@ impl Extensions {
         }
     }
 
-    /// Reads the arguments of AUTH up to a CR or the end of the octets, and returns what follows them. A mechanism that is unknown
-    /// or invalid does not invalidate the others, but an octet that no argument holds does.
-    fn read_mechanisms<'a>(&mut self, arguments: &'a [u8]) -> Option<&'a [u8]> {
+    /// Reads the arguments of AUTH from `start` up to a CR or the end of the octets, and returns that place. A mechanism that is
+    /// unknown or invalid does not invalidate the others, but an octet that no argument holds does.
+    fn read_mechanisms(&mut self, octets: &[u8], start: usize) -> Option<usize> {
         let mark = self.mechanisms.mark();
-        let mut rest = arguments;
+        let mut at = start;
         loop {
-            let end = visible_end(rest, 0);
-            if end > 0 {
-                self.mechanisms.add(rest, 0, end);
-            }
-            match rest.split_at_checked(end) {
-                Some((_, [b' ', after @ ..])) => rest = after,
-                Some((_, after @ ([] | [b'\r', ..]))) => {
+            at = self.mechanisms.add_at(octets, at).unwrap_or_else(|| {
+                let end = visible_end(octets, at);
+                self.mechanisms.add(octets.get(at..end).unwrap_or_default());
+                end
+            });
+            match octets.get(at) {
+                Some(b' ') => at += 1,
+                None | Some(b'\r') => {
                     self.set |= Extension::Auth.bit();
-                    return Some(after);
+                    return Some(at);
                 }
-                _ => {
+                Some(_) => {
                     self.mechanisms.shorten(mark);
                     return None;
                 }
@@ -570,20 +581,6 @@ fn cut_line(lines: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
     let (line, rest) = lines.split_at_checked(end).unwrap_or((lines, &[]));
     (line.strip_suffix(b"\r\n").unwrap_or(line), rest)
-}
-
-/// Reads `1*DIGIT CRLF`, where 64 bits hold the number, and returns what follows.
-#[inline]
-fn number(octets: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut number, mut rest) = (0_u64, octets);
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-        rest = after;
-    }
-    match rest {
-        [b'\r', b'\n', after @ ..] if rest.len() < octets.len() => Some((number, after)),
-        _ => None,
-    }
 }
 
 /// Parses `size-param ::= [1*DIGIT]`                                   RFC 1870 section 3

@@ -1,20 +1,29 @@
 //! The keywords of the parameters of MAIL and RCPT, and the reading of either list.
 
+use super::lanes::NameEnd;
 use super::name_table::NameTable;
 use super::parameters::Place;
 use super::{Extension, Extensions, Parameters, SyntaxError, SyntaxErrorKind, Verb};
 
-/// The parameters of one command: `N` keywords, each with the meaning that it has there.
+/// The parameters of one command.
 pub(super) struct Command<K: 'static, const N: usize> {
     verb: Verb,
-    pub(super) keywords: &'static [Keyword<K>; N],
-    names: NameTable<N>,
+    names: NameTable<Keyword<K>, N>,
     /// Returns the keyword of a parameter if an announced extension defines it for the other command.
-    elsewhere: fn(&[u8], Place, &Extensions) -> Option<&'static str>,
+    elsewhere: fn(&[u8], usize, &Extensions) -> Option<&'static str>,
 }
 
 /// A meaning, the keyword, and the extensions that define it.
-type Keyword<K> = (K, &'static str, &'static [Extension]);
+type Row<K> = (K, &'static str, &'static [Extension]);
+
+/// A keyword and its meaning for one command.
+#[derive(Clone, Copy)]
+struct Keyword<K> {
+    meaning: K,
+    name: &'static str,
+    /// The bits of the extensions that define it.
+    extensions: u64,
+}
 
 /// A parameter of MAIL.
 #[derive(Clone, Copy)]
@@ -47,7 +56,7 @@ pub(super) enum RcptKeyword {
     ConNeg,
 }
 
-const MAIL_KEYWORDS: [Keyword<MailKeyword>; 17] = [
+pub(super) const MAIL_KEYWORDS: [Row<MailKeyword>; 17] = [
     (MailKeyword::Size, "SIZE", &[Extension::Size]),
     (MailKeyword::Body, "BODY", &[Extension::EightBitMime, Extension::BinaryMime]),
     (MailKeyword::SmtpUtf8, "SMTPUTF8", &[Extension::SmtpUtf8]),
@@ -68,7 +77,7 @@ const MAIL_KEYWORDS: [Keyword<MailKeyword>; 17] = [
     (MailKeyword::Submitter, "SUBMITTER", &[Extension::Submitter]),
 ];
 
-const RCPT_KEYWORDS: [Keyword<RcptKeyword>; 4] = [
+const RCPT_KEYWORDS: [Row<RcptKeyword>; 4] = [
     (RcptKeyword::Notify, "NOTIFY", &[Extension::Dsn]),
     // "The ORCPT parameter of the RCPT command MUST also be supported" with MTRK (RFC 3885 section 2).
     (RcptKeyword::OriginalRecipient, "ORCPT", &[Extension::Dsn, Extension::Mtrk]),
@@ -79,38 +88,46 @@ const RCPT_KEYWORDS: [Keyword<RcptKeyword>; 4] = [
 /// The parameters of MAIL.
 pub(super) static MAIL: Command<MailKeyword, { MAIL_KEYWORDS.len() }> = Command {
     verb: Verb::Mail,
-    keywords: &MAIL_KEYWORDS,
-    names: NameTable::new(names(&MAIL_KEYWORDS)),
-    elsewhere: |list, place, offered| RCPT.find(list, place, offered).map(|(_, keyword)| keyword),
+    names: names(&MAIL_KEYWORDS),
+    elsewhere: |list, start, offered| RCPT.find(list, start, offered).map(|(found, _)| found.name),
 };
 
 /// The parameters of RCPT.
 pub(super) static RCPT: Command<RcptKeyword, { RCPT_KEYWORDS.len() }> = Command {
     verb: Verb::Rcpt,
-    keywords: &RCPT_KEYWORDS,
-    names: NameTable::new(names(&RCPT_KEYWORDS)),
-    elsewhere: |list, place, offered| MAIL.find(list, place, offered).map(|(_, keyword)| keyword),
+    names: names(&RCPT_KEYWORDS),
+    elsewhere: |list, start, offered| MAIL.find(list, start, offered).map(|(found, _)| found.name),
 };
 
 #[allow(clippy::indexing_slicing)] // evaluated at compile time
-const fn names<K, const N: usize>(keywords: &[Keyword<K>; N]) -> [&'static str; N] {
-    let mut names = [""; N];
+const fn names<K: Copy, const N: usize>(rows: &[Row<K>; N]) -> NameTable<Keyword<K>, N> {
+    let first = Keyword { meaning: rows[0].0, name: "", extensions: 0 };
+    let mut names = [("", first); N];
     let mut at = 0;
     while at < N {
-        names[at] = keywords[at].1;
+        let (meaning, name, defining) = rows[at];
+        let (mut extensions, mut of) = (0, 0);
+        while of < defining.len() {
+            extensions |= defining[of].bit();
+            of += 1;
+        }
+        names[at] = (name, Keyword { meaning, name, extensions });
         at += 1;
     }
-    names
+    NameTable::new(names)
 }
 
 impl<K: Copy, const N: usize> Command<K, N> {
-    /// Returns the keyword of a parameter, with its meaning, if an announced extension defines it.
-    #[inline]
-    fn find(&self, list: &[u8], place: Place, offered: &Extensions) -> Option<(K, &'static str)> {
-        let number = self.names.find_within(list, place.start, place.keyword)?;
-        let (meaning, keyword, extensions) = self.keywords.get(number)?;
-        let is_offered = extensions.iter().any(|extension| offered.contains(*extension));
-        is_offered.then_some((*meaning, *keyword))
+    /// Returns the keyword from `start` on and its end, if an announced extension defines it.
+    #[inline(always)]
+    fn find(
+        &self,
+        list: &[u8],
+        start: usize,
+        offered: &Extensions,
+    ) -> Option<(&Keyword<K>, usize)> {
+        let found = self.names.find_short(list, start, NameEnd::SpaceOrEquals)?;
+        offered.contains_any(found.0.extensions).then_some(found)
     }
 }
 
@@ -123,25 +140,41 @@ pub(super) fn read<'a, K: Copy, const N: usize>(
     mut take: impl FnMut(K, Given<'a>) -> Result<(), SyntaxError>,
 ) -> Result<(), SyntaxError> {
     let list = parameters.as_str().as_bytes();
-    let mut next = 0;
-    while let Some(place) = parameters.place_from(next) {
-        next = place.end + 1;
-        let result =
-            match command.find(list, place, offered) {
-                Some((meaning, keyword)) => {
-                    take(meaning, Given { keyword, value: parameters.value_at(place) })
-                }
-                None => match (command.elsewhere)(list, place, offered) {
-                    // An application cannot redefine what an announced extension defines for the other command.
-                    Some(keyword) => Err(SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0)
-                        .of_parameter(keyword)),
-                    None if is_known(parameters.at(place).keyword()) => Ok(()),
-                    None => Err(SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0)),
-                },
-            };
-        result.map_err(|error| error.behind(place.start).on(command.verb))?;
+    let mut start = 0;
+    while start < list.len() {
+        let (result, end) = match command.find(list, start, offered) {
+            Some((&Keyword { meaning, name, .. }, keyword)) => {
+                let place = parameters.place_of(start, keyword);
+                let given = Given { keyword: name, value: parameters.value_at(place) };
+                (take(meaning, given), place.end)
+            }
+            None => {
+                let Some(place) = parameters.place_from(start) else { break };
+                (unknown(command, (parameters, offered), place, &is_known), place.end)
+            }
+        };
+        result.map_err(|error| error.behind(start).on(command.verb))?;
+        start = end + 1;
     }
     Ok(())
+}
+
+/// Accepts a parameter that no announced extension defines for the command, if the application knows it.
+#[cold]
+fn unknown<K: Copy, const N: usize>(
+    command: &Command<K, N>,
+    (parameters, offered): (&Parameters<'_>, &Extensions),
+    place: Place,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), SyntaxError> {
+    match (command.elsewhere)(parameters.as_str().as_bytes(), place.start, offered) {
+        // An application cannot redefine what an announced extension defines for the other command.
+        Some(keyword) => {
+            Err(SyntaxError::new(SyntaxErrorKind::MisplacedParameter, 0).of_parameter(keyword))
+        }
+        None if is_known(parameters.at(place).keyword()) => Ok(()),
+        None => Err(SyntaxError::new(SyntaxErrorKind::UnknownParameter, 0)),
+    }
 }
 
 /// A parameter with a known keyword.

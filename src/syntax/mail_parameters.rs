@@ -6,6 +6,7 @@ use core::fmt;
 use super::DateTime;
 use super::grammar::{DIGIT, is_all};
 use super::keywords::{Given, MAIL, MailKeyword, read};
+use super::lanes::is_name;
 use super::xtext::encoded;
 use super::{
     DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Mailbox, Parameters,
@@ -132,18 +133,33 @@ impl<'a> MailParameters<'a> {
         lenience: Lenience,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
-        let mut typed = Self::default();
+        let mut result = Ok(Self::default());
+        if let Ok(typed) = &mut result
+            && let Err(error) = typed.fill(parameters, (offered, &lenience), is_known)
+        {
+            result = Err(error);
+        }
+        result
+    }
+
+    /// Reads the parameters into an empty value, where it is: inlined, it is copied twice.
+    #[inline(never)]
+    fn fill(
+        &mut self,
+        parameters: &'a Parameters<'_>,
+        (offered, lenience): (&Extensions, &Lenience),
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<(), SyntaxError> {
         read(&MAIL, (parameters, offered), is_known, |keyword, given| {
-            typed.take(keyword, given, (offered, lenience))
-        })?;
-        Ok(typed)
+            self.take(keyword, given, (offered, lenience))
+        })
     }
 
     fn take(
         &mut self,
         keyword: MailKeyword,
         given: Given<'a>,
-        (offered, lenience): (&Extensions, Lenience),
+        (offered, lenience): (&Extensions, &Lenience),
     ) -> Result<(), SyntaxError> {
         match keyword {
             MailKeyword::Size => given.once(&mut self.size, size),
@@ -154,7 +170,7 @@ impl<'a> MailParameters<'a> {
                 given.once(&mut self.envelope_id, |value| EnvelopeId::new(Xtext::parse(value)?))
             }
             MailKeyword::Auth => {
-                given.once(&mut self.submitter, |value| Submitter::parse_with(value, lenience))
+                given.once(&mut self.submitter, |value| Submitter::parse_with(value, *lenience))
             }
             MailKeyword::RequireTls => given.flag(&mut self.is_tls_required),
             MailKeyword::By => given.once(&mut self.deliver_by, DeliverBy::parse),
@@ -172,7 +188,7 @@ impl<'a> MailParameters<'a> {
             MailKeyword::Mtrk => given.once(&mut self.tracking, Tracking::parse),
             MailKeyword::Xverp => given.with_or_without(&mut self.verp, Verp::read),
             MailKeyword::Submitter => given.once(&mut self.responsible_submitter, |value| {
-                match Submitter::parse_with(value, lenience)? {
+                match Submitter::parse_with(value, *lenience)? {
                     Submitter::Mailbox(mailbox) => Ok(mailbox),
                     Submitter::Unknown => Err(VALUE),
                 }
@@ -476,17 +492,31 @@ const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 
 /// Parses `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
 fn size(value: &str) -> Result<u64, SyntaxError> {
+    const ERROR: SyntaxError = SyntaxError::new(SyntaxErrorKind::Number, 0);
     match value.len() {
+        // As many digits fit 64 bits.
+        1..=19 => value.bytes().try_fold(0_u64, |number, octet| match octet.wrapping_sub(b'0') {
+            digit @ 0..=9 => Ok(number.wrapping_mul(10).wrapping_add(u64::from(digit))),
+            _ => Err(ERROR),
+        }),
         // A number beyond 64 bits is larger than any limit.
-        1..=20 if is_all(value, DIGIT) => Ok(value.parse().unwrap_or(u64::MAX)),
-        _ => Err(SyntaxError::new(SyntaxErrorKind::Number, 0)),
+        20 if is_all(value, DIGIT) => Ok(value.parse().unwrap_or(u64::MAX)),
+        _ => Err(ERROR),
     }
 }
 
 /// Parses `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`          RFC 3030 section 3
 fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
-    let is_named = |body: &Body| body.as_str().eq_ignore_ascii_case(value);
-    let body = *Body::ALL.iter().find(|body| is_named(body)).ok_or(VALUE)?;
+    let is = |body: Body| is_name(value.as_bytes(), body.as_str());
+    let body = if is(Body::EightBitMime) {
+        Body::EightBitMime
+    } else if is(Body::SevenBit) {
+        Body::SevenBit
+    } else if is(Body::BinaryMime) {
+        Body::BinaryMime
+    } else {
+        return Err(VALUE);
+    };
     let extension = match body {
         Body::SevenBit => return Ok(body),
         Body::EightBitMime => Extension::EightBitMime,
@@ -502,6 +532,7 @@ fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
 mod tests {
     use super::*;
     use crate::syntax::Verb;
+    use crate::syntax::keywords::MAIL_KEYWORDS;
 
     fn all() -> Extensions {
         Extension::ALL.iter().copied().collect()
@@ -607,7 +638,7 @@ mod tests {
     #[test]
     fn what_was_not_announced_is_refused() {
         let none = Extensions::NONE;
-        for (_, keyword, extensions) in MAIL.keywords {
+        for (_, keyword, extensions) in MAIL_KEYWORDS {
             let parameters = Parameters::parse(keyword).unwrap();
             let error = MailParameters::parse(&parameters, &none).unwrap_err();
             assert_eq!(error.kind(), SyntaxErrorKind::UnknownParameter);

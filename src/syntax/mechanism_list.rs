@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Mechanism;
+use super::lanes::NameEnd;
 use super::name_table::NameTable;
 
 /// The number of unknown mechanisms that are kept. No server announces more, and comparing them costs time.
@@ -32,26 +33,26 @@ const KNOWN: [Mechanism; 19] = [
     Mechanism::literal("GS2-KRB5"),
 ];
 
-static TABLE: NameTable<19> = NameTable::new([
-    "PLAIN",
-    "LOGIN",
-    "CRAM-MD5",
-    "SCRAM-SHA-1",
-    "SCRAM-SHA-1-PLUS",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-256-PLUS",
-    "SCRAM-SHA-512",
-    "SCRAM-SHA-512-PLUS",
-    "XOAUTH2",
-    "OAUTHBEARER",
-    "EXTERNAL",
-    "ANONYMOUS",
-    "DIGEST-MD5",
-    "GSSAPI",
-    "NTLM",
-    "PLAIN-CLIENTTOKEN",
-    "XOAUTH",
-    "GS2-KRB5",
+static TABLE: NameTable<u8, 19> = NameTable::new([
+    ("PLAIN", 0),
+    ("LOGIN", 1),
+    ("CRAM-MD5", 2),
+    ("SCRAM-SHA-1", 3),
+    ("SCRAM-SHA-1-PLUS", 4),
+    ("SCRAM-SHA-256", 5),
+    ("SCRAM-SHA-256-PLUS", 6),
+    ("SCRAM-SHA-512", 7),
+    ("SCRAM-SHA-512-PLUS", 8),
+    ("XOAUTH2", 9),
+    ("OAUTHBEARER", 10),
+    ("EXTERNAL", 11),
+    ("ANONYMOUS", 12),
+    ("DIGEST-MD5", 13),
+    ("GSSAPI", 14),
+    ("NTLM", 15),
+    ("PLAIN-CLIENTTOKEN", 16),
+    ("XOAUTH", 17),
+    ("GS2-KRB5", 18),
 ]);
 
 /// Names of SASL mechanisms, each once: the known ones in their order, as numbers, then the others.
@@ -75,24 +76,30 @@ struct Others(String);
 impl MechanismList {
     pub(super) const NONE: Self = Self { known: [0; KNOWN.len()], count: 0, set: 0, others: None };
 
-    /// Appends the mechanism whose name stands from `start` to `end`, without a control character; ignores a name that is invalid,
-    /// or in the list.
-    #[inline]
-    pub(super) fn add(&mut self, octets: &[u8], start: usize, end: usize) {
-        match TABLE.find_within(octets, start, end) {
+    /// Appends a mechanism; ignores a name that is invalid, or in the list.
+    pub(super) fn add(&mut self, name: &[u8]) {
+        match TABLE.find(name) {
             Some(number) => self.add_known(number),
-            None => self.add_other(octets.get(start..end).unwrap_or_default()),
+            None => self.add_other(name),
         }
     }
 
+    /// Appends the known mechanism whose name stands from `start` on, unless it is in the list, and returns the place of its end,
+    /// which is a space or a control character; `None` for any other name.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // a number below 19
-    fn add_known(&mut self, number: usize) {
+    pub(super) fn add_at(&mut self, octets: &[u8], start: usize) -> Option<usize> {
+        let (number, end) = TABLE.find_at(octets, start, NameEnd::Space)?;
+        self.add_known(*number);
+        Some(end)
+    }
+
+    #[inline]
+    fn add_known(&mut self, number: u8) {
         let bit = 1 << number;
         if self.set & bit == 0
             && let Some(place) = self.known.get_mut(usize::from(self.count))
         {
-            *place = number as u8;
+            *place = number;
             self.count += 1;
             self.set |= bit;
         }
@@ -151,14 +158,15 @@ mod tests {
     use super::*;
 
     fn add(list: &mut MechanismList, name: &str) {
-        list.add(name.as_bytes(), 0, name.len());
+        list.add(name.as_bytes());
     }
 
     #[test]
     fn every_known_mechanism_has_its_number() {
         let mut list = MechanismList::NONE;
         for (number, mechanism) in KNOWN.iter().enumerate().rev() {
-            assert_eq!(TABLE.find(mechanism.as_str().as_bytes()), Some(number));
+            let found = TABLE.find(mechanism.as_str().as_bytes());
+            assert_eq!(found.map(usize::from), Some(number));
             for _ in 0..2 {
                 add(&mut list, &mechanism.as_str().to_lowercase());
             }

@@ -164,13 +164,19 @@ impl<'a> Parameters<'a> {
     /// Returns the place of the parameter that begins at `start`, if one does.
     #[inline(always)]
     pub(super) fn place_from(&self, start: usize) -> Option<Place> {
+        let keyword = keyword_end(self.0.as_bytes(), start);
+        (keyword > start).then(|| self.place_of(start, keyword))
+    }
+
+    /// Returns the place of the parameter whose keyword has this start and this end.
+    #[inline(always)]
+    pub(super) fn place_of(&self, start: usize, keyword: usize) -> Place {
         let octets = self.0.as_bytes();
-        let keyword = keyword_end(octets, start);
         let end = match octets.get(keyword) {
             Some(b'=') => word_end(octets, keyword + 1),
             _ => keyword,
         };
-        (keyword > start).then_some(Place { start, keyword, end })
+        Place { start, keyword, end }
     }
 
     /// Returns the parameter at this place.

@@ -47,9 +47,24 @@ impl<'a> RcptParameters<'a> {
         offered: &Extensions,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
-        let mut typed = Self::default();
-        read(&RCPT, (parameters, offered), is_known, |keyword, given| typed.take(keyword, given))?;
-        Ok(typed)
+        let mut result = Ok(Self::default());
+        if let Ok(typed) = &mut result
+            && let Err(error) = typed.fill(parameters, offered, is_known)
+        {
+            result = Err(error);
+        }
+        result
+    }
+
+    /// Reads the parameters into an empty value, where it is: inlined, it is copied twice.
+    #[inline(never)]
+    fn fill(
+        &mut self,
+        parameters: &'a Parameters<'_>,
+        offered: &Extensions,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<(), SyntaxError> {
+        read(&RCPT, (parameters, offered), is_known, |keyword, given| self.take(keyword, given))
     }
 
     fn take(&mut self, keyword: RcptKeyword, given: Given<'a>) -> Result<(), SyntaxError> {

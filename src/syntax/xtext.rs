@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
-use super::grammar::{XCHAR, is, span, span_from};
+use super::grammar::{XCHAR, is};
+use super::lanes::xchar_end;
 use super::text_value::text_value;
 use super::{SyntaxError, SyntaxErrorKind};
 
@@ -115,7 +116,7 @@ fn check(text: &str, is_lower_case_fine: bool) -> Result<(), usize> {
     let octets = text.as_bytes();
     let mut at = 0;
     loop {
-        at = span_from(octets, at, XCHAR);
+        at = xchar_end(octets, at);
         match octets.get(at..).unwrap_or_default() {
             [] => return Ok(()),
             [b'+', high, low, ..] if is_hexadecimal(*high) && is_hexadecimal(*low) => at += 3,
@@ -124,9 +125,15 @@ fn check(text: &str, is_lower_case_fine: bool) -> Result<(), usize> {
     }
 }
 
+/// Returns whether each octet of the text is one of xtext that stands for itself.
+#[inline]
+pub(super) fn is_plain(text: &str) -> bool {
+    xchar_end(text.as_bytes(), 0) == text.len()
+}
+
 /// Decodes text that is xtext and whose octets are UTF-8; `None` for other text.
 pub(crate) fn decode_text(text: &str) -> Option<Cow<'_, str>> {
-    if span(text, XCHAR) == text.len() {
+    if is_plain(text) {
         return Some(Cow::Borrowed(text));
     }
     check(text, false).ok()?;
@@ -190,6 +197,17 @@ mod tests {
                 (SyntaxErrorKind::Xtext, offset),
                 "{form:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_octets_that_stand_for_themselves_are_one_class() {
+        for octet in 0..=u8::MAX {
+            for (front, after) in [("", ""), ("", "a"), ("abcdefg", "xyz"), ("abcdefgh", "")] {
+                let text = [front.as_bytes(), &[octet], after.as_bytes()].concat();
+                let end = if is(octet, XCHAR) { text.len() } else { front.len() };
+                assert_eq!(xchar_end(&text, 0), end, "{text:?}");
+            }
         }
     }
 
