@@ -99,26 +99,62 @@ impl Session {
 // How it comes in.
 
 impl Session {
-    /// Receives content, wanted or not; `None` if something has changed.
+    /// Returns whether content comes in, and nothing else is to be attended to in this poll: no rejection, no
+    /// other configuration, no reply that waits, no end of the connection, no order to end.
+    #[inline]
+    pub(super) fn is_content_alone(&self) -> bool {
+        matches!(self.phase, Phase::Content(Slot::Open | Slot::Given(Ok(_))))
+            && self.channel.is_open()
+            && !self.channel.has_output()
+            && !self.is_told_to_end()
+            && self.exchange.configure.is_none()
+    }
+
+    /// Acts on the answer to content, and receives more.
     #[inline(never)]
+    pub(super) fn poll_content(&mut self, now: Instant) -> Need {
+        if let Phase::Content(slot) = &mut self.phase
+            && let Slot::Given(Ok(octets)) = *slot
+        {
+            *slot = Slot::Open;
+            self.content_taken(octets);
+        }
+        match self.take_in(now) {
+            Some(need) => self.channel.end(need),
+            None => self.advance(now),
+        }
+    }
+
+    /// Receives content, wanted or not; `None` if something has changed.
+    #[inline(always)]
     pub(super) fn take_in(&mut self, now: Instant) -> Option<Need> {
         let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
-        match self.work.get_or_insert_with(first_work).content.advance(
-            &mut self.channel.receive,
-            most,
-            now,
-            pace,
-        ) {
-            Progress::Lent => {
-                self.count_question();
-                return Some(self.await_answer(now));
+        let content = &mut self.work.get_or_insert_with(first_work).content;
+        if !content.is_lent() {
+            match content.advance(&mut self.channel.receive, most, now, pace) {
+                Progress::Lent => self.count_question(),
+                Progress::Need => return self.await_content(now),
+                other => {
+                    self.progress(other, now);
+                    return None;
+                }
             }
+        }
+        Some(self.await_answer(now))
+    }
+
+    /// Acts on content that was refused, breaks a rule, or has come to an end.
+    #[inline(never)]
+    fn progress(&mut self, progress: Progress, now: Instant) {
+        match progress {
+            Progress::Lent | Progress::Need => {}
             Progress::Discarded => self.check_discarded(),
             Progress::Violation(violation) => self.refuse_violation(violation),
-            Progress::End(ending) => self.end_of_content(ending, now),
-            Progress::Need => return self.await_content(now),
+            Progress::End => {
+                let ending = self.work_mut().content.end();
+                self.end_of_content(ending, now);
+            }
         }
-        None
     }
 
     pub(super) fn on_content(&mut self, answer: Answer<usize>) {
@@ -127,17 +163,19 @@ impl Session {
                 self.refuse(&rejection, Fault::Closing);
             }
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
-            Ok(octets) => {
-                self.work
-                    .get_or_insert_with(first_work)
-                    .content
-                    .taken(octets, &mut self.channel.receive);
-                // Where nothing was consumed the question is not answered.
-                if self.work().content.is_lent() && octets > 0 {
-                    // A new question about the rest.
-                    self.count_question();
-                }
-            }
+            Ok(octets) => self.content_taken(octets),
+        }
+    }
+
+    /// Consumes octets that the application has taken.
+    #[inline]
+    fn content_taken(&mut self, octets: usize) {
+        let content = &mut self.work.get_or_insert_with(first_work).content;
+        content.taken(octets, &mut self.channel.receive);
+        // Where nothing was consumed the question is not answered.
+        if content.is_lent() && octets > 0 {
+            // A new question about the rest.
+            self.count_question();
         }
     }
 

@@ -45,7 +45,6 @@ use crate::{
 };
 use alloc::{boxed::Box, sync::Arc};
 use core::mem;
-use deadlines::Wait;
 use phase::{Aborted, Delayed, Phase, Question, State, Then};
 
 /// The whole state of a server.
@@ -195,12 +194,57 @@ impl Session {
     /// Advances as far as possible, and returns what is needed then.
     pub(super) fn poll(&mut self, now: Instant) -> Need {
         self.channel.begin(now);
+        // Most polls are one of two kinds, in which all that cannot matter is not looked for: in content, or at rest.
+        match self.is_content_alone() {
+            true => self.poll_content(now),
+            false => self.poll_between(now),
+        }
+    }
+
+    /// Advances outside content.
+    #[inline(never)]
+    fn poll_between(&mut self, now: Instant) -> Need {
+        if self.is_at_rest()
+            && let Some(need) = self.rest(now)
+        {
+            return self.channel.end(need);
+        }
+        self.poll_whole(now)
+    }
+
+    /// Returns whether a command is awaited of which nothing has come, and nothing else is to be attended to in
+    /// this poll but deadlines.
+    #[inline]
+    fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Command)
+            && self.channel.receive.is_empty()
+            && self.channel.is_open()
+            && !self.is_told_to_end()
+            && self.exchange.configure.is_none()
+            && !self.is_clogged()
+    }
+
+    /// Attends to everything, and advances.
+    #[inline(never)]
+    fn poll_whole(&mut self, now: Instant) -> Need {
+        self.attend(now);
+        self.advance(now)
+    }
+
+    /// Acts on what has come since the last poll besides octets: an answer, a deadline that has passed, the end of
+    /// the connection, an order to end.
+    #[inline]
+    fn attend(&mut self, now: Instant) {
         self.began = self.began.min(now);
         if let Some(config) = self.exchange.configure.take() {
             self.configure(config);
         }
         self.take_answer();
         self.check_ends(now);
+    }
+
+    /// Takes steps until something is needed.
+    fn advance(&mut self, now: Instant) -> Need {
         loop {
             if let Some(need) = self.step(now) {
                 return self.channel.end(need);
@@ -227,7 +271,8 @@ impl Session {
                 }
                 need
             }
-            Phase::Command if self.is_clogged() => self.wait(Wait::Room, now),
+            Phase::Command if self.is_clogged() => Some(self.await_room(now)),
+            Phase::Command if self.channel.receive.is_empty() => self.await_line(now),
             Phase::Command => self.step_command(now),
             Phase::Response(_) => self.step_response(now),
             Phase::Delayed(delayed) => match delayed.until.has_passed(now) {
@@ -235,9 +280,8 @@ impl Session {
                     self.end_delay();
                     None
                 }
-                false => self.wait(Wait::Delay, now),
+                false => Some(self.await_delay(delayed.until, now)),
             },
-            Phase::Content(_) if self.work().content.is_lent() => Some(self.await_answer(now)),
             Phase::Content(_) => self.take_in(now),
             // Octets that have come since belong to no handshake.
             Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
@@ -245,17 +289,17 @@ impl Session {
                 None
             }
             Phase::Asked(Question::HandOver(_)) if self.channel.has_output() => {
-                self.wait(Wait::Output, now)
+                Some(self.await_output(now))
             }
             // Nothing follows this question: the replies that are ready need not wait for its answer
             // (RFC 2920 section 3.2).
             Phase::Asked(_) | Phase::Abort(_)
                 if self.channel.receive.is_empty() && self.channel.has_output() =>
             {
-                self.wait(Wait::Output, now)
+                Some(self.await_output(now))
             }
             Phase::Asked(_) | Phase::Abort(_) => Some(self.await_answer(now)),
-            Phase::Farewell(_) if self.channel.has_output() => self.wait(Wait::Output, now),
+            Phase::Farewell(_) if self.channel.has_output() => Some(self.await_output(now)),
             Phase::Farewell(end) => {
                 let end = end.clone();
                 self.close(end);
@@ -415,7 +459,30 @@ impl Session {
     }
 
     /// Returns the question that is open, as a token.
+    #[inline]
     pub(super) fn event(&mut self) -> Option<Event<'_>> {
+        if !matches!(self.phase, Phase::Content(_)) {
+            return self.question();
+        }
+        match self {
+            Self {
+                phase: Phase::Content(slot @ Slot::Open),
+                work: Some(work),
+                facts,
+                exchange,
+                channel,
+                ..
+            } if work.content.is_lent() => {
+                let (input, content) = (&mut channel.receive, &mut work.content);
+                Some(Event::Content(event::Content { facts, exchange, slot, input, content }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the question that is open, if it is not about octets of content.
+    #[inline(never)]
+    fn question(&mut self) -> Option<Event<'_>> {
         let Self { facts, exchange, phase, channel, work, config, .. } = self;
         let facts = &*facts;
         match phase {
@@ -440,14 +507,6 @@ impl Session {
                 }
                 question => asked(question, facts, exchange),
             },
-            Phase::Content(slot) => {
-                let content = &mut work.as_mut()?.content;
-                if !content.is_lent() {
-                    return None;
-                }
-                let input = &mut channel.receive;
-                Some(Event::Content(event::Content { facts, exchange, slot, input, content }))
-            }
             Phase::Abort(aborted) => {
                 let Aborted { reason, slot, .. } = &mut **aborted;
                 Some(Event::Abort(Abort { facts, exchange, slot, reason: *reason }))
