@@ -169,9 +169,10 @@ impl ReceiveBuffer {
 
     /// Consumes the first `octets` octets.
     pub fn consume(&mut self, octets: usize) {
-        match octets < self.len() {
-            true => self.start += small(octets),
-            false => (self.start, self.end) = (0, 0),
+        if octets < self.len() {
+            self.start += small(octets);
+        } else {
+            (self.start, self.end) = (0, 0);
         }
     }
 

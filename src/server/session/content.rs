@@ -1,6 +1,6 @@
 //! The content of a message: how the session receives it, refuses it, and has it delivered.
 
-use super::{Phase, Question, Session, Then, Work, first_work};
+use super::{Attention, Phase, Question, Session, Then, Work, first_work};
 use crate::{
     machine::Need,
     server::{
@@ -18,6 +18,17 @@ use crate::{
     transcript::{Entry, Side},
 };
 use core::mem;
+
+/// The consequence of the octets received for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// The application is asked about octets.
+    Lent,
+    /// More octets are needed.
+    Empty,
+    /// Something has changed.
+    Changed,
+}
 
 /// The least number of octets that a discarded chunk is charged: a line.
 const CHUNK_COST: u64 = 512;
@@ -119,28 +130,36 @@ impl Session {
             *slot = Slot::Open;
             self.content_taken(octets);
         }
-        match self.take_in(now) {
+        let need = match self.take_in(now) {
+            Intake::Lent => Some(self.await_answer(now)),
+            Intake::Empty => self.rest_in_content(now),
+            Intake::Changed => None,
+        };
+        match need {
             Some(need) => self.channel.end(need),
-            None => self.advance(now),
+            None => self.poll_whole(now, Attention::Octets),
         }
     }
 
-    /// Receives content, wanted or not; `None` if something has changed.
+    /// Receives content, wanted or not.
     #[inline(always)]
-    pub(super) fn take_in(&mut self, now: Instant) -> Option<Need> {
+    pub(super) fn take_in(&mut self, now: Instant) -> Intake {
         let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
         let content = &mut self.work.get_or_insert_with(first_work).content;
-        if !content.is_lent() {
-            match content.advance(&mut self.channel.receive, most, now, pace) {
-                Progress::Lent => self.count_question(),
-                Progress::Need => return self.await_content(now),
-                other => {
-                    self.progress(other, now);
-                    return None;
-                }
+        if content.is_lent() {
+            return Intake::Lent;
+        }
+        match content.advance(&mut self.channel.receive, most, now, pace) {
+            Progress::Lent => {
+                self.count_question();
+                Intake::Lent
+            }
+            Progress::Need => Intake::Empty,
+            other => {
+                self.progress(other, now);
+                Intake::Changed
             }
         }
-        Some(self.await_answer(now))
     }
 
     /// Acts on content that was refused, breaks a rule, or has come to an end.

@@ -58,14 +58,26 @@ impl Session {
     }
 
     /// Waits for octets of content.
-    #[inline(always)]
     pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
+        let deadline = self.run_content(now);
+        self.await_input(deadline, now)
+    }
+
+    /// Waits for octets of content on a link that is open, while no replies wait, as long as no deadline has passed.
+    #[inline(always)]
+    pub(super) fn rest_in_content(&mut self, now: Instant) -> Option<Need> {
+        let deadline = self.run_content(now);
+        (!deadline.has_passed(now)).then_some(Need::Read(deadline))
+    }
+
+    /// Begins or continues to wait for content, and returns when to give up on it.
+    #[inline(always)]
+    fn run_content(&mut self, now: Instant) -> Instant {
         self.work.get_or_insert_with(first_work).content.wait(now);
-        self.await_input(self.content_deadline(now), now)
+        self.content_deadline(now)
     }
 
     /// Waits for octets of the peer until a deadline, and for the replies to be written.
-    #[inline(always)]
     fn await_input(&mut self, deadline: Instant, now: Instant) -> Option<Need> {
         if !self.channel.is_open() {
             self.connection_lost();

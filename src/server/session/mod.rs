@@ -44,6 +44,7 @@ use crate::{
     wire::LineCutter,
 };
 use alloc::{boxed::Box, sync::Arc};
+use content::Intake;
 use core::mem;
 use phase::{Aborted, Delayed, Phase, Question, State, Then};
 
@@ -75,6 +76,14 @@ pub(super) struct Session {
     refused: Option<Refused>,
     /// The first poll.
     began: Instant,
+}
+
+/// The matters that a poll attends to before it takes steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attention {
+    Whole,
+    /// The poll has attended to what there was.
+    Octets,
 }
 
 /// The refusal of a whole session.
@@ -209,7 +218,7 @@ impl Session {
         {
             return self.channel.end(need);
         }
-        self.poll_whole(now)
+        self.poll_whole(now, Attention::Whole)
     }
 
     /// Returns whether a command is awaited of which nothing has come, and nothing else is to be attended to in
@@ -224,16 +233,22 @@ impl Session {
             && !self.is_clogged()
     }
 
-    /// Attends to everything, and advances.
+    /// Attends to what has come besides octets, if that is not done yet, and takes steps until something is needed.
     #[inline(never)]
-    fn poll_whole(&mut self, now: Instant) -> Need {
-        self.attend(now);
-        self.advance(now)
+    fn poll_whole(&mut self, now: Instant, attention: Attention) -> Need {
+        if attention == Attention::Whole {
+            self.attend(now);
+        }
+        loop {
+            if let Some(need) = self.step(now) {
+                return self.channel.end(need);
+            }
+        }
     }
 
     /// Acts on what has come since the last poll besides octets: an answer, a deadline that has passed, the end of
     /// the connection, an order to end.
-    #[inline]
+    #[inline(always)]
     fn attend(&mut self, now: Instant) {
         self.began = self.began.min(now);
         if let Some(config) = self.exchange.configure.take() {
@@ -241,15 +256,6 @@ impl Session {
         }
         self.take_answer();
         self.check_ends(now);
-    }
-
-    /// Takes steps until something is needed.
-    fn advance(&mut self, now: Instant) -> Need {
-        loop {
-            if let Some(need) = self.step(now) {
-                return self.channel.end(need);
-            }
-        }
     }
 
     /// Takes the next step; `None` if something has changed.
@@ -282,7 +288,11 @@ impl Session {
                 }
                 false => Some(self.await_delay(delayed.until, now)),
             },
-            Phase::Content(_) => self.take_in(now),
+            Phase::Content(_) => match self.take_in(now) {
+                Intake::Lent => Some(self.await_answer(now)),
+                Intake::Empty => self.await_content(now),
+                Intake::Changed => None,
+            },
             // Octets that have come since belong to no handshake.
             Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
                 self.end_after_injection();
@@ -492,15 +502,16 @@ impl Session {
                 let offer = config.auth();
                 Some(Event::Credentials(CredentialsQuestion { facts, number, question, offer }))
             }
-            phase if phase.is_answered() => None,
             Phase::Asked(question) => match question {
                 // The reply has to be sent before another machine takes over.
                 Question::HandOver(_) if channel.has_output() => None,
                 Question::Deliver(slot) => {
+                    let slot = slot.open()?;
                     let verdicts = &mut work.get_or_insert_with(first_work).verdicts;
                     Some(Event::Deliver(Deliver { facts, exchange, slot, verdicts }))
                 }
                 Question::Data(slot) => {
+                    let slot = slot.open()?;
                     let is_chunked =
                         work.as_ref().is_some_and(|it| it.content.is_chunk_announced());
                     Some(Event::Data(Data { facts, exchange, slot, is_chunked }))
@@ -509,6 +520,7 @@ impl Session {
             },
             Phase::Abort(aborted) => {
                 let Aborted { reason, slot, .. } = &mut **aborted;
+                let slot = slot.open()?;
                 Some(Event::Abort(Abort { facts, exchange, slot, reason: *reason }))
             }
             _ => None,
@@ -542,58 +554,62 @@ fn asked<'s>(
     exchange: &'s mut Exchange,
 ) -> Option<Event<'s>> {
     Some(match question {
-        Question::Connect(slot) => Event::Connect(Connect { facts, exchange, slot }),
+        Question::Connect(slot) => Event::Connect(Connect { facts, exchange, slot: slot.open()? }),
         Question::Hello(asked) => {
-            let (about, slot) = asked.parts();
+            let (about, slot) = asked.parts()?;
             let (name, is_extended) = (&about.name, about.is_extended);
             let proven = &mut about.proven;
             Event::Hello(Hello { facts, exchange, slot, name, is_extended, proven })
         }
         Question::Auth(asked) => {
-            let (authentication, slot) = asked.parts();
+            let (authentication, slot) = asked.parts()?;
             Event::Auth(Auth { facts, exchange, slot, authentication })
         }
         Question::Authenticated(asked) => {
-            let (authentication, slot) = asked.parts();
+            let (authentication, slot) = asked.parts()?;
             let identity = authentication.identity()?;
             let is_vouched_for = authentication.is_vouched_for();
             Event::Authenticated(Authenticated { facts, exchange, slot, identity, is_vouched_for })
         }
-        Question::StartTls(slot) => Event::StartTls(StartTls { facts, exchange, slot }),
-        Question::Upgrade(slot) => Event::Upgrade(Upgrade { facts, exchange, slot }),
-        Question::Mail(slot) => Event::Mail(Mail { facts, exchange, slot }),
+        Question::StartTls(slot) => {
+            Event::StartTls(StartTls { facts, exchange, slot: slot.open()? })
+        }
+        Question::Upgrade(slot) => Event::Upgrade(Upgrade { facts, exchange, slot: slot.open()? }),
+        Question::Mail(slot) => Event::Mail(Mail { facts, exchange, slot: slot.open()? }),
         Question::Rcpt(slot) => {
-            let (index, recipient) = facts.envelope().last()?;
+            let (slot, (index, recipient)) = (slot.open()?, facts.envelope().last()?);
             Event::Rcpt(Rcpt { facts, exchange, slot, recipient, index })
         }
-        Question::Verify(slot) => Event::Verify(Verify { facts, exchange, slot }),
-        Question::Expand(slot) => Event::Expand(Expand { facts, exchange, slot }),
+        Question::Verify(slot) => Event::Verify(Verify { facts, exchange, slot: slot.open()? }),
+        Question::Expand(slot) => Event::Expand(Expand { facts, exchange, slot: slot.open()? }),
         Question::Burl(asked) => {
-            let (url, slot) = asked.parts();
+            let (url, slot) = asked.parts()?;
             Event::Burl(Burl { facts, exchange, slot, url })
         }
         Question::Etrn(asked) => {
-            let (node, slot) = asked.parts();
+            let (node, slot) = asked.parts()?;
             Event::Etrn(Etrn { facts, exchange, slot, node })
         }
         Question::Atrn(asked) => {
-            let (domains, slot) = asked.parts();
+            let (domains, slot) = asked.parts()?;
             Event::Atrn(Atrn { facts, exchange, slot, domains: domains.as_ref() })
         }
         Question::Xclient(asked) => {
-            let (attributes, slot) = asked.parts();
+            let (attributes, slot) = asked.parts()?;
             Event::Xclient(Xclient { facts, exchange, slot, attributes })
         }
         Question::Xforward(asked) => {
-            let (attributes, slot) = asked.parts();
+            let (attributes, slot) = asked.parts()?;
             Event::Xforward(Xforward { facts, exchange, slot, attributes })
         }
         Question::Other(asked) => {
-            let (about, slot) = asked.parts();
+            let (about, slot) = asked.parts()?;
             let (verb, argument) = (&about.verb, about.argument.as_ref());
             Event::Other(Other { facts, exchange, slot, verb, argument })
         }
-        Question::HandOver(slot) => Event::HandOver(HandOver { facts, exchange, slot }),
+        Question::HandOver(slot) => {
+            Event::HandOver(HandOver { facts, exchange, slot: slot.open()? })
+        }
         // These borrow more than the question.
         Question::Credentials(_) | Question::Data(_) | Question::Deliver(_) => return None,
     })
