@@ -107,6 +107,13 @@ impl Rate {
         Duration::from_secs(octets.checked_div(rate).unwrap_or(0))
             .saturating_add(Duration::from_nanos(rest.checked_div(rate).unwrap_or(0)))
     }
+
+    /// Returns whether `octets` may take these nanoseconds at this rate, as [`time_for`](Self::time_for) tells, without
+    /// its divisions.
+    fn is_kept(self, octets: u64, nanoseconds: u64) -> bool {
+        let earned = u128::from(octets) * 1_000_000_000;
+        earned >= u128::from(nanoseconds) * u128::from(self.octets_per_second)
+    }
 }
 
 /// The time spent waiting for one thing from the peer.
@@ -139,15 +146,22 @@ impl Stopwatch {
 
     /// Stops counting.
     pub(crate) const fn stop(&mut self, now: Instant) {
-        self.waited = self.waited(now);
-        self.since = Instant::NEVER;
+        if self.since.0 < Instant::NEVER.0 {
+            self.waited = self.waited(now);
+            self.since = Instant::NEVER;
+        }
     }
 
     /// Returns the moment at which `allowance` of waiting will be used up, if counting continues
     /// from `now`.
     pub(crate) fn deadline(&self, now: Instant, allowance: Duration) -> Instant {
+        self.deadline_in(now, nanoseconds(allowance))
+    }
+
+    /// Returns that moment for an allowance in nanoseconds.
+    fn deadline_in(&self, now: Instant, allowance: u64) -> Instant {
         let since = self.since.min(now);
-        match nanoseconds(allowance) {
+        match allowance {
             // Longer than any clock runs.
             u64::MAX => Instant::NEVER,
             allowance => Instant(since.0.saturating_add(allowance.saturating_sub(self.waited))),
@@ -208,7 +222,7 @@ impl TransferTime {
     pub(crate) fn count(&mut self, octets: u64, now: Instant, pace: Pace) {
         self.octets = self.octets.saturating_add(octets);
         let waited = self.waited.waited(now);
-        if waited == 0 || pace.slowest.time_for(self.octets) >= Duration::from_nanos(waited) {
+        if waited == 0 || pace.slowest.is_kept(self.octets, waited) {
             self.octets = 0;
             self.waited.restart(now);
         }
@@ -216,10 +230,15 @@ impl TransferTime {
 
     /// Returns the moment at which the transfer times out, if it is waited for from `now` on.
     pub(crate) fn deadline(&self, now: Instant, pace: Pace) -> Instant {
-        let earned =
-            if self.octets == 0 { Duration::ZERO } else { pace.slowest.time_for(self.octets) };
-        self.waited.deadline(now, pace.timeout.saturating_add(earned))
+        let earned = if self.octets == 0 { 0 } else { earned(self.octets, pace.slowest) };
+        self.waited.deadline_in(now, nanoseconds(pace.timeout).saturating_add(earned))
     }
+}
+
+/// Returns the nanoseconds that octets have at a rate. Only a transfer that is slower than its pace needs them.
+#[inline(never)]
+fn earned(octets: u64, rate: Rate) -> u64 {
+    nanoseconds(rate.time_for(octets))
 }
 
 #[cfg(test)]
@@ -259,6 +278,17 @@ mod tests {
         let slow = Rate::octets_per_second(u32::MAX).time_for(u64::from(u32::MAX) - 1);
         assert_eq!(slow, Duration::from_nanos(999_999_999));
         assert_eq!(Rate::octets_per_second(1).time_for(u64::MAX), Duration::from_secs(u64::MAX));
+    }
+
+    #[test]
+    fn a_rate_is_kept_by_octets_whose_time_is_not_over() {
+        for rate in [1, 3, 500, 1_000_000, u32::MAX].map(Rate::octets_per_second) {
+            for octets in [0, 1, 2, 499, 500, 1_000_003, u64::from(u32::MAX)] {
+                let time = nanoseconds(rate.time_for(octets));
+                assert!(rate.is_kept(octets, time), "{rate:?}, {octets}");
+                assert!(!rate.is_kept(octets, time + 1), "{rate:?}, {octets}");
+            }
+        }
     }
 
     /// Ten seconds, and one second for each octet.

@@ -45,7 +45,7 @@ pub(super) struct Refusal {
 }
 
 /// The consequence of the octets received.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Progress {
     /// Octets wait for the application.
     Lent,
@@ -55,8 +55,8 @@ pub(super) enum Progress {
     Need,
     /// The content breaks a rule: it is to be refused.
     Violation(Violation),
-    /// A piece of the content has come to its end.
-    End(Ending),
+    /// A piece of the content has come to its [end](Content::end).
+    End,
 }
 
 /// A rule that content breaks.
@@ -174,21 +174,26 @@ impl Framing {
 }
 
 /// The octets that the application has not taken yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lent {
-    /// Octets at the front of the receive buffer, and the gap after them that stuffed dots have left.
-    Input { octets: usize, gap: usize },
-    /// Octets that stand for a bare line break.
-    LineBreak(&'static [u8]),
+#[derive(Clone, Copy, Debug, Default)]
+struct Lent {
+    octets: usize,
+    /// The gap after them in the receive buffer, which stuffed dots have left.
+    gap: usize,
+    /// They are the last octets of [`CRLF`], which stands for a bare line break, and not at the front of the receive
+    /// buffer.
+    is_line_break: bool,
 }
+
+const CRLF: &[u8] = b"\r\n";
 
 impl Lent {
-    const NOTHING: Self = Self::Input { octets: 0, gap: 0 };
-}
+    const NOTHING: Self = Self { octets: 0, gap: 0, is_line_break: false };
+    const LINE_BREAK: Self = Self { octets: CRLF.len(), gap: 0, is_line_break: true };
 
-impl Default for Lent {
-    fn default() -> Self {
-        Self::NOTHING
+    /// Returns the octets of a line break that are left.
+    fn line_break(self) -> Option<&'static [u8]> {
+        let taken = CRLF.len().saturating_sub(self.octets);
+        self.is_line_break.then(|| CRLF.get(taken..).unwrap_or_default())
     }
 }
 
@@ -236,22 +241,18 @@ impl Content {
 
     /// Begins content that ends with CRLF.CRLF (RFC 5321 section 4.1.1.4).
     pub(super) fn begin_data(&mut self, fitness: Fitness) {
-        *self = Self {
-            state: State::Receiving,
-            framing: Framing::dots(fitness),
-            clock: Some(Clock::ZERO),
-            ..Self::default()
-        };
+        self.clear();
+        self.state = State::Receiving;
+        self.framing = Framing::dots(fitness);
+        self.clock = Some(Clock::ZERO);
     }
 
     /// Begins a chunk: the first, or a further one of the content in progress (RFC 3030 section 2).
     pub(super) fn begin_chunk(&mut self, size: ChunkSize, fitness: Fitness) {
         if !self.is_between_chunks() {
-            *self = Self {
-                framing: Framing::chunks(fitness),
-                clock: Some(Clock::ZERO),
-                ..Self::default()
-            };
+            self.clear();
+            self.framing = Framing::chunks(fitness);
+            self.clock = Some(Clock::ZERO);
         }
         self.state = State::Receiving;
         self.expect(size);
@@ -317,7 +318,15 @@ impl Content {
 
     /// Forgets the content: the transaction is over.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        // Field by field, for the whole would be copied.
+        self.state = State::Absent;
+        self.framing = Framing::chunks(Fitness::ANY);
+        self.failed = None;
+        self.octets = 0;
+        self.wire = 0;
+        self.lent = Lent::NOTHING;
+        self.url = None;
+        self.clock = None;
     }
 
     // How far it has come.
@@ -391,18 +400,19 @@ impl Content {
     pub(super) fn deadline(&self, now: Instant, timeouts: &Timeouts, is_stopping: bool) -> Instant {
         let Some(clock) = &self.clock else { return Instant::NEVER };
         let deadline = clock.transfer.deadline(now, timeouts.content_pace());
-        let Some(discarding) = &clock.discarding else { return deadline };
-        let limit = match is_stopping {
-            true => timeouts.discard.min(timeouts.content),
-            false => timeouts.discard,
-        };
-        deadline.min(discarding.deadline(now, limit))
+        match &clock.discarding {
+            Some(discarding) => {
+                deadline.min(discard_deadline(discarding, now, timeouts, is_stopping))
+            }
+            None => deadline,
+        }
     }
 
     // Framing.
 
     /// Reads the octets received, and consumes those that are not content.
     /// `most` octets of content are accepted, at this pace.
+    #[inline(always)]
     pub(super) fn advance(
         &mut self,
         receive: &mut ReceiveBuffer,
@@ -422,41 +432,56 @@ impl Content {
                 let (content, consumed) = (found.content(), found.consumed());
                 self.count(content, consumed, now, pace);
                 if content > 0 {
-                    self.lent = Lent::Input { octets: content, gap: consumed - content };
+                    self.lent = Lent { octets: content, gap: consumed - content, ..Lent::NOTHING };
                     return self.lend(most);
                 }
                 receive.consume(consumed);
             }
-            return match self.framing.next(receive.octets(), self.url.is_some()) {
-                Span::Content(octets) => {
-                    self.count(octets, octets, now, pace);
-                    self.lent = Lent::Input { octets, gap: 0 };
-                    self.lend(most)
-                }
-                Span::LineBreak(octets) => {
-                    self.count(b"\r\n".len(), octets, now, pace);
-                    receive.consume(octets);
-                    self.lent = Lent::LineBreak(b"\r\n");
-                    self.lend(most)
-                }
-                Span::Skip(octets) => {
-                    self.count(0, octets, now, pace);
-                    receive.consume(octets);
-                    continue;
-                }
-                Span::Bare(_) | Span::Nul(_) if self.is_discarding() => continue,
-                Span::Bare(octet) => Progress::Violation(Violation::BareLineBreak(octet)),
-                Span::Nul(octet) => Progress::Violation(Violation::Nul(octet)),
-                Span::End(octets) => {
-                    receive.consume(octets);
-                    Progress::End(self.end())
-                }
-                Span::Incomplete => Progress::Need,
-            };
+            if let Some(progress) = self.take_span(receive, most, now, pace) {
+                return progress;
+            }
         }
     }
 
+    /// Takes the next span, of a chunk or after the content that a read has brought; `None` if more is to be taken.
+    #[inline(never)]
+    fn take_span(
+        &mut self,
+        receive: &mut ReceiveBuffer,
+        most: u64,
+        now: Instant,
+        pace: Pace,
+    ) -> Option<Progress> {
+        Some(match self.framing.next(receive.octets(), self.url.is_some()) {
+            Span::Content(octets) => {
+                self.count(octets, octets, now, pace);
+                self.lent = Lent { octets, ..Lent::NOTHING };
+                self.lend(most)
+            }
+            Span::LineBreak(octets) => {
+                self.count(CRLF.len(), octets, now, pace);
+                receive.consume(octets);
+                self.lent = Lent::LINE_BREAK;
+                self.lend(most)
+            }
+            Span::Skip(octets) => {
+                self.count(0, octets, now, pace);
+                receive.consume(octets);
+                return None;
+            }
+            Span::Bare(_) | Span::Nul(_) if self.is_discarding() => return None,
+            Span::Bare(octet) => Progress::Violation(Violation::BareLineBreak(octet)),
+            Span::Nul(octet) => Progress::Violation(Violation::Nul(octet)),
+            Span::End(octets) => {
+                receive.consume(octets);
+                Progress::End
+            }
+            Span::Incomplete => Progress::Need,
+        })
+    }
+
     /// Counts octets of content, and the octets of the wire that they came from.
+    #[inline]
     fn count(&mut self, content: usize, wire: usize, now: Instant, pace: Pace) {
         self.octets = self.octets.saturating_add(content as u64);
         self.wire = self.wire.saturating_add(wire as u64);
@@ -477,7 +502,8 @@ impl Content {
         }
     }
 
-    fn end(&mut self) -> Ending {
+    /// Ends the piece whose octets are over.
+    pub(super) fn end(&mut self) -> Ending {
         match mem::take(&mut self.state) {
             State::Discarding(refusal) => Ending::Refused(refusal),
             _ => match self.url.take() {
@@ -495,46 +521,58 @@ impl Content {
 
     /// Returns whether octets wait for the application.
     pub(super) const fn is_lent(&self) -> bool {
-        let is_nothing = match self.lent {
-            Lent::Input { octets, .. } => octets == 0,
-            Lent::LineBreak(octets) => octets.is_empty(),
-        };
-        !is_nothing && matches!(self.state, State::Receiving)
+        self.lent.octets > 0 && matches!(self.state, State::Receiving)
     }
 
     /// Returns the octets that wait for the application, which are in the receive buffer.
     pub(super) fn lent<'b>(&self, receive: &'b ReceiveBuffer) -> &'b [u8] {
-        match self.lent {
-            Lent::Input { octets, .. } => receive.octets().get(..octets).unwrap_or_default(),
-            Lent::LineBreak(octets) => octets,
+        match self.lent.line_break() {
+            Some(octets) => octets,
+            None => receive.octets().get(..self.lent.octets).unwrap_or_default(),
         }
     }
 
     /// Takes the octets that wait for the application out of the receive buffer.
     pub(super) fn detach(&mut self, receive: &mut ReceiveBuffer) -> Bytes {
-        match mem::take(&mut self.lent) {
-            Lent::Input { octets, gap } => {
-                let taken = receive.take(octets);
-                receive.consume(gap);
+        let lent = mem::take(&mut self.lent);
+        match lent.line_break() {
+            Some(octets) => Bytes::from_static(octets),
+            None => {
+                let taken = receive.take(lent.octets);
+                receive.consume(lent.gap);
                 taken
             }
-            Lent::LineBreak(octets) => Bytes::from_static(octets),
         }
     }
 
     /// Consumes the first `octets` of those that are lent: the application has processed them.
+    #[inline]
     pub(super) fn taken(&mut self, octets: usize, receive: &mut ReceiveBuffer) {
-        match &mut self.lent {
-            Lent::Input { octets: 0, gap: 0 } => {}
-            Lent::Input { octets: lent, .. } if octets < *lent => {
-                receive.consume(octets);
-                *lent -= octets;
-            }
-            Lent::Input { octets, gap } => {
-                receive.consume(octets.saturating_add(*gap));
-                self.lent = Lent::NOTHING;
-            }
-            Lent::LineBreak(rest) => *rest = rest.get(octets..).unwrap_or_default(),
+        if self.lent.octets == 0 {
+            return;
+        }
+        let is_all = octets >= self.lent.octets;
+        if !self.lent.is_line_break {
+            receive.consume(if is_all { self.lent.octets + self.lent.gap } else { octets });
+        }
+        match is_all {
+            true => self.lent = Lent::NOTHING,
+            false => self.lent.octets -= octets,
         }
     }
+}
+
+/// Returns the moment at which content that was refused has been discarded for too long.
+#[cold]
+fn discard_deadline(
+    discarding: &Stopwatch,
+    now: Instant,
+    timeouts: &Timeouts,
+    is_stopping: bool,
+) -> Instant {
+    let limit = match is_stopping {
+        true => timeouts.discard.min(timeouts.content),
+        false => timeouts.discard,
+    };
+    discarding.deadline(now, limit)
 }

@@ -36,6 +36,11 @@ impl<T> Slot<T> {
         *self = Self::Given(answer);
     }
 
+    /// Returns the slot if the question is not answered yet.
+    pub(super) const fn open(&mut self) -> Option<&mut Self> {
+        if self.is_given() { None } else { Some(self) }
+    }
+
     /// Returns whether the question is answered.
     pub(super) const fn is_given(&self) -> bool {
         matches!(self, Self::Given(_))
@@ -103,9 +108,12 @@ impl<Q, A> Asked<Q, A> {
         Box::new(Self { about, slot: Slot::Open })
     }
 
-    /// Lends the subject of the question and the slot.
-    pub(super) const fn parts(&mut self) -> (&mut Q, &mut Slot<Answer<A>>) {
-        (&mut self.about, &mut self.slot)
+    /// Lends the subject of the question and the slot, if it is not answered yet.
+    pub(super) const fn parts(&mut self) -> Option<(&mut Q, &mut Slot<Answer<A>>)> {
+        match self.slot.open() {
+            Some(slot) => Some((&mut self.about, slot)),
+            None => None,
+        }
     }
 
     /// Returns whether the question is answered, and not with a rejection.

@@ -226,7 +226,7 @@ impl<'a> Command<'a> {
         let (argument, offset) = match rest.as_bytes() {
             _ if name.is_empty() => return Err(SyntaxError::new(SyntaxErrorKind::Verb, 0)),
             [] => (None, name.len()),
-            [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
+            [b' ', b' ', ..] if tolerance.of(Lenience::with_repeated_spaces) => {
                 let argument = rest.trim_start_matches(' ');
                 (Some(argument), text.len() - argument.len())
             }
@@ -473,9 +473,7 @@ fn short_verb(text: &str) -> Option<(Verb, &str)> {
 #[inline]
 fn trimmed<'a>(text: &'a str, tolerance: &Tolerance) -> &'a str {
     match text.as_bytes().last() {
-        Some(last)
-            if is(*last, WSP) && tolerance.of(|lenience| &mut lenience.trailing_white_space) =>
-        {
+        Some(last) if is(*last, WSP) && tolerance.of(Lenience::with_trailing_white_space) => {
             text.trim_end_matches([' ', '\t'])
         }
         _ => text,
@@ -507,7 +505,7 @@ fn obsolete<'a>(verb: ObsoleteVerb, argument: Option<&str>) -> Result<Command<'a
 fn lossy_hello<'a>(line: &[u8], tolerance: &Tolerance) -> Option<Result<Command<'a>, SyntaxError>> {
     let verb = Verb::of(line);
     if !matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
-        || !tolerance.of(|lenience| &mut lenience.text_as_host)
+        || !tolerance.of(Lenience::with_text_as_host)
     {
         return None;
     }
@@ -621,7 +619,7 @@ fn plain_hello(line: &[u8]) -> Option<Command<'_>> {
 
 #[inline]
 fn behind_colon<'a>(input: &'a str, tolerance: &Tolerance) -> &'a str {
-    match input.starts_with(' ') && tolerance.of(|lenience| &mut lenience.space_after_colon) {
+    match input.starts_with(' ') && tolerance.of(Lenience::with_space_after_colon) {
         true => cut(input, 1).1,
         false => input,
     }
@@ -631,7 +629,7 @@ fn behind_colon<'a>(input: &'a str, tolerance: &Tolerance) -> &'a str {
 #[inline]
 fn parameters_after_path<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, Parameters<'a>> {
     let Some(rest) = input.strip_prefix(' ') else { return Ok((input, Parameters::NONE)) };
-    match rest.starts_with(' ') && tolerance.of(|lenience| &mut lenience.repeated_spaces) {
+    match rest.starts_with(' ') && tolerance.of(Lenience::with_repeated_spaces) {
         true => parameters::list(rest.trim_start_matches(' '), tolerance),
         false => parameters::list(rest, tolerance),
     }
@@ -704,7 +702,7 @@ fn burl<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Command<'a>, Syn
 /// Parses SP, or several of them where that is tolerated.
 fn space<'a>(input: &'a str, tolerance: &Tolerance) -> Found<'a, ()> {
     match input.as_bytes() {
-        [b' ', b' ', ..] if tolerance.of(|lenience| &mut lenience.repeated_spaces) => {
+        [b' ', b' ', ..] if tolerance.of(Lenience::with_repeated_spaces) => {
             Ok((input.trim_start_matches(' '), ()))
         }
         [b' ', ..] => Ok((cut(input, 1).1, ())),
@@ -724,7 +722,7 @@ fn string<'a>(
 ) -> Result<Option<Argument<'a>>, SyntaxError> {
     let Some(text) = argument else { return Ok(None) };
     let argument = Argument::new(text)?;
-    match is_string(text) || tolerance.of(|lenience| &mut lenience.free_text) {
+    match is_string(text) || tolerance.of(Lenience::with_free_text) {
         true => Ok(Some(argument)),
         false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),
     }
@@ -741,8 +739,7 @@ fn string<'a>(
 /// 3.7.4.2).
 fn lookup<'a>(argument: &'a str, tolerance: &Tolerance) -> Result<Lookup<'a>, SyntaxError> {
     let lookup = Lookup::parse(argument)?;
-    match is_string_or_mailbox(lookup.as_str(), tolerance)
-        || tolerance.of(|lenience| &mut lenience.free_text)
+    match is_string_or_mailbox(lookup.as_str(), tolerance) || tolerance.of(Lenience::with_free_text)
     {
         true => Ok(lookup),
         false => Err(SyntaxError::new(SyntaxErrorKind::Argument, 0)),

@@ -223,7 +223,7 @@ pub(crate) fn tolerating_controls<'a, T>(
     let rest = input.as_bytes().get(input.len().saturating_sub(rest)..).unwrap_or_default();
     // A dot goes on only in front of a label.
     let rest = rest.strip_prefix(b".").unwrap_or(rest);
-    match is_control(rest, 0) && tolerance.of(|lenience| &mut lenience.unicode_controls) {
+    match is_control(rest, 0) && tolerance.of(Lenience::with_unicode_controls) {
         true => parser(input, CONTROLS),
         false => strict,
     }
@@ -401,13 +401,10 @@ impl Tolerance {
     }
 
     /// Returns whether the switch is on; if it is, it counts as used.
-    pub(crate) fn of(&self, switch: fn(&mut Lenience) -> &mut bool) -> bool {
-        let mut allowed = self.allowed;
-        let is_on = *switch(&mut allowed);
+    pub(crate) fn of(&self, with: fn(Lenience) -> Lenience) -> bool {
+        let is_on = self.allowed.covers(with(Lenience::STRICT));
         if is_on {
-            let mut used = self.used.get();
-            *switch(&mut used) = true;
-            self.used.set(used);
+            self.used.set(with(self.used.get()));
         }
         is_on
     }

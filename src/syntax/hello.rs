@@ -87,19 +87,19 @@ impl<'a> HelloName<'a> {
             let (rest, host) = hello_host(input, tolerance)?;
             let is_literal = host.domain().is_none();
             if !host.is_ascii()
-                || is_helo && is_literal && !tolerance.of(|lenience| &mut lenience.literal_in_helo)
+                || is_helo && is_literal && !tolerance.of(Lenience::with_literal_in_helo)
             {
                 return fail(input, SyntaxErrorKind::Host);
             }
             let is_text = rest.starts_with(' ') && is_all(rest, super::grammar::TEXT);
-            match is_text && tolerance.of(|lenience| &mut lenience.text_after_host) {
+            match is_text && tolerance.of(Lenience::with_text_after_host) {
                 true => Ok(("", host)),
                 false => Ok((rest, host)),
             }
         });
         host.map(Self::from).or_else(|error| {
             tolerance.rewind(used);
-            match tolerance.of(|lenience| &mut lenience.text_as_host) {
+            match tolerance.of(Lenience::with_text_as_host) {
                 false => Err(error),
                 // Without the spaces at its end it may be a host.
                 true => match argument.trim_end_matches(' ') {
@@ -253,7 +253,7 @@ mod tests {
                 let (name, used) = parse(&line, Lenience::default()).unwrap();
                 assert_eq!((name.host(), &*name.text()), (None, text));
                 assert_eq!(used.names().collect::<alloc::vec::Vec<_>>(), ["text_as_host"]);
-                let without = Lenience { text_as_host: false, ..Lenience::default() };
+                let without = Lenience::default().without_text_as_host();
                 assert!(parse(&line, without).is_err() && parse(&line, Lenience::STRICT).is_err());
                 // It is written as it was read.
                 let again = [verb, &name.to_string()].concat();
@@ -309,7 +309,7 @@ mod tests {
             assert_eq!(HelloName::new(text), Ok(name));
         }
         let (name, used) = parse(b"HELO [192.0.2.1]", Lenience::default()).unwrap();
-        assert!(name.host().is_some() && used.literal_in_helo && !used.text_as_host);
+        assert!(name.host().is_some() && used.has_literal_in_helo() && !used.has_text_as_host());
         let unicode = Host::parse("b\u{fc}cher.example").unwrap();
         assert_eq!(HelloName::from(unicode).host(), None);
     }

@@ -376,7 +376,7 @@ pub(crate) fn hello_host<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
         // Windows machines have such names; they are harmless in a trace field.
         strict => match domain_within(input, LABEL | grammar::VERB) {
             Ok((rest, found))
-                if is_whole(rest) && tolerance.of(|it| &mut it.underscore_in_host) =>
+                if is_whole(rest) && tolerance.of(Lenience::with_underscore_in_host) =>
             {
                 Ok((rest, Host::Domain(Domain::from_valid(found))))
             }
@@ -394,7 +394,7 @@ pub(crate) fn domain<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Do
 #[inline]
 fn with_dot<'a>((rest, found): (&'a str, &'a str), tolerance: &Tolerance) -> (&'a str, Domain<'a>) {
     let rest = match rest.strip_prefix('.') {
-        Some(behind) if tolerance.of(|lenience| &mut lenience.dot_after_domain) => behind,
+        Some(behind) if tolerance.of(Lenience::with_dot_after_domain) => behind,
         _ => rest,
     };
     (rest, Domain::from_valid(found))
@@ -467,7 +467,7 @@ fn with_underscores<'a>(
     tolerance: &Tolerance,
 ) -> Option<(&'a str, &'a str)> {
     let (rest, found) = domain_within(input, LABEL | grammar::VERB | controls).ok()?;
-    let is_tolerated = found.contains('_') && tolerance.of(|it| &mut it.underscore_in_domain);
+    let is_tolerated = found.contains('_') && tolerance.of(Lenience::with_underscore_in_domain);
     is_tolerated.then_some((rest, found))
 }
 
@@ -600,7 +600,7 @@ fn is_ipv6_without_tag(input: &str) -> bool {
 /// Parses `General-address-literal`, where tags that are not registered are tolerated.
 fn tagged_literal<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Host<'a>> {
     let (rest, found) = general_literal(input)?;
-    match tolerance.of(|lenience| &mut lenience.general_literal) {
+    match tolerance.of(Lenience::with_general_literal) {
         true => Ok((rest, Host::General(GeneralLiteral::from_valid(found)))),
         false => fail(input, SyntaxErrorKind::Host),
     }
@@ -663,8 +663,7 @@ fn ipv6<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Ipv6Addr> {
     let (rest, tail) = groups(behind)?;
     let mut all = head.groups;
     let count = head.count + tail.count;
-    let is_fine =
-        count <= 6 || (count == 7 && tolerance.of(|lenience| &mut lenience.ipv6_single_group));
+    let is_fine = count <= 6 || (count == 7 && tolerance.of(Lenience::with_ipv6_single_group));
     if !is_fine {
         return fail(input, SyntaxErrorKind::Host);
     }
@@ -905,8 +904,7 @@ mod tests {
     /// 5321-4.1.3-e
     #[test]
     fn other_tags_than_ipv6_are_read_where_they_are_tolerated() {
-        let mut lenience = Lenience::STRICT;
-        lenience.general_literal = true;
+        let lenience = Lenience::STRICT.with_general_literal();
         for literal in ["[x400:a/b]", "[A-1:!]", "[tag:a:b]", "[IPv66:::1]", "[abcde:1]"] {
             assert!(Host::parse(literal).is_err());
             let host = Host::parse_with(literal, lenience).unwrap();
@@ -932,8 +930,7 @@ mod tests {
 
     #[test]
     fn underscores_are_read_where_they_are_tolerated() {
-        let mut lenience = Lenience::STRICT;
-        lenience.underscore_in_domain = true;
+        let lenience = Lenience::STRICT.with_underscore_in_domain();
         for domain in ["a_b.c", "_dmarc.example", "a._b", "a.b_", "ü_b.example", "_"] {
             assert!(Host::parse(domain).is_err() && Domain::new(domain).is_err());
             assert_eq!(Host::parse_with(domain, lenience).unwrap().to_string(), domain);
@@ -971,10 +968,10 @@ mod tests {
 
         let tolerance = Tolerance::new(Lenience::ALL);
         assert_eq!(domain("a.example.>", &tolerance).unwrap().0, ">");
-        assert!(tolerance.used().dot_after_domain);
+        assert!(tolerance.used().has_dot_after_domain());
 
         let tolerance = Tolerance::new(Lenience::ALL);
         assert!(host("[IPv6:1:2:3:4:5:6:7::]", &tolerance).is_ok());
-        assert!(tolerance.used().ipv6_single_group);
+        assert!(tolerance.used().has_ipv6_single_group());
     }
 }

@@ -1,5 +1,7 @@
 //! Deviations from the grammar that a server may tolerate.
 
+use core::fmt;
+
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident, $has:ident, $with:ident, $without:ident = $default:literal;)*) => {
         /// Named switches for what clients are known to send although the grammar does not have it.
@@ -15,38 +17,47 @@ macro_rules! switches {
         /// assert!(parsed.used().names().eq(["trailing_white_space", "space_after_colon"]));
         /// # Ok::<(), esmtp::syntax::SyntaxError>(())
         /// ```
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
-        pub struct Lenience { $($(#[$doc])* pub(super) $name: bool,)* }
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "Switches", into = "Switches"))]
+        // A bit each: a session notes those that each command needed.
+        pub struct Lenience(u32);
+
+        /// The form in which the switches are shown and serialised: a field each.
+        #[derive(Clone, Debug)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, rename = "Lenience"))]
+        pub(super) struct Switches { $(pub(super) $name: bool,)* }
+
+        impl Default for Switches {
+            fn default() -> Self {
+                Lenience::default().into()
+            }
+        }
+
+        impl From<Lenience> for Switches {
+            fn from(lenience: Lenience) -> Self {
+                Self { $($name: lenience.$has(),)* }
+            }
+        }
+
+        impl From<Switches> for Lenience {
+            fn from(switches: Switches) -> Self {
+                let mut lenience = Self::STRICT;
+                $(if switches.$name { lenience = lenience.$with(); })*
+                lenience
+            }
+        }
+
+        /// The switches in order, which is that of their bits.
+        #[expect(non_camel_case_types, reason = "the names are those of methods, too")]
+        enum Switch { $($name,)* }
 
         impl Lenience {
-            /// The grammar and nothing else.
-            pub const STRICT: Self = Self { $($name: false,)* };
-
             /// Everything.
-            pub const ALL: Self = Self { $($name: true,)* };
+            pub const ALL: Self = Self::STRICT$(.$with())*;
 
             /// Returns the names of the switches that are on.
             pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
-                [$((stringify!($name), self.$name)),*].into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name)
-            }
-
-            /// Returns whether any switch is on.
-            #[must_use]
-            pub const fn is_any(&self) -> bool {
-                false $(|| self.$name)*
-            }
-
-            /// Returns the switches that are on in either.
-            #[must_use]
-            pub const fn union(self, other: Self) -> Self {
-                Self { $($name: self.$name || other.$name,)* }
-            }
-
-            /// Returns whether every switch that is on in `used` is on here.
-            #[must_use]
-            pub const fn covers(self, used: Self) -> bool {
-                true $(&& (self.$name || !used.$name))*
+                [$((stringify!($name), self.$has())),*].into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name)
             }
         }
 
@@ -57,20 +68,20 @@ macro_rules! switches {
                 $(#[$doc])*
                 #[must_use]
                 pub const fn $has(&self) -> bool {
-                    self.$name
+                    self.0 & (1 << Switch::$name as u32) != 0
                 }
 
                 #[doc = concat!("Turns the switch [`", stringify!($name), "`](Self::", stringify!($has), ") on.")]
                 #[must_use]
                 pub const fn $with(mut self) -> Self {
-                    self.$name = true;
+                    self.0 |= 1 << Switch::$name as u32;
                     self
                 }
 
                 #[doc = concat!("Turns the switch [`", stringify!($name), "`](Self::", stringify!($has), ") off.")]
                 #[must_use]
                 pub const fn $without(mut self) -> Self {
-                    self.$name = false;
+                    self.0 &= !(1 << Switch::$name as u32);
                     self
                 }
             )*
@@ -78,7 +89,9 @@ macro_rules! switches {
 
         impl Default for Lenience {
             fn default() -> Self {
-                Self { $($name: $default,)* }
+                let mut lenience = Self::STRICT;
+                $(if $default { lenience = lenience.$with(); })*
+                lenience
             }
         }
     };
@@ -139,16 +152,41 @@ switches! {
 }
 
 impl Lenience {
+    /// The grammar and nothing else.
+    pub const STRICT: Self = Self(0);
+
     /// The switches that decide which addresses are valid, [`unicode_controls`](Self::has_unicode_controls) aside: a
     /// value may need any of them.
-    pub(crate) const ADDRESSES: Self = Self {
-        long_local_part: true,
-        long_path: true,
-        dots_in_local_part: true,
-        underscore_in_domain: true,
-        general_literal: true,
-        ..Self::STRICT
-    };
+    pub(crate) const ADDRESSES: Self = Self::STRICT
+        .with_long_local_part()
+        .with_long_path()
+        .with_dots_in_local_part()
+        .with_underscore_in_domain()
+        .with_general_literal();
+
+    /// Returns whether any switch is on.
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        self.0 != 0
+    }
+
+    /// Returns the switches that are on in either.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns whether every switch that is on in `used` is on here.
+    #[must_use]
+    pub const fn covers(self, used: Self) -> bool {
+        used.0 & !self.0 == 0
+    }
+}
+
+impl fmt::Debug for Lenience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Switches::from(*self).fmt(f)
+    }
 }
 
 #[cfg(test)]
@@ -159,10 +197,10 @@ mod tests {
     fn switches_have_names() {
         assert_eq!(Lenience::STRICT.names().count(), 0);
         assert!(!Lenience::STRICT.is_any() && Lenience::ALL.is_any());
-        let mut used = Lenience::STRICT;
-        used.missing_brackets = true;
+        let used = Lenience::STRICT.with_missing_brackets();
         assert!(used.names().eq(["missing_brackets"]));
-        assert!(Lenience::default().trailing_white_space && !Lenience::default().missing_brackets);
+        assert!(Lenience::default().has_trailing_white_space());
+        assert!(!Lenience::default().has_missing_brackets());
         assert!(Lenience::default().covers(Lenience::STRICT) && !Lenience::default().covers(used));
         assert!(Lenience::default().union(used).covers(used));
     }

@@ -11,7 +11,7 @@ use super::grammar::{
 };
 use super::host::{after_host, host};
 use super::text_value::text_value;
-use super::{Host, Lenience, SyntaxError, SyntaxErrorKind};
+use super::{Host, Lenience, SyntaxError, SyntaxErrorKind, lenience::Switches};
 
 /// Octets of a local-part as it is written that every implementation takes (RFC 5321 section 4.5.3.1.1).
 pub(super) const LOCAL_PART_MINIMUM: usize = 64;
@@ -260,7 +260,7 @@ impl<'a> Mailbox<'a> {
     /// Returns which deviations from the grammar this mailbox needs.
     pub(crate) fn deviations(&self) -> Lenience {
         let local_part = self.local_part.as_str();
-        Lenience {
+        let switches = Switches {
             long_local_part: local_part.len() > LOCAL_PART_MINIMUM,
             dots_in_local_part: !self.local_part.is_quoted()
                 && (local_part.starts_with('.')
@@ -270,8 +270,9 @@ impl<'a> Mailbox<'a> {
             general_literal: matches!(self.host, Host::General(_)),
             unicode_controls: grammar::has_control(local_part)
                 || self.host.domain().is_some_and(|it| grammar::has_control(it.as_str())),
-            ..Lenience::STRICT
-        }
+            ..Switches::from(Lenience::STRICT)
+        };
+        switches.into()
     }
 
     /// Returns the local-part: the part before the `@`.
@@ -392,7 +393,7 @@ pub(crate) fn local_part<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a
             strict => misplaced_dots(input, ATEXT | controls, tolerance).map_or(strict, Ok),
         }
     })?;
-    if found.len() > LOCAL_PART_MINIMUM && !tolerance.of(|it| &mut it.long_local_part) {
+    if found.len() > LOCAL_PART_MINIMUM && !tolerance.of(Lenience::with_long_local_part) {
         return fail(input, SyntaxErrorKind::LocalPartTooLong);
     }
     Ok((rest, LocalPart::from_valid(found)))
@@ -416,7 +417,7 @@ fn misplaced_dots<'a>(
     }
     let (found, rest) = cut(input, end);
     let is_name = found.bytes().any(|octet| octet != b'.');
-    (is_name && tolerance.of(|it| &mut it.dots_in_local_part)).then_some((rest, found))
+    (is_name && tolerance.of(Lenience::with_dots_in_local_part)).then_some((rest, found))
 }
 
 /// Parses `Dot-string`.
@@ -583,8 +584,7 @@ mod tests {
 
     #[test]
     fn misplaced_dots_are_tolerated_where_the_switch_is_on() {
-        let mut lenience = Lenience::STRICT;
-        lenience.dots_in_local_part = true;
+        let lenience = Lenience::STRICT.with_dots_in_local_part();
         for form in ["a..b", "a.", ".a", "...a...", ".ü."] {
             assert!(LocalPart::parse(form).is_err());
             let local_part = LocalPart::parse_with(form, lenience).unwrap();

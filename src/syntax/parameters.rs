@@ -245,7 +245,7 @@ pub(crate) fn list<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Para
         }
         let next = cut(rest, 1).1;
         if next.starts_with(' ') {
-            if !tolerance.of(|lenience| &mut lenience.repeated_spaces) {
+            if !tolerance.of(Lenience::with_repeated_spaces) {
                 return fail(next, SyntaxErrorKind::Parameters);
             }
             anew.get_or_insert_with(|| written(input, rest));
@@ -283,7 +283,7 @@ fn raw_auth<'a>(
     };
     let text = xtext::decode_text(address).unwrap_or(Cow::Borrowed(address));
     let is_address = Mailbox::parse_with(&text, Lenience::ADDRESSES).is_ok();
-    if !is_address || !tolerance.of(|lenience| &mut lenience.raw_auth_value) {
+    if !is_address || !tolerance.of(Lenience::with_raw_auth_value) {
         return None;
     }
     let value = match xtext::decode_text(address) {
@@ -404,7 +404,7 @@ mod tests {
             let tolerance = Tolerance::new(Lenience::ALL);
             let (_, found) = list(input, &tolerance).unwrap();
             assert_eq!(found.as_str(), written);
-            assert_eq!(tolerance.used().raw_auth_value, input != written);
+            assert_eq!(tolerance.used().has_raw_auth_value(), input != written);
         }
         for input in ["AUTH:<a@b.example>", "AUTH\n<a@b.example>", "AUTH\0<a@b.example>"] {
             assert!(list(input, &Tolerance::new(Lenience::ALL)).is_err(), "{input:?}");
@@ -420,6 +420,6 @@ mod tests {
         let tolerance = Tolerance::new(Lenience::ALL);
         let (_, found) = list("A  B=1 C   D", &tolerance).unwrap();
         assert_eq!(found.as_str(), "A B=1 C D");
-        assert!(tolerance.used().repeated_spaces);
+        assert!(tolerance.used().has_repeated_spaces());
     }
 }

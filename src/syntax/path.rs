@@ -283,7 +283,7 @@ fn postmaster<'a>(input: &'a str, tolerance: &Tolerance) -> Option<&'a str> {
         true => rest.strip_prefix('>'),
         false => {
             let is_end = rest.is_empty() || rest.starts_with(' ');
-            (is_end && tolerance.of(|lenience| &mut lenience.missing_brackets)).then_some(rest)
+            (is_end && tolerance.of(Lenience::with_missing_brackets)).then_some(rest)
         }
     }
 }
@@ -346,7 +346,7 @@ fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
             (rest, mailbox, 0)
         }
         [_, ..] => match mailbox(input, tolerance) {
-            Ok((rest, found)) if tolerance.of(|lenience| &mut lenience.missing_brackets) => {
+            Ok((rest, found)) if tolerance.of(Lenience::with_missing_brackets) => {
                 (rest, found, BRACKETS)
             }
             _ => return fail_with(input, (SyntaxErrorKind::Path, without_brackets(input))),
@@ -354,7 +354,7 @@ fn path<'a>(input: &'a str, tolerance: &Tolerance) -> Parsed<'a, Mailbox<'a>> {
         [] => return fail_with(input, (SyntaxErrorKind::Path, AddressFault::NoAddress)),
     };
     let octets = input.len() - rest.len() + missing;
-    if octets > PATH_MINIMUM && !tolerance.of(|lenience| &mut lenience.long_path) {
+    if octets > PATH_MINIMUM && !tolerance.of(Lenience::with_long_path) {
         return fail(input, SyntaxErrorKind::PathTooLong);
     }
     Ok((rest, found))
@@ -648,13 +648,12 @@ mod tests {
         let tolerance = Tolerance::new(Lenience::ALL);
         let (rest, found) = forward_path("a@b.example SIZE=1", &tolerance).unwrap();
         assert_eq!((rest, found.to_string().as_str()), (" SIZE=1", "<a@b.example>"));
-        assert!(tolerance.used().missing_brackets);
+        assert!(tolerance.used().has_missing_brackets());
         assert_eq!(forward_path("postmaster", &tolerance), Ok(("", ForwardPath::Postmaster)));
         assert!(forward_path("a", &tolerance).is_err());
         assert!(reverse_path("", &tolerance).is_err());
         // They count where they are missing, for the path is passed on with them.
-        let mut brackets_alone = Lenience::STRICT;
-        brackets_alone.missing_brackets = true;
+        let brackets_alone = Lenience::STRICT.with_missing_brackets();
         let tolerance = Tolerance::new(brackets_alone);
         let mailbox = |octets: usize| {
             let label = "d".repeat(60);

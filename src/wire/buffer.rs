@@ -81,6 +81,26 @@ impl ReceiveBuffer {
     /// Copies octets into the [`room`](Self::room), as many as it holds, and returns how many: as reading
     /// them into it would, but without zeroing the memory first.
     pub fn append(&mut self, octets: &[u8]) -> usize {
+        let (end, size) = (self.end as usize, self.size());
+        // Octets that neither fill the memory which was written before nor need it to be larger or tidy: see `make_room`.
+        if (end > 0 || size > self.next as usize / 2)
+            && size.saturating_sub(end) >= size / 4
+            && let Some([place @ .., _]) = self.memory.get_mut(end..)
+            && let Some(place) = place.get_mut(..octets.len())
+        {
+            match (place, octets) {
+                // As a client in character mode sends: without a call.
+                ([place], [octet]) => *place = *octet,
+                (place, octets) => place.copy_from_slice(octets),
+            }
+            self.end += small(octets.len());
+            return octets.len();
+        }
+        self.append_to_room(octets)
+    }
+
+    #[inline(never)]
+    fn append_to_room(&mut self, octets: &[u8]) -> usize {
         self.make_room(BytesMut::with_capacity);
         let (end, size) = (self.end as usize, self.size());
         let octets = octets.get(..size - end).unwrap_or(octets);
@@ -149,10 +169,10 @@ impl ReceiveBuffer {
 
     /// Consumes the first `octets` octets.
     pub fn consume(&mut self, octets: usize) {
-        self.start = self.end.min(self.start.saturating_add(small(octets)));
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
+        if octets < self.len() {
+            self.start += small(octets);
+        } else {
+            (self.start, self.end) = (0, 0);
         }
     }
 
@@ -364,7 +384,7 @@ impl SendBuffer {
     /// Returns whether no octets wait to be sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.sent >= self.text.len() && self.shared_octets == 0
     }
 
     /// Fills in slices of the octets that wait, in order, and returns how many were filled in; none

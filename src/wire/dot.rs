@@ -253,6 +253,7 @@ impl Unstuffer {
     /// assert_eq!(unstuffer.unstuff(rest).consumed(), 0);
     /// assert_eq!(unstuffer.next(rest), Span::End(3));
     /// ```
+    #[inline]
     pub fn unstuff(&mut self, octets: &mut [u8]) -> Unstuffed {
         // Most octets that come one at a time.
         if let [octet] = octets
@@ -262,6 +263,11 @@ impl Unstuffer {
             self.offset = self.offset.saturating_add(1);
             return Unstuffed { content: 1, consumed: 1 };
         }
+        self.unstuff_pieces(octets)
+    }
+
+    #[inline(never)]
+    fn unstuff_pieces(&mut self, octets: &mut [u8]) -> Unstuffed {
         match (self.has_decisions(), self.reports_nul()) {
             (true, true) => self.pieces::<true, true>(octets),
             (true, false) => self.pieces::<true, false>(octets),

@@ -17,7 +17,7 @@ use crate::{
     },
     syntax::{
         Argument, ByMode, Command, DomainList, Extension, Extensions, ForwardPath, HelloName, Hold,
-        Lenience, Lookup, MailParameters, Mailbox, Parameters, Parsed, RcptParameters, Rejection,
+        Lenience, Lookup, MailParameters, Mailbox, Parameters, RcptParameters, Rejection,
         ReversePath, Submitter, SyntaxError, SyntaxErrorKind, UnknownVerb, Verb,
     },
 };
@@ -56,7 +56,10 @@ impl Session {
             }
         }
         let result = match parsed {
-            Ok(parsed) => self.carry_out(parsed, verb),
+            Ok(parsed) => {
+                self.facts.note_lenience(parsed.used());
+                self.carry_out(parsed.command(), verb)
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = result {
@@ -144,11 +147,9 @@ impl Session {
     }
 
     /// Carries a command with this verb out, if it may come now.
-    fn carry_out(&mut self, parsed: Parsed<'_>, verb: Verb) -> Result<(), SyntaxError> {
-        self.facts.note_lenience(parsed.used());
-        let (command, _) = parsed.into_parts();
+    fn carry_out(&mut self, command: &Command<'_>, verb: Verb) -> Result<(), SyntaxError> {
         if let Command::Other { verb, argument } = command {
-            self.other(verb, argument);
+            self.other(verb, argument.as_ref());
             return Ok(());
         }
         if !self.is_within_limit(verb) {
@@ -157,7 +158,7 @@ impl Session {
         match self.admit(verb) {
             Ok(()) => self.perform(command),
             Err((rejection, is_pipelined)) => {
-                self.refuse_command(&command, rejection, is_pipelined);
+                self.refuse_command(command, rejection, is_pipelined);
                 Ok(())
             }
         }
@@ -216,7 +217,7 @@ impl Session {
     }
 
     /// Carries out a command that is admitted.
-    fn perform(&mut self, command: Command<'_>) -> Result<(), SyntaxError> {
+    fn perform(&mut self, command: &Command<'_>) -> Result<(), SyntaxError> {
         match command {
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
@@ -224,28 +225,31 @@ impl Session {
                 self.refuse(&replies::TOO_MANY_TRANSACTIONS, Fault::Limit);
             }
             Command::Mail { reverse_path, parameters } => {
-                return self.mail(&reverse_path, &parameters);
+                return self.mail(reverse_path, parameters);
             }
             Command::Rcpt { forward_path, parameters } => {
-                return self.rcpt(&forward_path, &parameters);
+                return self.rcpt(forward_path, parameters);
             }
             Command::Data => self.announce_content(Announced::Data),
             Command::Burl { uri, last } => {
-                self.burl(Url { uri: uri.into_owned(), is_last: last });
+                self.burl(Url { uri: uri.clone().into_owned(), is_last: *last });
             }
-            Command::Bdat { octets, last } => self.bdat(ChunkSize { octets, is_last: last }),
-            Command::Etrn(node) => self.ask(Question::Etrn(Asked::new(node.into_owned()))),
+            Command::Bdat { octets, last } => {
+                self.bdat(ChunkSize { octets: *octets, is_last: *last });
+            }
+            Command::Etrn(node) => self.ask(Question::Etrn(Asked::new(node.clone().into_owned()))),
             Command::Atrn(domains) => {
-                self.ask(Question::Atrn(Asked::new(domains.map(DomainList::into_owned))));
+                let domains = domains.clone().map(DomainList::into_owned);
+                self.ask(Question::Atrn(Asked::new(domains)));
             }
-            Command::Xclient(attributes) => self.xclient(attributes.into_owned()),
-            Command::Xforward(attributes) => self.xforward(attributes.into_owned()),
+            Command::Xclient(attributes) => self.xclient(attributes.clone().into_owned()),
+            Command::Xforward(attributes) => self.xforward(attributes.clone().into_owned()),
             Command::Auth { mechanism, initial_response } => {
                 if self.facts.hello.is_none() {
                     let used = self.facts.forgiven().with_auth_without_hello();
                     self.facts.note_lenience(used);
                 }
-                self.auth(mechanism, initial_response.as_ref());
+                self.auth(*mechanism, initial_response.as_ref());
             }
             // A client that sends octets in the clear after STARTTLS wants them to be taken for
             // protected ones (command injection).
@@ -264,8 +268,8 @@ impl Session {
                 self.say_usual(&replies::FAREWELL);
                 self.abort_then(End::Quit.abort_reason(), Then::Farewell(End::Quit));
             }
-            Command::Vrfy(lookup) => self.ask_about(&lookup, Question::Verify(Slot::Open)),
-            Command::Expn(lookup) => self.ask_about(&lookup, Question::Expand(Slot::Open)),
+            Command::Vrfy(lookup) => self.ask_about(lookup, Question::Verify(Slot::Open)),
+            Command::Expn(lookup) => self.ask_about(lookup, Question::Expand(Slot::Open)),
             _ => self.refuse(&replies::NOT_IMPLEMENTED, Fault::Error),
         }
         Ok(())
@@ -300,8 +304,8 @@ impl Session {
 
     /// Interprets a verb of the application's own, or an unknown one.
     #[cold]
-    fn other(&mut self, verb: UnknownVerb<'_>, argument: Option<Argument<'_>>) {
-        let Some(own) = self.config.custom_verb(&verb) else {
+    fn other(&mut self, verb: &UnknownVerb<'_>, argument: Option<&Argument<'_>>) {
+        let Some(own) = self.config.custom_verb(verb) else {
             // In any stage.
             return match HTTP.contains(&verb.as_str()) {
                 true => self.refuse(&replies::HTTP, Fault::OtherProtocol),
@@ -319,8 +323,8 @@ impl Session {
             }
             // It makes no progress towards a message, as far as the machine knows.
             Ok(()) if self.may_idle(&replies::TOO_MANY_IDLE_COMMANDS) => {
-                let argument = argument.map(Argument::into_owned);
-                let about = OtherQuestion { verb: verb.into_owned(), argument };
+                let argument = argument.cloned().map(Argument::into_owned);
+                let about = OtherQuestion { verb: verb.clone().into_owned(), argument };
                 self.ask(Question::Other(Asked::new(about)));
             }
             Ok(()) => {}
@@ -390,8 +394,9 @@ impl Session {
         self.check_discarded();
     }
 
-    fn hello(&mut self, name: HelloName<'_>, is_extended: bool) {
-        let about = HelloQuestion { name: name.into_owned(), is_extended, proven: None };
+    fn hello(&mut self, name: &HelloName<'_>, is_extended: bool) {
+        let name = name.clone().into_owned();
+        let about = HelloQuestion { name, is_extended, proven: None };
         self.ask(Question::Hello(Asked::new(about)));
     }
 

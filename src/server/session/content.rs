@@ -1,6 +1,6 @@
 //! The content of a message: how the session receives it, refuses it, and has it delivered.
 
-use super::{Phase, Question, Session, Then, Work, first_work};
+use super::{Attention, Phase, Question, Session, Then, Work, first_work};
 use crate::{
     machine::Need,
     server::{
@@ -18,6 +18,17 @@ use crate::{
     transcript::{Entry, Side},
 };
 use core::mem;
+
+/// The consequence of the octets received for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// The application is asked about octets.
+    Lent,
+    /// More octets are needed.
+    Empty,
+    /// Something has changed.
+    Changed,
+}
 
 /// The least number of octets that a discarded chunk is charged: a line.
 const CHUNK_COST: u64 = 512;
@@ -99,26 +110,70 @@ impl Session {
 // How it comes in.
 
 impl Session {
-    /// Receives content, wanted or not; `None` if something has changed.
+    /// Returns whether content comes in, and nothing else is to be attended to in this poll: no rejection, no
+    /// other configuration, no reply that waits, no end of the connection, no order to end.
+    #[inline]
+    pub(super) fn is_content_alone(&self) -> bool {
+        matches!(self.phase, Phase::Content(Slot::Open | Slot::Given(Ok(_))))
+            && self.channel.is_open()
+            && !self.channel.has_output()
+            && !self.is_told_to_end()
+            && self.exchange.configure.is_none()
+    }
+
+    /// Acts on the answer to content, and receives more.
     #[inline(never)]
-    pub(super) fn take_in(&mut self, now: Instant) -> Option<Need> {
+    pub(super) fn poll_content(&mut self, now: Instant) -> Need {
+        if let Phase::Content(slot) = &mut self.phase
+            && let Slot::Given(Ok(octets)) = *slot
+        {
+            *slot = Slot::Open;
+            self.content_taken(octets);
+        }
+        let need = match self.take_in(now) {
+            Intake::Lent => Some(self.await_answer(now)),
+            Intake::Empty => self.rest_in_content(now),
+            Intake::Changed => None,
+        };
+        match need {
+            Some(need) => self.channel.end(need),
+            None => self.poll_whole(now, Attention::Octets),
+        }
+    }
+
+    /// Receives content, wanted or not.
+    #[inline(always)]
+    pub(super) fn take_in(&mut self, now: Instant) -> Intake {
         let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
-        match self.work.get_or_insert_with(first_work).content.advance(
-            &mut self.channel.receive,
-            most,
-            now,
-            pace,
-        ) {
+        let content = &mut self.work.get_or_insert_with(first_work).content;
+        if content.is_lent() {
+            return Intake::Lent;
+        }
+        match content.advance(&mut self.channel.receive, most, now, pace) {
             Progress::Lent => {
                 self.count_question();
-                return Some(self.await_answer(now));
+                Intake::Lent
             }
+            Progress::Need => Intake::Empty,
+            other => {
+                self.progress(other, now);
+                Intake::Changed
+            }
+        }
+    }
+
+    /// Acts on content that was refused, breaks a rule, or has come to an end.
+    #[inline(never)]
+    fn progress(&mut self, progress: Progress, now: Instant) {
+        match progress {
+            Progress::Lent | Progress::Need => {}
             Progress::Discarded => self.check_discarded(),
             Progress::Violation(violation) => self.refuse_violation(violation),
-            Progress::End(ending) => self.end_of_content(ending, now),
-            Progress::Need => return self.await_content(now),
+            Progress::End => {
+                let ending = self.work_mut().content.end();
+                self.end_of_content(ending, now);
+            }
         }
-        None
     }
 
     pub(super) fn on_content(&mut self, answer: Answer<usize>) {
@@ -127,17 +182,19 @@ impl Session {
                 self.refuse(&rejection, Fault::Closing);
             }
             Err(rejected) => self.refuse_content(AbortReason::Refused, *rejected.rejection),
-            Ok(octets) => {
-                self.work
-                    .get_or_insert_with(first_work)
-                    .content
-                    .taken(octets, &mut self.channel.receive);
-                // Where nothing was consumed the question is not answered.
-                if self.work().content.is_lent() && octets > 0 {
-                    // A new question about the rest.
-                    self.count_question();
-                }
-            }
+            Ok(octets) => self.content_taken(octets),
+        }
+    }
+
+    /// Consumes octets that the application has taken.
+    #[inline]
+    fn content_taken(&mut self, octets: usize) {
+        let content = &mut self.work.get_or_insert_with(first_work).content;
+        content.taken(octets, &mut self.channel.receive);
+        // Where nothing was consumed the question is not answered.
+        if content.is_lent() && octets > 0 {
+            // A new question about the rest.
+            self.count_question();
         }
     }
 

@@ -7,86 +7,114 @@ use crate::{
     time::Instant,
 };
 
-/// A deadline of the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deadline {
-    /// When to send the greeting: early talkers send before it.
-    Greeting,
-    /// When to give up on a command line, or on a line of the exchange of AUTH.
-    Command,
-    /// When to give up on content, in a piece of it or between two.
-    Content,
-    /// When to end the whole session.
-    Session,
-    /// When to send the reply that is withheld (tarpit).
-    Delay,
-}
-
-/// The event that a session waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// Silence before the greeting.
-    Silence,
-    /// A command, or a line of the exchange of AUTH.
-    Line,
-    /// Octets of content.
-    Content,
-    /// Room for further replies, before a further command is read (back-pressure).
-    Room,
-    /// The replies to be written.
-    Output,
-    /// The moment of a reply that is withheld.
-    Delay,
-}
-
+/// The waits of a session: only these functions turn deadlines into a need. `None` if a deadline has
+/// passed, or the connection is lost, and the session has acted on it.
 impl Session {
-    /// Waits: the only place that turns deadlines into a need. `None` if one has passed and the
-    /// session has acted on it.
-    pub(super) fn wait(&mut self, wait: Wait, now: Instant) -> Option<Need> {
-        self.run_clocks(wait, now);
-        let deadline = self.earliest(wait, now);
-        let has_output = self.channel.has_output();
-        let write = match has_output && wait != Wait::Silence {
-            true => self.write_deadline(now),
-            false => Instant::NEVER,
-        };
-        match wait {
-            Wait::Silence | Wait::Line | Wait::Content if deadline.has_passed(now) => {
-                match wait {
-                    Wait::Silence => self.channel.end_reading(),
-                    _ => self.time_out(),
-                }
-                None
+    /// Waits until the greeting is due, while the client may show that it talks early.
+    pub(super) fn await_silence(&mut self, now: Instant) -> Option<Need> {
+        let greeting = self.config.timeouts().greeting;
+        let is_due = greeting.is_zero()
+            // The greeting after XCLIENT.
+            || self.channel.commands() > 0
+            || self.facts.has_talked_early;
+        if is_due {
+            return None;
+        }
+        self.channel.start_reading();
+        let due = self.channel.read_deadline(greeting);
+        if due.has_passed(now) {
+            self.channel.end_reading();
+            return None;
+        }
+        Some(Need::Read(due))
+    }
+
+    /// Waits for a command, or for a line of the exchange of AUTH.
+    pub(super) fn await_line(&mut self, now: Instant) -> Option<Need> {
+        let deadline = self.line_deadline(now);
+        self.await_input(deadline, now)
+    }
+
+    /// Waits for a command of which nothing has come, as long as no deadline at all has passed.
+    #[inline(always)]
+    pub(super) fn rest(&mut self, now: Instant) -> Option<Need> {
+        let deadline = self.line_deadline(now);
+        let need = self.input_by(deadline, now);
+        match need {
+            Need::Read(deadline) | Need::Either(deadline) if !deadline.has_passed(now) => {
+                Some(need)
             }
-            Wait::Line | Wait::Content if has_output => Some(Need::Either(deadline.min(write))),
-            Wait::Silence | Wait::Line | Wait::Content => Some(Need::Read(deadline)),
-            Wait::Room => Some(Need::Write(write.min(deadline))),
-            Wait::Delay if !has_output => Some(Need::Wait(deadline)),
-            Wait::Delay | Wait::Output => Some(Need::Write(write)),
+            _ => None,
         }
     }
 
-    /// Returns the earliest of the deadlines that hold while the peer is to send something.
-    fn earliest(&self, wait: Wait, now: Instant) -> Instant {
-        let at = |deadline| self.deadline(deadline, now);
-        match wait {
-            Wait::Silence => at(Deadline::Greeting),
-            Wait::Line => at(Deadline::Command).min(self.end_between_pieces(now)),
-            Wait::Content => at(Deadline::Content),
-            Wait::Room => self.end_between_pieces(now),
-            Wait::Delay => at(Deadline::Delay),
-            Wait::Output => Instant::NEVER,
+    /// Begins or continues to wait for a line, and returns when to give up on it.
+    #[inline(always)]
+    fn line_deadline(&mut self, now: Instant) -> Instant {
+        self.channel.start_reading();
+        self.run_content_clock(now);
+        let line = self.channel.read_deadline(self.config.timeouts().command);
+        line.min(self.end_between_pieces(now))
+    }
+
+    /// Waits for octets of content.
+    pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
+        let deadline = self.run_content(now);
+        self.await_input(deadline, now)
+    }
+
+    /// Waits for octets of content on a link that is open, while no replies wait, as long as no deadline has passed.
+    #[inline(always)]
+    pub(super) fn rest_in_content(&mut self, now: Instant) -> Option<Need> {
+        let deadline = self.run_content(now);
+        (!deadline.has_passed(now)).then_some(Need::Read(deadline))
+    }
+
+    /// Begins or continues to wait for content, and returns when to give up on it.
+    #[inline(always)]
+    fn run_content(&mut self, now: Instant) -> Instant {
+        self.work.get_or_insert_with(first_work).content.wait(now);
+        self.content_deadline(now)
+    }
+
+    /// Waits for octets of the peer until a deadline, and for the replies to be written.
+    fn await_input(&mut self, deadline: Instant, now: Instant) -> Option<Need> {
+        if !self.channel.is_open() {
+            self.connection_lost();
+            return None;
+        }
+        if deadline.has_passed(now) {
+            self.time_out();
+            return None;
+        }
+        Some(self.input_by(deadline, now))
+    }
+
+    /// Returns the need for octets of the peer until a deadline, and for the replies to be written.
+    #[inline(always)]
+    fn input_by(&mut self, deadline: Instant, now: Instant) -> Need {
+        match self.channel.has_output() {
+            true => Need::Either(deadline.min(self.write_deadline(now))),
+            false => Need::Read(deadline),
         }
     }
 
-    /// Returns when to end the session while no piece of content comes in.
-    fn end_between_pieces(&self, now: Instant) -> Instant {
-        let session = self.deadline(Deadline::Session, now);
-        match &self.work {
-            Some(work) if work.content.stage().is_some() => {
-                session.min(self.deadline(Deadline::Content, now))
-            }
-            _ => session,
+    /// Waits for room for further replies, before a further command is read (back-pressure).
+    pub(super) fn await_room(&mut self, now: Instant) -> Need {
+        self.run_content_clock(now);
+        Need::Write(self.write_deadline(now).min(self.end_between_pieces(now)))
+    }
+
+    /// Waits for the replies to be written.
+    pub(super) fn await_output(&mut self, now: Instant) -> Need {
+        Need::Write(self.write_deadline(now))
+    }
+
+    /// Waits for the moment of a reply that is withheld (tarpit).
+    pub(super) fn await_delay(&mut self, until: Instant, now: Instant) -> Need {
+        match self.channel.has_output() {
+            true => self.await_output(now),
+            false => Need::Wait(until),
         }
     }
 
@@ -101,25 +129,13 @@ impl Session {
         }
         Need::Answer
     }
+}
 
-    /// Starts the stopwatches of what the peer is to send.
-    fn run_clocks(&mut self, wait: Wait, now: Instant) {
-        match wait {
-            Wait::Silence => self.channel.start_reading(),
-            Wait::Line => {
-                self.channel.start_reading();
-                self.run_content_clock(now);
-            }
-            Wait::Room | Wait::Content => self.run_content_clock(now),
-            Wait::Output | Wait::Delay => {}
-        }
-    }
-
-    /// Lets the time of content count, within its pieces and between them.
+impl Session {
+    /// Lets the time of content count between its pieces.
     fn run_content_clock(&mut self, now: Instant) {
-        let is_content = matches!(self.phase, Phase::Content(_));
         if let Some(work) = &mut self.work
-            && (is_content || work.content.stage().is_some())
+            && work.content.stage().is_some()
         {
             work.content.wait(now);
         }
@@ -137,30 +153,40 @@ impl Session {
         at.min(closing.deadline(now, timeouts.closing))
     }
 
-    /// Returns when a deadline passes.
-    fn deadline(&self, deadline: Deadline, now: Instant) -> Instant {
-        let timeouts = self.config.timeouts();
-        match deadline {
-            Deadline::Greeting => self.channel.read_deadline(timeouts.greeting),
-            Deadline::Command => self.channel.read_deadline(timeouts.command),
-            Deadline::Content => {
-                let Some(work) = &self.work else { return Instant::NEVER };
-                let at = work.content.deadline(now, timeouts, self.is_stopping);
-                // Content that is discarded does not outlive the session.
-                match work.content.is_discarding() {
-                    true => at.min(self.deadline(Deadline::Session, now)),
-                    false => at,
-                }
-            }
-            Deadline::Session => match timeouts.session {
-                Some(allowance) => self.began + allowance,
-                None => Instant::NEVER,
-            },
-            Deadline::Delay => match &self.phase {
-                Phase::Delayed(delayed) => delayed.until,
-                _ => Instant::NEVER,
-            },
+    /// Returns when to give up on content, in a piece of it or between two.
+    #[inline]
+    fn content_deadline(&self, now: Instant) -> Instant {
+        let Some(work) = &self.work else { return Instant::NEVER };
+        let at = work.content.deadline(now, self.config.timeouts(), self.is_stopping);
+        // Content that is discarded does not outlive the session.
+        match work.content.is_discarding() {
+            true => at.min(self.session_deadline()),
+            false => at,
         }
+    }
+
+    /// Returns when to end the whole session.
+    fn session_deadline(&self) -> Instant {
+        match self.config.timeouts().session {
+            Some(allowance) => self.began + allowance,
+            None => Instant::NEVER,
+        }
+    }
+
+    /// Returns when to end the session while no piece of content comes in.
+    #[inline]
+    fn end_between_pieces(&self, now: Instant) -> Instant {
+        let session = self.session_deadline();
+        match &self.work {
+            Some(work) if work.content.stage().is_some() => self.end_of_gap(session, now),
+            _ => session,
+        }
+    }
+
+    /// Returns when to end the session between two pieces of content.
+    #[cold]
+    fn end_of_gap(&self, session: Instant, now: Instant) -> Instant {
+        session.min(self.content_deadline(now))
     }
 
     /// Returns whether the peer has not read the replies in time.
@@ -183,24 +209,6 @@ impl Session {
             true => self.end(replies::SHUTTING_DOWN.reply(), End::ShutDown),
             false => self.end(replies::TIMED_OUT.reply(), End::TimedOut),
         }
-    }
-
-    /// Waits until the greeting is due, while the client may show that it talks early.
-    pub(super) fn await_silence(&mut self, now: Instant) -> Option<Need> {
-        let is_due = self.config.timeouts().greeting.is_zero()
-            // The greeting after XCLIENT.
-            || self.channel.commands() > 0
-            || self.facts.has_talked_early;
-        if is_due { None } else { self.wait(Wait::Silence, now) }
-    }
-
-    /// Waits for octets of content, unless the connection is lost.
-    pub(super) fn await_content(&mut self, now: Instant) -> Option<Need> {
-        if self.channel.is_open() {
-            return self.wait(Wait::Content, now);
-        }
-        self.connection_lost();
-        None
     }
 
     /// Counts octets that were sent.

@@ -1,6 +1,6 @@
 //! How a session cuts the octets received into lines.
 
-use super::{Phase, Session, Wait, ending::is_client_hello};
+use super::{Phase, Session, ending::is_client_hello};
 use crate::{
     machine::Need,
     server::limits::AUTH_LINE,
@@ -74,13 +74,5 @@ impl Session {
         act(self, line.strip_suffix(b"\r\n").unwrap_or(line), rest.is_empty());
         receive.wipe(octets);
         self.channel.receive = receive;
-    }
-
-    fn await_line(&mut self, now: Instant) -> Option<Need> {
-        if self.channel.is_open() {
-            return self.wait(Wait::Line, now);
-        }
-        self.connection_lost();
-        None
     }
 }

@@ -44,8 +44,8 @@ use crate::{
     wire::LineCutter,
 };
 use alloc::{boxed::Box, sync::Arc};
+use content::Intake;
 use core::mem;
-use deadlines::Wait;
 use phase::{Aborted, Delayed, Phase, Question, State, Then};
 
 /// The whole state of a server.
@@ -76,6 +76,14 @@ pub(super) struct Session {
     refused: Option<Refused>,
     /// The first poll.
     began: Instant,
+}
+
+/// The matters that a poll attends to before it takes steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attention {
+    Whole,
+    /// The poll has attended to what there was.
+    Octets,
 }
 
 /// The refusal of a whole session.
@@ -195,17 +203,59 @@ impl Session {
     /// Advances as far as possible, and returns what is needed then.
     pub(super) fn poll(&mut self, now: Instant) -> Need {
         self.channel.begin(now);
+        // Most polls are one of two kinds, in which all that cannot matter is not looked for: in content, or at rest.
+        match self.is_content_alone() {
+            true => self.poll_content(now),
+            false => self.poll_between(now),
+        }
+    }
+
+    /// Advances outside content.
+    #[inline(never)]
+    fn poll_between(&mut self, now: Instant) -> Need {
+        if self.is_at_rest()
+            && let Some(need) = self.rest(now)
+        {
+            return self.channel.end(need);
+        }
+        self.poll_whole(now, Attention::Whole)
+    }
+
+    /// Returns whether a command is awaited of which nothing has come, and nothing else is to be attended to in
+    /// this poll but deadlines.
+    #[inline]
+    fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Command)
+            && self.channel.receive.is_empty()
+            && self.channel.is_open()
+            && !self.is_told_to_end()
+            && self.exchange.configure.is_none()
+            && !self.is_clogged()
+    }
+
+    /// Attends to what has come besides octets, if that is not done yet, and takes steps until something is needed.
+    #[inline(never)]
+    fn poll_whole(&mut self, now: Instant, attention: Attention) -> Need {
+        if attention == Attention::Whole {
+            self.attend(now);
+        }
+        loop {
+            if let Some(need) = self.step(now) {
+                return self.channel.end(need);
+            }
+        }
+    }
+
+    /// Acts on what has come since the last poll besides octets: an answer, a deadline that has passed, the end of
+    /// the connection, an order to end.
+    #[inline(always)]
+    fn attend(&mut self, now: Instant) {
         self.began = self.began.min(now);
         if let Some(config) = self.exchange.configure.take() {
             self.configure(config);
         }
         self.take_answer();
         self.check_ends(now);
-        loop {
-            if let Some(need) = self.step(now) {
-                return self.channel.end(need);
-            }
-        }
     }
 
     /// Takes the next step; `None` if something has changed.
@@ -227,7 +277,8 @@ impl Session {
                 }
                 need
             }
-            Phase::Command if self.is_clogged() => self.wait(Wait::Room, now),
+            Phase::Command if self.is_clogged() => Some(self.await_room(now)),
+            Phase::Command if self.channel.receive.is_empty() => self.await_line(now),
             Phase::Command => self.step_command(now),
             Phase::Response(_) => self.step_response(now),
             Phase::Delayed(delayed) => match delayed.until.has_passed(now) {
@@ -235,27 +286,30 @@ impl Session {
                     self.end_delay();
                     None
                 }
-                false => self.wait(Wait::Delay, now),
+                false => Some(self.await_delay(delayed.until, now)),
             },
-            Phase::Content(_) if self.work().content.is_lent() => Some(self.await_answer(now)),
-            Phase::Content(_) => self.take_in(now),
+            Phase::Content(_) => match self.take_in(now) {
+                Intake::Lent => Some(self.await_answer(now)),
+                Intake::Empty => self.await_content(now),
+                Intake::Changed => None,
+            },
             // Octets that have come since belong to no handshake.
             Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
                 self.end_after_injection();
                 None
             }
             Phase::Asked(Question::HandOver(_)) if self.channel.has_output() => {
-                self.wait(Wait::Output, now)
+                Some(self.await_output(now))
             }
             // Nothing follows this question: the replies that are ready need not wait for its answer
             // (RFC 2920 section 3.2).
             Phase::Asked(_) | Phase::Abort(_)
                 if self.channel.receive.is_empty() && self.channel.has_output() =>
             {
-                self.wait(Wait::Output, now)
+                Some(self.await_output(now))
             }
             Phase::Asked(_) | Phase::Abort(_) => Some(self.await_answer(now)),
-            Phase::Farewell(_) if self.channel.has_output() => self.wait(Wait::Output, now),
+            Phase::Farewell(_) if self.channel.has_output() => Some(self.await_output(now)),
             Phase::Farewell(end) => {
                 let end = end.clone();
                 self.close(end);
@@ -415,7 +469,30 @@ impl Session {
     }
 
     /// Returns the question that is open, as a token.
+    #[inline]
     pub(super) fn event(&mut self) -> Option<Event<'_>> {
+        if !matches!(self.phase, Phase::Content(_)) {
+            return self.question();
+        }
+        match self {
+            Self {
+                phase: Phase::Content(slot @ Slot::Open),
+                work: Some(work),
+                facts,
+                exchange,
+                channel,
+                ..
+            } if work.content.is_lent() => {
+                let (input, content) = (&mut channel.receive, &mut work.content);
+                Some(Event::Content(event::Content { facts, exchange, slot, input, content }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the question that is open, if it is not about octets of content.
+    #[inline(never)]
+    fn question(&mut self) -> Option<Event<'_>> {
         let Self { facts, exchange, phase, channel, work, config, .. } = self;
         let facts = &*facts;
         match phase {
@@ -425,31 +502,25 @@ impl Session {
                 let offer = config.auth();
                 Some(Event::Credentials(CredentialsQuestion { facts, number, question, offer }))
             }
-            phase if phase.is_answered() => None,
             Phase::Asked(question) => match question {
                 // The reply has to be sent before another machine takes over.
                 Question::HandOver(_) if channel.has_output() => None,
                 Question::Deliver(slot) => {
+                    let slot = slot.open()?;
                     let verdicts = &mut work.get_or_insert_with(first_work).verdicts;
                     Some(Event::Deliver(Deliver { facts, exchange, slot, verdicts }))
                 }
                 Question::Data(slot) => {
+                    let slot = slot.open()?;
                     let is_chunked =
                         work.as_ref().is_some_and(|it| it.content.is_chunk_announced());
                     Some(Event::Data(Data { facts, exchange, slot, is_chunked }))
                 }
                 question => asked(question, facts, exchange),
             },
-            Phase::Content(slot) => {
-                let content = &mut work.as_mut()?.content;
-                if !content.is_lent() {
-                    return None;
-                }
-                let input = &mut channel.receive;
-                Some(Event::Content(event::Content { facts, exchange, slot, input, content }))
-            }
             Phase::Abort(aborted) => {
                 let Aborted { reason, slot, .. } = &mut **aborted;
+                let slot = slot.open()?;
                 Some(Event::Abort(Abort { facts, exchange, slot, reason: *reason }))
             }
             _ => None,
@@ -483,58 +554,62 @@ fn asked<'s>(
     exchange: &'s mut Exchange,
 ) -> Option<Event<'s>> {
     Some(match question {
-        Question::Connect(slot) => Event::Connect(Connect { facts, exchange, slot }),
+        Question::Connect(slot) => Event::Connect(Connect { facts, exchange, slot: slot.open()? }),
         Question::Hello(asked) => {
-            let (about, slot) = asked.parts();
+            let (about, slot) = asked.parts()?;
             let (name, is_extended) = (&about.name, about.is_extended);
             let proven = &mut about.proven;
             Event::Hello(Hello { facts, exchange, slot, name, is_extended, proven })
         }
         Question::Auth(asked) => {
-            let (authentication, slot) = asked.parts();
+            let (authentication, slot) = asked.parts()?;
             Event::Auth(Auth { facts, exchange, slot, authentication })
         }
         Question::Authenticated(asked) => {
-            let (authentication, slot) = asked.parts();
+            let (authentication, slot) = asked.parts()?;
             let identity = authentication.identity()?;
             let is_vouched_for = authentication.is_vouched_for();
             Event::Authenticated(Authenticated { facts, exchange, slot, identity, is_vouched_for })
         }
-        Question::StartTls(slot) => Event::StartTls(StartTls { facts, exchange, slot }),
-        Question::Upgrade(slot) => Event::Upgrade(Upgrade { facts, exchange, slot }),
-        Question::Mail(slot) => Event::Mail(Mail { facts, exchange, slot }),
+        Question::StartTls(slot) => {
+            Event::StartTls(StartTls { facts, exchange, slot: slot.open()? })
+        }
+        Question::Upgrade(slot) => Event::Upgrade(Upgrade { facts, exchange, slot: slot.open()? }),
+        Question::Mail(slot) => Event::Mail(Mail { facts, exchange, slot: slot.open()? }),
         Question::Rcpt(slot) => {
-            let (index, recipient) = facts.envelope().last()?;
+            let (slot, (index, recipient)) = (slot.open()?, facts.envelope().last()?);
             Event::Rcpt(Rcpt { facts, exchange, slot, recipient, index })
         }
-        Question::Verify(slot) => Event::Verify(Verify { facts, exchange, slot }),
-        Question::Expand(slot) => Event::Expand(Expand { facts, exchange, slot }),
+        Question::Verify(slot) => Event::Verify(Verify { facts, exchange, slot: slot.open()? }),
+        Question::Expand(slot) => Event::Expand(Expand { facts, exchange, slot: slot.open()? }),
         Question::Burl(asked) => {
-            let (url, slot) = asked.parts();
+            let (url, slot) = asked.parts()?;
             Event::Burl(Burl { facts, exchange, slot, url })
         }
         Question::Etrn(asked) => {
-            let (node, slot) = asked.parts();
+            let (node, slot) = asked.parts()?;
             Event::Etrn(Etrn { facts, exchange, slot, node })
         }
         Question::Atrn(asked) => {
-            let (domains, slot) = asked.parts();
+            let (domains, slot) = asked.parts()?;
             Event::Atrn(Atrn { facts, exchange, slot, domains: domains.as_ref() })
         }
         Question::Xclient(asked) => {
-            let (attributes, slot) = asked.parts();
+            let (attributes, slot) = asked.parts()?;
             Event::Xclient(Xclient { facts, exchange, slot, attributes })
         }
         Question::Xforward(asked) => {
-            let (attributes, slot) = asked.parts();
+            let (attributes, slot) = asked.parts()?;
             Event::Xforward(Xforward { facts, exchange, slot, attributes })
         }
         Question::Other(asked) => {
-            let (about, slot) = asked.parts();
+            let (about, slot) = asked.parts()?;
             let (verb, argument) = (&about.verb, about.argument.as_ref());
             Event::Other(Other { facts, exchange, slot, verb, argument })
         }
-        Question::HandOver(slot) => Event::HandOver(HandOver { facts, exchange, slot }),
+        Question::HandOver(slot) => {
+            Event::HandOver(HandOver { facts, exchange, slot: slot.open()? })
+        }
         // These borrow more than the question.
         Question::Credentials(_) | Question::Data(_) | Question::Deliver(_) => return None,
     })
