@@ -44,6 +44,8 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub struct Offer {
     mechanisms: Vec<Mechanism>,
+    /// Creates a verifier. Reached only through an offer, so that a program without AUTH holds none (25 kB).
+    create: fn(&Self, Mechanism, Attempt<'_>) -> Option<Box<dyn Verifier>>,
     prepare: Prepare,
     status: ErrorStatus,
     in_the_clear: bool,
@@ -105,6 +107,7 @@ impl Offer {
     pub fn new(mechanisms: impl IntoIterator<Item = Mechanism>) -> Self {
         Self {
             mechanisms: mechanisms.into_iter().collect(),
+            create: Self::create,
             prepare: standard,
             status: ErrorStatus::invalid_token(),
             in_the_clear: false,
@@ -360,9 +363,12 @@ impl Offer {
         attempt: Attempt<'_>,
     ) -> Option<Box<dyn Verifier>> {
         let Attempt { channel, proven, .. } = attempt;
-        if !self.announced(channel, proven).any(|announced| announced == mechanism) {
-            return None;
-        }
+        let is_announced = self.announced(channel, proven).any(|announced| announced == mechanism);
+        if is_announced { (self.create)(self, mechanism, attempt) } else { None }
+    }
+
+    fn create(&self, mechanism: Mechanism, attempt: Attempt<'_>) -> Option<Box<dyn Verifier>> {
+        let Attempt { proven, .. } = attempt;
         Some(match mechanism {
             Mechanism::PLAIN => Box::new(PlainVerifier::new().with_preparation(self.prepare)),
             Mechanism::LOGIN => Box::new(LoginVerifier::new().with_preparation(self.prepare)),
