@@ -3,14 +3,14 @@
 
 use crate::{
     machine::{Closed, Need},
-    redaction::{self, Known, Redaction},
+    redaction::{self, Known, Line, Redaction},
     security::TlsFailure,
     syntax::{AuthResponse, Command, Reply},
     time::{Instant, Pace, Stopwatch, TransferTime},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
 
 /// Octets of `AUTH`, the longest name of a mechanism (RFC 4422 section 3.1) and CRLF.
@@ -62,10 +62,15 @@ enum Awaited {
     Application,
 }
 
+type Shown = for<'l> fn(&mut Redaction, Line<'l>) -> Cow<'l, [u8]>;
+
 /// The transcript, the secrets that are shown neither in it nor to the application, and the failure of TLS.
 #[derive(Default)]
 struct Record {
     transcript: Option<Box<dyn Transcript>>,
+    /// Returns what the transcript may show of a server's line. Set with the transcript, so that a program without one does not
+    /// hold it (23 kB).
+    shown: Option<Shown>,
     redaction: Redaction,
     /// The reason for which TLS has failed after its handshake.
     tls_failure: Option<TlsFailure>,
@@ -339,7 +344,9 @@ impl Channel {
 
     /// Reports from now on every line exchanged to `transcript`.
     pub(crate) fn set_transcript(&mut self, transcript: Box<dyn Transcript>) {
-        self.record.get_or_insert_default().transcript = Some(transcript);
+        let record = self.record.get_or_insert_default();
+        record.transcript = Some(transcript);
+        record.shown = Some(Redaction::shown);
     }
 
     /// Reports an entry.
@@ -435,8 +442,9 @@ impl Channel {
         write(text);
         if let (Some(record), Some(send)) = (&mut self.record, &mut self.send) {
             let reply = send.text().get(start..).unwrap_or_default();
-            let redacted = record.redaction.sent(reply);
-            record.log_reply(self.now, redacted.as_deref().unwrap_or(reply));
+            if let Some(reply) = record.shown(Line::Reply(reply)) {
+                record.log_reply(self.now, &reply);
+            }
         }
     }
 
@@ -451,38 +459,43 @@ impl Channel {
     }
 
     /// Reports a command line of the client.
-    pub(crate) fn note_command(&mut self, line: &[u8], known: &impl Known) {
-        if let Some(record) = &mut self.record {
-            let octets = &record.redaction.command_line(line, known);
-            record.log(self.now, Entry::Line { from: Side::Client, octets });
-        }
+    pub(crate) fn note_command(&mut self, line: &[u8], known: &dyn Known) {
+        self.note(Line::Command(line, known));
     }
 
     /// Reports a line of the client's in the exchange of AUTH; `None`: one that was too long.
     pub(crate) fn note_response(&mut self, line: Option<&[u8]>) {
-        if let Some(record) = &mut self.record {
-            let octets = record.redaction.response_line(line.unwrap_or_default());
-            record.log(self.now, Entry::Line { from: Side::Client, octets });
-        }
+        self.note(Line::Response(line));
     }
 
     /// Notes the front of a line of the client that is too long, in the receive buffer.
     pub(crate) fn begin_long_line(&mut self) {
         if let Some(record) = &mut self.record {
-            record.redaction.long_line(self.receive.octets());
+            record.shown(Line::Long(self.receive.octets()));
         }
     }
 
     /// Reports a line of the client's that was too long.
     pub(crate) fn note_long_line(&mut self) {
-        if let Some(record) = &mut self.record {
-            let octets = record.redaction.long_line(b"");
+        self.note(Line::Long(b""));
+    }
+
+    /// Reports a line of the client.
+    fn note(&mut self, line: Line<'_>) {
+        if let Some(record) = &mut self.record
+            && let Some(octets) = &record.shown(line)
+        {
             record.log(self.now, Entry::Line { from: Side::Client, octets });
         }
     }
 }
 
 impl Record {
+    /// Returns what the transcript may show of a server's line; `None` without a transcript.
+    fn shown<'l>(&mut self, line: Line<'l>) -> Option<Cow<'l, [u8]>> {
+        self.shown.map(|shown| shown(&mut self.redaction, line))
+    }
+
     fn log(&mut self, now: Instant, entry: Entry<'_>) {
         if let Some(transcript) = &mut self.transcript {
             transcript.entry(now, entry);

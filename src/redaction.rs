@@ -125,10 +125,30 @@ impl Redaction {
     }
 }
 
+/// A line of a server.
+pub(crate) enum Line<'l> {
+    Command(&'l [u8], &'l dyn Known),
+    /// A line of the client's in the exchange of AUTH; `None`: one that was too long.
+    Response(Option<&'l [u8]>),
+    /// The beginning of a line that is too long to be kept.
+    Long(&'l [u8]),
+    Reply(&'l [u8]),
+}
+
 /// The server's side, where it has a transcript: lines that are received, and the replies to them.
 impl Redaction {
+    /// Returns what may be shown of a line, and remembers the secrets of a client's.
+    pub(crate) fn shown<'l>(&mut self, line: Line<'l>) -> Cow<'l, [u8]> {
+        match line {
+            Line::Command(line, known) => self.command_line(line, known),
+            Line::Response(line) => self.response_line(line.unwrap_or_default()).into(),
+            Line::Long(front) => self.long_line(front).into(),
+            Line::Reply(reply) => self.sent(reply).map_or(Cow::Borrowed(reply), Cow::Owned),
+        }
+    }
+
     /// Returns what may be shown of a command line.
-    pub(crate) fn command_line<'l>(&mut self, line: &'l [u8], known: &impl Known) -> Cow<'l, [u8]> {
+    fn command_line<'l>(&mut self, line: &'l [u8], known: &dyn Known) -> Cow<'l, [u8]> {
         let verb = Verb::of(line);
         let is_like_auth = is_like_auth(line);
         if self.is_after_auth && !is_like_auth && !is_command(line, known) {
@@ -158,7 +178,7 @@ impl Redaction {
     }
 
     /// Returns the text shown for a line that was too long to be kept; `front` is its beginning.
-    pub(crate) fn long_line(&mut self, front: &[u8]) -> &'static [u8] {
+    fn long_line(&mut self, front: &[u8]) -> &'static [u8] {
         self.is_after_auth |= is_like_auth(front);
         match self.is_after_auth {
             true => REDACTED,
@@ -167,7 +187,7 @@ impl Redaction {
     }
 
     /// Remembers the secrets of a client's line in an exchange, and returns the text shown for it.
-    pub(crate) fn response_line(&mut self, line: &[u8]) -> &'static [u8] {
+    fn response_line(&mut self, line: &[u8]) -> &'static [u8] {
         if let Ok(AuthResponse::Response(response)) = AuthResponse::parse(line) {
             self.note_response(&response.decoded(), true);
         }
@@ -179,7 +199,7 @@ impl Redaction {
     ///
     /// Words of letters alone are kept: the texts of replies consist of them, and a gap in a
     /// well-known text would reveal the word.
-    pub(crate) fn sent(&self, reply: &[u8]) -> Option<Vec<u8>> {
+    fn sent(&self, reply: &[u8]) -> Option<Vec<u8>> {
         let is_word = |secret: &&Secret| secret.expose().iter().all(u8::is_ascii_alphabetic);
         let secrets = self.secrets.iter().chain(&self.guesses).filter(|secret| !is_word(secret));
         scrub(reply, CHALLENGE.len() + 1, secrets)
@@ -271,7 +291,7 @@ fn first_words(line: &[u8], count: usize) -> Cow<'_, [u8]> {
 }
 
 /// Returns whether a line is surely a command, and not a password that begins like one.
-fn is_command(line: &[u8], known: &impl Known) -> bool {
+fn is_command(line: &[u8], known: &dyn Known) -> bool {
     match Command::parse(line, known.lenience()) {
         // Any text may follow, and these are words of natural language.
         Ok(Command::Noop(Some(_)) | Command::Help(Some(_)) | Command::Obsolete(_)) | Err(_) => {
@@ -282,7 +302,7 @@ fn is_command(line: &[u8], known: &impl Known) -> bool {
 }
 
 /// Returns whether a word after AUTH is the name of a mechanism rather than a user or a password.
-fn is_mechanism(name: &[u8], known: &impl Known) -> bool {
+fn is_mechanism(name: &[u8], known: &dyn Known) -> bool {
     core::str::from_utf8(name).is_ok_and(|text| {
         Mechanism::new(text).is_ok() && (is_registered(name) || known.has_mechanism(text))
     })

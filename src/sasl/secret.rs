@@ -129,6 +129,7 @@ fn wipe(octets: &mut Vec<u8>) {
 // zeroize does this on targets without inline assembly: a write that the optimiser must assume to
 // be read.
 #[cfg(not(feature = "zeroize"))]
+#[inline(never)]
 fn wipe(octets: &mut Vec<u8>) {
     octets.clear();
     octets.resize(octets.capacity(), 0);

@@ -7,6 +7,7 @@ use core::num::NonZeroU16;
 
 use super::grammar::{DIGIT, KEYWORD, VISIBLE, cut, has_control, is_all, span};
 use super::host::dns_name;
+use super::name_table::NameTable;
 use super::text_value::text_value;
 use super::{Domain, SyntaxError, SyntaxErrorKind, Verb, Xtext};
 
@@ -39,6 +40,8 @@ macro_rules! names {
                 match self { $(Self::$name => $xforward,)* }
             }
         }
+
+        static NAMES: NameTable<{ AttributeName::ALL.len() }, 32> = NameTable::new([$($text),*]);
     };
 }
 
@@ -69,7 +72,7 @@ impl AttributeName {
     /// Returns the attribute of this name, in any case.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|name| name.as_str().eq_ignore_ascii_case(word))
+        NAMES.find(word.as_bytes()).and_then(|number| Self::ALL.get(number).copied())
     }
 
     const fn belongs_to(self, verb: Verb) -> bool {

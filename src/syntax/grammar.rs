@@ -186,6 +186,7 @@ const fn is_control(octets: &[u8], at: usize) -> bool {
 }
 
 /// Returns whether a text holds one of the [`CONTROLS`], or a control character of ASCII.
+#[inline(never)]
 pub(crate) fn has_control(text: &str) -> bool {
     text.chars().any(is_control_character)
 }

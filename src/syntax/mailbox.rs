@@ -105,6 +105,7 @@ impl<'a> LocalPart<'a> {
     }
 
     /// Returns whether the local-part is ASCII.
+    #[inline(never)] // as Domain::is_ascii
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()

@@ -1,5 +1,7 @@
 //! One form for every value that is text: its methods, and how it is shown and read.
 
+use alloc::borrow::Cow;
+
 /// Implements for a type over `Cow<str>` all that the values of this folder have in common. The arms can be used alone:
 /// `methods` for a type with a `Display` of its own, `shown` and `read` for a type that is not a `Cow`, and `any_case` for
 /// equality without case.
@@ -34,7 +36,7 @@ macro_rules! text_value {
             /// Returns the value with memory of its own.
             #[must_use]
             pub fn into_owned(self) -> $type<'static> {
-                $type(alloc::borrow::Cow::Owned(self.0.into_owned()))
+                $type($crate::syntax::text_value::owned(self.0))
             }
         }
 
@@ -87,6 +89,12 @@ macro_rules! text_value {
             }
         }
     };
+}
+
+/// Returns a text with memory of its own.
+#[inline(never)] // a copy in each type took 2 kB
+pub(super) fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
 }
 
 pub(super) use text_value;
