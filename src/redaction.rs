@@ -111,7 +111,7 @@ impl Redaction {
     pub(crate) fn received(&mut self, reply: &[u8]) -> Option<Vec<u8>> {
         let is_challenge = self.is_in_exchange && reply.starts_with(CHALLENGE);
         self.is_in_exchange = is_challenge;
-        let secrets = self.secrets.iter().chain(&self.guesses);
+        let secrets = &mut self.secrets.iter().chain(&self.guesses);
         // Neither the code nor the line's end can be part of a secret as it is sent.
         let scrubbed = if is_challenge { None } else { scrub(reply, CHALLENGE.len() + 1, secrets) };
         self.guesses.clear();
@@ -121,7 +121,7 @@ impl Redaction {
     /// Returns octets that are not a reply with the secrets of the session made unreadable; `None`
     /// when they repeat none of them.
     pub(crate) fn malformed(&self, octets: &[u8]) -> Option<Vec<u8>> {
-        scrub(octets, 0, self.secrets.iter().chain(&self.guesses))
+        scrub(octets, 0, &mut self.secrets.iter().chain(&self.guesses))
     }
 }
 
@@ -201,8 +201,9 @@ impl Redaction {
     /// well-known text would reveal the word.
     fn sent(&self, reply: &[u8]) -> Option<Vec<u8>> {
         let is_word = |secret: &&Secret| secret.expose().iter().all(u8::is_ascii_alphabetic);
-        let secrets = self.secrets.iter().chain(&self.guesses).filter(|secret| !is_word(secret));
-        scrub(reply, CHALLENGE.len() + 1, secrets)
+        let mut secrets =
+            self.secrets.iter().chain(&self.guesses).filter(|secret| !is_word(secret));
+        scrub(reply, CHALLENGE.len() + 1, &mut secrets)
     }
 }
 
@@ -214,14 +215,17 @@ impl Redaction {
             Command::Other { verb, argument: Some(argument) } => {
                 let argument = argument.as_str().as_bytes();
                 secret_words(argument).for_each(|word| self.remember(word));
-                words(argument).flat_map(url_secrets).for_each(|part| self.remember(part));
-                let is_named = is_named_after_secrets(verb.as_str().as_bytes());
-                let introduced = words(argument).skip_while(|word| !is_introduction(word)).skip(1);
-                let guesses = words(argument)
-                    .filter(|word| is_named || Base64::is_likely(word))
-                    .chain(introduced)
-                    .filter(|word| word.len() >= SHORTEST_SECRET && !is_registered(word));
-                self.guesses.extend(guesses.map(Secret::from));
+                for word in words(argument) {
+                    url_secrets(word).for_each(|part| self.remember(part));
+                }
+                let mut is_suspect = is_named_after_secrets(verb.as_str().as_bytes());
+                for word in words(argument) {
+                    let may_be_secret = word.len() >= SHORTEST_SECRET && !is_registered(word);
+                    if may_be_secret && (is_suspect || Base64::is_likely(word)) {
+                        self.guesses.push(Secret::from(word));
+                    }
+                    is_suspect |= is_introduction(word);
+                }
             }
             Command::Burl { uri, .. } => {
                 url_secrets(uri.as_str().as_bytes()).for_each(|part| self.remember(part));
@@ -406,10 +410,10 @@ fn forms_of(response: &[u8], is_plaintext: bool) -> impl Iterator<Item = &[u8]> 
 
 /// Returns a reply with the secrets made unreadable; `None` when it holds no secret. The octets before
 /// `start` are left.
-fn scrub<'s>(
+fn scrub(
     reply: &[u8],
     start: usize,
-    secrets: impl Iterator<Item = &'s Secret>,
+    secrets: &mut dyn Iterator<Item = &Secret>,
 ) -> Option<Vec<u8>> {
     let mut scrubbed: Option<Vec<u8>> = None;
     for secret in secrets {
@@ -444,9 +448,9 @@ mod tests {
     #[test]
     fn secrets_that_overlap_are_hidden_to_the_last_octet() {
         let secret = Secret::from(&b"abcab"[..]);
-        let scrubbed = scrub(b"250 abcabcab abc\r\n", 4, core::iter::once(&secret));
+        let scrubbed = scrub(b"250 abcabcab abc\r\n", 4, &mut [&secret].into_iter());
         assert_eq!(scrubbed.as_deref(), Some(&b"250 ******** abc\r\n"[..]));
-        assert_eq!(scrub(b"250 abcac\r\n", 4, core::iter::once(&secret)), None);
+        assert_eq!(scrub(b"250 abcac\r\n", 4, &mut [&secret].into_iter()), None);
     }
 
     #[test]

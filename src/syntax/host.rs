@@ -81,7 +81,6 @@ impl<'a> Domain<'a> {
     }
 
     /// Returns whether the value holds no U-label.
-    #[inline(never)] // a copy of the search at each call took 4 kB
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
