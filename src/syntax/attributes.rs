@@ -41,7 +41,8 @@ macro_rules! names {
             }
         }
 
-        static NAMES: NameTable<{ AttributeName::ALL.len() }, 32> = NameTable::new([$($text),*]);
+        static NAMES: NameTable<AttributeName, { AttributeName::ALL.len() }> =
+            NameTable::new([$(($text, AttributeName::$name)),*]);
     };
 }
 
@@ -72,7 +73,7 @@ impl AttributeName {
     /// Returns the attribute of this name, in any case.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        NAMES.find(word.as_bytes()).and_then(|number| Self::ALL.get(number).copied())
+        NAMES.find(word.as_bytes())
     }
 
     const fn belongs_to(self, verb: Verb) -> bool {
