@@ -409,6 +409,10 @@ impl SendBuffer {
 
     /// Records that the first `octets` octets were sent.
     pub fn sent(&mut self, mut octets: usize) {
+        if self.shared.is_empty() {
+            self.sent = self.text.len().min(self.sent.saturating_add(octets));
+            return self.tidy();
+        }
         while let Some(shared) = self.shared.front_mut() {
             let text = octets.min(shared.position.saturating_sub(self.sent));
             self.sent += text;
