@@ -30,9 +30,10 @@ impl Session {
         if self.channel.has_record() {
             self.note_command(line);
         }
-        let parsed = Command::parse_with(line, self.config.lenience());
+        let mut used = Lenience::STRICT;
+        let parsed = Command::parse_noting(line, self.config.lenience(), &mut used);
         let verb = match &parsed {
-            Ok(parsed) => parsed.command().verb(),
+            Ok(command) => command.verb(),
             Err(_) => Verb::of(line),
         };
         self.omits_enhanced_code = is_hello(verb);
@@ -56,9 +57,9 @@ impl Session {
             }
         }
         let error = match parsed {
-            Ok(ref parsed) => {
-                self.facts.note_lenience(parsed.used());
-                self.carry_out(parsed.command(), verb).err()
+            Ok(ref command) => {
+                self.facts.note_lenience(used);
+                self.carry_out(command, verb).err()
             }
             Err(error) => Some(error),
         };
