@@ -1,10 +1,15 @@
 //! The content of a transaction: how it is told from commands (framing), the octets lent to the
 //! application, the discarding of refused content, and its deadline.
 
-use super::{budget::Fault, config::Fitness, limits::Timeouts, sequence::Stage};
+use super::{
+    budget::Fault,
+    config::Fitness,
+    limits::{Limits, Timeouts},
+    sequence::Stage,
+};
 use crate::{
     syntax::{Rejection, Uri},
-    time::{Instant, Pace, Stopwatch, TransferTime},
+    time::{Instant, Stopwatch, TransferTime},
     wire::{Chunk, LineBreaks, ReceiveBuffer, Span, Unstuffer},
 };
 use bytes::Bytes;
@@ -410,15 +415,15 @@ impl Content {
 
     // Framing.
 
-    /// Reads the octets received, and consumes those that are not content.
-    /// `most` octets of content are accepted, at this pace.
+    /// Reads the octets received, and consumes those that are not content. It may be as large as `limits` admit, and has
+    /// the pace of `timeouts`.
     #[inline(always)]
     pub(super) fn advance(
         &mut self,
         receive: &mut ReceiveBuffer,
-        most: u64,
+        limits: &Limits,
         now: Instant,
-        pace: Pace,
+        timeouts: &Timeouts,
     ) -> Progress {
         // The octets that were lent when the content was refused.
         self.taken(usize::MAX, receive);
@@ -430,14 +435,14 @@ impl Content {
                 }
                 let found = unstuffer.unstuff(receive.octets_mut());
                 let (content, consumed) = (found.content(), found.consumed());
-                self.count(content, consumed, now, pace);
+                self.count(content, consumed, now, timeouts);
                 if content > 0 {
                     self.lent = Lent { octets: content, gap: consumed - content, ..Lent::NOTHING };
-                    return self.lend(most);
+                    return self.lend(limits);
                 }
                 receive.consume(consumed);
             }
-            if let Some(progress) = self.take_span(receive, most, now, pace) {
+            if let Some(progress) = self.take_span(receive, limits, now, timeouts) {
                 return progress;
             }
         }
@@ -448,24 +453,24 @@ impl Content {
     fn take_span(
         &mut self,
         receive: &mut ReceiveBuffer,
-        most: u64,
+        limits: &Limits,
         now: Instant,
-        pace: Pace,
+        timeouts: &Timeouts,
     ) -> Option<Progress> {
         Some(match self.framing.next(receive.octets(), self.url.is_some()) {
             Span::Content(octets) => {
-                self.count(octets, octets, now, pace);
+                self.count(octets, octets, now, timeouts);
                 self.lent = Lent { octets, ..Lent::NOTHING };
-                self.lend(most)
+                self.lend(limits)
             }
             Span::LineBreak(octets) => {
-                self.count(CRLF.len(), octets, now, pace);
+                self.count(CRLF.len(), octets, now, timeouts);
                 receive.consume(octets);
                 self.lent = Lent::LINE_BREAK;
-                self.lend(most)
+                self.lend(limits)
             }
             Span::Skip(octets) => {
-                self.count(0, octets, now, pace);
+                self.count(0, octets, now, timeouts);
                 receive.consume(octets);
                 return None;
             }
@@ -482,20 +487,20 @@ impl Content {
 
     /// Counts octets of content, and the octets of the wire that they came from.
     #[inline]
-    fn count(&mut self, content: usize, wire: usize, now: Instant, pace: Pace) {
+    fn count(&mut self, content: usize, wire: usize, now: Instant, timeouts: &Timeouts) {
         self.octets = self.octets.saturating_add(content as u64);
         self.wire = self.wire.saturating_add(wire as u64);
         if let Some(clock) = &mut self.clock
             && wire > 0
         {
-            clock.transfer.count(wire as u64, now, pace);
+            clock.transfer.count(wire as u64, now, timeouts.content_pace());
         }
     }
 
-    fn lend(&self, most: u64) -> Progress {
+    fn lend(&self, limits: &Limits) -> Progress {
         if self.is_discarding() {
             Progress::Discarded
-        } else if self.octets > most {
+        } else if self.octets > limits.message {
             Progress::Violation(Violation::TooLarge)
         } else {
             Progress::Lent

@@ -189,11 +189,26 @@ impl<'a> Command<'a> {
     ///
     /// As for [`parse`](Self::parse).
     pub fn parse_with(line: &'a [u8], lenience: Lenience) -> Result<Parsed<'a>, SyntaxError> {
+        let mut used = Lenience::STRICT;
+        let command = Self::parse_noting(line, lenience, &mut used)?;
+        Ok(Parsed { command, used })
+    }
+
+    /// Reads a command as [`parse_with`](Self::parse_with) does, and writes the switches that it needed to `used`.
+    #[inline]
+    pub(crate) fn parse_noting(
+        line: &'a [u8],
+        lenience: Lenience,
+        used: &mut Lenience,
+    ) -> Result<Self, SyntaxError> {
         let tolerance = Tolerance::new(lenience);
-        match Self::read(line, &tolerance) {
-            Ok(command) => Ok(Parsed { command, used: tolerance.used() }),
-            Err(error) => Err(line_break_first(line, error)),
+        let mut read = Self::read(line, &tolerance);
+        // A command stays where it was read.
+        if read.is_err() {
+            read = read.map_err(|error| line_break_first(line, error));
         }
+        *used = tolerance.used();
+        read
     }
 
     /// Parses `command = verb [ SP argument ]`                        RFC 5321 sections 2.4, 4.1.1

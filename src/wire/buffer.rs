@@ -167,6 +167,17 @@ impl ReceiveBuffer {
         self.memory.get_mut(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    /// Takes the memory out, and returns it with the place of the octets in it: the buffer is not to be used until the
+    /// memory is [put back](Self::attach).
+    pub(crate) fn detach(&mut self) -> (BytesMut, Range<usize>) {
+        (mem::take(&mut self.memory), self.start as usize..self.end as usize)
+    }
+
+    /// Puts the memory back that was [taken out](Self::detach).
+    pub(crate) fn attach(&mut self, memory: BytesMut) {
+        self.memory = memory;
+    }
+
     /// Consumes the first `octets` octets.
     pub fn consume(&mut self, octets: usize) {
         if octets < self.len() {
@@ -409,6 +420,10 @@ impl SendBuffer {
 
     /// Records that the first `octets` octets were sent.
     pub fn sent(&mut self, mut octets: usize) {
+        if self.shared.is_empty() {
+            self.sent = self.text.len().min(self.sent.saturating_add(octets));
+            return self.tidy();
+        }
         while let Some(shared) = self.shared.front_mut() {
             let text = octets.min(shared.position.saturating_sub(self.sent));
             self.sent += text;

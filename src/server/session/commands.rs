@@ -30,9 +30,10 @@ impl Session {
         if self.channel.has_record() {
             self.note_command(line);
         }
-        let parsed = Command::parse_with(line, self.config.lenience());
+        let mut used = Lenience::STRICT;
+        let parsed = Command::parse_noting(line, self.config.lenience(), &mut used);
         let verb = match &parsed {
-            Ok(parsed) => parsed.command().verb(),
+            Ok(command) => command.verb(),
             Err(_) => Verb::of(line),
         };
         self.omits_enhanced_code = is_hello(verb);
@@ -55,14 +56,14 @@ impl Session {
                 return;
             }
         }
-        let result = match parsed {
-            Ok(parsed) => {
-                self.facts.note_lenience(parsed.used());
-                self.carry_out(parsed.command(), verb)
+        let error = match parsed {
+            Ok(ref command) => {
+                self.facts.note_lenience(used);
+                self.carry_out(command, verb).err()
             }
-            Err(error) => Err(error),
+            Err(error) => Some(error),
         };
-        if let Err(error) = result {
+        if let Some(error) = error {
             let rejection = replies::syntax(error);
             match verb {
                 // How many octets of content follow is not known.
@@ -405,14 +406,16 @@ impl Session {
         let own = self.own_parameters();
         let is_own = |keyword: &str| own.iter().any(|own| own.is(Verb::Mail, keyword));
         let lenience = self.config.lenience();
-        let typed = match MailParameters::read(raw, self.offered(), lenience, is_own) {
+        let typed = MailParameters::read(raw, self.offered(), lenience, is_own);
+        let typed = match &typed {
+            Ok(typed) => typed,
             // Some clients declare a size of their own besides the one of their user: where one of them
             // is too large, that is the better reason.
-            Err(error) if self.is_offered_size(&error) && declares_more_than(raw, limit) => {
+            Err(error) if self.is_offered_size(error) && declares_more_than(raw, limit) => {
                 self.refuse(&replies::DECLARED_TOO_LARGE, Fault::Limit);
                 return Ok(());
             }
-            parsed => parsed?,
+            Err(_) => return typed.map(drop),
         };
         CustomParameter::check(own, Verb::Mail, raw)?;
         let submitter = typed.submitter().and_then(Submitter::mailbox);
@@ -425,11 +428,11 @@ impl Session {
             self.refuse(&replies::SENDER_NEEDS_UTF8, Fault::Error);
         } else if typed.size().is_some_and(|octets| octets > limit) {
             self.refuse(&replies::DECLARED_TOO_LARGE, Fault::Limit);
-        } else if let Some(refusal) = untimely(&typed, self.offered()) {
+        } else if let Some(refusal) = untimely(typed, self.offered()) {
             self.refuse(&refusal, Fault::Limit);
         } else {
             self.clear_content();
-            self.facts.transaction_mut().propose(path, raw, &typed);
+            self.facts.transaction_mut().propose(path, raw, typed);
             self.ask(Question::Mail(Slot::Open));
         }
         Ok(())

@@ -144,12 +144,12 @@ impl Session {
     /// Receives content, wanted or not.
     #[inline(always)]
     pub(super) fn take_in(&mut self, now: Instant) -> Intake {
-        let (most, pace) = (self.config.limits().message, self.config.timeouts().content_pace());
+        let (limits, timeouts) = (self.config.limits(), self.config.timeouts());
         let content = &mut self.work.get_or_insert_with(first_work).content;
         if content.is_lent() {
             return Intake::Lent;
         }
-        match content.advance(&mut self.channel.receive, most, now, pace) {
+        match content.advance(&mut self.channel.receive, limits, now, timeouts) {
             Progress::Lent => {
                 self.count_question();
                 Intake::Lent

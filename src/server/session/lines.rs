@@ -1,13 +1,7 @@
 //! How a session cuts the octets received into lines.
 
 use super::{Phase, Session, ending::is_client_hello};
-use crate::{
-    machine::Need,
-    server::limits::AUTH_LINE,
-    time::Instant,
-    wire::{Cut, ReceiveBuffer},
-};
-use core::mem;
+use crate::{machine::Need, server::limits::AUTH_LINE, time::Instant, wire::Cut};
 
 impl Session {
     /// Reads a command line.
@@ -68,11 +62,12 @@ impl Session {
     /// Calls `act` with the line of `octets` octets at the front of the receive buffer, without its CRLF, and
     /// with whether no octets have come after it; then consumes the line.
     fn with_line(&mut self, octets: usize, act: impl FnOnce(&mut Self, &[u8], bool)) {
-        // A line is carried out without a copy: meanwhile the buffer is not that of the channel.
-        let mut receive = mem::replace(&mut self.channel.receive, ReceiveBuffer::new(1));
-        let (line, rest) = receive.octets().split_at_checked(octets).unwrap_or_default();
+        // A line is carried out without a copy: meanwhile the memory is not that of the channel.
+        let (memory, place) = self.channel.receive.detach();
+        let (line, rest) =
+            memory.get(place).unwrap_or_default().split_at_checked(octets).unwrap_or_default();
         act(self, line.strip_suffix(b"\r\n").unwrap_or(line), rest.is_empty());
-        receive.wipe(octets);
-        self.channel.receive = receive;
+        self.channel.receive.attach(memory);
+        self.channel.receive.wipe(octets);
     }
 }
