@@ -205,10 +205,13 @@ pub(super) fn keyword_end(octets: &[u8], start: usize) -> usize {
     find(octets, start, |word| below(word, b'!') | equal(word, b'='))
 }
 
-/// Returns the place of the first octet below SO from `start` on, or the end: CR, LF and NUL are below it.
+/// A bound of octets: CR, LF and NUL are below it.
+pub(super) const LINE_BREAKS: u8 = 0x0E;
+
+/// Returns the place of the first octet below SO from `start` on, or the end.
 #[inline]
 pub(super) fn line_break(octets: &[u8], start: usize) -> usize {
-    find(octets, start, |word| below(word, 0x0E))
+    find(octets, start, |word| below(word, LINE_BREAKS))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use core::hash::{Hash, Hasher};
 use super::grammar::{TEXT, span};
 use super::lanes::line_break;
 use super::text::kind_of;
+use super::window::LineBreaks;
 use super::{Class, Code, FaultClass, Status, SyntaxError, SyntaxErrorKind, Text};
 
 /// No line of an encoded reply is longer, code and CRLF included (RFC 5321 section 4.5.3.1.5).
@@ -147,22 +148,16 @@ impl<'a> Reply<'a> {
     ///
     /// Anything else that is not in the grammar: see [`ReplyError`]. The octets that follow cannot be trusted.
     pub fn parse(input: &'a [u8]) -> Result<Option<(Self, usize)>, ReplyError> {
-        let Some((line, mut rest)) = cut_line(input)? else { return Ok(None) };
-        let (digits, first) = line.split_first_chunk().ok_or(ReplyError::Code)?;
-        let code = code_of(digits)?;
-        let mut text = first;
-        while !matches!(text, [] | [b' ', ..]) {
-            let [b'-', ..] = text else { return Err(ReplyError::Separator) };
-            let Some((line, after)) = cut_line(rest)? else { return Ok(None) };
-            let (found, after_code) = line.split_first_chunk().ok_or(ReplyError::Code)?;
-            if found != digits {
-                return Err(code_of(found).err().unwrap_or(ReplyError::MixedCodes));
-            }
-            (text, rest) = (after_code, after);
-        }
-        let text = first.get(1..).unwrap_or_default();
+        let bounds = match plain(input) {
+            Some(bounds) => bounds,
+            None => match Bounds::find(input)? {
+                Some(bounds) => bounds,
+                None => return Ok(None),
+            },
+        };
+        let Bounds { code, line, octets } = bounds;
+        let text = input.get("250 ".len()..line).unwrap_or_default();
         let status = Status::split(code, text).map(|(status, _)| status);
-        let octets = input.len() - rest.len();
         let wire = input.get(..octets).unwrap_or_default();
         Ok(Some((Self { code, status, body: Body::Wire(Cow::Borrowed(wire)) }, octets)))
     }
@@ -450,6 +445,74 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
+/// The bounds of a whole reply.
+struct Bounds {
+    code: Code,
+    /// The end of the first line, without its CRLF.
+    line: usize,
+    octets: usize,
+}
+
+impl Bounds {
+    /// Finds the bounds of the first reply; `None` while it is incomplete.
+    fn find(input: &[u8]) -> Result<Option<Self>, ReplyError> {
+        let Some((line, mut rest)) = cut_line(input)? else { return Ok(None) };
+        let (digits, mut text) = line.split_first_chunk().ok_or(ReplyError::Code)?;
+        let code = code_of(digits)?;
+        while !matches!(text, [] | [b' ', ..]) {
+            let [b'-', ..] = text else { return Err(ReplyError::Separator) };
+            let Some((line, after)) = cut_line(rest)? else { return Ok(None) };
+            let (found, after_code) = line.split_first_chunk().ok_or(ReplyError::Code)?;
+            if found != digits {
+                return Err(code_of(found).err().unwrap_or(ReplyError::MixedCodes));
+            }
+            (text, rest) = (after_code, after);
+        }
+        Ok(Some(Self { code, line: line.len(), octets: input.len() - rest.len() }))
+    }
+}
+
+/// Returns the bounds of the first reply, if it is whole and in the form that nearly all have: a separator after each code, and no
+/// control character in the text.
+#[inline]
+fn plain(input: &[u8]) -> Option<Bounds> {
+    let head @ [a, b, c, separator] = *input.first_chunk()?;
+    let code = code_of(&[a, b, c]).ok()?;
+    let (line, octets) = match separator {
+        b' ' => {
+            let line = line_break(input, head.len());
+            (line, after_line(input, line)?)
+        }
+        b'-' => plain_lines(input, ([a, b, c, b' '], head))?,
+        _ => return None,
+    };
+    Some(Bounds { code, line, octets })
+}
+
+/// Returns the end of the first line, and the place after the one that begins with `last`, where each in front of it begins with
+/// `further`.
+fn plain_lines(input: &[u8], (last, further): ([u8; 4], [u8; 4])) -> Option<(usize, usize)> {
+    let mut breaks = LineBreaks::of(input);
+    let first = breaks.next();
+    let (mut start, mut end) = (0, first);
+    loop {
+        let head = *input.get(start..)?.first_chunk()?;
+        start = after_line(input, end)?;
+        if head != further {
+            return (head == last).then_some((first, start));
+        }
+        // LF, and the next CR.
+        breaks.next();
+        end = breaks.next();
+    }
+}
+
+/// Returns the place after the CRLF at `end`.
+#[inline]
+fn after_line(input: &[u8], end: usize) -> Option<usize> {
+    input.get(end..)?.starts_with(b"\r\n").then_some(end + 2)
+}
+
 /// A line without its CRLF, and the octets after it.
 type Cut<'a> = (&'a [u8], &'a [u8]);
 
@@ -719,6 +782,36 @@ mod tests {
     fn octets_after_a_reply_are_left_alone() {
         let (reply, octets) = Reply::parse(b"220 hi\r\n250 no\r\n").unwrap().unwrap();
         assert_eq!((reply.code(), octets), (Code::SERVICE_READY, 8));
+    }
+
+    #[test]
+    fn lines_of_any_length_are_bounded_alike() {
+        for length in 0..140 {
+            for lines in 1..6 {
+                let text = "x".repeat(length);
+                let mut wire = alloc::format!("250-5.1 {text}\r\n").repeat(lines - 1);
+                wire += &alloc::format!("250 {text}\r\n");
+                let octets = wire.len();
+                for after in ["", "250-", "250 x\r\n", &"y".repeat(70)] {
+                    let input = alloc::format!("{wire}{after}");
+                    let (reply, found) = Reply::parse(input.as_bytes()).unwrap().unwrap();
+                    assert_eq!((found, reply.lines().count()), (octets, lines));
+                    assert_eq!(reply.status(), None);
+                }
+                for end in 0..octets {
+                    assert!(Reply::parse(&wire.as_bytes()[..end]).unwrap().is_none());
+                }
+                // A TAB is text, and a lone LF is not.
+                let tab = alloc::format!("250-\t{text}\r\n{wire}");
+                assert_eq!(Reply::parse(tab.as_bytes()).unwrap().unwrap().1, tab.len());
+                let lone = alloc::format!("250-{text}\n{text}\r\n{wire}");
+                assert!(Reply::parse(lone.as_bytes()).is_err());
+            }
+        }
+        for wire in ["250-2.1.5\r\n250 2.1.5\r\n", "250 2.1.5\r\n", "250-2.1.5\r\n250\r\n"] {
+            let (reply, octets) = Reply::parse(wire.as_bytes()).unwrap().unwrap();
+            assert_eq!((reply.status(), octets), (Some(Status::DESTINATION_VALID), wire.len()));
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The octets of a line as places: a bit for each of 64 octets, in a number for each class.
 //!
 //! Paths and parameters are read from these numbers without a branch that depends on the length of a word, which no processor
-//! predicts.
+//! predicts; the lines of a reply without waiting for the end of one line to look for that of the next.
 
 use super::grammar::{ATEXT, KEYWORD, LABEL, LET_DIG, VALUE, is};
+use super::lanes::LINE_BREAKS;
 
 /// Octets of a block, which are looked up together.
 const BLOCK: usize = 16;
@@ -102,6 +103,70 @@ fn run(bits: u64, start: usize) -> Option<(usize, u64)> {
     let others = (!bits).checked_shr(u32::try_from(start).ok()?)?;
     let end = start + others.trailing_zeros() as usize;
     (end < OCTETS).then(|| (end, bit(end) - bit(start)))
+}
+
+/// Returns the places of line breaks among 64 octets: those of CR, LF, NUL and the other octets below SO.
+#[inline(always)]
+fn breaks(block: &[u8; OCTETS]) -> u64 {
+    // One in each octet, then one bit for each: no product has a carry.
+    let breaks = block.map(|octet| u8::from(octet < LINE_BREAKS));
+    let (eights, _) = breaks.as_chunks();
+    let bits =
+        |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    eights.iter().enumerate().fold(0, |places, (at, eight)| places | bits(eight) << (8 * at))
+}
+
+/// Returns the places of line breaks among the octets from `from` on, of which there are fewer than 64.
+#[inline(never)]
+fn last_breaks(octets: &[u8], from: usize) -> u64 {
+    let Some(block) = octets.last_chunk() else {
+        let mut block = [b' '; OCTETS];
+        block.iter_mut().zip(octets).for_each(|(to, octet)| *to = *octet);
+        return breaks(&block) >> (from % OCTETS);
+    };
+    let passed = from.saturating_sub(octets.len() - OCTETS);
+    if passed < OCTETS { breaks(block) >> passed } else { 0 }
+}
+
+/// The places of line breaks in order: those of CR, LF, NUL and the other octets below SO.
+///
+/// They are found 64 octets at a time: a search from each place to the next would have to wait for it.
+pub(super) struct LineBreaks<'a> {
+    octets: &'a [u8],
+    /// The place of the first bit.
+    from: usize,
+    /// A bit for each place that is left of 64.
+    bits: u64,
+}
+
+impl<'a> LineBreaks<'a> {
+    #[inline(always)]
+    pub(super) fn of(octets: &'a [u8]) -> Self {
+        Self { octets, from: 0, bits: Self::bits(octets, 0) }
+    }
+
+    #[inline(always)]
+    fn bits(octets: &[u8], from: usize) -> u64 {
+        match octets.get(from..).and_then(<[u8]>::first_chunk) {
+            Some(block) => breaks(block),
+            None => last_breaks(octets, from),
+        }
+    }
+
+    /// Returns the next place, or the end.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> usize {
+        while self.bits == 0 {
+            self.from += OCTETS;
+            if self.from >= self.octets.len() {
+                return self.octets.len();
+            }
+            self.bits = Self::bits(self.octets, self.from);
+        }
+        let place = self.from + self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        place
+    }
 }
 
 /// The places of the octets of a path, in a line from one octet on.
