@@ -184,6 +184,14 @@ pub(super) fn visible_end(octets: &[u8], start: usize) -> usize {
     find(octets, start, |word| below(word, b'!') | (word.wrapping_add(ONES) | word) & MARKS)
 }
 
+/// Returns the place after the octets of an `esmtp-value` (%d33-60 / %d62-126) from `start` on.
+#[inline]
+pub(super) fn value_end(octets: &[u8], start: usize) -> usize {
+    find(octets, start, |word| {
+        below(word, b'!') | (word.wrapping_add(ONES) | word) & MARKS | equal(word, b'=')
+    })
+}
+
 /// Returns the place after the `xchar` (%d33-42 / %d44-60 / %d62-126) from `start` on, as xtext has them (RFC 3461 section 4).
 #[inline]
 pub(super) fn xchar_end(octets: &[u8], start: usize) -> usize {

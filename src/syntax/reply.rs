@@ -785,6 +785,27 @@ mod tests {
     }
 
     #[test]
+    fn plain_replies_are_bounded_as_by_the_grammar() {
+        let pieces = ["250-", "250 ", "251-", "2x0 ", "250", "x", "\t", "\r\n", "\n", "\r", "\0"]
+            .map(str::as_bytes);
+        let filler = b"y".repeat(60);
+        let mut inputs = Vec::from([Vec::new()]);
+        for _ in 0..5 {
+            let longer = |input: &Vec<u8>| pieces.map(|piece| [input, piece].concat());
+            inputs = inputs.iter().flat_map(longer).collect();
+            for input in &inputs {
+                for front in [b"".as_slice(), &[b"250-", &filler[..], b"\r\n"].concat()] {
+                    let input = [front, input].concat();
+                    let Some(found) = plain(&input) else { continue };
+                    let by_grammar = Bounds::find(&input).unwrap().unwrap();
+                    assert_eq!(found.code, by_grammar.code);
+                    assert_eq!((found.line, found.octets), (by_grammar.line, by_grammar.octets));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn lines_of_any_length_are_bounded_alike() {
         for length in 0..140 {
             for lines in 1..6 {

@@ -3,13 +3,15 @@
 //! Paths and parameters are read from these numbers without a branch that depends on the length of a word, which no processor
 //! predicts; the lines of a reply without waiting for the end of one line to look for that of the next.
 
-use super::grammar::{ATEXT, KEYWORD, LABEL, LET_DIG, VALUE, is};
-use super::lanes::LINE_BREAKS;
+use super::grammar::{ATEXT, KEYWORD, LABEL, LET_DIG, VALUE, is, span_from};
+use super::lanes::{LINE_BREAKS, value_end};
 
 /// Octets of a block, which are looked up together.
 const BLOCK: usize = 16;
 /// Octets of a window, the bits of a number.
 const OCTETS: usize = 64;
+/// Octets of a list of parameters whose values are short: a longer one has an original recipient in it, or a path.
+const SHORT: usize = 48;
 
 /// Four classes of each octet: a bit in each quarter of a number. No octet beyond ASCII is in one.
 type Rows = [u64; 256];
@@ -37,9 +39,8 @@ const fn rows(of: Of) -> Rows {
                 [is(octet, ATEXT) || is_dot, is(octet, LABEL) || is_dot, is_dot, octet == b'-']
             }
             Of::List => {
-                let is_first = is(octet, LET_DIG) && !octet.eq_ignore_ascii_case(&b'A');
                 let is_sign = is_space || octet == b'=';
-                [is(octet, KEYWORD), is_first, is(octet, VALUE) || is_space, is_sign]
+                [is(octet, KEYWORD), is_first(octet), is(octet, VALUE) || is_space, is_sign]
             }
         });
         octet += 1;
@@ -232,6 +233,9 @@ impl Window {
 /// esmtp-value     = 1*(%d33-60 / %d62-126)
 /// ```
 pub(super) fn is_plain_list(list: &[u8]) -> bool {
+    if list.len() > SHORT {
+        return is_plain_long_list(list);
+    }
     let mut rest = list;
     loop {
         let [keywords, firsts, values, signs] = look_up(rest, &LIST);
@@ -258,5 +262,78 @@ pub(super) fn is_plain_list(list: &[u8]) -> bool {
             return faults == 0;
         }
         rest = rest.get(end + 1..).unwrap_or_default();
+    }
+}
+
+/// Returns what [`is_plain_list`] returns, octet by octet in keywords and by words in values, which costs less for long values.
+fn is_plain_long_list(list: &[u8]) -> bool {
+    let mut start = 0;
+    loop {
+        if !list.get(start).is_some_and(|octet| is_first(*octet)) {
+            return false;
+        }
+        let mut end = span_from(list, start, KEYWORD);
+        if list.get(end) == Some(&b'=') {
+            let value = end + 1;
+            end = value_end(list, value);
+            if end == value {
+                return false;
+            }
+        }
+        match list.get(end) {
+            None => return true,
+            Some(b' ') => start = end + 1,
+            Some(_) => return false,
+        }
+    }
+}
+
+/// Returns whether an octet begins a keyword, but not with A.
+const fn is_first(octet: u8) -> bool {
+    is(octet, LET_DIG) && !octet.eq_ignore_ascii_case(&b'A')
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// 5321-4.1.2-c 5321-4.1.2-d
+    #[test]
+    fn a_long_list_is_read_as_a_short_one() {
+        let pieces = [&b"B"[..], b"A", b"7", b"-", b"=", b" ", b"\xC3\xBC", b"\x7F", b"~"];
+        let mut lists = Vec::from([Vec::new()]);
+        for _ in 0..5 {
+            let longer = |list: &Vec<u8>| pieces.map(|piece| [list, piece].concat());
+            lists = lists.iter().flat_map(longer).collect();
+            for list in &lists {
+                let is_list = is_plain_list(list);
+                for length in [SHORT, 60] {
+                    let long = [b"X=", &b"y".repeat(length)[..], b" ", list].concat();
+                    assert_eq!(is_plain_list(&long), is_list, "{}", long.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn line_breaks_are_found_wherever_they_are() {
+        for length in 0..200 {
+            for step in [1, 2, 3, 7, 62, 63, 64, 65, 128] {
+                let mut octets = b"\x0E \xFF\x80x".repeat(40)[..length].to_vec();
+                let places = (0..length).step_by(step);
+                for (octet, place) in
+                    [b'\r', b'\n', 0, b'\t'].into_iter().cycle().zip(places.clone())
+                {
+                    octets[place] = octet;
+                }
+                let mut breaks = LineBreaks::of(&octets);
+                for place in places {
+                    assert_eq!(breaks.next(), place);
+                }
+                assert_eq!(breaks.next(), length);
+            }
+        }
     }
 }
