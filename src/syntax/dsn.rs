@@ -33,14 +33,7 @@ impl Ret {
 
     /// Parses `ret-value = "FULL" / "HDRS"`                           RFC 3461 section 4.3
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        let is = |ret: Self| is_name(value.as_bytes(), ret.as_str());
-        if is(Self::Headers) {
-            Some(Self::Headers)
-        } else if is(Self::Full) {
-            Some(Self::Full)
-        } else {
-            None
-        }
+        [Self::Full, Self::Headers].into_iter().find(|ret| is_name(value.as_bytes(), ret.as_str()))
     }
 }
 

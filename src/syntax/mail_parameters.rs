@@ -507,16 +507,8 @@ fn size(value: &str) -> Result<u64, SyntaxError> {
 
 /// Parses `body-value ::= "7BIT" / "8BITMIME" / "BINARYMIME"`          RFC 3030 section 3
 fn body(value: &str, offered: &Extensions) -> Result<Body, SyntaxError> {
-    let is = |body: Body| is_name(value.as_bytes(), body.as_str());
-    let body = if is(Body::EightBitMime) {
-        Body::EightBitMime
-    } else if is(Body::SevenBit) {
-        Body::SevenBit
-    } else if is(Body::BinaryMime) {
-        Body::BinaryMime
-    } else {
-        return Err(VALUE);
-    };
+    let is_named = |body: &Body| is_name(value.as_bytes(), body.as_str());
+    let body = Body::ALL.iter().copied().find(is_named).ok_or(VALUE)?;
     let extension = match body {
         Body::SevenBit => return Ok(body),
         Body::EightBitMime => Extension::EightBitMime,
