@@ -362,13 +362,14 @@ impl Offer {
         mechanism: Mechanism,
         attempt: Attempt<'_>,
     ) -> Option<Box<dyn Verifier>> {
-        let Attempt { channel, proven, .. } = attempt;
-        let is_announced = self.announced(channel, proven).any(|announced| announced == mechanism);
-        if is_announced { (self.create)(self, mechanism, attempt) } else { None }
+        (self.create)(self, mechanism, attempt)
     }
 
     fn create(&self, mechanism: Mechanism, attempt: Attempt<'_>) -> Option<Box<dyn Verifier>> {
-        let Attempt { proven, .. } = attempt;
+        let Attempt { channel, proven, .. } = attempt;
+        if !self.announced(channel, proven).any(|announced| announced == mechanism) {
+            return None;
+        }
         Some(match mechanism {
             Mechanism::PLAIN => Box::new(PlainVerifier::new().with_preparation(self.prepare)),
             Mechanism::LOGIN => Box::new(LoginVerifier::new().with_preparation(self.prepare)),
