@@ -44,7 +44,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub struct Offer {
     mechanisms: Vec<Mechanism>,
-    /// Creates a verifier. Reached only through an offer, so that a program without AUTH holds none (25 kB).
+    /// Creates a verifier. Reached only through an offer, so that a program without AUTH holds none (40 kB).
     create: fn(&Self, Mechanism, Attempt<'_>) -> Option<Box<dyn Verifier>>,
     prepare: Prepare,
     status: ErrorStatus,
@@ -365,6 +365,7 @@ impl Offer {
         (self.create)(self, mechanism, attempt)
     }
 
+    /// Does what [`verifier`](Self::verifier) does.
     fn create(&self, mechanism: Mechanism, attempt: Attempt<'_>) -> Option<Box<dyn Verifier>> {
         let Attempt { channel, proven, .. } = attempt;
         if !self.announced(channel, proven).any(|announced| announced == mechanism) {
