@@ -62,6 +62,7 @@ enum Awaited {
     Application,
 }
 
+/// A function that returns what may be shown of a line.
 type Shown = for<'l> fn(&mut Redaction, Line<'l>) -> Cow<'l, [u8]>;
 
 /// The transcript, the secrets that are shown neither in it nor to the application, and the failure of TLS.
@@ -69,7 +70,7 @@ type Shown = for<'l> fn(&mut Redaction, Line<'l>) -> Cow<'l, [u8]>;
 struct Record {
     transcript: Option<Box<dyn Transcript>>,
     /// Returns what the transcript may show of a server's line. Set with the transcript, so that a program without one does not
-    /// hold it (23 kB).
+    /// hold it (20 kB).
     shown: Option<Shown>,
     redaction: Redaction,
     /// The reason for which TLS has failed after its handshake.

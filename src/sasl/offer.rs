@@ -44,7 +44,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub struct Offer {
     mechanisms: Vec<Mechanism>,
-    /// Creates a verifier. Reached only through an offer, so that a program without AUTH holds none (25 kB).
+    /// Creates a verifier. Reached only through an offer, so that a program without AUTH holds none (40 kB).
     create: fn(&Self, Mechanism, Attempt<'_>) -> Option<Box<dyn Verifier>>,
     prepare: Prepare,
     status: ErrorStatus,
@@ -362,13 +362,15 @@ impl Offer {
         mechanism: Mechanism,
         attempt: Attempt<'_>,
     ) -> Option<Box<dyn Verifier>> {
-        let Attempt { channel, proven, .. } = attempt;
-        let is_announced = self.announced(channel, proven).any(|announced| announced == mechanism);
-        if is_announced { (self.create)(self, mechanism, attempt) } else { None }
+        (self.create)(self, mechanism, attempt)
     }
 
+    /// Does what [`verifier`](Self::verifier) does.
     fn create(&self, mechanism: Mechanism, attempt: Attempt<'_>) -> Option<Box<dyn Verifier>> {
-        let Attempt { proven, .. } = attempt;
+        let Attempt { channel, proven, .. } = attempt;
+        if !self.announced(channel, proven).any(|announced| announced == mechanism) {
+            return None;
+        }
         Some(match mechanism {
             Mechanism::PLAIN => Box::new(PlainVerifier::new().with_preparation(self.prepare)),
             Mechanism::LOGIN => Box::new(LoginVerifier::new().with_preparation(self.prepare)),
