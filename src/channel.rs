@@ -6,7 +6,7 @@ use crate::{
     redaction::{self, Known, Line, Redaction},
     security::TlsFailure,
     syntax::{AuthResponse, Command, Reply},
-    time::{Instant, Pace, Stopwatch, TransferTime},
+    time::{Allowance, Instant, Pace, Stopwatch, TransferTime},
     transcript::{Entry, Side, Transcript},
     wire::{ReceiveBuffer, SendBuffer},
 };
@@ -293,7 +293,7 @@ impl Channel {
     }
 
     /// Returns the moment at which that time is over.
-    pub(crate) fn read_deadline(&self, timeout: Duration) -> Instant {
+    pub(crate) fn read_deadline(&self, timeout: impl Into<Allowance>) -> Instant {
         self.reading.deadline(self.now, timeout)
     }
 

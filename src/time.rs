@@ -84,6 +84,44 @@ impl Add<Duration> for Instant {
     }
 }
 
+/// A span of time that a deadline allows, in nanoseconds: those of a session are converted once, for each poll needs some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Allowance(u64);
+
+impl Allowance {
+    /// Longer than any clock runs.
+    const ENDLESS: Self = Self(u64::MAX);
+
+    pub(crate) const fn of(duration: Duration) -> Self {
+        Self(nanoseconds(duration))
+    }
+
+    pub(crate) const fn get(self) -> Duration {
+        match self {
+            Self::ENDLESS => Duration::MAX,
+            Self(nanoseconds) => Duration::from_nanos(nanoseconds),
+        }
+    }
+
+    const fn saturating_add(self, nanoseconds: u64) -> Self {
+        Self(self.0.saturating_add(nanoseconds))
+    }
+}
+
+impl From<Duration> for Allowance {
+    fn from(duration: Duration) -> Self {
+        Self::of(duration)
+    }
+}
+
+impl Add<Allowance> for Instant {
+    type Output = Self;
+
+    fn add(self, allowance: Allowance) -> Self {
+        Self(self.0.saturating_add(allowance.0))
+    }
+}
+
 /// A data-rate floor: content that arrives slower than this, beyond its first allowance, times out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -154,17 +192,13 @@ impl Stopwatch {
 
     /// Returns the moment at which `allowance` of waiting will be used up, if counting continues
     /// from `now`.
-    pub(crate) fn deadline(&self, now: Instant, allowance: Duration) -> Instant {
-        self.deadline_in(now, nanoseconds(allowance))
-    }
-
-    /// Returns that moment for an allowance in nanoseconds.
-    fn deadline_in(&self, now: Instant, allowance: u64) -> Instant {
+    pub(crate) fn deadline(&self, now: Instant, allowance: impl Into<Allowance>) -> Instant {
         let since = self.since.min(now);
-        match allowance {
-            // Longer than any clock runs.
-            u64::MAX => Instant::NEVER,
-            allowance => Instant(since.0.saturating_add(allowance.saturating_sub(self.waited))),
+        match allowance.into() {
+            Allowance::ENDLESS => Instant::NEVER,
+            Allowance(allowance) => {
+                Instant(since.0.saturating_add(allowance.saturating_sub(self.waited)))
+            }
         }
     }
 
@@ -186,7 +220,7 @@ impl Stopwatch {
 /// The pace that is demanded of a transfer: it may pause for the flat time-out, and must not be slower than the rate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    pub(crate) timeout: Duration,
+    pub(crate) timeout: Allowance,
     pub(crate) slowest: Rate,
 }
 
@@ -231,7 +265,7 @@ impl TransferTime {
     /// Returns the moment at which the transfer times out, if it is waited for from `now` on.
     pub(crate) fn deadline(&self, now: Instant, pace: Pace) -> Instant {
         let earned = if self.octets == 0 { 0 } else { earned(self.octets, pace.slowest) };
-        self.waited.deadline_in(now, nanoseconds(pace.timeout).saturating_add(earned))
+        self.waited.deadline(now, pace.timeout.saturating_add(earned))
     }
 }
 
@@ -259,6 +293,16 @@ mod tests {
         assert_eq!(at(7).saturating_since(at(5)), Duration::from_secs(2));
         assert_eq!(at(5).saturating_since(at(7)), Duration::ZERO);
         assert_eq!(core::mem::size_of::<Instant>(), 8);
+    }
+
+    #[test]
+    fn an_allowance_is_its_duration_up_to_the_range_of_a_clock() {
+        for duration in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1 << 34)] {
+            assert_eq!(Allowance::of(duration).get(), duration);
+            assert_eq!(at(1) + Allowance::of(duration), at(1) + duration);
+        }
+        assert_eq!(Allowance::of(Duration::from_secs(1 << 35)).get(), Duration::MAX);
+        assert_eq!(at(1) + Allowance::of(Duration::MAX), Instant::NEVER);
     }
 
     #[test]
@@ -292,8 +336,10 @@ mod tests {
     }
 
     /// Ten seconds, and one second for each octet.
-    const PACE: Pace =
-        Pace { timeout: Duration::from_secs(10), slowest: Rate::octets_per_second(1) };
+    const PACE: Pace = Pace {
+        timeout: Allowance::of(Duration::from_secs(10)),
+        slowest: Rate::octets_per_second(1),
+    };
 
     fn transfer() -> TransferTime {
         let mut transfer = TransferTime::ZERO;

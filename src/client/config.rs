@@ -4,7 +4,7 @@ use super::lenience::ReplyLenience;
 use crate::{
     service::Service,
     syntax::{Extension, Host, SyntaxError},
-    time::{Pace, Rate},
+    time::{Allowance, Pace, Rate},
     wire::LineEnds,
 };
 use alloc::vec::Vec;
@@ -506,12 +506,12 @@ impl Timeouts {
 
     /// Returns the pace at which a server has to take octets.
     pub(super) const fn block_pace(&self) -> Pace {
-        Pace { timeout: self.block, slowest: self.slowest_content }
+        Pace { timeout: Allowance::of(self.block), slowest: self.slowest_content }
     }
 
     /// Returns the pace at which a server has to reply to chunks.
     pub(super) const fn chunk_pace(&self) -> Pace {
-        Pace { timeout: self.end_of_content, slowest: self.slowest_content }
+        Pace { timeout: Allowance::of(self.end_of_content), slowest: self.slowest_content }
     }
 
     /// Returns the slowest rate at which a server may take content for longer than

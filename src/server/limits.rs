@@ -1,6 +1,6 @@
 //! The limits of a session, and its time-outs.
 
-use crate::time::{Pace, Rate};
+use crate::time::{Allowance, Pace, Rate};
 use core::time::Duration;
 
 /// Octets of a command line, and of an envelope, at most: offsets into the text of both count in 32
@@ -160,13 +160,13 @@ impl Limits {
 /// counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    pub(crate) command: Duration,
-    pub(crate) content: Duration,
+    pub(crate) command: Allowance,
+    pub(crate) content: Allowance,
     pub(crate) floor: Rate,
-    pub(crate) discard: Duration,
-    pub(crate) write: Duration,
-    pub(crate) closing: Duration,
-    pub(crate) session: Option<Duration>,
+    pub(crate) discard: Allowance,
+    pub(crate) write: Allowance,
+    pub(crate) closing: Allowance,
+    pub(crate) session: Option<Allowance>,
     pub(crate) auth_failure: Duration,
     pub(crate) error: Duration,
     pub(crate) greeting: Duration,
@@ -188,14 +188,14 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             // RFC 5321 section 4.5.3.2.7: at least five minutes.
-            command: Duration::from_secs(300),
-            content: Duration::from_secs(300),
+            command: Allowance::of(Duration::from_secs(300)),
+            content: Allowance::of(Duration::from_secs(300)),
             floor: Rate::octets_per_second(500),
             // As long as a client waits for the reply at the end (RFC 5321 section 4.5.3.2.6).
-            discard: Duration::from_secs(600),
-            write: Duration::from_secs(300),
-            closing: Duration::from_secs(1),
-            session: Some(Duration::from_secs(3600)),
+            discard: Allowance::of(Duration::from_secs(600)),
+            write: Allowance::of(Duration::from_secs(300)),
+            closing: Allowance::of(Duration::from_secs(1)),
+            session: Some(Allowance::of(Duration::from_secs(3600))),
             auth_failure: Duration::from_secs(1),
             error: Duration::ZERO,
             greeting: Duration::ZERO,
@@ -208,7 +208,7 @@ impl Timeouts {
     /// 4.5.3.2.7).
     #[must_use]
     pub const fn with_command(mut self, timeout: Duration) -> Self {
-        self.command = timeout;
+        self.command = Allowance::of(timeout);
         self
     }
 
@@ -220,7 +220,7 @@ impl Timeouts {
     /// octet came.
     #[must_use]
     pub const fn with_content(mut self, timeout: Duration) -> Self {
-        self.content = timeout;
+        self.content = Allowance::of(timeout);
         self
     }
 
@@ -232,7 +232,7 @@ impl Timeouts {
     /// never outlives the time of the [whole session](Self::with_session).
     #[must_use]
     pub const fn with_discard(mut self, timeout: Duration) -> Self {
-        self.discard = timeout;
+        self.discard = Allowance::of(timeout);
         self
     }
 
@@ -249,7 +249,7 @@ impl Timeouts {
     /// [slowest rate](Self::with_slowest_content), but never beyond this time from then on.
     #[must_use]
     pub const fn with_write(mut self, timeout: Duration) -> Self {
-        self.write = timeout;
+        self.write = Allowance::of(timeout);
         self
     }
 
@@ -257,7 +257,7 @@ impl Timeouts {
     /// [`Server::close`](super::Server::close); a second by default.
     #[must_use]
     pub const fn with_closing(mut self, timeout: Duration) -> Self {
-        self.closing = timeout;
+        self.closing = Allowance::of(timeout);
         self
     }
 
@@ -290,26 +290,29 @@ impl Timeouts {
     /// discards refused content, ends.
     #[must_use]
     pub const fn with_session(mut self, timeout: Option<Duration>) -> Self {
-        self.session = timeout;
+        self.session = match timeout {
+            Some(timeout) => Some(Allowance::of(timeout)),
+            None => None,
+        };
         self
     }
 
     /// Returns the time for a whole command line.
     #[must_use]
     pub const fn command(&self) -> Duration {
-        self.command
+        self.command.get()
     }
 
     /// Returns the flat time-out of content.
     #[must_use]
     pub const fn content(&self) -> Duration {
-        self.content
+        self.content.get()
     }
 
     /// Returns the time for content that is discarded.
     #[must_use]
     pub const fn discard(&self) -> Duration {
-        self.discard
+        self.discard.get()
     }
 
     /// Returns the slowest rate at which content may come.
@@ -321,14 +324,14 @@ impl Timeouts {
     /// Returns the time for the peer to read the replies that wait.
     #[must_use]
     pub const fn write(&self) -> Duration {
-        self.write
+        self.write.get()
     }
 
     /// Returns the time for the peer to read the pending replies after
     /// [`Server::close`](super::Server::close).
     #[must_use]
     pub const fn closing(&self) -> Duration {
-        self.closing
+        self.closing.get()
     }
 
     /// Returns how long the reply to an AUTH without success is withheld.
@@ -352,7 +355,10 @@ impl Timeouts {
     /// Returns the time for the whole session; `None` is no limit.
     #[must_use]
     pub const fn session(&self) -> Option<Duration> {
-        self.session
+        match self.session {
+            Some(timeout) => Some(timeout.get()),
+            None => None,
+        }
     }
 }
 

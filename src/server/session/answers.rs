@@ -45,7 +45,7 @@ impl Session {
                 self.facts.end_transaction();
                 self.proceed(aborted.then);
             }
-            other => drop(self.enter(other)),
+            other => self.enter(other),
         }
         // An answer that leads nowhere else leads to the next command.
         self.settle_phase();

@@ -114,7 +114,7 @@ impl Session {
             AuthStep::Challenge(octets) => self.challenge(attempt, &octets),
             AuthStep::Ask => self.ask(Question::Credentials(attempt)),
             // The question stays, and so does its number.
-            AuthStep::Later => drop(self.enter(Phase::Asked(Question::Credentials(attempt)))),
+            AuthStep::Later => self.enter(Phase::Asked(Question::Credentials(attempt))),
             AuthStep::Judge => self.ask(Question::Authenticated(Asked::new(attempt))),
             AuthStep::Succeeded(identity, reply) => {
                 self.facts.more_mut().identity = Some(identity);

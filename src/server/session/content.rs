@@ -1,6 +1,6 @@
 //! The content of a message: how the session receives it, refuses it, and has it delivered.
 
-use super::{Attention, Phase, Question, Session, Then, Work, first_work};
+use super::{Phase, Question, Session, Then, Work, first_work, polling::Attention};
 use crate::{
     machine::Need,
     server::{

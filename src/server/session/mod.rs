@@ -1,7 +1,7 @@
 //! The session: it owns the values of the server, asks the application, and acts on what follows.
 //!
 //! Only this folder has an `impl Session`. Each of its files is one subject: the cutting of lines
-//! (`lines`), commands, answers, AUTH, content, XCLIENT, deadlines, and the end.
+//! (`lines`), commands, answers, AUTH, content, XCLIENT, polls, deadlines, and the end.
 
 mod answers;
 mod authentication;
@@ -11,6 +11,7 @@ mod deadlines;
 mod ending;
 mod lines;
 mod phase;
+mod polling;
 mod xclient;
 
 use super::{
@@ -35,7 +36,6 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    machine::Need,
     sasl::Offer,
     security::Security,
     syntax::{Extension, Extensions, Rejection, Reply, Text, Verb},
@@ -44,7 +44,6 @@ use crate::{
     wire::LineCutter,
 };
 use alloc::{boxed::Box, sync::Arc};
-use content::Intake;
 use core::mem;
 use phase::{Aborted, Delayed, Phase, Question, State, Then};
 
@@ -76,14 +75,6 @@ pub(super) struct Session {
     refused: Option<Refused>,
     /// The first poll.
     began: Instant,
-}
-
-/// The matters that a poll attends to before it takes steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attention {
-    Whole,
-    /// The poll has attended to what there was.
-    Octets,
 }
 
 /// The refusal of a whole session.
@@ -199,129 +190,6 @@ impl Session {
             false => self.channel.release_send(),
         }
     }
-
-    /// Advances as far as possible, and returns what is needed then.
-    pub(super) fn poll(&mut self, now: Instant) -> Need {
-        self.channel.begin(now);
-        // Most polls are one of two kinds, in which all that cannot matter is not looked for: in content, or at rest.
-        match self.is_content_alone() {
-            true => self.poll_content(now),
-            false => self.poll_between(now),
-        }
-    }
-
-    /// Advances outside content.
-    #[inline(never)]
-    fn poll_between(&mut self, now: Instant) -> Need {
-        if self.is_at_rest()
-            && let Some(need) = self.rest(now)
-        {
-            return self.channel.end(need);
-        }
-        self.poll_whole(now, Attention::Whole)
-    }
-
-    /// Returns whether a command is awaited of which nothing has come, and nothing else is to be attended to in
-    /// this poll but deadlines.
-    #[inline]
-    fn is_at_rest(&self) -> bool {
-        matches!(self.phase, Phase::Command)
-            && self.channel.receive.is_empty()
-            && self.channel.is_open()
-            && !self.is_told_to_end()
-            && self.exchange.configure.is_none()
-            && !self.is_clogged()
-    }
-
-    /// Attends to what has come besides octets, if that is not done yet, and takes steps until something is needed.
-    #[inline(never)]
-    fn poll_whole(&mut self, now: Instant, attention: Attention) -> Need {
-        if attention == Attention::Whole {
-            self.attend(now);
-        }
-        loop {
-            if let Some(need) = self.step(now) {
-                return self.channel.end(need);
-            }
-        }
-    }
-
-    /// Acts on what has come since the last poll besides octets: an answer, a deadline that has passed, the end of
-    /// the connection, an order to end.
-    #[inline(always)]
-    fn attend(&mut self, now: Instant) {
-        self.began = self.began.min(now);
-        if let Some(config) = self.exchange.configure.take() {
-            self.configure(config);
-        }
-        self.take_answer();
-        self.check_ends(now);
-    }
-
-    /// Takes the next step; `None` if something has changed.
-    #[inline]
-    fn step(&mut self, now: Instant) -> Option<Need> {
-        match &self.phase {
-            Phase::Start | Phase::Asked(Question::Connect(_)) if self.is_early() => {
-                self.talked_early();
-                None
-            }
-            Phase::Start if !self.channel.is_open() && self.channel.receive.is_empty() => {
-                self.connection_lost();
-                None
-            }
-            Phase::Start => {
-                let need = self.await_silence(now);
-                if need.is_none() {
-                    self.ask(Question::Connect(Slot::Open));
-                }
-                need
-            }
-            Phase::Command if self.is_clogged() => Some(self.await_room(now)),
-            Phase::Command if self.channel.receive.is_empty() => self.await_line(now),
-            Phase::Command => self.step_command(now),
-            Phase::Response(_) => self.step_response(now),
-            Phase::Delayed(delayed) => match delayed.until.has_passed(now) {
-                true => {
-                    self.end_delay();
-                    None
-                }
-                false => Some(self.await_delay(delayed.until, now)),
-            },
-            Phase::Content(_) => match self.take_in(now) {
-                Intake::Lent => Some(self.await_answer(now)),
-                Intake::Empty => self.await_content(now),
-                Intake::Changed => None,
-            },
-            // Octets that have come since belong to no handshake.
-            Phase::Asked(Question::Upgrade(_)) if !self.channel.receive.is_empty() => {
-                self.end_after_injection();
-                None
-            }
-            Phase::Asked(Question::HandOver(_)) if self.channel.has_output() => {
-                Some(self.await_output(now))
-            }
-            // Nothing follows this question: the replies that are ready need not wait for its answer
-            // (RFC 2920 section 3.2).
-            Phase::Asked(_) | Phase::Abort(_)
-                if self.channel.receive.is_empty() && self.channel.has_output() =>
-            {
-                Some(self.await_output(now))
-            }
-            Phase::Asked(_) | Phase::Abort(_) => Some(self.await_answer(now)),
-            Phase::Farewell(_) if self.channel.has_output() => Some(self.await_output(now)),
-            Phase::Farewell(end) => {
-                let end = end.clone();
-                self.close(end);
-                None
-            }
-            Phase::Closed(_) => Some(Need::Close),
-            Phase::Taken(_) => {
-                self.enter(Phase::Command);
-                None
-            }
-        }
-    }
 }
 
 // The work.
@@ -375,17 +243,21 @@ impl Session {
 // The phase.
 
 impl Session {
-    /// Enters the next phase, and returns the one before it. Nothing else writes the phase.
-    fn enter(&mut self, next: Phase) -> Phase {
+    /// Enters the next phase. Nothing else but [`take_phase`](Self::take_phase) writes the phase.
+    fn enter(&mut self, next: Phase) {
         debug_assert!(self.phase.may_precede(&next), "{:?}->{:?}", self.phase, next);
-        mem::replace(&mut self.phase, next)
+        match self.phase {
+            // They hold nothing: to look for what they hold costs 17 instructions, seven times a message.
+            Phase::Command | Phase::Taken(_) => mem::forget(mem::replace(&mut self.phase, next)),
+            _ => self.phase = next,
+        }
     }
 
     /// Takes the phase out to act on it.
     fn take_phase(&mut self) -> Phase {
         // The kind is for the check of `enter` alone.
         let state = if cfg!(debug_assertions) { self.phase.state() } else { State::Command };
-        self.enter(Phase::Taken(state))
+        mem::replace(&mut self.phase, Phase::Taken(state))
     }
 
     /// Awaits the next command, unless acting on the phase that was taken out led elsewhere.
@@ -403,7 +275,7 @@ impl Session {
         let next = Phase::from(then);
         match next {
             Phase::Asked(question) => self.ask(question),
-            next => drop(self.enter(next)),
+            next => self.enter(next),
         }
     }
 
