@@ -56,7 +56,7 @@ impl<'a> RcptParameters<'a> {
         result
     }
 
-    /// Reads the parameters into an empty value, where it is: inlined, it is copied twice.
+    /// Reads the parameters into an empty value where it stands: inlined, the value would be copied twice.
     #[inline(never)]
     fn fill(
         &mut self,
