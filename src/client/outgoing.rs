@@ -2,7 +2,7 @@
 
 use super::error::ContentError;
 use crate::syntax::{Command, Uri};
-use crate::wire::{BareLineBreak, Inside, LineEnds, SendBuffer, Stuffer};
+use crate::wire::{Inside, LineEnds, SendBuffer, StuffError, Stuffer};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -75,13 +75,17 @@ enum Form {
 
 impl Outgoing {
     pub(super) fn new(framing: Framing, allowed: Allowed, clean: Option<Bytes>) -> Self {
+        let stuffer = match allowed.is_binary {
+            true => Stuffer::new(allowed.line_ends),
+            false => Stuffer::new(allowed.line_ends).rejecting_nul(),
+        };
         let form = match framing {
-            Framing::Dots => Form::Dots(Stuffer::new(allowed.line_ends)),
+            Framing::Dots => Form::Dots(stuffer),
             Framing::Chunks => Form::Chunks {
                 // An application that declares LF a line end declares it for binary content too.
                 line_ends: match (allowed.is_binary, allowed.line_ends) {
                     (true, LineEnds::Strict) => None,
-                    (_, line_ends) => Some(Stuffer::new(line_ends).without_dots()),
+                    _ => Some(stuffer.without_dots()),
                 },
                 pending: Pending::default(),
             },
@@ -313,8 +317,8 @@ impl Outgoing {
         parts.drain(..whole);
     }
 
-    /// Finds the first octet that the server does not accept. Only octets that may be refused are
-    /// searched for.
+    /// Finds the first octet beyond ASCII where the server does not accept any, and checks the size. NUL is found together with
+    /// line ends and dots.
     fn check(&mut self, content: &[u8], inside: Inside) -> Result<(), ContentError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -326,8 +330,6 @@ impl Outgoing {
         } else {
             content.iter().position(|octet| !octet.is_ascii())
         };
-        let nul =
-            if is_clean || self.allowed.is_binary { None } else { memchr::memchr(0, content) };
         let size = match (self.allowed.size, self.allowed.line_ends) {
             (None, _) => 0,
             (Some(_), LineEnds::Strict) => self.size.saturating_add(content.len() as u64),
@@ -340,10 +342,9 @@ impl Outgoing {
                 self.size.saturating_add((content.len() + bare.count()) as u64)
             }
         };
-        let error = match (eight_bit, nul, self.allowed.size) {
-            (Some(index), _, _) => ContentError::EightBit(at(index)),
-            (_, Some(index), _) => ContentError::Nul(at(index)),
-            (_, _, Some(limit)) if size > limit => ContentError::TooLarge { limit },
+        let error = match (eight_bit, self.allowed.size) {
+            (Some(index), _) => ContentError::EightBit(at(index)),
+            (_, Some(limit)) if size > limit => ContentError::TooLarge { limit },
             _ => {
                 self.taken = at(content.len());
                 self.size = size;
@@ -356,8 +357,13 @@ impl Outgoing {
         Err(*self.error.insert(error))
     }
 
-    fn note(&mut self, result: Result<(), BareLineBreak>) -> Result<(), ContentError> {
-        result.map_err(|BareLineBreak(at)| *self.error.insert(ContentError::BareLineBreak(at)))
+    fn note(&mut self, result: Result<(), StuffError>) -> Result<(), ContentError> {
+        result.map_err(|error| {
+            *self.error.insert(match error {
+                StuffError::BareLineBreak(at) => ContentError::BareLineBreak(at),
+                StuffError::Nul(at) => ContentError::Nul(at),
+            })
+        })
     }
 }
 
@@ -368,7 +374,7 @@ fn lies_in(octets: &Bytes, whole: &Bytes) -> bool {
 }
 
 /// Checks that no CR is held back, as more content will not follow at once.
-fn check_line_end(line_ends: &mut Option<Stuffer>) -> Result<(), BareLineBreak> {
+fn check_line_end(line_ends: &mut Option<Stuffer>) -> Result<(), StuffError> {
     line_ends.as_mut().map_or(Ok(()), Stuffer::check_line_end)
 }
 

@@ -501,10 +501,17 @@ pub enum LineEnds {
     FromLf,
 }
 
-/// A CR or LF in content to be sent that is not part of a line end, with its offset in octets.
+/// An octet of content to be sent that must not be sent, with its offset in octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a bare CR or LF at octet {0} of the content")]
-pub struct BareLineBreak(pub u64);
+#[non_exhaustive]
+pub enum StuffError {
+    /// A CR or LF that is not part of a line end.
+    #[error("a bare CR or LF at octet {0} of the content")]
+    BareLineBreak(u64),
+    /// A NUL ([`Stuffer::rejecting_nul`]).
+    #[error("a NUL at octet {0} of the content")]
+    Nul(u64),
+}
 
 /// Adds dot-stuffing; any cutting of the content gives equal octets.
 ///
@@ -520,24 +527,32 @@ pub struct BareLineBreak(pub u64);
 /// stuffer.stuff(b"\n", &mut out)?;
 /// stuffer.finish(&mut out)?;
 /// assert_eq!(out, b"Hi\r\n..\r\n.\r\n");
-/// # Ok::<(), esmtp::wire::BareLineBreak>(())
+/// # Ok::<(), esmtp::wire::StuffError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Stuffer {
     line_ends: LineEnds,
     /// The content is ended by a dot, so dots are stuffed.
     has_dots: bool,
+    rejects_nul: bool,
     context: Context,
     /// Octets of content so far.
     offset: u64,
-    error: Option<BareLineBreak>,
+    error: Option<StuffError>,
 }
 
 impl Stuffer {
     /// Creates a stuffer for content that is about to begin.
     #[must_use]
     pub const fn new(line_ends: LineEnds) -> Self {
-        Self { line_ends, has_dots: true, context: Context::LineStart, offset: 0, error: None }
+        Self {
+            line_ends,
+            has_dots: true,
+            rejects_nul: false,
+            context: Context::LineStart,
+            offset: 0,
+            error: None,
+        }
     }
 
     /// Adapts it to counted content (RFC 3030): it only checks line ends, stuffs no dot and adds
@@ -548,12 +563,19 @@ impl Stuffer {
         self
     }
 
+    /// Makes a NUL an error, as it may travel only with BINARYMIME (RFC 3030 section 3).
+    #[must_use]
+    pub const fn rejecting_nul(mut self) -> Self {
+        self.rejects_nul = true;
+        self
+    }
+
     /// Appends the wire form of `content`.
     ///
     /// # Errors
     ///
-    /// A bare CR or LF; what precedes it was appended.
-    pub fn stuff(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
+    /// An octet that must not be sent; what precedes it was appended.
+    pub fn stuff(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), StuffError> {
         out.reserve(content.len());
         self.pieces(
             content,
@@ -576,17 +598,17 @@ impl Stuffer {
     /// let mut stuffer = Stuffer::new(LineEnds::Strict);
     /// stuffer.stuff_slices(b"Hi\r\n.\r\n", |piece| wire += &format!("{}|", piece.escape_ascii()))?;
     /// assert_eq!(wire, r"Hi\r\n|.|.\r\n|");
-    /// # Ok::<(), esmtp::wire::BareLineBreak>(())
+    /// # Ok::<(), esmtp::wire::StuffError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A bare CR or LF; what precedes it was handed out.
+    /// An octet that must not be sent; what precedes it was handed out.
     pub fn stuff_slices(
         &mut self,
         content: &[u8],
         mut piece: impl FnMut(&[u8]),
-    ) -> Result<(), BareLineBreak> {
+    ) -> Result<(), StuffError> {
         self.pieces(content, Inside::Unscanned, |part| match part {
             Piece::Content(start, end) if start >= end => {}
             Piece::Content(start, end) => piece(content.get(start..end).unwrap_or_default()),
@@ -600,7 +622,7 @@ impl Stuffer {
         content: &Bytes,
         inside: Inside,
         out: &mut SendBuffer,
-    ) -> Result<(), BareLineBreak> {
+    ) -> Result<(), StuffError> {
         self.pieces(content, inside, |part| match part {
             Piece::Content(start, end) => out.push_part(content, start..end),
             Piece::Added(octet) => out.text().extend_from_slice(octet),
@@ -613,12 +635,12 @@ impl Stuffer {
     ///
     /// # Errors
     ///
-    /// A bare CR or LF; what precedes it was handed out.
+    /// An octet that must not be sent; what precedes it was handed out.
     pub fn stuff_bytes(
         &mut self,
         content: Bytes,
         piece: impl FnMut(Bytes),
-    ) -> Result<(), BareLineBreak> {
+    ) -> Result<(), StuffError> {
         self.stuff_known(&content, Inside::Unscanned, piece)
     }
 
@@ -628,7 +650,7 @@ impl Stuffer {
         content: &Bytes,
         inside: Inside,
         mut piece: impl FnMut(Bytes),
-    ) -> Result<(), BareLineBreak> {
+    ) -> Result<(), StuffError> {
         self.pieces(content, inside, |part| match part {
             Piece::Content(start, end) if start >= end => {}
             Piece::Content(start, end) => piece(content.slice(start..end)),
@@ -643,33 +665,38 @@ impl Stuffer {
     ///
     /// A bare CR at the end of the content, or an earlier error: nothing is appended, for a
     /// message that was cut off must not be ended.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), BareLineBreak> {
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), StuffError> {
         self.check_line_end()?;
         out.extend_from_slice(match self.context {
             _ if !self.has_dots => b"",
             Context::LineStart => b".\r\n",
             Context::Within | Context::AfterCr => b"\r\n.\r\n",
         });
-        *self = Self { has_dots: self.has_dots, ..Self::new(self.line_ends) };
+        let Self { has_dots, rejects_nul, .. } = *self;
+        *self = Self { has_dots, rejects_nul, ..Self::new(self.line_ends) };
         Ok(())
     }
 
     /// Checks that no CR is held back, before content of another source follows: the CR would be
     /// bare.
-    pub(crate) fn check_line_end(&mut self) -> Result<(), BareLineBreak> {
+    pub(crate) fn check_line_end(&mut self) -> Result<(), StuffError> {
         self.check()?;
         match self.context {
-            Context::AfterCr => self.fail(self.offset.saturating_sub(1)),
+            Context::AfterCr => self.fail(self.bare_cr()),
             Context::LineStart | Context::Within => Ok(()),
         }
     }
 
-    fn check(&self) -> Result<(), BareLineBreak> {
+    /// Returns the error that the last octet is, a CR that no LF follows.
+    const fn bare_cr(&self) -> StuffError {
+        StuffError::BareLineBreak(self.offset.saturating_sub(1))
+    }
+
+    fn check(&self) -> Result<(), StuffError> {
         self.error.map_or(Ok(()), Err)
     }
 
-    fn fail(&mut self, offset: u64) -> Result<(), BareLineBreak> {
-        let error = BareLineBreak(offset);
+    fn fail(&mut self, error: StuffError) -> Result<(), StuffError> {
         self.error = Some(error);
         Err(error)
     }
@@ -690,35 +717,42 @@ impl Stuffer {
         content: &[u8],
         inside: Inside,
         mut emit: impl FnMut(Piece),
-    ) -> Result<(), BareLineBreak> {
+    ) -> Result<(), StuffError> {
         self.check()?;
         let is_strict = self.line_ends == LineEnds::Strict;
         match (self.context, content) {
             (_, []) => return Ok(()),
             (Context::AfterCr, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (Context::AfterCr, _) => return self.fail(self.offset.saturating_sub(1)),
-            (_, [b'\n', ..]) if is_strict => return self.fail(self.offset),
+            (Context::AfterCr, _) => return self.fail(self.bare_cr()),
+            (_, [b'\n', ..]) if is_strict => {
+                return self.fail(StuffError::BareLineBreak(self.offset));
+            }
             (_, [b'\n', ..]) => emit(Piece::Added(b"\r")),
+            (_, [0, ..]) if self.rejects_nul => return self.fail(StuffError::Nul(self.offset)),
             (Context::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
             _ => {}
         }
         let mut start = 0;
-        let mut scan = Scan::<true, false>::new();
+        let before = self.offset;
+        let offset = |at: usize| before.saturating_add(at as u64);
+        // The search finds a NUL at no cost.
+        let mut scan = Scan::<true, true>::new();
         while inside == Inside::Unscanned
             && let Some(at) = scan.next(content)
         {
-            let (bare, added) = match content.get(at - 1..=at) {
-                Some([b'\r', _]) => (at - 1, None),
-                Some([_, b'\n']) if is_strict => (at, None),
-                Some([_, b'\n']) => (at, Some(b"\r")),
-                _ if !self.has_dots => continue,
-                _ => (at, Some(b".")),
+            let (end, next) = match content.get(at - 1..=at) {
+                Some([b'\r', _]) => (at - 1, Err(StuffError::BareLineBreak(offset(at - 1)))),
+                Some([_, b'\n']) if is_strict => (at, Err(StuffError::BareLineBreak(offset(at)))),
+                Some([_, b'\n']) => (at, Ok(b"\r")),
+                Some([_, 0]) if self.rejects_nul => (at, Err(StuffError::Nul(offset(at)))),
+                Some([_, b'.']) if self.has_dots => (at, Ok(b".")),
+                _ => continue,
             };
-            emit(Piece::Content(start, bare));
-            let Some(added) = added else {
-                return self.fail(self.offset.saturating_add(bare as u64));
-            };
-            emit(Piece::Added(added));
+            emit(Piece::Content(start, end));
+            match next {
+                Ok(added) => emit(Piece::Added(added)),
+                Err(error) => return self.fail(error),
+            }
             start = at;
         }
         let held_back = usize::from(content.ends_with(b"\r"));
@@ -1027,7 +1061,7 @@ mod tests {
         }
     }
 
-    fn stuff(line_ends: LineEnds, pieces: &[&[u8]]) -> Result<Vec<u8>, BareLineBreak> {
+    fn stuff(line_ends: LineEnds, pieces: &[&[u8]]) -> Result<Vec<u8>, StuffError> {
         let mut stuffer = Stuffer::new(line_ends);
         let mut out = Vec::new();
         for piece in pieces {
@@ -1057,7 +1091,7 @@ mod tests {
         let mut stuffer = Stuffer::new(LineEnds::FromLf).without_dots();
         let mut out = Vec::new();
         stuffer.stuff(b".\n.\r", &mut out).unwrap();
-        assert_eq!(stuffer.clone().finish(&mut out), Err(BareLineBreak(3)));
+        assert_eq!(stuffer.clone().finish(&mut out), Err(StuffError::BareLineBreak(3)));
         stuffer.stuff(b"\n", &mut out).unwrap();
         stuffer.finish(&mut out).unwrap();
         assert_eq!(out, b".\r\n.\r\n");
@@ -1106,14 +1140,52 @@ mod tests {
                     .stuff(one, &mut out)
                     .and_then(|()| stuffer.stuff(two, &mut out))
                     .and_then(|()| stuffer.finish(&mut out));
-                assert_eq!(result, Err(BareLineBreak(offset)));
+                assert_eq!(result, Err(StuffError::BareLineBreak(offset)));
                 let breaks = out.split(|octet| octet.is_ascii_alphabetic() || *octet == b'.');
                 assert!(breaks.into_iter().all(|octets| matches!(octets, b"" | b"\r\n")));
                 assert_eq!(outs.get_or_insert_with(|| out.clone()), &out);
-                assert_eq!(stuffer.finish(&mut out), Err(BareLineBreak(offset)));
-                assert_eq!(stuffer.stuff(b"a", &mut out), Err(BareLineBreak(offset)));
+                assert_eq!(stuffer.finish(&mut out), Err(StuffError::BareLineBreak(offset)));
+                assert_eq!(stuffer.stuff(b"a", &mut out), Err(StuffError::BareLineBreak(offset)));
             }
         }
+    }
+
+    #[test]
+    fn a_nul_leaves_only_where_it_is_not_rejected() {
+        for (content, before, error) in [
+            (&b"\0"[..], &b""[..], StuffError::Nul(0)),
+            (b"a\r\n.\0b", b"a\r\n..", StuffError::Nul(4)),
+            (b"a\r\n\0\n", b"a\r\n", StuffError::Nul(3)),
+            (b"a\n\0", b"a", StuffError::BareLineBreak(1)),
+            (b"a\r\0", b"a", StuffError::BareLineBreak(1)),
+        ] {
+            let long = [&[b'x'; 300][..], b"\r\n", content].concat();
+            for (content, sooner) in [(content, 0), (&long[..], 302)] {
+                for cut in 0..=content.len() {
+                    let (one, two) = content.split_at(cut);
+                    let mut stuffer = Stuffer::new(LineEnds::Strict).rejecting_nul();
+                    let mut out = Vec::new();
+                    let result =
+                        stuffer.stuff(one, &mut out).and_then(|()| stuffer.stuff(two, &mut out));
+                    assert_eq!(
+                        result,
+                        Err(match error {
+                            StuffError::Nul(at) => StuffError::Nul(at + sooner),
+                            StuffError::BareLineBreak(at) => StuffError::BareLineBreak(at + sooner),
+                        })
+                    );
+                    assert_eq!(out[sooner as usize..], *before);
+                }
+            }
+        }
+        let mut stuffer = Stuffer::new(LineEnds::Strict);
+        let mut out = Vec::new();
+        stuffer.stuff(b"\0a\0\r\n\0", &mut out).unwrap();
+        assert_eq!(out, b"\0a\0\r\n\0");
+        // It rejects NUL in the next content, too.
+        let mut stuffer = stuffer.rejecting_nul();
+        stuffer.finish(&mut out).unwrap();
+        assert_eq!(stuffer.stuff(b"\0", &mut out), Err(StuffError::Nul(0)));
     }
 
     /// Returns the content of `wire`, which arrives in pieces and whose dots are removed in place.
@@ -1156,7 +1228,10 @@ mod tests {
         let offset = at as u64;
 
         let result = Stuffer::new(LineEnds::Strict).stuff_slices(&content, |_| {});
-        assert_eq!(result, if fault == 0 { Ok(()) } else { Err(BareLineBreak(offset)) });
+        assert_eq!(
+            result,
+            if fault == 0 { Ok(()) } else { Err(StuffError::BareLineBreak(offset)) }
+        );
 
         let lines = content.split_inclusive(|octet| *octet == b'\n');
         let dotted = |line: &[u8]| [&b"."[..usize::from(line[0] == b'.')], line].concat();

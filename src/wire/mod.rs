@@ -50,7 +50,7 @@ mod survey;
 pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use chunk::Chunk;
 pub(crate) use dot::Inside;
-pub use dot::{BareLineBreak, BareLineBreaks, LineEnds, Span, Stuffer, Unstuffed, Unstuffer};
+pub use dot::{BareLineBreaks, LineEnds, Span, StuffError, Stuffer, Unstuffed, Unstuffer};
 pub use line::{Cut, LineCutter};
 pub use line_breaks::LineBreaks;
 pub(crate) use survey::{Survey, count_printable};
