@@ -716,6 +716,19 @@ impl Stuffer {
         &mut self,
         content: &[u8],
         inside: Inside,
+        emit: impl FnMut(Piece),
+    ) -> Result<(), StuffError> {
+        match self.rejects_nul {
+            true => self.pieces_of::<true>(content, inside, emit),
+            false => self.pieces_of::<false>(content, inside, emit),
+        }
+    }
+
+    /// Does what [`pieces`](Self::pieces) does; with `NUL` a NUL is an error.
+    fn pieces_of<const NUL: bool>(
+        &mut self,
+        content: &[u8],
+        inside: Inside,
         mut emit: impl FnMut(Piece),
     ) -> Result<(), StuffError> {
         self.check()?;
@@ -728,31 +741,32 @@ impl Stuffer {
                 return self.fail(StuffError::BareLineBreak(self.offset));
             }
             (_, [b'\n', ..]) => emit(Piece::Added(b"\r")),
-            (_, [0, ..]) if self.rejects_nul => return self.fail(StuffError::Nul(self.offset)),
+            (_, [0, ..]) if NUL => return self.fail(StuffError::Nul(self.offset)),
             (Context::LineStart, [b'.', ..]) if self.has_dots => emit(Piece::Added(b".")),
             _ => {}
         }
         let mut start = 0;
-        let before = self.offset;
-        let offset = |at: usize| before.saturating_add(at as u64);
-        // The search finds a NUL at no cost.
-        let mut scan = Scan::<true, true>::new();
+        let mut scan = Scan::<true, NUL>::new();
         while inside == Inside::Unscanned
             && let Some(at) = scan.next(content)
         {
-            let (end, next) = match content.get(at - 1..=at) {
-                Some([b'\r', _]) => (at - 1, Err(StuffError::BareLineBreak(offset(at - 1)))),
-                Some([_, b'\n']) if is_strict => (at, Err(StuffError::BareLineBreak(offset(at)))),
-                Some([_, b'\n']) => (at, Ok(b"\r")),
-                Some([_, 0]) if self.rejects_nul => (at, Err(StuffError::Nul(offset(at)))),
-                Some([_, b'.']) if self.has_dots => (at, Ok(b".")),
+            let (end, added) = match content.get(at - 1..=at) {
+                Some([b'\r', _]) => (at - 1, None),
+                Some([_, b'.']) if self.has_dots => (at, Some(b".")),
+                Some([_, b'\n']) if is_strict => (at, None),
+                Some([_, b'\n']) => (at, Some(b"\r")),
+                Some([_, 0]) if NUL => (at, None),
                 _ => continue,
             };
             emit(Piece::Content(start, end));
-            match next {
-                Ok(added) => emit(Piece::Added(added)),
-                Err(error) => return self.fail(error),
-            }
+            let Some(added) = added else {
+                let offset = self.offset.saturating_add(end as u64);
+                return self.fail(match content.get(end) {
+                    Some(0) => StuffError::Nul(offset),
+                    _ => StuffError::BareLineBreak(offset),
+                });
+            };
+            emit(Piece::Added(added));
             start = at;
         }
         let held_back = usize::from(content.ends_with(b"\r"));

@@ -120,6 +120,16 @@ pub(super) fn first_control(octets: &[u8]) -> Option<usize> {
     None
 }
 
+/// Returns a bit for each octet, each of which is 0 or 1.
+#[inline(always)]
+fn gather(octets: &[u8; BLOCK / 2]) -> u64 {
+    octets.as_chunks::<8>().0.iter().rev().fold(0, |bits, eight| {
+        // The product has them as its highest eight bits.
+        let eight = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080);
+        bits << 8 | eight >> (u64::BITS - 8)
+    })
+}
+
 /// Loops of which compilers make vector instructions.
 #[derive(Clone, Copy)]
 struct Portable;
@@ -232,11 +242,9 @@ impl Lanes for Portable {
         for ((before, octet), judged) in before.iter().zip(octets).zip(&mut judged) {
             *judged = judge::<BARE, NUL>(*before, *octet);
         }
-        // Eight octets of 0 or 1: the product has them as its highest eight bits.
-        let eights = judged.as_chunks::<8>().0.iter().map(|eight| {
-            u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> (u64::BITS - 8)
-        });
-        eights.enumerate().fold(0, |bits, (at, eight)| bits | eight << (8 * at))
+        let (halves, _) = judged.as_chunks::<{ BLOCK / 2 }>();
+        // Two chains of steps that wait for each other, not one.
+        halves.iter().rev().fold(0, |bits, half| bits << (BLOCK / 2) | gather(half))
     }
 }
 
