@@ -68,10 +68,8 @@ type Shown = for<'l> fn(&mut Redaction, Line<'l>) -> Cow<'l, [u8]>;
 /// The transcript, the secrets that are shown neither in it nor to the application, and the failure of TLS.
 #[derive(Default)]
 struct Record {
-    transcript: Option<Box<dyn Transcript>>,
-    /// Returns what the transcript may show of a server's line. Set with the transcript, so that a program without one does not
-    /// hold it (20 kB).
-    shown: Option<Shown>,
+    /// With it comes the function for a server's lines, so that a program without a transcript does not hold it (20 kB).
+    transcript: Option<(Box<dyn Transcript>, Shown)>,
     redaction: Redaction,
     /// The reason for which TLS has failed after its handshake.
     tls_failure: Option<TlsFailure>,
@@ -346,8 +344,7 @@ impl Channel {
     /// Reports from now on every line exchanged to `transcript`.
     pub(crate) fn set_transcript(&mut self, transcript: Box<dyn Transcript>) {
         let record = self.record.get_or_insert_default();
-        record.transcript = Some(transcript);
-        record.shown = Some(Redaction::shown);
+        record.transcript = Some((transcript, Redaction::shown));
     }
 
     /// Reports an entry.
@@ -494,18 +491,19 @@ impl Channel {
 impl Record {
     /// Returns what the transcript may show of a server's line; `None` without a transcript.
     fn shown<'l>(&mut self, line: Line<'l>) -> Option<Cow<'l, [u8]>> {
-        self.shown.map(|shown| shown(&mut self.redaction, line))
+        let (_, shown) = self.transcript.as_ref()?;
+        Some(shown(&mut self.redaction, line))
     }
 
     fn log(&mut self, now: Instant, entry: Entry<'_>) {
-        if let Some(transcript) = &mut self.transcript {
+        if let Some((transcript, _)) = &mut self.transcript {
             transcript.entry(now, entry);
         }
     }
 
     /// Reports the lines of a reply.
     fn log_reply(&mut self, now: Instant, reply: &[u8]) {
-        let Some(transcript) = &mut self.transcript else { return };
+        let Some((transcript, _)) = &mut self.transcript else { return };
         for octets in redaction::reply_lines(reply) {
             transcript.entry(now, Entry::Line { from: Side::Server, octets });
         }

@@ -30,9 +30,6 @@ pub(super) fn xforward(
     })
 }
 
-/// The place of the attribute that is sent last.
-const LAST: u8 = 3;
-
 struct Lines {
     verb: Verb,
     announced: Vec<AttributeName>,
@@ -62,7 +59,7 @@ impl Lines {
     ) -> Result<VecDeque<Command<'static>>, NotOffered> {
         let around = self.verb.as_str().len() + "\r\n".len();
         let mut obstacles = Vec::new();
-        let words: Vec<(Option<AttributeName>, &str)> = list
+        let mut words: Vec<(Option<AttributeName>, &str)> = list
             .split(' ')
             .map(|word| (word.split_once('=').and_then(|it| AttributeName::from_word(it.0)), word))
             .collect();
@@ -88,15 +85,14 @@ impl Lines {
         if around + 1 + list.len() <= self.limit {
             lines.push_front(list.into());
         } else {
-            for place in (0..=LAST).rev() {
-                for (_, word) in words.iter().rev().filter(|it| self.order(it.0) == place) {
-                    match lines.front_mut() {
-                        Some(line) if around + 2 + word.len() + line.len() <= self.limit => {
-                            line.insert(0, ' ');
-                            line.insert_str(0, word);
-                        }
-                        _ => lines.push_front((*word).into()),
+            words.sort_by_key(|(name, _)| self.order(*name));
+            for (_, word) in words.into_iter().rev() {
+                match lines.front_mut() {
+                    Some(line) if around + 2 + word.len() + line.len() <= self.limit => {
+                        line.insert(0, ' ');
+                        line.insert_str(0, word);
                     }
+                    _ => lines.push_front(word.into()),
                 }
             }
         }
@@ -111,7 +107,7 @@ impl Lines {
     /// belongs to the address.
     fn order(&self, name: Option<AttributeName>) -> u8 {
         match (self.verb, name) {
-            (Verb::Xclient, Some(AttributeName::Addr)) => LAST,
+            (Verb::Xclient, Some(AttributeName::Addr)) => 3,
             (Verb::Xclient, Some(AttributeName::Port)) => 2,
             (Verb::Xclient, Some(AttributeName::Name)) => 1,
             _ => 0,

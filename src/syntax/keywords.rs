@@ -131,6 +131,20 @@ impl<K: Copy, const N: usize> Command<K, N> {
     }
 }
 
+/// Returns a value that was filled where it is returned: one that is moved into the result is copied once more.
+#[inline(always)]
+pub(super) fn filled<T: Default>(
+    fill: impl FnOnce(&mut T) -> Result<(), SyntaxError>,
+) -> Result<T, SyntaxError> {
+    let mut result = Ok(T::default());
+    if let Ok(value) = &mut result
+        && let Err(error) = fill(value)
+    {
+        result = Err(error);
+    }
+    result
+}
+
 /// Passes each parameter of `command` that an announced extension defines to `take`, with its meaning.
 #[inline]
 pub(super) fn read<'a, K: Copy, const N: usize>(

@@ -4,9 +4,8 @@ use alloc::string::ToString as _;
 use core::fmt;
 
 use super::DateTime;
-use super::grammar::{DIGIT, is_all};
-use super::keywords::{Given, MAIL, MailKeyword, read};
-use super::lanes::is_name;
+use super::keywords::{Given, MAIL, MailKeyword, filled, read};
+use super::lanes::{decimal, is_name};
 use super::xtext::encoded;
 use super::{
     DeliverBy, EnvelopeId, Extension, Extensions, Hold, HoldSeconds, Lenience, Mailbox, Parameters,
@@ -133,13 +132,7 @@ impl<'a> MailParameters<'a> {
         lenience: Lenience,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
-        let mut result = Ok(Self::default());
-        if let Ok(typed) = &mut result
-            && let Err(error) = typed.fill(parameters, (offered, &lenience), is_known)
-        {
-            result = Err(error);
-        }
-        result
+        filled(|typed: &mut Self| typed.fill(parameters, (offered, &lenience), is_known))
     }
 
     /// Reads the parameters into an empty value where it stands: inlined, the value would be copied twice.
@@ -493,14 +486,10 @@ const VALUE: SyntaxError = SyntaxError::new(SyntaxErrorKind::ParameterValue, 0);
 /// Parses `size-value ::= 1*20DIGIT`                                   RFC 1870 section 3
 fn size(value: &str) -> Result<u64, SyntaxError> {
     const ERROR: SyntaxError = SyntaxError::new(SyntaxErrorKind::Number, 0);
-    match value.len() {
-        // As many digits fit 64 bits.
-        1..=19 => value.bytes().try_fold(0_u64, |number, octet| match octet.wrapping_sub(b'0') {
-            digit @ 0..=9 => Ok(number.wrapping_mul(10).wrapping_add(u64::from(digit))),
-            _ => Err(ERROR),
-        }),
+    let (number, digits) = decimal(value.as_bytes(), 0);
+    match digits {
         // A number beyond 64 bits is larger than any limit.
-        20 if is_all(value, DIGIT) => Ok(value.parse().unwrap_or(u64::MAX)),
+        1..=20 if digits == value.len() => Ok(number.unwrap_or(u64::MAX)),
         _ => Err(ERROR),
     }
 }

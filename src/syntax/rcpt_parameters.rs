@@ -1,6 +1,6 @@
 //! What RCPT may carry.
 
-use super::keywords::{Given, RCPT, RcptKeyword, read};
+use super::keywords::{Given, RCPT, RcptKeyword, filled, read};
 use super::{Extensions, Notify, OriginalRecipient, Parameters, SyntaxError, ValidSince};
 
 /// The parameters of RCPT, each with its type. An absent one is `None`.
@@ -47,13 +47,7 @@ impl<'a> RcptParameters<'a> {
         offered: &Extensions,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<Self, SyntaxError> {
-        let mut result = Ok(Self::default());
-        if let Ok(typed) = &mut result
-            && let Err(error) = typed.fill(parameters, offered, is_known)
-        {
-            result = Err(error);
-        }
-        result
+        filled(|typed: &mut Self| typed.fill(parameters, offered, is_known))
     }
 
     /// Reads the parameters into an empty value where it stands: inlined, the value would be copied twice.

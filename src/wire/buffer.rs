@@ -82,9 +82,9 @@ impl ReceiveBuffer {
     /// them into it would, but without zeroing the memory first.
     pub fn append(&mut self, octets: &[u8]) -> usize {
         let (end, size) = (self.end as usize, self.size());
-        // Octets that neither fill the memory which was written before nor need it to be larger or tidy: see `make_room`.
-        if (end > 0 || size > self.next as usize / 2)
-            && size.saturating_sub(end) >= size / 4
+        // Octets that do not fill the memory which was written before.
+        if !self.is_too_small(size)
+            && !self.is_nearly_over(size)
             && let Some([place @ .., _]) = self.memory.get_mut(end..)
             && let Some(place) = place.get_mut(..octets.len())
         {
@@ -118,15 +118,28 @@ impl ReceiveBuffer {
     fn make_room(&mut self, allocate: fn(usize) -> BytesMut) {
         let (held, start, end) = (self.len(), self.start as usize, self.end as usize);
         let size = self.size();
-        if held == size || held == 0 && size <= self.next as usize / 2 {
+        if self.is_too_small(size) {
             self.enlarge(held, allocate);
-        } else if end == size || size - end < size / 4 && held <= start {
+        } else if end == size || self.is_nearly_over(size) && held <= start {
             self.memory.copy_within(start..end, 0);
             // Their old place may hold half of a secret.
             self.fill_with_zeros(start.max(held), end);
             self.start = 0;
             self.end = small(held);
         }
+    }
+
+    /// Returns whether memory of this size is full, or empty and to be replaced by more.
+    #[inline]
+    fn is_too_small(&self, size: usize) -> bool {
+        let held = self.len();
+        held == size || held == 0 && size <= self.next as usize / 2
+    }
+
+    /// Returns whether less than a quarter of memory of this size is left after the octets.
+    #[inline]
+    const fn is_nearly_over(&self, size: usize) -> bool {
+        size.saturating_sub(self.end as usize) < size / 4
     }
 
     /// Moves to more memory, unless `held` octets are the capacity.

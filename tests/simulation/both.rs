@@ -125,8 +125,9 @@ impl Case {
     fn is_undisturbed(&self) -> bool {
         let Faults { delay, capacity, cut_at, late, .. } = self.faults;
         // A window over a delay is a rate, which may be below the floor: that of the link, and that of chunks.
-        let is_narrow = capacity < 4096 || self.ahead < 100;
-        let is_slow = delay > seconds(1) || is_narrow && delay > Duration::ZERO;
+        let is_slow = delay > seconds(1)
+            || capacity < 4096 && delay > Duration::ZERO
+            || self.ahead < 100 && delay >= seconds(1);
         cut_at.is_none()
             && !is_slow
             && late.is_none()

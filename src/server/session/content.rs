@@ -110,17 +110,6 @@ impl Session {
 // How it comes in.
 
 impl Session {
-    /// Returns whether content comes in, and nothing else is to be attended to in this poll: no rejection, no
-    /// other configuration, no reply that waits, no end of the connection, no order to end.
-    #[inline]
-    pub(super) fn is_content_alone(&self) -> bool {
-        matches!(self.phase, Phase::Content(Slot::Open | Slot::Given(Ok(_))))
-            && self.channel.is_open()
-            && !self.channel.has_output()
-            && !self.is_told_to_end()
-            && self.exchange.configure.is_none()
-    }
-
     /// Acts on the answer to content, and receives more.
     #[inline(never)]
     pub(super) fn poll_content(&mut self, now: Instant) -> Need {

@@ -243,13 +243,19 @@ impl Session {
 // The phase.
 
 impl Session {
-    /// Enters the next phase. Nothing else but [`take_phase`](Self::take_phase) writes the phase.
-    fn enter(&mut self, next: Phase) {
+    /// Replaces the phase. Nothing else writes it.
+    #[inline(always)]
+    fn replace_phase(&mut self, next: Phase) -> Phase {
         debug_assert!(self.phase.may_precede(&next), "{:?}->{:?}", self.phase, next);
-        match self.phase {
+        mem::replace(&mut self.phase, next)
+    }
+
+    /// Enters the next phase.
+    fn enter(&mut self, next: Phase) {
+        match self.replace_phase(next) {
             // They hold nothing: to look for what they hold costs 17 instructions, seven times a message.
-            Phase::Command | Phase::Taken(_) => mem::forget(mem::replace(&mut self.phase, next)),
-            _ => self.phase = next,
+            held @ (Phase::Command | Phase::Taken(_)) => mem::forget(held),
+            held => drop(held),
         }
     }
 
@@ -257,7 +263,7 @@ impl Session {
     fn take_phase(&mut self) -> Phase {
         // The kind is for the check of `enter` alone.
         let state = if cfg!(debug_assertions) { self.phase.state() } else { State::Command };
-        mem::replace(&mut self.phase, Phase::Taken(state))
+        self.replace_phase(Phase::Taken(state))
     }
 
     /// Awaits the next command, unless acting on the phase that was taken out led elsewhere.

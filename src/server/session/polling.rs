@@ -39,10 +39,24 @@ impl Session {
     fn is_at_rest(&self) -> bool {
         matches!(self.phase, Phase::Command)
             && self.channel.receive.is_empty()
-            && self.channel.is_open()
-            && !self.is_told_to_end()
-            && self.exchange.configure.is_none()
+            && self.is_unattended()
             && !self.is_clogged()
+    }
+
+    /// Returns whether content comes in, and nothing else is to be attended to in this poll: no rejection, and no
+    /// reply that waits.
+    #[inline]
+    fn is_content_alone(&self) -> bool {
+        matches!(self.phase, Phase::Content(Slot::Open | Slot::Given(Ok(_))))
+            && !self.channel.has_output()
+            && self.is_unattended()
+    }
+
+    /// Returns whether [`attend`](Self::attend) would act on nothing but an answer and deadlines: there is no other
+    /// configuration, no end of the connection, and no order to end.
+    #[inline]
+    fn is_unattended(&self) -> bool {
+        self.channel.is_open() && !self.is_told_to_end() && self.exchange.configure.is_none()
     }
 
     /// Attends to what has come besides octets, if that is not done yet, and takes steps until something is needed.
